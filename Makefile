@@ -1,0 +1,54 @@
+# Everything below sets up what it needs; only Python 3.11 or newer and make must be there.
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock docs clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and an explanation
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/quickstart/run.sh
+
+test: .venv/.ready  ## the tests
+	$(BIN)/python -m pytest
+
+check: .venv/.ready  ## format, lint, types, import layers, generated docs, tests, coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+format: .venv/.ready  ## format the code, mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: .venv/.ready  ## write the generated pages
+	$(BIN)/python docs/generate.py
+
+lock: | $(UV)  ## resolve the dependencies anew into requirements/
+	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-header --quiet -o requirements/uv.txt
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --quiet -o requirements/dev.txt
+
+clean:  ## remove what the commands made
+	rm -rf .venv .tools build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools --require-hashes -r requirements/uv.txt
+
+.venv/.ready: requirements/dev.txt pyproject.toml | $(UV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

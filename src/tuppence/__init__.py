@@ -1,0 +1,1 @@
+"""Tuppence: bank data in, personal money insights out."""
