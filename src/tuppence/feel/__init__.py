@@ -1,0 +1,79 @@
+"""FEEL, the expression language of OMG DMN 1.5, for rules that people can read.
+
+    >>> from tuppence.feel import evaluate
+    >>> evaluate("sum(prices[item > 2])", {"prices": [1, 2, 3, 4]})
+    Decimal('7')
+
+`parse` gives the syntax tree, `check` finds errors before anything runs, `compile_expression`
+makes an expression ready to be evaluated many times.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from tuppence.feel.checker import check
+from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
+from tuppence.feel.interpreter import Expression, Outcome, compile_expression
+from tuppence.feel.library import BUILTINS
+from tuppence.feel.library.conversion import feel_text
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.parser import parse
+from tuppence.feel.values import Date, type_name
+
+__all__ = [
+    "Date",
+    "Diagnostic",
+    "Expression",
+    "FeelSyntaxError",
+    "Outcome",
+    "Span",
+    "caret",
+    "check",
+    "compile_expression",
+    "evaluate",
+    "feel_text",
+    "line_and_column",
+    "parse",
+    "type_name",
+]
+
+
+def evaluate(
+    expression: str, context: Mapping[str, object] | None = None, today: Date | None = None
+) -> Any:
+    """The value of a FEEL expression; an error inside it is null.
+
+    Args:
+        expression: FEEL text.
+        context: Variables, as FEEL values; int and float are taken as numbers.
+        today: The value of `today()`.
+
+    Raises:
+        FeelSyntaxError: The text is not FEEL.
+    """
+    values = {name: _value(value) for name, value in (context or {}).items()}
+    names = frozenset(_names(values))
+    tree = parse(expression, names | BUILTINS.keys())
+    return compile_expression(tree, today=today, names=names).evaluate(values).value
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return CONTEXT.create_decimal(Decimal(str(value)))
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _value(item) for name, item in value.items()}
+    return value
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every name in a context, however deep."""
+    if isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from _names(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _names(item)

@@ -1,0 +1,96 @@
+"""Findings about a FEEL text: where, what, and how to mend it."""
+
+import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from tuppence.errors import UserError
+
+EXPLANATIONS: Final[Mapping[str, str]] = {
+    "feel.syntax": "The text is not a FEEL expression.",
+    "feel.unsupported": "The text uses a part of FEEL that is not supported.",
+    "feel.unknown-name": "A name is used that neither the facts nor the expression define.",
+    "feel.unknown-function": "A function is called that does not exist.",
+    "feel.unknown-field": "A field is read that the value does not have.",
+    "feel.argument-count": "A function is called with too few or too many arguments.",
+    "feel.argument-type": "A function is called with an argument of the wrong type.",
+    "feel.operand-type": "An operator is used between values it is not defined for.",
+    "feel.never-holds": "A comparison can never be true, because the two sides have other types.",
+    "feel.result-type": "The expression gives another type than is needed here.",
+    "feel.shadowing": "A name hides a built-in function.",
+    "feel.null-prone": "A comparison is null, hence never true, where a list is empty.",
+    "feel.null-operand": "While evaluating: an operator met null, so its value is null.",
+    "feel.arithmetic": "While evaluating: a number is undefined, such as a division by zero.",
+    "feel.conversion": "While evaluating: a text could not be read as the wanted type.",
+    "feel.budget": "While evaluating: the expression took more steps than one evaluation may take.",
+}
+"""Every code that a diagnostic can carry, with its meaning."""
+
+
+class Span(NamedTuple):
+    """Half-open range of character offsets into the text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: A key of `EXPLANATIONS`.
+        span: Where in the text.
+        message: One sentence in the words of a rule's author.
+        hint: How to mend it; empty where the message says it all.
+        warning: True where the text is valid but probably not what its author meant.
+    """
+
+    code: str
+    span: Span
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.code in EXPLANATIONS, self.code  # noqa: S101 - a new code needs its explanation
+
+
+class FeelSyntaxError(UserError):
+    """The text is not FEEL."""
+
+    def __init__(self, text: str, diagnostic: Diagnostic) -> None:
+        line, column = line_and_column(text, diagnostic.span.start)
+        super().__init__(
+            diagnostic.code,
+            f"line {line}, column {column}: {diagnostic.message}",
+            diagnostic.hint,
+            [caret(text, diagnostic.span)],
+        )
+        self.diagnostic = diagnostic
+
+
+class FeelError(Exception):
+    """An error inside an evaluation; the interpreter turns it into null and a diagnostic."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, both counted from 1, of a character offset."""
+    starts = [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
+    line = bisect.bisect_right(starts, offset)
+    return line, offset - starts[line - 1] + 1
+
+
+def caret(text: str, span: Span) -> str:
+    """The line of the text that holds the span's start, and carets under the span."""
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", start)
+    line = text[start:] if end < 0 else text[start:end]
+    width = max(1, min(span.end, start + len(line)) - span.start)
+    return f"{line}\n{' ' * (span.start - start)}{'^' * width}"

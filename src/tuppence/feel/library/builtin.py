@@ -1,0 +1,130 @@
+"""How a built-in function describes itself to the checker, the interpreter and the reader."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tuppence.feel.types import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    DAYS_DURATION,
+    NULL,
+    NUMBER,
+    STRING,
+    YEARS_DURATION,
+    ContextOf,
+    ListOf,
+    RangeOf,
+    Type,
+    join,
+    nullable,
+    strip,
+)
+from tuppence.feel.values import Date, DaysDuration, Range, YearsDuration
+
+_CLASSES: dict[Type, type] = {
+    BOOLEAN: bool,
+    DATE: Date,
+    DAYS_DURATION: DaysDuration,
+    NUMBER: Decimal,
+    NULL: type(None),
+    STRING: str,
+    YEARS_DURATION: YearsDuration,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A built-in function.
+
+    Attributes:
+        name: As written in FEEL.
+        parameters: Names and types, in order.
+        result: Type of the value, or how it follows from the arguments' types.
+        call: Takes the arguments as FEEL values; raises FeelError where the value is null for a
+            reason that the author should be told.
+        doc: One sentence for the reference.
+        required: How many arguments there must be; all, where it is None.
+        variadic: The only parameter is a list whose elements may be given one by one.
+        takes_null: Parameters that may be null; others given null make the value null.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, Type], ...]
+    result: Type | Callable[[Sequence[Type]], Type]
+    call: Callable[..., Any]
+    doc: str
+    required: int | None = None
+    variadic: bool = False
+    takes_null: bool = False
+
+    @property
+    def fewest(self) -> int:
+        """How many arguments there must be."""
+        return len(self.parameters) if self.required is None else self.required
+
+    @property
+    def signature(self) -> str:
+        """The call as the reference shows it."""
+        names = [name + ("…" if self.variadic else "") for name, _ in self.parameters]
+        return f"{self.name}({', '.join(names)})"
+
+    def result_type(self, arguments: Sequence[Type]) -> Type:
+        """Type of the value for arguments of these types."""
+        return self.result if not callable(self.result) else self.result(arguments)
+
+
+def is_instance(value: Any, kind: Type) -> bool:
+    """Whether a value belongs to a type (DMN 1.5, 10.3.2.9.1)."""
+    kind = strip(kind)
+    if kind == ANY:
+        return value is not None
+    if isinstance(kind, ListOf):
+        return isinstance(value, list) and (
+            kind.element == ANY or all(is_instance(item, kind.element) for item in value)
+        )
+    if isinstance(kind, ContextOf):
+        return isinstance(value, dict) and all(
+            name in value and is_instance(value[name], field) for name, field in kind.fields.items()
+        )
+    if isinstance(kind, RangeOf):
+        ends = (value.low, value.high) if isinstance(value, Range) else ()
+        return bool(ends) and any(
+            end is not None and (kind.element == ANY or is_instance(end, kind.element))
+            for end in ends
+        )
+    expected = _CLASSES.get(kind)
+    return callable(value) or hasattr(value, "call") if expected is None else type(value) is expected
+
+
+def element_of(arguments: Sequence[Type]) -> Type:
+    """Type of the elements of the list in the first argument, or of the arguments themselves."""
+    first = strip(arguments[0]) if arguments else ANY
+    return first.element if isinstance(first, ListOf) else first
+
+
+def element_or_null(arguments: Sequence[Type]) -> Type:
+    """As `element_of`, with null where the list may be empty."""
+    return _unless_empty(element_of(arguments), arguments)
+
+
+def number_or_null(arguments: Sequence[Type]) -> Type:
+    """A number, with null where the list may be empty."""
+    return _unless_empty(NUMBER, arguments)
+
+
+def _unless_empty(kind: Type, arguments: Sequence[Type]) -> Type:
+    first = strip(arguments[0]) if arguments else ANY
+    return kind if isinstance(first, ListOf) and first.nonempty else nullable(kind)
+
+
+def nonempty_list(arguments: Sequence[Type]) -> Type:
+    """The list in the first argument with the last argument among its elements."""
+    return ListOf(join(element_of(arguments), arguments[-1]), nonempty=True)
+
+
+def list_of_elements(arguments: Sequence[Type]) -> Type:
+    """A list like the one in the first argument."""
+    return ListOf(element_of(arguments))

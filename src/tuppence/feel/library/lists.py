@@ -1,0 +1,225 @@
+"""Functions on lists (DMN 1.5, 10.3.4.4)."""
+
+import collections
+from decimal import Decimal
+from typing import Any, Final
+
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.equality import equal
+from tuppence.feel.library.builtin import (
+    Builtin,
+    element_or_null,
+    list_of_elements,
+    nonempty_list,
+    number_or_null,
+)
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.types import ANY, BOOLEAN, NUMBER, ListOf, Nullable
+
+_ORDERED: Final = "number, string, date and duration"
+
+
+def _numbers(items: list[Any], function: str) -> list[Decimal]:
+    for item in items:
+        if type(item) is not Decimal:
+            found = "null" if item is None else "something else"
+            raise FeelError("feel.argument-type", f"{function} takes numbers, and {found} is there")
+    return items
+
+
+def _sum(items: list[Any]) -> Decimal | None:
+    numbers = _numbers(items, "sum")
+    if not numbers:
+        return None
+    total = numbers[0]
+    for number in numbers[1:]:
+        total = CONTEXT.add(total, number)
+    return total
+
+
+def _product(items: list[Any]) -> Decimal | None:
+    numbers = _numbers(items, "product")
+    if not numbers:
+        return None
+    product = Decimal(1)
+    for number in numbers:
+        product = CONTEXT.multiply(product, number)
+    return product
+
+
+def _mean(items: list[Any]) -> Decimal | None:
+    total = _sum(items)
+    return None if total is None else CONTEXT.divide(total, Decimal(len(items)))
+
+
+def _median(items: list[Any]) -> Decimal | None:
+    numbers = sorted(_numbers(items, "median"))
+    if not numbers:
+        return None
+    middle = len(numbers) // 2
+    if len(numbers) % 2:
+        return numbers[middle]
+    return CONTEXT.divide(CONTEXT.add(numbers[middle - 1], numbers[middle]), Decimal(2))
+
+
+def _stddev(items: list[Any]) -> Decimal | None:
+    numbers = _numbers(items, "stddev")
+    if len(numbers) < 2:
+        raise FeelError("feel.arithmetic", "stddev takes two numbers or more")
+    mean = _mean(numbers) or Decimal(0)
+    squares = [CONTEXT.power(CONTEXT.subtract(n, mean), Decimal(2)) for n in numbers]
+    return CONTEXT.sqrt(CONTEXT.divide(_sum(squares) or Decimal(0), Decimal(len(numbers) - 1)))
+
+
+def _mode(items: list[Any]) -> list[Decimal]:
+    counts = collections.Counter(_numbers(items, "mode"))
+    most = max(counts.values(), default=0)
+    return sorted(number for number, count in counts.items() if count == most)
+
+
+def _one_kind(items: list[Any], function: str) -> list[Any]:
+    kinds = {type(item) for item in items}
+    if len(kinds) > 1 or kinds & {type(None), list, dict, bool}:
+        raise FeelError("feel.argument-type", f"{function} takes values of one kind: {_ORDERED}")
+    return items
+
+
+def _minimum(items: list[Any]) -> Any:
+    return min(_one_kind(items, "min"), default=None)
+
+
+def _maximum(items: list[Any]) -> Any:
+    return max(_one_kind(items, "max"), default=None)
+
+
+def _all(items: list[Any]) -> bool | None:
+    if False in [item for item in items if type(item) is bool]:
+        return False
+    return True if all(item is True for item in items) else None
+
+
+def _any(items: list[Any]) -> bool | None:
+    if any(item is True for item in items):
+        return True
+    return False if all(item is False for item in items) else None
+
+
+def _index(items: list[Any], position: Decimal, longest: int) -> int:
+    """The 0-based index of a position that counts from 1, or from -1 at the end."""
+    if position == position.to_integral_value() and 1 <= abs(position) <= longest:
+        return int(position) - 1 if position > 0 else len(items) + int(position)
+    raise FeelError("feel.argument-type", f"the list has no position {position}")
+
+
+def _sublist(items: list[Any], start: Decimal, length: Decimal | None = None) -> list[Any]:
+    first = _index(items, start, len(items))
+    if length is None:
+        return items[first:]
+    if length < 0 or first + int(length) > len(items):
+        raise FeelError("feel.argument-type", f"the list has no {length} elements from there")
+    return items[first : first + int(length)]
+
+
+def _insert_before(items: list[Any], position: Decimal, value: Any) -> list[Any]:
+    index = _index(items, position, len(items) + 1)
+    return [*items[:index], value, *items[index:]]
+
+
+def _remove(items: list[Any], position: Decimal) -> list[Any]:
+    index = _index(items, position, len(items))
+    return items[:index] + items[index + 1 :]
+
+
+def _contains(items: list[Any], element: Any) -> bool:
+    return any(equal(item, element) is True for item in items)
+
+
+def _distinct(items: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    try:  # values that hash are many and quick; contexts and lists are compared one by one
+        return list({(type(item), item): item for item in items}.values())
+    except TypeError:
+        for item in items:
+            if not _contains(found, item):
+                found.append(item)
+    return found
+
+
+def _flatten(items: list[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for item in items:
+        flat.extend(_flatten(item) if isinstance(item, list) else [item])
+    return flat
+
+
+def _index_of(items: list[Any], match: Any) -> list[Decimal]:
+    return [Decimal(i) for i, item in enumerate(items, 1) if equal(item, match) is True]
+
+
+_LIST: Final = (("list", ListOf(ANY)),)
+_NUMBERS: Final = (("list", ListOf(NUMBER)),)
+_BOOLEANS: Final = (("list", ListOf(Nullable(BOOLEAN))),)
+
+FUNCTIONS: Final = (
+    Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "How many elements."),
+    Builtin(
+        "min", _LIST, element_or_null, _minimum, "The smallest; null when empty.", variadic=True
+    ),
+    Builtin(
+        "max", _LIST, element_or_null, _maximum, "The largest; null when empty.", variadic=True
+    ),
+    Builtin("sum", _NUMBERS, number_or_null, _sum, "The sum; null when empty.", variadic=True),
+    Builtin("mean", _NUMBERS, number_or_null, _mean, "The average; null when empty.", variadic=True),
+    Builtin("median", _NUMBERS, number_or_null, _median, "The middle; null when empty.", variadic=True),
+    Builtin("product", _NUMBERS, number_or_null, _product, "The product; null when empty.", variadic=True),
+    Builtin("stddev", _NUMBERS, Nullable(NUMBER), _stddev, "The sample standard deviation.", variadic=True),
+    Builtin("mode", _NUMBERS, ListOf(NUMBER), _mode, "The most frequent numbers.", variadic=True),
+    Builtin("all", _BOOLEANS, Nullable(BOOLEAN), _all, "Whether all are true.", variadic=True),
+    Builtin("any", _BOOLEANS, Nullable(BOOLEAN), _any, "Whether any is true.", variadic=True),
+    Builtin(
+        "list contains",
+        (("list", ListOf(ANY)), ("element", Nullable(ANY))),
+        BOOLEAN,
+        _contains,
+        "Whether the list has the element.",
+    ),
+    Builtin(
+        "sublist",
+        (("list", ListOf(ANY)), ("start position", NUMBER), ("length", NUMBER)),
+        list_of_elements,
+        _sublist,
+        "Part of the list; positions count from 1, or from -1 at the end.",
+        required=2,
+    ),
+    Builtin(
+        "append",
+        (("list", ListOf(ANY)), ("item", Nullable(ANY))),
+        nonempty_list,
+        lambda items, item: [*items, item],
+        "The list with an element at its end.",
+    ),
+    Builtin(
+        "insert before",
+        (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
+        nonempty_list,
+        _insert_before,
+        "The list with an element put in at the position.",
+    ),
+    Builtin(
+        "remove",
+        (("list", ListOf(ANY)), ("position", NUMBER)),
+        list_of_elements,
+        _remove,
+        "The list without the element at the position.",
+    ),
+    Builtin("reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list backwards."),
+    Builtin(
+        "index of",
+        (("list", ListOf(ANY)), ("match", Nullable(ANY))),
+        ListOf(NUMBER),
+        _index_of,
+        "The positions of the elements that equal the value.",
+    ),
+    Builtin("distinct values", _LIST, list_of_elements, _distinct, "The list without repeats."),
+    Builtin("flatten", _LIST, ListOf(ANY), _flatten, "The list with the lists in it opened."),
+)

@@ -1,0 +1,91 @@
+"""Functions on numbers (DMN 1.5, 10.3.4.5)."""
+
+import decimal
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.types import BOOLEAN, NUMBER
+
+_SCALES: Final = range(-6111, 6177)
+
+
+def round_to(value: Decimal, scale: Decimal, rounding: str) -> Decimal:
+    """The number rounded to `scale` digits after the point."""
+    if scale != scale.to_integral_value() or int(scale) not in _SCALES:
+        raise FeelError("feel.arithmetic", f"{scale} is not a number of digits to round to")
+    digits = int(scale)
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent <= digits:
+        return value
+    context = decimal.Context(prec=7000, rounding=rounding, Emin=-9999, Emax=9999)
+    return CONTEXT.plus(value.quantize(Decimal(1).scaleb(-digits, context), context=context))
+
+
+def _rounder(rounding: str) -> Callable[..., Decimal]:
+    return lambda value, scale=Decimal(0): round_to(value, scale, rounding)
+
+
+def _modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
+    if not divisor:
+        raise FeelError("feel.arithmetic", "modulo by zero is undefined")
+    quotient = (dividend / divisor).to_integral_value(decimal.ROUND_FLOOR)
+    return CONTEXT.subtract(dividend, CONTEXT.multiply(divisor, quotient))
+
+
+def _partial(function: Callable[[Decimal], Decimal], wanted: str) -> Callable[[Decimal], Decimal]:
+    def call(value: Decimal) -> Decimal:
+        try:
+            return function(value)
+        except (InvalidOperation, decimal.DivisionByZero, decimal.Overflow):
+            raise FeelError("feel.arithmetic", f"{wanted} of {value} is undefined") from None
+
+    return call
+
+
+def _logarithm(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise InvalidOperation
+    return CONTEXT.ln(value)
+
+
+_VALUE: Final = (("n", NUMBER),)
+_SCALED: Final = (("n", NUMBER), ("scale", NUMBER))
+
+FUNCTIONS: Final = (
+    Builtin("abs", _VALUE, NUMBER, CONTEXT.abs, "The number without its sign."),
+    Builtin(
+        "ceiling", _SCALED, NUMBER, _rounder(decimal.ROUND_CEILING), "Rounded up.", required=1
+    ),
+    Builtin("floor", _SCALED, NUMBER, _rounder(decimal.ROUND_FLOOR), "Rounded down.", required=1),
+    Builtin(
+        "decimal", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_EVEN), "Rounded half to even."
+    ),
+    Builtin("round up", _SCALED, NUMBER, _rounder(decimal.ROUND_UP), "Rounded away from zero."),
+    Builtin("round down", _SCALED, NUMBER, _rounder(decimal.ROUND_DOWN), "Rounded towards zero."),
+    Builtin(
+        "round half up", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_UP), "Rounded half from zero."
+    ),
+    Builtin(
+        "round half down",
+        _SCALED,
+        NUMBER,
+        _rounder(decimal.ROUND_HALF_DOWN),
+        "Rounded half towards zero.",
+    ),
+    Builtin(
+        "modulo",
+        (("dividend", NUMBER), ("divisor", NUMBER)),
+        NUMBER,
+        _modulo,
+        "The remainder, with the divisor's sign.",
+    ),
+    Builtin("sqrt", _VALUE, NUMBER, _partial(CONTEXT.sqrt, "the square root"), "The square root."),
+    Builtin("exp", _VALUE, NUMBER, _partial(CONTEXT.exp, "e to the power"), "e to the power."),
+    Builtin("log", _VALUE, NUMBER, _partial(_logarithm, "the logarithm"), "The natural logarithm."),
+    Builtin("odd", _VALUE, BOOLEAN, lambda n: n % 2 in (1, -1), "Whether the number is odd."),
+    Builtin("even", _VALUE, BOOLEAN, lambda n: n % 2 == 0, "Whether the number is even."),
+)

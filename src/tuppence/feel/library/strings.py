@@ -1,0 +1,71 @@
+"""Functions on texts (DMN 1.5, 10.3.4.3)."""
+
+from decimal import Decimal
+from typing import Final
+
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.types import BOOLEAN, NUMBER, STRING, ListOf, Nullable
+
+
+def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str:
+    position = int(start)
+    if position == 0 or abs(position) > len(text):
+        raise FeelError("feel.argument-type", f"the text has no position {start}")
+    first = position - 1 if position > 0 else len(text) + position
+    if length is None:
+        return text[first:]
+    if length < 1:
+        raise FeelError("feel.argument-type", "the length must be 1 or more")
+    return text[first : first + int(length)]
+
+
+def _before(text: str, match: str) -> str:
+    return text.partition(match)[0] if match and match in text else ""
+
+
+def _after(text: str, match: str) -> str:
+    return text.partition(match)[2] if match else text
+
+
+def _join(texts: list[str | None], delimiter: str | None = None) -> str:
+    for text in texts:
+        if text is not None and not isinstance(text, str):
+            raise FeelError("feel.argument-type", "string join takes texts")
+    return (delimiter or "").join(text for text in texts if text is not None)
+
+
+_TEXT: Final = (("string", STRING),)
+_MATCH: Final = (("string", STRING), ("match", STRING))
+
+FUNCTIONS: Final = (
+    Builtin(
+        "substring",
+        (("string", STRING), ("start position", NUMBER), ("length", NUMBER)),
+        STRING,
+        _substring,
+        "Part of the text; positions count from 1, or from -1 at the end.",
+        required=2,
+    ),
+    Builtin(
+        "string length", _TEXT, NUMBER, lambda text: Decimal(len(text)), "How many characters."
+    ),
+    Builtin("upper case", _TEXT, STRING, str.upper, "The text in capitals."),
+    Builtin("lower case", _TEXT, STRING, str.lower, "The text in small letters."),
+    Builtin("substring before", _MATCH, STRING, _before, "What stands before the match, or ''."),
+    Builtin("substring after", _MATCH, STRING, _after, "What stands after the match, or ''."),
+    Builtin(
+        "contains", _MATCH, BOOLEAN, lambda text, match: match in text, "Whether the match is in it."
+    ),
+    Builtin("starts with", _MATCH, BOOLEAN, str.startswith, "Whether it begins with the match."),
+    Builtin("ends with", _MATCH, BOOLEAN, str.endswith, "Whether it ends with the match."),
+    Builtin(
+        "string join",
+        (("list", ListOf(Nullable(STRING))), ("delimiter", STRING)),
+        STRING,
+        _join,
+        "The texts in one, the delimiter between them.",
+        required=1,
+        takes_null=True,
+    ),
+)

@@ -1,0 +1,29 @@
+"""FEEL numbers: decimals of 34 digits, rounded half even (DMN 1.5, 10.3.2.3.1; IEEE 754-2008)."""
+
+from decimal import (
+    ROUND_HALF_EVEN,
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+from typing import Final
+
+CONTEXT: Final = Context(
+    prec=34,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-6143,
+    Emax=6144,
+    clamp=1,
+    traps=[DivisionByZero, InvalidOperation, Overflow],
+)
+"""The arithmetic of decimal128; its methods never touch the caller's own decimal context."""
+
+CONTEXT.traps[Clamped] = False
+
+
+def number_text(value: Decimal) -> str:
+    """The number as FEEL writes it: no exponent, no needless sign."""
+    return format(value, "f") if value else format(abs(value), "f")

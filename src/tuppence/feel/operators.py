@@ -1,0 +1,165 @@
+"""What the operators of FEEL do to values (DMN 1.5, 10.3.2.3 and tables 50 to 58)."""
+
+import operator
+from collections.abc import Callable, Mapping
+from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
+from typing import Any, Final
+
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.equality import equal
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.values import (
+    DAY_NANOSECONDS,
+    Date,
+    DaysDuration,
+    Range,
+    YearsDuration,
+    add_months,
+    type_name,
+)
+
+ORDERED: Final = frozenset({Decimal, str, Date, DaysDuration, YearsDuration})
+ORDERINGS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
+    "+": CONTEXT.add,
+    "-": CONTEXT.subtract,
+    "*": CONTEXT.multiply,
+    "/": CONTEXT.divide,
+    "**": CONTEXT.power,
+}
+
+
+def compare(symbol: str, left: Any, right: Any) -> bool:
+    """`left symbol right` for one of the six comparisons.
+
+    Raises:
+        FeelError: The two are of different kinds, or of one that has no order.
+    """
+    if symbol in {"=", "!="}:
+        same = equal(left, right)
+        if same is None:
+            raise _incomparable(symbol, left, right)
+        return same if symbol == "=" else not same
+    if type(left) is type(right) and type(left) in ORDERED:
+        return bool(ORDERINGS[symbol](left, right))
+    raise _incomparable(symbol, left, right)
+
+
+def _incomparable(symbol: str, left: Any, right: Any) -> FeelError:
+    if left is None or right is None:
+        side = "left" if left is None else "right"
+        return FeelError("feel.null-operand", f"the {side} side of {symbol} is null")
+    kinds = f"{type_name(left)} and {type_name(right)}"
+    return FeelError("feel.operand-type", f"{kinds} cannot be compared with {symbol}")
+
+
+def arithmetic(symbol: str, left: Any, right: Any) -> Any:
+    """`left symbol right` for + - * / **.
+
+    Raises:
+        FeelError: The operator is not defined for such values, or the number is undefined.
+    """
+    if type(left) is Decimal and type(right) is Decimal:
+        return _number(symbol, left, right)
+    if left is None or right is None:
+        side = "left" if left is None else "right"
+        raise FeelError("feel.null-operand", f"the {side} side of {symbol} is null")
+    result = _temporal(symbol, left, right)
+    if result is None:
+        kinds = f"{type_name(left)} and {type_name(right)}"
+        raise FeelError("feel.operand-type", f"{symbol} is not defined between {kinds}")
+    return result
+
+
+def _number(symbol: str, left: Decimal, right: Decimal) -> Decimal:
+    try:
+        return _NUMERIC[symbol](left, right)
+    except DivisionByZero:
+        raise FeelError("feel.arithmetic", "division by zero is undefined") from None
+    except (InvalidOperation, Overflow):
+        raise FeelError("feel.arithmetic", f"this {symbol} has no number as its result") from None
+
+
+def _temporal(symbol: str, left: Any, right: Any) -> Any:
+    """Table 56 to 58: dates and durations, and texts put together; None where undefined."""
+    match symbol, left, right:
+        case "+", str(), str():
+            return left + right
+        case "+", Date(), DaysDuration():
+            return Date((left.day * DAY_NANOSECONDS + right.nanoseconds) // DAY_NANOSECONDS)
+        case "-", Date(), DaysDuration():
+            return Date((left.day * DAY_NANOSECONDS - right.nanoseconds) // DAY_NANOSECONDS)
+        case "+", Date(), YearsDuration():
+            return add_months(left, right.months)
+        case "-", Date(), YearsDuration():
+            return add_months(left, -right.months)
+        case "+", DaysDuration() | YearsDuration(), Date():
+            return _temporal("+", right, left)
+        case "-", Date(), Date():
+            return DaysDuration((left.day - right.day) * DAY_NANOSECONDS)
+        case _, (DaysDuration() | YearsDuration()) as duration, Decimal():
+            return _scale(symbol, duration, right)
+        case "*", Decimal(), DaysDuration() | YearsDuration():
+            return _scale("*", right, left)
+        case _, DaysDuration(), DaysDuration():
+            return _durations(symbol, DaysDuration, left.nanoseconds, right.nanoseconds)
+        case _, YearsDuration(), YearsDuration():
+            return _durations(symbol, YearsDuration, left.months, right.months)
+    return None
+
+
+def _scale(symbol: str, duration: DaysDuration | YearsDuration, factor: Decimal) -> Any:
+    if symbol not in {"*", "/"}:
+        return None
+    return type(duration)(int(_number(symbol, Decimal(duration[0]), factor)))
+
+
+def _durations(symbol: str, kind: Callable[[int], Any], left: int, right: int) -> Any:
+    if symbol == "/":
+        return _number("/", Decimal(left), Decimal(right))
+    if symbol in {"+", "-"}:
+        return kind(left + right if symbol == "+" else left - right)
+    return None
+
+
+def negate(value: Any) -> Any:
+    """`-value`.
+
+    Raises:
+        FeelError: The value is neither a number nor a duration.
+    """
+    if type(value) is Decimal:
+        return CONTEXT.minus(value)
+    if isinstance(value, DaysDuration | YearsDuration):
+        return type(value)(-value[0])
+    raise FeelError("feel.operand-type", f"- is not defined for {type_name(value)}")
+
+
+def passes(value: Any, test: Any) -> bool | None:
+    """`value in test`, where test is a range, a list of tests, or a value to equal."""
+    if isinstance(test, Range):
+        return in_range(value, test)
+    if isinstance(test, list) and not isinstance(value, list):
+        results = [passes(value, item) for item in test]
+        return True if True in results else (None if None in results else False)
+    return equal(value, test)
+
+
+def in_range(value: Any, interval: Range) -> bool | None:
+    """Whether the value lies in the interval; None where it cannot be compared with the ends."""
+    for end, closed, symbol in (
+        (interval.low, interval.low_closed, ">"),
+        (interval.high, interval.high_closed, "<"),
+    ):
+        if end is None:
+            continue
+        if type(end) is not type(value) or type(value) not in ORDERED:
+            return None
+        if not ORDERINGS[symbol + "=" if closed else symbol](value, end):
+            return False
+    return True

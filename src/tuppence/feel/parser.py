@@ -1,0 +1,511 @@
+"""Tokens to a syntax tree (DMN 1.5, 10.3.1.2), by recursive descent.
+
+FEEL names may hold spaces and operators (`booking date`), so the parser is told which such names
+exist and takes the longest that fits. Names which the text itself defines are added as they appear.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from tuppence.feel import syntax
+from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, tokenize
+from tuppence.feel.types import ANY, FUNCTION, NAMED_TYPES, ContextOf, ListOf, RangeOf, Type
+from tuppence.feel.values import parse_date, parse_duration
+
+MAXIMUM_DEPTH: Final = 100
+MAXIMUM_LENGTH: Final = 20_000
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_COMPARISONS: Final = ("=", "!=", "<=", ">=", "<", ">")
+
+
+def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
+    """The syntax tree of an expression.
+
+    Args:
+        text: A FEEL expression.
+        names: Names of the surroundings that are more than one word: variables, fields, functions.
+
+    Raises:
+        FeelSyntaxError: The text is not FEEL; says where and what was expected.
+    """
+    if len(text) > MAXIMUM_LENGTH:
+        message = f"the expression has over {MAXIMUM_LENGTH:,} characters"
+        span = Span(MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1)
+        raise FeelSyntaxError(text, Diagnostic("feel.syntax", span, message, "split it into values"))
+    parser = _Parser(text, names)
+    node = parser.expression()
+    if not parser.at_end():
+        raise parser.unexpected("an operator or the end")
+    return node
+
+
+class _Parser:
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.position = 0
+        self.depth = 0
+        self.closing_range = False
+        self.names: dict[str, list[tuple[str, ...]]] = {}
+        for name in names:
+            self.declare(name)
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def declare(self, name: str) -> None:
+        """Make a name of several words (or with operators) known."""
+        parts = tuple(token.text for token in tokenize(name)[:-1])
+        if len(parts) > 1 and parts not in self.names.setdefault(parts[0], []):
+            self.names[parts[0]].append(parts)
+            self.names[parts[0]].sort(key=len, reverse=True)
+
+    def known_name(self) -> tuple[str, int] | None:
+        """The longest known name that begins here, and its count of tokens."""
+        for parts in self.names.get(self.token.text, ()):
+            ahead = self.tokens[self.position : self.position + len(parts)]
+            if tuple(token.text for token in ahead) == parts:
+                return self.text[ahead[0].span.start : ahead[-1].span.end], len(parts)
+        return None
+
+    def name(self, what: str) -> tuple[str, Span]:
+        """Read a name: a known one of many words, a quoted one, or one word."""
+        start = self.token.span.start
+        if self.token.kind is TokenKind.QUOTED_NAME:
+            return self.advance().text, Span(start, self.previous_end)
+        known = self.known_name() if self.token.kind is TokenKind.WORD else None
+        if known:
+            self.position += known[1]
+            return " ".join(known[0].split()), Span(start, self.previous_end)
+        if self.token.kind is TokenKind.WORD:
+            return self.advance().text, Span(start, self.previous_end)
+        raise self.unexpected(what)
+
+    def name_until(self, *stops: str) -> str:
+        """Read a new name: everything up to one of the symbols or keywords."""
+        start = self.token.span.start
+        while self.token.text not in stops and self.token.kind is not TokenKind.END:
+            self.position += 1
+        if self.token.text not in stops or self.token.span.start == start:
+            raise self.unexpected("a name")
+        name = " ".join(self.text[start : self.previous_end].split()).strip("`")
+        self.declare(name)
+        return name
+
+    # -- tokens --------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.position]
+
+    @property
+    def previous_end(self) -> int:
+        return self.tokens[self.position - 1].span.end
+
+    def advance(self) -> Token:
+        token = self.token
+        self.position += 1
+        return token
+
+    def at_end(self) -> bool:
+        return self.token.kind is TokenKind.END
+
+    def sees(self, *texts: str) -> bool:
+        kinds = (TokenKind.SYMBOL, TokenKind.WORD)
+        return self.token.kind in kinds and self.token.text in texts
+
+    def accept(self, *texts: str) -> bool:
+        if self.sees(*texts):
+            self.position += 1
+            return True
+        return False
+
+    def expect(self, text: str, what: str = "") -> None:
+        if not self.accept(text):
+            raise self.unexpected(what or text)
+
+    def unexpected(self, wanted: str) -> FeelSyntaxError:
+        token = self.token
+        found = "the text ends" if self.at_end() else f"{self.text[slice(*token.span)]} stands"
+        message = f"{found} where {wanted} was expected"
+        if token.text in {"=", "=="} and self.tokens[self.position - 1].text == "=":
+            return self.error(token.span, message, "write one = to compare")
+        return self.error(token.span, message, self.name_hint())
+
+    def name_hint(self) -> str:
+        """Two words side by side are probably a name that does not exist."""
+        before = self.tokens[self.position - 1] if self.position else self.token
+        if self.token.kind is not TokenKind.WORD or before.kind is not TokenKind.WORD:
+            return ""
+        known = [" ".join(parts) for rows in self.names.values() for parts in rows]
+        close = difflib.get_close_matches(f"{before.text} {self.token.text}", known, 1, 0.6)
+        return f"did you mean {close[0]}?" if close else ""
+
+    def error(self, span: Span, message: str, hint: str = "") -> FeelSyntaxError:
+        return FeelSyntaxError(self.text, Diagnostic("feel.syntax", span, message, hint))
+
+    def unsupported(self, span: Span, what: str) -> FeelSyntaxError:
+        message = f"{what} is not supported"
+        return FeelSyntaxError(self.text, Diagnostic("feel.unsupported", span, message))
+
+    # -- expressions, loosest binding first ------------------------------------------------------
+
+    def expression(self) -> syntax.Node:
+        self.depth += 1
+        if self.depth > MAXIMUM_DEPTH:
+            hint = "name a part of it under values and use the name"
+            raise self.error(self.token.span, "the expression is nested too deeply", hint)
+        outer, self.closing_range = self.closing_range, False
+        try:
+            if self.sees("for"):
+                return self.for_expression()
+            if self.sees("some", "every"):
+                return self.quantified()
+            if self.sees("if"):
+                return self.if_expression()
+            return self.logic("or", lambda: self.logic("and", self.comparison))
+        finally:
+            self.depth -= 1
+            self.closing_range = outer
+
+    def logic(self, operator: str, operand: Callable[[], syntax.Node]) -> syntax.Node:
+        left = operand()
+        while self.accept(operator):
+            right = operand()
+            span = Span(left.span.start, right.span.end)
+            left = syntax.Logic(span, cast(Any, operator), left, right)
+        return left
+
+    def comparison(self) -> syntax.Node:
+        left = self.additive()
+        while True:
+            start = left.span.start
+            if self.sees(*_COMPARISONS):
+                operator = self.advance().text
+                right = self.additive()
+                span = Span(start, right.span.end)
+                left = syntax.Comparison(span, cast(Any, operator), left, right)
+            elif self.accept("between"):
+                low = self.additive()
+                self.expect("and", "and, between the two ends,")
+                high = self.additive()
+                left = syntax.Between(Span(start, high.span.end), left, low, high)
+            elif self.accept("in"):
+                tests = self.tests()
+                left = syntax.In(Span(start, self.previous_end), left, tests)
+            else:
+                return left
+
+    def tests(self) -> tuple[syntax.Node, ...]:
+        """What follows `in`: one test, or several in parentheses."""
+        if not self.sees("("):
+            return (self.test(),)
+        mark = self.position
+        self.advance()
+        tests = [self.test()]
+        while self.accept(","):
+            tests.append(self.test())
+        if self.sees(".."):  # the parenthesis opened a range
+            self.position = mark
+            return (self.test(),)
+        self.expect(")")
+        return tuple(tests)
+
+    def test(self) -> syntax.Node:
+        return self.expression() if self.sees("for", "some", "every", "if") else self.additive()
+
+    def additive(self) -> syntax.Node:
+        return self.binary(("+", "-"), lambda: self.binary(("*", "/"), self.power))
+
+    def power(self) -> syntax.Node:
+        return self.binary(("**",), self.unary)
+
+    def binary(self, operators: tuple[str, ...], operand: Callable[[], syntax.Node]) -> syntax.Node:
+        left = operand()
+        while self.sees(*operators):
+            operator = self.advance().text
+            right = operand()
+            span = Span(left.span.start, right.span.end)
+            left = syntax.Arithmetic(span, cast(Any, operator), left, right)
+        return left
+
+    def unary(self) -> syntax.Node:
+        start = self.token.span.start
+        if self.accept("-"):
+            self.depth += 1
+            if self.depth > MAXIMUM_DEPTH:
+                raise self.error(self.token.span, "the expression is nested too deeply")
+            operand = self.unary()
+            self.depth -= 1
+            return syntax.Negation(Span(start, operand.span.end), operand)
+        return self.instance_of()
+
+    def instance_of(self) -> syntax.Node:
+        value = self.postfix()
+        if self.accept("instance"):
+            self.expect("of")
+            kind = self.type_expression()
+            return syntax.InstanceOf(Span(value.span.start, self.previous_end), value, kind)
+        return value
+
+    def postfix(self) -> syntax.Node:
+        node = self.primary()
+        start = node.span.start
+        while True:
+            if self.accept("."):
+                name, _ = self.name("the name of a field")
+                node = syntax.Path(Span(start, self.previous_end), node, name)
+            elif self.sees("[") and not (self.closing_range and self.bracket_closes_range()):
+                self.advance()
+                predicate = self.expression()
+                self.expect("]", "] to close the filter")
+                node = syntax.Filter(Span(start, self.previous_end), node, predicate)
+            elif self.sees("("):
+                node = self.call(node)
+            else:
+                return node
+
+    def bracket_closes_range(self) -> bool:
+        """Whether the `[` here ends a range, as in `[1..2[`, and does not begin a filter."""
+        after = self.tokens[self.position + 1]
+        closers = {")", "]", ",", "}", "and", "or", "then", "else", "return", "satisfies", "."}
+        return after.kind is TokenKind.END or after.text in closers.union(_COMPARISONS)
+
+    # -- primaries -----------------------------------------------------------------------------
+
+    def primary(self) -> syntax.Node:
+        token = self.token
+        if token.kind is TokenKind.NUMBER:
+            return syntax.Literal(token.span, CONTEXT.create_decimal(Decimal(self.advance().text)))
+        if token.kind is TokenKind.STRING:
+            return syntax.Literal(token.span, self.advance().text)
+        if token.kind is TokenKind.QUOTED_NAME or (
+            token.kind is TokenKind.WORD and (token.text not in KEYWORDS or self.known_name())
+        ):
+            name, span = self.name("a name")
+            return syntax.Name(span, name)
+        if token.text in _CONSTANTS and token.kind is TokenKind.WORD:
+            return syntax.Literal(self.advance().span, _CONSTANTS[token.text])
+        if self.sees("function"):
+            return self.function_definition()
+        if self.sees("for", "some", "every", "if"):
+            return self.expression()
+        if self.sees("@"):
+            return self.at_literal()
+        if self.sees("{"):
+            return self.context()
+        if self.sees("(", "[", "]"):
+            return self.bracketed()
+        if self.sees(*_COMPARISONS) and not self.sees("!="):
+            return self.unary_comparison()
+        raise self.unexpected("a value")
+
+    def unary_comparison(self) -> syntax.Node:
+        """`> 5` on its own: the range of all values above 5."""
+        start = self.token.span.start
+        operator = self.advance().text
+        end = self.additive()
+        span = Span(start, end.span.end)
+        closed = operator.endswith("=")
+        if operator == "=":
+            return syntax.RangeLiteral(span, end, end, low_closed=True, high_closed=True)
+        if operator.startswith(">"):
+            return syntax.RangeLiteral(span, end, None, low_closed=closed, high_closed=False)
+        return syntax.RangeLiteral(span, None, end, low_closed=False, high_closed=closed)
+
+    def bracketed(self) -> syntax.Node:
+        """A parenthesis, a list, or a range: all begin with a bracket."""
+        opening = self.advance()
+        if opening.text == "[" and self.accept("]"):
+            return syntax.ListLiteral(Span(opening.span.start, self.previous_end), ())
+        first = self.expression()
+        if self.accept(".."):
+            return self.range_from(opening, first)
+        if opening.text == "]":
+            raise self.unexpected(".. of a range")
+        if opening.text == "(":
+            self.expect(")", ") to close the parenthesis")
+            return first
+        items = [first]
+        while self.accept(","):
+            items.append(self.expression())
+        self.expect("]", ", or ] to close the list")
+        return syntax.ListLiteral(Span(opening.span.start, self.previous_end), tuple(items))
+
+    def range_from(self, opening: Token, low: syntax.Node) -> syntax.Node:
+        outer, self.closing_range = self.closing_range, True
+        high = self.additive()
+        self.closing_range = outer
+        if not self.sees(")", "]", "["):
+            raise self.unexpected("], ) or [ to close the range")
+        closing = self.advance()
+        span = Span(opening.span.start, closing.span.end)
+        return syntax.RangeLiteral(
+            span, low, high, low_closed=opening.text == "[", high_closed=closing.text == "]"
+        )
+
+    def at_literal(self) -> syntax.Node:
+        start = self.advance().span.start
+        if self.token.kind is not TokenKind.STRING:
+            raise self.unexpected('a date or duration in quotes, as in @"2026-03-31"')
+        text = self.advance().text
+        span = Span(start, self.previous_end)
+        value = parse_date(text) or parse_duration(text)
+        if value is None and ("T" in text or ":" in text) and not text.lstrip("-").startswith("P"):
+            raise self.unsupported(span, "a time of day")
+        if value is None:
+            hint = 'a date is written @"2026-03-31", a duration @"P90D" or @"P1Y"'
+            raise self.error(span, f'@"{text}" is neither a date nor a duration', hint)
+        return syntax.Literal(span, value)
+
+    def context(self) -> syntax.Node:
+        start = self.advance().span.start
+        names: list[str] = []
+        values: list[syntax.Node] = []
+        while not self.sees("}"):
+            if names:
+                self.expect(",", ", or } to close the context")
+            if self.token.kind is TokenKind.STRING:
+                name = self.advance().text
+            else:
+                name = self.name_until(":")
+            self.expect(":")
+            if name in names:
+                raise self.error(self.token.span, f"{name} is defined twice in this context")
+            names.append(name)
+            values.append(self.expression())
+        self.advance()
+        span = Span(start, self.previous_end)
+        return syntax.ContextLiteral(span, tuple(names), tuple(values))
+
+    def if_expression(self) -> syntax.Node:
+        start = self.advance().span.start
+        condition = self.expression()
+        self.expect("then")
+        then = self.expression()
+        self.expect("else", "else (an if always needs one)")
+        otherwise = self.expression()
+        return syntax.If(Span(start, otherwise.span.end), condition, then, otherwise)
+
+    def bindings(self) -> tuple[syntax.Binding, ...]:
+        bindings: list[syntax.Binding] = []
+        while not bindings or self.accept(","):
+            start = self.token.span.start
+            name = self.name_until("in")
+            self.expect("in")
+            source = self.expression()
+            if self.accept(".."):
+                high = self.expression()
+                span = Span(source.span.start, high.span.end)
+                source = syntax.RangeLiteral(
+                    span, source, high, low_closed=True, high_closed=True
+                )
+            bindings.append(syntax.Binding(Span(start, source.span.end), name, source))
+        return tuple(bindings)
+
+    def for_expression(self) -> syntax.Node:
+        start = self.advance().span.start
+        bindings = self.bindings()
+        self.expect("return")
+        body = self.expression()
+        return syntax.For(Span(start, body.span.end), bindings, body)
+
+    def quantified(self) -> syntax.Node:
+        token = self.advance()
+        bindings = self.bindings()
+        self.expect("satisfies")
+        body = self.expression()
+        span = Span(token.span.start, body.span.end)
+        return syntax.Quantified(span, cast(Any, token.text), bindings, body)
+
+    def function_definition(self) -> syntax.Node:
+        start = self.advance().span.start
+        self.expect("(")
+        parameters: list[str] = []
+        while not self.sees(")"):
+            if parameters:
+                self.expect(",", ", or ) after the parameters")
+            parameters.append(self.name_until(",", ":", ")"))
+            if self.accept(":"):
+                self.type_expression()
+        self.advance()
+        if self.sees("external"):
+            raise self.unsupported(self.token.span, "calling functions outside of FEEL")
+        body = self.expression()
+        return syntax.FunctionDefinition(Span(start, body.span.end), tuple(parameters), body)
+
+    def call(self, function: syntax.Node) -> syntax.Node:
+        self.advance()
+        arguments: list[syntax.Node] = []
+        names: list[str] = []
+        while not self.sees(")"):
+            if arguments:
+                self.expect(",", ", or ) after the arguments")
+            if self.parameter_ahead():
+                names.append(self.name_until(":"))
+                self.advance()
+            arguments.append(self.expression())
+        self.advance()
+        span = Span(function.span.start, self.previous_end)
+        if names and len(names) != len(arguments):
+            raise self.error(span, "either all arguments are named or none")
+        return syntax.Call(span, function, tuple(arguments), tuple(names) or None)
+
+    def parameter_ahead(self) -> bool:
+        """Whether words and then a colon follow: the name of a parameter."""
+        position = self.position
+        while self.tokens[position].kind in {TokenKind.WORD, TokenKind.QUOTED_NAME}:
+            position += 1
+        return position > self.position and self.tokens[position].text == ":"
+
+    # -- types ---------------------------------------------------------------------------------
+
+    def type_expression(self) -> Type:
+        start = self.token.span.start
+        if self.accept("list"):
+            return ListOf(self.type_argument())
+        if self.accept("range"):
+            return RangeOf(self.type_argument())
+        if self.accept("context"):
+            return self.context_type()
+        if self.accept("function"):
+            return self.function_type()
+        for count in (5, 4, 3, 1):  # the longest name of a type has five words
+            words = self.tokens[self.position : self.position + count]
+            kind = NAMED_TYPES.get(" ".join(word.text for word in words))
+            if kind is not None:
+                self.position += count
+                return kind
+        known = ", ".join(sorted(NAMED_TYPES))
+        raise self.error(Span(start, self.token.span.end), "no such type", f"the types are {known}")
+
+    def type_argument(self) -> Type:
+        if not self.accept("<"):
+            return ANY
+        kind = self.type_expression()
+        self.expect(">")
+        return kind
+
+    def context_type(self) -> Type:
+        fields: dict[str, Type] = {}
+        if self.accept("<"):
+            while not self.sees(">"):
+                if fields:
+                    self.expect(",")
+                name = self.name_until(":")
+                self.advance()
+                fields[name] = self.type_expression()
+            self.advance()
+        return ContextOf(fields)
+
+    def function_type(self) -> Type:
+        if self.accept("<"):
+            while not self.accept(">"):
+                self.type_expression()
+                self.accept(",")
+            self.expect("->")
+            self.type_expression()
+        return FUNCTION

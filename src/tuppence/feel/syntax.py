@@ -1,0 +1,255 @@
+"""The syntax tree: one small frozen class for each form of expression."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal as OneOf
+
+from tuppence.feel.diagnostics import Span
+from tuppence.feel.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value written out: number, string, boolean, null, date or duration."""
+
+    span: Span
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variable or a function by its name."""
+
+    span: Span
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`base.name`; over a list, the name's value of each element."""
+
+    span: Span
+    base: "Node"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`base[predicate]`: the elements for which it holds, or the one at an index."""
+
+    span: Span
+    base: "Node"
+    predicate: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """`-operand`."""
+
+    span: Span
+    operand: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left operator right`."""
+
+    span: Span
+    operator: OneOf["+", "-", "*", "/", "**"]
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`left operator right`."""
+
+    span: Span
+    operator: OneOf["=", "!=", "<", "<=", ">", ">="]
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """`value between low and high`, both ends included."""
+
+    span: Span
+    value: "Node"
+    low: "Node"
+    high: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """`value in test` or `value in (test, …)`: whether it passes any of the tests."""
+
+    span: Span
+    value: "Node"
+    tests: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`left and right`, `left or right`, in three-valued logic."""
+
+    span: Span
+    operator: OneOf["and", "or"]
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if condition then … else …`."""
+
+    span: Span
+    condition: "Node"
+    then: "Node"
+    otherwise: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """`name in source` of a for, some or every."""
+
+    span: Span
+    name: str
+    source: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for x in …, y in … return body`."""
+
+    span: Span
+    iterators: tuple[Binding, ...]
+    body: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """`some x in … satisfies body`, `every x in … satisfies body`."""
+
+    span: Span
+    quantifier: OneOf["some", "every"]
+    iterators: tuple[Binding, ...]
+    body: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDefinition:
+    """`function(a, b) body`."""
+
+    span: Span
+    parameters: tuple[str, ...]
+    body: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`function(argument, …)`; `names` holds the parameters' names where they are given."""
+
+    span: Span
+    function: "Node"
+    arguments: "tuple[Node, ...]"
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    """`[a, b]`."""
+
+    span: Span
+    items: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLiteral:
+    """`{name: value}`; later values may use earlier names."""
+
+    span: Span
+    names: tuple[str, ...]
+    values: "tuple[Node, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeLiteral:
+    """`[low..high]` and its kin; None as an end comes from `< high`, `>= low` and the like."""
+
+    span: Span
+    low: "Node | None"
+    high: "Node | None"
+    low_closed: bool
+    high_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceOf:
+    """`value instance of kind`."""
+
+    span: Span
+    value: "Node"
+    kind: Type
+
+
+Node = (
+    Literal
+    | Name
+    | Path
+    | Filter
+    | Negation
+    | Arithmetic
+    | Comparison
+    | Between
+    | In
+    | Logic
+    | If
+    | For
+    | Quantified
+    | FunctionDefinition
+    | Call
+    | ListLiteral
+    | ContextLiteral
+    | RangeLiteral
+    | InstanceOf
+)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The node's direct parts, in the order of the text."""
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Binding):
+                yield part.source
+            elif isinstance(part, Node):
+                yield part
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it, parents first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def transform(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with `change` applied to every node, from the leaves up."""
+
+    def renewed(value: Any) -> Any:
+        if isinstance(value, Binding):
+            return dataclasses.replace(value, source=transform(value.source, change))
+        if isinstance(value, Node):
+            return transform(value, change)
+        if isinstance(value, tuple) and not isinstance(value, Span):
+            return tuple(map(renewed, value))
+        return value
+
+    fields = {
+        field.name: renewed(getattr(node, field.name))
+        for field in dataclasses.fields(node)
+        if not (isinstance(node, Literal) and field.name == "value")
+    }
+    return change(dataclasses.replace(node, **fields))

@@ -1,0 +1,107 @@
+"""Text to tokens. Names may hold spaces, so a word is only a *part* of a name here (see parser)."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
+
+KEYWORDS: Final = frozenset(
+    "and between else every external false for function if in instance null of or return satisfies "
+    "some then true".split()
+)
+
+
+class TokenKind(Enum):
+    """What a token is."""
+
+    NUMBER = "number"
+    STRING = "string"
+    WORD = "word"
+    QUOTED_NAME = "quoted name"
+    SYMBOL = "symbol"
+    END = "end of the text"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text; `text` is its meaning: unescaped for strings, unquoted for names."""
+
+    kind: TokenKind
+    text: str
+    span: Span
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<blank>  (?: \s | //[^\n]* | /\*.*?\*/ )+ )
+  | (?P<number> (?: \d+ (?:\.\d+)? | \.\d+ ) (?:[eE][+-]?\d+)? )
+  | (?P<string> " (?: [^"\\] | \\. )* " )
+  | (?P<quoted> ` [^`\n]+ ` )
+  | (?P<word>   [^\W\d] [\w]* | \?[\w]* )
+  | (?P<symbol> \.\. | \*\* | -> | <= | >= | != | [-+*/=<>(){}\[\],:.@'] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{6}|.)", re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of the text, an END token last.
+
+    Raises:
+        FeelSyntaxError: A character that begins no token, or a string without its end.
+    """
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if not found:
+            raise _bad_character(text, position)
+        span = Span(position, found.end())
+        position = found.end()
+        piece = found.group()
+        match found.lastgroup:
+            case "number":
+                tokens.append(Token(TokenKind.NUMBER, piece, span))
+            case "string":
+                tokens.append(Token(TokenKind.STRING, _unescape(piece[1:-1]), span))
+            case "quoted":
+                tokens.append(Token(TokenKind.QUOTED_NAME, " ".join(piece[1:-1].split()), span))
+            case "word":
+                tokens.append(Token(TokenKind.WORD, piece, span))
+            case "symbol":
+                tokens.append(Token(TokenKind.SYMBOL, piece, span))
+    tokens.append(Token(TokenKind.END, "", Span(len(text), len(text))))
+    return tokens
+
+
+def _unescape(body: str) -> str:
+    def plain(found: re.Match[str]) -> str:
+        code = found[1]
+        if len(code) > 1 and int(code[1:], 16) < 0x110000:
+            return chr(int(code[1:], 16))
+        return _ESCAPES.get(code, found[0])
+
+    plain_text = _ESCAPE.sub(plain, body)
+    # \uD83D\uDC0E names one character by its two UTF-16 halves.
+    return plain_text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _bad_character(text: str, position: int) -> FeelSyntaxError:
+    span = Span(position, position + 1)
+    if text[position] == '"':
+        message, hint = "this text in quotes has no end", 'close it with "'
+    elif text.startswith("/*", position):
+        message, hint = "this comment has no end", "close it with */"
+    elif text[position] in "“”„‘’":
+        message, hint = f"{text[position]} is a typographic quote", 'write "…" with straight quotes'
+    elif text[position] in "&|!;#$%^~\\":
+        message = f"{text[position]} has no meaning in FEEL"
+        words = {"&": "write and", "|": "write or", "!": "write not(…)", "%": "write a fraction: 0.1"}
+        hint = words.get(text[position], "remove it")
+    else:
+        message, hint = f"{text[position]!r} has no meaning here", "remove it"
+    return FeelSyntaxError(text, Diagnostic("feel.syntax", span, message, hint))

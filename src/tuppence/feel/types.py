@@ -1,0 +1,124 @@
+"""The types the checker reasons in (DMN 1.5, 10.3.2.9), with nullability beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A type without parts, by its FEEL name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list whose elements all have one type; `nonempty` where it surely has one."""
+
+    element: "Type"
+    nonempty: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"list of {self.element}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOf:
+    """A context with known entries."""
+
+    fields: Mapping[str, "Type"]
+
+    def __str__(self) -> str:
+        return "context"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOf:
+    """A range whose ends have one type."""
+
+    element: "Type"
+
+    def __str__(self) -> str:
+        return f"range of {self.element}"
+
+
+@dataclass(frozen=True, slots=True)
+class Nullable:
+    """A value of the type, or null."""
+
+    inner: "Type"
+
+    def __str__(self) -> str:
+        return f"{self.inner} or null"
+
+
+Type = Simple | ListOf | ContextOf | RangeOf | Nullable
+
+ANY: Final = Simple("any")
+NULL: Final = Simple("null")
+BOOLEAN: Final = Simple("boolean")
+NUMBER: Final = Simple("number")
+STRING: Final = Simple("string")
+DATE: Final = Simple("date")
+DAYS_DURATION: Final = Simple("days and time duration")
+YEARS_DURATION: Final = Simple("years and months duration")
+FUNCTION: Final = Simple("function")
+NAMED_TYPES: Final[Mapping[str, Type]] = {
+    "Any": ANY,
+    "Null": NULL,
+    "boolean": BOOLEAN,
+    "number": NUMBER,
+    "string": STRING,
+    "date": DATE,
+    "days and time duration": DAYS_DURATION,
+    "years and months duration": YEARS_DURATION,
+}
+"""The types that FEEL text can name (`instance of`, function parameters)."""
+
+
+def nullable(kind: Type) -> Type:
+    """The type with null added."""
+    return kind if isinstance(kind, Nullable) or kind in {ANY, NULL} else Nullable(kind)
+
+
+def strip(kind: Type) -> Type:
+    """The type without null."""
+    return kind.inner if isinstance(kind, Nullable) else kind
+
+
+def join(left: Type, right: Type) -> Type:
+    """The narrowest type, of those we have, that holds the values of both."""
+    if left == right or right == NULL:
+        return left if left == right else nullable(left)
+    if left == NULL:
+        return nullable(right)
+    a, b = strip(left), strip(right)
+    if isinstance(a, ListOf) and isinstance(b, ListOf):
+        joined: Type = ListOf(join(a.element, b.element), a.nonempty and b.nonempty)
+    else:
+        joined = a if a == b else ANY
+    return nullable(joined) if isinstance(left, Nullable) or isinstance(right, Nullable) else joined
+
+
+def fits(actual: Type, wanted: Type) -> bool:
+    """Whether a value of the actual type can be given where the wanted one is asked for.
+
+    Null is not looked at. A single value fits a list, as FEEL wraps it, and a list fits a single
+    value, as FEEL takes the only element (DMN 1.5, 10.3.2.9.4).
+    """
+    a, w = strip(actual), strip(wanted)
+    if ANY in {a, w} or a == NULL:
+        return True
+    if isinstance(a, ListOf) and isinstance(w, ListOf):
+        return fits(a.element, w.element)
+    if isinstance(w, ListOf):
+        return fits(a, w.element)
+    if isinstance(a, ContextOf) and isinstance(w, ContextOf):
+        return all(name in a.fields and fits(a.fields[name], t) for name, t in w.fields.items())
+    if isinstance(a, RangeOf) and isinstance(w, RangeOf):
+        return fits(a.element, w.element)
+    return a == w
