@@ -24,7 +24,9 @@ class UserError(TuppenceError):
 
     exit_status = 1
 
-    def __init__(self, code: str, message: str, hint: str = "", details: Iterable[str] = ()) -> None:
+    def __init__(
+        self, code: str, message: str, hint: str = "", details: Iterable[str] = ()
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

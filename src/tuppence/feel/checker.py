@@ -1,1 +1,441 @@
-def check(): ...
+"""Finds an author's mistakes before anything runs: infers the type of every part of a tree.
+
+Errors are what can never be meant: unknown names, wrong types, wrong arguments. Warnings are what
+is valid and yet probably wrong, above all comparisons that are null where a list is empty.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, assert_never
+
+from tuppence.feel import syntax
+from tuppence.feel.diagnostics import Diagnostic, Span
+from tuppence.feel.library import BUILTINS
+from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.types import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    DAYS_DURATION,
+    FUNCTION,
+    NULL,
+    NUMBER,
+    STRING,
+    YEARS_DURATION,
+    ContextOf,
+    ListOf,
+    Nullable,
+    RangeOf,
+    Type,
+    fits,
+    join,
+    nullable,
+    strip,
+)
+from tuppence.feel.values import Date, DaysDuration, YearsDuration
+
+_ORDERED: Final = frozenset({NUMBER, STRING, DATE, DAYS_DURATION, YEARS_DURATION, ANY, NULL})
+_DURATIONS: Final = frozenset({DAYS_DURATION, YEARS_DURATION})
+_LITERALS: Final[Mapping[type, Type]] = {
+    type(None): NULL,
+    bool: BOOLEAN,
+    str: STRING,
+    Date: DATE,
+    DaysDuration: DAYS_DURATION,
+    YearsDuration: YEARS_DURATION,
+}
+_PROPERTIES: Final[Mapping[Type, tuple[str, ...]]] = {
+    DATE: ("year", "month", "day", "weekday"),
+    DAYS_DURATION: ("days", "hours", "minutes", "seconds"),
+    YEARS_DURATION: ("years", "months"),
+}
+
+Scope = Sequence[Mapping[str, Type]]
+"""Names and types, the innermost scope first."""
+
+
+def check(
+    tree: syntax.Node, names: Mapping[str, Type], wanted: Type = ANY
+) -> tuple[Type, tuple[Diagnostic, ...]]:
+    """The type of an expression, and what is wrong with it.
+
+    Args:
+        tree: From the parser.
+        names: The types of the names in its surroundings.
+        wanted: The type that is needed where it stands; null is allowed.
+    """
+    checker = _Checker()
+    kind = checker.infer(tree, (names,))
+    if not fits(kind, wanted):
+        checker.error("feel.result-type", tree.span, f"this is a {kind}, and a {wanted} is needed")
+    ordered = sorted(dict.fromkeys(checker.found), key=lambda found: found.span)
+    return kind, tuple(ordered)
+
+
+class _Checker:
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def error(self, code: str, span: Span, message: str, hint: str = "") -> Type:
+        self.found.append(Diagnostic(code, span, message, hint))
+        return ANY
+
+    def warn(self, code: str, span: Span, message: str, hint: str = "") -> None:
+        self.found.append(Diagnostic(code, span, message, hint, warning=True))
+
+    def infer(self, node: syntax.Node, scope: Scope) -> Type:
+        match node:
+            case syntax.Literal():
+                return _LITERALS.get(type(node.value), NUMBER)
+            case syntax.Name():
+                return self.name(node, scope)
+            case syntax.Path():
+                return self.path(node, scope)
+            case syntax.Filter():
+                return self.filter(node, scope)
+            case syntax.Negation():
+                return self.negation(node, scope)
+            case syntax.Arithmetic():
+                return self.arithmetic(node, scope)
+            case syntax.Comparison():
+                return self.comparison(node, scope)
+            case syntax.Between():
+                return self.between(node, scope)
+            case syntax.In():
+                return self.contained(node, scope)
+            case syntax.Logic():
+                return self.logic(node, scope)
+            case syntax.If():
+                self.expect(BOOLEAN, node.condition, scope, "the condition of an if")
+                return join(self.infer(node.then, scope), self.infer(node.otherwise, scope))
+            case syntax.For():
+                inner = self.bind(node.iterators, scope)
+                body = self.infer(node.body, ({"partial": ListOf(ANY)}, *inner))
+                return ListOf(body)
+            case syntax.Quantified():
+                inner = self.bind(node.iterators, scope)
+                body = self.expect(BOOLEAN, node.body, inner, f"what {node.quantifier} satisfies")
+                return nullable(BOOLEAN) if isinstance(body, Nullable) else BOOLEAN
+            case syntax.FunctionDefinition():
+                self.shadowing(node.parameters, node.span)
+                self.infer(node.body, (dict.fromkeys(node.parameters, ANY), *scope))
+                return FUNCTION
+            case syntax.Call():
+                return self.call(node, scope)
+            case syntax.ListLiteral():
+                return self.items(node, scope)
+            case syntax.ContextLiteral():
+                return self.context(node, scope)
+            case syntax.RangeLiteral():
+                return self.range(node, scope)
+            case syntax.InstanceOf():
+                self.infer(node.value, scope)
+                return BOOLEAN
+        assert_never(node)
+
+    def expect(self, wanted: Type, node: syntax.Node, scope: Scope, what: str) -> Type:
+        kind = self.infer(node, scope)
+        if not fits(kind, wanted):
+            message = f"{what} must be a {wanted}, and this is a {strip(kind)}"
+            self.error("feel.operand-type", node.span, message)
+        return kind
+
+    def shadowing(self, names: Iterable[str], span: Span) -> None:
+        for name in names:
+            if name in BUILTINS:
+                message = f"{name} hides the built-in function of that name"
+                self.warn("feel.shadowing", span, message, "choose another name")
+
+    # -- names and fields ------------------------------------------------------------------------
+
+    def name(self, node: syntax.Name, scope: Scope) -> Type:
+        for names in scope:
+            if node.name in names:
+                return names[node.name]
+        if node.name in BUILTINS:
+            return FUNCTION
+        known = [name for names in scope for name in names]
+        message = f"there is no {node.name} here"
+        return self.error("feel.unknown-name", node.span, message, _suggest(node.name, known))
+
+    def path(self, node: syntax.Path, scope: Scope) -> Type:
+        base = self.infer(node.base, scope)
+        bare = strip(base)
+        if isinstance(bare, ListOf):
+            return ListOf(self.field(bare.element, node), bare.nonempty)
+        kind = self.field(bare, node)
+        return nullable(kind) if isinstance(base, Nullable) else kind
+
+    def field(self, base: Type, node: syntax.Path) -> Type:
+        base = strip(base)
+        if base == ANY:
+            return ANY
+        fields: Mapping[str, Type]
+        if isinstance(base, ContextOf):
+            fields = base.fields
+        elif isinstance(base, RangeOf):
+            ends = {"start": base.element, "end": base.element}
+            fields = ends | {"start included": BOOLEAN, "end included": BOOLEAN}
+        else:
+            fields = dict.fromkeys(_PROPERTIES.get(base, ()), NUMBER)
+        if node.name in fields:
+            return fields[node.name]
+        span = Span(node.span.end - len(node.name), node.span.end)
+        what = "this context" if isinstance(base, ContextOf) else f"a {base}"
+        message = f"{what} has no field {node.name}"
+        return self.error("feel.unknown-field", span, message, _suggest(node.name, fields))
+
+    def filter(self, node: syntax.Filter, scope: Scope) -> Type:
+        base = strip(self.infer(node.base, scope))
+        element = base.element if isinstance(base, ListOf) else base
+        fields = strip(element)
+        inner: Scope = ({"item": element}, *scope)
+        if isinstance(fields, ContextOf):
+            inner = (fields.fields, *inner)
+        predicate = self.infer(node.predicate, inner)
+        if strip(predicate) == NUMBER:
+            return nullable(element)
+        if not fits(predicate, BOOLEAN):
+            message = f"a filter must be a condition or a position, and this is a {predicate}"
+            self.error("feel.operand-type", node.predicate.span, message)
+        return ListOf(element)
+
+    def context(self, node: syntax.ContextLiteral, scope: Scope) -> Type:
+        fields: dict[str, Type] = {}
+        self.shadowing(node.names, node.span)
+        for name, value in zip(node.names, node.values, strict=True):
+            fields[name] = self.infer(value, (fields, *scope))
+        return ContextOf(fields)
+
+    # -- operators -----------------------------------------------------------------------------
+
+    def negation(self, node: syntax.Negation, scope: Scope) -> Type:
+        kind = self.infer(node.operand, scope)
+        if strip(kind) not in {NUMBER, ANY, NULL, *_DURATIONS}:
+            message = f"- is not defined for a {strip(kind)}"
+            return self.error("feel.operand-type", node.span, message)
+        return kind
+
+    def arithmetic(self, node: syntax.Arithmetic, scope: Scope) -> Type:
+        left, right = self.infer(node.left, scope), self.infer(node.right, scope)
+        result = _arithmetic_type(node.operator, strip(left), strip(right))
+        if result is None:
+            message = f"{node.operator} is not defined between a {strip(left)} and a {strip(right)}"
+            return self.error(
+                "feel.operand-type", node.span, message, _arithmetic_hint(left, right)
+            )
+        divides = node.operator == "/" and not (
+            isinstance(node.right, syntax.Literal) and node.right.value
+        )
+        if divides or isinstance(left, Nullable) or isinstance(right, Nullable):
+            return nullable(result)
+        return result
+
+    def comparison(self, node: syntax.Comparison, scope: Scope) -> Type:
+        left, right = self.infer(node.left, scope), self.infer(node.right, scope)
+        a, b = strip(left), strip(right)
+        if node.operator in {"=", "!="}:
+            if not fits(a, b) and not fits(b, a) and NULL not in {a, b}:
+                message = f"a {a} is never equal to a {b}"
+                self.error("feel.never-holds", node.span, message)
+            return BOOLEAN
+        for operand, kind in ((node.left, a), (node.right, b)):
+            if kind not in _ORDERED:
+                message = f"a {kind} has no order, so {node.operator} cannot compare it"
+                self.error("feel.operand-type", operand.span, message)
+                return nullable(BOOLEAN)
+        if ANY not in {a, b} and a != b:
+            message = f"a {a} cannot be compared with a {b}"
+            self.error("feel.operand-type", node.span, message, _arithmetic_hint(a, b))
+        for operand, kind in ((node.left, left), (node.right, right)):
+            if isinstance(kind, Nullable):
+                self.null_prone(node, operand)
+        either = isinstance(left, Nullable) or isinstance(right, Nullable)
+        return nullable(BOOLEAN) if either else BOOLEAN
+
+    def null_prone(self, node: syntax.Comparison, operand: syntax.Node) -> None:
+        match operand:
+            case syntax.Call(function=syntax.Name(name="sum")):
+                hint = "total(…) is 0 where the list is empty"
+            case syntax.Call(function=syntax.Name(name="mean" | "min" | "max" | "median")):
+                hint = "first ask whether count(…) > 0"
+            case _:
+                return
+        name = operand.function.name
+        message = f"{name}(…) is null where its list is empty, and then this {node.operator} is too"
+        self.warn("feel.null-prone", node.span, message, hint)
+
+    def between(self, node: syntax.Between, scope: Scope) -> Type:
+        value = self.infer(node.value, scope)
+        kinds = [value, self.infer(node.low, scope), self.infer(node.high, scope)]
+        for end, kind in ((node.low, kinds[1]), (node.high, kinds[2])):
+            if not fits(kind, strip(value)) or strip(kind) not in _ORDERED:
+                message = f"a {strip(value)} cannot be compared with a {strip(kind)}"
+                self.error("feel.operand-type", end.span, message)
+        return nullable(BOOLEAN) if any(isinstance(k, Nullable) for k in kinds) else BOOLEAN
+
+    def contained(self, node: syntax.In, scope: Scope) -> Type:
+        value = self.infer(node.value, scope)
+        for test in node.tests:
+            kind = strip(self.infer(test, scope))
+            element = kind.element if isinstance(kind, ListOf | RangeOf) else kind
+            if not fits(element, strip(value)) and not fits(value, element):
+                message = f"a {strip(value)} is never in this, as it holds a {element}"
+                self.error("feel.never-holds", test.span, message)
+        return nullable(BOOLEAN) if isinstance(value, Nullable) else BOOLEAN
+
+    def logic(self, node: syntax.Logic, scope: Scope) -> Type:
+        kinds = [
+            self.expect(BOOLEAN, side, scope, f"each side of {node.operator}")
+            for side in (node.left, node.right)
+        ]
+        return nullable(BOOLEAN) if any(isinstance(k, Nullable) for k in kinds) else BOOLEAN
+
+    def range(self, node: syntax.RangeLiteral, scope: Scope) -> Type:
+        kinds = [strip(self.infer(end, scope)) for end in (node.low, node.high) if end is not None]
+        for kind in kinds:
+            if kind not in _ORDERED:
+                self.error("feel.operand-type", node.span, f"a {kind} cannot be the end of a range")
+        if len(kinds) == 2 and not fits(kinds[0], kinds[1]):
+            message = f"a range goes from a {kinds[0]} to a {kinds[1]}"
+            self.error("feel.operand-type", node.span, message, "both ends must be of one type")
+        return RangeOf(kinds[0])
+
+    def items(self, node: syntax.ListLiteral, scope: Scope) -> Type:
+        if not node.items:
+            return ListOf(NULL)
+        first, *others = (self.infer(item, scope) for item in node.items)
+        element = first
+        for kind in others:
+            element = join(element, kind)
+        return ListOf(element, nonempty=True)
+
+    # -- loops and functions ---------------------------------------------------------------------
+
+    def bind(self, bindings: Sequence[syntax.Binding], scope: Scope) -> Scope:
+        for binding in bindings:
+            self.shadowing([binding.name], binding.span)
+            kind = strip(self.infer(binding.source, scope))
+            element = kind.element if isinstance(kind, ListOf | RangeOf) else kind
+            scope = ({binding.name: element}, *scope)
+        return scope
+
+    def call(self, node: syntax.Call, scope: Scope) -> Type:
+        kinds = [self.infer(argument, scope) for argument in node.arguments]
+        function = node.function
+        if isinstance(function, syntax.FunctionDefinition):
+            return self.expanded(node, function, kinds, scope)
+        if isinstance(function, syntax.Name):
+            if not any(function.name in names for names in scope):
+                return self.builtin(node, function, kinds)
+            kind = self.infer(function, scope)
+        else:
+            kind = self.infer(function, scope)
+        if strip(kind) not in {ANY, FUNCTION}:
+            message = f"a {strip(kind)} cannot be called like a function"
+            self.error("feel.unknown-function", function.span, message)
+        return ANY
+
+    def expanded(
+        self,
+        node: syntax.Call,
+        function: syntax.FunctionDefinition,
+        kinds: list[Type],
+        scope: Scope,
+    ) -> Type:
+        """A definition called where it stands: the types of its parameters are known."""
+        if len(kinds) != len(function.parameters):
+            message = f"it is called with {', '.join(function.parameters) or 'no arguments'}"
+            return self.error("feel.argument-count", node.span, message)
+        names = dict(zip(function.parameters, kinds, strict=True))
+        return self.infer(function.body, (names, *scope))
+
+    def builtin(self, node: syntax.Call, function: syntax.Name, kinds: list[Type]) -> Type:
+        builtin = BUILTINS.get(function.name)
+        if builtin is None:
+            message = f"there is no function {function.name}"
+            hint = _suggest(function.name, BUILTINS)
+            return self.error("feel.unknown-function", function.span, message, hint)
+        arguments = list(node.arguments)
+        if builtin.variadic and node.names is None and len(kinds) > 1:
+            element = kinds[0]
+            for kind in kinds[1:]:
+                element = join(element, kind)
+            kinds, arguments = [ListOf(element, nonempty=True)], arguments[:1]
+        elif builtin.variadic and kinds and not isinstance(strip(kinds[0]), ListOf):
+            kinds = [ListOf(kinds[0], nonempty=strip(kinds[0]) != ANY)]
+        ordered = self.ordered(node, builtin, kinds, arguments)
+        if ordered is None:
+            message = f"it is called as {builtin.signature}"
+            return self.error("feel.argument-count", node.span, message)
+        wanted = builtin.kinds(len(ordered)) or []
+        for (argument, kind), parameter in zip(ordered, wanted, strict=True):
+            if not fits(kind, parameter):
+                message = f"{builtin.name} takes a {strip(parameter)}, and this is a {strip(kind)}"
+                self.error("feel.argument-type", argument.span, message)
+        given = [kind for _, kind in ordered]
+        result = builtin.result_type(given)
+        spoiled = any(
+            isinstance(kind, Nullable) and not isinstance(parameter, Nullable)
+            for kind, parameter in zip(given, wanted, strict=True)
+        )
+        return nullable(result) if spoiled and not builtin.takes_null else result
+
+    def ordered(
+        self, node: syntax.Call, builtin: Builtin, kinds: list[Type], arguments: list[syntax.Node]
+    ) -> list[tuple[syntax.Node, Type]] | None:
+        """The arguments in the parameters' order; None where they do not fit the parameters."""
+        pairs = list(zip(arguments, kinds, strict=True))
+        if node.names is not None:
+            named = dict(zip(node.names, pairs, strict=True))
+            parameters = [name for name, _ in builtin.parameters]
+            if not named.keys() <= set(parameters):
+                return None
+            pairs = [named[name] for name in parameters if name in named]
+        return pairs if builtin.kinds(len(pairs)) is not None else None
+
+
+def _arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:
+    """Type of `left operator right`; None where it is not defined (DMN 1.5, tables 52 to 58)."""
+    if ANY in {left, right} or NULL in {left, right}:
+        return ANY
+    if left == right == NUMBER:
+        return NUMBER
+    if operator == "+" and left == right == STRING:
+        return STRING
+    if operator in {"+", "-"}:
+        if left == DATE and right in _DURATIONS:
+            return DATE
+        if operator == "+" and left in _DURATIONS and right == DATE:
+            return DATE
+        if operator == "-" and left == right == DATE:
+            return DAYS_DURATION
+        return left if left == right and left in _DURATIONS else None
+    if operator == "/" and left == right and left in _DURATIONS:
+        return NUMBER
+    if operator in {"*", "/"} and left in _DURATIONS and right == NUMBER:
+        return left
+    if operator == "*" and left == NUMBER and right in _DURATIONS:
+        return right
+    return None
+
+
+def _arithmetic_hint(left: Type, right: Type) -> str:
+    kinds = {strip(left), strip(right)}
+    if kinds == {DATE, NUMBER}:
+        return 'write days as a duration: @"P90D"'
+    if kinds == {NUMBER, STRING}:
+        return "write the number without quotes, or convert it with string(…)"
+    if kinds == {DATE, STRING}:
+        return 'write dates as @"2026-03-31"'
+    if any(isinstance(kind, ListOf) for kind in kinds):
+        return "take one value of the list: total(…), count(…), max(…)"
+    return ""
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"there is {', '.join(sorted(known)[:12])}" if 0 < len(known) <= 24 else ""

@@ -556,7 +556,10 @@ def _range_elements(interval: Range) -> Any:
     low, high = interval.low, interval.high
     if type(low) is not type(high) or type(low) not in {Decimal, Date}:
         return
-    start, end = int(low[0] if type(low) is Date else low), int(high[0] if type(high) is Date else high)
+    start, end = (
+        int(low[0] if type(low) is Date else low),
+        int(high[0] if type(high) is Date else high),
+    )
     step = 1 if start <= end else -1
     for number in range(start, end + step, step):
         yield Date(number) if type(low) is Date else Decimal(number)
@@ -605,7 +608,6 @@ def _call_builtin(
     builtin: Builtin, arguments: list[Run], names: Sequence[str] | None, span: Span
 ) -> Run:
     parameters = [name for name, _ in builtin.parameters]
-    kinds = [kind for _, kind in builtin.parameters]
     call, listing = builtin.call, builtin.variadic and names is None
 
     def run(frame: Frame) -> Any:
@@ -613,12 +615,13 @@ def _call_builtin(
         if listing and not (len(values) == 1 and type(values[0]) in {list, type(None)}):
             values = [values]
         ordered = _in_order(parameters, names, values)
-        if ordered is None or not builtin.fewest <= len(ordered) <= len(kinds):
+        kinds = None if ordered is None else builtin.kinds(len(ordered))
+        if ordered is None or kinds is None:
             message = f"it is called as {builtin.signature}"
             frame.session.report("feel.argument-count", span, message)
             return None
         try:
-            fitted = [_fit(v, k, builtin) for v, k in zip(ordered, kinds, strict=False)]
+            fitted = [_fit(v, k, builtin) for v, k in zip(ordered, kinds, strict=True)]
             return call(*fitted)
         except FeelError as error:
             frame.session.report(error.code, span, error.message)

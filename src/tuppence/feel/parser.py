@@ -35,7 +35,9 @@ def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
     if len(text) > MAXIMUM_LENGTH:
         message = f"the expression has over {MAXIMUM_LENGTH:,} characters"
         span = Span(MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1)
-        raise FeelSyntaxError(text, Diagnostic("feel.syntax", span, message, "split it into values"))
+        raise FeelSyntaxError(
+            text, Diagnostic("feel.syntax", span, message, "split it into values")
+        )
     parser = _Parser(text, names)
     node = parser.expression()
     if not parser.at_end():
@@ -400,9 +402,7 @@ class _Parser:
             if self.accept(".."):
                 high = self.expression()
                 span = Span(source.span.start, high.span.end)
-                source = syntax.RangeLiteral(
-                    span, source, high, low_closed=True, high_closed=True
-                )
+                source = syntax.RangeLiteral(span, source, high, low_closed=True, high_closed=True)
             bindings.append(syntax.Binding(Span(start, source.span.end), name, source))
         return tuple(bindings)
 

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal as OneOf
+from typing import Any
+from typing import Literal as OneOf
 
 from tuppence.feel.diagnostics import Span
 from tuppence.feel.types import Type

@@ -8,8 +8,27 @@ from typing import Final
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 
 KEYWORDS: Final = frozenset(
-    "and between else every external false for function if in instance null of or return satisfies "
-    "some then true".split()
+    [
+        "and",
+        "between",
+        "else",
+        "every",
+        "external",
+        "false",
+        "for",
+        "function",
+        "if",
+        "in",
+        "instance",
+        "null",
+        "of",
+        "or",
+        "return",
+        "satisfies",
+        "some",
+        "then",
+        "true",
+    ]
 )
 
 
@@ -100,7 +119,12 @@ def _bad_character(text: str, position: int) -> FeelSyntaxError:
         message, hint = f"{text[position]} is a typographic quote", 'write "…" with straight quotes'
     elif text[position] in "&|!;#$%^~\\":
         message = f"{text[position]} has no meaning in FEEL"
-        words = {"&": "write and", "|": "write or", "!": "write not(…)", "%": "write a fraction: 0.1"}
+        words = {
+            "&": "write and",
+            "|": "write or",
+            "!": "write not(…)",
+            "%": "write a fraction: 0.1",
+        }
         hint = words.get(text[position], "remove it")
     else:
         message, hint = f"{text[position]!r} has no meaning here", "remove it"

@@ -48,7 +48,8 @@ class Builtin:
         doc: One sentence for the reference.
         required: How many arguments there must be; all, where it is None.
         variadic: The only parameter is a list whose elements may be given one by one.
-        takes_null: Parameters that may be null; others given null make the value null.
+        repeats: The last parameter may be given any number of times.
+        takes_null: Parameters may be null; elsewhere null as an argument makes the value null.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Builtin:
     doc: str
     required: int | None = None
     variadic: bool = False
+    repeats: bool = False
     takes_null: bool = False
 
     @property
@@ -65,10 +67,19 @@ class Builtin:
         """How many arguments there must be."""
         return len(self.parameters) if self.required is None else self.required
 
+    def kinds(self, count: int) -> list[Type] | None:
+        """Types of the parameters for so many arguments; None where that many cannot be."""
+        kinds = [kind for _, kind in self.parameters]
+        if self.repeats and count > len(kinds):
+            kinds += [kinds[-1]] * (count - len(kinds))
+        return kinds[:count] if self.fewest <= count <= len(kinds) else None
+
     @property
     def signature(self) -> str:
         """The call as the reference shows it."""
-        names = [name + ("…" if self.variadic else "") for name, _ in self.parameters]
+        names = [
+            name + ("…" if self.variadic or self.repeats else "") for name, _ in self.parameters
+        ]
         return f"{self.name}({', '.join(names)})"
 
     def result_type(self, arguments: Sequence[Type]) -> Type:
@@ -96,7 +107,9 @@ def is_instance(value: Any, kind: Type) -> bool:
             for end in ends
         )
     expected = _CLASSES.get(kind)
-    return callable(value) or hasattr(value, "call") if expected is None else type(value) is expected
+    return (
+        callable(value) or hasattr(value, "call") if expected is None else type(value) is expected
+    )
 
 
 def element_of(arguments: Sequence[Type]) -> Type:

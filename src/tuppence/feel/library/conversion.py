@@ -135,7 +135,5 @@ FUNCTIONS: Final = (
         _years_and_months,
         "The whole months between two dates.",
     ),
-    Builtin(
-        "not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "The opposite."
-    ),
+    Builtin("not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "The opposite."),
 )

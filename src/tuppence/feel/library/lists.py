@@ -145,6 +145,10 @@ def _distinct(items: list[Any]) -> list[Any]:
     return found
 
 
+def _concatenate(*lists: list[Any]) -> list[Any]:
+    return [item for items in lists for item in items]
+
+
 def _flatten(items: list[Any]) -> list[Any]:
     flat: list[Any] = []
     for item in items:
@@ -169,10 +173,28 @@ FUNCTIONS: Final = (
         "max", _LIST, element_or_null, _maximum, "The largest; null when empty.", variadic=True
     ),
     Builtin("sum", _NUMBERS, number_or_null, _sum, "The sum; null when empty.", variadic=True),
-    Builtin("mean", _NUMBERS, number_or_null, _mean, "The average; null when empty.", variadic=True),
-    Builtin("median", _NUMBERS, number_or_null, _median, "The middle; null when empty.", variadic=True),
-    Builtin("product", _NUMBERS, number_or_null, _product, "The product; null when empty.", variadic=True),
-    Builtin("stddev", _NUMBERS, Nullable(NUMBER), _stddev, "The sample standard deviation.", variadic=True),
+    Builtin(
+        "mean", _NUMBERS, number_or_null, _mean, "The average; null when empty.", variadic=True
+    ),
+    Builtin(
+        "median", _NUMBERS, number_or_null, _median, "The middle; null when empty.", variadic=True
+    ),
+    Builtin(
+        "product",
+        _NUMBERS,
+        number_or_null,
+        _product,
+        "The product; null when empty.",
+        variadic=True,
+    ),
+    Builtin(
+        "stddev",
+        _NUMBERS,
+        Nullable(NUMBER),
+        _stddev,
+        "The sample standard deviation.",
+        variadic=True,
+    ),
     Builtin("mode", _NUMBERS, ListOf(NUMBER), _mode, "The most frequent numbers.", variadic=True),
     Builtin("all", _BOOLEANS, Nullable(BOOLEAN), _all, "Whether all are true.", variadic=True),
     Builtin("any", _BOOLEANS, Nullable(BOOLEAN), _any, "Whether any is true.", variadic=True),
@@ -197,6 +219,22 @@ FUNCTIONS: Final = (
         nonempty_list,
         lambda items, item: [*items, item],
         "The list with an element at its end.",
+    ),
+    Builtin(
+        "concatenate",
+        _LIST,
+        list_of_elements,
+        _concatenate,
+        "The lists, one after another.",
+        repeats=True,
+    ),
+    Builtin(
+        "union",
+        _LIST,
+        list_of_elements,
+        lambda *lists: _distinct(_concatenate(*lists)),
+        "The lists, one after another, without repeats.",
+        repeats=True,
     ),
     Builtin(
         "insert before",

@@ -57,13 +57,9 @@ _SCALED: Final = (("n", NUMBER), ("scale", NUMBER))
 
 FUNCTIONS: Final = (
     Builtin("abs", _VALUE, NUMBER, CONTEXT.abs, "The number without its sign."),
-    Builtin(
-        "ceiling", _SCALED, NUMBER, _rounder(decimal.ROUND_CEILING), "Rounded up.", required=1
-    ),
+    Builtin("ceiling", _SCALED, NUMBER, _rounder(decimal.ROUND_CEILING), "Rounded up.", required=1),
     Builtin("floor", _SCALED, NUMBER, _rounder(decimal.ROUND_FLOOR), "Rounded down.", required=1),
-    Builtin(
-        "decimal", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_EVEN), "Rounded half to even."
-    ),
+    Builtin("decimal", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_EVEN), "Rounded half to even."),
     Builtin("round up", _SCALED, NUMBER, _rounder(decimal.ROUND_UP), "Rounded away from zero."),
     Builtin("round down", _SCALED, NUMBER, _rounder(decimal.ROUND_DOWN), "Rounded towards zero."),
     Builtin(

@@ -55,7 +55,11 @@ FUNCTIONS: Final = (
     Builtin("substring before", _MATCH, STRING, _before, "What stands before the match, or ''."),
     Builtin("substring after", _MATCH, STRING, _after, "What stands after the match, or ''."),
     Builtin(
-        "contains", _MATCH, BOOLEAN, lambda text, match: match in text, "Whether the match is in it."
+        "contains",
+        _MATCH,
+        BOOLEAN,
+        lambda text, match: match in text,
+        "Whether the match is in it.",
     ),
     Builtin("starts with", _MATCH, BOOLEAN, str.startswith, "Whether it begins with the match."),
     Builtin("ends with", _MATCH, BOOLEAN, str.endswith, "Whether it ends with the match."),

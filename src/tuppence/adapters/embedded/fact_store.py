@@ -1,0 +1,398 @@
+"""A fact store in a directory: partitions of customers, each a row of immutable segments.
+
+    facts/manifest.json         what there is; replacing it is the moment a change takes place
+    facts/<segment>/            customers, accounts, transactions as Parquet, dictionaries as JSON
+
+A partition keeps the same customers for ever, at most `partition_size` of them. Importing appends a
+segment to each partition it touches; in case of doubt the later segment holds. Compacting makes one
+segment of several. Segments that the manifest no longer names stay until the change after, for the
+sake of readers that have begun.
+"""
+
+import hashlib
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
+from tuppence.adapters.embedded.segment import (
+    Coded,
+    batch_from,
+    coded,
+    merged,
+    ordered,
+    read_segment,
+    segment_files,
+)
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Field, Schema
+
+FORMAT: Final = 1
+MOST_SEGMENTS: Final = 8
+PARTITION_SIZE: Final = 50_000
+
+
+class _Segment(msgspec.Struct, frozen=True):
+    name: str
+    checksums: dict[str, tuple[int, int]]  # file: (bytes, CRC-32)
+
+
+class _Partition(msgspec.Struct, frozen=True):
+    name: str
+    customers: int
+    transactions: int
+    segments: tuple[_Segment, ...]
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    format: int
+    attributes: tuple[Field, ...]
+    next_sequence: int = 0
+    partitions: tuple[_Partition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows of a table."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class FactStore:
+    """Implements the port FactSource, and takes rows in.
+
+    Args:
+        root: The store's directory; the facts are in `facts` below it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "facts"
+        self._manifest = self._load()
+
+    # -- the port --------------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Schema:
+        """The fields that the facts have."""
+        return Schema(self._manifest.attributes)
+
+    @property
+    def digest(self) -> str:
+        """Names the present content."""
+        content = msgspec.json.encode(self._manifest)
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+    def partitions(self) -> Sequence[tuple[str, int]]:
+        """Names of the partitions and how many customers each holds."""
+        return [(partition.name, partition.customers) for partition in self._manifest.partitions]
+
+    def read(self, partition: str) -> FactBatch:
+        """The facts of one partition."""
+        found = next(p for p in self._manifest.partitions if p.name == partition)
+        return batch_from(self._merge(found), self.schema)
+
+    def find(self, customer_id: str) -> FactBatch:
+        """The facts of one customer, with the transactions' identifiers."""
+        for partition in self._manifest.partitions:
+            ids = self._table(partition, "customers")["id"]
+            if customer_id in ids:
+                batch = batch_from(self._merge(partition), self.schema)
+                index = batch.customer_ids.index(customer_id)
+                return batch.slice(index, index + 1)
+        message = f"{self._folder.parent}: there is no customer {customer_id}"
+        raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, root: Path, schema: Schema) -> "FactStore":
+        """Open a store, making an empty one where there is none.
+
+        Raises:
+            UserError: The store exists and its customers have other attributes.
+        """
+        folder = root / "facts"
+        if not (folder / "manifest.json").exists():
+            with disk_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                manifest = _Manifest(FORMAT, schema.attributes)
+                write_atomically(folder / "manifest.json", msgspec.json.encode(manifest))
+        store = cls(root)
+        if schema.attributes and store.schema != schema:
+            message = f"{root}: the store was made with other customer attributes"
+            raise UserError("store.attributes", message, "import into a new store")
+        return store
+
+    @property
+    def transaction_count(self) -> int:
+        """How many transactions there are."""
+        return sum(partition.transactions for partition in self._manifest.partitions)
+
+    def owners(self) -> pl.DataFrame:
+        """Every account: `id`, `customer`, the customer's `currency`."""
+        accounts = [self._table(p, "accounts") for p in self._manifest.partitions]
+        customers = [self._table(p, "customers") for p in self._manifest.partitions]
+        if not accounts:
+            return pl.DataFrame(
+                schema={"id": pl.String, "customer": pl.String, "currency": pl.String}
+            )
+        currencies = pl.concat(customers).select(customer="id", currency="currency")
+        return pl.concat(accounts).select("id", "customer").join(currencies, on="customer")
+
+    def customers(self) -> pl.DataFrame:
+        """Every customer: `id` and `currency`."""
+        found = [self._table(p, "customers") for p in self._manifest.partitions]
+        empty = pl.DataFrame(schema={"id": pl.String, "currency": pl.String})
+        return pl.concat([empty, *(frame.select("id", "currency") for frame in found)])
+
+    def append(self, rows: Rows, partition_size: int = PARTITION_SIZE) -> Mapping[str, Counts]:
+        """Add rows, or replace those of the same identifiers; all of them or, on error, none.
+
+        Accounts must belong to customers, and transactions to accounts, that are in the store or
+        among the rows. Rows that are there already change nothing, not even a byte.
+
+        Returns:
+            For each table how many rows were new, changed or there already.
+        """
+        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
+            self._manifest = self._load()
+            return self._append(rows, partition_size)
+
+    def compact(self) -> None:
+        """Make one segment of each partition's several."""
+        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
+            self._manifest = self._load()
+            partitions = [
+                self._compacted(p) if len(p.segments) > 1 else p for p in self._manifest.partitions
+            ]
+            self._commit(partitions, self._manifest.next_sequence)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _load(self) -> _Manifest:
+        path = self._folder / "manifest.json"
+        try:
+            manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
+        except FileNotFoundError:
+            message = f"{self._folder.parent}: there is no store here"
+            hint = "tuppence synth or tuppence import makes one"
+            raise UserError("store.missing", message, hint) from None
+        except msgspec.DecodeError as error:
+            raise UserError("store.corrupt", f"{path}: damaged: {error}", _RESTORE) from None
+        if manifest.format != FORMAT:
+            message = f"{path}: of format {manifest.format}, and this version reads {FORMAT}"
+            raise UserError("store.format", message, "import again into a new store")
+        return manifest
+
+    def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
+        old = self._manifest
+        counts: dict[str, Counts] = {}
+        homes = _Homes(old.partitions, [self._table(p, "customers")["id"] for p in old.partitions])
+        parts: dict[str, dict[str, pl.DataFrame]] = {}
+        if rows.customers is not None:
+            homes.settle(rows.customers["id"], partition_size)
+            with_home = rows.customers.with_columns(partition=homes.of(rows.customers["id"]))
+            _distribute(with_home, "customers", parts)
+        accounts = None
+        if rows.accounts is not None:
+            accounts = rows.accounts.with_columns(partition=homes.of(rows.accounts["customer"]))
+            _distribute(accounts, "accounts", parts)
+        if rows.transactions is not None:
+            of_account = self._account_homes(accounts)
+            _distribute(rows.transactions.join(of_account, on="account"), "transactions", parts)
+        partitions = list(old.partitions)
+        sequence = old.next_sequence
+        for name in sorted(parts):
+            index = next((i for i, p in enumerate(partitions) if p.name == name), None)
+            partition = _Partition(name, 0, 0, ()) if index is None else partitions[index]
+            news = self._news(partition, parts[name], counts)
+            if not news:
+                continue
+            if "transactions" in news:
+                shifted = pl.col("sequence") + pl.when("is_new").then(sequence).otherwise(0)
+                news["transactions"] = news["transactions"].with_columns(shifted).drop("is_new")
+            partition = self._grown(partition, news)
+            if index is None:
+                partitions.append(partition)
+            else:
+                partitions[index] = partition
+        if rows.transactions is not None:
+            sequence += int(rows.transactions["sequence"].max() or 0) + 1  # type: ignore[arg-type, call-overload, operator]
+        if partitions != list(old.partitions):
+            self._commit(partitions, sequence)
+        return counts
+
+    def _account_homes(self, incoming: pl.DataFrame | None) -> pl.DataFrame:
+        frames = [
+            self._table(p, "accounts").select(account="id", partition=pl.lit(p.name))
+            for p in self._manifest.partitions
+        ]
+        if incoming is not None:
+            frames.insert(0, incoming.select("partition", account="id").select("account", "partition"))
+        return pl.concat(frames).unique("account", keep="first")
+
+    def _news(
+        self, partition: _Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
+    ) -> dict[str, pl.DataFrame]:
+        """The rows of the parts that the partition does not have just so; adds to the counts."""
+        news: dict[str, pl.DataFrame] = {}
+        for table, frame in parts.items():
+            had = self._plain(partition, table) if partition.segments else None
+            fresh, count = _difference(frame, had, table)
+            before = counts.get(table, Counts())
+            counts[table] = Counts(
+                before.new + count.new,
+                before.changed + count.changed,
+                before.unchanged + count.unchanged,
+            )
+            if fresh.height:
+                news[table] = fresh
+        return news
+
+    def _grown(self, partition: _Partition, news: dict[str, pl.DataFrame]) -> _Partition:
+        """The partition with one more segment; compacted when it has many."""
+        content = coded(news, self.schema)
+        if not partition.segments:
+            content = ordered(content)
+        grown = msgspec.structs.replace(
+            partition, segments=(*partition.segments, self._write(partition.name, content))
+        )
+        if len(grown.segments) > MOST_SEGMENTS:
+            return self._compacted(grown)
+        whole = content if not partition.segments else self._merge(grown)
+        return msgspec.structs.replace(
+            grown, customers=whole.customers.height, transactions=whole.transactions.height
+        )
+
+    def _compacted(self, partition: _Partition) -> _Partition:
+        whole = ordered(self._merge(partition))
+        return _Partition(
+            partition.name,
+            whole.customers.height,
+            whole.transactions.height,
+            (self._write(partition.name, whole),),
+        )
+
+    def _write(self, partition: str, content: Coded) -> _Segment:
+        files = segment_files(content)
+        checksums = {name: (len(data), zlib.crc32(data)) for name, data in files.items()}
+        digest = hashlib.blake2b(msgspec.json.encode(checksums), digest_size=6)
+        for name in sorted(files):
+            digest.update(files[name])
+        name = f"{partition}-{digest.hexdigest()}"
+        write_folder(self._folder / name, files)
+        return _Segment(name, checksums)
+
+    def _commit(self, partitions: Sequence[_Partition], sequence: int) -> None:
+        """Make the change real, and remove what the change before this one left behind."""
+        before = {s.name for p in self._manifest.partitions for s in p.segments}
+        manifest = msgspec.structs.replace(
+            self._manifest, partitions=tuple(partitions), next_sequence=sequence
+        )
+        write_atomically(self._folder / "manifest.json", msgspec.json.encode(manifest))
+        self._manifest = manifest
+        kept = before | {s.name for p in partitions for s in p.segments}
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _open(self, segment: _Segment, only: str = "") -> Coded:
+        """The content of a segment, or of one of its tables."""
+        folder = self._folder / segment.name
+        files: dict[str, bytes] = {}
+        for name, checksum in segment.checksums.items():
+            if only and name != f"{only}.parquet":
+                continue
+            try:
+                data = (folder / name).read_bytes()
+            except OSError as error:
+                message = f"{folder / name}: cannot be read: {error.strerror}"
+                raise UserError("store.corrupt", message, _RESTORE) from None
+            if (len(data), zlib.crc32(data)) != checksum:
+                message = f"{folder / name}: damaged: its checksum is not the one on record"
+                raise UserError("store.corrupt", message, _RESTORE)
+            files[name] = data
+        return read_segment(files, self.schema)
+
+    def _merge(self, partition: _Partition) -> Coded:
+        return merged([self._open(segment) for segment in partition.segments])
+
+    def _table(self, partition: _Partition, table: str) -> pl.DataFrame:
+        """The customers or accounts of a partition."""
+        frames = [getattr(self._open(segment, table), table) for segment in partition.segments]
+        return pl.concat(frames).unique("id", keep="last", maintain_order=True)
+
+    def _plain(self, partition: _Partition, table: str) -> pl.DataFrame:
+        """A table of a partition with its texts as texts."""
+        if table == "transactions":
+            return self._merge(partition).plain_transactions()
+        return self._table(partition, table)
+
+
+_RESTORE: Final = "restore the store from a copy, or import into a new one"
+
+
+class _Homes:
+    """Which partition each customer lives in."""
+
+    def __init__(self, partitions: Sequence[_Partition], ids: Sequence[pl.Series]) -> None:
+        self._sizes = {p.name: p.customers for p in partitions}
+        self._home = {i: p.name for p, held in zip(partitions, ids, strict=True) for i in held}
+
+    def settle(self, customers: pl.Series, size: int) -> None:
+        """Give new customers the last partition while it has room, then new ones."""
+        names = list(self._sizes)
+        for customer in customers:
+            if customer in self._home:
+                continue
+            if not names or self._sizes[names[-1]] >= size:
+                names.append(f"p{len(names):05d}")
+                self._sizes[names[-1]] = 0
+            self._home[customer] = names[-1]
+            self._sizes[names[-1]] += 1
+
+    def of(self, customers: pl.Series) -> pl.Series:
+        """The partition of each customer."""
+        return pl.Series([self._home[customer] for customer in customers], dtype=pl.String)
+
+
+def _distribute(frame: pl.DataFrame, table: str, parts: dict[str, dict[str, pl.DataFrame]]) -> None:
+    for (home,), part in frame.partition_by("partition", as_dict=True, include_key=False).items():
+        parts.setdefault(str(home), {})[table] = part
+
+
+def _difference(
+    frame: pl.DataFrame, had: pl.DataFrame | None, table: str
+) -> tuple[pl.DataFrame, Counts]:
+    """The rows that are new or other than before, and the counts.
+
+    A changed transaction keeps its place in the order of its day.
+    """
+    key = ["account", "id"] if table == "transactions" else ["id"]
+    if had is None:
+        fresh = frame.with_columns(is_new=True) if table == "transactions" else frame
+        return fresh, Counts(new=frame.height)
+    values = [name for name in frame.columns if name not in {*key, "sequence"}]
+    texts = [pl.col(n).cast(pl.String) for n, t in frame.schema.items() if isinstance(t, pl.Enum)]
+    both = frame.with_columns(texts).join(
+        had.with_columns(had_it=True), on=key, how="left", suffix=" before"
+    )
+    same = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v} before")) for v in values)
+    known = pl.col("had_it").fill_null(value=False)
+    both = both.with_columns(is_new=~known).filter(~known | ~same)
+    new = int(both["is_new"].sum())
+    count = Counts(new, both.height - new, frame.height - both.height)
+    if table != "transactions":
+        return both.select(frame.columns), count
+    kept = pl.when("is_new").then("sequence").otherwise("sequence before").alias("sequence")
+    return both.with_columns(kept).select([*frame.columns, "is_new"]), count

@@ -1,0 +1,78 @@
+"""Writing so that a kill at any moment leaves the old content or the new, never a mixture."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tuppence.errors import UserError
+
+
+def sync(path: Path) -> None:
+    """Have the system put a file or a folder's entries on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put content under a name, in place of what is there."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Make a folder with these files; one of that name holds the same already."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+            sync(temporary / name)
+        sync(temporary)
+        temporary.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, what: str) -> Iterator[None]:
+    """Hold a lock file; the system lets go of it however the process ends.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"{path.parent}: another process is {what}"
+            raise UserError("store.busy", message, "wait until it has finished") from None
+        yield
+
+
+@contextlib.contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Turn the system's refusals to write into an error a person can act on."""
+    try:
+        yield
+    except PermissionError:
+        raise UserError("store.permission", f"{where}: may not be written") from None
+    except OSError as error:
+        message = f"{where}: could not be written: {error.strerror or error}"
+        hint = "nothing was changed; make room on the disk and try again"
+        raise UserError("store.disk", message, hint) from error

@@ -1,0 +1,388 @@
+"""CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from tuppence.bankdata.mapping import Mapping
+from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.schema import Field, Kind, Schema
+
+LONGEST_TEXT: Final = 1_000
+_ROW: Final = "row"
+_REASON: Final = "reason"
+_NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
+_TRUE: Final = ["true", "yes", "y", "1"]
+_FALSE: Final = ["false", "no", "n", "0"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who is in the store already.
+
+    Attributes:
+        customers: `id`, `currency`.
+        accounts: `id`, `customer`, `currency`.
+    """
+
+    customers: pl.DataFrame
+    accounts: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file gave.
+
+    Attributes:
+        rows: The good ones, with new owners where the mapping names them.
+        rejects: `row` (1 is the first after the header), `reason`, then the file's own columns.
+        count: How many rows the file has.
+    """
+
+    rows: Rows
+    rejects: pl.DataFrame
+    count: int
+
+
+def read_table(
+    path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date
+) -> Reading:
+    """Read a CSV or Parquet file.
+
+    Args:
+        path: The file; Parquet by its ending, else CSV with a header.
+        mapping: What its columns mean.
+        schema: The fields that a store can hold.
+        owners: Customers and accounts that exist.
+        today: No row may be dated later.
+
+    Raises:
+        UserError: The file as a whole cannot be read.
+    """
+    raw = _read_raw(path, mapping)
+    _check_columns(path, mapping, raw.columns)
+    frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
+    frame = _with_owners(frame, mapping, owners)
+    fields = mapping.fields(schema)
+    amount = _money_text(mapping, raw.columns)
+    if amount is not None:
+        frame = frame.with_columns(amount.alias(_new("amount")))
+    frame = frame.with_columns(digits=_digits())
+    try:
+        frame = _parsed(frame, mapping, fields, today)
+    except pl.exceptions.PolarsError as error:
+        message = f"the mapping's date_format {mapping.date_format!r} cannot be used: {error}"
+        raise UserError("mapping.format", message) from None
+    if mapping.table == "transactions" and "id" not in mapping.columns:
+        frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
+    frame = _without_duplicates(frame, mapping.table)
+    good = frame.filter(pl.col(_REASON).is_null())
+    rejects = frame.filter(pl.col(_REASON).is_not_null()).select(_ROW, _REASON, *_own(raw))
+    return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+
+def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
+    """All columns as texts, with the number of the row and, for a ragged one, the reason."""
+    if not path.exists():
+        raise UserError("file.missing", f"{path}: there is no such file")
+    if not path.is_file():
+        raise UserError("file.folder", f"{path}: this is a folder, not a file")
+    if path.stat().st_size == 0:
+        raise UserError("file.empty", f"{path}: the file is empty")
+    frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
+    if frame.height == 0:
+        raise UserError("file.empty", f"{path}: the file has a header and no rows")
+    if _REASON not in frame.columns:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(_REASON))
+    return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(_ROW))
+
+
+def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
+    texts = [
+        pl.col(name).dt.strftime(mapping.date_format) if kind.is_temporal() else pl.col(name)
+        for name, kind in frame.schema.items()
+    ]
+    return frame.select(text.cast(pl.String) for text in texts)
+
+
+def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
+    data = path.read_bytes()
+    try:
+        text = data.decode(mapping.encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{path}: line {line} is not {mapping.encoding} text"
+        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
+        raise UserError("file.encoding", message, hint) from None
+    if "\0" in text:
+        hint = "is it a spreadsheet or an archive? Save it as CSV first"
+        raise UserError("file.binary", f"{path}: this is not a text file", hint)
+    try:
+        return pl.read_csv(
+            io.BytesIO(text.encode()), separator=mapping.delimiter, infer_schema=False
+        )
+    except pl.exceptions.PolarsError:
+        return _read_ragged(text, mapping.delimiter)
+
+
+def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
+    """A CSV in which some rows have too many or too few fields: these get a reason."""
+    header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    width = len(header)
+    whole = [(row + [""] * width)[:width] for row in rows]
+    names = [name or f"column {i}" for i, name in enumerate(header, 1)]
+    frame = pl.DataFrame(whole, schema=dict.fromkeys(names, pl.String), orient="row")
+    reasons = [
+        None if len(row) == width else f"{len(row)} fields where the header has {width}"
+        for row in rows
+    ]
+    return frame.with_columns(pl.Series(_REASON, reasons, dtype=pl.String))
+
+
+def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
+    found = [name for name in names if name not in {_ROW, _REASON}]
+    for column, place in mapping.sources().items():
+        if column in found:
+            continue
+        message = f"{path}: there is no column {column!r}, which the mapping names at {place}"
+        hint = f"the file has: {', '.join(found)}"
+        other = next((d for d in ";\t|," if len(found) == 1 and d in found[0]), None)
+        if other and other != mapping.delimiter:
+            name = "a tab" if other == "\t" else other
+            hint = f"its fields seem to be separated by {name}: set delimiter in the mapping"
+        raise UserError("import.unknown-column", message, hint)
+
+
+def _own(raw: pl.DataFrame) -> list[str]:
+    return [name for name in raw.columns if name not in {_ROW, _REASON}]
+
+
+# -- the fields ------------------------------------------------------------------------------------
+
+
+def _new(field: str) -> str:
+    """Our fields stand beside the file's own columns, which may be called the same."""
+    return f"→{field}"
+
+
+def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
+    """The text of a field: from its column or a constant, translated, blank as null."""
+    if name in mapping.columns:
+        text = pl.col(mapping.columns[name]).str.strip_chars()
+    else:
+        text = pl.lit(mapping.constants.get(name), pl.String)
+    if field.kind is Kind.TEXT and name in mapping.values:
+        text = text.replace(mapping.values[name])
+    return pl.when(text != "").then(text).alias(_new(name))
+
+
+def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
+    """The currency that each row's amounts are in, as `owner currency`; and new owners' names."""
+    currency = pl.col(_new("currency"))
+    if mapping.table == "customers":
+        return frame.with_columns(currency.alias("owner currency"))
+    if mapping.table == "accounts":
+        known = owners.customers.select(pl.col("id").alias(_new("customer")), known="currency")
+        frame = frame.join(known, on=_new("customer"), how="left", maintain_order="left")
+    else:
+        known = owners.accounts.select(
+            pl.col("id").alias(_new("account")), owner="customer", known="currency"
+        )
+        frame = frame.join(known, on=_new("account"), how="left", maintain_order="left")
+        customer = pl.col("owner").fill_null(pl.col(_new("customer"))).alias(_new("customer"))
+        of_customer = owners.customers.select(pl.col("id").alias(_new("customer")), cash="currency")
+        frame = frame.with_columns(customer).join(
+            of_customer, on=_new("customer"), how="left", maintain_order="left"
+        )
+        frame = frame.with_columns(known=pl.col("known").fill_null(pl.col("cash")))
+    first = currency.drop_nulls().first().over(_new("customer"))
+    frame = frame.with_columns(pl.coalesce("known", first).alias("owner currency"))
+    other = currency != pl.col("owner currency")
+    missing = pl.col("owner currency").is_null()
+    return frame.with_columns(
+        pl.coalesce(
+            _REASON,
+            _when(
+                pl.col(_new("customer")).is_null(),
+                "account ", pl.col(_new("account")) if mapping.table == "transactions" else "",
+                " is not in the store: import the accounts first",
+            ),
+            _when(missing, "the currency of customer ", pl.col(_new("customer")), " is not known"),
+            _when(other, currency, " where the customer's money is ", pl.col("owner currency")),
+        ).alias(_REASON)
+    )
+
+
+def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:
+    """The reason where a row is bad, else null."""
+    parts = [pl.lit(part) if isinstance(part, str) else part.fill_null("") for part in reason]
+    return pl.when(bad.fill_null(value=False)).then(pl.concat_str(parts))
+
+
+def _digits() -> pl.Expr:
+    """Digits of the minor unit of each row's currency; null where there is no such currency."""
+    return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
+
+
+def _money_text(mapping: Mapping, names: Sequence[str]) -> pl.Expr | None:
+    """The text of the signed amount, where the mapping says how the sign is marked."""
+    sign = mapping.sign
+    amount = pl.col(_new("amount"))
+    negative = pl.concat_str(pl.lit("-"), amount.str.strip_prefix("+")).str.replace("^--", "")
+    if sign.paid_out or sign.paid_in:
+        sides = {
+            side: pl.col(column).str.strip_chars().replace("", None)
+            if (column := getattr(sign, side)) in names
+            else pl.lit(None, pl.String)
+            for side in ("paid_out", "paid_in")
+        }
+        out = pl.concat_str(pl.lit("-"), sides["paid_out"].str.strip_prefix("-"))
+        return pl.coalesce(out, sides["paid_in"])
+    if sign.column:
+        marked = pl.col(sign.column).str.strip_chars().is_in(list(sign.out))
+        return pl.when(marked).then(negative).otherwise(amount)
+    return negative if sign.inverted else None
+
+
+def _parsed(
+    frame: pl.DataFrame, mapping: Mapping, fields: dict[str, Field], today: date
+) -> pl.DataFrame:
+    """The fields' texts as the store's values; a row keeps the first reason against it."""
+    reasons = [pl.col(_REASON)]
+    values: list[pl.Expr] = []
+    for name, field in fields.items():
+        text = pl.col(_new(name))
+        if not field.nullable and name not in {"sequence", "own transfer", "currency", "id"}:
+            reasons.append(_when(text.is_null(), f"{name} is missing"))
+        if name == "id" and mapping.table != "transactions":
+            reasons.append(_when(text.is_null(), "id is missing"))
+        value, bad = _value(text, name, field, mapping, today)
+        values.append(value.alias(_new(name)))
+        reasons.extend(bad)
+    reasons.append(_when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency")))
+    return frame.with_columns(*values, pl.coalesce(reasons).alias(_REASON))
+
+
+def _value(
+    text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
+) -> tuple[pl.Expr, list[pl.Expr]]:
+    match field.kind:
+        case Kind.TEXT:
+            long = text.str.len_chars() > LONGEST_TEXT
+            return text, [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]
+        case Kind.DATE:
+            return _date(text, name, mapping, today)
+        case Kind.BOOLEAN:
+            low = text.str.to_lowercase()
+            bad = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
+            value = low.is_in(_TRUE)
+            value = value if field.nullable else value.fill_null(value=False)
+            return value, [_when(bad, f"{name} is neither true nor false: ", text)]
+        case Kind.MONEY:
+            return _decimal(text, name, pl.col("digits"), mapping)
+        case Kind.NUMBER:
+            return _decimal(text, name, pl.lit(field.decimals), mapping)
+
+
+def _date(
+    text: pl.Expr, name: str, mapping: Mapping, today: date
+) -> tuple[pl.Expr, list[pl.Expr]]:
+    kind = pl.Datetime if "%H" in mapping.date_format else pl.Date
+    day = text.str.strptime(kind, mapping.date_format, strict=False).cast(pl.Date)
+    bad = text.is_not_null() & day.is_null()
+    return day.cast(pl.Int32), [
+        _when(bad, f"{name} is not a date of the form {mapping.date_format}: ", text),
+        _when(day > today, f"{name} is in the future: ", text),
+    ]
+
+
+def _decimal(
+    text: pl.Expr, name: str, digits: pl.Expr, mapping: Mapping
+) -> tuple[pl.Expr, list[pl.Expr]]:
+    """Exact whole units of 10^-digits; never by way of a float."""
+    plain = text.str.replace_all(mapping.grouping, "", literal=True) if mapping.grouping else text
+    if mapping.decimal_point != ".":
+        plain = plain.str.replace(mapping.decimal_point, ".", literal=True)
+    is_number = plain.str.contains(_NUMBER)
+    parts = plain.str.strip_chars_start("+-").str.splitn(".", 2).struct
+    fraction = parts.field("field_1").fill_null("").str.strip_chars_end("0")
+    short = fraction.str.len_chars() <= digits
+    whole = parts.field("field_0").cast(pl.Int64, strict=False).fill_null(0)
+    tail = pl.concat_str(fraction, pl.lit("000000")).str.slice(0, 6).cast(pl.Int64, strict=False)
+    size = whole * pl.lit(10, pl.Int64).pow(digits) + tail // pl.lit(10, pl.Int64).pow(6 - digits)
+    value = pl.when(plain.str.starts_with("-")).then(-size).otherwise(size)
+    return pl.when(is_number & short).then(value), [
+        _when(text.is_not_null() & ~is_number, f"{name} is not a number: ", text),
+        _when(is_number & ~short, f"{name} has too many digits after the point: ", text),
+    ]
+
+
+def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
+    """Identifiers of rows that have none: from what they say, and a count among equal ones."""
+    parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
+    keys = frame.select(
+        pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
+    ).to_series()
+    nth = keys.to_frame("key").select(pl.int_range(pl.len()).over("key")).to_series()
+    digests = [hashlib.blake2b(key.encode(), digest_size=9).hexdigest() for key in keys]
+    return pl.Series([f"~{d}-{n}" for d, n in zip(digests, nth, strict=True)], dtype=pl.String)
+
+
+def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    key = [_new("account"), _new("id")] if table == "transactions" else [_new("id")]
+    first = pl.col(_ROW).filter(pl.col(_REASON).is_null()).first().over(key)
+    again = pl.col(_REASON).is_null() & (pl.col(_ROW) != first)
+    reason = _when(again, "duplicate id ", pl.col(key[-1]), ": first in row ", first.cast(pl.String))
+    return frame.with_columns(pl.coalesce(_REASON, reason).alias(_REASON))
+
+
+# -- the rows --------------------------------------------------------------------------------------
+
+
+def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) -> Rows:
+    """The good rows as tables, and the customers and accounts that they bring into being."""
+    if mapping.table == "customers":
+        return Rows(customers=_select(good, "customers", schema))
+    new = good.filter(~pl.col(_new("customer")).is_in(owners.customers["id"].implode()))
+    customers = new.unique(_new("customer"), maintain_order=True).select(
+        pl.col(_new("customer")).alias(_new("id")),
+        pl.col("owner currency").alias(_new("currency")),
+    )
+    made = _select(customers, "customers", schema) if customers.height else None
+    if mapping.table == "accounts":
+        return Rows(made, _select(good, "accounts", schema))
+    good = good.with_columns(pl.int_range(pl.len()).alias(_new("sequence")))
+    unknown = good.filter(~pl.col(_new("account")).is_in(owners.accounts["id"].implode()))
+    accounts = unknown.unique(_new("account"), maintain_order=True).select(
+        pl.col(_new("account")).alias(_new("id")),
+        _new("customer"),
+        pl.lit("current").alias(_new("type")),
+    )
+    held = _select(accounts, "accounts", schema) if accounts.height else None
+    return Rows(made, held, _select(good, "transactions", schema))
+
+
+def _select(frame: pl.DataFrame, table: str, schema: Schema) -> pl.DataFrame:
+    """The table's columns under their own names; those that were not given are null."""
+    return frame.select(
+        (pl.col(_new(name)) if _new(name) in frame.columns else pl.lit(None))
+        .cast(POLARS_TYPES[field.kind])
+        .alias(name)
+        for name, field in columns(table, schema).items()
+    )

@@ -1,0 +1,86 @@
+"""The facts of one customer as of one date, as the values that FEEL works on."""
+
+from decimal import Decimal
+from typing import Any
+
+from tuppence.facts.batch import NULLS, Column, FactBatch, Table
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.schema import Kind
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.values import Date
+
+Row = dict[str, Any]
+
+
+def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
+    """What a rule sees of one customer of the batch; nothing booked after the date.
+
+    Returns:
+        A context with `customer`, `accounts`, `transactions`, `payments` and `receipts`.
+    """
+    one = batch.slice(index, index + 1)
+    customer = {name: _values(column, 0, 1, 0)[0] for name, column in one.customers.items()}
+    digits = minor_digits(customer["currency"]) or 0
+    accounts = _rows(one.accounts, len(one.accounts.columns["id"].values), digits)
+    days = one.transactions.columns["booking date"].values
+    booked = int(days.searchsorted(as_of.day, side="right"))
+    transactions = _rows(one.transactions, booked, digits)
+    _derive_accounts(accounts, transactions)
+    customer["history days"] = Decimal(as_of.day - int(days[0]) if booked else 0)
+    payments, receipts = _split(transactions)
+    return {
+        "customer": customer,
+        "accounts": accounts,
+        "transactions": transactions,
+        "payments": payments,
+        "receipts": receipts,
+    }
+
+
+def _rows(table: Table, count: int, digits: int) -> list[Row]:
+    names = list(table.columns)
+    columns = [_values(column, 0, count, digits) for column in table.columns.values()]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _derive_accounts(accounts: list[Row], transactions: list[Row]) -> None:
+    balances: dict[str, Decimal] = {}
+    types = {account["id"]: account["type"] for account in accounts}
+    for row in transactions:
+        row["account type"] = types[row["account"]]
+        if row["balance"] is not None:
+            balances[row["account"]] = row["balance"]
+    for account in accounts:
+        account["balance"] = balances.get(account["id"])
+
+
+def _split(transactions: list[Row]) -> tuple[list[Row], list[Row]]:
+    payments: list[Row] = []
+    receipts: list[Row] = []
+    for row in transactions:
+        if row["own transfer"]:
+            continue
+        amount = row["amount"]
+        if amount < 0:
+            payments.append({**row, "amount": CONTEXT.minus(amount)})
+        elif amount > 0:
+            receipts.append(row)
+    return payments, receipts
+
+
+def _values(column: Column, start: int, stop: int, digits: int) -> list[Any]:
+    """FEEL values of some rows; money has so many digits after the point."""
+    raw = column.values[start:stop].tolist()
+    null = NULLS[column.kind]
+    match column.kind:
+        case Kind.TEXT:
+            dictionary = column.dictionary
+            return [dictionary[code] for code in raw]
+        case Kind.DATE:
+            return [None if day == null else Date(day) for day in raw]
+        case Kind.BOOLEAN:
+            return [None if flag == null else flag == 1 for flag in raw]
+        case Kind.MONEY | Kind.NUMBER:
+            unit = Decimal(1).scaleb(-(digits if column.kind is Kind.MONEY else column.decimals))
+            multiply = CONTEXT.multiply
+            return [None if n == null else multiply(Decimal(n), unit) for n in raw]

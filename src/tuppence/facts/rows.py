@@ -1,0 +1,43 @@
+"""Rows on their way into a store: one frame a table, checked, in the units of the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from tuppence.facts.schema import ACCOUNTS, TRANSACTIONS, Field, Kind, Schema
+
+POLARS_TYPES: Final[Mapping[Kind, pl.DataType]] = {
+    Kind.MONEY: pl.Int64(),
+    Kind.NUMBER: pl.Int64(),
+    Kind.DATE: pl.Int32(),
+    Kind.TEXT: pl.String(),
+    Kind.BOOLEAN: pl.Boolean(),
+}
+
+
+def columns(table: str, schema: Schema) -> dict[str, Field]:
+    """The stored fields of `customers`, `accounts` or `transactions`, keys first."""
+    key = Field("id", Kind.TEXT, "Identifier, unique among its kind.", nullable=False)
+    owner = Field("customer", Kind.TEXT, "Identifier of the owner.", nullable=False)
+    order = Field("sequence", Kind.NUMBER, "Order among the transactions of a day.", nullable=False)
+    fields = {
+        "customers": (key, *schema.customer),
+        "accounts": (key, owner, *ACCOUNTS),
+        "transactions": (key, order, *TRANSACTIONS),
+    }[table]
+    return {field.name: field for field in fields if not field.derived}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Frames with the columns of `columns(table, schema)`; a table without rows is None.
+
+    Text columns are String, or Enum where the producer knows all values beforehand. Amounts are
+    minor units, dates days since 1970-01-01.
+    """
+
+    customers: pl.DataFrame | None = None
+    accounts: pl.DataFrame | None = None
+    transactions: pl.DataFrame | None = None

@@ -1,0 +1,195 @@
+"""The closed, typed schema of what a rule may read."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tuppence.errors import UserError
+from tuppence.feel.library import BUILTINS
+from tuppence.feel.types import BOOLEAN, DATE, NUMBER, STRING, ContextOf, ListOf, Type, nullable
+from tuppence.structured import read_yaml
+
+
+class Kind(Enum):
+    """How a field is stored, and so what type a rule sees."""
+
+    MONEY = "money"
+    NUMBER = "number"
+    DATE = "date"
+    TEXT = "text"
+    BOOLEAN = "boolean"
+
+    @property
+    def feel_type(self) -> Type:
+        """The type in FEEL; money is a number in the main unit of the customer's currency."""
+        types = {Kind.DATE: DATE, Kind.TEXT: STRING, Kind.BOOLEAN: BOOLEAN}
+        return types.get(self, NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a customer, an account or a transaction.
+
+    Attributes:
+        name: As rules write it.
+        kind: How it is stored.
+        doc: What it means.
+        nullable: Whether it can be missing.
+        unit: Of its number; empty where it has none.
+        decimals: Digits after the point that a NUMBER keeps.
+        derived: Computed from the other facts as of the date, never imported.
+        personal: Names or identifies a person.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    nullable: bool = True
+    unit: str = ""
+    decimals: int = 0
+    derived: bool = False
+    personal: bool = False
+
+    @property
+    def feel_type(self) -> Type:
+        """The type in FEEL, with null where the field can be missing."""
+        return nullable(self.kind.feel_type) if self.nullable else self.kind.feel_type
+
+
+MONEY_UNIT: Final = "main unit of the customer's currency"
+
+CUSTOMER: Final = (
+    Field("currency", Kind.TEXT, "The currency of all the customer's money, ISO 4217.", False),
+    Field("country", Kind.TEXT, "Where the customer lives, ISO 3166 alpha-2."),
+    Field("region", Kind.TEXT, "Part of the country."),
+    Field("birth year", Kind.NUMBER, "Year of birth.", unit="year", personal=True),
+    Field("home", Kind.TEXT, "How the customer lives: own, mortgage, rent or family."),
+    Field("household size", Kind.NUMBER, "People in the household.", unit="people"),
+    Field("since", Kind.DATE, "Day the customer joined."),
+    Field(
+        "history days",
+        Kind.NUMBER,
+        "Days from the first known transaction to the date of evaluation; 0 without any.",
+        False,
+        unit="days",
+        derived=True,
+    ),
+)
+
+ACCOUNTS: Final = (
+    Field("id", Kind.TEXT, "The account's identifier.", False, personal=True),
+    Field("type", Kind.TEXT, "current, savings, credit card or loan.", False),
+    Field("name", Kind.TEXT, "What the customer or the bank calls it.", personal=True),
+    Field("opened", Kind.DATE, "Day it was opened."),
+    Field("credit limit", Kind.MONEY, "Arranged overdraft or card limit.", unit=MONEY_UNIT),
+    Field(
+        "balance",
+        Kind.MONEY,
+        "Balance after the last transaction whose balance is known.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+)
+
+TRANSACTIONS: Final = (
+    Field("booking date", Kind.DATE, "Day it was booked, never after the evaluation's.", False),
+    Field("amount", Kind.MONEY, "Signed: negative is money out.", False, unit=MONEY_UNIT),
+    Field("category", Kind.TEXT, "What it was for, such as groceries or energy."),
+    Field("merchant", Kind.TEXT, "Whom it was paid to, by a normalised name."),
+    Field("type", Kind.TEXT, "How it was paid: card, direct debit, standing order, cash, …"),
+    Field("text", Kind.TEXT, "The bank's description.", personal=True),
+    Field("country", Kind.TEXT, "Where it was made, ISO 3166 alpha-2."),
+    Field("own transfer", Kind.BOOLEAN, "Between the customer's own accounts.", False),
+    Field("account", Kind.TEXT, "Identifier of its account.", False, personal=True),
+    Field("account type", Kind.TEXT, "Type of its account.", False, derived=True),
+    Field("balance", Kind.MONEY, "The account's balance after it.", unit=MONEY_UNIT),
+)
+
+COLLECTIONS: Final[Mapping[str, str]] = {
+    "transactions": "All transactions, oldest first, with signed amounts.",
+    "payments": "Money out, oldest first, with positive amounts; own transfers are left out.",
+    "receipts": "Money in, oldest first; own transfers are left out.",
+    "accounts": "The customer's accounts.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The fields that exist: the built-in ones and the declared attributes of customers."""
+
+    attributes: tuple[Field, ...] = ()
+
+    @property
+    def customer(self) -> tuple[Field, ...]:
+        """All fields of a customer."""
+        return CUSTOMER + self.attributes
+
+    def fields(self, collection: str) -> tuple[Field, ...]:
+        """The fields of `customer` or of one element of a collection."""
+        if collection == "customer":
+            return self.customer
+        return ACCOUNTS if collection == "accounts" else TRANSACTIONS
+
+    def names(self) -> Mapping[str, Type]:
+        """The names that a rule may use, with their types, for the checker."""
+        elements = {name: ListOf(_context(self.fields(name))) for name in COLLECTIONS}
+        return {"customer": _context(self.customer), **elements}
+
+    def words(self) -> frozenset[str]:
+        """Every name in the schema, for the parser."""
+        fields = {field.name for name in ("customer", *COLLECTIONS) for field in self.fields(name)}
+        return frozenset({"customer", *COLLECTIONS, *fields})
+
+
+def _context(fields: Sequence[Field]) -> ContextOf:
+    return ContextOf({field.name: field.feel_type for field in fields})
+
+
+class _Attribute(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    type: Kind
+    doc: str
+    nullable: bool = True
+    unit: str = ""
+    decimals: int = 0
+    personal: bool = False
+
+
+class _Attributes(msgspec.Struct, forbid_unknown_fields=True):
+    attributes: list[_Attribute]
+
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*")
+
+
+def read_attributes(path: Path) -> Schema:
+    """The schema with the customer attributes that a YAML file declares.
+
+    Raises:
+        UserError: The file cannot be read, or an attribute's name is taken or not a name.
+    """
+    declared = read_yaml(path, _Attributes).value.attributes
+    taken = {field.name for field in CUSTOMER}
+    for attribute in declared:
+        problem = ""
+        if attribute.name in taken:
+            problem = "is defined already"
+        elif attribute.name in BUILTINS:
+            problem = "is the name of a built-in function"
+        elif not _NAME.fullmatch(attribute.name):
+            problem = "is not a name: small letters and digits, words with one space between"
+        if problem:
+            message = f"{path}: the attribute {attribute.name!r} {problem}"
+            raise UserError("schema.attribute", message, "choose another name")
+        taken.add(attribute.name)
+    return Schema(
+        tuple(
+            Field(a.name, a.type, a.doc, a.nullable, a.unit, a.decimals, personal=a.personal)
+            for a in declared
+        )
+    )

@@ -1,0 +1,156 @@
+"""YAML files read into typed structs; every complaint names the file, line and column."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import yaml
+
+from tuppence.errors import UserError
+
+T = TypeVar("T")
+Location = tuple[str | int, ...]
+
+_MAXIMUM_BYTES = 1_000_000
+_PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[T]):
+    """A value read from a file, and where in the file its parts stand."""
+
+    path: Path
+    text: str
+    value: T
+    marks: Mapping[Location, yaml.Node]
+
+    def position(self, location: Location, offset: int = 0) -> tuple[int, int]:
+        """Line and column, from 1, of a character of the scalar at a location.
+
+        YAML may fold or indent a scalar; only white space differs then, so the characters that
+        are not white space are counted off one by one in the file's text.
+        """
+        node = self.marks[location]
+        start, end = node.start_mark, node.end_mark
+        if not isinstance(node, yaml.ScalarNode):
+            return start.line + 1, start.column + 1
+        index = start.index
+        if node.style in {"|", ">"}:
+            index = self.text.index("\n", index) + 1
+        elif node.style:
+            index += 1
+        for char in node.value[: offset + 1]:
+            if char.isspace():
+                continue
+            found = self.text.find(char, index, end.index)
+            if found < 0:  # an escape in quotes: the scalar's start has to do
+                return start.line + 1, start.column + 1
+            index = found + 1
+        index -= 1 if node.value[: offset + 1].strip() else 0
+        line = self.text.count("\n", 0, index) + 1
+        return line, index - (self.text.rfind("\n", 0, index) + 1) + 1
+
+    def line(self, number: int) -> str:
+        """A line of the file, counted from 1."""
+        return self.text.split("\n")[number - 1]
+
+
+def read_text(path: Path) -> str:
+    """The text of a small UTF-8 file.
+
+    Raises:
+        UserError: It is missing, a folder, too large, or not UTF-8.
+    """
+    try:
+        if path.stat().st_size > _MAXIMUM_BYTES:
+            raise UserError("file.large", f"{path}: larger than {_MAXIMUM_BYTES:,} bytes")
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise UserError("file.missing", f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UserError("file.folder", f"{path}: this is a folder, not a file") from None
+    except PermissionError:
+        raise UserError("file.permission", f"{path}: may not be read") from None
+    except UnicodeDecodeError as error:
+        message = f"{path}: not UTF-8 text, from byte {error.start} on"
+        raise UserError("file.encoding", message, "save it as UTF-8") from None
+
+
+def read_yaml(path: Path, kind: type[T]) -> Document[T]:
+    """A YAML file as a struct of the given type.
+
+    Raises:
+        UserError: The file cannot be read, is not YAML, or does not fit the type; with
+            `file:line:column`.
+    """
+    text = read_text(path)
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        line = text.split("\n")[mark.line : mark.line + 1] if mark else []
+        carets = [*line, " " * mark.column + "^"] if mark else []
+        hint = "a value with ': ' or ' #' in it needs | or quotes around it"
+        message = f"{where}: not YAML: {error.problem}"
+        raise UserError("file.yaml", message, hint, carets) from None
+    except yaml.YAMLError as error:
+        raise UserError("file.yaml", f"{path}: not YAML: {error}") from None
+    if root is None:
+        raise UserError("file.empty", f"{path}: the file is empty")
+    marks: dict[Location, yaml.Node] = {}
+    plain = _plain(root, (), marks, path)
+    try:
+        value = msgspec.convert(plain, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message, location = _located(str(error), marks)
+        mark = marks[location].start_mark
+        raise UserError(
+            "file.shape", f"{path}:{mark.line + 1}:{mark.column + 1}: {message}"
+        ) from None
+    return Document(path, text, value, marks)
+
+
+def _plain(
+    node: yaml.Node, location: Location, marks: dict[Location, yaml.Node], path: Path
+) -> Any:
+    """Python values of a node; texts stay as they are written, so `2026-03-31` and `no` do too."""
+    marks[location] = node
+    if isinstance(node, yaml.MappingNode):
+        plain: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in plain:
+                line = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+                raise UserError("file.yaml", f"{line}: {name} is given twice")
+            plain[name] = _plain(value, (*location, name), marks, path)
+        return plain
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(v, (*location, i), marks, path) for i, v in enumerate(node.value)]
+    scalars: dict[str, Any] = {"null": None}
+    tag = node.tag.rpartition(":")[2]
+    if tag == "bool" and node.value.lower() in {"true", "false"}:
+        return node.value.lower() == "true"
+    return scalars.get(tag, node.value)
+
+
+def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Location]:
+    """A message of msgspec without its path, and the nearest location that the path names."""
+    found = _PATH.fullmatch(message)
+    text, path = (found[1], found[2] or "$") if found else (message, "$")
+    location = tuple(_steps(path))
+    while location not in marks:
+        location = location[:-1]
+    where = ".".join(map(str, location))
+    return (f"{where}: {text}" if where else text), location
+
+
+def _steps(path: str) -> Iterator[str | int]:
+    for name, index in re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", path):
+        if name:
+            yield name
+        elif index.isdigit():
+            yield int(index)
