@@ -220,7 +220,8 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
             _REASON,
             _when(
                 pl.col(_new("customer")).is_null(),
-                "account ", pl.col(_new("account")) if mapping.table == "transactions" else "",
+                "account ",
+                pl.col(_new("account")) if mapping.table == "transactions" else "",
                 " is not in the store: import the accounts first",
             ),
             _when(missing, "the currency of customer ", pl.col(_new("customer")), " is not known"),
@@ -300,9 +301,7 @@ def _value(
             return _decimal(text, name, pl.lit(field.decimals), mapping)
 
 
-def _date(
-    text: pl.Expr, name: str, mapping: Mapping, today: date
-) -> tuple[pl.Expr, list[pl.Expr]]:
+def _date(text: pl.Expr, name: str, mapping: Mapping, today: date) -> tuple[pl.Expr, list[pl.Expr]]:
     kind = pl.Datetime if "%H" in mapping.date_format else pl.Date
     day = text.str.strptime(kind, mapping.date_format, strict=False).cast(pl.Date)
     bad = text.is_not_null() & day.is_null()
@@ -348,7 +347,9 @@ def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     key = [_new("account"), _new("id")] if table == "transactions" else [_new("id")]
     first = pl.col(_ROW).filter(pl.col(_REASON).is_null()).first().over(key)
     again = pl.col(_REASON).is_null() & (pl.col(_ROW) != first)
-    reason = _when(again, "duplicate id ", pl.col(key[-1]), ": first in row ", first.cast(pl.String))
+    reason = _when(
+        again, "duplicate id ", pl.col(key[-1]), ": first in row ", first.cast(pl.String)
+    )
     return frame.with_columns(pl.coalesce(_REASON, reason).alias(_REASON))
 
 

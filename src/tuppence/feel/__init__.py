@@ -16,7 +16,7 @@ from tuppence.feel.checker import check
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
 from tuppence.feel.interpreter import Expression, Outcome, compile_expression
 from tuppence.feel.library import BUILTINS
-from tuppence.feel.library.conversion import feel_text
+from tuppence.feel.library.conversion import feel_literal, feel_text
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.parser import parse
 from tuppence.feel.values import Date, type_name
@@ -32,6 +32,7 @@ __all__ = [
     "check",
     "compile_expression",
     "evaluate",
+    "feel_literal",
     "feel_text",
     "line_and_column",
     "parse",

@@ -255,13 +255,12 @@ class _Checker:
 
     def null_prone(self, node: syntax.Comparison, operand: syntax.Node) -> None:
         match operand:
-            case syntax.Call(function=syntax.Name(name="sum")):
+            case syntax.Call(function=syntax.Name(name="sum" as name)):
                 hint = "total(…) is 0 where the list is empty"
-            case syntax.Call(function=syntax.Name(name="mean" | "min" | "max" | "median")):
+            case syntax.Call(function=syntax.Name(name="mean" | "min" | "max" | "median" as name)):
                 hint = "first ask whether count(…) > 0"
             case _:
                 return
-        name = operand.function.name
         message = f"{name}(…) is null where its list is empty, and then this {node.operator} is too"
         self.warn("feel.null-prone", node.span, message, hint)
 

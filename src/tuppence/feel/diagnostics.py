@@ -24,6 +24,8 @@ EXPLANATIONS: Final[Mapping[str, str]] = {
     "feel.arithmetic": "While evaluating: a number is undefined, such as a division by zero.",
     "feel.conversion": "While evaluating: a text could not be read as the wanted type.",
     "feel.budget": "While evaluating: the expression took more steps than one evaluation may take.",
+    "rule.value-null": "A value that the message shows can be null.",
+    "rule.message": "The message's template is wrong, or uses a value that the rule does not have.",
 }
 """Every code that a diagnostic can carry, with its meaning."""
 

@@ -86,6 +86,7 @@ class Constant:
         self.value = value
 
     def __call__(self, _: Frame) -> Any:
+        """The value, whatever the frame."""
         return self.value
 
 
@@ -440,7 +441,7 @@ class _Compiler:
         sources, body = self.sources(node.iterators), self.in_loop(node.body)
         decisive = node.quantifier == "some"
 
-        def run(frame: Frame) -> bool | None:
+        def run(frame: Frame) -> Any:
             known = True
             for scope in _scopes(sources, frame):
                 held = _truth(body(scope))

@@ -92,8 +92,10 @@ def strip(kind: Type) -> Type:
 
 def join(left: Type, right: Type) -> Type:
     """The narrowest type, of those we have, that holds the values of both."""
-    if left == right or right == NULL:
-        return left if left == right else nullable(left)
+    if left == right:
+        return left
+    if right == NULL:
+        return nullable(left)
     if left == NULL:
         return nullable(right)
     a, b = strip(left), strip(right)

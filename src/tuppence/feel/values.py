@@ -27,7 +27,8 @@ class Date(NamedTuple):
         year, month, day = civil(self.day)
         return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class DaysDuration(NamedTuple):
@@ -51,7 +52,8 @@ class DaysDuration(NamedTuple):
         text = (f"{days}D" if days else "") + (f"T{time}" if time else "")
         return f"{'-' if self.nanoseconds < 0 else ''}P{text or 'T0S'}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class YearsDuration(NamedTuple):
@@ -64,7 +66,8 @@ class YearsDuration(NamedTuple):
         text = (f"{years}Y" if years else "") + (f"{months}M" if months else "")
         return f"{'-' if self.months < 0 else ''}P{text or '0M'}"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Range(NamedTuple):

@@ -21,17 +21,10 @@ import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
-from tuppence.adapters.embedded.segment import (
-    Coded,
-    batch_from,
-    coded,
-    merged,
-    ordered,
-    read_segment,
-    segment_files,
-)
+from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Schema
 
@@ -227,7 +220,7 @@ class FactStore:
             else:
                 partitions[index] = partition
         if rows.transactions is not None:
-            sequence += int(rows.transactions["sequence"].max() or 0) + 1  # type: ignore[arg-type, call-overload, operator]
+            sequence += rows.transactions.select(pl.max("sequence").fill_null(0)).item() + 1
         if partitions != list(old.partitions):
             self._commit(partitions, sequence)
         return counts
@@ -238,7 +231,9 @@ class FactStore:
             for p in self._manifest.partitions
         ]
         if incoming is not None:
-            frames.insert(0, incoming.select("partition", account="id").select("account", "partition"))
+            frames.insert(
+                0, incoming.select("partition", account="id").select("account", "partition")
+            )
         return pl.concat(frames).unique("account", keep="first")
 
     def _news(
@@ -330,7 +325,8 @@ class FactStore:
     def _table(self, partition: _Partition, table: str) -> pl.DataFrame:
         """The customers or accounts of a partition."""
         frames = [getattr(self._open(segment, table), table) for segment in partition.segments]
-        return pl.concat(frames).unique("id", keep="last", maintain_order=True)
+        whole: pl.DataFrame = pl.concat(frames)
+        return whole.unique("id", keep="last", maintain_order=True)
 
     def _plain(self, partition: _Partition, table: str) -> pl.DataFrame:
         """A table of a partition with its texts as texts."""

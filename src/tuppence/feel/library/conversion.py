@@ -28,8 +28,22 @@ from tuppence.feel.values import (
 )
 
 
+def feel_literal(value: Any) -> str:
+    """FEEL text that evaluates to the value; null for functions and ranges, which have none."""
+    match value:
+        case Date() | DaysDuration() | YearsDuration():
+            return f'@"{value}"'
+        case list():
+            return f"[{', '.join(map(feel_literal, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{n}: {feel_literal(v)}" for n, v in value.items()) + "}"
+        case None | bool() | Decimal() | str():
+            return feel_text(value)
+    return "null"
+
+
 def feel_text(value: Any) -> str:
-    """A value as FEEL would write it."""
+    """A value as the function `string` writes it inside lists and contexts."""
     match value:
         case None:
             return "null"

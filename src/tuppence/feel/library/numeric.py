@@ -32,7 +32,7 @@ def _rounder(rounding: str) -> Callable[..., Decimal]:
 def _modulo(dividend: Decimal, divisor: Decimal) -> Decimal:
     if not divisor:
         raise FeelError("feel.arithmetic", "modulo by zero is undefined")
-    quotient = (dividend / divisor).to_integral_value(decimal.ROUND_FLOOR)
+    quotient = CONTEXT.divide(dividend, divisor).to_integral_value(decimal.ROUND_FLOOR)
     return CONTEXT.subtract(dividend, CONTEXT.multiply(divisor, quotient))
 
 
@@ -82,6 +82,18 @@ FUNCTIONS: Final = (
     Builtin("sqrt", _VALUE, NUMBER, _partial(CONTEXT.sqrt, "the square root"), "The square root."),
     Builtin("exp", _VALUE, NUMBER, _partial(CONTEXT.exp, "e to the power"), "e to the power."),
     Builtin("log", _VALUE, NUMBER, _partial(_logarithm, "the logarithm"), "The natural logarithm."),
-    Builtin("odd", _VALUE, BOOLEAN, lambda n: n % 2 in (1, -1), "Whether the number is odd."),
-    Builtin("even", _VALUE, BOOLEAN, lambda n: n % 2 == 0, "Whether the number is even."),
+    Builtin(
+        "odd",
+        _VALUE,
+        BOOLEAN,
+        lambda n: CONTEXT.remainder(n, Decimal(2)) in (1, -1),
+        "Whether the number is odd.",
+    ),
+    Builtin(
+        "even",
+        _VALUE,
+        BOOLEAN,
+        lambda n: CONTEXT.remainder(n, Decimal(2)) == 0,
+        "Whether the number is even.",
+    ),
 )

@@ -1,0 +1,186 @@
+"""Results and the ledger in one SQLite file: a row a customer, holding its packed results."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tuppence.adapters.embedded.files import disk_errors
+from tuppence.errors import UserError
+from tuppence.results.result import CustomerResults, Result
+from tuppence.runs.ledger import RunRecord, Tally
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS results (
+    customer_id TEXT PRIMARY KEY,
+    as_of INTEGER NOT NULL,      -- days since 1970-01-01
+    ruleset TEXT NOT NULL,       -- digest
+    packed BLOB NOT NULL         -- MessagePack: an array a rule
+) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    record BLOB NOT NULL         -- JSON
+) STRICT;
+CREATE TABLE IF NOT EXISTS items (
+    number INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    tally BLOB NOT NULL,         -- JSON
+    PRIMARY KEY (number, name)
+) WITHOUT ROWID, STRICT;
+"""
+_PUT: Final = """
+INSERT INTO results (customer_id, as_of, ruleset, packed) VALUES (?, ?, ?, ?)
+ON CONFLICT (customer_id) DO UPDATE
+SET as_of = excluded.as_of, ruleset = excluded.ruleset, packed = excluded.packed
+WHERE excluded.as_of >= results.as_of
+"""
+_MOST_PARAMETERS: Final = 500
+
+
+class Database:
+    """One open SQLite file. Implements the ports ResultStore and Ledger.
+
+    Args:
+        path: The file, made where it is missing.
+
+    Raises:
+        UserError: It is not a database, is damaged, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pack = msgspec.msgpack.Encoder(decimal_format="string")
+        self._unpack = msgspec.msgpack.Decoder(tuple[Result, ...])
+        with self._errors(), disk_errors(path):
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
+        """What is kept of these customers."""
+        found: dict[str, CustomerResults] = {}
+        for start in range(0, len(customer_ids), _MOST_PARAMETERS):
+            part = customer_ids[start : start + _MOST_PARAMETERS]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT * FROM results WHERE customer_id IN ({marks})"  # noqa: S608 - only marks
+            found.update((row.customer_id, row) for row in self._rows(query, part))
+        return found
+
+    def put(self, rows: Iterable[CustomerResults]) -> None:
+        """Keep these, unless what is there is of a later date."""
+        with self._errors(), self._transaction():
+            self._connection.executemany(
+                _PUT,
+                (
+                    (row.customer_id, row.as_of, row.ruleset, self._pack.encode(row.results))
+                    for row in rows
+                ),
+            )
+
+    def scan(self, after: str = "") -> Iterator[CustomerResults]:
+        """All customers' results in the order of their identifiers."""
+        query = "SELECT * FROM results WHERE customer_id > ? ORDER BY customer_id"
+        return self._rows(query, [after])
+
+    def _rows(self, query: str, parameters: Sequence[str]) -> Iterator[CustomerResults]:
+        with self._errors():
+            for customer_id, as_of, ruleset, packed in self._connection.execute(query, parameters):
+                yield CustomerResults(customer_id, as_of, ruleset, self._unpack.decode(packed))
+
+    # -- ledger ----------------------------------------------------------------------------------
+
+    def latest(self) -> RunRecord | None:
+        """The run that was started last."""
+        found = self._one("SELECT record FROM runs ORDER BY number DESC LIMIT 1")
+        return msgspec.json.decode(found[0], type=RunRecord) if found else None
+
+    def start(self, run: RunRecord) -> None:
+        """Enter a run, in place of one of that name."""
+        with self._errors(), self._transaction():
+            self._connection.execute("DELETE FROM runs WHERE run_id = ?", [run.run_id])
+            self._connection.execute(
+                "INSERT INTO runs (run_id, record) VALUES (?, ?)",
+                [run.run_id, msgspec.json.encode(run)],
+            )
+
+    def done(self, run_id: str) -> Mapping[str, Tally]:
+        """The items that are done."""
+        with self._errors():
+            rows = self._connection.execute(
+                "SELECT name, tally FROM items JOIN runs USING (number) WHERE run_id = ?", [run_id]
+            )
+            return {name: msgspec.json.decode(tally, type=Tally) for name, tally in rows}
+
+    @contextlib.contextmanager
+    def finishing(self, run_id: str, item: str, tally: Tally) -> Iterator[None]:
+        """One transaction around the item's results and its entry."""
+        with self._errors(), self._transaction():
+            yield
+            self._connection.execute(
+                "INSERT OR REPLACE INTO items SELECT number, ?, ? FROM runs WHERE run_id = ?",
+                [item, msgspec.json.encode(tally), run_id],
+            )
+
+    def finish(self, run_id: str) -> None:
+        """Enter that all items are done."""
+        found = self._one("SELECT record FROM runs WHERE run_id = ?", run_id)
+        if found:
+            record = msgspec.json.decode(found[0], type=RunRecord)
+            whole = msgspec.json.encode(msgspec.structs.replace(record, finished=True))
+            with self._errors(), self._transaction():
+                self._connection.execute(
+                    "UPDATE runs SET record = ? WHERE run_id = ?", [whole, run_id]
+                )
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _one(self, query: str, *parameters: str) -> tuple[bytes] | None:
+        with self._errors():
+            found: tuple[bytes] | None = self._connection.execute(query, parameters).fetchone()
+            return found
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing; inside another it is a part of that one."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            problem = str(error)
+            hint = "nothing was lost; mend the cause and run the same command again"
+            raise UserError(
+                "store.disk", f"{self._path}: could not be used: {problem}", hint
+            ) from error
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as error:
+            hint = "remove the file and run again: results can always be computed anew"
+            raise UserError("store.corrupt", f"{self._path}: damaged: {error}", hint) from error

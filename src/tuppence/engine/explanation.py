@@ -1,0 +1,123 @@
+"""Why a rule said what it said: the clauses, their values, the transactions that counted."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuppence.engine.reference import Problem, evaluate_rule
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.context import Row, customer_context
+from tuppence.feel import Date, Span, syntax
+from tuppence.plan import Plan, plan_rule
+from tuppence.results.result import Result
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.ruleset import Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the condition's text and its value for this customer.
+
+    Attributes:
+        text: As the author wrote it.
+        value: A FEEL value.
+        reached: False where the outcome was decided before it was looked at.
+        parts: The function calls in it.
+    """
+
+    text: str
+    value: Any
+    reached: bool
+    parts: "tuple[Part, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A filter of the condition, and the rows it let through."""
+
+    text: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one rule found for one customer, and how it came about.
+
+    Attributes:
+        result: The same as a run would keep.
+        clauses: The sides of every `and` and `or`.
+        selections: Filters over collections, each once.
+        problems: Why the condition or a value is null.
+    """
+
+    result: Result
+    clauses: tuple[Part, ...]
+    selections: tuple[Selection, ...]
+    problems: tuple[Problem, ...]
+
+
+def explain(ruleset: Ruleset, checked: CheckedRule, facts: FactBatch, as_of: Date) -> Explanation:
+    """Explain a rule for the one customer of a batch."""
+    text = checked.rule.when
+    seen: dict[Span, Any] = {}
+    selected: dict[Span, list[Row]] = {}
+
+    def record(node: syntax.Node, value: Any) -> None:
+        seen[node.span] = value  # an expanded call has one span: its own value comes last
+        if isinstance(node, syntax.Filter) and isinstance(value, list):
+            selected[node.span] = value
+
+    planned = plan_rule(checked, as_of, record)
+    problems: Counter[Problem] = Counter()
+    plan = Plan(ruleset, as_of, (planned,))
+    result = evaluate_rule(planned, customer_context(facts, 0, as_of), plan, problems)
+    clauses = tuple(_part(node, text, seen) for node in _clauses(checked.trees["when",]))
+    selections = {
+        text[slice(*span)]: rows for span, rows in sorted(selected.items()) if _are_rows(rows)
+    }
+    return Explanation(
+        result,
+        clauses,
+        tuple(Selection(_one_line(part), tuple(rows)) for part, rows in selections.items()),
+        tuple(problems),
+    )
+
+
+def _clauses(node: syntax.Node) -> Iterator[syntax.Node]:
+    if isinstance(node, syntax.Logic):
+        yield from _clauses(node.left)
+        yield from _clauses(node.right)
+    else:
+        yield node
+
+
+def _part(node: syntax.Node, text: str, seen: dict[Span, Any]) -> Part:
+    inner = {call.span: call for call in _calls(node) if call.span != node.span}
+    parts = [
+        Part(_one_line(text[slice(*span)]), seen[span], reached=True)
+        for span in inner
+        if span in seen
+    ]
+    own = _one_line(text[slice(*node.span)])
+    return Part(own, seen.get(node.span), node.span in seen, tuple(parts))
+
+
+def _calls(node: syntax.Node) -> Iterator[syntax.Node]:
+    """The outermost calls with arguments, and facts of the customer, in a clause."""
+    match node:
+        case syntax.Call(arguments=arguments) if arguments:
+            yield node
+        case syntax.Path(base=syntax.Name(name="customer")):
+            yield node
+        case _:
+            for child in syntax.children(node):
+                yield from _calls(child)
+
+
+def _are_rows(rows: Sequence[Any]) -> bool:
+    return all(isinstance(row, dict) and "booking date" in row for row in rows)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

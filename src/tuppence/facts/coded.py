@@ -1,0 +1,173 @@
+"""Frames of rows, coded and ordered: the form between rows that come in and a batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
+from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.schema import Field, Kind, Schema
+
+Dictionaries = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Tables of some customers.
+
+    Attributes:
+        customers: Texts as texts.
+        accounts: Texts as texts.
+        transactions: Texts as UInt32 codes, 0 for null, else 1 + index into the dictionary. The
+            identifiers stay texts.
+        dictionaries: By column of the transactions.
+    """
+
+    customers: pl.DataFrame
+    accounts: pl.DataFrame
+    transactions: pl.DataFrame
+    dictionaries: Dictionaries
+
+    def plain_transactions(self) -> pl.DataFrame:
+        """The transactions with texts in place of codes."""
+        texts = [
+            pl.Series([None, *values], dtype=pl.String).gather(self.transactions[name]).alias(name)
+            for name, values in self.dictionaries.items()
+        ]
+        return self.transactions.with_columns(texts)
+
+
+def coded(tables: Mapping[str, pl.DataFrame], schema: Schema) -> Coded:
+    """Tables as they come, with texts in all columns; one that is missing is empty."""
+    frames: dict[str, pl.DataFrame] = {}
+    for table in ("customers", "accounts", "transactions"):
+        types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema).items()}
+        frame = tables.get(table)
+        frames[table] = pl.DataFrame(schema=types) if frame is None else frame.select(list(types))
+    transactions, dictionaries = _encode(frames["transactions"])
+    return Coded(frames["customers"], frames["accounts"], transactions, dictionaries)
+
+
+def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, Dictionaries]:
+    """Codes for texts. The dictionaries are sorted, so that the same rows give the same bytes."""
+    dictionaries: dict[str, list[str]] = {}
+    codes: list[pl.Series] = []
+    for name, kind in frame.schema.items():
+        if name == "id" or not isinstance(kind, pl.String | pl.Enum):
+            continue
+        column = frame[name]
+        values = column.drop_nulls().unique().cast(pl.String).sort()
+        dictionaries[name] = values.to_list()
+        if isinstance(kind, pl.Enum):
+            places = values.cast(kind).to_physical()
+            table = np.zeros(len(kind.categories), np.uint32)
+            table[places.to_numpy()] = np.arange(1, len(values) + 1, dtype=np.uint32)
+            physical = column.to_physical()
+            found = table[physical.fill_null(0).to_numpy()]
+            found[column.is_null().to_numpy()] = 0
+            codes.append(pl.Series(name, found))
+        else:
+            ranks = column.cast(pl.Enum(values)).to_physical().cast(pl.UInt32) + 1
+            codes.append(ranks.fill_null(0).alias(name))
+    return frame.with_columns(codes), dictionaries
+
+
+def ordered(content: Coded) -> Coded:
+    """The same rows in the order that a batch wants them."""
+    customers = content.customers.sort("id")
+    accounts = content.accounts.sort("customer", "id")
+    owner = _customer_of_account(content, accounts, customers)
+    transactions = content.transactions
+    keys = [
+        pl.Series("owner", owner[transactions["account"].to_numpy()]),
+        transactions["booking date"],
+        transactions["sequence"],
+    ]
+    order = pl.DataFrame(keys).select(pl.arg_sort_by(*(key.name for key in keys))).to_series()
+    return replace(
+        content, customers=customers, accounts=accounts, transactions=transactions[order]
+    )
+
+
+def _customer_of_account(
+    content: Coded, accounts: pl.DataFrame, customers: pl.DataFrame
+) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """For each code of an account the index of its customer."""
+    ids = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String})
+    index = customers.select(customer="id").with_row_index("index")
+    found = ids.join(accounts.select("id", "customer"), on="id", how="left", maintain_order="left")
+    found = found.join(index, on="customer", how="left", maintain_order="left")
+    return np.concatenate([[-1], found["index"].cast(pl.Int64).to_numpy()])
+
+
+def merged(parts: Sequence[Coded]) -> Coded:
+    """One content of several; a later row replaces an earlier one of the same identifier."""
+    if len(parts) == 1:
+        return parts[0]
+    customers = pl.concat([p.customers for p in parts]).unique("id", keep="last")
+    accounts = pl.concat([p.accounts for p in parts]).unique("id", keep="last")
+    transactions = pl.concat([p.plain_transactions() for p in parts])
+    transactions = transactions.unique(["account", "id"], keep="last", maintain_order=True)
+    codes, dictionaries = _encode(transactions)
+    return ordered(Coded(customers, accounts, codes, dictionaries))
+
+
+def batch_from(content: Coded, schema: Schema) -> FactBatch:
+    """The batch of a content that is `ordered`."""
+    customers, accounts = content.customers, content.accounts
+    index = customers.select(customer="id").with_row_index("index")
+    owners = accounts.select("customer").join(index, on="customer", maintain_order="left")["index"]
+    owner = _customer_of_account(content, accounts, customers)
+    transactions = content.transactions
+    rows = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String}).join(
+        accounts.select("id").with_row_index("row"), on="id", how="left", maintain_order="left"
+    )
+    account_rows = np.concatenate([[0], rows["row"].cast(pl.Int64).to_numpy() + 1])
+    codes = transactions["account"].to_numpy()
+    dictionaries = {**content.dictionaries, "account": accounts["id"].to_list()}
+    transactions = transactions.with_columns(
+        account=pl.Series(account_rows[codes].astype(np.uint32))
+    )
+    stored = columns("transactions", schema)
+    return FactBatch(
+        tuple(customers["id"]),
+        _columns(customers, {f.name: f for f in schema.customer if not f.derived}),
+        Table(
+            _offsets(owners.to_numpy(), customers.height),
+            _columns(
+                accounts, {n: f for n, f in columns("accounts", schema).items() if n != "customer"}
+            ),
+        ),
+        Table(
+            _offsets(owner[codes], customers.height),
+            {
+                name: _column(transactions[name], field, dictionaries.get(name))
+                for name, field in stored.items()
+                if name not in {"id", "sequence"}
+            },
+        ),
+    )
+
+
+def _offsets(owners: "np.ndarray[Any, Any]", count: int) -> "np.ndarray[Any, Any]":
+    """Where each customer's rows begin, from the rows' customers in ascending order."""
+    return np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
+
+
+def _columns(frame: pl.DataFrame, fields: Mapping[str, Field]) -> dict[str, Column]:
+    return {name: _column(frame[name], field, None) for name, field in fields.items()}
+
+
+def _column(series: pl.Series, field: Field, dictionary: list[str] | None) -> Column:
+    if field.kind is Kind.TEXT and dictionary is None:
+        frame, dictionaries = _encode(series.alias("text").to_frame())
+        series, dictionary = frame["text"], dictionaries["text"]
+    if field.kind is Kind.BOOLEAN:
+        series = series.cast(pl.UInt8)
+    values: np.ndarray[Any, Any] = (
+        series.fill_null(NULLS[field.kind]).to_numpy().astype(DTYPES[field.kind], copy=False)
+    )
+    return Column(field.kind, values, (None, *(dictionary or ())), field.decimals)

@@ -1,0 +1,1 @@
+"""From results to what a customer reads: rank, then render."""

@@ -1,0 +1,113 @@
+"""Messages: a rule's templates filled with a result's values, in the customer's locale.
+
+Templates run in Jinja's sandbox, and a value that is missing is an error, never a gap.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import babel
+import jinja2
+import jinja2.sandbox
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
+from tuppence.feel.values import Date, civil
+from tuppence.rules.rule import Message, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message as a customer reads it."""
+
+    title: str
+    body: str
+
+
+def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) -> Rendered:
+    """A rule's message.
+
+    Args:
+        rule: Whose message.
+        values: FEEL values by name.
+        currency: ISO 4217, for the filter `money`.
+        locale: Such as en_GB.
+
+    Raises:
+        UserError: The template uses a value that is null or missing, or a filter that does not fit
+            it; or there is no such locale.
+    """
+    environment = message_environment(currency, locale)
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        texts = [environment.from_string(text).render(given) for text in _texts(rule.message)]
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        message = f"the message of {rule.id} cannot be written: {error}"
+        raise UserError("feed.message", message, "tuppence explain shows the values") from None
+    return Rendered(*texts)
+
+
+def _texts(message: Message) -> tuple[str, str]:
+    return message.title, message.body
+
+
+def message_environment(currency: str, locale: str) -> jinja2.Environment:
+    """Jinja with the filters that messages may use.
+
+    Raises:
+        UserError: There is no such locale.
+    """
+    try:
+        known = babel.Locale.parse(locale)
+    except (ValueError, babel.UnknownLocaleError):
+        message = f"there is no locale {locale}"
+        raise UserError("feed.locale", message, "a locale is written en_GB") from None
+    environment = jinja2.sandbox.SandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False
+    )
+    environment.filters.update(_filters(currency, known))
+    return environment
+
+
+def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str]]:
+    unit = Decimal(1).scaleb(-(minor_digits(currency) or 0))
+
+    def money(value: Decimal) -> str:
+        """£1,234.50, and £1,234 where there are no pence."""
+        amount = value.quantize(unit)
+        whole = amount == amount.to_integral_value()
+        pattern = "¤#,##0" if whole and locale.language == "en" else None
+        digits = pattern is None
+        return format_currency(amount, currency, pattern, locale=locale, currency_digits=digits)
+
+    def number(value: Decimal) -> str:
+        return format_decimal(value, locale=locale)
+
+    def percent(value: Decimal) -> str:
+        """25 as 25%."""
+        return format_percent(value / 100, locale=locale)
+
+    def long_date(value: Date) -> str:
+        return format_date(_python_date(value), "long", locale=locale)
+
+    def day_month(value: Date) -> str:
+        return format_date(_python_date(value), "d MMMM", locale=locale)
+
+    return {
+        "money": money,
+        "number": number,
+        "percent": percent,
+        "date": long_date,
+        "day_month": day_month,
+    }
+
+
+def _python_date(value: Date) -> date:
+    if not isinstance(value, Date):
+        raise TypeError(f"{value!r} is not a date")
+    return date(*civil(value.day))

@@ -1,0 +1,1 @@
+"""Rules: the files people write, checked, and packed into immutable rulesets."""

@@ -1,0 +1,111 @@
+"""Is a rule right? Its expressions against the schema, its message against its values."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import jinja2
+import jinja2.meta
+
+from tuppence.facts.schema import Schema
+from tuppence.feel import FeelSyntaxError, check, parse, syntax
+from tuppence.feel.diagnostics import Diagnostic, Span
+from tuppence.feel.library import BUILTINS
+from tuppence.feel.types import ANY, BOOLEAN, NUMBER, Nullable, Type
+from tuppence.rules.domain import Definitions, expand
+from tuppence.rules.rule import Rule
+
+Place = tuple[str, ...]
+"""Where in a rule: `("when",)`, `("values", "yearly")`, `("message", "title")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a rule that its author should know."""
+
+    place: Place
+    diagnostic: Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRule:
+    """A rule and the trees of its expressions, domain functions expanded.
+
+    Attributes:
+        rule: As written.
+        trees: By the same places as `Rule.expressions`.
+        types: What each gives.
+    """
+
+    rule: Rule
+    trees: Mapping[Place, syntax.Node]
+    types: Mapping[Place, Type]
+
+
+def check_rule(
+    rule: Rule, schema: Schema, definitions: Definitions
+) -> tuple[CheckedRule, list[Finding]]:
+    """Parse and check everything in a rule.
+
+    Returns:
+        The checked rule, which must not be used where a finding is an error, and the findings.
+    """
+    words = schema.words() | BUILTINS.keys() | definitions.keys() | rule.values.keys()
+    names: dict[str, Type] = dict(schema.names())
+    trees: dict[Place, syntax.Node] = {}
+    types: dict[Place, Type] = {}
+    findings: list[Finding] = []
+    for place, text in rule.expressions().items():
+        try:
+            tree = expand(parse(text, words), definitions)
+        except FeelSyntaxError as error:
+            findings.append(Finding(place, error.diagnostic))
+            types[place] = ANY
+        else:
+            wanted = {"when": BOOLEAN, "score": NUMBER}.get(place[0], ANY)
+            trees[place] = tree
+            types[place], found = check(tree, names, wanted)
+            findings.extend(Finding(place, diagnostic) for diagnostic in found)
+        if place[0] == "values":
+            findings.extend(_value_findings(place, types[place], names, len(text)))
+            names[place[1]] = types[place]
+    findings.extend(_message_findings(rule))
+    return CheckedRule(rule, trees, types), findings
+
+
+def _value_findings(
+    place: Place, kind: Type, names: Mapping[str, Type], length: int
+) -> Iterator[Finding]:
+    span = Span(0, length)
+    if place[1] in names or place[1] in BUILTINS:
+        message = f"the value {place[1]} hides the fact or the function of that name"
+        hint = "choose another name"
+        yield Finding(place, Diagnostic("feel.shadowing", span, message, hint, warning=True))
+    if isinstance(kind, Nullable):
+        message = f"the value {place[1]} can be null, and the message would have a gap"
+        hint = "let when exclude that, or give another value with if … then … else …"
+        yield Finding(place, Diagnostic("rule.value-null", span, message, hint, warning=True))
+
+
+def _message_findings(rule: Rule) -> Iterator[Finding]:
+    environment = jinja2.sandbox.SandboxedEnvironment()
+    for field in ("title", "body"):
+        text = getattr(rule.message, field)
+        place = ("message", field)
+        try:
+            names = jinja2.meta.find_undeclared_variables(environment.parse(text))
+        except jinja2.TemplateSyntaxError as error:
+            message = f"this is not a message template: {error.message}"
+            yield Finding(place, Diagnostic("rule.message", Span(0, len(text)), message))
+            continue
+        for name in sorted(names - rule.values.keys()):
+            start = max(text.find(name), 0)
+            known = ", ".join(rule.values) or "none"
+            yield Finding(
+                place,
+                Diagnostic(
+                    "rule.message",
+                    Span(start, start + len(name)),
+                    f"the message uses {name}, which is not among the rule's values",
+                    f"the values are: {known}",
+                ),
+            )

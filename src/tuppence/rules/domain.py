@@ -1,0 +1,50 @@
+"""Domain functions: defined in FEEL, in one file, and put in place of their calls."""
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+from tuppence.errors import TuppenceError
+from tuppence.feel import parse, syntax
+from tuppence.feel.diagnostics import Span
+from tuppence.feel.library import BUILTINS
+
+Definitions = Mapping[str, syntax.FunctionDefinition]
+
+
+def load_definitions() -> Definitions:
+    """The definitions of `domain.feel`, by name."""
+    text = resources.files("tuppence.rules").joinpath("domain.feel").read_text("utf-8")
+    tree = parse(text, BUILTINS)
+    if not isinstance(tree, syntax.ContextLiteral):
+        raise TuppenceError("domain.feel does not hold a context")
+    definitions: dict[str, syntax.FunctionDefinition] = {}
+    for name, value in zip(tree.names, tree.values, strict=True):
+        expanded = expand(value, definitions)  # a definition may use the ones before it
+        if not isinstance(expanded, syntax.FunctionDefinition):
+            raise TuppenceError(f"domain.feel: {name} is not a function")
+        definitions[name] = expanded
+    return MappingProxyType(definitions)
+
+
+def expand(tree: syntax.Node, definitions: Definitions) -> syntax.Node:
+    """The tree with the definition of each domain function where its name was called."""
+
+    def change(node: syntax.Node) -> syntax.Node:
+        match node:
+            case syntax.Call(function=syntax.Name(name=name)) if name in definitions:
+                return dataclasses.replace(node, function=_moved(definitions[name], node.span))
+        return node
+
+    return syntax.transform(tree, change)
+
+
+def _moved(tree: syntax.Node, span: Span) -> syntax.Node:
+    """The tree as if all of it stood at the span: that of the call, which the author knows."""
+
+    def move(node: syntax.Node) -> Any:
+        return dataclasses.replace(node, span=span)
+
+    return syntax.transform(tree, move)

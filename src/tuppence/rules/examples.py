@@ -1,0 +1,138 @@
+"""Test customers: the few facts that a rule file writes, as a batch of one customer."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import polars as pl
+
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.feel.values import Date, parse_date
+from tuppence.rules.rule import Example
+
+CUSTOMER_ID: Final = "test customer"
+_REPEATS: Final = frozenset({"days ago", "every", "times"})
+Raw = Mapping[str, Any]
+
+
+def example_date(example: Example) -> Date:
+    """The date of evaluation.
+
+    Raises:
+        UserError: It is not a date.
+    """
+    date = parse_date(example.as_of)
+    if date is None:
+        raise _wrong(example, "as_of", example.as_of, "a date such as 2026-06-15")
+    return date
+
+
+def example_facts(example: Example, schema: Schema) -> FactBatch:
+    """The facts of a test customer.
+
+    Raises:
+        UserError: A field does not exist or has a value of the wrong kind.
+    """
+    currency = str(example.customer.get("currency", "GBP"))
+    digits = minor_digits(currency)
+    if digits is None:
+        raise _wrong(example, "currency", currency, "a code of ISO 4217 such as GBP")
+    customer = {"id": CUSTOMER_ID, **example.customer, "currency": currency}
+    accounts = [
+        {"id": "main", "type": "current", "customer": CUSTOMER_ID, **account}
+        for account in example.accounts or [{}]
+    ]
+    first = accounts[0]["id"]
+    rows = [
+        {"account": first, "own transfer": False, **row}
+        for row in _repeated(example, example_date(example))
+    ]
+    rows = [{**row, "id": str(i), "sequence": str(i)} for i, row in enumerate(rows)]
+    raw = {"customers": [customer], "accounts": accounts, "transactions": rows}
+    tables = {
+        table: _frame(example, values, columns(table, schema), digits)
+        for table, values in raw.items()
+    }
+    known = {account["id"] for account in accounts}
+    for row in rows:
+        if row["account"] not in known:
+            raise _wrong(example, "account", row["account"], f"one of {', '.join(sorted(known))}")
+    return batch_from(ordered(coded(tables, schema)), schema)
+
+
+def _repeated(example: Example, as_of: Date) -> list[dict[str, Any]]:
+    """The transactions with their booking dates, oldest first; repeats written out."""
+    dated: list[tuple[int, dict[str, Any]]] = []
+    for row in example.transactions:
+        times = _whole(example, "times", row.get("times", "1"))
+        every = _whole(example, "every", row.get("every", "30"))
+        if "days ago" in row:
+            day = as_of.day - _whole(example, "days ago", row["days ago"])
+        else:
+            date = parse_date(str(row.get("booking date")))
+            if date is None:
+                given = row.get("booking date")
+                raise _wrong(example, "booking date", given, "a date, or days ago: a number")
+            day = date.day
+        plain = {name: value for name, value in row.items() if name not in _REPEATS}
+        for n in range(times):
+            date_text = str(Date(day - n * every))
+            dated.append((day - n * every, {**plain, "booking date": date_text}))
+    return [row for _, row in sorted(dated, key=lambda pair: pair[0])]
+
+
+def _whole(example: Example, name: str, value: Any) -> int:
+    if not str(value).isdecimal():
+        raise _wrong(example, name, value, "a whole number")
+    return int(value)
+
+
+def _frame(
+    example: Example, rows: Sequence[Raw], fields: Mapping[str, Field], digits: int
+) -> pl.DataFrame:
+    for row in rows:
+        for name in row:
+            if name not in fields:
+                message = f"the test {example.name!r} gives {name}, and there is no such field"
+                raise UserError("example.field", message, f"there is {', '.join(fields)}")
+    data = {
+        name: [_stored(example, field, row.get(name), digits) for row in rows]
+        for name, field in fields.items()
+    }
+    return pl.DataFrame(data, schema={n: POLARS_TYPES[f.kind] for n, f in fields.items()})
+
+
+def _stored(example: Example, field: Field, value: Any, digits: int) -> Any:
+    """The store's form of a value that a rule file writes."""
+    if value is None:
+        if not field.nullable:
+            raise _wrong(example, field.name, value, "a value")
+        return None
+    match field.kind:
+        case Kind.TEXT:
+            return str(value)
+        case Kind.BOOLEAN if isinstance(value, bool):
+            return value
+        case Kind.DATE:
+            date = parse_date(str(value))
+            if date is not None:
+                return date.day
+        case Kind.MONEY | Kind.NUMBER:
+            places = digits if field.kind is Kind.MONEY else field.decimals
+            try:
+                scaled = Decimal(str(value)).scaleb(places)
+            except InvalidOperation:
+                scaled = Decimal("NaN")
+            if scaled.is_finite() and scaled == scaled.to_integral_value():
+                return int(scaled)
+    raise _wrong(example, field.name, value, f"a {field.kind.value}")
+
+
+def _wrong(example: Example, name: str, value: Any, wanted: str) -> UserError:
+    message = f"the test {example.name!r} gives {value!r} as {name}, where {wanted} is needed"
+    return UserError("example.value", message)

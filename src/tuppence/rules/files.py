@@ -1,0 +1,144 @@
+"""Folders of rule files become checked rules; every error of every file is told at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.rules.checking import CheckedRule, Finding, Place, check_rule
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.rule import Rule
+from tuppence.structured import Document, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A finding with its place in a file, ready to be shown.
+
+    Attributes:
+        path: The file.
+        line: From 1; 0 where the file as a whole is meant.
+        column: From 1; 0 likewise.
+        code: Stable identifier.
+        message: One sentence.
+        hint: How to mend it, or empty.
+        excerpt: The line and carets under the place, or empty.
+        warning: The rule can be used all the same.
+    """
+
+    path: Path
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str
+    excerpt: str
+    warning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFiles:
+    """What a path of rule files holds: the rules that are right, and all problems."""
+
+    rules: tuple[CheckedRule, ...]
+    problems: tuple[Problem, ...]
+
+    def usable(self) -> tuple[CheckedRule, ...]:
+        """The rules, all of them right.
+
+        Raises:
+            UserError: There is an error in one of the files.
+        """
+        errors = [problem for problem in self.problems if not problem.warning]
+        if errors:
+            details = [show(problem) for problem in errors]
+            message = f"{len(errors)} {'errors' if len(errors) > 1 else 'error'} in the rules"
+            raise UserError("rules.invalid", message, "nothing was changed", details)
+        return self.rules
+
+
+def read_rules(path: Path, schema: Schema) -> RuleFiles:
+    """Read and check a rule file, or all `*.yaml` below a folder.
+
+    Raises:
+        UserError: There is no such file, or no rule in the folder.
+    """
+    if not path.exists():
+        raise UserError("file.missing", f"{path}: there is no such file or folder")
+    paths = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    if not paths:
+        raise UserError("rules.none", f"{path}: there are no rules here", "rules are *.yaml files")
+    definitions = load_definitions()
+    documents: list[Document[Rule]] = []
+    problems: list[Problem] = []
+    rules: list[CheckedRule] = []
+    for file in paths:
+        try:
+            document = read_yaml(file, Rule)
+        except UserError as error:
+            problems.append(_unreadable(file, error))
+            continue
+        documents.append(document)
+        checked, findings = check_rule(document.value, schema, definitions)
+        problems.extend(_located(document, finding) for finding in findings)
+        rules.append(checked)
+    problems.extend(_duplicates(documents))
+    ordered = sorted(problems, key=lambda p: (p.path, p.line, p.column))
+    return RuleFiles(tuple(rules), tuple(ordered))
+
+
+def show(problem: Problem) -> str:
+    """A problem in the manner of compilers: place, message, line with carets, hint."""
+    place = f"{problem.path}:{problem.line}:{problem.column}: " if problem.line else ""
+    kind = "warning" if problem.warning else "error"
+    lines = [f"{place}{kind}[{problem.code}]: {problem.message}"]
+    lines += [f"    {line}" for line in problem.excerpt.splitlines()]
+    if problem.hint:
+        lines.append(f"    hint: {problem.hint}")
+    return "\n".join(lines)
+
+
+def _unreadable(path: Path, error: UserError) -> Problem:
+    excerpt = "\n".join(error.details)
+    return Problem(path, 0, 0, error.code, error.message, error.hint, excerpt, warning=False)
+
+
+def _located(document: Document[Rule], finding: Finding) -> Problem:
+    text = _text(document.value, finding.place)
+    found = finding.diagnostic
+    line, column = document.position(finding.place, found.span.start)
+    shown = document.line(line)
+    width = min(found.span.end, len(text)) - found.span.start
+    in_text = text.count("\n", found.span.start, found.span.end) == 0
+    width = max(1, min(width if in_text else len(shown), len(shown) - column + 1))
+    excerpt = f"{shown}\n{' ' * (column - 1)}{'^' * width}"
+    return Problem(
+        document.path, line, column, found.code, found.message, found.hint, excerpt, found.warning
+    )
+
+
+def _text(rule: Rule, place: Place) -> str:
+    if place[0] == "message":
+        return str(getattr(rule.message, place[1]))
+    return rule.expressions()[place]
+
+
+def _duplicates(documents: Sequence[Document[Rule]]) -> Iterable[Problem]:
+    first: dict[str, Document[Rule]] = {}
+    for document in documents:
+        name = document.value.id
+        before = first.setdefault(name, document)
+        if before is not document:
+            line, column = document.position(("id",))
+            excerpt = f"{document.line(line)}\n{' ' * (column - 1)}{'^' * len(name)}"
+            yield Problem(
+                document.path,
+                line,
+                column,
+                "rules.duplicate-id",
+                f"the rule {name} is defined in {before.path} already",
+                "give it another id",
+                excerpt,
+                warning=False,
+            )

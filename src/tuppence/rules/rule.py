@@ -1,0 +1,88 @@
+"""A rule, as its file writes it."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+Days = Annotated[int, Meta(ge=0, le=3660)]
+Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
+
+
+class Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What the customer reads: Jinja templates over the rule's values."""
+
+    title: Text
+    body: Text
+
+
+class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A test customer: facts, and what the rule must say of them.
+
+    Attributes:
+        name: What makes this customer special.
+        as_of: The date of evaluation.
+        expect: The state that must come out.
+        customer: Fields of the customer; the currency is GBP unless given.
+        accounts: Their fields; one current account unless given.
+        transactions: Their fields; `days ago` may stand for the booking date, `every` and `times`
+            repeat one into the past, each so many days before the other.
+        score: The score that must come out, where it is given.
+        values: Values that must come out, as FEEL would write them.
+    """
+
+    name: Text
+    expect: Literal["qualified", "not_qualified", "unknown"]
+    as_of: str = "2026-06-15"
+    customer: dict[str, Any] = {}
+    accounts: list[dict[str, Any]] = []
+    transactions: list[dict[str, Any]] = []
+    score: str | None = None
+    values: dict[str, str] = {}
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One insight: when it holds for a customer, how relevant it is, and what it says.
+
+    Attributes:
+        id: Unique in a ruleset.
+        kind: What the message is to the customer.
+        title: For the people who look after the rules.
+        when: FEEL, boolean: whether the insight is shown.
+        score: FEEL, number, held to 0 to 100: how relevant it is.
+        values: FEEL by name: what the message needs; later ones may use earlier ones.
+        message: What the customer reads.
+        description: Why it exists and what it is careful about.
+        expires_after_days: It is shown for so long, from the day it qualified.
+        cooldown_days: And then not for so long, though it still qualifies.
+        minimum_history_days: The rule is unknown for customers with fewer days of transactions.
+        tests: Test customers.
+    """
+
+    id: Identifier
+    kind: Literal["insight", "saving", "offer", "reward", "tip", "guidance"]
+    title: Text
+    when: Feel
+    score: Feel
+    message: Message
+    values: dict[Identifier, Feel] = {}
+    description: str = ""
+    expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
+    cooldown_days: Days = 0
+    minimum_history_days: Days = 0
+    tests: list[Example] = []
+
+    def expressions(self) -> dict[tuple[str, ...], str]:
+        """The FEEL texts by their place in the rule."""
+        values: dict[tuple[str, ...], str] = {
+            ("values", name): text for name, text in self.values.items()
+        }
+        return {("when",): self.when, ("score",): self.score} | values
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a rule file, for editors."""
+    schema = msgspec.json.schema(Rule)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,87 @@
+"""A ruleset: checked rules, immutable, in one canonical form, named by its digest."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.rules.checking import CheckedRule, check_rule
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.rule import Rule
+
+FORMAT: Final = 1
+
+
+class _Canonical(msgspec.Struct, frozen=True):
+    format: int
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Rules in the order of their identifiers.
+
+    Attributes:
+        digest: 16 hexadecimal digits of the SHA-256 of `content`.
+        content: The canonical bytes, JSON; they hold no tests.
+        rules: Checked, ready to be planned.
+    """
+
+    digest: str
+    content: bytes
+    rules: tuple[CheckedRule, ...]
+
+
+def make_ruleset(rules: Iterable[CheckedRule]) -> Ruleset:
+    """The ruleset of rules that were found right."""
+    ordered = sorted(rules, key=lambda checked: checked.rule.id)
+    bare = tuple(msgspec.structs.replace(checked.rule, tests=[]) for checked in ordered)
+    content = msgspec.json.format(msgspec.json.encode(_Canonical(FORMAT, bare)))
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return Ruleset(digest, content, tuple(ordered))
+
+
+def read_ruleset(content: bytes, schema: Schema) -> Ruleset:
+    """The ruleset of canonical bytes, checked against a schema once more.
+
+    Raises:
+        UserError: They are damaged, or a rule does not fit the schema.
+    """
+    try:
+        canonical = msgspec.json.decode(content, type=_Canonical)
+    except msgspec.DecodeError as error:
+        raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
+    definitions = load_definitions()
+    checked: list[CheckedRule] = []
+    for rule in canonical.rules:
+        result, findings = check_rule(rule, schema, definitions)
+        for finding in findings:
+            if not finding.diagnostic.warning:
+                message = f"the rule {rule.id} does not fit these facts"
+                raise UserError(finding.diagnostic.code, f"{message}: {finding.diagnostic.message}")
+        checked.append(result)
+    return make_ruleset(checked)
+
+
+class RulesetStore(Protocol):
+    """Keeps rulesets by their digest; what is kept never changes."""
+
+    def put(self, ruleset: Ruleset) -> None:
+        """Keep a ruleset; one that is there already is left alone."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The canonical bytes of a ruleset.
+
+        Raises:
+            UserError: There is none of that digest, or its bytes are damaged.
+        """
+        ...
+
+    def digests(self) -> Sequence[str]:
+        """What is there, in alphabetical order."""
+        ...

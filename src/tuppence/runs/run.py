@@ -1,0 +1,150 @@
+"""A run: evaluate one ruleset for all customers as of one date, and keep what is new."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from tuppence.engine.reference import Evaluation, evaluate
+from tuppence.errors import UserError
+from tuppence.facts.source import FactSource
+from tuppence.feel import Date
+from tuppence.plan import Plan
+from tuppence.results.result import CustomerResults, ResultStore, State, update
+from tuppence.rules.ruleset import Ruleset
+from tuppence.runs.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
+
+CUSTOMERS_PER_ITEM = 500
+
+Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]]
+"""Evaluates items, in any order, in this process or in others."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run came to.
+
+    Attributes:
+        run_id: Of the run.
+        tally: Of all its items, those of earlier processes too.
+        resumed: Items that were done before this process began.
+        already_finished: The very same run was the last one, so there was nothing to do.
+    """
+
+    run_id: str
+    tally: Tally
+    resumed: int
+    already_finished: bool
+
+
+def work_items(facts: FactSource, customers_per_item: int = CUSTOMERS_PER_ITEM) -> list[WorkItem]:
+    """All customers, cut into items."""
+    return [
+        WorkItem(partition, start, min(start + customers_per_item, customers))
+        for partition, customers in facts.partitions()
+        for start in range(0, customers, customers_per_item)
+    ]
+
+
+def run(
+    facts: FactSource,
+    ruleset: Ruleset,
+    as_of: Date,
+    results: ResultStore,
+    ledger: Ledger,
+    evaluate_items: Evaluator,
+    advance: Callable[[Tally], None] = lambda _: None,
+    customers_per_item: int = CUSTOMERS_PER_ITEM,
+) -> Outcome:
+    """Evaluate everything, or what is left of it after an interruption.
+
+    Args:
+        facts: What the customers did.
+        ruleset: The rules.
+        as_of: The date that the rules take for today.
+        results: Where results are kept.
+        ledger: Where the progress is kept.
+        evaluate_items: How items are evaluated.
+        advance: Told of each item when it is done.
+        customers_per_item: How finely the work is cut.
+
+    Raises:
+        UserError: Results of a later date are kept already.
+    """
+    items = work_items(facts, customers_per_item)
+    record = RunRecord(
+        _run_id(facts, ruleset, as_of),
+        as_of.day,
+        ruleset.digest,
+        tuple(item.name for item in items),
+    )
+    latest = ledger.latest()
+    _refuse_older(latest, as_of)
+    if latest is None or (latest.run_id, latest.items) != (record.run_id, record.items):
+        ledger.start(record)
+        latest = record
+    done = dict(ledger.done(record.run_id))
+    for tally in done.values():
+        advance(tally)
+    resumed = len(done)
+    for item, evaluation in evaluate_items([item for item in items if item.name not in done]):
+        done[item.name] = keep(record.run_id, item, evaluation, results, ledger)
+        advance(done[item.name])
+    if not latest.finished:
+        ledger.finish(record.run_id)
+    return Outcome(record.run_id, add(list(done.values())), resumed, latest.finished)
+
+
+def keep(
+    run_id: str, item: WorkItem, evaluation: Evaluation, results: ResultStore, ledger: Ledger
+) -> Tally:
+    """Put an item's results where they are kept, and enter it as done."""
+    before = results.get([row.customer_id for row in evaluation.customers])
+    rows: list[CustomerResults] = []
+    changed = 0
+    for fresh in evaluation.customers:
+        previous = before.get(fresh.customer_id)
+        row, differing = update(previous, fresh)
+        changed += differing
+        if row != previous:
+            rows.append(row)
+    tally = _tally(evaluation, changed)
+    with ledger.finishing(run_id, item.name, tally):
+        results.put(rows)
+    return tally
+
+
+def in_process(facts: FactSource, plan: Plan) -> Evaluator:
+    """An evaluator that does the work itself, one item after another."""
+
+    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+        partition, batch = "", None
+        for item in items:
+            if batch is None or item.partition != partition:
+                partition, batch = item.partition, facts.read(item.partition)
+            yield item, evaluate(plan, batch.slice(item.start, item.stop))
+
+    return evaluate_items
+
+
+def _run_id(facts: FactSource, ruleset: Ruleset, as_of: Date) -> str:
+    content = f"{ruleset.digest} {facts.digest} {as_of}"
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def _refuse_older(latest: RunRecord | None, as_of: Date) -> None:
+    if latest is not None and latest.as_of > as_of.day:
+        message = f"the last run was as of {Date(latest.as_of)}, and this one is as of {as_of}"
+        hint = "older results never replace newer ones: run it into another store"
+        raise UserError("results.older", message, hint)
+
+
+def _tally(evaluation: Evaluation, changed: int) -> Tally:
+    states: Sequence[State] = [r.state for row in evaluation.customers for r in row.results]
+    return Tally(
+        len(evaluation.customers),
+        len(states),
+        states.count(State.QUALIFIED),
+        states.count(State.UNKNOWN),
+        changed,
+        tuple(ProblemCount(*problem, count) for problem, count in evaluation.problems.items()),
+    )

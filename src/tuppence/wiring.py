@@ -1,0 +1,53 @@
+"""Where adapters meet ports: what the command line works with on one machine."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.workers import in_processes
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.plan import make_plan
+from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.runs.ledger import Tally
+from tuppence.runs.run import Outcome, in_process, run
+
+
+def open_results(store: Path) -> Database:
+    """The results and the ledger of a store.
+
+    Raises:
+        UserError: Nothing has run in this store.
+    """
+    path = store / "results.sqlite"
+    if not path.exists():
+        message = f"{store}: there are no results here"
+        raise UserError("results.missing", message, "tuppence run makes them")
+    return Database(path)
+
+
+def run_here(
+    store: Path,
+    ruleset: Ruleset,
+    as_of: Date,
+    processes: int,
+    advance: Callable[[Tally], None],
+) -> Outcome:
+    """A run over the store's facts, in this process or in several."""
+    facts = FactStore(store)
+    RulesetDirectory(store / "rulesets").put(ruleset)
+    evaluator = (
+        in_process(facts, make_plan(ruleset, as_of))
+        if processes == 1
+        else in_processes(store, ruleset.content, as_of, processes)
+    )
+    with Database(store / "results.sqlite") as database:
+        return run(facts, ruleset, as_of, database, database, evaluator, advance)
+
+
+def kept_ruleset(store: Path, digest: str) -> Ruleset:
+    """The ruleset that results were made with."""
+    content = RulesetDirectory(store / "rulesets").get(digest)
+    return read_ruleset(content, FactStore(store).schema)
