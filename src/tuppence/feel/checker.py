@@ -10,6 +10,7 @@ from typing import Final, assert_never
 
 from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, Span
+from tuppence.feel.knowledge import Known, assumed, refuted
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import (
@@ -55,7 +56,10 @@ Scope = Sequence[Mapping[str, Type]]
 
 
 def check(
-    tree: syntax.Node, names: Mapping[str, Type], wanted: Type = ANY
+    tree: syntax.Node,
+    names: Mapping[str, Type],
+    wanted: Type = ANY,
+    given: syntax.Node | None = None,
 ) -> tuple[Type, tuple[Diagnostic, ...]]:
     """The type of an expression, and what is wrong with it.
 
@@ -63,8 +67,11 @@ def check(
         tree: From the parser.
         names: The types of the names in its surroundings.
         wanted: The type that is needed where it stands; null is allowed.
+        given: A condition that holds whenever the expression is evaluated.
     """
     checker = _Checker()
+    if given is not None:
+        checker.known = assumed(given)
     kind = checker.infer(tree, (names,))
     if not fits(kind, wanted):
         checker.error("feel.result-type", tree.span, f"this is a {kind}, and a {wanted} is needed")
@@ -75,6 +82,7 @@ def check(
 class _Checker:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
+        self.known: list[Known] = []
 
     def error(self, code: str, span: Span, message: str, hint: str = "") -> Type:
         self.found.append(Diagnostic(code, span, message, hint))
@@ -84,6 +92,26 @@ class _Checker:
         self.found.append(Diagnostic(code, span, message, hint, warning=True))
 
     def infer(self, node: syntax.Node, scope: Scope) -> Type:
+        """The type of a part, with what conditions around it tell of it."""
+        kind = self.plain(node, scope)
+        if self.known and not isinstance(node, syntax.Literal):
+            tree = syntax.bare(node)
+            if Known(tree, "not null") in self.known:
+                kind = strip(kind)
+            if Known(tree, "not empty") in self.known and isinstance(kind, ListOf):
+                kind = ListOf(kind.element, nonempty=True)
+        return kind
+
+    def assuming(self, known: list[Known], node: syntax.Node, scope: Scope) -> Type:
+        """The type of a part that is only looked at where something is known."""
+        outer = self.known
+        self.known = [*outer, *known]
+        try:
+            return self.infer(node, scope)
+        finally:
+            self.known = outer
+
+    def plain(self, node: syntax.Node, scope: Scope) -> Type:
         match node:
             case syntax.Literal():
                 return _LITERALS.get(type(node.value), NUMBER)
@@ -107,7 +135,9 @@ class _Checker:
                 return self.logic(node, scope)
             case syntax.If():
                 self.expect(BOOLEAN, node.condition, scope, "the condition of an if")
-                return join(self.infer(node.then, scope), self.infer(node.otherwise, scope))
+                then = self.assuming(assumed(node.condition), node.then, scope)
+                other = self.assuming(refuted(node.condition), node.otherwise, scope)
+                return join(then, other)
             case syntax.For():
                 inner = self.bind(node.iterators, scope)
                 body = self.infer(node.body, ({"partial": ListOf(ANY)}, *inner))
@@ -198,7 +228,7 @@ class _Checker:
         if not fits(predicate, BOOLEAN):
             message = f"a filter must be a condition or a position, and this is a {predicate}"
             self.error("feel.operand-type", node.predicate.span, message)
-        return ListOf(element)
+        return ListOf(_refined(element, node.predicate))
 
     def context(self, node: syntax.ContextLiteral, scope: Scope) -> Type:
         fields: dict[str, Type] = {}
@@ -224,10 +254,11 @@ class _Checker:
             return self.error(
                 "feel.operand-type", node.span, message, _arithmetic_hint(left, right)
             )
-        divides = node.operator == "/" and not (
-            isinstance(node.right, syntax.Literal) and node.right.value
+        by_zero = node.operator == "/" and not (
+            (isinstance(node.right, syntax.Literal) and node.right.value)
+            or Known(syntax.bare(node.right), "not zero") in self.known
         )
-        if divides or isinstance(left, Nullable) or isinstance(right, Nullable):
+        if by_zero or isinstance(left, Nullable) or isinstance(right, Nullable):
             return nullable(result)
         return result
 
@@ -284,11 +315,15 @@ class _Checker:
         return nullable(BOOLEAN) if isinstance(value, Nullable) else BOOLEAN
 
     def logic(self, node: syntax.Logic, scope: Scope) -> Type:
-        kinds = [
-            self.expect(BOOLEAN, side, scope, f"each side of {node.operator}")
-            for side in (node.left, node.right)
-        ]
-        return nullable(BOOLEAN) if any(isinstance(k, Nullable) for k in kinds) else BOOLEAN
+        what = f"each side of {node.operator}"
+        left = self.expect(BOOLEAN, node.left, scope, what)
+        outer = self.known
+        if node.operator == "and":  # where the left side does not hold, the right one is no matter
+            self.known = [*outer, *assumed(node.left)]
+        right = self.expect(BOOLEAN, node.right, scope, what)
+        self.known = outer
+        either = isinstance(left, Nullable) or isinstance(right, Nullable)
+        return nullable(BOOLEAN) if either else BOOLEAN
 
     def range(self, node: syntax.RangeLiteral, scope: Scope) -> Type:
         kinds = [strip(self.infer(end, scope)) for end in (node.low, node.high) if end is not None]
@@ -392,6 +427,14 @@ class _Checker:
                 return None
             pairs = [named[name] for name in parameters if name in named]
         return pairs if builtin.kinds(len(pairs)) is not None else None
+
+
+def _refined(element: Type, predicate: syntax.Node) -> Type:
+    """The type of the elements that pass a filter: fields it compares are not null in them."""
+    if not isinstance(element, ContextOf):
+        return element
+    known = {k.tree.name for k in assumed(predicate) if isinstance(k.tree, syntax.Name)}
+    return ContextOf({n: strip(t) if n in known else t for n, t in element.fields.items()})
 
 
 def _arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:

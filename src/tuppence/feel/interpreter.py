@@ -383,7 +383,7 @@ class _Compiler:
     def contained(self, node: syntax.In) -> Run:
         value, tests = self.compile(node.value), [self.compile(test) for test in node.tests]
 
-        def run(frame: Frame) -> bool | None:
+        def run(frame: Frame) -> Any:
             item = value(frame)
             results = [passes(item, test(frame)) for test in tests]
             return True if True in results else (None if None in results else False)
@@ -394,7 +394,7 @@ class _Compiler:
         left, right = self.compile(node.left), self.compile(node.right)
         decisive = node.operator == "or"
 
-        def run(frame: Frame) -> bool | None:
+        def run(frame: Frame) -> Any:
             first = left(frame)
             if first is decisive:
                 return decisive

@@ -30,7 +30,7 @@ class ListOf:
 class ContextOf:
     """A context with known entries."""
 
-    fields: Mapping[str, "Type"]
+    fields: Mapping[str, "Type"] = field(hash=False)
 
     def __str__(self) -> str:
         return "context"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 import jinja2
 import jinja2.meta
@@ -10,12 +12,21 @@ from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, check, parse, syntax
 from tuppence.feel.diagnostics import Diagnostic, Span
 from tuppence.feel.library import BUILTINS
-from tuppence.feel.types import ANY, BOOLEAN, NUMBER, Nullable, Type
+from tuppence.feel.types import ANY, BOOLEAN, DATE, NUMBER, STRING, Nullable, Type, strip
+from tuppence.feel.values import Date
 from tuppence.rules.domain import Definitions, expand
+from tuppence.rules.message import FILTERS, message_environment
 from tuppence.rules.rule import Rule
 
 Place = tuple[str, ...]
 """Where in a rule: `("when",)`, `("values", "yearly")`, `("message", "title")`."""
+
+_SAMPLES: Final[Mapping[Type, object]] = {
+    BOOLEAN: True,
+    DATE: Date(20_000),
+    NUMBER: Decimal("12.34"),
+    STRING: "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +74,13 @@ def check_rule(
         else:
             wanted = {"when": BOOLEAN, "score": NUMBER}.get(place[0], ANY)
             trees[place] = tree
-            types[place], found = check(tree, names, wanted)
+            given = trees.get(("when",))  # score and values are asked for where it holds
+            types[place], found = check(tree, names, wanted, given)
             findings.extend(Finding(place, diagnostic) for diagnostic in found)
         if place[0] == "values":
             findings.extend(_value_findings(place, types[place], names, len(text)))
             names[place[1]] = types[place]
-    findings.extend(_message_findings(rule))
+    findings.extend(_message_findings(rule, types))
     return CheckedRule(rule, trees, types), findings
 
 
@@ -86,26 +98,30 @@ def _value_findings(
         yield Finding(place, Diagnostic("rule.value-null", span, message, hint, warning=True))
 
 
-def _message_findings(rule: Rule) -> Iterator[Finding]:
-    environment = jinja2.sandbox.SandboxedEnvironment()
-    for field in ("title", "body"):
-        text = getattr(rule.message, field)
-        place = ("message", field)
+def _message_findings(rule: Rule, types: Mapping[Place, Type]) -> Iterator[Finding]:
+    """Try the message with a sample of each value's type."""
+    environment = message_environment("GBP", "en_GB")
+    samples = {
+        place[1]: _SAMPLES[strip(kind)]
+        for place, kind in types.items()
+        if place[0] == "values" and strip(kind) in _SAMPLES
+    }
+    for part in ("title", "body"):
+        text = getattr(rule.message, part)
+        whole = Span(0, len(text))
+        place = ("message", part)
         try:
             names = jinja2.meta.find_undeclared_variables(environment.parse(text))
-        except jinja2.TemplateSyntaxError as error:
-            message = f"this is not a message template: {error.message}"
-            yield Finding(place, Diagnostic("rule.message", Span(0, len(text)), message))
-            continue
-        for name in sorted(names - rule.values.keys()):
-            start = max(text.find(name), 0)
-            known = ", ".join(rule.values) or "none"
-            yield Finding(
-                place,
-                Diagnostic(
-                    "rule.message",
-                    Span(start, start + len(name)),
-                    f"the message uses {name}, which is not among the rule's values",
-                    f"the values are: {known}",
-                ),
-            )
+            unknown = sorted(names - rule.values.keys())
+            for name in unknown:
+                message = f"the message uses {name}, which is not among the rule's values"
+                hint = f"the values are: {', '.join(rule.values) or 'none'}"
+                start = max(text.find(name), 0)
+                span = Span(start, start + len(name))
+                yield Finding(place, Diagnostic("rule.message", span, message, hint))
+            if not unknown and names <= samples.keys():
+                environment.from_string(text).render(samples)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            message = f"the message cannot be written: {error}"
+            hint = f"the filters are: {', '.join(sorted(FILTERS))}"
+            yield Finding(place, Diagnostic("rule.message", whole, message, hint))

@@ -161,6 +161,20 @@ class FactStore:
             self._manifest = self._load()
             return self._append(rows, partition_size)
 
+    def add_partition(self, rows: Rows) -> None:
+        """Add new customers with all that belongs to them, as a partition of their own."""
+        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
+            self._manifest = self._load()
+            partitions = self._manifest.partitions
+            tables = {"customers": rows.customers, "accounts": rows.accounts}
+            tables["transactions"] = rows.transactions
+            given = {name: frame for name, frame in tables.items() if frame is not None}
+            name = f"p{len(partitions):05d}"
+            content = ordered(coded(given, self.schema))
+            heights = (content.customers.height, content.transactions.height)
+            new = _Partition(name, *heights, (self._write(name, content),))
+            self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
+
     def compact(self) -> None:
         """Make one segment of each partition's several."""
         with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):

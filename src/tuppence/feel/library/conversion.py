@@ -15,6 +15,7 @@ from tuppence.feel.types import (
     STRING,
     YEARS_DURATION,
     Nullable,
+    nullable,
 )
 from tuppence.feel.values import (
     Date,
@@ -119,7 +120,7 @@ FUNCTIONS: Final = (
     Builtin(
         "string",
         (("from", Nullable(ANY)),),
-        STRING,
+        lambda kinds: nullable(STRING) if isinstance(kinds[0], Nullable) else STRING,
         _string,
         "The value as text.",
         takes_null=True,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import babel
 import jinja2
@@ -18,7 +18,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.feel.values import Date, civil
-from tuppence.rules.rule import Message, Rule
+from tuppence.rules.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,14 @@ def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) ->
     environment = message_environment(currency, locale)
     given = {name: value for name, value in values.items() if value is not None}
     try:
-        texts = [environment.from_string(text).render(given) for text in _texts(rule.message)]
+        texts = [
+            environment.from_string(text).render(given)
+            for text in (rule.message.title, rule.message.body)
+        ]
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"
-        raise UserError("feed.message", message, "tuppence explain shows the values") from None
+        raise UserError("message.values", message, "tuppence explain shows the values") from None
     return Rendered(*texts)
-
-
-def _texts(message: Message) -> tuple[str, str]:
-    return message.title, message.body
 
 
 def message_environment(currency: str, locale: str) -> jinja2.Environment:
@@ -66,12 +65,16 @@ def message_environment(currency: str, locale: str) -> jinja2.Environment:
         known = babel.Locale.parse(locale)
     except (ValueError, babel.UnknownLocaleError):
         message = f"there is no locale {locale}"
-        raise UserError("feed.locale", message, "a locale is written en_GB") from None
+        raise UserError("message.locale", message, "a locale is written en_GB") from None
     environment = jinja2.sandbox.SandboxedEnvironment(
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False
     )
     environment.filters.update(_filters(currency, known))
     return environment
+
+
+FILTERS: Final = ("money", "number", "percent", "date", "day_month")
+"""What messages may use besides Jinja's own filters."""
 
 
 def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str]]:
@@ -98,13 +101,7 @@ def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str
     def day_month(value: Date) -> str:
         return format_date(_python_date(value), "d MMMM", locale=locale)
 
-    return {
-        "money": money,
-        "number": number,
-        "percent": percent,
-        "date": long_date,
-        "day_month": day_month,
-    }
+    return dict(zip(FILTERS, (money, number, percent, long_date, day_month), strict=True))
 
 
 def _python_date(value: Date) -> date:

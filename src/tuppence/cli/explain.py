@@ -1,0 +1,128 @@
+"""The command `tuppence explain`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli.feed import Customer, customer_row
+from tuppence.cli.output import Format, Store, console, print_json, table
+from tuppence.engine.explanation import Explanation, Part, Selection
+from tuppence.engine.explanation import explain as explain_rule
+from tuppence.errors import UserError
+from tuppence.feel import feel_text
+from tuppence.feel.values import Date
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.ruleset import Ruleset
+from tuppence.wiring import kept_ruleset
+
+MOST_ROWS = 12
+COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence explain C0000007 bank_fees --store demo`")
+    def explain(
+        customer: Customer,
+        rule: Annotated[str, typer.Argument(help="Identifier of the rule.", show_default=False)],
+        store: Store,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Show why a rule came out as it did: its clauses, their values, what counted."""
+        facts = FactStore(store).find(customer)
+        row = customer_row(store, customer)
+        ruleset = kept_ruleset(store, row.ruleset)
+        checked = _rule(store, ruleset, rule)
+        found = explain_rule(ruleset, checked, facts, Date(row.as_of))
+        if format_ is Format.JSON:
+            print_json(_document(customer, row.as_of, found))
+        else:
+            _print(customer, row.as_of, checked, found)
+
+
+def _rule(store: Path, ruleset: Ruleset, rule: str) -> CheckedRule:
+    for checked in ruleset.rules:
+        if checked.rule.id == rule:
+            return checked
+    known = ", ".join(checked.rule.id for checked in ruleset.rules)
+    message = f"{store}: the last run had no rule {rule}"
+    raise UserError("rules.unknown", message, f"it had {known}")
+
+
+def _print(customer: str, as_of: int, checked: CheckedRule, found: Explanation) -> None:
+    out, rule, result = console(), checked.rule, found.result
+    out.print(f"[bold]{rule.id}[/] for [bold]{customer}[/] on {Date(as_of)}", highlight=False)
+    score = "" if result.score is None else f", score {result.score:f}"
+    out.print(f"{rule.title}: [bold]{result.state}[/]{score}\n", highlight=False)
+    out.print("[bold]when[/]")
+    out.print(Padding(Text(rule.when.rstrip(), "cyan"), (0, 0, 0, 2)))
+    out.print("\n[bold]clauses[/]")
+    for clause in found.clauses:
+        value = feel_text(clause.value) if clause.reached else "not needed"
+        out.print(Text.assemble("  ", (f"{value:<10}", _style(clause.value)), clause.text))
+        for part in clause.parts:
+            out.print(Text(f"             {_short(part.value)} = {part.text}", "dim"))
+    if result.values:
+        out.print("\n[bold]values[/]")
+        for name, value in result.decoded_values().items():
+            out.print(f"  {name} = {feel_text(value)}", highlight=False)
+    for problem in found.problems:
+        out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False)
+    for selection in found.selections:
+        out.print(f"\n[bold]{len(selection.rows)}[/] in ", end="", highlight=False)
+        out.print(Text(selection.text, "cyan"))
+        if selection.rows:
+            out.print(_rows(selection))
+
+
+def _style(value: Any) -> str:
+    return {True: "green", False: "red"}.get(value, "yellow") if value is not None else "yellow"
+
+
+def _short(value: Any) -> str:
+    text = feel_text(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _rows(selection: Selection) -> Any:
+    last = selection.rows[-MOST_ROWS:]
+    cells = [["" if row[c] is None else str(row[c]) for c in COLUMNS] for row in last]
+    if len(selection.rows) > len(last):
+        cells.insert(0, [f"… {len(selection.rows) - len(last)} before", *[""] * 5])
+    return table(COLUMNS, cells, ("amount",))
+
+
+def _document(customer: str, as_of: int, found: Explanation) -> dict[str, Any]:
+    def part(clause: Part) -> dict[str, Any]:
+        return {
+            "text": clause.text,
+            "value": feel_text(clause.value),
+            "reached": clause.reached,
+            "parts": [part(inner) for inner in clause.parts],
+        }
+
+    return {
+        "customer_id": customer,
+        "rule_id": found.result.rule_id,
+        "as_of": str(Date(as_of)),
+        "state": found.result.state,
+        "score": found.result.score,
+        "values": {n: feel_text(v) for n, v in found.result.decoded_values().items()},
+        "clauses": [part(clause) for clause in found.clauses],
+        "selections": [
+            {
+                "text": selection.text,
+                "rows": [
+                    {n: None if v is None else str(v) for n, v in row.items()}
+                    for row in selection.rows
+                ],
+            }
+            for selection in found.selections
+        ],
+        "problems": [problem._asdict() for problem in found.problems],
+    }

@@ -1,0 +1,81 @@
+"""The command `tuppence feed`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli.output import Format, Store, console, print_json
+from tuppence.errors import UserError
+from tuppence.facts.context import customer_context
+from tuppence.feed import rank
+from tuppence.feel.values import Date
+from tuppence.results.result import CustomerResults
+from tuppence.rules.message import render
+from tuppence.wiring import kept_ruleset, open_results
+
+Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence feed C0000007 --store demo`")
+    def feed(
+        customer: Customer,
+        store: Store,
+        limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+        locale: Annotated[str, typer.Option(help="How money and dates are written.")] = "en_GB",
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Show a customer's insights as the customer sees them, the most relevant first."""
+        facts = FactStore(store).find(customer)
+        row = customer_row(store, customer)
+        ruleset = kept_ruleset(store, row.ruleset)
+        rules = {checked.rule.id: checked.rule for checked in ruleset.rules}
+        currency = customer_context(facts, 0, Date(row.as_of))["customer"]["currency"]
+        entries = [
+            (result, render(rules[result.rule_id], result.decoded_values(), currency, locale))
+            for result in rank(row.results, rules, row.as_of, limit)
+        ]
+        if format_ is Format.JSON:
+            print_json(
+                [
+                    {
+                        "rule_id": result.rule_id,
+                        "kind": rules[result.rule_id].kind,
+                        "score": result.score,
+                        "title": message.title,
+                        "body": message.body,
+                        "since": str(Date(result.since)),
+                    }
+                    for result, message in entries
+                ]
+            )
+            return
+        out = console()
+        out.print(f"[bold]{customer}[/] on {Date(row.as_of)}", highlight=False)
+        if not entries:
+            out.print("Nothing to show today.")
+        for result, message in entries:
+            score = "–" if result.score is None else f"{result.score:.0f}"
+            out.print(Text.assemble((f"\n{score:>3}  ", "cyan"), (message.title, "bold")))
+            out.print(Padding(Text(message.body), (0, 0, 0, 5)))
+            out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
+
+
+def customer_row(store: Path, customer: str) -> CustomerResults:
+    """What is kept of a customer.
+
+    Raises:
+        UserError: Nothing is.
+    """
+    with open_results(store) as database:
+        found = database.get([customer]).get(customer)
+    if found is None:
+        message = f"{store}: there are no results of customer {customer}"
+        raise UserError("results.none", message, "tuppence run makes them")
+    return found

@@ -1,0 +1,162 @@
+"""The command `tuppence results`."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tuppence.cli.output import Store, console, table
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.results.result import CustomerResults, Result
+from tuppence.wiring import open_results
+
+COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "ruleset", "as_of")
+
+
+class ResultFormat(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        epilog="Example: `tuppence results --store demo --rule bank_fees --format csv > fees.csv`"
+    )
+    def results(
+        store: Store,
+        format_: Annotated[ResultFormat, typer.Option("--format")] = ResultFormat.TABLE,
+        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
+        rule: Annotated[str | None, typer.Option(help="Only this rule's.")] = None,
+        limit: Annotated[
+            int | None, typer.Option(min=1, help="At most so many; tables show 50 if left out.")
+        ] = None,
+        output: Annotated[
+            Path | None, typer.Option(help="Write to a file; needed for parquet.")
+        ] = None,
+    ) -> None:
+        """List results: one for each customer and rule."""
+        if format_ is ResultFormat.PARQUET and output is None:
+            message = "parquet is not for the screen"
+            raise UserError("results.output", message, "add --output results.parquet")
+        with open_results(store) as database:
+            found = database.get([customer]).values() if customer else database.scan()
+            rows = _selected(iter(found), rule)
+            first = next(rows, None)
+            if first is None:
+                raise _nothing(store, customer, rule)
+            chosen = _taken(first, rows, limit or (50 if format_ is ResultFormat.TABLE else None))
+            _write(chosen, format_, output)
+
+
+def _selected(
+    customers: Iterator[CustomerResults], rule: str | None
+) -> Iterator[tuple[CustomerResults, Result]]:
+    for row in customers:
+        for result in row.results:
+            if rule is None or result.rule_id == rule:
+                yield row, result
+
+
+def _nothing(store: Path, customer: str | None, rule: str | None) -> UserError:
+    if customer:
+        message = f"{store}: there are no results of customer {customer}"
+    else:
+        message = f"{store}: there are no results" + (f" of rule {rule}" if rule else "")
+    return UserError("results.none", message, "tuppence results without options lists some")
+
+
+def _taken(
+    first: tuple[CustomerResults, Result],
+    others: Iterator[tuple[CustomerResults, Result]],
+    limit: int | None,
+) -> Iterator[tuple[Any, ...]]:
+    yield _row(*first)
+    for count, pair in enumerate(others, 1):
+        if limit is not None and count >= limit:
+            return
+        yield _row(*pair)
+
+
+def _row(row: CustomerResults, result: Result) -> tuple[Any, ...]:
+    return (
+        row.customer_id,
+        result.rule_id,
+        str(result.state),
+        result.score,
+        result.values,
+        str(Date(result.since)),
+        row.ruleset,
+        str(Date(row.as_of)),
+    )
+
+
+def _write(rows: Iterator[tuple[Any, ...]], format_: ResultFormat, output: Path | None) -> None:
+    match format_:
+        case ResultFormat.PARQUET:
+            import polars as pl  # noqa: PLC0415 - only this format needs it
+
+            kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.String) | {"score": pl.Decimal(7, 4)}
+            pl.DataFrame(list(rows), schema=kinds, orient="row").write_parquet(output or Path())
+        case ResultFormat.TABLE:
+            shown = [row[:5] for row in rows]
+            _print(console(), shown, output)
+        case _:
+            lines = _csv(rows) if format_ is ResultFormat.CSV else _json(rows)
+            if output:
+                with output.open("w", encoding="utf-8") as file:
+                    file.writelines(lines)
+            else:
+                sys.stdout.writelines(lines)
+
+
+def _print(out: Any, rows: list[tuple[Any, ...]], output: Path | None) -> None:
+    made = table(COLUMNS[:5], [["" if c is None else c for c in row] for row in rows], ("score",))
+    if output is None:
+        out.print(made)
+    else:
+        with output.open("w", encoding="utf-8") as file:
+            out.file = file
+            out.print(made)
+
+
+def _csv(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+    """One object a line; values as JSON, dates and durations in it as texts."""
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    for row in rows:
+        named = dict(zip(COLUMNS, row, strict=True))
+        values = Result(row[1], row[2], row[3], row[4], 0).decoded_values()
+        encoded = encoder.encode(named | {"values": _plain(values)})
+        yield encoded.decode() + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | str | Decimal) else str(value)

@@ -1,0 +1,96 @@
+"""The command `tuppence rules`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli.output import Format, console, print_json, table
+from tuppence.engine.trial import Verdict, try_examples
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema, read_attributes
+from tuppence.rules.files import read_rules, show
+from tuppence.rules.rule import json_schema
+
+RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
+Attributes = Annotated[
+    Path | None, typer.Option(help="A file that declares more customer attributes.")
+]
+StoreOption = Annotated[Path | None, typer.Option(help="Use the attributes of this store.")]
+
+
+def build() -> typer.Typer:
+    """The group of commands."""
+    app = typer.Typer(name="rules", help="Check and try out rules.", no_args_is_help=True)
+
+    @app.command(epilog="Example: `tuppence rules check catalogue`")
+    def check(path: RulesPath, attributes: Attributes = None, store: StoreOption = None) -> None:
+        """Find the mistakes in rule files: every one, with its place and what to do."""
+        files = read_rules(path, _schema(attributes, store))
+        for problem in files.problems:
+            typer.echo(show(problem) + "\n")
+        warnings = sum(problem.warning for problem in files.problems)
+        errors = len(files.problems) - warnings
+        summary = f"{_count(len(files.rules), 'rule')}, {_count(errors, 'error')}, "
+        typer.echo(summary + _count(warnings, "warning"))
+        if errors:
+            raise typer.Exit(1)
+
+    @app.command(epilog="Example: `tuppence rules test catalogue/energy_costs.yaml`")
+    def test(
+        path: RulesPath,
+        attributes: Attributes = None,
+        store: StoreOption = None,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Evaluate the test customers inside rule files."""
+        schema = _schema(attributes, store)
+        rules = read_rules(path, schema).usable()
+        verdicts = [verdict for rule in rules for verdict in try_examples(rule, schema)]
+        if not verdicts:
+            raise UserError("rules.no-tests", f"{path}: none of the rules has a test")
+        failed = [verdict for verdict in verdicts if verdict.failures]
+        if format_ is Format.JSON:
+            print_json([_document(verdict) for verdict in verdicts])
+        else:
+            for verdict in failed:
+                typer.echo(f"{verdict.rule_id}: {verdict.name}")
+                typer.echo("".join(f"    {line}\n" for line in verdict.failures))
+            counts: dict[str, list[int]] = {}
+            for verdict in verdicts:
+                row = counts.setdefault(verdict.rule_id, [0, 0])
+                row[bool(verdict.failures)] += 1
+            rows = [(rule, *count) for rule, count in counts.items()]
+            columns = ("rule", "passed", "failed")
+            console().print(table(columns, rows, columns[1:]))
+            passed = len(verdicts) - len(failed)
+            typer.echo(f"{_count(passed, 'test customer')} as expected, {len(failed)} not")
+        if failed:
+            raise typer.Exit(1)
+
+    @app.command(epilog="Example: `tuppence rules schema > rule.schema.json`")
+    def schema() -> None:
+        """Print the JSON Schema of a rule file, for editors."""
+        print_json(json_schema())
+
+    return app
+
+
+def _schema(attributes: Path | None, store: Path | None) -> Schema:
+    if store is not None:
+        return FactStore(store).schema
+    return read_attributes(attributes) if attributes else Schema()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _document(verdict: Verdict) -> dict[str, object]:
+    return {
+        "rule": verdict.rule_id,
+        "test": verdict.name,
+        "passed": not verdict.failures,
+        "failures": list(verdict.failures),
+    }

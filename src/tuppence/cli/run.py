@@ -1,0 +1,109 @@
+"""The command `tuppence run`."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli.output import Format, Store, console, date_option, print_json, progress, table
+from tuppence.errors import UserError
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+from tuppence.runs.ledger import Tally
+from tuppence.runs.run import Outcome
+from tuppence.wiring import run_here
+
+MOST_PROBLEMS = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence run --store demo --rules catalogue --as-of 2026-06-30`")
+    def run(
+        store: Store,
+        rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
+        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        processes: Annotated[
+            int, typer.Option(min=1, max=256, help="How many processes share the work.")
+        ] = os.cpu_count() or 1,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Evaluate every rule for every customer, and keep what is new.
+
+        Interrupt it as you like: the same command goes on where it was.
+        """
+        date = date_option(as_of, "--as-of")
+        facts = FactStore(store)
+        if not facts.partitions():
+            raise UserError("run.empty", f"{store}: there are no customers in this store")
+        ruleset = make_ruleset(read_rules(rules, facts.schema).usable())
+        began = time.monotonic()
+        worked = Tally()
+        with progress() as bar:
+            task = bar.add_task(
+                "customers",
+                total=sum(count for _, count in facts.partitions()),
+                unit="evaluations",
+                per_step=len(ruleset.rules),
+            )
+            try:
+                outcome = run_here(
+                    store, ruleset, date, processes, lambda t: bar.advance(task, t.customers)
+                )
+            except KeyboardInterrupt:
+                bar.stop()
+                hint = "the same command goes on where it was"
+                raise UserError("run.interrupted", "interrupted", hint) from None
+        seconds = time.monotonic() - began
+        if format_ is Format.JSON:
+            print_json(_document(outcome, ruleset, as_of))
+            return
+        _print_summary(outcome, ruleset, as_of, seconds)
+        del worked
+
+
+def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, object]:
+    return {
+        "run_id": outcome.run_id,
+        "ruleset": ruleset.digest,
+        "as_of": as_of,
+        "rules": len(ruleset.rules),
+        "already_finished": outcome.already_finished,
+        "resumed_items": outcome.resumed,
+        **{name: getattr(outcome.tally, name) for name in Tally.__struct_fields__},
+    }
+
+
+def _print_summary(outcome: Outcome, ruleset: Ruleset, as_of: str, seconds: float) -> None:
+    out, tally = console(), outcome.tally
+    title = f"Run {outcome.run_id}: {len(ruleset.rules)} rules as of {as_of}"
+    out.print(f"[bold]{title}[/]", highlight=False)
+    if outcome.already_finished:
+        out.print("This very run was finished before, so nothing was changed.", highlight=False)
+    elif outcome.resumed:
+        message = f"Went on where it was: {outcome.resumed} parts were done already."
+        out.print(message, highlight=False)
+    rows = [
+        ("customers", f"{tally.customers:,}"),
+        ("evaluations", f"{tally.evaluations:,}"),
+        ("qualified", f"{tally.qualified:,}"),
+        ("unknown", f"{tally.unknown:,}"),
+        ("changed", f"{0 if outcome.already_finished else tally.changed:,}"),
+    ]
+    if not outcome.already_finished and not outcome.resumed:
+        rows.append(("evaluations/s", f"{tally.evaluations / seconds:,.0f}"))
+        rows.append(("seconds", f"{seconds:.1f}"))
+    out.print(table(("", "count"), rows, ("count",)))
+    if tally.problems:
+        out.print("Why results, scores or values are unknown:", highlight=False)
+        shown = [
+            (p.rule_id, p.place, f"{p.count:,}", f"{p.message} ({p.code})")
+            for p in tally.problems[:MOST_PROBLEMS]
+        ]
+        out.print(table(("rule", "in", "customers", "reason"), shown, ("customers",)))
+        if len(tally.problems) > MOST_PROBLEMS:
+            out.print(f"and {len(tally.problems) - MOST_PROBLEMS} more reasons: --format json")

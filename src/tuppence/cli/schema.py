@@ -1,0 +1,63 @@
+"""The command `tuppence schema`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.output import Format, console, print_json, table
+from tuppence.facts.schema import COLLECTIONS, Schema, read_attributes
+from tuppence.feel.types import strip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence schema --format json`")
+    def schema(
+        attributes: Annotated[
+            Path | None, typer.Option(help="A file that declares more customer attributes.")
+        ] = None,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Show what a rule may read: every field with its type, unit and meaning."""
+        known = read_attributes(attributes) if attributes else Schema()
+        if format_ is Format.JSON:
+            print_json(_document(known))
+            return
+        out = console()
+        for name in ("customer", *COLLECTIONS):
+            meaning = COLLECTIONS.get(name, "The person, as a context.")
+            out.print(f"\n[bold]{name}[/]  {meaning}")
+            if name in {"payments", "receipts"}:
+                out.print("  The same fields as transactions.")
+                continue
+            rows = [
+                (
+                    field.name,
+                    str(strip(field.feel_type)) + (" or null" if field.nullable else ""),
+                    field.doc + (f" In: {field.unit}." if field.unit else ""),
+                )
+                for field in known.fields(name)
+            ]
+            out.print(table(("field", "type", "meaning"), rows))
+
+
+def _document(schema: Schema) -> dict[str, object]:
+    return {
+        name: {
+            "meaning": COLLECTIONS.get(name, "The person, as a context."),
+            "fields": [
+                {
+                    "name": field.name,
+                    "type": str(strip(field.feel_type)),
+                    "nullable": field.nullable,
+                    "unit": field.unit,
+                    "meaning": field.doc,
+                    "personal": field.personal,
+                }
+                for field in schema.fields(name)
+            ],
+        }
+        for name in ("customer", *COLLECTIONS)
+    }

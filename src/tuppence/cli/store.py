@@ -1,0 +1,33 @@
+"""The command `tuppence store`."""
+
+import typer
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli.output import Store, console, progress, table
+
+
+def build() -> typer.Typer:
+    """The group of commands."""
+    app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True)
+
+    @app.command(epilog="Example: `tuppence store check --store demo`")
+    def check(store: Store) -> None:
+        """Read everything in a store, and compare it with its checksums."""
+        facts = FactStore(store)
+        rows = []
+        with progress() as bar:
+            for name, customers in bar.track(facts.partitions(), description="partitions"):
+                batch = facts.read(name)
+                transactions = len(batch.transactions.columns["amount"].values)
+                rows.append((name, f"{customers:,}", f"{transactions:,}"))
+        columns = ("partition", "customers", "transactions")
+        console().print(table(columns, rows, columns[1:]))
+        typer.echo(f"{store}: whole")
+
+    @app.command(epilog="Example: `tuppence store compact --store demo`")
+    def compact(store: Store) -> None:
+        """Rewrite a store after many imports, so that it reads faster. Its facts stay the same."""
+        FactStore(store).compact()
+        typer.echo(f"{store}: compacted")
+
+    return app

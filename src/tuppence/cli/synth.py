@@ -1,0 +1,44 @@
+"""The command `tuppence synth`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bankdata.synthetic import population
+from tuppence.cli.output import Store, console, date_option, progress
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence synth --customers 10000 --seed 1 --store demo`")
+    def synth(
+        store: Store,
+        customers: Annotated[int, typer.Option(min=1, max=100_000_000)] = 10_000,
+        seed: Annotated[int, typer.Option(min=0, help="Another seed, another population.")] = 1,
+        until: Annotated[str, typer.Option(help="The last day with transactions.")] = "2026-06-30",
+        months: Annotated[int, typer.Option(min=1, max=120)] = 13,
+    ) -> None:
+        """Make a synthetic population of the United Kingdom; nobody in it exists."""
+        last = date_option(until, "--until")
+        facts = FactStore.create(store, Schema())
+        if facts.partitions():
+            message = f"{store}: there are customers in this store already"
+            raise UserError("synth.not-empty", message, "choose another folder")
+        began = time.monotonic()
+        with progress() as bar:
+            task = bar.add_task("customers", total=customers, unit="customers")
+            for _, rows in population(customers, seed, last, months):
+                facts.add_partition(rows)
+                bar.advance(task, rows.customers.height if rows.customers is not None else 0)
+        count = facts.transaction_count
+        seconds = time.monotonic() - began
+        console().print(
+            f"{customers:,} customers with {count:,} transactions in {store} "
+            f"({seconds:.1f} s, {count / seconds:,.0f} transactions/s)",
+            highlight=False,
+        )

@@ -1,0 +1,72 @@
+"""A rule's own test customers: do they come out as its author expects?"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from tuppence.engine.reference import Problem, evaluate_rule
+from tuppence.facts.context import customer_context
+from tuppence.facts.schema import Schema
+from tuppence.feel import FeelSyntaxError, evaluate, feel_text
+from tuppence.plan import Plan, plan_rule
+from tuppence.results.result import Result
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.examples import example_date, example_facts
+from tuppence.rules.rule import Example
+from tuppence.rules.ruleset import make_ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one test customer; without failures it came out as expected."""
+
+    rule_id: str
+    name: str
+    failures: tuple[str, ...]
+
+
+def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
+    """Evaluate all test customers of a rule.
+
+    Raises:
+        UserError: The facts of a test are not right.
+    """
+    ruleset = make_ruleset([checked])
+    verdicts: list[Verdict] = []
+    for example in checked.rule.tests:
+        as_of = example_date(example)
+        planned = plan_rule(checked, as_of)
+        context = customer_context(example_facts(example, schema), 0, as_of)
+        problems: Counter[Problem] = Counter()
+        result = evaluate_rule(planned, context, Plan(ruleset, as_of, (planned,)), problems)
+        failures = tuple(_failures(example, result, problems))
+        verdicts.append(Verdict(checked.rule.id, example.name, failures))
+    return verdicts
+
+
+def _failures(example: Example, result: Result, problems: Counter[Problem]) -> Iterator[str]:
+    if result.state != example.expect:
+        yield f"expected {example.expect}, and it is {result.state}"
+        yield from (f"{problem.place}: {problem.message}" for problem in problems)
+    if example.score is not None and result.score != _number(example.score):
+        yield f"expected the score {example.score}, and it is {result.score}"
+    values = result.decoded_values()
+    for name, text in example.values.items():
+        try:
+            wanted = evaluate(text)
+        except FeelSyntaxError as error:
+            yield f"values.{name}: {error.message}"
+            continue
+        if name not in values:
+            yield f"there is no value {name}"
+        elif values[name] != wanted:
+            found = feel_text(values[name])
+            yield f"expected {name} to be {feel_text(wanted)}, and it is {found}"
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None

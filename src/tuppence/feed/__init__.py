@@ -1,1 +1,0 @@
-"""From results to what a customer reads: rank, then render."""
