@@ -370,7 +370,8 @@ class _Compiler:
         general = self.guarded(node.span, lambda a, b: compare(symbol, a, b), left, right)
         if not isinstance(right, Constant) or type(right.value) not in ORDERED:
             return general
-        return _with_constant(left, symbol, right.value, general)
+        name = node.left.name if isinstance(node.left, syntax.Name) and not self.record else ""
+        return _with_constant(name, left, symbol, right.value, general)
 
     def between(self, node: syntax.Between) -> Run:
         value, low, high = map(self.compile, (node.value, node.low, node.high))
@@ -391,17 +392,18 @@ class _Compiler:
         return run
 
     def logic(self, node: syntax.Logic) -> Run:
-        left, right = self.compile(node.left), self.compile(node.right)
         decisive = node.operator == "or"
+        sides = [self.compile(side) for side in _sides(node, node.operator)]
 
         def run(frame: Frame) -> Any:
-            first = left(frame)
-            if first is decisive:
-                return decisive
-            second = right(frame)
-            if second is decisive:
-                return decisive
-            return None if _truth(first) is None or _truth(second) is None else not decisive
+            known = True
+            for side in sides:
+                value = side(frame)
+                if value is decisive:
+                    return decisive
+                if value is not (not decisive):  # neither true nor false counts as null
+                    known = False
+            return not decisive if known else None
 
         return run
 
@@ -507,21 +509,33 @@ class _Compiler:
         return run
 
 
-def _with_constant(left: Run, symbol: str, constant: Any, general: Run) -> Run:
-    """A comparison with a constant, the commonest thing in a filter, by the shortest way."""
+def _sides(node: syntax.Node, operator: str) -> list[syntax.Node]:
+    """What a chain of the same operator joins: for `a and b and c` these three."""
+    if isinstance(node, syntax.Logic) and node.operator == operator:
+        return _sides(node.left, operator) + _sides(node.right, operator)
+    return [node]
+
+
+def _with_constant(name: str, left: Run, symbol: str, constant: Any, general: Run) -> Run:
+    """A comparison with a constant, the commonest thing in a filter, by the shortest way.
+
+    Where the left side is a name it is mostly one of the innermost scope: a field of the element.
+    """
     kind = type(constant)
     if symbol in ORDERINGS:
         ordering = ORDERINGS[symbol]
 
         def ordered(frame: Frame) -> Any:
-            value = left(frame)
+            names = frame.names
+            value = names[name] if name in names else left(frame)
             return ordering(value, constant) if type(value) is kind else general(frame)
 
         return ordered
     wanted = symbol == "="
 
     def same(frame: Frame) -> Any:
-        value = left(frame)
+        names = frame.names
+        value = names[name] if name in names else left(frame)
         if type(value) is kind:
             return (value == constant) is wanted
         return not wanted if value is None else general(frame)
