@@ -8,11 +8,30 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.workers import in_processes
 from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan import make_plan
 from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
 from tuppence.runs.run import Outcome, in_process, run
+
+
+def open_facts(store: Path) -> FactStore:
+    """The facts of a store.
+
+    Raises:
+        UserError: There is no store, or it is damaged.
+    """
+    return FactStore(store)
+
+
+def create_facts(store: Path, schema: Schema) -> FactStore:
+    """The facts of a store, which is made where there is none.
+
+    Raises:
+        UserError: The store exists and its customers have other attributes.
+    """
+    return FactStore.create(store, schema)
 
 
 def open_results(store: Path) -> Database:

@@ -48,9 +48,11 @@ class _People:
     volume: Array
     scale: Array
     saver: Array
+    cash: Array
     bills: Array
     income: Array
     opening: Array
+    tenure: Array
 
     def __len__(self) -> int:
         return len(self.decile)
@@ -111,7 +113,8 @@ def population(customers: int, seed: int, until: Date, months: int) -> Iterator[
         _fees(rng, people, calendar, book)
         names = np.array([f"C{i:07d}" for i in range(first + 1, first + count + 1)])
         transactions = _transactions(rng, people, calendar, book, names)
-        rows = Rows(_customers(rng, names, until), _accounts(rng, people, names), transactions)
+        customers_frame = _customers(rng, people, names, until)
+        rows = Rows(customers_frame, _accounts(rng, people, names), transactions)
         yield transactions.height, rows
 
 
@@ -132,12 +135,16 @@ def _people(rng: np.random.Generator, count: int) -> _People:
         scale=scale,
         saver=rng.random(count) < 0.6,
         bills=np.clip(np.rint(cal.BILL_SHARE * volume), 2, len(cal.BILL_ORDER)).astype(int),
-        income=monthly * rng.uniform(0.95, 1.25, count),
-        opening=monthly * rng.lognormal(-0.7, 0.9, count),
+        cash=rng.random(count) < 0.06,
+        income=monthly * rng.uniform(1.0, 1.3, count),
+        opening=monthly * rng.lognormal(-0.4, 0.9, count),
+        tenure=rng.integers(20, 2500, count),
     )
 
 
-def _customers(rng: np.random.Generator, names: Array, until: Date) -> pl.DataFrame:
+def _customers(
+    rng: np.random.Generator, people: _People, names: Array, until: Date
+) -> pl.DataFrame:
     count = len(names)
     year = civil(until.day)[0]
     regions = list(cal.REGIONS)
@@ -159,7 +166,7 @@ def _customers(rng: np.random.Generator, names: Array, until: Date) -> pl.DataFr
             "birth year": with_gaps((year - rng.integers(18, 86, count)).tolist(), 0.08),
             "home": with_gaps(rng.choice(homes, count, p=[0.35, 0.3, 0.28, 0.07]).tolist(), 0.2),
             "household size": with_gaps(rng.integers(1, 6, count).tolist(), 0.1),
-            "since": pl.Series(until.day - rng.integers(30, 2000, count)),
+            "since": pl.Series(until.day - people.tenure),
         }
     )
     types = {n: POLARS_TYPES[f.kind] for n, f in columns("customers", Schema()).items()}
@@ -354,6 +361,9 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
     day = _pick(rng, month, [_day_weights(calendar, m) for m in range(len(calendar))])
     day += calendar.starts[month]
     category = _pick(rng, people.decile[customer], [_visit_weights(d) for d in range(cal.DECILES)])
+    cash_code = list(cal.VISITS).index("cash")
+    by_cash = people.cash[customer] & (rng.random(total) < 0.25)
+    category = np.where(by_cash, cash_code, category)
     local = _pick(rng, category, [_popularity(names) for names in cal.MERCHANTS.values()])
     favourites = np.stack([_favourites(rng, count, len(n)) for n in cal.MERCHANTS.values()])
     local = np.where(rng.random(total) < 0.5, favourites[category, customer], local)
@@ -361,7 +371,8 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
     merchant = firsts[category] + local
     mean = _purchase_means(people, rate)
     amount = mean[customer, category] * np.exp(0.65 * rng.standard_normal(total) - 0.211)
-    cash = category == list(cal.VISITS).index("cash")
+    cash = category == cash_code
+    amount = np.where(rng.random(total) < 0.0008, amount * 12 + 200, amount)  # a sofa, a repair
     amount = np.where(cash, np.maximum(np.rint(amount / 10) * 10, 10), np.maximum(amount, 0.5))
     abroad = (rng.random(total) < 0.015) & ~cash
     country = np.where(abroad, rng.integers(1, len(COUNTRIES), total), 0)
@@ -455,7 +466,9 @@ def _transactions(
 ) -> pl.DataFrame:
     """All blocks as one frame in the order of a store, with running balances."""
     customer, day = book.column("customer", np.int64), book.column("day", np.int64)
-    inside = (day >= calendar.starts[0]) & (day <= calendar.last_day)
+    joined = calendar.last_day - people.tenure[customer]  # the bank tells of two months before
+    first = np.maximum(calendar.starts[0], joined - 60)
+    inside = (day >= first) & (day <= calendar.last_day)
     shuffle = rng.integers(0, 1 << 20, len(day))  # the order within a day
     order = np.argsort(((customer << 17) + day << 20) + shuffle, kind="stable")
     order = order[inside[order]]

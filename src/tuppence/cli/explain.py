@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli.feed import Customer, customer_row
 from tuppence.cli.output import Format, Store, console, print_json, table
 from tuppence.engine.explanation import Explanation, Part, Selection
@@ -17,7 +17,7 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset
+from tuppence.wiring import kept_ruleset, open_facts
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        facts = FactStore(store).find(customer)
+        facts = open_facts(store).find(customer)
         row = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
@@ -62,11 +62,15 @@ def _print(customer: str, as_of: int, checked: CheckedRule, found: Explanation) 
     out.print("[bold]when[/]")
     out.print(Padding(Text(rule.when.rstrip(), "cyan"), (0, 0, 0, 2)))
     out.print("\n[bold]clauses[/]")
+    grid = Table.grid(padding=(0, 1, 0, 2))
+    grid.add_column(min_width=10, justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
     for clause in found.clauses:
         value = feel_text(clause.value) if clause.reached else "not needed"
-        out.print(Text.assemble("  ", (f"{value:<10}", _style(clause.value)), clause.text))
+        grid.add_row(Text(_short(value), _style(clause)), Text(clause.text))
         for part in clause.parts:
-            out.print(Text(f"             {_short(part.value)} = {part.text}", "dim"))
+            grid.add_row(Text(_short(feel_text(part.value)), "dim"), Text(part.text, "dim"))
+    out.print(grid)
     if result.values:
         out.print("\n[bold]values[/]")
         for name, value in result.decoded_values().items():
@@ -80,13 +84,14 @@ def _print(customer: str, as_of: int, checked: CheckedRule, found: Explanation) 
             out.print(_rows(selection))
 
 
-def _style(value: Any) -> str:
-    return {True: "green", False: "red"}.get(value, "yellow") if value is not None else "yellow"
+def _style(clause: Part) -> str:
+    if not clause.reached:
+        return "dim"
+    return {"true": "bold green", "false": "bold red"}.get(feel_text(clause.value), "bold yellow")
 
 
-def _short(value: Any) -> str:
-    text = feel_text(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
+def _short(text: str) -> str:
+    return text if len(text) <= 24 else f"{text[:23]}…"
 
 
 def _rows(selection: Selection) -> Any:

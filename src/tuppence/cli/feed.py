@@ -7,7 +7,6 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli.output import Format, Store, console, print_json
 from tuppence.errors import UserError
 from tuppence.facts.context import customer_context
@@ -15,7 +14,7 @@ from tuppence.feed import rank
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
 from tuppence.rules.message import render
-from tuppence.wiring import kept_ruleset, open_results
+from tuppence.wiring import kept_ruleset, open_facts, open_results
 
 Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
 
@@ -32,7 +31,7 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
-        facts = FactStore(store).find(customer)
+        facts = open_facts(store).find(customer)
         row = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         rules = {checked.rule.id: checked.rule for checked in ruleset.rules}

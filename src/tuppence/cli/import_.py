@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from tuppence.adapters.embedded.fact_store import Counts, FactStore
-from tuppence.adapters.embedded.files import disk_errors
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cli.output import Store, console, date_option, table, today
 from tuppence.errors import UserError
+from tuppence.facts.rows import Counts
 from tuppence.facts.schema import Schema, read_attributes
+from tuppence.wiring import create_facts
 
 
 def build() -> typer.Typer:
@@ -46,7 +46,7 @@ def build() -> typer.Typer:
         """
         schema = read_attributes(attributes) if attributes else Schema()
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
-        facts = FactStore.create(store, schema)
+        facts = create_facts(store, schema)
         meaning = read_mapping(mapping, facts.schema)
         day = date_option(today_, "--today") if today_ else None
         latest = today().fromisoformat(str(day)) if day else today()
@@ -54,7 +54,7 @@ def build() -> typer.Typer:
         for file in files:
             owners = Owners(facts.customers(), facts.owners())
             reading = read_table(file, meaning, facts.schema, owners, latest)
-            aside = _set_aside(store, file, reading)
+            aside = facts.set_aside(file.name, reading.rejects)
             if reading.rejects.height == reading.count:
                 raise UserError(
                     "import.all-rejected",
@@ -70,15 +70,3 @@ def build() -> typer.Typer:
         console().print(table(columns, rows, columns[1:5]))
 
     return app
-
-
-def _set_aside(store: Path, file: Path, reading: Reading) -> Path | None:
-    """Write the rejects of a file, or remove those of an earlier import of it."""
-    path = store / "rejects" / f"{file.name}.rejects.csv"
-    with disk_errors(path):
-        if not reading.rejects.height:
-            path.unlink(missing_ok=True)
-            return None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        reading.rejects.write_csv(path)
-    return path

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli.output import Format, console, print_json, table
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.rule import json_schema
+from tuppence.wiring import open_facts
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
 Attributes = Annotated[
@@ -79,7 +79,7 @@ def build() -> typer.Typer:
 
 def _schema(attributes: Path | None, store: Path | None) -> Schema:
     if store is not None:
-        return FactStore(store).schema
+        return open_facts(store).schema
     return read_attributes(attributes) if attributes else Schema()
 
 

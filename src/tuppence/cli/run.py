@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli.output import Format, Store, console, date_option, print_json, progress, table
 from tuppence.errors import UserError
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.runs.ledger import Tally
 from tuppence.runs.run import Outcome
-from tuppence.wiring import run_here
+from tuppence.wiring import open_facts, run_here
 
 MOST_PROBLEMS = 10
 
@@ -37,12 +36,11 @@ def register(app: typer.Typer) -> None:
         Interrupt it as you like: the same command goes on where it was.
         """
         date = date_option(as_of, "--as-of")
-        facts = FactStore(store)
+        facts = open_facts(store)
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
         ruleset = make_ruleset(read_rules(rules, facts.schema).usable())
         began = time.monotonic()
-        worked = Tally()
         with progress() as bar:
             task = bar.add_task(
                 "customers",
@@ -63,7 +61,6 @@ def register(app: typer.Typer) -> None:
             print_json(_document(outcome, ruleset, as_of))
             return
         _print_summary(outcome, ruleset, as_of, seconds)
-        del worked
 
 
 def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, object]:

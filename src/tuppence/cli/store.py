@@ -2,8 +2,8 @@
 
 import typer
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli.output import Store, console, progress, table
+from tuppence.wiring import open_facts
 
 
 def build() -> typer.Typer:
@@ -13,7 +13,7 @@ def build() -> typer.Typer:
     @app.command(epilog="Example: `tuppence store check --store demo`")
     def check(store: Store) -> None:
         """Read everything in a store, and compare it with its checksums."""
-        facts = FactStore(store)
+        facts = open_facts(store)
         rows = []
         with progress() as bar:
             for name, customers in bar.track(facts.partitions(), description="partitions"):
@@ -27,7 +27,7 @@ def build() -> typer.Typer:
     @app.command(epilog="Example: `tuppence store compact --store demo`")
     def compact(store: Store) -> None:
         """Rewrite a store after many imports, so that it reads faster. Its facts stay the same."""
-        FactStore(store).compact()
+        open_facts(store).compact()
         typer.echo(f"{store}: compacted")
 
     return app

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.synthetic import population
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
+from tuppence.wiring import create_facts
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make a synthetic population of the United Kingdom; nobody in it exists."""
         last = date_option(until, "--until")
-        facts = FactStore.create(store, Schema())
+        facts = create_facts(store, Schema())
         if facts.partitions():
             message = f"{store}: there are customers in this store already"
             raise UserError("synth.not-empty", message, "choose another folder")

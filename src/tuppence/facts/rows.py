@@ -41,3 +41,12 @@ class Rows:
     customers: pl.DataFrame | None = None
     accounts: pl.DataFrame | None = None
     transactions: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows of a table."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0

@@ -13,7 +13,6 @@ import hashlib
 import shutil
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +24,7 @@ from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
-from tuppence.facts.rows import Rows
+from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Field, Schema
 
 FORMAT: Final = 1
@@ -52,15 +51,6 @@ class _Manifest(msgspec.Struct, frozen=True):
     partitions: tuple[_Partition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the rows of a table."""
-
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-
-
 class FactStore:
     """Implements the port FactSource, and takes rows in.
 
@@ -69,6 +59,7 @@ class FactStore:
     """
 
     def __init__(self, root: Path) -> None:
+        self._root = root
         self._folder = root / "facts"
         self._manifest = self._load()
 
@@ -174,6 +165,21 @@ class FactStore:
             heights = (content.customers.height, content.transactions.height)
             new = _Partition(name, *heights, (self._write(name, content),))
             self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
+
+    def set_aside(self, source: str, rejects: pl.DataFrame) -> Path | None:
+        """Write rows that could not be taken, in place of those of an earlier import of the source.
+
+        Returns:
+            The file, or None where there are no such rows.
+        """
+        path = self._root / "rejects" / f"{source}.rejects.csv"
+        with disk_errors(path):
+            if not rejects.height:
+                path.unlink(missing_ok=True)
+                return None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, rejects.write_csv().encode())
+        return path
 
     def compact(self) -> None:
         """Make one segment of each partition's several."""
