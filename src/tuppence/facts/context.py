@@ -1,12 +1,14 @@
 """The facts of one customer as of one date, as the values that FEEL works on."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from tuppence.facts.batch import NULLS, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import ACCOUNTS, TRANSACTIONS, Field, Kind
 from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import Date
 
 Row = dict[str, Any]
@@ -30,11 +32,20 @@ def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
     payments, receipts = _split(transactions)
     return {
         "customer": customer,
-        "accounts": accounts,
-        "transactions": transactions,
-        "payments": payments,
-        "receipts": receipts,
+        "accounts": Rows(accounts, _ACCOUNT_FIELDS),
+        "transactions": Rows(transactions, _TRANSACTION_FIELDS),
+        "payments": Rows(payments, _TRANSACTION_FIELDS),
+        "receipts": Rows(receipts, _TRANSACTION_FIELDS),
     }
+
+
+def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
+    classes: dict[Kind, type] = {Kind.DATE: Date, Kind.TEXT: str, Kind.BOOLEAN: bool}
+    return {f.name: RowField(classes.get(f.kind, Decimal), f.nullable) for f in fields}
+
+
+_ACCOUNT_FIELDS: Final = _row_fields(ACCOUNTS)
+_TRANSACTION_FIELDS: Final = _row_fields(TRANSACTIONS)
 
 
 def _rows(table: Table, count: int, digits: int) -> list[Row]:

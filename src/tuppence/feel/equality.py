@@ -7,12 +7,12 @@ def equal(left: Any, right: Any) -> bool | None:
     """True or false, or None where the values are of kinds that cannot be compared."""
     if left is None or right is None:
         return left is right
-    if type(left) is not type(right):
-        return None
-    if isinstance(left, list):
+    if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(
             equal(a, b) is True for a, b in zip(left, right, strict=True)
         )
+    if type(left) is not type(right):
+        return None
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(
             equal(value, right[name]) is True for name, value in left.items()

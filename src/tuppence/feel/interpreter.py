@@ -16,6 +16,7 @@ from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin, is_instance
 from tuppence.feel.library.temporal import weekday
 from tuppence.feel.operators import ORDERED, ORDERINGS, arithmetic, compare, negate, passes
+from tuppence.feel.rows import RowField, Rows, write_out
 from tuppence.feel.types import ListOf, Nullable, Type, strip
 from tuppence.feel.values import (
     DAY_NANOSECONDS,
@@ -37,6 +38,7 @@ MAXIMUM_CALLS: Final = 100
 
 Record = Callable[[syntax.Node, Any], None]
 Run = Callable[["Frame"], Any]
+RowsFilter = Callable[[Rows, "Frame"], Rows | None]
 
 
 @dataclass(slots=True)
@@ -288,8 +290,10 @@ class _Compiler:
 
         def run(frame: Frame) -> Any:
             value = base(frame)
-            if type(value) is list:
+            if isinstance(value, list):
                 frame.session.spend(len(value))
+                if isinstance(value, Rows) and name in value.fields:
+                    return [item[name] for item in value]
                 return [of_one(item, frame) for item in value]
             return of_one(value, frame)
 
@@ -310,6 +314,14 @@ class _Compiler:
         def run(frame: Frame) -> Any:
             items = _elements(base(frame))
             frame.session.spend(len(items) + 1)
+            if isinstance(items, Rows) and items:
+                fields, fast = written.get(id(items.fields), (None, None))
+                if fast is None or fields is not items.fields:
+                    fast = self.fast_filter(node, items.fields)
+                    written[id(items.fields)] = (items.fields, fast)
+                rows = fast(items, frame)
+                if rows is not None:
+                    return rows
             if not items:
                 return _at(predicate(scoped(None, frame)), items) if number_only else []
             first = predicate(scoped(items[0], frame))
@@ -327,6 +339,23 @@ class _Compiler:
             return kept
 
         number_only = isinstance(node.predicate, syntax.Literal | syntax.Negation)
+        written: dict[int, tuple[Mapping[str, RowField], RowsFilter]] = {}
+        return run
+
+    def fast_filter(self, node: syntax.Filter, fields: Mapping[str, RowField]) -> RowsFilter:
+        """The filter over rows of these fields; None as its value leaves it to the interpreter."""
+        fast = write_out(node.predicate, fields)
+        if fast is None:
+            return lambda _items, _frame: None
+        keep, kinds = fast.keep, fast.kinds
+        outer = [self.in_loop(expression) for expression in fast.outer]
+
+        def run(items: Rows, frame: Frame) -> Rows | None:
+            values = [expression(frame) for expression in outer]
+            if any(type(v) is not kind for v, kind in zip(values, kinds, strict=True)):
+                return None
+            return Rows(keep(items, values), fields)
+
         return run
 
     def context(self, node: syntax.ContextLiteral) -> Run:
@@ -627,7 +656,9 @@ def _call_builtin(
 
     def run(frame: Frame) -> Any:
         values = [argument(frame) for argument in arguments]
-        if listing and not (len(values) == 1 and type(values[0]) in {list, type(None)}):
+        if listing and not (
+            len(values) == 1 and (values[0] is None or isinstance(values[0], list))
+        ):
             values = [values]
         ordered = _in_order(parameters, names, values)
         kinds = None if ordered is None else builtin.kinds(len(ordered))
@@ -653,8 +684,8 @@ def _fit(value: Any, kind: Type, builtin: Builtin) -> Any:
         raise FeelError("feel.null-operand", f"{builtin.name} was given null")
     wanted = strip(kind)
     if isinstance(wanted, ListOf):
-        return value if type(value) is list else [value]
-    if type(value) is list and len(value) == 1 and not is_instance(value, wanted):
+        return value if isinstance(value, list) else [value]
+    if isinstance(value, list) and len(value) == 1 and not is_instance(value, wanted):
         value = value[0]
     if is_instance(value, wanted):
         return value

@@ -166,11 +166,10 @@ def type_name(value: object) -> str:
         bool: "boolean",
         Decimal: "number",
         str: "string",
-        list: "list",
         dict: "context",
         Date: "date",
         DaysDuration: "days and time duration",
         YearsDuration: "years and months duration",
         Range: "range",
     }
-    return names.get(type(value), "function")
+    return "list" if isinstance(value, list) else names.get(type(value), "function")

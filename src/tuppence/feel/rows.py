@@ -1,0 +1,129 @@
+"""Lists of contexts that are all alike, and filters over them at the speed of a comprehension.
+
+Facts come as such lists, and nearly all the time of a rule goes into filtering them. What every
+element has is known here beforehand, so a condition made of comparisons can be written out as one
+Python comprehension. It keeps exactly the elements for which the condition is true, as the
+interpreter does; whatever does not fit this form is left to the interpreter.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from tuppence.feel import syntax
+from tuppence.feel.values import Date
+
+Keep = Callable[[list[dict[str, Any]], Sequence[Any]], list[dict[str, Any]]]
+"""Takes the elements and the values of the outer expressions; gives the elements that pass."""
+
+_CLASSES: Final = frozenset({Decimal, str, bool, Date})
+_MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+
+
+class RowField(NamedTuple):
+    """What every element has under a name: a value of one Python class, or None if it may be."""
+
+    kind: type
+    nullable: bool
+
+
+class Rows(list[dict[str, Any]]):
+    """A FEEL list of contexts with the same fields.
+
+    Args:
+        items: The contexts.
+        fields: Exactly their names, and what is under each.
+    """
+
+    __slots__ = ("fields",)
+
+    def __init__(self, items: Sequence[dict[str, Any]], fields: Mapping[str, RowField]) -> None:
+        super().__init__(items)
+        self.fields = fields
+
+
+class FastFilter(NamedTuple):
+    """A condition written out.
+
+    Attributes:
+        keep: Filters elements, given the values of the outer expressions.
+        outer: Expressions that do not depend on the element.
+        kinds: The class that the value of each must be of, for `keep` to be right.
+    """
+
+    keep: Keep
+    outer: tuple[syntax.Node, ...]
+    kinds: tuple[type, ...]
+
+
+def write_out(predicate: syntax.Node, fields: Mapping[str, RowField]) -> FastFilter | None:
+    """The condition as Python, or None where it has another form than this module knows."""
+    writer = _Writer(fields)
+    text = writer.condition(predicate)
+    if text is None:
+        return None
+    source = f"lambda items, outer: [t for t in items if {text}]"
+    # The text is made of the names in `fields`, as literals, and of nothing else of the author's.
+    keep: Keep = eval(source, {"__builtins__": {}})  # noqa: S307
+    return FastFilter(keep, tuple(writer.outer), tuple(writer.kinds))
+
+
+class _Writer:
+    def __init__(self, fields: Mapping[str, RowField]) -> None:
+        self.fields = fields
+        self.outer: list[syntax.Node] = []
+        self.kinds: list[type] = []
+
+    def condition(self, node: syntax.Node) -> str | None:
+        match node:
+            case syntax.Logic():
+                left, right = self.condition(node.left), self.condition(node.right)
+                return (
+                    None if left is None or right is None else f"({left} {node.operator} {right})"
+                )
+            case syntax.Name(name=name) if name in self.fields:
+                return f"t[{name!r}] is True"
+            case syntax.Comparison():
+                return self.comparison(node)
+            case syntax.In(value=syntax.Name(name=name)) if name in self.fields:
+                tests = [self.equality("=", name, test) for test in node.tests]
+                written = [test for test in tests if test is not None]
+                return f"({' or '.join(written)})" if len(written) == len(tests) else None
+        return None
+
+    def comparison(self, node: syntax.Comparison) -> str | None:
+        left, right, operator = node.left, node.right, str(node.operator)
+        if not self.is_field(left):
+            left, right, operator = right, left, _MIRRORED[operator]
+        if not isinstance(left, syntax.Name) or left.name not in self.fields:
+            return None
+        if operator in {"=", "!="}:
+            return self.equality(operator, left.name, right)
+        field = self.fields[left.name]
+        value = None if field.kind is bool else self.value(right, field.kind)
+        if value is None:
+            return None
+        if field.nullable:
+            return f"((x := t[{left.name!r}]) is not None and x {operator} {value})"
+        return f"t[{left.name!r}] {operator} {value}"
+
+    def equality(self, operator: str, name: str, other: syntax.Node) -> str | None:
+        symbol = "==" if operator == "=" else "!="
+        if isinstance(other, syntax.Literal) and other.value is None:
+            return f"t[{name!r}] {'is' if operator == '=' else 'is not'} None"
+        value = self.value(other, self.fields[name].kind)
+        return None if value is None else f"t[{name!r}] {symbol} {value}"
+
+    def value(self, node: syntax.Node, kind: type) -> str | None:
+        """An expression that is the same for all elements."""
+        names = {part.name for part in syntax.walk(node) if isinstance(part, syntax.Name)}
+        loops = (syntax.Filter, syntax.For, syntax.Quantified, syntax.FunctionDefinition)
+        inner = any(isinstance(part, loops) for part in syntax.walk(node))
+        if kind not in _CLASSES or inner or names & {"item", *self.fields}:
+            return None
+        self.outer.append(node)
+        self.kinds.append(kind)
+        return f"outer[{len(self.outer) - 1}]"
+
+    def is_field(self, node: syntax.Node) -> bool:
+        return isinstance(node, syntax.Name) and node.name in self.fields
