@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 store=build/demo
-customer=C0000042
+customer=C0000799
 
 say() { printf '\n\033[1m$ tuppence %s\033[0m\n' "$*"; }
 tuppence_() { say "$@"; tuppence "$@"; }
@@ -16,7 +16,7 @@ else
 fi
 tuppence_ run --store "$store" --rules catalogue --as-of 2026-06-30
 tuppence_ feed "$customer" --store "$store"
-tuppence_ explain "$customer" RULE --store "$store"
+tuppence_ explain "$customer" bank_fees --store "$store"
 
 cat <<EOF
 

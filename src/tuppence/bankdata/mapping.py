@@ -47,6 +47,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         grouping: Between thousands; empty for none.
         delimiter: Between the fields of a CSV file.
         encoding: Of a CSV file.
+        newest_first: Whether the rows of a day stand in the file the latest first.
     """
 
     table: Literal["customers", "accounts", "transactions"]
@@ -59,6 +60,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     grouping: str = ""
     delimiter: str = ","
     encoding: str = "utf-8"
+    newest_first: bool = False
 
     def fields(self, schema: Schema) -> dict[str, Field]:
         """The fields that rows of this mapping can have."""

@@ -368,7 +368,9 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
     made = _select(customers, "customers", schema) if customers.height else None
     if mapping.table == "accounts":
         return Rows(made, _select(good, "accounts", schema))
-    good = good.with_columns(pl.int_range(pl.len()).alias(_new("sequence")))
+    order = pl.int_range(pl.len())
+    order = pl.len().cast(pl.Int64) - 1 - order if mapping.newest_first else order
+    good = good.with_columns(order.alias(_new("sequence")))
     unknown = good.filter(~pl.col(_new("account")).is_in(owners.accounts["id"].implode()))
     accounts = unknown.unique(_new("account"), maintain_order=True).select(
         pl.col(_new("account")).alias(_new("id")),

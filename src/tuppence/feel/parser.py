@@ -5,7 +5,7 @@ exist and takes the longest that fits. Names which the text itself defines are a
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -16,10 +16,21 @@ from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, tokenize
 from tuppence.feel.types import ANY, FUNCTION, NAMED_TYPES, ContextOf, ListOf, RangeOf, Type
 from tuppence.feel.values import parse_date, parse_duration
 
-MAXIMUM_DEPTH: Final = 100
+MAXIMUM_DEPTH: Final = 90
 MAXIMUM_LENGTH: Final = 20_000
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _COMPARISONS: Final = ("=", "!=", "<=", ">=", "<", ">")
+_COMPARING: Final = 3
+_LEVELS: Final = {
+    "or": 1,
+    "and": 2,
+    **dict.fromkeys([*_COMPARISONS, "between", "in"], _COMPARING),
+    **dict.fromkeys("+-", 4),
+    **dict.fromkeys("*/", 5),
+    "**": 6,
+}
+"""How tightly operators bind; the sign binds tightest of all, so -3 ** 2 is 9."""
+_TOO_DEEP: Final = "the expression is nested too deeply"
 
 
 def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
@@ -42,7 +53,17 @@ def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
     node = parser.expression()
     if not parser.at_end():
         raise parser.unexpected("an operator or the end")
+    if _depth(node) > MAXIMUM_DEPTH:  # a long chain of operators nests to the left
+        raise parser.error(node.span, _TOO_DEEP, "name a part of it and use the name")
     return node
+
+
+def _depth(node: syntax.Node) -> int:
+    depth, level = 0, [node]
+    while level:
+        depth += 1
+        level = [child for parent in level for child in syntax.children(parent)]
+    return depth
 
 
 class _Parser:
@@ -53,7 +74,7 @@ class _Parser:
         self.depth = 0
         self.closing_range = False
         self.names: dict[str, list[tuple[str, ...]]] = {}
-        for name in names:
+        for name in (*names, "start included", "end included"):  # the last two are of ranges
             self.declare(name)
 
     # -- names ---------------------------------------------------------------------------------
@@ -133,7 +154,7 @@ class _Parser:
         token = self.token
         found = "the text ends" if self.at_end() else f"{self.text[slice(*token.span)]} stands"
         message = f"{found} where {wanted} was expected"
-        if token.text in {"=", "=="} and self.tokens[self.position - 1].text == "=":
+        if token.text == "=" and self.tokens[self.position - 1].text == "=":
             return self.error(token.span, message, "write one = to compare")
         return self.error(token.span, message, self.name_hint())
 
@@ -156,10 +177,7 @@ class _Parser:
     # -- expressions, loosest binding first ------------------------------------------------------
 
     def expression(self) -> syntax.Node:
-        self.depth += 1
-        if self.depth > MAXIMUM_DEPTH:
-            hint = "name a part of it under values and use the name"
-            raise self.error(self.token.span, "the expression is nested too deeply", hint)
+        self.deeper()
         outer, self.closing_range = self.closing_range, False
         try:
             if self.sees("for"):
@@ -168,38 +186,44 @@ class _Parser:
                 return self.quantified()
             if self.sees("if"):
                 return self.if_expression()
-            return self.logic("or", lambda: self.logic("and", self.comparison))
+            return self.binary(1)
         finally:
             self.depth -= 1
             self.closing_range = outer
 
-    def logic(self, operator: str, operand: Callable[[], syntax.Node]) -> syntax.Node:
-        left = operand()
-        while self.accept(operator):
-            right = operand()
+    def binary(self, level: int) -> syntax.Node:
+        """Operators that bind as tightly as the level or tighter, all of them from the left."""
+        left = self.unary()
+        while self.token.kind in {TokenKind.SYMBOL, TokenKind.WORD}:
+            operator = self.token.text
+            binds = _LEVELS.get(operator, 0)
+            if binds == 0 or binds < level:
+                break
+            self.position += 1
+            if binds == _COMPARING:
+                left = self.comparison(left, operator)
+                continue
+            right = self.binary(binds + 1)
             span = Span(left.span.start, right.span.end)
-            left = syntax.Logic(span, cast(Any, operator), left, right)
+            kind = syntax.Logic if operator in {"and", "or"} else syntax.Arithmetic
+            left = kind(span, cast(Any, operator), left, right)
         return left
 
-    def comparison(self) -> syntax.Node:
-        left = self.additive()
-        while True:
-            start = left.span.start
-            if self.sees(*_COMPARISONS):
-                operator = self.advance().text
-                right = self.additive()
-                span = Span(start, right.span.end)
-                left = syntax.Comparison(span, cast(Any, operator), left, right)
-            elif self.accept("between"):
-                low = self.additive()
-                self.expect("and", "and, between the two ends,")
-                high = self.additive()
-                left = syntax.Between(Span(start, high.span.end), left, low, high)
-            elif self.accept("in"):
-                tests = self.tests()
-                left = syntax.In(Span(start, self.previous_end), left, tests)
-            else:
-                return left
+    def comparison(self, left: syntax.Node, operator: str) -> syntax.Node:
+        start = left.span.start
+        if operator == "in":
+            tests = self.tests()
+            return syntax.In(Span(start, self.previous_end), left, tests)
+        if operator == "between":
+            low = self.binary(_COMPARING + 1)
+            self.expect("and", "and, between the two ends,")
+            high = self.binary(_COMPARING + 1)
+            return syntax.Between(Span(start, high.span.end), left, low, high)
+        if self.sees(*_COMPARISONS):
+            raise self.unexpected("a value")
+        right = self.binary(_COMPARING + 1)
+        span = Span(start, right.span.end)
+        return syntax.Comparison(span, cast(Any, operator), left, right)
 
     def tests(self) -> tuple[syntax.Node, ...]:
         """What follows `in`: one test, or several in parentheses."""
@@ -217,41 +241,27 @@ class _Parser:
         return tuple(tests)
 
     def test(self) -> syntax.Node:
-        return self.expression() if self.sees("for", "some", "every", "if") else self.additive()
-
-    def additive(self) -> syntax.Node:
-        return self.binary(("+", "-"), lambda: self.binary(("*", "/"), self.power))
-
-    def power(self) -> syntax.Node:
-        return self.binary(("**",), self.unary)
-
-    def binary(self, operators: tuple[str, ...], operand: Callable[[], syntax.Node]) -> syntax.Node:
-        left = operand()
-        while self.sees(*operators):
-            operator = self.advance().text
-            right = operand()
-            span = Span(left.span.start, right.span.end)
-            left = syntax.Arithmetic(span, cast(Any, operator), left, right)
-        return left
+        loops = self.sees("for", "some", "every", "if")
+        return self.expression() if loops else self.binary(_COMPARING + 1)
 
     def unary(self) -> syntax.Node:
         start = self.token.span.start
         if self.accept("-"):
-            self.depth += 1
-            if self.depth > MAXIMUM_DEPTH:
-                raise self.error(self.token.span, "the expression is nested too deeply")
+            self.deeper()
             operand = self.unary()
             self.depth -= 1
             return syntax.Negation(Span(start, operand.span.end), operand)
-        return self.instance_of()
-
-    def instance_of(self) -> syntax.Node:
         value = self.postfix()
         if self.accept("instance"):
             self.expect("of")
             kind = self.type_expression()
-            return syntax.InstanceOf(Span(value.span.start, self.previous_end), value, kind)
+            return syntax.InstanceOf(Span(start, self.previous_end), value, kind)
         return value
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MAXIMUM_DEPTH:
+            raise self.error(self.token.span, _TOO_DEEP, "name a part of it and use the name")
 
     def postfix(self) -> syntax.Node:
         node = self.primary()
@@ -309,7 +319,7 @@ class _Parser:
         """`> 5` on its own: the range of all values above 5."""
         start = self.token.span.start
         operator = self.advance().text
-        end = self.additive()
+        end = self.binary(_COMPARING + 1)
         span = Span(start, end.span.end)
         closed = operator.endswith("=")
         if operator == "=":
@@ -339,7 +349,7 @@ class _Parser:
 
     def range_from(self, opening: Token, low: syntax.Node) -> syntax.Node:
         outer, self.closing_range = self.closing_range, True
-        high = self.additive()
+        high = self.binary(_COMPARING + 1)
         self.closing_range = outer
         if not self.sees(")", "]", "["):
             raise self.unexpected("], ) or [ to close the range")
@@ -372,6 +382,8 @@ class _Parser:
                 self.expect(",", ", or } to close the context")
             if self.token.kind is TokenKind.STRING:
                 name = self.advance().text
+                if name.strip():
+                    self.declare(name)
             else:
                 name = self.name_until(":")
             self.expect(":")

@@ -115,7 +115,7 @@ class If:
 class Binding:
     """`name in source` of a for, some or every."""
 
-    span: Span
+    span: Span = dataclasses.field(compare=False)
     name: str
     source: "Node"
 

@@ -77,7 +77,7 @@ def tokenize(text: str) -> list[Token]:
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
-        if not found:
+        if not found or text.startswith("/*", position) > (found.lastgroup == "blank"):
             raise _bad_character(text, position)
         span = Span(position, found.end())
         position = found.end()

@@ -71,7 +71,9 @@ def _string(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else feel_text(value)
 
 
-def _number(text: str, grouping: str | None = None, point: str | None = None) -> Decimal:
+def _number(text: str | None, grouping: str | None = None, point: str | None = None) -> Decimal:
+    if text is None:
+        raise FeelError("feel.null-operand", "number was given null")
     plain = text.replace(grouping, "") if grouping else text
     plain = plain.replace(point, ".") if point else plain
     try:

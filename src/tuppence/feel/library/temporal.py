@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
+from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import DATE, NUMBER, STRING
 from tuppence.feel.values import Date, civil, days_from_civil
@@ -30,6 +31,10 @@ def _week_of_year(date: Date) -> Decimal:
     return (_day_of_year(thursday) - 1) // 7 + 1
 
 
+def _today() -> Date:
+    raise FeelError("feel.null-operand", "there is no date of evaluation")
+
+
 FUNCTIONS: Final = (
     Builtin(
         "day of week", _DATE, STRING, lambda d: _DAYS[weekday(d) - 1], "The English day's name."
@@ -43,5 +48,5 @@ FUNCTIONS: Final = (
     ),
     Builtin("day of year", _DATE, NUMBER, _day_of_year, "1 to 366."),
     Builtin("week of year", _DATE, NUMBER, _week_of_year, "The ISO week, 1 to 53."),
-    Builtin("today", (), DATE, lambda: None, "The date as of which the rules are evaluated."),
+    Builtin("today", (), DATE, _today, "The date as of which the rules are evaluated."),
 )
