@@ -1,8 +1,9 @@
 """The mapping file: how the columns of somebody's table become fields of ours."""
 
 import difflib
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,7 +12,9 @@ from tuppence.facts.rows import columns
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.structured import Document, read_yaml
 
-EXTRA = {
+_LETTER: Final = re.compile("%[-_0]?(.)")
+
+EXTRA: Final = {
     "accounts": ("currency",),
     "transactions": ("customer", "currency"),
     "customers": (),
@@ -102,7 +105,7 @@ def read_mapping(path: Path, schema: Schema) -> Mapping:
 
 
 def _needed(mapping: Mapping, fields: dict[str, Field]) -> list[str]:
-    optional = {"sequence", "currency", "own transfer"}
+    optional = {"sequence", "own transfer"}
     if mapping.table == "transactions":
         optional.add("id")
     return [n for n, field in fields.items() if not field.nullable and n not in optional]
@@ -125,8 +128,10 @@ def _check_format(document: Document[Mapping]) -> None:
         problem = "delimiter must be one character"
     elif len(mapping.decimal_point) != 1 or mapping.decimal_point == mapping.grouping:
         problem = "decimal_point must be one character, another than grouping"
-    elif "%" not in mapping.date_format:
+    elif not set(_LETTER.findall(mapping.date_format)) & {*"dejF"}:
         problem = "date_format needs letters such as %Y-%m-%d"
+    elif unknown := set(_LETTER.findall(mapping.date_format)) - {*"YymbBdejFHMSfTzZp%"}:
+        problem = f"date_format knows no %{min(unknown)}"
     try:
         "".encode(mapping.encoding)
     except LookupError:

@@ -77,11 +77,7 @@ def read_table(
     if amount is not None:
         frame = frame.with_columns(amount.alias(_new("amount")))
     frame = frame.with_columns(digits=_digits())
-    try:
-        frame = _parsed(frame, mapping, fields, today)
-    except pl.exceptions.PolarsError as error:
-        message = f"the mapping's date_format {mapping.date_format!r} cannot be used: {error}"
-        raise UserError("mapping.format", message) from None
+    frame = _parsed(frame, mapping, fields, today)
     if mapping.table == "transactions" and "id" not in mapping.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
     frame = _without_duplicates(frame, mapping.table)
@@ -133,17 +129,15 @@ def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
     if "\0" in text:
         hint = "is it a spreadsheet or an archive? Save it as CSV first"
         raise UserError("file.binary", f"{path}: this is not a text file", hint)
-    try:
-        return pl.read_csv(
-            io.BytesIO(text.encode()), separator=mapping.delimiter, infer_schema=False
-        )
-    except pl.exceptions.PolarsError:
+    widths = {len(row) for row in csv.reader(io.StringIO(text), delimiter=mapping.delimiter)}
+    if len(widths) > 1:
         return _read_ragged(text, mapping.delimiter)
+    return pl.read_csv(io.BytesIO(text.encode()), separator=mapping.delimiter, infer_schema=False)
 
 
 def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
     """A CSV in which some rows have too many or too few fields: these get a reason."""
-    header, *rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+    header, *rows = filter(None, csv.reader(io.StringIO(text), delimiter=delimiter))
     width = len(header)
     whole = [(row + [""] * width)[:width] for row in rows]
     names = [name or f"column {i}" for i, name in enumerate(header, 1)]
@@ -211,6 +205,10 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
             of_customer, on=_new("customer"), how="left", maintain_order="left"
         )
         frame = frame.with_columns(known=pl.col("known").fill_null(pl.col("cash")))
+    ownerless: tuple[pl.Expr | str, ...] = ("customer is missing",)
+    if mapping.table == "transactions":
+        reason = " is not in the store: import the accounts first"
+        ownerless = ("account ", pl.col(_new("account")), reason)
     first = currency.drop_nulls().first().over(_new("customer"))
     frame = frame.with_columns(pl.coalesce("known", first).alias("owner currency"))
     other = currency != pl.col("owner currency")
@@ -218,12 +216,7 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
     return frame.with_columns(
         pl.coalesce(
             _REASON,
-            _when(
-                pl.col(_new("customer")).is_null(),
-                "account ",
-                pl.col(_new("account")) if mapping.table == "transactions" else "",
-                " is not in the store: import the accounts first",
-            ),
+            _when(pl.col(_new("customer")).is_null(), *ownerless),
             _when(missing, "the currency of customer ", pl.col(_new("customer")), " is not known"),
             _when(other, currency, " where the customer's money is ", pl.col("owner currency")),
         ).alias(_REASON)
@@ -269,7 +262,7 @@ def _parsed(
     values: list[pl.Expr] = []
     for name, field in fields.items():
         text = pl.col(_new(name))
-        if not field.nullable and name not in {"sequence", "own transfer", "currency", "id"}:
+        if not field.nullable and name not in {"sequence", "own transfer", "id"}:
             reasons.append(_when(text.is_null(), f"{name} is missing"))
         if name == "id" and mapping.table != "transactions":
             reasons.append(_when(text.is_null(), "id is missing"))

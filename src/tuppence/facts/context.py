@@ -21,8 +21,9 @@ def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
         A context with `customer`, `accounts`, `transactions`, `payments` and `receipts`.
     """
     one = batch.slice(index, index + 1)
-    customer = {name: _values(column, 0, 1, 0)[0] for name, column in one.customers.items()}
-    digits = minor_digits(customer["currency"]) or 0
+    currency = _values(one.customers["currency"], 0, 1, 0)[0]
+    digits = minor_digits(currency) or 0
+    customer = {name: _values(column, 0, 1, digits)[0] for name, column in one.customers.items()}
     accounts = _rows(one.accounts, len(one.accounts.columns["id"].values), digits)
     days = one.transactions.columns["booking date"].values
     booked = int(days.searchsorted(as_of.day, side="right"))

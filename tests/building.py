@@ -1,0 +1,43 @@
+"""Facts for tests, written briefly."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import parse_date
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def day(text: str) -> int:
+    """Days since 1970-01-01."""
+    date = parse_date(text)
+    assert date is not None
+    return date.day
+
+
+def frame(
+    table: str, rows: Sequence[dict[str, object]], schema: Schema | None = None
+) -> pl.DataFrame:
+    """Rows of a table as a store takes them; what is left out is null."""
+    types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema or Schema()).items()}
+    data = {name: [row.get(name) for row in rows] for name in types}
+    return pl.DataFrame(data, schema=types)
+
+
+def bank(transactions: Sequence[Mapping[str, Any]], customer: str = "ann") -> Rows:
+    """One customer with one account, and its transactions."""
+    filled = [
+        {"id": str(i), "sequence": i, "own transfer": False, "account": f"{customer}-1", **row}
+        for i, row in enumerate(transactions)
+    ]
+    return Rows(
+        frame("customers", [{"id": customer, "currency": "GBP", "country": "GB"}]),
+        frame("accounts", [{"id": f"{customer}-1", "customer": customer, "type": "current"}]),
+        frame("transactions", filled),
+    )

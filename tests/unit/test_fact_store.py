@@ -1,0 +1,271 @@
+"""The fact store: appended, compacted, and never seen half-written."""
+
+import json
+import os
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from tests.building import bank, frame
+
+from tuppence.adapters.embedded.fact_store import MOST_SEGMENTS, FactStore
+from tuppence.adapters.embedded.files import exclusive
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.context import customer_context
+from tuppence.facts.rows import Counts, Rows
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def ids(batch: FactBatch) -> list[str]:
+    return list(batch.customer_ids)
+
+
+def amounts(store: FactStore, customer: str = "ann") -> list[int]:
+    column = store.find(customer).transactions.columns["amount"]
+    return [int(n) for n in column.values]
+
+
+def test_the_same_rows_again_change_not_a_byte(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    rows = bank([{"booking date": 1, "amount": -1}, {"booking date": 2, "amount": -2}])
+    assert store.append(rows) == {
+        "customers": Counts(new=1),
+        "accounts": Counts(new=1),
+        "transactions": Counts(new=2),
+    }
+    before = content(tmp_path)
+    assert store.append(rows)["transactions"] == Counts(unchanged=2)
+    assert content(tmp_path) == before
+
+
+def test_a_row_of_a_known_identifier_replaces_it_in_its_place(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    store.append(bank([{"booking date": 1, "amount": -1}, {"booking date": 1, "amount": -2}]))
+    counts = store.append(bank([{"booking date": 1, "amount": -7}]))
+    assert counts["transactions"] == Counts(changed=1)
+    assert amounts(store) == [-7, -2]
+
+
+def test_later_rows_of_a_day_come_after_earlier_ones(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    store.append(bank([{"booking date": 5, "amount": -1}, {"booking date": 5, "amount": -2}]))
+    store.append(bank([{"id": "x", "booking date": 5, "amount": -3},
+                       {"id": "y", "booking date": 4, "amount": -4}]))  # fmt: skip
+    assert amounts(store) == [-4, -1, -2, -3]
+
+
+def test_partitions_fill_up_and_keep_their_customers(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    for customer in ("dan", "ann", "bob"):
+        store.append(bank([{"booking date": 1, "amount": -1}], customer), partition_size=2)
+    assert store.partitions() == [("p00000", 2), ("p00001", 1)]
+    assert [ids(store.read(name)) for name, _ in store.partitions()] == [["ann", "dan"], ["bob"]]
+    store.append(bank([{"id": "2", "booking date": 2, "amount": -2}], "dan"), partition_size=2)
+    assert amounts(store, "dan") == [-1, -2]
+    assert store.transaction_count == 4
+    assert FactStore(tmp_path).partitions() == [("p00000", 2), ("p00001", 1)]
+
+
+def test_compacting_changes_no_fact(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    for n in range(4):
+        rows = [{"id": str(n), "booking date": 10 - n, "amount": -n, "category": f"c{n}"}]
+        store.append(bank(rows))
+    before = customer_context(store.find("ann"), 0, Date(99))
+    assert (
+        len(
+            json.loads((tmp_path / "facts/manifest.json").read_bytes())["partitions"][0]["segments"]
+        )
+        == 4
+    )
+    store.compact()
+    manifest = json.loads((tmp_path / "facts/manifest.json").read_bytes())
+    assert len(manifest["partitions"][0]["segments"]) == 1
+    assert customer_context(FactStore(tmp_path).find("ann"), 0, Date(99)) == before
+
+
+def test_many_segments_are_compacted_by_themselves(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    for n in range(MOST_SEGMENTS + 1):
+        store.append(bank([{"id": str(n), "booking date": n, "amount": -n}]))
+    manifest = json.loads((tmp_path / "facts/manifest.json").read_bytes())
+    assert len(manifest["partitions"][0]["segments"]) == 1
+    assert amounts(store) == [-n for n in range(MOST_SEGMENTS + 1)]
+
+
+def test_what_no_manifest_names_any_more_is_removed_a_change_later(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    for n in range(3):
+        store.append(bank([{"id": str(n), "booking date": n, "amount": -n}]))
+    reader = FactStore(tmp_path)
+    store.compact()
+    assert len(reader.find("ann").transactions.columns["amount"].values) == 3
+    store.append(bank([{"id": "9", "booking date": 9, "amount": -9}]))
+    folders = [p for p in (tmp_path / "facts").iterdir() if p.is_dir()]
+    assert len(folders) == 2
+
+
+def test_the_digest_names_the_content(tmp_path: Path) -> None:
+    one, two = (FactStore.create(tmp_path / name, Schema()) for name in ("one", "two"))
+    rows = bank([{"booking date": 1, "amount": -1}])
+    one.append(rows)
+    assert one.digest != two.digest
+    two.append(rows)
+    assert one.digest == two.digest == FactStore(tmp_path / "one").digest
+
+
+def test_a_batch_is_ordered_and_its_slices_are_views(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    for customer, count in (("bob", 2), ("ann", 3), ("cat", 0)):
+        rows = [{"booking date": 9 - n, "amount": -n} for n in range(count)]
+        store.append(bank(rows, customer))
+    batch = store.read("p00000")
+    assert ids(batch) == ["ann", "bob", "cat"]
+    assert batch.transactions.offsets.tolist() == [0, 3, 5, 5]
+    assert batch.transactions.columns["amount"].values.tolist() == [-2, -1, 0, -1, 0]
+    part = batch.slice(1, 3)
+    assert ids(part) == ["bob", "cat"]
+    assert part.transactions.offsets.tolist() == [0, 2, 2]
+    assert np.shares_memory(
+        part.transactions.columns["amount"].values, batch.transactions.columns["amount"].values
+    )
+
+
+def test_a_customer_may_have_nothing(tmp_path: Path) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    store.append(Rows(frame("customers", [{"id": "new", "currency": "GBP"}])))
+    seen = customer_context(store.find("new"), 0, Date(1))
+    assert (seen["accounts"], seen["transactions"]) == ([], [])
+    assert seen["customer"]["history days"] == 0
+
+
+def test_an_unknown_customer_is_named(store: Path) -> None:
+    with pytest.raises(UserError, match="there is no customer zoe") as caught:
+        FactStore(store).find("zoe")
+    assert caught.value.code == "facts.unknown-customer"
+
+
+def test_there_must_be_a_store(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no store here"):
+        FactStore(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_damage_is_found(store: Path, damage: str) -> None:
+    victim = next((store / "facts").glob("*/transactions.parquet"))
+    data = victim.read_bytes()
+    if damage == "cut":
+        victim.write_bytes(data[:-9])
+    elif damage == "flip":
+        victim.write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
+    else:
+        victim.unlink()
+    with pytest.raises(UserError, match=r"transactions\.parquet") as caught:
+        FactStore(store).read("p00000")
+    assert caught.value.code == "store.corrupt"
+
+
+def test_a_damaged_manifest_is_found(store: Path) -> None:
+    path = store / "facts/manifest.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="damaged") as caught:
+        FactStore(store)
+    assert caught.value.code == "store.corrupt"
+
+
+def test_another_format_is_refused(store: Path) -> None:
+    path = store / "facts/manifest.json"
+    path.write_text(path.read_text().replace('"format":1', '"format":99'))
+    with pytest.raises(UserError, match="of format 99, and this version reads 1"):
+        FactStore(store)
+
+
+def test_two_writers_do_not_meet(store: Path) -> None:
+    with (
+        exclusive(store / "facts/lock", "writing to this store"),
+        pytest.raises(UserError, match="another process is writing to this store"),
+    ):
+        FactStore(store).append(bank([{"booking date": 1, "amount": -1}]))
+
+
+@pytest.mark.parametrize("survives", range(12))
+def test_a_write_that_fails_anywhere_leaves_the_old_store_or_the_new(
+    store: Path, survives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the n-th flush to the disk: each is a place where a kill could be."""
+    before = amounts(FactStore(store))
+    calls = 0
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > survives:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    rows = bank([{"id": "new", "booking date": 30_000, "amount": -5}])
+    failed = ""
+    try:
+        FactStore(store).append(rows)
+    except UserError as error:
+        failed = f"{error.code}: {error.message}"
+    monkeypatch.undo()
+    assert failed == "" or failed.startswith("store.disk: ")
+    assert failed == "" or "No space left on device" in failed
+    assert amounts(FactStore(store)) in (before, [*before, -5])
+    FactStore(store).append(rows)  # and the same again heals everything
+    assert amounts(FactStore(store)) == [*before, -5]
+    assert not list((store / "facts").glob(".*"))
+
+
+@st.composite
+def imports(draw: st.DrawFn) -> list[list[dict[str, object]]]:
+    row = st.fixed_dictionaries(
+        {
+            "id": st.sampled_from("abcdef"),
+            "booking date": st.integers(0, 3),
+            "amount": st.integers(-5, 5),
+            "category": st.sampled_from([None, "food", "rent"]),
+        }
+    )
+    batch = st.lists(row, max_size=5, unique_by=lambda r: str(r["id"]))
+    return draw(st.lists(batch, max_size=5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(imports(), st.booleans())
+def test_a_store_is_a_table_keyed_by_identifier(
+    tmp_path_factory: pytest.TempPathFactory, batches: list[list[dict[str, object]]], compact: bool
+) -> None:
+    store = FactStore.create(tmp_path_factory.mktemp("store"), Schema())
+    model: dict[object, dict[str, object]] = {}
+    for batch in batches:
+        store.append(bank(batch))
+        for row in batch:
+            model[row["id"]] = row  # a dict keeps the place of a key that is set again
+    if compact:
+        store.compact()
+    expected = sorted(model.values(), key=lambda row: int(str(row["booking date"])))
+    if not store.partitions():
+        assert not batches
+        return
+    table = store.find("ann").transactions
+    found = list(
+        zip(
+            table.columns["booking date"].values.tolist(),
+            table.columns["amount"].values.tolist(),
+            [table.columns["category"].dictionary[c] for c in table.columns["category"].values],
+            strict=True,
+        )
+    )
+    assert found == [(r["booking date"], r["amount"], r["category"]) for r in expected]

@@ -1,0 +1,322 @@
+"""Tables of somebody else's making, good and bad."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.building import day
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bankdata.mapping import read_mapping
+from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+
+TODAY = datetime.date(2026, 6, 30)
+MAPPING = """
+table: transactions
+columns:
+  id: Id
+  booking date: Date
+  amount: Amount
+  category: Kind
+  text: Text
+constants: {account: main, customer: me, currency: GBP}
+"""
+GOOD = "Id,Date,Amount,Kind,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
+
+
+def read(
+    tmp_path: Path, text: str | bytes, mapping: str = MAPPING, name: str = "bank.csv"
+) -> Reading:
+    path = tmp_path / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    (tmp_path / "mapping.yaml").write_text(mapping)
+    store = FactStore.create(tmp_path / "store", Schema())
+    owners = Owners(store.customers(), store.owners())
+    meaning = read_mapping(tmp_path / "mapping.yaml", Schema())
+    return read_table(path, meaning, Schema(), owners, TODAY)
+
+
+def transactions(reading: Reading, *names: str) -> list[tuple[Any, ...]]:
+    assert reading.rows.transactions is not None
+    return reading.rows.transactions.select(names).rows()
+
+
+def reasons(reading: Reading) -> list[tuple[int, str]]:
+    return reading.rejects.select("row", "reason").rows()
+
+
+def test_columns_become_fields(tmp_path: Path) -> None:
+    reading = read(tmp_path, GOOD)
+    assert transactions(reading, "id", "booking date", "amount", "category", "text") == [
+        ("1", day("2026-06-01"), -1250, "food", "Bean Yard"),
+        ("2", day("2026-06-02"), 10000, None, None),
+    ]
+    assert reading.rows.customers is not None
+    assert reading.rows.customers.select("id", "currency").rows() == [("me", "GBP")]
+    assert reading.rows.accounts is not None
+    assert reading.rows.accounts.select("id", "customer", "type").rows() == [
+        ("main", "me", "current")
+    ]
+    assert reasons(reading) == []
+
+
+BAD_ROWS = [
+    ("3,2026-02-30,1,,", "booking date is not a date of the form %Y-%m-%d: 2026-02-30"),
+    ("3,soon,1,,", "booking date is not a date of the form %Y-%m-%d: soon"),
+    ("3,,1,,", "booking date is missing"),
+    ("3,2026-07-01,1,,", "booking date is in the future: 2026-07-01"),
+    ("3,2026-06-01,ten,,", "amount is not a number: ten"),
+    ("3,2026-06-01,£10,,", "amount is not a number: £10"),
+    ("3,2026-06-01,1.005,,", "amount has too many digits after the point: 1.005"),
+    ("3,2026-06-01,,,", "amount is missing"),
+    ("3,2026-06-01,9999999999999999999,,", "amount is not a number: 9999999999999999999"),
+    ("1,2026-06-05,1,,", "duplicate id 1: first in row 1"),
+    (f"3,2026-06-01,1,,{'x' * 1001}", "text is longer than 1000 characters"),
+    ("3,2026-06-01,1", "3 fields where the header has 5"),
+    ("3,2026-06-01,1,,,,", "7 fields where the header has 5"),
+]
+
+
+@pytest.mark.parametrize(("row", "reason"), BAD_ROWS, ids=[reason for _, reason in BAD_ROWS])
+def test_a_bad_row_is_set_aside_with_the_reason(tmp_path: Path, row: str, reason: str) -> None:
+    reading = read(tmp_path, GOOD + row + "\n4,2026-06-03,5,,\n")
+    assert reasons(reading) == [(3, reason)]
+    assert [i for (i,) in transactions(reading, "id")] == ["1", "2", "4"]
+    assert reading.rejects.columns == ["row", "reason", "Id", "Date", "Amount", "Kind", "Text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [("5", 500), ("+5", 500), ("-5.5", -550), (".5", 50), ("5.", 500), ("0.10000", 10),
+     ("-0.01", -1), ("123456789012345", 12345678901234500)],
+)  # fmt: skip
+def test_amounts_are_exact(tmp_path: Path, text: str, minor: int) -> None:
+    reading = read(tmp_path, f"Id,Date,Amount,Kind,Text\n1,2026-06-01,{text},,\n")
+    assert transactions(reading, "amount") == [(minor,)]
+
+
+SIGNS = [
+    ("sign: {inverted: true}", "Amount\n12", -1200),
+    ("sign: {inverted: true}", "Amount\n-12", 1200),
+    ("sign: {column: Way, out: [OUT]}", "Amount,Way\n12,OUT", -1200),
+    ("sign: {column: Way, out: [OUT]}", "Amount,Way\n12,IN", 1200),
+    ("sign: {paid_out: Out, paid_in: In}", "Out,In\n12,", -1200),
+    ("sign: {paid_out: Out, paid_in: In}", "Out,In\n,12", 1200),
+]
+
+
+@pytest.mark.parametrize(("sign", "table", "minor"), SIGNS)
+def test_money_out_is_told_in_many_ways(tmp_path: Path, sign: str, table: str, minor: int) -> None:
+    column = "" if "paid" in sign else "amount: Amount"
+    mapping = f"""
+table: transactions
+columns: {{{column}}}
+constants: {{account: main, customer: me, currency: GBP, booking date: "2026-06-01"}}
+{sign}
+"""
+    assert transactions(read(tmp_path, table, mapping), "amount") == [(minor,)]
+
+
+def test_formats_of_other_countries(tmp_path: Path) -> None:
+    mapping = (
+        MAPPING
+        + """
+date_format: "%d.%m.%Y"
+decimal_point: ","
+grouping: "."
+delimiter: ";"
+encoding: windows-1252
+values: {category: {Essen: food}}
+newest_first: true
+"""
+    )
+    text = "Id;Date;Amount;Kind;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
+    reading = read(tmp_path, text.encode("windows-1252"), mapping)
+    names = ("booking date", "amount", "category", "text", "sequence")
+    assert transactions(reading, *names) == [
+        (day("2025-12-24"), -123450, "food", "Bäcker", 1),
+        (day("2025-12-24"), 100, "x", None, 0),
+    ]
+
+
+def test_times_of_day_are_left_out(tmp_path: Path) -> None:
+    mapping = MAPPING + 'date_format: "%Y-%m-%dT%H:%M:%S"\n'
+    reading = read(tmp_path, GOOD.replace("2026-06-01", "2026-06-01T10:11:12"), mapping)
+    assert transactions(reading, "booking date") == [(day("2026-06-01"),)]
+    assert len(reasons(reading)) == 1
+
+
+def test_rows_without_an_identifier_get_one_that_stays(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("  id: Id\n", "")
+    text = GOOD + "9,2026-06-01,-12.50,food,Bean Yard\n"
+    first, again = (read(tmp_path, text, mapping) for _ in range(2))
+    ids = [i for (i,) in transactions(first, "id")]
+    assert len(set(ids)) == 3
+    assert ids == [i for (i,) in transactions(again, "id")]
+    assert ids[0][:-1] == ids[2][:-1]  # the same row twice: told apart by a count
+
+
+def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "Id": [1, 2],
+            "Date": [datetime.date(2026, 6, 1), datetime.date(2026, 6, 2)],
+            "Amount": [-12.5, 0.1],
+            "Kind": ["food", None],
+            "Text": ["Bean Yard", None],
+        }
+    )
+    frame.write_parquet(tmp_path / "bank.parquet")
+    data = (tmp_path / "bank.parquet").read_bytes()
+    reading = read(tmp_path, data, name="bank.parquet")
+    assert transactions(reading, "id", "booking date", "amount", "category") == [
+        ("1", day("2026-06-01"), -1250, "food"),
+        ("2", day("2026-06-02"), 10, None),
+    ]
+
+
+ACCOUNTS = """
+table: accounts
+columns: {id: Number, customer: Owner, credit limit: Limit, opened: Opened, currency: Money}
+constants: {type: current}
+"""
+
+
+def test_accounts_bring_their_customers(tmp_path: Path) -> None:
+    text = "Number,Owner,Limit,Opened,Money\n1,ann,500,2020-01-01,GBP\n2,ann,,,GBP\n"
+    text += "3,bob,1,,XYZ\n4,,1,,GBP\n"
+    text += "5,ann,1,,EUR\n6,cat,1,,\n"
+    reading = read(tmp_path, text, ACCOUNTS)
+    assert reading.rows.accounts is not None
+    assert reading.rows.accounts.select("id", "customer", "credit limit", "opened").rows() == [
+        ("1", "ann", 50000, day("2020-01-01")),
+        ("2", "ann", None, None),
+    ]
+    assert reasons(reading) == [
+        (3, "unknown currency XYZ"),
+        (4, "customer is missing"),
+        (5, "EUR where the customer's money is GBP"),
+        (6, "the currency of customer cat is not known"),
+    ]
+
+
+def test_customers_have_attributes(tmp_path: Path) -> None:
+    mapping = "table: customers\ncolumns: {id: Id, birth year: Born, currency: Money}\n"
+    reading = read(
+        tmp_path, "Id,Born,Money\nann,1980,GBP\nbob,x,GBP\n,1990,GBP\nann,1980,GBP\n", mapping
+    )
+    assert reading.rows.customers is not None
+    assert reading.rows.customers.select("id", "birth year", "currency").rows() == [
+        ("ann", 1980, "GBP")
+    ]
+    assert reasons(reading) == [
+        (2, "birth year is not a number: x"),
+        (3, "id is missing"),
+        (4, "duplicate id ann: first in row 1"),
+    ]
+
+
+def test_a_transaction_needs_an_account(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("account: main, customer: me, currency: GBP", "account: main")
+    reading = read(tmp_path, GOOD, mapping)
+    reason = "account main is not in the store: import the accounts first"
+    assert reasons(reading) == [(1, reason), (2, reason)]
+
+
+def test_booleans_are_words(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("  text: Text", "  own transfer: Text")
+    reading = read(
+        tmp_path, GOOD.replace("Bean Yard", "YES").replace("100,,", "100,,maybe"), mapping
+    )
+    assert transactions(reading, "own transfer") == [(True,)]
+    assert reasons(reading) == [(2, "own transfer is neither true nor false: maybe")]
+
+
+BAD_FILES = [
+    (b"", "file.empty", "the file is empty"),
+    (b"Id,Date,Amount,Kind,Text\n", "file.empty", "a header and no rows"),
+    (GOOD.replace(",", ";").encode(), "import.unknown-column", "there is no column 'Id'"),
+    (GOOD.replace("Amount", "Betrag").encode(), "import.unknown-column", "no column 'Amount'"),
+    ("Id,Date\n1,Bäcker\n".encode("latin-1"), "file.encoding", "line 2 is not utf-8 text"),
+    (b"PK\x00\x00", "file.binary", "this is not a text file"),
+]
+
+
+@pytest.mark.parametrize(("data", "code", "message"), BAD_FILES, ids=[b[1] for b in BAD_FILES])
+def test_a_bad_file_is_refused_whole(tmp_path: Path, data: bytes, code: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        read(tmp_path, data)
+    assert caught.value.code == code
+    assert "bank.csv" in caught.value.message
+
+
+def test_a_wrong_delimiter_is_guessed_at(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, GOOD.replace(",", ";"))
+    assert caught.value.hint == "its fields seem to be separated by ;: set delimiter in the mapping"
+
+
+def test_a_file_must_exist_and_be_one(tmp_path: Path) -> None:
+    mapping = read_mapping_text(tmp_path, MAPPING)
+    store = FactStore.create(tmp_path / "store", Schema())
+    owners = Owners(store.customers(), store.owners())
+    for path, code in ((tmp_path / "no.csv", "file.missing"), (tmp_path, "file.folder")):
+        with pytest.raises(UserError) as caught:
+            read_table(path, mapping, Schema(), owners, TODAY)
+        assert caught.value.code == code
+
+
+def test_what_is_called_parquet_must_be_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a Parquet file"):
+        read(tmp_path, "Id\n1\n", name="bank.parquet")
+
+
+def read_mapping_text(tmp_path: Path, text: str) -> Any:
+    (tmp_path / "mapping.yaml").write_text(text)
+    return read_mapping(tmp_path / "mapping.yaml", Schema())
+
+
+BAD_MAPPINGS = [
+    ("", "file.empty", "the file is empty"),
+    ("table: [", "file.yaml", "not YAML"),
+    ("table: things\ncolumns: {}", "file.shape", ":1:8: table: Invalid enum value 'things'"),
+    ("table: customers", "file.shape", ":1:1: Object missing required field `columns`"),
+    ("table: customers\ncolumns: {}\nextra: 1", "file.shape", "unknown field `extra`"),
+    ("table: customers\ncolumns: {bith year: x}", "mapping.unknown-field",
+     r":2:22: customers have no field 'bith year'"),
+    ("table: customers\ncolumns: {id: x}", "mapping.incomplete",
+     "no column or constant for currency"),
+    (MAPPING + "delimiter: ''", "mapping.format", "delimiter must be one character"),
+    (MAPPING + "decimal_point: ''", "mapping.format", "decimal_point must be one character"),
+    (MAPPING + "date_format: iso", "mapping.format", "date_format needs letters"),
+    (MAPPING + 'date_format: "%d %Q"', "mapping.format", "date_format knows no %Q"),
+    (MAPPING + "encoding: klingon", "mapping.format", "there is no encoding klingon"),
+    ("table: customers\ntable: accounts\n", "file.yaml", ":2:1: table is given twice"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"), BAD_MAPPINGS, ids=[m[2] for m in BAD_MAPPINGS]
+)
+def test_a_bad_mapping_is_refused(tmp_path: Path, text: str, code: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        read_mapping_text(tmp_path, text)
+    assert caught.value.code == code
+    assert "mapping.yaml" in caught.value.message
+
+
+def test_a_mapping_that_is_not_there(tmp_path: Path) -> None:
+    for path, code in ((tmp_path / "no.yaml", "file.missing"), (tmp_path, "file.folder")):
+        with pytest.raises(UserError) as caught:
+            read_mapping(path, Schema())
+        assert caught.value.code == code
+    (tmp_path / "latin.yaml").write_bytes("ä".encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8 text, from byte 0 on"):
+        read_mapping(tmp_path / "latin.yaml", Schema())
+    (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
+    with pytest.raises(UserError, match="larger than 1,000,000 bytes"):
+        read_mapping(tmp_path / "large.yaml", Schema())
