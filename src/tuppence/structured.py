@@ -49,7 +49,8 @@ class Document(Generic[T]):
             if found < 0:  # an escape in quotes: the scalar's start has to do
                 return start.line + 1, start.column + 1
             index = found + 1
-        index -= 1 if node.value[: offset + 1].strip() else 0
+        at_end = offset >= len(node.value.rstrip())
+        index -= 1 if node.value[: offset + 1].strip() and not at_end else 0
         line = self.text.count("\n", 0, index) + 1
         return line, index - (self.text.rfind("\n", 0, index) + 1) + 1
 

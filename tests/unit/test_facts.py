@@ -61,7 +61,7 @@ def test_own_transfers_are_neither_payments_nor_receipts(tmp_path: Path) -> None
 
 
 def test_an_account_has_the_last_balance_known_by_the_date(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"booking date": day("2026-01-01"), "amount": -100, "balance": 900},
         {"booking date": day("2026-01-02"), "amount": -100, "balance": 800},
         {"booking date": day("2026-01-02"), "amount": -100, "balance": None},

@@ -83,6 +83,7 @@ class _Checker:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
         self.known: list[Known] = []
+        self.untyped = 0  # how many filters around have elements of which nothing is known
 
     def error(self, code: str, span: Span, message: str, hint: str = "") -> Type:
         self.found.append(Diagnostic(code, span, message, hint))
@@ -184,6 +185,8 @@ class _Checker:
                 return names[node.name]
         if node.name in BUILTINS:
             return FUNCTION
+        if self.untyped:  # it may be a field
+            return ANY
         known = [name for names in scope for name in names]
         message = f"there is no {node.name} here"
         return self.error("feel.unknown-name", node.span, message, _suggest(node.name, known))
@@ -222,7 +225,9 @@ class _Checker:
         inner: Scope = ({"item": element}, *scope)
         if isinstance(fields, ContextOf):
             inner = (fields.fields, *inner)
+        self.untyped += fields == ANY
         predicate = self.infer(node.predicate, inner)
+        self.untyped -= fields == ANY
         if strip(predicate) == NUMBER:
             return nullable(element)
         if not fits(predicate, BOOLEAN):

@@ -74,7 +74,8 @@ def check_rule(
         else:
             wanted = {"when": BOOLEAN, "score": NUMBER}.get(place[0], ANY)
             trees[place] = tree
-            given = trees.get(("when",))  # score and values are asked for where it holds
+            # Score and values are asked for only where the condition holds.
+            given = None if place == ("when",) else trees.get(("when",))
             types[place], found = check(tree, names, wanted, given)
             findings.extend(Finding(place, diagnostic) for diagnostic in found)
         if place[0] == "values":

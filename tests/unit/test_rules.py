@@ -1,0 +1,293 @@
+"""Rule files: what is right, and every way of being wrong."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.building import ROOT
+
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.engine.trial import try_examples
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.feel import Date
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.files import read_rules, show
+from tuppence.rules.message import render
+from tuppence.rules.rule import Rule, json_schema
+from tuppence.rules.ruleset import make_ruleset, read_ruleset
+
+RULE = """
+id: fees
+kind: saving
+title: Fees were charged
+when: total(payments[category = "bank fee"].amount) > 5
+score: 40
+values:
+  fees: total(payments[category = "bank fee"].amount)
+message:
+  title: "{{ fees | money }} in fees"
+  body: Ask your bank.
+"""
+
+
+def shown(tmp_path: Path, text: str) -> list[str]:
+    (tmp_path / "rule.yaml").write_text(text)
+    problems = read_rules(tmp_path / "rule.yaml", Schema()).problems
+    return [show(p).replace(f"{tmp_path}/", "") for p in problems]
+
+
+def test_a_right_rule_has_no_problems(tmp_path: Path) -> None:
+    assert shown(tmp_path, RULE) == []
+
+
+def test_a_problem_is_shown_with_place_caret_and_hint(tmp_path: Path) -> None:
+    text = RULE.replace(
+        'when: total(payments[category = "bank fee"].amount) > 5',
+        """when: |
+  1 = 1 and
+    total(paymets.amount) > 5""",
+    )
+    (problem,) = shown(tmp_path, text)
+    assert problem == (
+        "rule.yaml:7:11: error[feel.unknown-name]: there is no paymets here\n"
+        "        total(paymets.amount) > 5\n"
+        "              ^^^^^^^\n"
+        "    hint: did you mean payments?"
+    )
+
+
+PLACES = [
+    ("when: 1 +", "rule.yaml:5:10: error[feel.syntax]"),
+    ("when: 'x > 5'", "rule.yaml:5:8: error[feel.unknown-name]"),
+    ("when: >\n  true and\n  x > 5", "rule.yaml:7:3: error[feel.unknown-name]"),
+    ("when: true and\n  x > 5", "rule.yaml:6:3: error[feel.unknown-name]"),
+    ('when: "\\u0078 > 5"', "rule.yaml:5:7: error[feel.unknown-name]"),
+    (
+        "when: 5",
+        "rule.yaml:5:7: error[feel.result-type]: this is a number, and a boolean is needed",
+    ),
+    ('when: total(payments.amount) > "5"', "rule.yaml:5:7: error[feel.operand-type]"),
+    ("when: payments[amount = 1", "rule.yaml:5:26: error[feel.syntax]"),
+    ("when: sum(payments.amount) > 5", "rule.yaml:5:7: warning[feel.null-prone]"),
+]
+
+
+@pytest.mark.parametrize(("when", "place"), PLACES, ids=[place for _, place in PLACES])
+def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, place: str) -> None:
+    text = RULE.replace('when: total(payments[category = "bank fee"].amount) > 5', when)
+    assert shown(tmp_path, text)[0].startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("score: 40", 'score: "\'a\'"', "error[feel.syntax]"),
+        ("score: 40", "score: today()", "this is a date, and a number is needed"),
+        ("  fees: total", "  count: total", "the value count hides the fact or the function"),
+        ('| money }} in', '| money }} {{ x }} in', "the message uses x, which is not among"),
+        ("| money", "| geld", "the message cannot be written: No filter named 'geld'"),
+        ("{{ fees | money }}", "{{ fees | money }", "the message cannot be written: unexpected"),
+        ("| money", "| date", "is not a date"),
+        ('fees: total(payments[category = "bank fee"].amount)', "fees: max(payments.amount)",
+         "the value fees can be null, and the message would have a gap"),
+        ("kind: saving", "kind: spam", ":3:7: kind: Invalid enum value 'spam'"),
+        ("id: fees", "id: Fees!", ":2:5: id: Expected `str` matching regex"),
+        ("title: Fees were charged\n", "", ":2:1: Object missing required field `title`"),
+        ("score: 40", "score: 40\nweight: 2", ":2:1: Object contains unknown field `weight`"),
+        ("score: 40", "score: 40\nexpires_after_days: 0", "expires_after_days: Expected `int`"),
+        ("title: Fees", "title: Fees: many", "error[file.yaml]"),
+        ("id: fees", "", "Object missing required field `id`"),
+    ],
+)  # fmt: skip
+def test_every_part_of_a_rule_is_checked(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert any(problem in text for text in shown(tmp_path, RULE.replace(old, new)))
+
+
+def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(RULE.replace("payments", "paymets"))
+    (tmp_path / "b.yaml").write_text("id: [")
+    (tmp_path / "c.yaml").write_text(RULE)
+    (tmp_path / "d.yaml").write_text(RULE)
+    files = read_rules(tmp_path, Schema())
+    found = [(p.path.name, p.code) for p in files.problems]
+    assert found == [
+        ("a.yaml", "feel.unknown-name"),
+        ("a.yaml", "feel.unknown-name"),
+        ("b.yaml", "file.yaml"),
+        ("c.yaml", "rules.duplicate-id"),
+        ("d.yaml", "rules.duplicate-id"),
+    ]
+    with pytest.raises(UserError, match="5 errors in the rules") as caught:
+        files.usable()
+    assert len(caught.value.details) == 5
+
+
+def test_there_must_be_rules(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there are no rules here"):
+        read_rules(tmp_path, Schema())
+    with pytest.raises(UserError, match="there is no such file or folder"):
+        read_rules(tmp_path / "none", Schema())
+
+
+def test_the_catalogue_is_right_and_its_test_customers_come_out_as_expected() -> None:
+    files = read_rules(ROOT / "catalogue", Schema())
+    assert [show(problem) for problem in files.problems] == []
+    assert len(files.rules) >= 15
+    for checked in files.rules:
+        expected = {example.expect for example in checked.rule.tests}
+        assert expected >= {"qualified", "not_qualified"}, checked.rule.id
+        for verdict in try_examples(checked, Schema()):
+            assert verdict.failures == (), (verdict.rule_id, verdict.name)
+
+
+def test_the_json_schema_accepts_the_catalogue_and_knows_the_fields() -> None:
+    schema = json_schema()
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    properties = schema["$defs"]["Rule"]["properties"]
+    assert set(properties) == set(Rule.__struct_fields__)
+    assert schema["$defs"]["Rule"]["additionalProperties"] is False
+
+
+# -- test customers --------------------------------------------------------------------------------
+
+
+def trial(tmp_path: Path, example: str) -> list[str]:
+    (tmp_path / "rule.yaml").write_text(RULE + "tests:\n  - " + example)
+    (checked,) = read_rules(tmp_path / "rule.yaml", Schema()).usable()
+    return [failure for verdict in try_examples(checked, Schema()) for failure in verdict.failures]
+
+
+PAID = "{name: a, expect: qualified, transactions: [{days ago: 1, amount: -6, category: bank fee}]"
+
+
+@pytest.mark.parametrize(
+    ("example", "failures"),
+    [
+        (PAID + "}", []),
+        (PAID + ", score: '40', values: {fees: '6'}}", []),
+        (PAID + ", score: '41'}", ["expected the score 41, and it is 40.0000"]),
+        (PAID + ", score: x}", ["expected the score x, and it is 40.0000"]),
+        (PAID + ", values: {fees: '7'}}", ["expected fees to be 7, and it is 6.00"]),
+        (PAID + ", values: {fee: '7'}}", ["there is no value fee"]),
+        (PAID + ", values: {fees: '('}}",
+         ["values.fees: line 1, column 2: the text ends where a value was expected"]),
+        ("{name: a, expect: qualified}", ["expected qualified, and it is not_qualified"]),
+    ],
+)  # fmt: skip
+def test_a_test_customer_must_come_out_as_expected(
+    tmp_path: Path, example: str, failures: list[str]
+) -> None:
+    assert trial(tmp_path, example) == failures
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        ("as_of: soon", "gives 'soon' as as_of, where a date such as 2026-06-15 is needed"),
+        ("customer: {currency: XYZ}", "gives 'XYZ' as currency"),
+        ("customer: {shoe size: 40}", "gives shoe size, and there is no such field"),
+        ("customer: {birth year: abc}", "gives 'abc' as birth year, where a number is needed"),
+        ("accounts: [{id: a, type: null}]", "gives None as type, where a value is needed"),
+        ("transactions: [{days ago: x, amount: 1}]", "gives 'x' as days ago, where a whole number"),
+        ("transactions: [{amount: 1}]", "gives None as booking date, where a date, or days ago"),
+        ("transactions: [{days ago: 1}]", "gives None as amount, where a value is needed"),
+        ("transactions: [{days ago: 1, amount: 1.234}]", "gives '1.234' as amount, where a money"),
+        ("transactions: [{days ago: 1, amount: 1, account: x}]", "gives 'x' as account, where one"),
+        ("transactions: [{days ago: 1, amount: 1, own transfer: maybe}]", "where a boolean is"),
+        ("customer: {since: never}", "gives 'never' as since, where a date is needed"),
+    ],
+)
+def test_a_test_customer_must_be_possible(tmp_path: Path, example: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        trial(tmp_path, "{name: a, expect: qualified, " + example + "}")
+
+
+def test_booking_dates_may_be_written_out(tmp_path: Path) -> None:
+    assert trial(tmp_path, PAID.replace("days ago: 1", 'booking date: "2026-06-14"') + "}") == []
+
+
+# -- rulesets --------------------------------------------------------------------------------------
+
+
+def test_a_ruleset_is_named_by_its_content() -> None:
+    rules = read_rules(ROOT / "catalogue", Schema()).usable()
+    ruleset = make_ruleset(rules)
+    assert make_ruleset(reversed(rules)).digest == ruleset.digest
+    assert make_ruleset(rules[1:]).digest != ruleset.digest
+    again = read_ruleset(ruleset.content, Schema())
+    assert (again.digest, again.content) == (ruleset.digest, ruleset.content)
+    assert [r.rule.id for r in again.rules] == sorted(r.rule.id for r in rules)
+    assert b'"tests": []' not in ruleset.content or b"a coffee twice" not in ruleset.content
+
+
+def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
+    with pytest.raises(UserError, match="the ruleset is damaged"):
+        read_ruleset(b"{", Schema())
+    rule = msgspec.convert(
+        {"id": "a", "kind": "tip", "title": "A", "when": "customer.segment = 1", "score": "1",
+         "message": {"title": "A", "body": "A"}}, Rule,
+    )  # fmt: skip
+    content = json.dumps({"format": 1, "rules": [msgspec.to_builtins(rule)]}).encode()
+    with pytest.raises(UserError, match="the rule a does not fit these facts"):
+        read_ruleset(content, Schema())
+
+
+def test_a_directory_keeps_rulesets(tmp_path: Path) -> None:
+    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    directory = RulesetDirectory(tmp_path / "rulesets")
+    assert directory.digests() == []
+    directory.put(ruleset)
+    directory.put(ruleset)
+    assert directory.digests() == [ruleset.digest]
+    assert directory.get(ruleset.digest) == ruleset.content
+    for digest in ("0" * 16, "../../../etc/passwd"):
+        with pytest.raises(UserError, match="there is no ruleset"):
+            directory.get(digest)
+    path = tmp_path / "rulesets" / f"{ruleset.digest}.json"
+    path.write_bytes(ruleset.content.replace(b"cash", b"bash"))
+    with pytest.raises(UserError, match="damaged"):
+        directory.get(ruleset.digest)
+
+
+def test_domain_functions_are_functions() -> None:
+    assert set(load_definitions()) == {"total", "average", "clamp", "percentage", "month start"}
+
+
+# -- messages --------------------------------------------------------------------------------------
+
+
+def message(
+    title: str, values: dict[str, object], currency: str = "GBP", locale: str = "en_GB"
+) -> str:
+    rule = msgspec.convert(
+        {"id": "a", "kind": "tip", "title": "A", "when": "true", "score": "1",
+         "message": {"title": title, "body": "x"}}, Rule,
+    )  # fmt: skip
+    return render(rule, values, currency, locale).title
+
+
+def test_money_and_dates_are_written_as_in_the_locale() -> None:
+    amount, date = Decimal("1234.5"), Date(20_000)
+    assert message("{{ x | money }}", {"x": amount}) == "£1,234.50"
+    assert message("{{ x | money }}", {"x": Decimal(12)}) == "£12"
+    assert message("{{ x | money }}", {"x": amount}, "EUR", "de_DE") == "1.234,50\xa0€"
+    assert message("{{ x | money }}", {"x": amount}, "JPY", "ja_JP") in {"￥1,234", "¥1,234"}
+    assert message("{{ x | number }}", {"x": amount}, locale="de_DE") == "1.234,5"
+    assert message("{{ x | percent }}", {"x": Decimal(25)}) == "25%"
+    assert message("{{ x | date }}", {"x": date}) == "4 October 2024"
+    assert message("{{ x | day_month }}", {"x": date}, locale="cs_CZ") == "4 října"
+
+
+def test_a_message_with_a_gap_is_refused() -> None:
+    with pytest.raises(UserError, match="the message of a cannot be written: 'x' is undefined"):
+        message("{{ x }}", {"x": None})
+    with pytest.raises(UserError, match="there is no locale klingon"):
+        message("x", {}, locale="klingon")
+
+
+def test_a_message_cannot_reach_out() -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        message("{{ x.__class__.__mro__ }}", {"x": "a"})
