@@ -1,18 +1,26 @@
 """What many tests start from."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from tests.building import bank, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.cli import main
 from tuppence.facts.schema import Schema
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+
+class Done(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -30,23 +38,20 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tuppence(tmp_path: Path) -> Run:
-    """The program, run in a folder of its own."""
+def tuppence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Run:
+    """The program, run in this process, in a folder of its own."""
 
-    def run(
-        *arguments: object, status: int = 0, cwd: Path = tmp_path
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": "default"}
-        done = subprocess.run(
-            [sys.executable, "-m", "tuppence", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            env=environment,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
+    def run(*arguments: object, status: int = 0) -> Done:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setattr(sys, "argv", ["tuppence", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        done = Done(*capfd.readouterr())
+        assert (ended.value.code or 0) == status, done.stdout + done.stderr
         return done
 
     return run

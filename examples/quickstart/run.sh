@@ -2,26 +2,26 @@
 # The main job: a population, the catalogue, a run, and what one customer sees.
 set -eu
 cd "$(dirname "$0")/../.."
-store=build/demo
+store=${STORE:-build/demo}
+customers=${CUSTOMERS:-10000}
 customer=C0000799
 
-say() { printf '\n\033[1m$ tuppence %s\033[0m\n' "$*"; }
-tuppence_() { say "$@"; tuppence "$@"; }
+run() { printf '\n\033[1m$ tuppence %s\033[0m\n' "$*"; tuppence "$@"; }
 
-mkdir -p build
+mkdir -p "$(dirname "$store")"
 if [ -e "$store/facts/manifest.json" ]; then
     echo "$store holds a population already; remove the folder to begin anew."
 else
-    tuppence_ synth --customers 10000 --seed 1 --store "$store"
+    run synth --customers "$customers" --seed 1 --store "$store"
 fi
-tuppence_ run --store "$store" --rules catalogue --as-of 2026-06-30
-tuppence_ feed "$customer" --store "$store"
-tuppence_ explain "$customer" bank_fees --store "$store"
+run run --store "$store" --rules catalogue --as-of 2026-06-30
+run feed "$customer" --store "$store"
+run explain "$customer" bank_fees --store "$store"
 
 cat <<EOF
 
-Try next, with .venv/bin before each:
-  tuppence results --store $store --rule bank_fees
+Try next, after . .venv/bin/activate:
+  tuppence results --store $store --rule charged_twice
   tuppence rules check catalogue
   tuppence schema
 EOF

@@ -275,7 +275,7 @@ def _bills(rng: np.random.Generator, people: _People, calendar: _Months, book: _
         index, month, day = _monthly(who, rng.integers(1, 29, len(who)), calendar)
         number = calendar.numbers[month]
         amount = base[index] * _bill_course(rng, who, index, number, category)
-        starts = np.where(rng.random(len(who)) < 0.1, rng.integers(1, len(calendar), len(who)), 0)
+        starts = rng.integers(0, len(calendar), len(who)) * (rng.random(len(who)) < 0.1)
         kept = month >= starts[index]
         if category == "council tax":
             kept &= (number != 1) & (number != 2)  # ten instalments, April to January

@@ -1,0 +1,280 @@
+"""The program as people use it: what it prints, and what it says when something is wrong."""
+
+import csv
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.facts.schema import Schema
+
+RULE = """
+id: fees
+kind: saving
+title: Fees were charged
+when: total(payments[category = "bank fee" and booking date > today() - @"P30D"].amount) > 5
+score: 40
+values:
+  fees: total(payments[category = "bank fee"].amount)
+message:
+  title: "{{ fees | money }} in fees"
+  body: Ask your bank.
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules/fees.yaml").write_text(RULE)
+    return tmp_path / "rules"
+
+
+@pytest.fixture
+def ran(store: Path, rules: Path, tuppence: Run) -> Path:
+    """The store after a run."""
+    tuppence("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 1)
+    return store
+
+
+def test_help_has_an_example_for_every_command(tuppence: Run) -> None:
+    assert "insights" in tuppence("--help").stdout
+    for command in (
+        ["schema"], ["synth"], ["import", "csv"], ["rules", "check"], ["rules", "test"],
+        ["rules", "schema"], ["run"], ["results"], ["feed"], ["explain"], ["store", "check"],
+        ["store", "compact"],
+    ):  # fmt: skip
+        text = tuppence(*command, "--help").stdout
+        assert f"Example: tuppence {' '.join(command)}" in " ".join(text.split()), command
+
+
+def test_schema_tells_all_fields(tuppence: Run, tmp_path: Path) -> None:
+    text = tuppence("schema").stdout
+    assert "booking date" in text
+    assert max(map(len, text.splitlines())) <= 100
+    (tmp_path / "more.yaml").write_text("attributes: [{name: tier, type: text, doc: Of service.}]")
+    document = json.loads(
+        tuppence("schema", "--attributes", "more.yaml", "--format", "json").stdout
+    )
+    assert set(document) == {"customer", "accounts", "transactions", "payments", "receipts"}
+    assert [f["name"] for f in document["customer"]["fields"]][-1] == "tier"
+
+
+def test_import_counts_and_sets_bad_rows_aside(tuppence: Run, tmp_path: Path) -> None:
+    (tmp_path / "bank.csv").write_text("Id,Date,Amount\n1,2026-06-01,-5\n2,2026-13-01,1\n3,x,y\n")
+    (tmp_path / "bank.yaml").write_text(
+        "table: transactions\ncolumns: {id: Id, booking date: Date, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    command = ("import", "csv", "bank.csv", "--mapping", "bank.yaml", "--store", "money")
+    text = tuppence(*command).stdout
+    assert "bank.csv" in text
+    assert " 3     1         0           0   2" in text
+    text = (tmp_path / "money/rejects/bank.csv.rejects.csv").read_text()
+    rejects = list(csv.DictReader(io.StringIO(text)))
+    assert [(r["row"], r["Id"]) for r in rejects] == [("2", "2"), ("3", "3")]
+    assert " 3     0         0           1   2" in tuppence(*command).stdout
+    (tmp_path / "bank.csv").write_text("Id,Date,Amount\n1,2026-06-01,-5\n")
+    tuppence(*command)
+    assert not (tmp_path / "money/rejects/bank.csv.rejects.csv").exists()
+    (tmp_path / "bank.csv").write_text("Id,Date,Amount\n1,soon,-5\n")
+    failed = tuppence(*command, status=1).stderr
+    assert (
+        "error[import.all-rejected]: bank.csv: all 1 rows were rejected; row 1: booking" in failed
+    )
+    tuppence(*command[:-2], "--store", "money", "--today", "2026-05-01", status=1)
+
+
+def test_synth_makes_a_store_once(tuppence: Run, tmp_path: Path) -> None:
+    command = ("synth", "--customers", 20, "--months", 1, "--store", tmp_path / "s")
+    assert "20 customers with" in tuppence(*command).stdout
+    assert "there are customers in this store already" in tuppence(*command, status=1).stderr
+    assert "whole" in tuppence("store", "check", "--store", tmp_path / "s").stdout
+    assert "compacted" in tuppence("store", "compact", "--store", tmp_path / "s").stdout
+
+
+def test_rules_are_checked_and_tested(tuppence: Run, rules: Path) -> None:
+    assert "1 rule, 0 errors, 0 warnings" in tuppence("rules", "check", rules).stdout
+    assert "none of the rules has a test" in tuppence("rules", "test", rules, status=1).stderr
+    customer = "{name: none, expect: qualified}"
+    (rules / "fees.yaml").write_text(RULE + f"tests: [{customer}]\n")
+    text = tuppence("rules", "test", rules, status=1).stdout
+    assert "fees: none\n    expected qualified, and it is not_qualified" in text
+    found = json.loads(tuppence("rules", "test", rules, "--format", "json", status=1).stdout)
+    assert found[0]["passed"] is False
+    (rules / "fees.yaml").write_text(RULE.replace("payments", "paymets"))
+    text = tuppence("rules", "check", rules, status=1).stdout
+    assert "there is no paymets here" in text
+    assert "1 rule, 2 errors, 0 warnings" in text
+    assert json.loads(tuppence("rules", "schema").stdout)["$ref"] == "#/$defs/Rule"
+
+
+def test_a_run_tells_what_it_did(tuppence: Run, store: Path, rules: Path) -> None:
+    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    text = tuppence(*command).stdout
+    for part in ("1 rules as of 2026-06-30", "customers", "qualified", "unknown", "changed"):
+        assert part in text
+    (rules / "bad.yaml").write_text(
+        RULE.replace("id: fees", "id: bad").replace("total(payments[", "sum(receipts[")
+    )
+    text = tuppence(*command).stdout
+    assert "the left side of > is null (feel.null-operand)" in text
+
+
+def test_results_come_in_every_format(tuppence: Run, ran: Path, tmp_path: Path) -> None:
+    assert "fees" in tuppence("results", "--store", ran).stdout
+    rows = list(
+        csv.DictReader(io.StringIO(tuppence("results", "--store", ran, "--format", "csv").stdout))
+    )
+    assert rows == [
+        {
+            "customer_id": "ann", "rule_id": "fees", "state": "qualified", "score": "40.0000",
+            "values": "{fees: 12.50}", "since": "2026-06-30", "ruleset": rows[0]["ruleset"],
+            "as_of": "2026-06-30",
+        }
+    ]  # fmt: skip
+    line = tuppence("results", "--store", ran, "--format", "json", "--customer", "ann").stdout
+    assert json.loads(line)["values"] == {"fees": 12.5}
+    command = ("results", "--store", ran, "--format", "parquet")
+    assert "parquet is not for the screen" in tuppence(*command, status=1).stderr
+    tuppence(*command, "--output", "r.parquet")
+    frame = pl.read_parquet(tmp_path / "r.parquet")
+    assert frame.select("rule_id", "state").rows() == [("fees", "qualified")]
+    tuppence("results", "--store", ran, "--format", "csv", "--output", "r.csv", "--limit", 1)
+    assert (tmp_path / "r.csv").read_text().count("\n") == 2
+    tuppence("results", "--store", ran, "--output", "r.txt")
+    assert "fees" in (tmp_path / "r.txt").read_text()
+
+
+def test_a_feed_reads_like_a_person_wrote_it(tuppence: Run, ran: Path) -> None:
+    text = tuppence("feed", "ann", "--store", ran).stdout
+    assert "£12.50 in fees" in text
+    entries = json.loads(tuppence("feed", "ann", "--store", ran, "--format", "json").stdout)
+    assert [(e["rule_id"], e["title"]) for e in entries] == [("fees", "£12.50 in fees")]
+
+
+def test_an_explanation_shows_clauses_and_transactions(tuppence: Run, ran: Path) -> None:
+    text = tuppence("explain", "ann", "fees", "--store", ran).stdout
+    for part in ("Fees were charged: qualified", "true", "12.50", "1 in payments[", "2026-06-01"):
+        assert part in text
+    found = json.loads(
+        tuppence("explain", "ann", "fees", "--store", ran, "--format", "json").stdout
+    )
+    assert found["state"] == "qualified"
+    assert [row["amount"] for row in found["selections"][0]["rows"]] == ["12.50"]
+
+
+MISTAKES = [
+    (["feed", "zoe", "--store", "{ran}"], "facts.unknown-customer", "there is no customer zoe"),
+    (["explain", "ann", "nope", "--store", "{ran}"], "rules.unknown", "had no rule nope"),
+    (["results", "--store", "{ran}", "--customer", "zoe"], "results.none", "of customer zoe"),
+    (["results", "--store", "{ran}", "--rule", "nope"], "results.none", "no results of rule nope"),
+    (["results", "--store", "{store}"], "results.missing", "there are no results here"),
+    (["results", "--store", "none"], "results.missing", "there are no results here"),
+    (["feed", "ann", "--store", "{ran}", "--locale", "xx_YY"], "message.locale", "no locale xx_YY"),
+    (["run", "--store", "none", "--rules", "{rules}", "--as-of", "2026-01-01"], "store.missing",
+     "there is no store here"),
+    (["run", "--store", "{store}", "--rules", "{rules}", "--as-of", "soon"], "cli.date",
+     "--as-of: 'soon' is not a date"),
+    (["run", "--store", "{store}", "--rules", "none", "--as-of", "2026-01-01"], "file.missing",
+     "there is no such file or folder"),
+    (["import", "csv", "x.csv", "--mapping", "no.yaml", "--store", "s"], "file.missing", "no.yaml"),
+    (["schema", "--attributes", "no.yaml"], "file.missing", "no.yaml"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"), MISTAKES, ids=[" ".join(m[0][:3]) for m in MISTAKES]
+)
+def test_a_mistake_is_told_in_one_sentence(
+    tuppence: Run,
+    ran: Path,
+    rules: Path,
+    tmp_path: Path,
+    command: list[str],
+    code: str,
+    message: str,
+) -> None:
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / "facts").symlink_to(ran / "facts")
+    filled = [part.format(ran=ran, store=fresh, rules=rules) for part in command]
+    done = tuppence(*filled, status=1)
+    assert done.stderr.startswith(f"error[{code}]: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_empty_store_has_nothing_to_run(tuppence: Run, rules: Path, tmp_path: Path) -> None:
+    FactStore.create(tmp_path / "empty", Schema())
+    command = ("run", "--store", "empty", "--rules", rules, "--as-of", "2026-01-01")
+    assert "there are no customers in this store" in tuppence(*command, status=1).stderr
+
+
+def test_broken_rules_stop_a_run_before_it_begins(tuppence: Run, store: Path, rules: Path) -> None:
+    (rules / "bad.yaml").write_text(RULE.replace("total(", "totl("))
+    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    text = tuppence(*command, status=1).stderr
+    assert "there is no function totl" in text
+    assert "is defined in" in text
+    assert not (store / "results.sqlite").exists()
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "row"])
+def test_a_damaged_database_is_named(tuppence: Run, ran: Path, damage: str) -> None:
+    path = ran / "results.sqlite"
+    if damage == "text":
+        path.write_text("this is not a database, and it is long enough to be looked at closely" * 9)
+    elif damage == "cut":
+        data = path.read_bytes()
+        path.write_bytes(data[:100] + bytes(len(data) - 100))
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE results SET packed = x'c1'")
+        connection.close()
+    text = tuppence("results", "--store", ran, status=1).stderr
+    assert "error[store.corrupt]" in text
+    assert "results.sqlite" in text
+
+
+def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
+    victim = next((ran / "facts").glob("*/transactions.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    for command in (["store", "check"], ["feed", "ann"]):
+        text = tuppence(*command, "--store", ran, status=1).stderr
+        assert "error[store.corrupt]" in text
+
+
+def test_the_reader_may_leave_early(ran: Path) -> None:
+    command = f"{sys.executable} -m tuppence results --store {ran} --format csv | head -1"
+    done = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("customer_id,")
+    assert done.stderr == ""
+
+
+def test_the_quickstart_runs_through(tmp_path: Path) -> None:
+    """What `make run` does, with fewer customers."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "CUSTOMERS": "1000", "STORE": str(tmp_path / "demo")}
+    script = ROOT / "examples/quickstart/run.sh"
+    done = subprocess.run(
+        ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
+    )
+    for part in ("1,000 customers with", "16 rules as of 2026-06-30", "bank_fees for", "Try next"):
+        assert part in done.stdout
+    again = subprocess.run(
+        ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "holds a population already" in again.stdout
+    assert "nothing was changed" in again.stdout

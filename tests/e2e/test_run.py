@@ -1,0 +1,164 @@
+"""Runs that are killed, repeated, or come too late; and what they leave behind."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+
+from tuppence.adapters.embedded.database import Database
+
+RULES = ROOT / "catalogue"
+AS_OF = "2026-06-30"
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of 3,000 customers in which nothing has run."""
+    store = tmp_path_factory.mktemp("population") / "store"
+    command = ["synth", "--customers", "3000", "--months", "2", "--store", str(store)]
+    subprocess.run([sys.executable, "-m", "tuppence", *command], check=True, capture_output=True)
+    return store
+
+
+def copy(population: Path, to: Path) -> Path:
+    """A store of the same facts with results of its own."""
+    to.mkdir()
+    (to / "facts").symlink_to(population / "facts")
+    return to
+
+
+def results(tuppence: Run, store: Path) -> str:
+    return tuppence("results", "--store", store, "--format", "json").stdout
+
+
+def arguments(store: Path) -> list[str]:
+    return [
+        "run",
+        "--store",
+        str(store),
+        "--rules",
+        str(RULES),
+        "--as-of",
+        AS_OF,
+        "--format",
+        "json",
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(population: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The results of a run that nobody disturbed, and its summary."""
+    store = copy(population, tmp_path_factory.mktemp("expected") / "store")
+    command = [sys.executable, "-m", "tuppence"]
+    done = subprocess.run([*command, *arguments(store)], check=True, capture_output=True, text=True)
+    kept = subprocess.run(
+        [*command, "results", "--store", str(store), "--format", "json"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return kept.stdout, done.stdout
+
+
+def test_a_run_killed_at_ten_random_points_leaves_what_an_undisturbed_one_leaves(
+    population: Path, tmp_path: Path, tuppence: Run, expected: tuple[str, str]
+) -> None:
+    store = copy(population, tmp_path / "killed")
+    points = random.Random(11)  # noqa: S311 - any points will do
+    killed = 0
+    for attempt in range(40):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuppence", *arguments(store)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # Long enough for the first items to be done, short enough to hit everything before it.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(points.uniform(0.3, 2.0 + attempt * 0.1))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL if attempt % 2 else signal.SIGINT)
+            process.wait(30)
+            killed += 1
+        if killed == 10:
+            break
+        if process.returncode == 0:  # finished: begin anew, and go on killing
+            for path in store.glob("results.sqlite*"):
+                path.unlink()
+    assert killed == 10
+    summary = json.loads(tuppence(*arguments(store)).stdout)
+    undisturbed = json.loads(expected[1])
+    for changing in ("resumed_items", "already_finished"):
+        del summary[changing], undisturbed[changing]
+    assert summary == undisturbed
+    assert results(tuppence, store) == expected[0]
+
+
+def test_workers_end_with_their_parent(population: Path, tmp_path: Path) -> None:
+    store = copy(population, tmp_path / "orphans")
+    command = [sys.executable, "-m", "tuppence", *arguments(store), "--processes", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 30
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert members(process.pid) == []
+
+
+def members(group: int) -> list[int]:
+    """Live processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_one_process_finds_the_same_as_two(
+    population: Path, tmp_path: Path, tuppence: Run, expected: tuple[str, str]
+) -> None:
+    store = copy(population, tmp_path / "one")
+    tuppence(*arguments(store), "--processes", 1)
+    assert results(tuppence, store) == expected[0]
+
+
+def test_running_again_changes_nothing_and_says_so(
+    population: Path, tmp_path: Path, tuppence: Run
+) -> None:
+    store = copy(population, tmp_path / "again")
+    first = tuppence(*arguments(store)[:-2]).stdout
+    assert "evaluations/s" in first
+    before = (store / "results.sqlite").read_bytes()
+    again = tuppence(*arguments(store)[:-2]).stdout
+    assert "This very run was finished before, so nothing was changed." in again
+    assert (store / "results.sqlite").read_bytes() == before
+
+
+def test_a_later_run_replaces_and_an_earlier_one_is_refused(
+    population: Path, tmp_path: Path, tuppence: Run
+) -> None:
+    store = copy(population, tmp_path / "later")
+    tuppence(*arguments(store))
+    later = arguments(store)
+    later[later.index(AS_OF)] = "2026-07-01"
+    summary = json.loads(tuppence(*later).stdout)
+    assert 0 < summary["changed"] < summary["evaluations"]
+    with Database(store / "results.sqlite") as database:
+        dates = {row.as_of for row in database.scan()}
+    assert len(dates) == 1
+    refused = tuppence(*arguments(store), status=1).stderr
+    assert "the last run was as of 2026-07-01, and this one is as of 2026-06-30" in refused

@@ -1,0 +1,198 @@
+"""A real bank: what rules compute, against the bank's own books and against Polars."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+from tests.building import ROOT, SHARED, day
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bankdata.mapping import read_mapping
+from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.engine.reference import evaluate
+from tuppence.engine.trial import try_examples
+from tuppence.facts.schema import Schema
+from tuppence.feel import Date
+from tuppence.plan import make_plan
+from tuppence.rules.checking import check_rule
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.files import read_rules
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+
+BERKA = SHARED / "data" / "berka"
+EXAMPLE = ROOT / "examples" / "berka"
+
+pytestmark = pytest.mark.skipif(
+    not BERKA.exists(), reason="the Berka data are not part of this project; see examples/berka"
+)
+
+DATES = [Date(day("1995-06-30") + 67 * n) for n in range(20)]
+"""Twenty dates over the whole time, on every day of the month."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
+    store = FactStore.create(tmp_path_factory.mktemp("berka"), Schema())
+    for table in ("accounts", "transactions"):
+        mapping = read_mapping(EXAMPLE / f"{table}.yaml", Schema())
+        owners = Owners(store.customers(), store.owners())
+        today = datetime.date(2000, 1, 1)
+        reading = read_table(BERKA / f"{table}.csv", mapping, Schema(), owners, today)
+        assert reading.rejects.height == 0
+        store.append(reading.rows)
+    return store
+
+
+@pytest.fixture(scope="module")
+def books() -> pl.DataFrame:
+    """The bank's own rows: account, day, signed amount and balance in hellers, category."""
+    frame = pl.read_csv(BERKA / "transactions.csv", infer_schema=False)
+    hellers = [
+        (pl.col(n).cast(pl.Float64) * 100).round().cast(pl.Int64) for n in ("amount", "balance")
+    ]
+    return frame.with_columns(hellers).select(
+        account="account_id",
+        day=pl.col("date").str.to_date().cast(pl.Int32),
+        signed=pl.when(pl.col("credit") == "true").then("amount").otherwise(-pl.col("amount")),
+        balance="balance",
+        category="category",
+        operation="operation",
+    )
+
+
+def ruleset(values: dict[str, str]) -> Ruleset:
+    plain = {
+        "id": "sums", "kind": "insight", "title": "Sums", "when": "true", "score": "1",
+        "message": {"title": "x", "body": "x"}, "values": values,
+    }  # fmt: skip
+    checked, findings = check_rule(msgspec.convert(plain, Rule), Schema(), load_definitions())
+    assert not [f for f in findings if not f.diagnostic.warning]
+    return make_ruleset([checked])
+
+
+def computed(
+    store: FactStore, rules: Ruleset, dates: Sequence[Date]
+) -> Iterator[tuple[Date, str, dict[str, Decimal | None]]]:
+    batches = [store.read(name) for name, _ in store.partitions()]
+    for date in dates:
+        plan = make_plan(rules, date)
+        for batch in batches:
+            for row in evaluate(plan, batch).customers:
+                yield date, row.customer_id, row.results[0].decoded_values()
+
+
+def end_of_day(rows: list[tuple[int, int]], before: int) -> int:
+    """The bank's balance after a day's rows of (signed, balance), which stand in no order.
+
+    It is the balance that no other row of the day begins from; where interest was rounded in the
+    rows, the nearest to what the day must have come to.
+    """
+    expected = before + sum(signed for signed, _ in rows)
+    return min((balance for _, balance in rows), key=lambda balance: abs(balance - expected))
+
+
+def test_totals_are_the_banks_own_balances(store: FactStore, books: pl.DataFrame) -> None:
+    """The rows give interest and a few deposits to a tenth of a crown, rounded; the balances do
+    not. So the sum of the rows may drift from the balance by half a tenth a rounded row, and no
+    more; where no row was rounded the two are equal to the heller.
+    """
+    closing: dict[str, list[tuple[int, int, int]]] = {}
+    by_day = books.group_by("account", "day", maintain_order=True).agg(
+        "signed", "balance", rounded=(pl.col("operation") == "interest").sum()
+    )
+    for account, on, signed, balances, rounded in by_day.sort("account", "day").iter_rows():
+        days = closing.setdefault(account, [(-(10**6), 0, 0)])
+        _, before, drift = days[-1]
+        after = end_of_day(list(zip(signed, balances, strict=True)), before)
+        days.append((on, after, drift + rounded))
+    checked = exact = 0
+    for date, account, values in computed(
+        store, ruleset({"sum": "total(transactions.amount)"}), DATES
+    ):
+        on, balance, rounded = [row for row in closing[account] if row[0] <= date.day][-1]
+        total = values["sum"]
+        assert total is not None
+        assert abs(total * 100 - balance) <= 5 * rounded + 10, (account, date)
+        checked += 1
+        exact += total * 100 == balance
+    assert checked == 354 * len(DATES)
+    assert exact > checked // 3
+
+
+def test_totals_are_the_sum_of_the_rows_to_the_heller(
+    store: FactStore, books: pl.DataFrame
+) -> None:
+    for date, account, values in computed(
+        store, ruleset({"sum": "total(transactions.amount)"}), DATES
+    ):
+        expected = books.filter((pl.col("account") == account) & (pl.col("day") <= date.day))
+        assert values["sum"] == Decimal(int(expected["signed"].sum())).scaleb(-2)
+
+
+WINDOWS = {"month": 30, "quarter": 90, "year": 365}
+CATEGORIES = ("housing", "insurance", "fee")
+
+
+def test_aggregates_equal_an_independent_computation(store: FactStore, books: pl.DataFrame) -> None:
+    """Counts, sums, means, minima, maxima and last values, by category and window."""
+    texts: dict[str, str] = {}
+    for window, days in WINDOWS.items():
+        for category in CATEGORIES:
+            rows = f'payments[category = "{category}" and booking date > today() - @"P{days}D"]'
+            name = f"{window}_{category}"
+            texts[f"count_{name}"] = f"count({rows})"
+            texts[f"last_{name}"] = f"{rows}[-1].amount"
+            for function in ("sum", "mean", "min", "max"):
+                texts[f"{function}_{name}"] = f"{function}({rows}.amount)"
+    categories = {"household": "housing", "statement_fee": "fee", "overdraft_interest": "fee"}
+    paid = (
+        books.filter(pl.col("signed") < 0)
+        .with_columns(pl.col("category").replace(categories), amount=-pl.col("signed"))
+        .with_row_index()
+        .sort("day", "index")
+    )
+    compared = 0
+    dates = DATES[:4]
+    for date, account, values in computed(store, ruleset(texts), dates):
+        own = paid.filter((pl.col("account") == account) & (pl.col("day") <= date.day))
+        for window, days in WINDOWS.items():
+            for category in CATEGORIES:
+                amounts = own.filter(
+                    (pl.col("day") > date.day - days) & (pl.col("category") == category)
+                )["amount"].to_list()
+                name = f"{window}_{category}"
+                expected: dict[str, Decimal | None] = dict.fromkeys(
+                    ("sum", "mean", "min", "max", "last")
+                )
+                if amounts:
+                    mean = Decimal(sum(amounts)) / len(amounts)
+                    parts = {"sum": sum(amounts), "min": min(amounts), "max": max(amounts)}
+                    parts["last"] = amounts[-1]
+                    expected = {n: Decimal(v).scaleb(-2) for n, v in parts.items()}
+                    expected["mean"] = round(mean.scaleb(-2), 4)
+                assert values[f"count_{name}"] == len(amounts)
+                for function, value in expected.items():
+                    assert values[f"{function}_{name}"] == value, (account, date, function, name)
+                    compared += 1
+    assert compared == 354 * len(dates) * 9 * 5
+
+
+def test_the_example_rules_are_right() -> None:
+    rules = read_rules(EXAMPLE / "rules", Schema()).usable()
+    assert [v for rule in rules for v in try_examples(rule, Schema()) if v.failures] == []
+
+
+def test_importing_again_changes_nothing(store: FactStore) -> None:
+    before = store.digest
+    mapping = read_mapping(EXAMPLE / "transactions.yaml", Schema())
+    owners = Owners(store.customers(), store.owners())
+    path: Path = BERKA / "transactions.csv"
+    reading = read_table(path, mapping, Schema(), owners, datetime.date(2000, 1, 1))
+    counts = store.append(reading.rows)["transactions"]
+    assert (counts.new, counts.changed, counts.unchanged) == (0, 0, 30_200)
+    assert store.digest == before
