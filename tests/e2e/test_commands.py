@@ -120,7 +120,7 @@ def test_rules_are_checked_and_tested(tuppence: Run, rules: Path) -> None:
 def test_a_run_tells_what_it_did(tuppence: Run, store: Path, rules: Path) -> None:
     command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
     text = tuppence(*command).stdout
-    for part in ("1 rules as of 2026-06-30", "customers", "qualified", "unknown", "changed"):
+    for part in ("1 rule as of 2026-06-30", "customers", "qualified", "unknown", "changed"):
         assert part in text
     (rules / "bad.yaml").write_text(
         RULE.replace("id: fees", "id: bad").replace("total(payments[", "sum(receipts[")

@@ -77,7 +77,8 @@ def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, objec
 
 def _print_summary(outcome: Outcome, ruleset: Ruleset, as_of: str, seconds: float) -> None:
     out, tally = console(), outcome.tally
-    title = f"Run {outcome.run_id}: {len(ruleset.rules)} rules as of {as_of}"
+    count = len(ruleset.rules)
+    title = f"Run {outcome.run_id}: {count} rule{'' if count == 1 else 's'} as of {as_of}"
     out.print(f"[bold]{title}[/]", highlight=False)
     if outcome.already_finished:
         out.print("This very run was finished before, so nothing was changed.", highlight=False)

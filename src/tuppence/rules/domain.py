@@ -1,10 +1,11 @@
 """Domain functions: defined in FEEL, in one file, and put in place of their calls."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from tuppence.errors import TuppenceError
 from tuppence.feel import parse, syntax
@@ -14,10 +15,21 @@ from tuppence.feel.library import BUILTINS
 Definitions = Mapping[str, syntax.FunctionDefinition]
 
 
+_DOCUMENTED: Final = re.compile(r"//\s*(.*)\n\s*(.+?): function\((.*?)\)")
+
+
+def _text() -> str:
+    return resources.files("tuppence.rules").joinpath("domain.feel").read_text("utf-8")
+
+
+def documented_definitions() -> list[tuple[str, str]]:
+    """The call and the comment of each definition, for the reference."""
+    return [(f"{name}({parts})", doc) for doc, name, parts in _DOCUMENTED.findall(_text())]
+
+
 def load_definitions() -> Definitions:
     """The definitions of `domain.feel`, by name."""
-    text = resources.files("tuppence.rules").joinpath("domain.feel").read_text("utf-8")
-    tree = parse(text, BUILTINS)
+    tree = parse(_text(), BUILTINS)
     if not isinstance(tree, syntax.ContextLiteral):
         raise TuppenceError("domain.feel does not hold a context")
     definitions: dict[str, syntax.FunctionDefinition] = {}
