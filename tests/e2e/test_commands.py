@@ -14,6 +14,7 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
+from tuppence.adapters.embedded import database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.facts.schema import Schema
 
@@ -130,7 +131,9 @@ def test_a_run_tells_what_it_did(tuppence: Run, store: Path, rules: Path) -> Non
 
 
 def test_results_come_in_every_format(tuppence: Run, ran: Path, tmp_path: Path) -> None:
-    assert "fees" in tuppence("results", "--store", ran).stdout
+    text = tuppence("results", "--store", ran).stdout
+    assert "fees" in text
+    assert ", as of 2026-06-30" in text
     rows = list(
         csv.DictReader(io.StringIO(tuppence("results", "--store", ran, "--format", "csv").stdout))
     )
@@ -244,6 +247,28 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, damage: str) -> N
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.corrupt]" in text
     assert "results.sqlite" in text
+
+
+def test_a_full_disk_stops_a_run_which_then_goes_on(
+    tuppence: Run, store: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that may not grow is as good as a full disk."""
+    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 1)
+    tuppence("run", "--store", store, "--rules", rules, "--as-of", "2026-06-29")
+    before = tuppence("results", "--store", store, "--format", "json").stdout
+    (rules / "long.yaml").write_text(
+        RULE.replace("id: fees", "id: long").replace(
+            "fees: total", "fees: string join(for i in 1..9999 return string(i))\n  sum_: total"
+        ).replace("| money", "")
+    )  # fmt: skip
+    monkeypatch.setattr(database, "_TABLES", database._TABLES + "PRAGMA max_page_count = 11;")
+    text = tuppence(*command, status=1).stderr
+    assert "error[store.disk]" in text
+    assert "full" in text
+    assert tuppence("results", "--store", store, "--format", "json").stdout == before
+    monkeypatch.undo()
+    tuppence(*command)
+    assert "long" in tuppence("results", "--store", store).stdout
 
 
 def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
-from tuppence.cli.output import Store, console, date_option, table, today
+from tuppence.cli.output import Store, console, date_option, table, today, track
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts
 from tuppence.facts.schema import Schema, read_attributes
@@ -51,7 +51,7 @@ def build() -> typer.Typer:
         day = date_option(today_, "--today") if today_ else None
         latest = today().fromisoformat(str(day)) if day else today()
         rows = []
-        for file in files:
+        for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
             reading = read_table(file, meaning, facts.schema, owners, latest)
             aside = facts.set_aside(file.name, reading.rejects)

@@ -1,10 +1,10 @@
 """How commands print: tables that fit, progress, dates and options that several commands share."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import rich.box
@@ -27,6 +27,7 @@ from tuppence.errors import UserError
 from tuppence.feel.values import Date, parse_date
 
 WIDEST = 100
+T = TypeVar("T")
 
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
 
@@ -91,6 +92,15 @@ def progress() -> Progress:
         transient=True,
         disable=not Console(stderr=True).is_terminal,
     )
+
+
+def track(steps: Sequence[T], unit: str) -> Iterator[T]:
+    """The steps one by one, with a bar."""
+    with progress() as bar:
+        task = bar.add_task(unit, total=len(steps), unit=unit)
+        for step in steps:
+            yield step
+            bar.advance(task)
 
 
 def date_option(text: str, option: str) -> Date:

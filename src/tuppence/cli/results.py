@@ -1,5 +1,6 @@
 """The command `tuppence results`."""
 
+import contextlib
 import csv
 import io
 import sys
@@ -112,8 +113,7 @@ def _write(rows: Iterator[tuple[Any, ...]], format_: ResultFormat, output: Path 
             kinds: dict[str, Any] = dict.fromkeys(COLUMNS, pl.String) | {"score": pl.Decimal(7, 4)}
             pl.DataFrame(list(rows), schema=kinds, orient="row").write_parquet(output or Path())
         case ResultFormat.TABLE:
-            shown = [row[:5] for row in rows]
-            _print(console(), shown, output)
+            _print(console(), list(rows), output)
         case _:
             lines = _csv(rows) if format_ is ResultFormat.CSV else _json(rows)
             if output:
@@ -124,13 +124,15 @@ def _write(rows: Iterator[tuple[Any, ...]], format_: ResultFormat, output: Path 
 
 
 def _print(out: Any, rows: list[tuple[Any, ...]], output: Path | None) -> None:
-    made = table(COLUMNS[:5], [["" if c is None else c for c in row] for row in rows], ("score",))
-    if output is None:
+    cells = [["" if cell is None else cell for cell in row[:5]] for row in rows]
+    made = table(COLUMNS[:5], cells, ("score",))
+    origins = sorted({(row[6], row[7]) for row in rows})
+    with contextlib.ExitStack() as stack:
+        if output is not None:
+            out.file = stack.enter_context(output.open("w", encoding="utf-8"))
         out.print(made)
-    else:
-        with output.open("w", encoding="utf-8") as file:
-            out.file = file
-            out.print(made)
+        for ruleset, as_of in origins:
+            out.print(f"ruleset {ruleset}, as of {as_of}", highlight=False)
 
 
 def _csv(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:

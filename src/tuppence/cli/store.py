@@ -2,7 +2,7 @@
 
 import typer
 
-from tuppence.cli.output import Store, console, progress, table
+from tuppence.cli.output import Store, console, table, track
 from tuppence.wiring import open_facts
 
 
@@ -15,11 +15,10 @@ def build() -> typer.Typer:
         """Read everything in a store, and compare it with its checksums."""
         facts = open_facts(store)
         rows = []
-        with progress() as bar:
-            for name, customers in bar.track(facts.partitions(), description="partitions"):
-                batch = facts.read(name)
-                transactions = len(batch.transactions.columns["amount"].values)
-                rows.append((name, f"{customers:,}", f"{transactions:,}"))
+        for name, customers in track(facts.partitions(), "partitions"):
+            batch = facts.read(name)
+            transactions = len(batch.transactions.columns["amount"].values)
+            rows.append((name, f"{customers:,}", f"{transactions:,}"))
         columns = ("partition", "customers", "transactions")
         console().print(table(columns, rows, columns[1:]))
         typer.echo(f"{store}: whole")

@@ -14,6 +14,9 @@ from tuppence.results.result import CustomerResults, Result
 from tuppence.runs.ledger import RunRecord, Tally
 
 _TABLES: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS results (
     customer_id TEXT PRIMARY KEY,
     as_of INTEGER NOT NULL,      -- days since 1970-01-01
@@ -57,10 +60,11 @@ class Database:
         self._unpack = msgspec.msgpack.Decoder(tuple[Result, ...])
         with self._errors(), disk_errors(path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._connection.executescript(_TABLES)
+            try:
+                self._connection.executescript(_TABLES)
+            except sqlite3.Error:
+                self._connection.close()
+                raise
 
     def close(self) -> None:
         """Let go of the file."""
