@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tuppence.feel import Expression, compile_expression
 from tuppence.feel.interpreter import Record
-from tuppence.feel.values import Date
+from tuppence.feel.values import Date, DateTime
 from tuppence.rules.checking import CheckedRule, Place
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import Ruleset
@@ -47,7 +47,7 @@ def plan_rule(checked: CheckedRule, as_of: Date, record: Record | None = None) -
 
     def ready(place: Place, recorder: Record | None = None) -> Expression:
         tree = checked.trees[place]
-        return compile_expression(tree, today=as_of, names=names, record=recorder)
+        return compile_expression(tree, now=DateTime(as_of.day, 0), names=names, record=recorder)
 
     return PlannedRule(
         checked.rule,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from tuppence.feel import compile_expression, parse
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.rows import RowField, Rows, write_out
-from tuppence.feel.values import Date
+from tuppence.feel.values import Date, DateTime
 
 FIELDS = {
     "booking date": RowField(Date, nullable=False),
@@ -70,7 +70,7 @@ predicates = st.recursive(
 @given(predicates, rows)
 def test_both_ways_keep_the_same(predicate: str, items: list[dict[str, Any]]) -> None:
     tree = parse(f"payments[{predicate}]", NAMES | BUILTINS.keys())
-    expression = compile_expression(tree, today=Date(2), names=NAMES)
+    expression = compile_expression(tree, now=DateTime(2, 0), names=NAMES)
     context = {"limit": Decimal(1), "nothing": None}
     plain = expression.evaluate({**context, "payments": items}).value
     fast = expression.evaluate({**context, "payments": Rows(items, FIELDS)}).value

@@ -18,7 +18,7 @@ from tuppence.feel import (
 )
 from tuppence.feel.interpreter import Outcome
 from tuppence.feel.library import BUILTINS
-from tuppence.feel.values import parse_date
+from tuppence.feel.values import parse_date, parse_date_time
 
 FACTS: dict[str, Any] = {
     "age": 40,
@@ -191,7 +191,7 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[case[0] for case in CASES])
 def test_an_expression_has_its_value(text: str, expected: str) -> None:
-    value = evaluate(text, FACTS, today=parse_date("2026-06-30"))
+    value = evaluate(text, FACTS, now=parse_date_time("2026-06-30T10:00:00Z"))
     assert feel_literal(value) == expected
 
 

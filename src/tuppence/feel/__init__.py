@@ -18,45 +18,82 @@ from tuppence.feel.interpreter import Expression, Outcome, compile_expression
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.conversion import feel_literal, feel_text
 from tuppence.feel.numbers import CONTEXT
-from tuppence.feel.parser import parse
-from tuppence.feel.values import Date, type_name
+from tuppence.feel.parser import parse, parse_unary_tests
+from tuppence.feel.values import Date, DateTime, Time, type_name
 
 __all__ = [
     "Date",
+    "DateTime",
     "Diagnostic",
     "Expression",
     "FeelSyntaxError",
     "Outcome",
     "Span",
+    "Time",
     "caret",
     "check",
     "compile_expression",
     "evaluate",
     "feel_literal",
     "feel_text",
+    "inspect",
     "line_and_column",
     "parse",
+    "parse_unary_tests",
+    "passes_tests",
     "type_name",
 ]
 
 
 def evaluate(
-    expression: str, context: Mapping[str, object] | None = None, today: Date | None = None
+    expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
 ) -> Any:
     """The value of a FEEL expression; an error inside it is null.
 
     Args:
         expression: FEEL text.
         context: Variables, as FEEL values; int and float are taken as numbers.
-        today: The value of `today()`.
+        now: The value of `now()`, whose day is `today()`.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
     """
-    values = {name: _value(value) for name, value in (context or {}).items()}
-    names = frozenset(_names(values))
+    return inspect(expression, context, now).value
+
+
+def inspect(
+    expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
+) -> Outcome:
+    """As `evaluate`, with the reasons why the value or a part of it is null.
+
+    Raises:
+        FeelSyntaxError: The text is not FEEL.
+    """
+    values, names = _facts(context or {})
     tree = parse(expression, names | BUILTINS.keys())
-    return compile_expression(tree, today=today, names=names).evaluate(values).value
+    return compile_expression(tree, now=now, names=names).evaluate(values)
+
+
+def passes_tests(
+    tests: str,
+    value: object,
+    context: Mapping[str, object] | None = None,
+    now: DateTime | None = None,
+) -> bool | None:
+    """Whether a value passes unary tests such as `> 5, [1..3]`; None where that is null.
+
+    Raises:
+        FeelSyntaxError: The text is not unary tests.
+    """
+    values, names = _facts({**(context or {}), "?": value})
+    tree = parse_unary_tests(tests, names | BUILTINS.keys())
+    passed = compile_expression(tree, now=now, names=names).evaluate(values).value
+    return passed if isinstance(passed, bool) else None
+
+
+def _facts(context: Mapping[str, object]) -> tuple[dict[str, Any], frozenset[str]]:
+    values = {name: _value(value) for name, value in context.items()}
+    return values, frozenset(_names(values))
 
 
 def _value(value: Any) -> Any:
@@ -72,7 +109,7 @@ def _value(value: Any) -> Any:
 def _names(value: Any) -> Iterator[str]:
     """Every name in a context, however deep."""
     if isinstance(value, dict):
-        yield from value
+        yield from (name for name in value if name.strip())
         for item in value.values():
             yield from _names(item)
     elif isinstance(value, list):

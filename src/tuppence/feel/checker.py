@@ -12,16 +12,18 @@ from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, Span
 from tuppence.feel.knowledge import Known, assumed, refuted
 from tuppence.feel.library import BUILTINS
-from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.library.builtin import Parameters
 from tuppence.feel.types import (
     ANY,
     BOOLEAN,
     DATE,
+    DATE_TIME,
     DAYS_DURATION,
     FUNCTION,
     NULL,
     NUMBER,
     STRING,
+    TIME,
     YEARS_DURATION,
     ContextOf,
     ListOf,
@@ -33,22 +35,40 @@ from tuppence.feel.types import (
     nullable,
     strip,
 )
-from tuppence.feel.values import Date, DaysDuration, YearsDuration
+from tuppence.feel.values import Date, DateTime, DaysDuration, Time, YearsDuration
 
-_ORDERED: Final = frozenset({NUMBER, STRING, DATE, DAYS_DURATION, YEARS_DURATION, ANY, NULL})
+_ORDERED: Final = frozenset(
+    {NUMBER, STRING, DATE, TIME, DATE_TIME, DAYS_DURATION, YEARS_DURATION, ANY, NULL}
+)
 _DURATIONS: Final = frozenset({DAYS_DURATION, YEARS_DURATION})
 _LITERALS: Final[Mapping[type, Type]] = {
     type(None): NULL,
     bool: BOOLEAN,
     str: STRING,
     Date: DATE,
+    Time: TIME,
+    DateTime: DATE_TIME,
     DaysDuration: DAYS_DURATION,
     YearsDuration: YEARS_DURATION,
 }
-_PROPERTIES: Final[Mapping[Type, tuple[str, ...]]] = {
-    DATE: ("year", "month", "day", "weekday"),
-    DAYS_DURATION: ("days", "hours", "minutes", "seconds"),
-    YEARS_DURATION: ("years", "months"),
+_MOVES: Final[Mapping[Type, frozenset[Type]]] = {
+    DATE: _DURATIONS,
+    DATE_TIME: _DURATIONS,
+    TIME: frozenset({DAYS_DURATION}),
+}
+"""What may be added to dates and times."""
+_OF_DAYS: Final[Mapping[str, Type]] = dict.fromkeys(("year", "month", "day", "weekday"), NUMBER)
+_OF_CLOCKS: Final[Mapping[str, Type]] = {
+    **dict.fromkeys(("hour", "minute", "second"), NUMBER),
+    "time offset": Nullable(DAYS_DURATION),
+    "timezone": Nullable(STRING),
+}
+_PROPERTIES: Final[Mapping[Type, Mapping[str, Type]]] = {
+    DATE: _OF_DAYS,
+    TIME: _OF_CLOCKS,
+    DATE_TIME: {**_OF_DAYS, **_OF_CLOCKS},
+    DAYS_DURATION: {"days": NUMBER, "hours": NUMBER, "minutes": NUMBER, "seconds": NUMBER},
+    YEARS_DURATION: {"years": NUMBER, "months": NUMBER},
 }
 
 Scope = Sequence[Mapping[str, Type]]
@@ -210,7 +230,7 @@ class _Checker:
             ends = {"start": base.element, "end": base.element}
             fields = ends | {"start included": BOOLEAN, "end included": BOOLEAN}
         else:
-            fields = dict.fromkeys(_PROPERTIES.get(base, ()), NUMBER)
+            fields = _PROPERTIES.get(base, {})
         if node.name in fields:
             return fields[node.name]
         span = Span(node.span.end - len(node.name), node.span.end)
@@ -311,9 +331,12 @@ class _Checker:
 
     def contained(self, node: syntax.In, scope: Scope) -> Type:
         value = self.infer(node.value, scope)
+        scope = ({"?": value}, *scope)
         for test in node.tests:
             kind = strip(self.infer(test, scope))
             element = kind.element if isinstance(kind, ListOf | RangeOf) else kind
+            if kind == BOOLEAN:  # a condition on ?
+                continue
             if not fits(element, strip(value)) and not fits(value, element):
                 message = f"a {strip(value)} is never in this, as it holds a {element}"
                 self.error("feel.never-holds", test.span, message)
@@ -355,6 +378,11 @@ class _Checker:
         for binding in bindings:
             self.shadowing([binding.name], binding.span)
             kind = strip(self.infer(binding.source, scope))
+            if binding.until is not None:
+                end = self.infer(binding.until, scope)
+                if not fits(end, kind) or kind not in {NUMBER, DATE, ANY}:
+                    message = f"a loop cannot count from a {kind} to a {strip(end)}"
+                    self.error("feel.operand-type", binding.span, message)
             element = kind.element if isinstance(kind, ListOf | RangeOf) else kind
             scope = ({binding.name: element}, *scope)
         return scope
@@ -403,35 +431,42 @@ class _Checker:
             kinds, arguments = [ListOf(element, nonempty=True)], arguments[:1]
         elif builtin.variadic and kinds and not isinstance(strip(kinds[0]), ListOf):
             kinds = [ListOf(kinds[0], nonempty=strip(kinds[0]) != ANY)]
-        ordered = self.ordered(node, builtin, kinds, arguments)
-        if ordered is None:
+        pairs = list(zip(arguments, kinds, strict=True))
+        fitting: list[tuple[syntax.Node, Type, Type]] | None = None
+        for form in builtin.forms:
+            ordered = _in_order(node, form, pairs)
+            wanted = None if ordered is None else builtin.kinds(form, len(ordered))
+            if ordered is None or wanted is None:
+                continue
+            candidate = [(*pair, kind) for pair, kind in zip(ordered, wanted, strict=True)]
+            if fitting is None or all(fits(kind, parameter) for _, kind, parameter in candidate):
+                fitting = candidate
+        if fitting is None:
             message = f"it is called as {builtin.signature}"
             return self.error("feel.argument-count", node.span, message)
-        wanted = builtin.kinds(len(ordered)) or []
-        for (argument, kind), parameter in zip(ordered, wanted, strict=True):
+        for argument, kind, parameter in fitting:
             if not fits(kind, parameter):
                 message = f"{builtin.name} takes a {strip(parameter)}, and this is a {strip(kind)}"
                 self.error("feel.argument-type", argument.span, message)
-        given = [kind for _, kind in ordered]
-        result = builtin.result_type(given)
+        result = builtin.result_type([kind for _, kind, _ in fitting])
         spoiled = any(
             isinstance(kind, Nullable) and not isinstance(parameter, Nullable)
-            for kind, parameter in zip(given, wanted, strict=True)
+            for _, kind, parameter in fitting
         )
         return nullable(result) if spoiled and not builtin.takes_null else result
 
-    def ordered(
-        self, node: syntax.Call, builtin: Builtin, kinds: list[Type], arguments: list[syntax.Node]
-    ) -> list[tuple[syntax.Node, Type]] | None:
-        """The arguments in the parameters' order; None where they do not fit the parameters."""
-        pairs = list(zip(arguments, kinds, strict=True))
-        if node.names is not None:
-            named = dict(zip(node.names, pairs, strict=True))
-            parameters = [name for name, _ in builtin.parameters]
-            if not named.keys() <= set(parameters):
-                return None
-            pairs = [named[name] for name in parameters if name in named]
-        return pairs if builtin.kinds(len(pairs)) is not None else None
+
+def _in_order(
+    node: syntax.Call, form: Parameters, pairs: list[tuple[syntax.Node, Type]]
+) -> list[tuple[syntax.Node, Type]] | None:
+    """The arguments in the parameters' order; None where they do not name parameters."""
+    if node.names is None:
+        return pairs
+    named = dict(zip(node.names, pairs, strict=True))
+    parameters = [name for name, _ in form]
+    if not named.keys() <= set(parameters):
+        return None
+    return [named[name] for name in parameters if name in named]
 
 
 def _refined(element: Type, predicate: syntax.Node) -> Type:
@@ -451,11 +486,11 @@ def _arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:
     if operator == "+" and left == right == STRING:
         return STRING
     if operator in {"+", "-"}:
-        if left == DATE and right in _DURATIONS:
-            return DATE
-        if operator == "+" and left in _DURATIONS and right == DATE:
-            return DATE
-        if operator == "-" and left == right == DATE:
+        if right in _MOVES.get(left, ()):
+            return left
+        if operator == "+" and left in _MOVES.get(right, ()):
+            return right
+        if operator == "-" and (left == right == TIME or {left, right} <= {DATE, DATE_TIME}):
             return DAYS_DURATION
         return left if left == right and left in _DURATIONS else None
     if operator == "/" and left == right and left in _DURATIONS:

@@ -2,6 +2,13 @@
 
 from typing import Any
 
+from tuppence.feel.values import (
+    SECOND_NANOSECONDS,
+    DateTime,
+    Time,
+    local_nanoseconds,
+)
+
 
 def equal(left: Any, right: Any) -> bool | None:
     """True or false, or None where the values are of kinds that cannot be compared."""
@@ -13,8 +20,32 @@ def equal(left: Any, right: Any) -> bool | None:
         )
     if type(left) is not type(right):
         return None
+    if isinstance(left, Time | DateTime):
+        a, b = instants(left, right)
+        return (
+            None if a is None or b is None else a // SECOND_NANOSECONDS == b // SECOND_NANOSECONDS
+        )
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(
             equal(value, right[name]) is True for name, value in left.items()
         )
     return bool(left == right)
+
+
+def instants(left: Time | DateTime, right: Time | DateTime) -> tuple[int | None, int | None]:
+    """Both on one clock, in nanoseconds: UTC where both know it, else the local one.
+
+    None for both where one knows its offset and the other does not. Times in zones have no offset
+    without a day, and are compared within one zone only.
+    """
+    clocks = [
+        value.nanosecond if isinstance(value, Time) else local_nanoseconds(value)
+        for value in (left, right)
+    ]
+    if left.offset is None and right.offset is None:
+        return (clocks[0], clocks[1]) if left.zone == right.zone else (None, None)
+    if left.offset is None or right.offset is None:
+        return None, None
+    offsets = (left.offset, right.offset)
+    utc = [clock - o * SECOND_NANOSECONDS for clock, o in zip(clocks, offsets, strict=True)]
+    return utc[0], utc[1]

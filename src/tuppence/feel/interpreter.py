@@ -6,90 +6,34 @@ made: `today() - @"P90D"` is one date by the time a million transactions are com
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
+from tuppence.feel.frames import (
+    MAXIMUM_CALLS,
+    STEPS,
+    Constant,
+    Frame,
+    OutOfBudget,
+    Run,
+    Session,
+    elements,
+    truth,
+)
+from tuppence.feel.invocation import call_builtin, in_order
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin, is_instance
-from tuppence.feel.library.temporal import weekday
+from tuppence.feel.loops import Source, scopes
 from tuppence.feel.operators import ORDERED, ORDERINGS, arithmetic, compare, negate, passes
+from tuppence.feel.properties import property_of
 from tuppence.feel.rows import RowField, Rows, write_out
-from tuppence.feel.types import ListOf, Nullable, Type, strip
-from tuppence.feel.values import (
-    DAY_NANOSECONDS,
-    SECOND_NANOSECONDS,
-    Date,
-    DaysDuration,
-    Function,
-    Range,
-    YearsDuration,
-    civil,
-    type_name,
-)
-
-STEPS: Final = 1_000_000
-"""How many elements one evaluation may visit before it is stopped."""
-
-MAXIMUM_CALLS: Final = 100
-"""How deep functions written in FEEL may call each other."""
+from tuppence.feel.values import DateTime, Function, Range, type_name
 
 Record = Callable[[syntax.Node, Any], None]
-Run = Callable[["Frame"], Any]
 RowsFilter = Callable[[Rows, "Frame"], Rows | None]
-
-
-@dataclass(slots=True)
-class Session:
-    """What one evaluation has used up and met so far."""
-
-    steps: int = STEPS
-    calls: int = 0
-    findings: dict[tuple[str, Span], Diagnostic] = field(default_factory=dict)
-
-    def report(self, code: str, span: Span, message: str) -> None:
-        """Note an error; the same one at the same place only once."""
-        self.findings.setdefault((code, span), Diagnostic(code, span, message))
-
-    def spend(self, steps: int) -> None:
-        """Count visited elements.
-
-        Raises:
-            OutOfBudget: There were too many.
-        """
-        self.steps -= steps
-        if self.steps < 0:
-            raise OutOfBudget
-
-
-class OutOfBudget(Exception):  # noqa: N818 - a signal inside this module, never seen outside
-    """The evaluation took more steps than it may."""
-
-
-class Frame:
-    """The names of one scope, and the scope around it."""
-
-    __slots__ = ("names", "parent", "session")
-
-    def __init__(self, names: Mapping[str, Any], parent: "Frame | None", session: Session) -> None:
-        self.names = names
-        self.parent = parent
-        self.session = session
-
-
-class Constant:
-    """A run whose value is known already."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __call__(self, _: Frame) -> Any:
-        """The value, whatever the frame."""
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +66,7 @@ class Expression:
 def compile_expression(
     tree: syntax.Node,
     *,
-    today: Date | None = None,
+    now: DateTime | None = None,
     names: frozenset[str] = frozenset(),
     record: Record | None = None,
 ) -> Expression:
@@ -130,11 +74,11 @@ def compile_expression(
 
     Args:
         tree: From the parser.
-        today: The value of `today()`.
+        now: The value of `now()`; its day is the value of `today()`.
         names: The names in its surroundings; one that is spelled like a built-in hides it.
         record: Called with each part and its value while running, outside of loops.
     """
-    return Expression(tree, _Compiler(today, names | _defined_in(tree), record).compile(tree))
+    return Expression(tree, _Compiler(now, names | _defined_in(tree), record).compile(tree))
 
 
 def _defined_in(tree: syntax.Node) -> frozenset[str]:
@@ -150,21 +94,9 @@ def _defined_in(tree: syntax.Node) -> frozenset[str]:
     return frozenset(names)
 
 
-def _truth(value: Any) -> bool | None:
-    """The value if it is a boolean: everything else counts as null in logic."""
-    return value if value is True or value is False else None
-
-
-def _elements(value: Any) -> list[Any]:
-    """A list as it is, null as the empty list, anything else as a list of one."""
-    if isinstance(value, list):
-        return value
-    return [] if value is None else [value]
-
-
 class _Compiler:
-    def __init__(self, today: Date | None, names: frozenset[str], record: Record | None) -> None:
-        self.today = today
+    def __init__(self, now: DateTime | None, names: frozenset[str], record: Record | None) -> None:
+        self.now = now
         self.hidden = names & BUILTINS.keys()
         self.record = record
         self.loops = 0
@@ -282,7 +214,7 @@ class _Compiler:
                 return value[name]
             if value is None:
                 return None
-            found, result = _property(value, name)
+            found, result = property_of(value, name)
             if not found:
                 message = f"{type_name(value)} has no {name}"
                 frame.session.report("feel.unknown-field", span, message)
@@ -312,7 +244,7 @@ class _Compiler:
             return Frame(item if type(item) is dict else {}, frame, frame.session)
 
         def run(frame: Frame) -> Any:
-            items = _elements(base(frame))
+            items = elements(base(frame))
             frame.session.spend(len(items) + 1)
             if isinstance(items, Rows) and items:
                 fields, fast = written.get(id(items.fields), (None, None))
@@ -411,12 +343,22 @@ class _Compiler:
         return self.guarded(node.span, inside, value, low, high)
 
     def contained(self, node: syntax.In) -> Run:
-        value, tests = self.compile(node.value), [self.compile(test) for test in node.tests]
+        value = self.compile(node.value)
+        tests = [(self.compile(test), _asks(test)) for test in node.tests]
 
         def run(frame: Frame) -> Any:
             item = value(frame)
-            results = [passes(item, test(frame)) for test in tests]
-            return True if True in results else (None if None in results else False)
+            inner = Frame({"?": item}, frame, frame.session)
+            results: list[bool | None] = []
+            for test, asks in tests:
+                wanted = test(inner)
+                results.append(truth(wanted) if asks else passes(item, wanted))
+            if True in results:
+                return True
+            if None in results:
+                frame.session.report("feel.operand-type", node.span, "it cannot be compared")
+                return None
+            return False
 
         return run
 
@@ -445,16 +387,23 @@ class _Compiler:
         low = Constant(None) if node.low is None else self.compile(node.low)
         high = Constant(None) if node.high is None else self.compile(node.high)
         closed = (node.low_closed, node.high_closed)
-        return lambda frame: Range(low(frame), high(frame), *closed)
+
+        def made(start: Any, end: Any) -> Range:
+            if start is not None and end is not None and compare(">", start, end):
+                raise FeelError("feel.operand-type", "the range ends before it begins")
+            return Range(start, end, *closed, node.unary)
+
+        return self.guarded(node.span, made, low, high)
 
     # -- loops ---------------------------------------------------------------------------------
 
-    def sources(self, bindings: Sequence[syntax.Binding]) -> list[tuple[str, Run]]:
-        first, *others = bindings
-        return [
-            (first.name, self.compile(first.source)),
-            *((binding.name, self.in_loop(binding.source)) for binding in others),
-        ]
+    def sources(self, bindings: Sequence[syntax.Binding]) -> list[Source]:
+        made: list[Source] = []
+        for binding in bindings:
+            compile_ = self.in_loop if made else self.compile
+            until = None if binding.until is None else compile_(binding.until)
+            made.append(Source(binding.name, binding.span, compile_(binding.source), until))
+        return made
 
     def loop(self, node: syntax.For) -> Run:
         sources, body = self.sources(node.iterators), self.in_loop(node.body)
@@ -462,8 +411,12 @@ class _Compiler:
         def run(frame: Frame) -> list[Any] | None:
             results: list[Any] = []
             outer = Frame({"partial": results}, frame, frame.session)
-            for scope in _scopes(sources, outer):
-                results.append(body(scope))  # noqa: PERF401 - `partial` shows the list as it grows
+            try:
+                for scope in scopes(sources, outer):
+                    results.append(body(scope))  # noqa: PERF401 - `partial` shows it as it grows
+            except FeelError as error:
+                frame.session.report(error.code, node.span, error.message)
+                return None
             return results
 
         return run
@@ -474,11 +427,15 @@ class _Compiler:
 
         def run(frame: Frame) -> Any:
             known = True
-            for scope in _scopes(sources, frame):
-                held = _truth(body(scope))
-                if held is decisive:
-                    return decisive
-                known = known and held is not None
+            try:
+                for scope in scopes(sources, frame):
+                    held = truth(body(scope))
+                    if held is decisive:
+                        return decisive
+                    known = known and held is not None
+            except FeelError as error:
+                frame.session.report(error.code, node.span, error.message)
+                return None
             return not decisive if known else None
 
         return run
@@ -512,9 +469,9 @@ class _Compiler:
         arguments = [self.compile(argument) for argument in node.arguments]
         function, span, names = node.function, node.span, node.names
         if isinstance(function, syntax.Name) and self.is_builtin(function.name):
-            if function.name == "today" and self.today is not None:
-                return Constant(self.today)
-            return _call_builtin(BUILTINS[function.name], arguments, names, span)
+            if function.name in {"today", "now"} and self.now is not None and not arguments:
+                return Constant(self.now.date if function.name == "today" else self.now)
+            return call_builtin(BUILTINS[function.name], arguments, names, span)
         # A definition that is called where it stands is a domain function, expanded: its parts
         # are of no interest to a trace, as they have no place in the text.
         callee = self.compile(function)
@@ -522,13 +479,13 @@ class _Compiler:
         def run(frame: Frame) -> Any:
             called = callee(frame)
             if isinstance(called, Builtin):
-                return _call_builtin(called, arguments, names, span)(frame)
+                return call_builtin(called, arguments, names, span)(frame)
             if not isinstance(called, Function):
                 message = f"{type_name(called)} cannot be called"
                 frame.session.report("feel.unknown-function", span, message)
                 return None
             values = [argument(frame) for argument in arguments]
-            ordered = _in_order(called.parameters, names, values)
+            ordered = in_order(called.parameters, names, values)
             if ordered is None or len(ordered) != len(called.parameters):
                 message = f"the function takes {', '.join(called.parameters) or 'no arguments'}"
                 frame.session.report("feel.argument-count", span, message)
@@ -582,112 +539,6 @@ def _at(position: Any, items: list[Any]) -> Any:
     return None
 
 
-def _scopes(sources: list[tuple[str, Run]], frame: Frame) -> Any:
-    """A frame for each combination of the sources' elements, the last source fastest."""
-    (name, source), *others = sources
-    value = source(frame)
-    for item in _range_elements(value) if isinstance(value, Range) else _elements(value):
-        frame.session.spend(1)
-        scope = Frame({name: item}, frame, frame.session)
-        if others:
-            yield from _scopes(others, scope)
-        else:
-            yield scope
-
-
-def _range_elements(interval: Range) -> Any:
-    """The whole numbers or the days of a range, downwards where it is written so."""
-    low, high = interval.low, interval.high
-    if type(low) is not type(high) or type(low) not in {Decimal, Date}:
-        return
-    start, end = (
-        int(low[0] if type(low) is Date else low),
-        int(high[0] if type(high) is Date else high),
-    )
-    step = 1 if start <= end else -1
-    for number in range(start, end + step, step):
-        yield Date(number) if type(low) is Date else Decimal(number)
-
-
-def _property(value: Any, name: str) -> tuple[bool, Any]:
-    """Whether the value has such a property, and it (DMN 1.5, table 65)."""
-    match value:
-        case Date():
-            year, month, day = civil(value.day)
-            known = {"year": year, "month": month, "day": day, "weekday": weekday(value)}
-        case DaysDuration():
-            sign = -1 if value.nanoseconds < 0 else 1
-            days, rest = divmod(abs(value.nanoseconds), DAY_NANOSECONDS)
-            seconds = rest // SECOND_NANOSECONDS
-            parts = (days, seconds // 3600, seconds // 60 % 60, seconds % 60)
-            names = ("days", "hours", "minutes", "seconds")
-            known = {n: sign * part for n, part in zip(names, parts, strict=True)}
-        case YearsDuration():
-            sign = -1 if value.months < 0 else 1
-            years, months = divmod(abs(value.months), 12)
-            known = {"years": sign * years, "months": sign * months}
-        case Range():
-            ends = {"start": value.low, "end": value.high}
-            ends |= {"start included": value.low_closed, "end included": value.high_closed}
-            return name in ends, ends.get(name)
-        case _:
-            return False, None
-    return name in known, Decimal(known[name]) if name in known else None
-
-
-def _in_order(
-    parameters: Sequence[str], names: Sequence[str] | None, values: list[Any]
-) -> list[Any] | None:
-    """Named arguments put into the parameters' order; None where a name does not exist."""
-    if names is None:
-        return values
-    given = dict(zip(names, values, strict=True))
-    if not given.keys() <= set(parameters) or len(given) != len(values):
-        return None
-    last = max(parameters.index(name) for name in given)
-    return [given.get(name) for name in parameters[: last + 1]]
-
-
-def _call_builtin(
-    builtin: Builtin, arguments: list[Run], names: Sequence[str] | None, span: Span
-) -> Run:
-    parameters = [name for name, _ in builtin.parameters]
-    call, listing = builtin.call, builtin.variadic and names is None
-
-    def run(frame: Frame) -> Any:
-        values = [argument(frame) for argument in arguments]
-        if listing and not (
-            len(values) == 1 and (values[0] is None or isinstance(values[0], list))
-        ):
-            values = [values]
-        ordered = _in_order(parameters, names, values)
-        kinds = None if ordered is None else builtin.kinds(len(ordered))
-        if ordered is None or kinds is None:
-            message = f"it is called as {builtin.signature}"
-            frame.session.report("feel.argument-count", span, message)
-            return None
-        try:
-            fitted = [_fit(v, k, builtin) for v, k in zip(ordered, kinds, strict=True)]
-            return call(*fitted)
-        except FeelError as error:
-            frame.session.report(error.code, span, error.message)
-            return None
-
-    return run
-
-
-def _fit(value: Any, kind: Type, builtin: Builtin) -> Any:
-    """The argument as the parameter wants it: null, lists of one and single values considered."""
-    if value is None:
-        if builtin.takes_null or isinstance(kind, Nullable):
-            return None
-        raise FeelError("feel.null-operand", f"{builtin.name} was given null")
-    wanted = strip(kind)
-    if isinstance(wanted, ListOf):
-        return value if isinstance(value, list) else [value]
-    if isinstance(value, list) and len(value) == 1 and not is_instance(value, wanted):
-        value = value[0]
-    if is_instance(value, wanted):
-        return value
-    message = f"{builtin.name} takes {wanted}, and {type_name(value)} was given"
-    raise FeelError("feel.argument-type", message)
+def _asks(test: syntax.Node) -> bool:
+    """Whether a test speaks of the value itself, as `?`, and so is a condition."""
+    return any(isinstance(part, syntax.Name) and part.name == "?" for part in syntax.walk(test))

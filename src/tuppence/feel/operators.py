@@ -6,15 +6,19 @@ from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
 from tuppence.feel.diagnostics import FeelError
-from tuppence.feel.equality import equal
+from tuppence.feel.equality import equal, instants
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.values import (
     DAY_NANOSECONDS,
     Date,
+    DateTime,
     DaysDuration,
     Range,
+    Time,
     YearsDuration,
     add_months,
+    date_time,
+    shifted,
     type_name,
 )
 
@@ -25,6 +29,7 @@ ORDERINGS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+MAXIMUM_TEXT: Final = 1_000_000
 _NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
     "+": CONTEXT.add,
     "-": CONTEXT.subtract,
@@ -45,8 +50,13 @@ def compare(symbol: str, left: Any, right: Any) -> bool:
         if same is None:
             raise _incomparable(symbol, left, right)
         return same if symbol == "=" else not same
-    if type(left) is type(right) and type(left) in ORDERED:
-        return bool(ORDERINGS[symbol](left, right))
+    if type(left) is type(right):
+        if type(left) in ORDERED:
+            return bool(ORDERINGS[symbol](left, right))
+        if isinstance(left, Time | DateTime):
+            a, b = instants(left, right)
+            if a is not None and b is not None:
+                return bool(ORDERINGS[symbol](a, b))
     raise _incomparable(symbol, left, right)
 
 
@@ -76,6 +86,12 @@ def arithmetic(symbol: str, left: Any, right: Any) -> Any:
     return result
 
 
+def _short(text: str) -> str:
+    if len(text) > MAXIMUM_TEXT:
+        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
+    return text
+
+
 def _number(symbol: str, left: Decimal, right: Decimal) -> Decimal:
     try:
         return _NUMERIC[symbol](left, right)
@@ -89,19 +105,19 @@ def _temporal(symbol: str, left: Any, right: Any) -> Any:
     """Table 56 to 58: dates and durations, and texts put together; None where undefined."""
     match symbol, left, right:
         case "+", str(), str():
-            return left + right
-        case "+", Date(), DaysDuration():
-            return Date((left.day * DAY_NANOSECONDS + right.nanoseconds) // DAY_NANOSECONDS)
-        case "-", Date(), DaysDuration():
-            return Date((left.day * DAY_NANOSECONDS - right.nanoseconds) // DAY_NANOSECONDS)
-        case "+", Date(), YearsDuration():
-            return add_months(left, right.months)
-        case "-", Date(), YearsDuration():
-            return add_months(left, -right.months)
-        case "+", DaysDuration() | YearsDuration(), Date():
-            return _temporal("+", right, left)
+            return _short(left + right)
+        case "+" | "-", Date() | Time() | DateTime(), DaysDuration() | YearsDuration():
+            return _moved(left, right if symbol == "+" else negate(right))
+        case "+", DaysDuration() | YearsDuration(), Date() | Time() | DateTime():
+            return _moved(right, left)
+        case "-", Time(), Time():
+            a, b = instants(left, right)
+            return None if a is None or b is None else DaysDuration(a - b)
         case "-", Date(), Date():
             return DaysDuration((left.day - right.day) * DAY_NANOSECONDS)
+        case "-", Date() | DateTime(), Date() | DateTime():
+            a, b = instants(_at_midnight(left), _at_midnight(right))
+            return None if a is None or b is None else DaysDuration(a - b)
         case _, (DaysDuration() | YearsDuration()) as duration, Decimal():
             return _scale(symbol, duration, right)
         case "*", Decimal(), DaysDuration() | YearsDuration():
@@ -111,6 +127,27 @@ def _temporal(symbol: str, left: Any, right: Any) -> Any:
         case _, YearsDuration(), YearsDuration():
             return _durations(symbol, YearsDuration, left.months, right.months)
     return None
+
+
+def _moved(value: Any, by: DaysDuration | YearsDuration) -> Any:
+    """A date, a time, or both, later by a duration; None where that is not defined."""
+    if isinstance(by, YearsDuration):
+        if isinstance(value, Date):
+            return add_months(value, by.months)
+        if isinstance(value, DateTime):
+            day = add_months(value.date, by.months).day
+            return date_time(day, value.nanosecond, value.offset, value.zone)
+        return None
+    if isinstance(value, Date):
+        return Date((value.day * DAY_NANOSECONDS + by.nanoseconds) // DAY_NANOSECONDS)
+    if isinstance(value, Time):
+        return value._replace(nanosecond=(value.nanosecond + by.nanoseconds) % DAY_NANOSECONDS)
+    return shifted(value, by.nanoseconds)
+
+
+def _at_midnight(value: Date | DateTime) -> DateTime:
+    """A date counts as its beginning in UTC beside a date and time (DMN 1.5, 10.3.2.3.6)."""
+    return DateTime(value.day, 0, 0) if isinstance(value, Date) else value
 
 
 def _scale(symbol: str, duration: DaysDuration | YearsDuration, factor: Decimal) -> Any:
@@ -152,14 +189,10 @@ def passes(value: Any, test: Any) -> bool | None:
 
 def in_range(value: Any, interval: Range) -> bool | None:
     """Whether the value lies in the interval; None where it cannot be compared with the ends."""
-    for end, closed, symbol in (
-        (interval.low, interval.low_closed, ">"),
-        (interval.high, interval.high_closed, "<"),
-    ):
-        if end is None:
-            continue
-        if type(end) is not type(value) or type(value) not in ORDERED:
-            return None
-        if not ORDERINGS[symbol + "=" if closed else symbol](value, end):
-            return False
-    return True
+    try:
+        low, high = interval.low, interval.high
+        above = low is None or compare(">=" if interval.low_closed else ">", value, low)
+        below = high is None or compare("<=" if interval.high_closed else "<", value, high)
+    except FeelError:
+        return None
+    return above and below

@@ -14,7 +14,7 @@ from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, tokenize
 from tuppence.feel.types import ANY, FUNCTION, NAMED_TYPES, ContextOf, ListOf, RangeOf, Type
-from tuppence.feel.values import parse_date, parse_duration
+from tuppence.feel.values import parse_temporal
 
 MAXIMUM_DEPTH: Final = 90
 MAXIMUM_LENGTH: Final = 20_000
@@ -66,6 +66,35 @@ def _depth(node: syntax.Node) -> int:
     return depth
 
 
+def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
+    """The condition that unary tests make of the value `?` (DMN 1.5, 10.3.1.2, rule 7 and on).
+
+    Args:
+        text: Tests with commas between them, `not(…)` around such, or `-`, which any value passes.
+        names: As in `parse`.
+
+    Raises:
+        FeelSyntaxError: The text is not unary tests.
+    """
+    parser = _Parser(text, names)
+    whole = Span(0, len(text))
+    if [token.text for token in parser.tokens] == ["-", ""]:
+        return syntax.Literal(whole, value=True)
+    negated = [token.text for token in parser.tokens[:2]] == ["not", "("]
+    parser.position = 2 if negated else 0
+    tests = [parser.test()]
+    while parser.accept(","):
+        tests.append(parser.test())
+    if negated:
+        parser.expect(")")
+    if not parser.at_end():
+        raise parser.unexpected(", or the end")
+    passed = syntax.In(whole, syntax.Name(whole, "?"), tuple(tests))
+    if not negated:
+        return passed
+    return syntax.Call(whole, syntax.Name(whole, "not"), (passed,))
+
+
 class _Parser:
     def __init__(self, text: str, names: Iterable[str]) -> None:
         self.text = text
@@ -74,7 +103,7 @@ class _Parser:
         self.depth = 0
         self.closing_range = False
         self.names: dict[str, list[tuple[str, ...]]] = {}
-        for name in (*names, "start included", "end included"):  # the last two are of ranges
+        for name in (*names, "start included", "end included", "time offset"):  # of values
             self.declare(name)
 
     # -- names ---------------------------------------------------------------------------------
@@ -311,7 +340,7 @@ class _Parser:
             return self.context()
         if self.sees("(", "[", "]"):
             return self.bracketed()
-        if self.sees(*_COMPARISONS) and not self.sees("!="):
+        if self.sees(*_COMPARISONS):
             return self.unary_comparison()
         raise self.unexpected("a value")
 
@@ -322,11 +351,13 @@ class _Parser:
         end = self.binary(_COMPARING + 1)
         span = Span(start, end.span.end)
         closed = operator.endswith("=")
-        if operator == "=":
-            return syntax.RangeLiteral(span, end, end, low_closed=True, high_closed=True)
-        if operator.startswith(">"):
-            return syntax.RangeLiteral(span, end, None, low_closed=closed, high_closed=False)
-        return syntax.RangeLiteral(span, None, end, low_closed=False, high_closed=closed)
+        if operator == "!=":
+            value = syntax.Name(Span(start, start + 2), "?")
+            return syntax.Comparison(span, "!=", value, end)
+        low = None if operator.startswith("<") else end
+        high = None if operator.startswith(">") else end
+        below, above = closed and low is not None, closed and high is not None
+        return syntax.RangeLiteral(span, low, high, below, above, unary=True)
 
     def bracketed(self) -> syntax.Node:
         """A parenthesis, a list, or a range: all begin with a bracket."""
@@ -362,15 +393,14 @@ class _Parser:
     def at_literal(self) -> syntax.Node:
         start = self.advance().span.start
         if self.token.kind is not TokenKind.STRING:
-            raise self.unexpected('a date or duration in quotes, as in @"2026-03-31"')
+            raise self.unexpected('a date or duration in quotes, as in @"2026-03-31",')
         text = self.advance().text
         span = Span(start, self.previous_end)
-        value = parse_date(text) or parse_duration(text)
-        if value is None and ("T" in text or ":" in text) and not text.lstrip("-").startswith("P"):
-            raise self.unsupported(span, "a time of day")
+        value = parse_temporal(text)
         if value is None:
             hint = 'a date is written @"2026-03-31", a duration @"P90D" or @"P1Y"'
-            raise self.error(span, f'@"{text}" is neither a date nor a duration', hint)
+            message = f'@"{text}" is neither a date, a time nor a duration'
+            raise self.error(span, message, hint)
         return syntax.Literal(span, value)
 
     def context(self) -> syntax.Node:
@@ -411,11 +441,9 @@ class _Parser:
             name = self.name_until("in")
             self.expect("in")
             source = self.expression()
-            if self.accept(".."):
-                high = self.expression()
-                span = Span(source.span.start, high.span.end)
-                source = syntax.RangeLiteral(span, source, high, low_closed=True, high_closed=True)
-            bindings.append(syntax.Binding(Span(start, source.span.end), name, source))
+            until = self.expression() if self.accept("..") else None
+            span = Span(start, self.previous_end)
+            bindings.append(syntax.Binding(span, name, source, until))
         return tuple(bindings)
 
     def for_expression(self) -> syntax.Node:

@@ -113,11 +113,12 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """`name in source` of a for, some or every."""
+    """`name in source` of a for, some or every; `name in source..until` counts up or down."""
 
     span: Span = dataclasses.field(compare=False)
     name: str
     source: "Node"
+    until: "Node | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,14 @@ class ContextLiteral:
 
 @dataclass(frozen=True, slots=True)
 class RangeLiteral:
-    """`[low..high]` and its kin; None as an end comes from `< high`, `>= low` and the like."""
+    """`[low..high]` and its kin; `unary` if written `< high`, `>= low`, where an end is None."""
 
     span: Span
     low: "Node | None"
     high: "Node | None"
     low_closed: bool
     high_closed: bool
+    unary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,8 @@ def children(node: Node) -> Iterator[Node]:
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Binding):
                 yield part.source
+                if part.until is not None:
+                    yield part.until
             elif isinstance(part, Node):
                 yield part
 
@@ -241,7 +245,8 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
 
     def renewed(value: Any) -> Any:
         if isinstance(value, Binding):
-            return dataclasses.replace(value, source=transform(value.source, change))
+            until = None if value.until is None else transform(value.until, change)
+            return dataclasses.replace(value, source=transform(value.source, change), until=until)
         if isinstance(value, Node):
             return transform(value, change)
         if isinstance(value, tuple) and not isinstance(value, Span):

@@ -64,6 +64,8 @@ BOOLEAN: Final = Simple("boolean")
 NUMBER: Final = Simple("number")
 STRING: Final = Simple("string")
 DATE: Final = Simple("date")
+TIME: Final = Simple("time")
+DATE_TIME: Final = Simple("date and time")
 DAYS_DURATION: Final = Simple("days and time duration")
 YEARS_DURATION: Final = Simple("years and months duration")
 FUNCTION: Final = Simple("function")
@@ -74,6 +76,8 @@ NAMED_TYPES: Final[Mapping[str, Type]] = {
     "number": NUMBER,
     "string": STRING,
     "date": DATE,
+    "time": TIME,
+    "date and time": DATE_TIME,
     "days and time duration": DAYS_DURATION,
     "years and months duration": YEARS_DURATION,
 }

@@ -3,7 +3,9 @@
 null is None, boolean bool, number Decimal, string str, list list, context dict.
 """
 
+import datetime
 import re
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,9 +14,15 @@ from typing import Any, Final, NamedTuple
 DAY_NANOSECONDS: Final = 86_400_000_000_000
 SECOND_NANOSECONDS: Final = 1_000_000_000
 
-_DATE = re.compile(r"(-?\d{4,9})-(\d\d)-(\d\d)")
+_DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d\d)-(\d\d)", re.ASCII)
+_TIME = re.compile(
+    r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?"
+    r"(?:(Z|([+-])(\d\d):(\d\d)(?::(\d\d))?)|@([A-Za-z0-9_+\-/]+))?",
+    re.ASCII,
+)
 _DURATION = re.compile(
-    r"(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,9}))?S)?)?"
+    r"(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,9})\d*)?S)?)?",
+    re.ASCII,
 )
 
 
@@ -29,6 +37,75 @@ class Date(NamedTuple):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+class Time(NamedTuple):
+    """A time of day, perhaps at an offset from UTC or in a zone.
+
+    Attributes:
+        nanosecond: Of the day.
+        offset: Seconds east of UTC; None where it is not known, as in a zone without a date.
+        zone: Name in the time zone database, or empty.
+    """
+
+    nanosecond: int
+    offset: int | None = None
+    zone: str = ""
+
+    def __str__(self) -> str:
+        seconds, nanoseconds = divmod(self.nanosecond, SECOND_NANOSECONDS)
+        minutes, second = divmod(seconds, 60)
+        hour, minute = divmod(minutes, 60)
+        fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
+        return f"{hour:02d}:{minute:02d}:{second:02d}{fraction}{_zone_text(self)}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class DateTime(NamedTuple):
+    """A day and a time of day, perhaps at an offset from UTC or in a zone.
+
+    Attributes:
+        day: Days since 1970-01-01.
+        nanosecond: Of the day.
+        offset: Seconds east of UTC; None where neither offset nor zone is known.
+        zone: Name in the time zone database, or empty.
+    """
+
+    day: int
+    nanosecond: int
+    offset: int | None = None
+    zone: str = ""
+
+    @property
+    def date(self) -> Date:
+        """Its day."""
+        return Date(self.day)
+
+    @property
+    def time(self) -> Time:
+        """Its time of day; in a zone the offset is left out, as it depends on the day."""
+        return Time(self.nanosecond, None if self.zone else self.offset, self.zone)
+
+    def __str__(self) -> str:
+        return f"{self.date}T{self.time}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _zone_text(value: Time) -> str:
+    if value.zone:
+        return f"@{value.zone}"
+    if value.offset is None:
+        return ""
+    if value.offset == 0:
+        return "Z"
+    minutes, seconds = divmod(abs(value.offset), 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{'-' if value.offset < 0 else '+'}{hours:02d}:{minutes:02d}"
+    return f"{text}:{seconds:02d}" if seconds else text
 
 
 class DaysDuration(NamedTuple):
@@ -71,12 +148,21 @@ class YearsDuration(NamedTuple):
 
 
 class Range(NamedTuple):
-    """An interval; None as an end means unbounded."""
+    """An interval.
+
+    Attributes:
+        low: None where it has no lower end.
+        high: None where it has no upper end.
+        low_closed: Whether the lower end belongs to it.
+        high_closed: Whether the upper end belongs to it.
+        unary: Written as a comparison, `> 5`; no such range equals one that is written out.
+    """
 
     low: Any
     high: Any
     low_closed: bool
     high_closed: bool
+    unary: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +176,41 @@ class Function:
 
     parameters: tuple[str, ...]
     call: Callable[[list[Any]], Any]
+
+
+def local_nanoseconds(value: DateTime) -> int:
+    """Nanoseconds since 1970-01-01T00:00:00 on the local clock."""
+    return value.day * DAY_NANOSECONDS + value.nanosecond
+
+
+def shifted(value: DateTime, nanoseconds: int) -> DateTime:
+    """The date and time so much later on the local clock."""
+    day, nanosecond = divmod(local_nanoseconds(value) + nanoseconds, DAY_NANOSECONDS)
+    return date_time(day, nanosecond, value.offset, value.zone)
+
+
+def date_time(day: int, nanosecond: int, offset: int | None = None, zone: str = "") -> DateTime:
+    """A date and time; in a zone the offset follows from the day."""
+    return DateTime(day, nanosecond, _offset_on(zone, day, nanosecond) if zone else offset, zone)
+
+
+def _offset_on(zone: str, day: int, nanosecond: int) -> int:
+    """Seconds east of UTC; far-away years have the rules of the nearest year that Python knows."""
+    year, month, day_of_month = civil(day)
+    near = min(max(year, 2), 9998)
+    day_of_month = min(day_of_month, days_in_month(near, month))
+    seconds = nanosecond // SECOND_NANOSECONDS
+    clock = datetime.datetime(near, month, day_of_month, tzinfo=zoneinfo.ZoneInfo(zone))
+    offset = (clock + datetime.timedelta(seconds=seconds)).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
+def _known_zone(zone: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def civil(day: int) -> tuple[int, int, int]:
@@ -133,6 +254,57 @@ def parse_date(text: str) -> Date | None:
     return make_date(*map(int, found.groups())) if found else None
 
 
+def make_time(
+    hour: int, minute: int, nanosecond: int, offset: int | None = None, zone: str = ""
+) -> Time | None:
+    """The time with so many nanoseconds in its minute, or None where there is no such time."""
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= nanosecond < 60 * SECOND_NANOSECONDS):
+        return None
+    if offset is not None and abs(offset) > 18 * 3600:
+        return None
+    return Time((hour * 60 + minute) * 60 * SECOND_NANOSECONDS + nanosecond, offset, zone)
+
+
+def parse_time(text: str) -> Time | None:
+    """The time written as `hh:mm:ss`, with a fraction, `Z`, an offset or `@Zone`; or None."""
+    found = _TIME.fullmatch(text)
+    if not found:
+        return None
+    hour, minute, second, fraction, offset, sign, hours, minutes, seconds, zone = found.groups()
+    east: int | None = None
+    if offset:
+        east = 0
+        if sign:
+            east = (int(hours) * 60 + int(minutes)) * 60 + int(seconds or 0)
+            east = -east if sign == "-" else east
+    if zone and not _known_zone(zone):
+        return None
+    nanosecond = int(second) * SECOND_NANOSECONDS + int((fraction or "").ljust(9, "0"))
+    return make_time(int(hour), int(minute), nanosecond, east, zone or "")
+
+
+def parse_date_time(text: str) -> DateTime | None:
+    """The date and time written with a `T` between them, or a date alone at midnight; or None."""
+    day_text, has_time, time_text = text.partition("T")
+    date = parse_date(day_text)
+    if date is None:
+        return None
+    if not has_time:
+        return DateTime(date.day, 0)
+    later = time_text.startswith("24:00:00")  # the end of a day is the beginning of the next
+    time = parse_time("00" + time_text[2:] if later else time_text)
+    if time is None:
+        return None
+    return date_time(date.day + later, time.nanosecond, time.offset, time.zone)
+
+
+def parse_temporal(text: str) -> "Date | Time | DateTime | DaysDuration | YearsDuration | None":
+    """What stands behind @, by its form."""
+    if "T" in text and not text.lstrip("-").startswith("P"):
+        return parse_date_time(text)
+    return parse_date(text) or parse_time(text) or parse_duration(text)
+
+
 def add_months(date: Date, months: int) -> Date:
     """The same day of another month, or that month's last day where it is shorter."""
     year, month, day = civil(date.day)
@@ -168,6 +340,8 @@ def type_name(value: object) -> str:
         str: "string",
         dict: "context",
         Date: "date",
+        Time: "time",
+        DateTime: "date and time",
         DaysDuration: "days and time duration",
         YearsDuration: "years and months duration",
         Range: "range",

@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tuppence.feel.library import conversion, lists, numeric, strings, temporal
+from tuppence.feel.library import (
+    contexts,
+    conversion,
+    lists,
+    numeric,
+    ranges,
+    strings,
+    temporal,
+)
 from tuppence.feel.library.builtin import Builtin
 
 BUILTINS: Final[Mapping[str, Builtin]] = MappingProxyType(
     {
         function.name: function
-        for group in (conversion, lists, numeric, strings, temporal)
+        for group in (contexts, conversion, lists, numeric, ranges, strings, temporal)
         for function in group.FUNCTIONS
     }
 )

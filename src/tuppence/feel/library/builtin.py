@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.types import (
     ANY,
     BOOLEAN,
     DATE,
+    DATE_TIME,
     DAYS_DURATION,
+    FUNCTION,
     NULL,
     NUMBER,
     STRING,
+    TIME,
     YEARS_DURATION,
     ContextOf,
     ListOf,
@@ -22,17 +26,23 @@ from tuppence.feel.types import (
     nullable,
     strip,
 )
-from tuppence.feel.values import Date, DaysDuration, Range, YearsDuration
+from tuppence.feel.values import Date, DateTime, DaysDuration, Function, Range, Time, YearsDuration
 
 _CLASSES: dict[Type, type] = {
     BOOLEAN: bool,
     DATE: Date,
+    DATE_TIME: DateTime,
+    TIME: Time,
     DAYS_DURATION: DaysDuration,
     NUMBER: Decimal,
     NULL: type(None),
     STRING: str,
     YEARS_DURATION: YearsDuration,
 }
+
+
+Parameters = tuple[tuple[str, Type], ...]
+"""Names and types of parameters, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class Builtin:
     Attributes:
         name: As written in FEEL.
         parameters: Names and types, in order.
+        others: Further lists of parameters that it can be called with, all of them needed.
         result: Type of the value, or how it follows from the arguments' types.
         call: Takes the arguments as FEEL values; raises FeelError where the value is null for a
             reason that the author should be told.
@@ -53,7 +64,7 @@ class Builtin:
     """
 
     name: str
-    parameters: tuple[tuple[str, Type], ...]
+    parameters: Parameters
     result: Type | Callable[[Sequence[Type]], Type]
     call: Callable[..., Any]
     doc: str
@@ -61,18 +72,21 @@ class Builtin:
     variadic: bool = False
     repeats: bool = False
     takes_null: bool = False
+    others: tuple[Parameters, ...] = ()
 
     @property
-    def fewest(self) -> int:
-        """How many arguments there must be."""
-        return len(self.parameters) if self.required is None else self.required
+    def forms(self) -> tuple[Parameters, ...]:
+        """All lists of parameters, the usual one first."""
+        return (self.parameters, *self.others)
 
-    def kinds(self, count: int) -> list[Type] | None:
-        """Types of the parameters for so many arguments; None where that many cannot be."""
-        kinds = [kind for _, kind in self.parameters]
+    def kinds(self, form: Parameters, count: int) -> list[Type] | None:
+        """Types of a form's parameters for so many arguments; None where that many cannot be."""
+        kinds = [kind for _, kind in form]
+        usual = form is self.parameters
+        fewest = self.required if usual and self.required is not None else len(kinds)
         if self.repeats and count > len(kinds):
             kinds += [kinds[-1]] * (count - len(kinds))
-        return kinds[:count] if self.fewest <= count <= len(kinds) else None
+        return kinds[:count] if fewest <= count <= len(kinds) else None
 
     @property
     def signature(self) -> str:
@@ -106,10 +120,23 @@ def is_instance(value: Any, kind: Type) -> bool:
             end is not None and (kind.element == ANY or is_instance(end, kind.element))
             for end in ends
         )
-    expected = _CLASSES.get(kind)
-    return (
-        callable(value) or hasattr(value, "call") if expected is None else type(value) is expected
-    )
+    if kind == FUNCTION:
+        return isinstance(value, Function | Builtin)
+    return type(value) is _CLASSES[kind]
+
+
+def apply(function: Any, *arguments: Any) -> Any:
+    """Call a function value, be it written in FEEL or built in.
+
+    Raises:
+        FeelError: It takes another number of arguments.
+    """
+    if isinstance(function, Builtin):
+        return function.call(*arguments)
+    if not isinstance(function, Function) or len(function.parameters) != len(arguments):
+        message = f"a function of {len(arguments)} parameters is needed"
+        raise FeelError("feel.argument-count", message)
+    return function.call(list(arguments))
 
 
 def element_of(arguments: Sequence[Type]) -> Type:

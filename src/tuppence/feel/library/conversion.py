@@ -1,43 +1,29 @@
-"""Conversions, and questions about values (DMN 1.5, 10.3.4.1, 10.3.4.2, 10.3.4.9)."""
+"""Conversions, and how values are written (DMN 1.5, 10.3.4.1 and 10.3.4.2)."""
 
 import decimal
+import re
 from decimal import Decimal
 from typing import Any, Final
 
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.numbers import CONTEXT, number_text
-from tuppence.feel.types import (
-    ANY,
-    BOOLEAN,
-    DATE,
-    NUMBER,
-    STRING,
-    YEARS_DURATION,
-    Nullable,
-    nullable,
-)
-from tuppence.feel.values import (
-    Date,
-    DaysDuration,
-    Range,
-    YearsDuration,
-    civil,
-    make_date,
-    parse_date,
-    parse_duration,
-)
+from tuppence.feel.types import ANY, BOOLEAN, NUMBER, STRING, Nullable, nullable
+from tuppence.feel.values import Date, DateTime, DaysDuration, Range, Time, YearsDuration
+
+_PLAIN_NAME: Final = re.compile(r"[^\W\d]\w*(?: \w+)*")
+_GROUPING: Final = (" ", ",", ".")
 
 
 def feel_literal(value: Any) -> str:
     """FEEL text that evaluates to the value; null for functions and ranges, which have none."""
     match value:
-        case Date() | DaysDuration() | YearsDuration():
+        case Date() | Time() | DateTime() | DaysDuration() | YearsDuration():
             return f'@"{value}"'
         case list():
             return f"[{', '.join(map(feel_literal, value))}]"
         case dict():
-            return "{" + ", ".join(f"{n}: {feel_literal(v)}" for n, v in value.items()) + "}"
+            return "{" + ", ".join(f"{_key(n)}: {feel_literal(v)}" for n, v in value.items()) + "}"
         case None | bool() | Decimal() | str():
             return feel_text(value)
     return "null"
@@ -53,18 +39,37 @@ def feel_text(value: Any) -> str:
         case Decimal():
             return number_text(value)
         case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
+            return quoted(value)
         case list():
             return f"[{', '.join(map(feel_text, value))}]"
         case dict():
-            return "{" + ", ".join(f"{name}: {feel_text(v)}" for name, v in value.items()) + "}"
+            return "{" + ", ".join(f"{_key(n)}: {feel_text(v)}" for n, v in value.items()) + "}"
         case Range():
-            ends = ("[" if value.low_closed else "(", "]" if value.high_closed else ")")
-            return f"{ends[0]}{feel_text(value.low)}..{feel_text(value.high)}{ends[1]}"
-        case Date() | DaysDuration() | YearsDuration():
+            return _range_text(value)
+        case Date() | Time() | DateTime() | DaysDuration() | YearsDuration():
             return str(value)
     return "function"
+
+
+def quoted(text: str) -> str:
+    """The text as a literal."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _key(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else quoted(name)
+
+
+def _range_text(value: Range) -> str:
+    if value.unary:
+        symbol = "=" if value.low is not None and value.high is not None else ""
+        if not symbol:
+            symbol = "<" if value.low is None else ">"
+            symbol += "=" if value.high_closed or value.low_closed else ""
+        return f"{symbol} {feel_text(value.high if value.low is None else value.low)}"
+    ends = ("[" if value.low_closed else "(", "]" if value.high_closed else ")")
+    return f"{ends[0]}{feel_text(value.low)}..{feel_text(value.high)}{ends[1]}"
 
 
 def _string(value: Any) -> str | None:
@@ -74,44 +79,18 @@ def _string(value: Any) -> str | None:
 def _number(text: str | None, grouping: str | None = None, point: str | None = None) -> Decimal:
     if text is None:
         raise FeelError("feel.null-operand", "number was given null")
+    if grouping not in {None, *_GROUPING} or point not in {None, ",", "."}:
+        raise FeelError("feel.argument-type", "a separator is a space, a comma or a point")
+    if grouping is not None and grouping == point:
+        raise FeelError("feel.argument-type", "the separators must differ")
     plain = text.replace(grouping, "") if grouping else text
     plain = plain.replace(point, ".") if point else plain
     try:
         if not plain.strip("0123456789+-.eE"):
             return CONTEXT.create_decimal(plain)
-    except decimal.InvalidOperation:
+    except decimal.DecimalException:
         pass
     raise FeelError("feel.conversion", "the text is not a number")
-
-
-def _date(source: Any, month: Decimal | None = None, day: Decimal | None = None) -> Date:
-    date = None
-    if isinstance(source, Date):
-        date = source
-    elif isinstance(source, str):
-        date = parse_date(source)
-    elif isinstance(source, Decimal) and month is not None and day is not None:
-        date = make_date(int(source), int(month), int(day))
-    if date is None:
-        raise FeelError("feel.conversion", "there is no such date")
-    return date
-
-
-def _duration(text: str) -> DaysDuration | YearsDuration:
-    value = parse_duration(text)
-    if value is None:
-        raise FeelError("feel.conversion", "the text is not a duration")
-    return value
-
-
-def _years_and_months(start: Date, end: Date) -> YearsDuration:
-    (y1, m1, d1), (y2, m2, d2) = civil(start.day), civil(end.day)
-    months = (y2 - y1) * 12 + m2 - m1
-    if months > 0 and d2 < d1:
-        months -= 1
-    elif months < 0 and d2 > d1:
-        months += 1
-    return YearsDuration(months)
 
 
 def _not(value: bool | None) -> bool | None:
@@ -129,28 +108,12 @@ FUNCTIONS: Final = (
     ),
     Builtin(
         "number",
-        (("from", STRING), ("grouping separator", STRING), ("decimal separator", STRING)),
+        (("from", STRING),),
         NUMBER,
         _number,
-        "The number that the text writes.",
-        required=1,
+        "The number that the text writes, perhaps with other separators.",
         takes_null=True,
-    ),
-    Builtin(
-        "date",
-        (("from", ANY), ("month", NUMBER), ("day", NUMBER)),
-        DATE,
-        _date,
-        "The date from its text, or from year, month and day.",
-        required=1,
-    ),
-    Builtin("duration", (("from", STRING),), ANY, _duration, "The duration that the text writes."),
-    Builtin(
-        "years and months duration",
-        (("from", DATE), ("to", DATE)),
-        YEARS_DURATION,
-        _years_and_months,
-        "The whole months between two dates.",
+        others=((("from", STRING), ("grouping separator", STRING), ("decimal separator", STRING)),),
     ),
     Builtin("not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "The opposite."),
 )

@@ -1,20 +1,23 @@
 """Functions on lists (DMN 1.5, 10.3.4.4)."""
 
 import collections
-from decimal import Decimal
+import functools
+from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal
 from tuppence.feel.library.builtin import (
     Builtin,
+    apply,
     element_or_null,
     list_of_elements,
     nonempty_list,
     number_or_null,
 )
 from tuppence.feel.numbers import CONTEXT
-from tuppence.feel.types import ANY, BOOLEAN, NUMBER, ListOf, Nullable
+from tuppence.feel.operators import compare
+from tuppence.feel.types import ANY, BOOLEAN, FUNCTION, NUMBER, ListOf, Nullable
 
 _ORDERED: Final = "number, string, date and duration"
 
@@ -84,12 +87,41 @@ def _one_kind(items: list[Any], function: str) -> list[Any]:
     return items
 
 
+def _extreme(items: list[Any], function: str, symbol: str) -> Any:
+    """The first element that no other one is `symbol` of."""
+    found = None
+    for item in _one_kind(items, function):
+        if found is None or compare(symbol, item, found):
+            found = item
+    return found
+
+
 def _minimum(items: list[Any]) -> Any:
-    return min(_one_kind(items, "min"), default=None)
+    return _extreme(items, "min", "<")
 
 
 def _maximum(items: list[Any]) -> Any:
-    return max(_one_kind(items, "max"), default=None)
+    return _extreme(items, "max", ">")
+
+
+def _sort(items: list[Any], precedes: Any = None) -> list[Any]:
+    def order(left: Any, right: Any) -> int:
+        if precedes is None:
+            return compare(">", left, right) - compare("<", left, right)
+        return (apply(precedes, right, left) is True) - (apply(precedes, left, right) is True)
+
+    return sorted(items, key=functools.cmp_to_key(order))
+
+
+def _list_replace(items: list[Any], place: Any, new: Any) -> list[Any]:
+    """Replace at a position, or wherever a function of element and new item is true."""
+    if isinstance(place, Decimal):
+        index = _index(items, place.to_integral_value(ROUND_DOWN), len(items))
+        return [*items[:index], new, *items[index + 1 :]]
+    verdicts = [apply(place, item, new) for item in items]
+    if not all(verdict is True or verdict is False for verdict in verdicts):
+        raise FeelError("feel.argument-type", "the match must be true or false for each element")
+    return [new if verdict else item for item, verdict in zip(items, verdicts, strict=True)]
 
 
 def _all(items: list[Any]) -> bool | None:
@@ -217,8 +249,9 @@ FUNCTIONS: Final = (
         "append",
         (("list", ListOf(ANY)), ("item", Nullable(ANY))),
         nonempty_list,
-        lambda items, item: [*items, item],
-        "The list with an element at its end.",
+        lambda items, *more: [*items, *more],
+        "The list with elements at its end.",
+        repeats=True,
     ),
     Builtin(
         "concatenate",
@@ -249,6 +282,22 @@ FUNCTIONS: Final = (
         list_of_elements,
         _remove,
         "The list without the element at the position.",
+    ),
+    Builtin(
+        "list replace",
+        (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
+        ListOf(ANY),
+        _list_replace,
+        "The list with an element replaced, or all that a function matches.",
+        others=((("list", ListOf(ANY)), ("match", FUNCTION), ("newItem", Nullable(ANY))),),
+    ),
+    Builtin(
+        "sort",
+        (("list", ListOf(ANY)), ("precedes", FUNCTION)),
+        list_of_elements,
+        _sort,
+        "The list in order; a function may say which of two comes first.",
+        required=1,
     ),
     Builtin("reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list backwards."),
     Builtin(

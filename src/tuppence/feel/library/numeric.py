@@ -3,12 +3,12 @@
 import decimal
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.numbers import CONTEXT
-from tuppence.feel.types import BOOLEAN, NUMBER
+from tuppence.feel.types import BOOLEAN, DAYS_DURATION, NUMBER, YEARS_DURATION, strip
 
 _SCALES: Final = range(-6111, 6177)
 
@@ -46,17 +46,29 @@ def _partial(function: Callable[[Decimal], Decimal], wanted: str) -> Callable[[D
     return call
 
 
+def _absolute(value: Any) -> Any:
+    return CONTEXT.abs(value) if isinstance(value, Decimal) else type(value)(abs(value[0]))
+
+
 def _logarithm(value: Decimal) -> Decimal:
     if value <= 0:
         raise InvalidOperation
     return CONTEXT.ln(value)
 
 
-_VALUE: Final = (("n", NUMBER),)
+_VALUE: Final = (("number", NUMBER),)
+_N: Final = (("n", NUMBER),)
 _SCALED: Final = (("n", NUMBER), ("scale", NUMBER))
 
 FUNCTIONS: Final = (
-    Builtin("abs", _VALUE, NUMBER, CONTEXT.abs, "The number without its sign."),
+    Builtin(
+        "abs",
+        _N,
+        lambda kinds: strip(kinds[0]),
+        _absolute,
+        "The number or duration without its sign.",
+        others=((("n", DAYS_DURATION),), (("n", YEARS_DURATION),)),
+    ),
     Builtin("ceiling", _SCALED, NUMBER, _rounder(decimal.ROUND_CEILING), "Rounded up.", required=1),
     Builtin("floor", _SCALED, NUMBER, _rounder(decimal.ROUND_FLOOR), "Rounded down.", required=1),
     Builtin("decimal", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_EVEN), "Rounded half to even."),

@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
+from tuppence.feel import patterns
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.operators import MAXIMUM_TEXT
 from tuppence.feel.types import BOOLEAN, NUMBER, STRING, ListOf, Nullable
 
 
@@ -32,13 +34,41 @@ def _join(texts: list[str | None], delimiter: str | None = None) -> str:
     for text in texts:
         if text is not None and not isinstance(text, str):
             raise FeelError("feel.argument-type", "string join takes texts")
-    return (delimiter or "").join(text for text in texts if text is not None)
+    joined = (delimiter or "").join(text for text in texts if text is not None)
+    if len(joined) > MAXIMUM_TEXT:
+        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
+    return joined
 
 
 _TEXT: Final = (("string", STRING),)
 _MATCH: Final = (("string", STRING), ("match", STRING))
 
+_FLAGS: Final = ("flags", Nullable(STRING))
+
 FUNCTIONS: Final = (
+    Builtin(
+        "matches",
+        (("input", STRING), ("pattern", STRING), _FLAGS),
+        BOOLEAN,
+        patterns.matches,
+        "Whether a regular expression is found in the text.",
+        required=2,
+    ),
+    Builtin(
+        "replace",
+        (("input", STRING), ("pattern", STRING), ("replacement", STRING), _FLAGS),
+        STRING,
+        patterns.replace,
+        "The text with all that a regular expression finds replaced.",
+        required=3,
+    ),
+    Builtin(
+        "split",
+        (("string", STRING), ("delimiter", STRING)),
+        ListOf(STRING),
+        patterns.split,
+        "The parts between what a regular expression finds.",
+    ),
     Builtin(
         "substring",
         (("string", STRING), ("start position", NUMBER), ("length", NUMBER)),
@@ -65,11 +95,10 @@ FUNCTIONS: Final = (
     Builtin("ends with", _MATCH, BOOLEAN, str.endswith, "Whether it ends with the match."),
     Builtin(
         "string join",
-        (("list", ListOf(Nullable(STRING))), ("delimiter", STRING)),
+        (("list", ListOf(Nullable(STRING))), ("delimiter", Nullable(STRING))),
         STRING,
         _join,
         "The texts in one, the delimiter between them.",
         required=1,
-        takes_null=True,
     ),
 )

@@ -1,0 +1,178 @@
+"""Relations between points and ranges (DMN 1.5, 10.3.4.10), and `range` and `is`.
+
+After Allen's interval algebra: a range has a low and a high end, each of which belongs to it or
+not. A point counts as the range that holds only it.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from tuppence.feel import syntax
+from tuppence.feel.diagnostics import FeelError, FeelSyntaxError
+from tuppence.feel.library import temporal
+from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.operators import compare
+from tuppence.feel.parser import parse
+from tuppence.feel.types import ANY, BOOLEAN, STRING, Nullable, RangeOf
+from tuppence.feel.values import DateTime, Range, Time
+
+
+def _span(value: Any) -> Range:
+    if not isinstance(value, Range):
+        return Range(value, value, low_closed=True, high_closed=True)
+    if value.low is None or value.high is None:
+        raise FeelError("feel.argument-type", "a range with two ends is needed")
+    return value
+
+
+def _less(left: Any, right: Any) -> bool:
+    return compare("<", left, right)
+
+
+def _same(left: Any, right: Any) -> bool:
+    return compare("=", left, right)
+
+
+def _before(a: Range, b: Range) -> bool:
+    touching = _same(a.high, b.low) and not (a.high_closed and b.low_closed)
+    return _less(a.high, b.low) or touching
+
+
+def _meets(a: Range, b: Range) -> bool:
+    return _same(a.high, b.low) and a.high_closed and b.low_closed
+
+
+def _starts_earlier(a: Range, b: Range) -> bool:
+    return _less(a.low, b.low) or (_same(a.low, b.low) and a.low_closed and not b.low_closed)
+
+
+def _ends_later(a: Range, b: Range) -> bool:
+    return _less(b.high, a.high) or (_same(a.high, b.high) and a.high_closed and not b.high_closed)
+
+
+def _same_start(a: Range, b: Range) -> bool:
+    return _same(a.low, b.low) and a.low_closed == b.low_closed
+
+
+def _same_end(a: Range, b: Range) -> bool:
+    return _same(a.high, b.high) and a.high_closed == b.high_closed
+
+
+def _includes(a: Range, b: Range) -> bool:
+    return not _starts_earlier(b, a) and not _ends_later(b, a)
+
+
+def _overlaps(a: Range, b: Range) -> bool:
+    return not _before(a, b) and not _before(b, a)
+
+
+def _overlaps_before(a: Range, b: Range) -> bool:
+    return _starts_earlier(a, b) and _overlaps(a, b) and not _ends_later(a, b)
+
+
+def _overlaps_after(a: Range, b: Range) -> bool:
+    return _starts_earlier(b, a) and _overlaps(a, b) and not _ends_later(b, a)
+
+
+def _starts(a: Range, b: Range) -> bool:
+    return _same_start(a, b) and not _ends_later(a, b)
+
+
+def _finishes(a: Range, b: Range) -> bool:
+    return _same_end(a, b) and not _starts_earlier(a, b)
+
+
+def _coincides(a: Range, b: Range) -> bool:
+    return _same_start(a, b) and _same_end(a, b)
+
+
+def _relation(test: Callable[[Range, Range], bool]) -> Callable[[Any, Any], bool]:
+    return lambda left, right: test(_span(left), _span(right))
+
+
+def _turned(test: Callable[[Range, Range], bool]) -> Callable[[Range, Range], bool]:
+    return lambda a, b: test(b, a)
+
+
+def _is(left: Any, right: Any) -> bool:
+    """The very same: of one type and, for times, on one clock too."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, Time | DateTime):
+        return bool(left == right)
+    if left is None:
+        return True
+    try:
+        return compare("=", left, right)
+    except FeelError:
+        return False
+
+
+def _range(text: str) -> Range:
+    """The range that a text writes, with ends that are written out."""
+    try:
+        tree = parse(text, ("date and time",))
+    except FeelSyntaxError:
+        tree = None
+    if not isinstance(tree, syntax.RangeLiteral) or tree.unary:
+        raise FeelError("feel.conversion", "the text is not a range")
+    low, high = (_end(node) for node in (tree.low, tree.high))
+    if type(low) is not type(high) or compare(">", low, high):
+        raise FeelError("feel.conversion", "the ends of the range are in no order")
+    return Range(low, high, tree.low_closed, tree.high_closed)
+
+
+def _end(node: syntax.Node | None) -> Any:
+    """The value of a literal, of a negative number, or of `date("…")` and its kin."""
+    match node:
+        case syntax.Literal(value=value) if value is not None:
+            return value
+        case syntax.Negation(operand=syntax.Literal(value=Decimal() as value)):
+            return -value
+        case syntax.Call(
+            function=syntax.Name(name=name), arguments=(syntax.Literal(value=str() as text),)
+        ) if name in {function.name for function in temporal.FUNCTIONS}:
+            function = next(f for f in temporal.FUNCTIONS if f.name == name)
+            return function.call(text)
+    raise FeelError("feel.conversion", "the ends of the range must be written out")
+
+
+_RANGE: Final = RangeOf(ANY)
+_POINTS: Final = (("point1", ANY), ("point2", ANY))
+_POINT_RANGE: Final = (("point", ANY), ("range", _RANGE))
+_RANGE_POINT: Final = (("range", _RANGE), ("point", ANY))
+_RANGES: Final = (("range1", _RANGE), ("range2", _RANGE))
+
+_RELATIONS: Final = (
+    ("before", (_POINTS, _POINT_RANGE, _RANGE_POINT, _RANGES), _before, "Ends before the other."),
+    ("after", (_POINTS, _POINT_RANGE, _RANGE_POINT, _RANGES), _turned(_before), "Begins after it."),
+    ("meets", (_RANGES,), _meets, "Ends where the other begins."),
+    ("met by", (_RANGES,), _turned(_meets), "Begins where the other ends."),
+    ("overlaps", (_RANGES,), _overlaps, "Has something in common with the other."),
+    ("overlaps before", (_RANGES,), _overlaps_before, "Overlaps, and begins earlier."),
+    ("overlaps after", (_RANGES,), _overlaps_after, "Overlaps, and ends later."),
+    ("finishes", (_POINT_RANGE, _RANGES), _finishes, "Is the end of the other."),
+    ("finished by", (_RANGE_POINT, _RANGES), _turned(_finishes), "Ends with the other."),
+    ("includes", (_RANGE_POINT, _RANGES), _includes, "Holds the other."),
+    ("during", (_POINT_RANGE, _RANGES), _turned(_includes), "Lies in the other."),
+    ("starts", (_POINT_RANGE, _RANGES), _starts, "Is the beginning of the other."),
+    ("started by", (_RANGE_POINT, _RANGES), _turned(_starts), "Begins with the other."),
+    ("coincides", (_POINTS, _RANGES), _coincides, "Is the same as the other."),
+)
+
+FUNCTIONS: Final = (
+    *(
+        Builtin(name, forms[0], BOOLEAN, _relation(test), doc, others=forms[1:])
+        for name, forms, test, doc in _RELATIONS
+    ),
+    Builtin("range", (("from", STRING),), RangeOf(ANY), _range, "The range that the text writes."),
+    Builtin(
+        "is",
+        (("value1", Nullable(ANY)), ("value2", Nullable(ANY))),
+        BOOLEAN,
+        _is,
+        "Whether two values are the same, of the same type.",
+        takes_null=True,
+    ),
+)

@@ -1,0 +1,55 @@
+"""What for, some and every go through."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tuppence.feel.diagnostics import FeelError, Span
+from tuppence.feel.frames import Frame, Run, elements
+from tuppence.feel.values import Date, Range
+
+
+class Source(NamedTuple):
+    """Where a loop takes its elements from."""
+
+    name: str
+    span: Span
+    source: Run
+    until: Run | None
+
+
+def scopes(sources: list[Source], frame: Frame) -> Iterator[Frame]:
+    """A frame for each combination of the sources' elements, the last source fastest.
+
+    Raises:
+        FeelError: A source is null, or a range whose elements cannot be counted.
+    """
+    first, *others = sources
+    value = first.source(frame)
+    if first.until is not None:
+        items = _counted(value, first.until(frame))
+    elif isinstance(value, Range):
+        items = _counted(value.low, value.high)
+        low, high = value.low_closed, value.high_closed
+        items = (i for i in items if (low or i != value.low) and (high or i != value.high))
+    elif value is None:
+        raise FeelError("feel.null-operand", f"{first.name} has nothing to go through: it is null")
+    else:
+        items = iter(elements(value))
+    for item in items:
+        frame.session.spend(1)
+        scope = Frame({first.name: item}, frame, frame.session)
+        if others:
+            yield from scopes(others, scope)
+        else:
+            yield scope
+
+
+def _counted(low: Any, high: Any) -> Iterator[Any]:
+    """The whole numbers or the days from one to another, downwards where that is the way."""
+    if type(low) is not type(high) or type(low) not in {Decimal, Date}:
+        raise FeelError("feel.operand-type", "only whole numbers and dates can be counted")
+    is_date = type(low) is Date
+    start, end = (int(value[0] if is_date else value) for value in (low, high))
+    step = 1 if start <= end else -1
+    return (Date(n) if is_date else Decimal(n) for n in range(start, end + step, step))
