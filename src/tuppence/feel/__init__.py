@@ -8,6 +8,7 @@
 makes an expression ready to be evaluated many times.
 """
 
+import datetime
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,7 @@ from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.conversion import feel_literal, feel_text
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.parser import parse, parse_unary_tests
-from tuppence.feel.values import Date, DateTime, Time, type_name
+from tuppence.feel.values import Date, DateTime, Time, parse_date_time, type_name
 
 __all__ = [
     "Date",
@@ -53,7 +54,7 @@ def evaluate(
     Args:
         expression: FEEL text.
         context: Variables, as FEEL values; int and float are taken as numbers.
-        now: The value of `now()`, whose day is `today()`.
+        now: The value of `now()`, whose day is `today()`; the system's clock if left out.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
@@ -71,7 +72,7 @@ def inspect(
     """
     values, names = _facts(context or {})
     tree = parse(expression, names | BUILTINS.keys())
-    return compile_expression(tree, now=now, names=names).evaluate(values)
+    return compile_expression(tree, now=now or _clock(), names=names).evaluate(values)
 
 
 def passes_tests(
@@ -87,8 +88,15 @@ def passes_tests(
     """
     values, names = _facts({**(context or {}), "?": value})
     tree = parse_unary_tests(tests, names | BUILTINS.keys())
-    passed = compile_expression(tree, now=now, names=names).evaluate(values).value
+    passed = compile_expression(tree, now=now or _clock(), names=names).evaluate(values).value
     return passed if isinstance(passed, bool) else None
+
+
+def _clock() -> DateTime:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    moment = parse_date_time(now)
+    assert moment is not None, now  # noqa: S101 - the system's clock has a date
+    return moment
 
 
 def _facts(context: Mapping[str, object]) -> tuple[dict[str, Any], frozenset[str]]:

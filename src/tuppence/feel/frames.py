@@ -17,8 +17,9 @@ Run = Callable[["Frame"], Any]
 
 @dataclass(slots=True)
 class Session:
-    """What one evaluation has used up and met so far."""
+    """What one evaluation has used up and met so far, and the names that it began with."""
 
+    names: Mapping[str, Any]
     steps: int = STEPS
     calls: int = 0
     findings: dict[tuple[str, Span], Diagnostic] = field(default_factory=dict)

@@ -53,7 +53,7 @@ class Expression:
 
     def evaluate(self, context: Mapping[str, Any], steps: int = STEPS) -> Outcome:
         """The value for a context of FEEL values; never raises for what the expression does."""
-        session = Session(steps)
+        session = Session(context, steps)
         try:
             value = self.run(Frame(context, None, session))
         except (OutOfBudget, RecursionError):
@@ -118,7 +118,7 @@ class _Compiler:
         """Compute now what does not depend on the context and has no error in it."""
         if isinstance(run, Constant) or not self.is_constant(node):
             return run
-        session = Session()
+        session = Session({})
         value = run(Frame({}, None, session))
         return run if session.findings else Constant(value)
 
@@ -199,6 +199,8 @@ class _Compiler:
                 if name in scope.names:
                     return scope.names[name]
                 scope = scope.parent
+            if name in frame.session.names:  # a function that calls itself by its name
+                return frame.session.names[name]
             if builtin is not None:
                 return builtin
             frame.session.report("feel.unknown-name", span, f"there is no {name}")
@@ -233,6 +235,7 @@ class _Compiler:
 
     def filter(self, node: syntax.Filter) -> Run:
         base, predicate = self.compile(node.base), self.in_loop(node.predicate)
+        span = node.predicate.span
         names_item = any(
             isinstance(part, syntax.Name) and part.name == "item"
             for part in syntax.walk(node.predicate)
@@ -259,15 +262,20 @@ class _Compiler:
             first = predicate(scoped(items[0], frame))
             if type(first) is Decimal:
                 return _at(first, items)
-            kept = [items[0]] if first is True else []
-            if names_item:
-                kept += [item for item in items[1:] if predicate(scoped(item, frame)) is True]
-                return kept
+            kept: list[Any] = []
             inner = scoped(None, frame)  # one scope, its names exchanged, for speed
-            for item in items[1:]:
-                inner.names = item if type(item) is dict else {}
-                if predicate(inner) is True:
+            for item in items:
+                if names_item:
+                    inner = scoped(item, frame)
+                else:
+                    inner.names = item if type(item) is dict else {}
+                held = predicate(inner)
+                if held is True:
                     kept.append(item)
+                elif held is not False and held is not None:
+                    message = f"a filter must be true or false, and this is a {type_name(held)}"
+                    frame.session.report("feel.operand-type", span, message)
+                    return None
             return kept
 
         number_only = isinstance(node.predicate, syntax.Literal | syntax.Negation)
@@ -381,7 +389,19 @@ class _Compiler:
     def choice(self, node: syntax.If) -> Run:
         condition, then = self.compile(node.condition), self.compile(node.then)
         otherwise = self.compile(node.otherwise)
-        return lambda frame: (then if condition(frame) is True else otherwise)(frame)
+        span = node.condition.span
+
+        def run(frame: Frame) -> Any:
+            held = condition(frame)
+            if held is True:
+                return then(frame)
+            if held is False or held is None:
+                return otherwise(frame)
+            message = f"the condition is neither true nor false: it is a {type_name(held)}"
+            frame.session.report("feel.operand-type", span, message)
+            return None
+
+        return run
 
     def range(self, node: syntax.RangeLiteral) -> Run:
         low = Constant(None) if node.low is None else self.compile(node.low)
@@ -389,7 +409,8 @@ class _Compiler:
         closed = (node.low_closed, node.high_closed)
 
         def made(start: Any, end: Any) -> Range:
-            if start is not None and end is not None and compare(">", start, end):
+            bounded = start is not None and end is not None and not node.unary
+            if bounded and compare(">", start, end):
                 raise FeelError("feel.operand-type", "the range ends before it begins")
             return Range(start, end, *closed, node.unary)
 
@@ -449,9 +470,8 @@ class _Compiler:
             # A filter exchanges the names of its frame: hold on to the ones of now.
             around = Frame(frame.names, frame.parent, frame.session)
 
-            def call(arguments: list[Any]) -> Any:
+            def call(arguments: list[Any], session: Session) -> Any:
                 names = dict(zip(parameters, arguments, strict=True))
-                session = around.session
                 session.spend(1)
                 session.calls += 1
                 if session.calls > MAXIMUM_CALLS:
@@ -490,7 +510,7 @@ class _Compiler:
                 message = f"the function takes {', '.join(called.parameters) or 'no arguments'}"
                 frame.session.report("feel.argument-count", span, message)
                 return None
-            return called.call(ordered)
+            return called.call(ordered, frame.session)
 
         return run
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuppence.feel.diagnostics import FeelError, Span
-from tuppence.feel.frames import Frame, Run
+from tuppence.feel.frames import Frame, Run, Session
 from tuppence.feel.library.builtin import Builtin, is_instance
 from tuppence.feel.types import ListOf, Nullable, Type, strip
-from tuppence.feel.values import type_name
+from tuppence.feel.values import Function, type_name
 
 
 def in_order(
@@ -23,9 +23,17 @@ def in_order(
     return [given.get(name) for name in parameters[: last + 1]]
 
 
+def bound(value: Any, session: Session) -> Any:
+    """A function as the library can call it, at the cost of the evaluation at hand."""
+    if not isinstance(value, Function):
+        return value
+    return Function(value.parameters, lambda arguments, _: value.call(arguments, session))
+
+
 def call_builtin(
     builtin: Builtin, arguments: list[Run], names: Sequence[str] | None, span: Span
 ) -> Run:
+    """A call of a built-in function; its errors are reported at the span."""
     listing = builtin.variadic and names is None
 
     def run(frame: Frame) -> Any:
@@ -33,7 +41,7 @@ def call_builtin(
         if listing and len(values) != 1:
             values = [values] if values else []
         try:
-            fitted = _fit_form(builtin, names, values)
+            fitted = [bound(v, frame.session) for v in _fit_form(builtin, names, values)]
             frame.session.spend(sum(len(v) for v in fitted if isinstance(v, list)))
             return builtin.call(*fitted)
         except FeelError as error:
@@ -49,7 +57,7 @@ def _fit_form(builtin: Builtin, names: Sequence[str] | None, values: list[Any]) 
     Raises:
         FeelError: They fit none.
     """
-    problem = FeelError("feel.argument-count", f"it is called as {builtin.signature}")
+    problem: FeelError | None = None
     for form in builtin.forms:
         ordered = in_order([name for name, _ in form], names, values)
         kinds = None if ordered is None else builtin.kinds(form, len(ordered))
@@ -58,7 +66,9 @@ def _fit_form(builtin: Builtin, names: Sequence[str] | None, values: list[Any]) 
         try:
             return [_fit(v, k, builtin) for v, k in zip(ordered, kinds, strict=True)]
         except FeelError as error:
-            problem = error
+            problem = problem or error
+    if problem is None:
+        problem = FeelError("feel.argument-count", f"it is called as {builtin.signature}")
     raise problem
 
 

@@ -181,16 +181,20 @@ def passes(value: Any, test: Any) -> bool | None:
     """`value in test`, where test is a range, a list of tests, or a value to equal."""
     if isinstance(test, Range):
         return in_range(value, test)
-    if isinstance(test, list) and not isinstance(value, list):
-        results = [passes(value, item) for item in test]
-        return True if True in results else (None if None in results else False)
+    if isinstance(test, list):
+        same = equal(value, test) is True
+        return same or any(passes(value, item) is True for item in test)
     return equal(value, test)
 
 
 def in_range(value: Any, interval: Range) -> bool | None:
     """Whether the value lies in the interval; None where it cannot be compared with the ends."""
+    low, high = interval.low, interval.high
+    if interval.unary and low is not None and high is not None:
+        return equal(value, low)
+    if not interval.unary and (low is None or high is None):
+        return None
     try:
-        low, high = interval.low, interval.high
         above = low is None or compare(">=" if interval.low_closed else ">", value, low)
         below = high is None or compare("<=" if interval.high_closed else "<", value, high)
     except FeelError:

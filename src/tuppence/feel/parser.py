@@ -110,7 +110,10 @@ class _Parser:
 
     def declare(self, name: str) -> None:
         """Make a name of several words (or with operators) known."""
-        parts = tuple(token.text for token in tokenize(name)[:-1])
+        try:
+            parts = tuple(token.text for token in tokenize(name)[:-1])
+        except FeelSyntaxError:  # a key in quotes can be anything, and then only be looked up
+            return
         if len(parts) > 1 and parts not in self.names.setdefault(parts[0], []):
             self.names[parts[0]].append(parts)
             self.names[parts[0]].sort(key=len, reverse=True)
@@ -393,7 +396,7 @@ class _Parser:
     def at_literal(self) -> syntax.Node:
         start = self.advance().span.start
         if self.token.kind is not TokenKind.STRING:
-            raise self.unexpected('a date or duration in quotes, as in @"2026-03-31",')
+            raise self.unexpected('a date or duration in quotes, as in @"2026-03-31"')
         text = self.advance().text
         span = Span(start, self.previous_end)
         value = parse_temporal(text)

@@ -21,7 +21,7 @@ _TIME = re.compile(
     re.ASCII,
 )
 _DURATION = re.compile(
-    r"(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,9})\d*)?S)?)?",
+    r"(-)?P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{0,9})\d*)?S)?)?",
     re.ASCII,
 )
 
@@ -171,11 +171,12 @@ class Function:
 
     Attributes:
         parameters: Names, in order.
-        call: Takes the arguments in the parameters' order.
+        call: Takes the arguments in the parameters' order, and the session of the evaluation that
+            calls.
     """
 
     parameters: tuple[str, ...]
-    call: Callable[[list[Any]], Any]
+    call: Callable[[list[Any], Any], Any]
 
 
 def local_nanoseconds(value: DateTime) -> int:
@@ -300,7 +301,7 @@ def parse_date_time(text: str) -> DateTime | None:
 
 def parse_temporal(text: str) -> "Date | Time | DateTime | DaysDuration | YearsDuration | None":
     """What stands behind @, by its form."""
-    if "T" in text and not text.lstrip("-").startswith("P"):
+    if "T" in text.partition("@")[0] and not text.lstrip("-").startswith("P"):
         return parse_date_time(text)
     return parse_date(text) or parse_time(text) or parse_duration(text)
 

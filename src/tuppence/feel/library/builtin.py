@@ -108,11 +108,13 @@ def is_instance(value: Any, kind: Type) -> bool:
         return value is not None
     if isinstance(kind, ListOf):
         return isinstance(value, list) and (
-            kind.element == ANY or all(is_instance(item, kind.element) for item in value)
+            kind.element == ANY
+            or all(item is None or is_instance(item, kind.element) for item in value)
         )
     if isinstance(kind, ContextOf):
         return isinstance(value, dict) and all(
-            name in value and is_instance(value[name], field) for name, field in kind.fields.items()
+            name in value and (value[name] is None or is_instance(value[name], field))
+            for name, field in kind.fields.items()
         )
     if isinstance(kind, RangeOf):
         ends = (value.low, value.high) if isinstance(value, Range) else ()
@@ -136,7 +138,7 @@ def apply(function: Any, *arguments: Any) -> Any:
     if not isinstance(function, Function) or len(function.parameters) != len(arguments):
         message = f"a function of {len(arguments)} parameters is needed"
         raise FeelError("feel.argument-count", message)
-    return function.call(list(arguments))
+    return function.call(list(arguments), None)
 
 
 def element_of(arguments: Sequence[Type]) -> Type:
