@@ -13,7 +13,16 @@ from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, tokenize
-from tuppence.feel.types import ANY, FUNCTION, NAMED_TYPES, ContextOf, ListOf, RangeOf, Type
+from tuppence.feel.types import (
+    ANY,
+    FUNCTION,
+    NAMED_TYPES,
+    ContextOf,
+    FunctionOf,
+    ListOf,
+    RangeOf,
+    Type,
+)
 from tuppence.feel.values import parse_temporal
 
 MAXIMUM_DEPTH: Final = 90
@@ -468,17 +477,18 @@ class _Parser:
         start = self.advance().span.start
         self.expect("(")
         parameters: list[str] = []
+        kinds: list[Type | None] = []
         while not self.sees(")"):
             if parameters:
                 self.expect(",", ", or ) after the parameters")
             parameters.append(self.name_until(",", ":", ")"))
-            if self.accept(":"):
-                self.type_expression()
+            kinds.append(self.type_expression() if self.accept(":") else None)
         self.advance()
         if self.sees("external"):
             raise self.unsupported(self.token.span, "calling functions outside of FEEL")
         body = self.expression()
-        return syntax.FunctionDefinition(Span(start, body.span.end), tuple(parameters), body)
+        span = Span(start, body.span.end)
+        return syntax.FunctionDefinition(span, tuple(parameters), body, tuple(kinds))
 
     def call(self, function: syntax.Node) -> syntax.Node:
         self.advance()
@@ -545,10 +555,12 @@ class _Parser:
         return ContextOf(fields)
 
     def function_type(self) -> Type:
-        if self.accept("<"):
-            while not self.accept(">"):
-                self.type_expression()
-                self.accept(",")
-            self.expect("->")
-            self.type_expression()
-        return FUNCTION
+        if not self.accept("<"):
+            return FUNCTION
+        parameters: list[Type] = []
+        while not self.accept(">"):
+            if parameters:
+                self.expect(",", ", or > after the types of the parameters")
+            parameters.append(self.type_expression())
+        self.expect("->", "-> and the type of the function's value")
+        return FunctionOf(tuple(parameters), self.type_expression())

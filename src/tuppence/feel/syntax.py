@@ -142,11 +142,12 @@ class Quantified:
 
 @dataclass(frozen=True, slots=True)
 class FunctionDefinition:
-    """`function(a, b) body`."""
+    """`function(a, b: number) body`; `kinds` has None where no type is written."""
 
     span: Span
     parameters: tuple[str, ...]
     body: "Node"
+    kinds: tuple[Type | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

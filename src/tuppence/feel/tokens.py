@@ -40,6 +40,7 @@ class TokenKind(Enum):
     WORD = "word"
     QUOTED_NAME = "quoted name"
     SYMBOL = "symbol"
+    COMMENT = "comment"
     END = "end of the text"
 
 
@@ -63,8 +64,22 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{6}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+
+
+def comments(text: str) -> list[Token]:
+    """The comments of a text, as they stand there. The text must be one that `tokenize` takes."""
+    found: list[Token] = []
+    position = 0
+    for token in tokenize(text):
+        gap = text[position : token.span.start]
+        for comment in _COMMENT.finditer(gap):
+            span = Span(position + comment.start(), position + comment.end())
+            found.append(Token(TokenKind.COMMENT, comment.group().rstrip(), span))
+        position = token.span.end
+    return found
 
 
 def tokenize(text: str) -> list[Token]:

@@ -47,6 +47,17 @@ class RangeOf:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionOf:
+    """A function with the types of its parameters and of its value."""
+
+    parameters: "tuple[Type, ...]"
+    result: "Type"
+
+    def __str__(self) -> str:
+        return "function"
+
+
+@dataclass(frozen=True, slots=True)
 class Nullable:
     """A value of the type, or null."""
 
@@ -56,7 +67,7 @@ class Nullable:
         return f"{self.inner} or null"
 
 
-Type = Simple | ListOf | ContextOf | RangeOf | Nullable
+Type = Simple | ListOf | ContextOf | RangeOf | FunctionOf | Nullable
 
 ANY: Final = Simple("any")
 NULL: Final = Simple("null")
@@ -125,6 +136,25 @@ def fits(actual: Type, wanted: Type) -> bool:
         return fits(a, w.element)
     if isinstance(a, ContextOf) and isinstance(w, ContextOf):
         return all(name in a.fields and fits(a.fields[name], t) for name, t in w.fields.items())
+    if isinstance(a, FunctionOf) or isinstance(w, FunctionOf):
+        return {type(a), type(w)} <= {FunctionOf, Simple} and (FUNCTION in {a, w} or a == w)
     if isinstance(a, RangeOf) and isinstance(w, RangeOf):
         return fits(a.element, w.element)
     return a == w
+
+
+def type_text(kind: Type) -> str:
+    """The type as FEEL text writes it."""
+    match kind:
+        case ListOf():
+            return "list" if kind.element == ANY else f"list<{type_text(kind.element)}>"
+        case RangeOf():
+            return "range" if kind.element == ANY else f"range<{type_text(kind.element)}>"
+        case ContextOf():
+            fields = ", ".join(f"{name}: {type_text(t)}" for name, t in kind.fields.items())
+            return f"context<{fields}>" if fields else "context"
+        case FunctionOf():
+            return f"function<{', '.join(map(type_text, kind.parameters))}> -> {type_text(kind.result)}"
+        case Nullable():
+            return type_text(kind.inner)
+    return {"any": "Any", "null": "Null"}.get(kind.name, kind.name)

@@ -19,6 +19,7 @@ from tuppence.feel.types import (
     TIME,
     YEARS_DURATION,
     ContextOf,
+    FunctionOf,
     ListOf,
     RangeOf,
     Type,
@@ -122,9 +123,9 @@ def is_instance(value: Any, kind: Type) -> bool:
             end is not None and (kind.element == ANY or is_instance(end, kind.element))
             for end in ends
         )
-    if kind == FUNCTION:
+    if kind == FUNCTION or isinstance(kind, FunctionOf):
         return isinstance(value, Function | Builtin)
-    return type(value) is _CLASSES[kind]
+    return type(value) is _CLASSES.get(kind)
 
 
 def apply(function: Any, *arguments: Any) -> Any:
