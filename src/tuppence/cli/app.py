@@ -8,6 +8,7 @@ import typer
 from tuppence.cli import (
     explain,
     feed,
+    feel,
     import_,
     results,
     rules,
@@ -32,7 +33,7 @@ def build() -> typer.Typer:
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
     )
-    for module in (schema, synth, run, results, feed, explain):
+    for module in (schema, synth, run, results, feed, explain, feel):
         module.register(app)
     for group in (import_, rules, store):
         app.add_typer(group.build())

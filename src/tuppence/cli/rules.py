@@ -9,7 +9,7 @@ from tuppence.cli.output import Format, console, print_json, table
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.rules.files import read_rules, show
+from tuppence.rules.files import Problem, read_rules, show
 from tuppence.rules.rule import json_schema
 from tuppence.wiring import open_facts
 
@@ -25,9 +25,21 @@ def build() -> typer.Typer:
     app = typer.Typer(name="rules", help="Check and try out rules.", no_args_is_help=True)
 
     @app.command(epilog="Example: `tuppence rules check catalogue`")
-    def check(path: RulesPath, attributes: Attributes = None, store: StoreOption = None) -> None:
-        """Find the mistakes in rule files: every one, with its place and what to do."""
+    def check(
+        path: RulesPath,
+        attributes: Attributes = None,
+        store: StoreOption = None,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Find the mistakes in rule files: every one, with its place and what to do.
+
+        As JSON they come as editors want them: the ranges are those of the Language Server
+        Protocol, counted from 0.
+        """
         files = read_rules(path, _schema(attributes, store))
+        if format_ is Format.JSON:
+            print_json([_for_editors(problem) for problem in files.problems])
+            raise typer.Exit(any(not problem.warning for problem in files.problems))
         for problem in files.problems:
             typer.echo(show(problem) + "\n")
         warnings = sum(problem.warning for problem in files.problems)
@@ -85,6 +97,20 @@ def _schema(attributes: Path | None, store: Path | None) -> Schema:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _for_editors(problem: Problem) -> dict[str, object]:
+    ends = ((problem.line, problem.column), problem.end)
+    start, end = ({"line": max(n - 1, 0), "character": max(c - 1, 0)} for n, c in ends)
+    return {
+        "file": str(problem.path),
+        "range": {"start": start, "end": end},
+        "severity": 2 if problem.warning else 1,
+        "code": problem.code,
+        "source": "tuppence",
+        "message": problem.message,
+        "hint": problem.hint,
+    }
 
 
 def _document(verdict: Verdict) -> dict[str, object]:

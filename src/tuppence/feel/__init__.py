@@ -10,11 +10,13 @@ makes an expression ready to be evaluated many times.
 
 import datetime
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from tuppence.feel.checker import check
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
+from tuppence.feel.formatting import format_text
 from tuppence.feel.interpreter import Expression, Outcome, compile_expression
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.conversion import feel_literal, feel_text
@@ -30,6 +32,7 @@ __all__ = [
     "FeelSyntaxError",
     "Outcome",
     "Span",
+    "Step",
     "Time",
     "caret",
     "check",
@@ -37,11 +40,13 @@ __all__ = [
     "evaluate",
     "feel_literal",
     "feel_text",
+    "format_text",
     "inspect",
     "line_and_column",
     "parse",
     "parse_unary_tests",
     "passes_tests",
+    "trace",
     "type_name",
 ]
 
@@ -73,6 +78,42 @@ def inspect(
     values, names = _facts(context or {})
     tree = parse(expression, names | BUILTINS.keys())
     return compile_expression(tree, now=now or _clock(), names=names).evaluate(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of a text, and the value it had in an evaluation.
+
+    Attributes:
+        span: Where in the text.
+        text: The part.
+        value: A FEEL value.
+    """
+
+    span: Span
+    text: str
+    value: Any
+
+
+def trace(
+    expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
+) -> tuple[Outcome, tuple[Step, ...]]:
+    """As `inspect`, with the value of every part that was evaluated, the whole ones first.
+
+    Parts inside loops and filters have a value for each element, and are left out.
+
+    Raises:
+        FeelSyntaxError: The text is not FEEL.
+    """
+    values, names = _facts(context or {})
+    tree = parse(expression, names | BUILTINS.keys())
+    seen: dict[Span, Any] = {}
+    compiled = compile_expression(
+        tree, now=now or _clock(), names=names, record=lambda n, v: seen.update({n.span: v})
+    )
+    outcome = compiled.evaluate(values)
+    spans = sorted(seen, key=lambda span: (span.start, -span.end))
+    return outcome, tuple(Step(span, expression[slice(*span)], seen[span]) for span in spans)
 
 
 def passes_tests(

@@ -154,7 +154,8 @@ def type_text(kind: Type) -> str:
             fields = ", ".join(f"{name}: {type_text(t)}" for name, t in kind.fields.items())
             return f"context<{fields}>" if fields else "context"
         case FunctionOf():
-            return f"function<{', '.join(map(type_text, kind.parameters))}> -> {type_text(kind.result)}"
+            parameters = ", ".join(map(type_text, kind.parameters))
+            return f"function<{parameters}> -> {type_text(kind.result)}"
         case Nullable():
             return type_text(kind.inner)
     return {"any": "Any", "null": "Null"}.get(kind.name, kind.name)

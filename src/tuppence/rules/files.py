@@ -20,6 +20,7 @@ class Problem:
         path: The file.
         line: From 1; 0 where the file as a whole is meant.
         column: From 1; 0 likewise.
+        end: Line and column after the place.
         code: Stable identifier.
         message: One sentence.
         hint: How to mend it, or empty.
@@ -30,6 +31,7 @@ class Problem:
     path: Path
     line: int
     column: int
+    end: tuple[int, int]
     code: str
     message: str
     hint: str
@@ -101,7 +103,9 @@ def show(problem: Problem) -> str:
 
 def _unreadable(path: Path, error: UserError) -> Problem:
     excerpt = "\n".join(error.details)
-    return Problem(path, 0, 0, error.code, error.message, error.hint, excerpt, warning=False)
+    return Problem(
+        path, 0, 0, (0, 0), error.code, error.message, error.hint, excerpt, warning=False
+    )
 
 
 def _located(document: Document[Rule], finding: Finding) -> Problem:
@@ -114,8 +118,20 @@ def _located(document: Document[Rule], finding: Finding) -> Problem:
     width = max(1, min(width if in_text else len(shown), len(shown) - column + 1))
     excerpt = f"{shown}\n{' ' * (column - 1)}{'^' * width}"
     return Problem(
-        document.path, line, column, found.code, found.message, found.hint, excerpt, found.warning
+        document.path,
+        line,
+        column,
+        _after(document.position(finding.place, found.span.end - 1)),
+        found.code,
+        found.message,
+        found.hint,
+        excerpt,
+        found.warning,
     )
+
+
+def _after(last: tuple[int, int]) -> tuple[int, int]:
+    return last[0], last[1] + 1
 
 
 def _text(rule: Rule, place: Place) -> str:
@@ -136,6 +152,7 @@ def _duplicates(documents: Sequence[Document[Rule]]) -> Iterable[Problem]:
                 document.path,
                 line,
                 column,
+                (line, column + len(name)),
                 "rules.duplicate-id",
                 f"the rule {name} is defined in {before.path} already",
                 "give it another id",
