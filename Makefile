@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock docs clean
+.PHONY: help run test check conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,17 @@ check: .venv/.ready  ## format, lint, types, import layers, generated docs, test
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+conformance: .venv/.ready  ## the score on the public conformance cases of the language
+	@if [ -e ../shared/conformance/run_tck.py ]; \
+	then $(BIN)/python ../shared/conformance/run_tck.py ../shared/conformance/feel-tck.jsonl; \
+	else echo "the cases are not part of this project: see docs/reference/conformance.md"; fi
+
+fuzz: .venv/.ready  ## two million random texts through the language
+	$(BIN)/python -m tests.generative.fuzz_feel --inputs 2000000
+
+bench: .venv/.ready  ## how fast the language is, beside others
+	$(BIN)/python benchmarks/feel/run.py
 
 format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff format .

@@ -17,7 +17,8 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Example, Message, Rule
 
-REFERENCE = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by `make docs`; change it there. -->\n"
 
 
@@ -128,10 +129,23 @@ def commands_page() -> Iterator[str]:
     yield from describe(root, "tuppence")
 
 
+def language_page() -> Iterator[str]:
+    """The specification in tests/spec, in one page."""
+    yield "# The language, by example\n"
+    yield "Each row runs as a test, on each engine. `now()` is noon on 30 June 2026.\n"
+    for path in sorted((ROOT / "tests/spec").glob("*.md")):
+        yield "\n".join(
+            f"#{line}" if line.startswith("# ") else line
+            for line in path.read_text("utf-8").strip().splitlines()
+        )
+        yield ""
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "schema.md": schema_page,
     "functions.md": functions_page,
     "diagnostics.md": diagnostics_page,
+    "language.md": language_page,
     "files.md": files_page,
     "commands.md": commands_page,
 }

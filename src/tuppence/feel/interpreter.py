@@ -278,7 +278,9 @@ class _Compiler:
                     return None
             return kept
 
-        number_only = isinstance(node.predicate, syntax.Literal | syntax.Negation)
+        number_only = isinstance(node.predicate, syntax.Negation) or (
+            isinstance(node.predicate, syntax.Literal) and isinstance(node.predicate.value, Decimal)
+        )
         written: dict[int, tuple[Mapping[str, RowField], RowsFilter]] = {}
         return run
 
