@@ -23,8 +23,23 @@ PIECES = (
     "=", "!=", "<", "<=", ">", ">=", "and", "or", "not(", "if", "then", "else", "for", "in",
     "return", "some", "every", "satisfies", "between", "instance of", "function(", "list<",
     "range<", "number", "string", "date", '@"2026-03-31"', '@"P1D"', '@"P1Y"', '@"10:00:00Z"', "@",
-    "payments", "payments[", ".amount", "//", "/*", "*/", "\n", " ", "é", "🐎", "\\", "`", "1..3", "today()",
+    "payments", "payments[", ".amount", "//", "/*", "*/", "\n", " ", "é", "🐎", "\\", "`",
+    "1..3", "today()",
     *(f"{name}(" for name in BUILTINS),
+)  # fmt: skip
+FORMS = (
+    "_ + _", "_ - _", "_ * _", "_ / _", "_ ** _", "-_", "(_)", "_ = _", "_ != _", "_ < _", "_ >= _",
+    "_ and _", "_ or _", "not(_)", "_ between _ and _", "_ in _", "_ in (_, > _)", "[_.._]",
+    "(_.._]", "if _ then _ else _", "for i in _ return _", "for i in 1.._, j in _ return [i, j, _]",
+    "some i in _ satisfies _", "every i in _ satisfies i = _", "[_, _, _]", "[]", "{a: _, b: a}",
+    "_[_]", "_[item = _]", "payments[amount > _].amount", "_.a", "_.amount", "function(x, y) _",
+    "(function(x) _)(_)", "_(_)", "_ instance of number", "_ instance of list<string>",
+    *(f"{f.name}({', '.join('_' * len(form))})" for f in BUILTINS.values() for form in f.forms),
+)  # fmt: skip
+ATOMS = (
+    "0", "1", "-2.5", "1e30", "null", "true", "false", '""', '"a"', '"2026-03-31"', "x", "partial",
+    '@"2026-03-31"', '@"P1D"', '@"-P1Y2M"', '@"10:00:00Z"', '@"2026-03-31T10:00:00@Europe/Paris"',
+    "payments", "booking date", "today()", "now()", "count", "item", "i", "?", "[1..3]", "> 2",
 )  # fmt: skip
 FACTS: dict[str, Any] = {
     "x": None,
@@ -46,8 +61,11 @@ class Report(NamedTuple):
 
 
 def generate(rng: random.Random, corpus: list[str]) -> str:
-    """A text: pieces at random, or one of the corpus with some of it changed."""
-    if rng.random() < 0.5:
+    """A text: nested forms, pieces at random, or one of the corpus with some of it changed."""
+    kind = rng.random()
+    if kind < 0.5:
+        return sentence(rng, rng.randint(1, 4))
+    if kind < 0.7:
         return " ".join(rng.choices(PIECES, k=rng.randint(1, 25)))
     text = rng.choice(corpus)
     for _ in range(rng.randint(1, 4)):
@@ -55,6 +73,15 @@ def generate(rng: random.Random, corpus: list[str]) -> str:
         end = min(len(text), start + rng.randint(0, 6))
         text = text[:start] + rng.choice([*PIECES[:60], text[start:end] * 2, ""]) + text[end:]
     return text
+
+
+def sentence(rng: random.Random, depth: int) -> str:
+    """A text that is FEEL, of nested forms."""
+    if depth == 0:
+        return rng.choice(ATOMS)
+    pieces = rng.choice(FORMS).split("_")
+    inner = [sentence(rng, rng.randint(0, depth - 1)) for _ in pieces[1:]]
+    return pieces[0] + "".join(part + piece for part, piece in zip(inner, pieces[1:], strict=True))
 
 
 def run_one(text: str) -> bool:

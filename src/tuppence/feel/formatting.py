@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuppence.feel import syntax
+from tuppence.feel.diagnostics import FeelSyntaxError
 from tuppence.feel.library.conversion import feel_literal, quoted
 from tuppence.feel.parser import parse
 from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, comments, tokenize
@@ -145,7 +146,10 @@ class _Printer:
 
     def name(self, name: str) -> str:
         """A name as the parser will read it again, in backticks where it would not."""
-        single = [token.kind for token in tokenize(name)[:-1]] == [TokenKind.WORD]
+        try:
+            single = [token.kind for token in tokenize(name)[:-1]] == [TokenKind.WORD]
+        except FeelSyntaxError:
+            return f"`{name}`"
         plain = (single and name not in KEYWORDS) or name in self.names
         return name if plain else f"`{name}`"
 

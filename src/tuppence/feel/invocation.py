@@ -6,7 +6,7 @@ from typing import Any
 from tuppence.feel.diagnostics import FeelError, Span
 from tuppence.feel.frames import Frame, Run, Session
 from tuppence.feel.library.builtin import Builtin, is_instance
-from tuppence.feel.types import ListOf, Nullable, Type, strip
+from tuppence.feel.types import FUNCTION, ListOf, Nullable, Type, strip
 from tuppence.feel.values import Function, type_name
 
 
@@ -25,15 +25,23 @@ def in_order(
 
 def bound(value: Any, session: Session) -> Any:
     """A function as the library can call it, at the cost of the evaluation at hand."""
-    if not isinstance(value, Function):
-        return value
-    return Function(value.parameters, lambda arguments, _: value.call(arguments, session))
+
+    def call(arguments: list[Any], _: Any) -> Any:
+        if isinstance(value, Builtin):
+            return value.call(*_fit_form(value, None, arguments))
+        if len(value.parameters) != len(arguments):
+            message = f"a function of {len(arguments)} parameters is needed"
+            raise FeelError("feel.argument-count", message)
+        return value.call(arguments, session)
+
+    return Function((), call) if isinstance(value, Function | Builtin) else value
 
 
 def call_builtin(
     builtin: Builtin, arguments: list[Run], names: Sequence[str] | None, span: Span
 ) -> Run:
     """A call of a built-in function; its errors are reported at the span."""
+    takes_functions = any(kind == FUNCTION for form in builtin.forms for _, kind in form)
     listing = builtin.variadic and names is None
 
     def run(frame: Frame) -> Any:
@@ -41,7 +49,9 @@ def call_builtin(
         if listing and len(values) != 1:
             values = [values] if values else []
         try:
-            fitted = [bound(v, frame.session) for v in _fit_form(builtin, names, values)]
+            fitted = _fit_form(builtin, names, values)
+            if takes_functions:
+                fitted = [bound(value, frame.session) for value in fitted]
             frame.session.spend(sum(len(v) for v in fitted if isinstance(v, list)))
             return builtin.call(*fitted)
         except FeelError as error:

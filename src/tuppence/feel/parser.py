@@ -5,8 +5,9 @@ exist and takes the longest that fits. Names which the text itself defines are a
 """
 
 import difflib
-from collections.abc import Iterable
-from decimal import Decimal
+import functools
+from collections.abc import Iterable, Mapping
+from decimal import DecimalException
 from typing import Any, Final, cast
 
 from tuppence.feel import syntax
@@ -104,6 +105,27 @@ def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
     return syntax.Call(whole, syntax.Name(whole, "not"), (passed,))
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    """The tokens of a name; none for one that can only be looked up, as keys in quotes may be."""
+    if name.isidentifier():
+        return (name,)
+    try:
+        return tuple(token.text for token in tokenize(name)[:-1])
+    except FeelSyntaxError:
+        return ()
+
+
+@functools.lru_cache(maxsize=256)
+def _name_table(names: frozenset[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Names of several words by their first, the longest first; those of properties are known."""
+    table: dict[str, list[tuple[str, ...]]] = {}
+    for name in sorted({*names, "start included", "end included", "time offset"}):
+        parts = _parts(name)
+        if len(parts) > 1:
+            table.setdefault(parts[0], []).append(parts)
+    return {first: tuple(sorted(rows, key=len, reverse=True)) for first, rows in table.items()}
+
+
 class _Parser:
     def __init__(self, text: str, names: Iterable[str]) -> None:
         self.text = text
@@ -111,21 +133,16 @@ class _Parser:
         self.position = 0
         self.depth = 0
         self.closing_range = False
-        self.names: dict[str, list[tuple[str, ...]]] = {}
-        for name in (*names, "start included", "end included", "time offset"):  # of values
-            self.declare(name)
+        self.names = dict(_name_table(frozenset(names)))
 
     # -- names ---------------------------------------------------------------------------------
 
     def declare(self, name: str) -> None:
         """Make a name of several words (or with operators) known."""
-        try:
-            parts = tuple(token.text for token in tokenize(name)[:-1])
-        except FeelSyntaxError:  # a key in quotes can be anything, and then only be looked up
-            return
-        if len(parts) > 1 and parts not in self.names.setdefault(parts[0], []):
-            self.names[parts[0]].append(parts)
-            self.names[parts[0]].sort(key=len, reverse=True)
+        parts = _parts(name)
+        known = self.names.get(parts[0], ()) if parts else ()
+        if len(parts) > 1 and parts not in known:
+            self.names[parts[0]] = tuple(sorted([*known, parts], key=len, reverse=True))
 
     def known_name(self) -> tuple[str, int] | None:
         """The longest known name that begins here, and its count of tokens."""
@@ -332,7 +349,7 @@ class _Parser:
     def primary(self) -> syntax.Node:
         token = self.token
         if token.kind is TokenKind.NUMBER:
-            return syntax.Literal(token.span, CONTEXT.create_decimal(Decimal(self.advance().text)))
+            return self.number()
         if token.kind is TokenKind.STRING:
             return syntax.Literal(token.span, self.advance().text)
         if token.kind is TokenKind.QUOTED_NAME or (
@@ -355,6 +372,13 @@ class _Parser:
         if self.sees(*_COMPARISONS):
             return self.unary_comparison()
         raise self.unexpected("a value")
+
+    def number(self) -> syntax.Node:
+        token = self.advance()
+        try:
+            return syntax.Literal(token.span, CONTEXT.create_decimal(token.text))
+        except DecimalException:
+            raise self.error(token.span, f"{token.text} is too large a number") from None
 
     def unary_comparison(self) -> syntax.Node:
         """`> 5` on its own: the range of all values above 5."""

@@ -59,10 +59,14 @@ def compile_pattern(pattern: str, flags: str) -> Any:
     else:
         text = _Translator(_without_blanks(pattern) if "x" in flags else pattern, flags).all()
     switches = "".join(flag for flag in "smi" if flag in flags)
+    return _compiled(f"(?{switches}){text}" if switches else text)
+
+
+def _compiled(text: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     try:
-        return re2.compile(f"(?{switches}){text}" if switches else text, options)
+        return re2.compile(text, options)
     except re2.error:
         raise FeelError("feel.conversion", "this is not a regular expression") from None
 
@@ -215,7 +219,7 @@ class _Translator:
     def difference(self, made: str, subtracted: str) -> str:
         """RE2 knows no subtraction: list the characters of the Basic Multilingual Plane."""
         switch = "(?i)" if self.ignore_case else ""
-        wanted, unwanted = (re2.compile(switch + part) for part in (made, subtracted))
+        wanted, unwanted = (_compiled(switch + part) for part in (made, subtracted))
         codes = [
             code
             for code in range(0x10000)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.types import (
     ANY,
     BOOLEAN,
@@ -128,17 +127,12 @@ def is_instance(value: Any, kind: Type) -> bool:
     return type(value) is _CLASSES.get(kind)
 
 
-def apply(function: Any, *arguments: Any) -> Any:
-    """Call a function value, be it written in FEEL or built in.
+def apply(function: Function, *arguments: Any) -> Any:
+    """Call a function that was given as an argument.
 
     Raises:
-        FeelError: It takes another number of arguments.
+        FeelError: It takes other arguments.
     """
-    if isinstance(function, Builtin):
-        return function.call(*arguments)
-    if not isinstance(function, Function) or len(function.parameters) != len(arguments):
-        message = f"a function of {len(arguments)} parameters is needed"
-        raise FeelError("feel.argument-count", message)
     return function.call(list(arguments), None)
 
 
