@@ -51,6 +51,8 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	  --no-header --quiet -o requirements/uv.txt
 	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --upgrade --no-header --quiet -o requirements/dev.txt
+	$(UV) pip compile --group bench --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --quiet -o requirements/bench.txt
 
 clean:  ## remove what the commands made
 	rm -rf .venv .tools build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

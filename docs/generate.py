@@ -55,9 +55,9 @@ def diagnostics_page() -> Iterator[str]:
     """Every code, with its meaning."""
     yield "# Diagnostics\n"
     yield "What `tuppence rules check` may find, and what a run may count.\n"
-    yield "| code | meaning |\n|---|---|"
-    for code, meaning in sorted(EXPLANATIONS.items()):
-        yield f"| `{code}` | {meaning} |"
+    yield "| code | meaning | how to mend it |\n|---|---|---|"
+    for code, (meaning, mending) in sorted(EXPLANATIONS.items()):
+        yield f"| `{code}` | {meaning} | {mending} |"
 
 
 def attributes(kind: type) -> Iterator[tuple[str, str]]:

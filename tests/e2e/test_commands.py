@@ -50,8 +50,8 @@ def test_help_has_an_example_for_every_command(tuppence: Run) -> None:
     assert "insights" in tuppence("--help").stdout
     for command in (
         ["schema"], ["synth"], ["import", "csv"], ["rules", "check"], ["rules", "test"],
-        ["rules", "schema"], ["run"], ["results"], ["feed"], ["explain"], ["store", "check"],
-        ["store", "compact"],
+        ["rules", "schema"], ["run"], ["results"], ["feed"], ["explain"], ["feel"],
+        ["store", "check"], ["store", "compact"],
     ):  # fmt: skip
         text = tuppence(*command, "--help").stdout
         assert f"Example: tuppence {' '.join(command)}" in " ".join(text.split()), command
@@ -115,6 +115,10 @@ def test_rules_are_checked_and_tested(tuppence: Run, rules: Path) -> None:
     text = tuppence("rules", "check", rules, status=1).stdout
     assert "there is no paymets here" in text
     assert "1 rule, 2 errors, 0 warnings" in text
+    found = json.loads(tuppence("rules", "check", rules, "--format", "json", status=1).stdout)
+    assert found[0]["range"]["start"] == {"line": 4, "character": 12}
+    assert found[0]["range"]["end"] == {"line": 4, "character": 19}
+    assert (found[0]["code"], found[0]["severity"]) == ("feel.unknown-name", 1)
     assert json.loads(tuppence("rules", "schema").stdout)["$ref"] == "#/$defs/Rule"
 
 
@@ -173,6 +177,54 @@ def test_an_explanation_shows_clauses_and_transactions(tuppence: Run, ran: Path)
     )
     assert found["state"] == "qualified"
     assert [row["amount"] for row in found["selections"][0]["rows"]] == ["12.50"]
+
+
+def test_feel_evaluates_traces_and_lays_out(tuppence: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{"prices": [1, 2.5], "name": "Ada"}')
+    (tmp_path / "c.feel").write_text('{prices: [1, 2.5], since: @"2026-01-01"}')
+    for name in ("c.json", "c.feel"):
+        assert tuppence("feel", "sum(prices)", "--context", name).stdout == "3.5\n"
+    done = tuppence("feel", "1 / 0")
+    assert done.stdout == "null\n"
+    assert "feel.arithmetic: division by zero is undefined" in done.stderr
+    text = tuppence("feel", "sum(prices[item > 1]) + 1", "--context", "c.feel", "--trace").stdout
+    assert text.splitlines() == [
+        "sum(prices[item > 1]) + 1 = 3.5",
+        "  sum(prices[item > 1]) = 2.5",
+        "    prices[item > 1] = [2.5]",
+        "      prices = [1, 2.5]",
+        "3.5",
+    ]
+    assert tuppence("feel", "if a then 1 else 2", "--layout").stdout == "if a then 1 else 2\n"
+    text = tuppence("feel", "1 +", status=1).stderr
+    assert text.startswith("1 +\n   ^\nerror[feel.syntax]: line 1, column 4: the text ends where")
+    for content, message in (("{", "not JSON"), ("[1]", "does not hold names and values")):
+        (tmp_path / "c.json").write_text(content)
+        assert message in tuppence("feel", "1", "--context", "c.json", status=1).stderr
+
+
+def test_the_prompt_keeps_names_and_history(
+    tuppence: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["x := 1 + 2", "x * 2", ":trace", "x + 1", ":trace", "1 +", ":names", ":help", ""])
+
+    def line(_: str) -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", line)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    done = tuppence("feel")
+    assert done.stdout.splitlines()[1:10] == [
+        "3", "6", "on", "x + 1 = 4", "  x = 3", "4", "off", "x = 3",
+        "An expression: its value is shown.   name := expression: the value is kept.",
+    ]  # fmt: skip
+    assert "the text ends where a value was expected" in done.stderr
+    assert (tmp_path / "tuppence/feel_history").exists()
+    lines = iter([":quit", "1"])
+    assert "1\n" not in tuppence("feel").stdout.partition("ends.\n")[2]
 
 
 MISTAKES = [

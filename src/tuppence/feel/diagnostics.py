@@ -7,27 +7,78 @@ from typing import Final, NamedTuple
 
 from tuppence.errors import UserError
 
-EXPLANATIONS: Final[Mapping[str, str]] = {
-    "feel.syntax": "The text is not a FEEL expression.",
-    "feel.unsupported": "The text uses a part of FEEL that is not supported.",
-    "feel.unknown-name": "A name is used that neither the facts nor the expression define.",
-    "feel.unknown-function": "A function is called that does not exist.",
-    "feel.unknown-field": "A field is read that the value does not have.",
-    "feel.argument-count": "A function is called with too few or too many arguments.",
-    "feel.argument-type": "A function is called with an argument of the wrong type.",
-    "feel.operand-type": "An operator is used between values it is not defined for.",
-    "feel.never-holds": "A comparison can never be true, because the two sides have other types.",
-    "feel.result-type": "The expression gives another type than is needed here.",
-    "feel.shadowing": "A name hides a built-in function.",
-    "feel.null-prone": "A comparison is null, hence never true, where a list is empty.",
-    "feel.null-operand": "While evaluating: an operator met null, so its value is null.",
-    "feel.arithmetic": "While evaluating: a number is undefined, such as a division by zero.",
-    "feel.conversion": "While evaluating: a text could not be read as the wanted type.",
-    "feel.budget": "While evaluating: the expression took more steps than one evaluation may take.",
-    "rule.value-null": "A value that the message shows can be null.",
-    "rule.message": "The message's template is wrong, or uses a value that the rule does not have.",
+EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "feel.syntax": (
+        "The text is not a FEEL expression.",
+        "look at the place: something is missing there or too much",
+    ),
+    "feel.unsupported": (
+        "The text uses a part of FEEL that is not supported.",
+        "say it in another way",
+    ),
+    "feel.unknown-name": (
+        "A name is used that neither the facts nor the expression define.",
+        "tuppence schema lists the names",
+    ),
+    "feel.unknown-function": (
+        "A function is called that does not exist.",
+        "the reference lists the functions",
+    ),
+    "feel.unknown-field": (
+        "A field is read that the value does not have.",
+        "tuppence schema lists the fields",
+    ),
+    "feel.argument-count": (
+        "A function is called with too few or too many arguments.",
+        "give the arguments that its form asks for",
+    ),
+    "feel.argument-type": (
+        "A function is called with an argument of the wrong type.",
+        "give a value of that type, or convert it: number(…), string(…), date(…)",
+    ),
+    "feel.operand-type": (
+        "An operator is used between values it is not defined for.",
+        "make both sides of one type",
+    ),
+    "feel.never-holds": (
+        "A comparison can never be true, because the two sides have other types.",
+        "compare with a value of the same type",
+    ),
+    "feel.result-type": (
+        "The expression gives another type than is needed here.",
+        "a condition needs a comparison; a score needs a number",
+    ),
+    "feel.shadowing": ("A name hides a built-in function.", "choose another name"),
+    "feel.null-prone": (
+        "A comparison is null, hence never true, where a list is empty.",
+        "first ask whether count(…) > 0",
+    ),
+    "feel.null-operand": (
+        "While evaluating: an operator met null, so its value is null.",
+        "ask whether the value is null: if x != null then … else …",
+    ),
+    "feel.arithmetic": (
+        "While evaluating: a number is undefined, such as a division by zero.",
+        "ask before: if x != 0 then … else …",
+    ),
+    "feel.conversion": (
+        "While evaluating: a text could not be read as the wanted type.",
+        "look at the text: dates are written 2026-03-31, durations P90D",
+    ),
+    "feel.budget": (
+        "While evaluating: the expression took more steps or space than one evaluation may.",
+        "go through fewer elements",
+    ),
+    "rule.value-null": (
+        "A value that the message shows can be null.",
+        "let when exclude that, or give another value with if … then … else …",
+    ),
+    "rule.message": (
+        "The message's template is wrong, or uses a value that the rule does not have.",
+        "use the names under values, between {{ and }}",
+    ),
 }
-"""Every code that a diagnostic can carry, with its meaning."""
+"""Every code that a diagnostic can carry: its meaning, and how it is usually mended."""
 
 
 class Span(NamedTuple):
@@ -45,7 +96,7 @@ class Diagnostic:
         code: A key of `EXPLANATIONS`.
         span: Where in the text.
         message: One sentence in the words of a rule's author.
-        hint: How to mend it; empty where the message says it all.
+        hint: How to mend just this one; `advice` has the usual way where it is empty.
         warning: True where the text is valid but probably not what its author meant.
     """
 
@@ -58,6 +109,11 @@ class Diagnostic:
     def __post_init__(self) -> None:
         assert self.code in EXPLANATIONS, self.code  # noqa: S101 - a new code needs its explanation
 
+    @property
+    def advice(self) -> str:
+        """How to mend it."""
+        return self.hint or EXPLANATIONS[self.code][1]
+
 
 class FeelSyntaxError(UserError):
     """The text is not FEEL."""
@@ -67,7 +123,7 @@ class FeelSyntaxError(UserError):
         super().__init__(
             diagnostic.code,
             f"line {line}, column {column}: {diagnostic.message}",
-            diagnostic.hint,
+            diagnostic.advice,
             [caret(text, diagnostic.span)],
         )
         self.diagnostic = diagnostic

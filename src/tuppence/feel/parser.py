@@ -92,9 +92,9 @@ def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
         return syntax.Literal(whole, value=True)
     negated = [token.text for token in parser.tokens[:2]] == ["not", "("]
     parser.position = 2 if negated else 0
-    tests = [parser.test()]
+    tests = [parser.expression()]
     while parser.accept(","):
-        tests.append(parser.test())
+        tests.append(parser.expression())
     if negated:
         parser.expect(")")
     if not parser.at_end():

@@ -124,7 +124,7 @@ def _located(document: Document[Rule], finding: Finding) -> Problem:
         _after(document.position(finding.place, found.span.end - 1)),
         found.code,
         found.message,
-        found.hint,
+        found.advice,
         excerpt,
         found.warning,
     )
