@@ -7,7 +7,13 @@ from typing import Any, Final
 from tuppence.feel.diagnostics import Diagnostic, Span
 
 STEPS: Final = 1_000_000
-"""How many elements one evaluation may visit before it is stopped."""
+"""What one evaluation may spend before it is stopped: a step for each element it visits."""
+
+CALL_STEPS: Final = 10
+"""What calling a built-in function costs, beside the elements it is given."""
+
+ROWS_A_STEP: Final = 8
+"""Facts are filtered so fast that so many of them cost a step."""
 
 MAXIMUM_CALLS: Final = 100
 """How deep functions written in FEEL may call each other."""

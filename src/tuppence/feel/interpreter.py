@@ -14,6 +14,7 @@ from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
 from tuppence.feel.frames import (
     MAXIMUM_CALLS,
+    ROWS_A_STEP,
     STEPS,
     Constant,
     Frame,
@@ -225,9 +226,10 @@ class _Compiler:
         def run(frame: Frame) -> Any:
             value = base(frame)
             if isinstance(value, list):
-                frame.session.spend(len(value))
                 if isinstance(value, Rows) and name in value.fields:
+                    frame.session.spend(len(value) // ROWS_A_STEP + 1)
                     return [item[name] for item in value]
+                frame.session.spend(len(value))
                 return [of_one(item, frame) for item in value]
             return of_one(value, frame)
 
@@ -248,8 +250,8 @@ class _Compiler:
 
         def run(frame: Frame) -> Any:
             items = elements(base(frame))
-            frame.session.spend(len(items) + 1)
             if isinstance(items, Rows) and items:
+                frame.session.spend(len(items) // ROWS_A_STEP + 1)
                 fields, fast = written.get(id(items.fields), (None, None))
                 if fast is None or fields is not items.fields:
                     fast = self.fast_filter(node, items.fields)
@@ -257,6 +259,7 @@ class _Compiler:
                 rows = fast(items, frame)
                 if rows is not None:
                     return rows
+            frame.session.spend(len(items) + 1)
             if not items:
                 return _at(predicate(scoped(None, frame)), items) if number_only else []
             first = predicate(scoped(items[0], frame))
@@ -435,7 +438,7 @@ class _Compiler:
             results: list[Any] = []
             outer = Frame({"partial": results}, frame, frame.session)
             try:
-                for scope in scopes(sources, outer):
+                for scope in scopes(sources, outer, whole=True):
                     results.append(body(scope))  # noqa: PERF401 - `partial` shows it as it grows
             except FeelError as error:
                 frame.session.report(error.code, node.span, error.message)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tuppence.feel.diagnostics import FeelError, Span
-from tuppence.feel.frames import Frame, Run, Session
+from tuppence.feel.frames import CALL_STEPS, Frame, Run, Session
 from tuppence.feel.library.builtin import Builtin, is_instance
 from tuppence.feel.types import FUNCTION, ListOf, Nullable, Type, strip
 from tuppence.feel.values import Function, type_name
@@ -52,7 +52,8 @@ def call_builtin(
             fitted = _fit_form(builtin, names, values)
             if takes_functions:
                 fitted = [bound(value, frame.session) for value in fitted]
-            frame.session.spend(sum(len(v) for v in fitted if isinstance(v, list)))
+            visited = sum(len(value) for value in fitted if isinstance(value, list))
+            frame.session.spend(CALL_STEPS + visited)
             return builtin.call(*fitted)
         except FeelError as error:
             frame.session.report(error.code, span, error.message)

@@ -18,8 +18,13 @@ class Source(NamedTuple):
     until: Run | None
 
 
-def scopes(sources: list[Source], frame: Frame) -> Iterator[Frame]:
+def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Iterator[Frame]:
     """A frame for each combination of the sources' elements, the last source fastest.
+
+    Args:
+        sources: Each may use the names of those before it.
+        frame: What is around the loop.
+        whole: All of them will be visited, so that a range too long is known at once.
 
     Raises:
         FeelError: A source is null, or a range whose elements cannot be counted.
@@ -27,7 +32,10 @@ def scopes(sources: list[Source], frame: Frame) -> Iterator[Frame]:
     first, *others = sources
     value = first.source(frame)
     if first.until is not None:
-        items = _counted(value, first.until(frame))
+        until = first.until(frame)
+        items = _counted(value, until)
+        if whole and type(value) is Decimal:
+            frame.session.spend(min(int(abs(until - value)), frame.session.steps + 1))
     elif isinstance(value, Range):
         items = _counted(value.low, value.high)
         low, high = value.low_closed, value.high_closed
@@ -40,7 +48,7 @@ def scopes(sources: list[Source], frame: Frame) -> Iterator[Frame]:
         frame.session.spend(1)
         scope = Frame({first.name: item}, frame, frame.session)
         if others:
-            yield from scopes(others, scope)
+            yield from scopes(others, scope, whole=whole)
         else:
             yield scope
 
