@@ -83,7 +83,7 @@ def test_a_row_of_the_specification(engine: str, facts: str, expression: str, re
 def test_the_layout_of_a_row_keeps_its_meaning(facts: str, expression: str, result: str) -> None:  # noqa: ARG001
     names = frozenset(names_in(evaluate(facts))) | BUILTINS.keys()
     laid_out = format_text(expression, names)
-    assert syntax.bare(parse(laid_out, names)) == syntax.bare(parse(expression, names))
+    assert syntax.same(parse(laid_out, names), parse(expression, names))
     assert format_text(laid_out, names) == laid_out
 
 

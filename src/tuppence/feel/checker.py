@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, Span
-from tuppence.feel.knowledge import Known, assumed, refuted
+from tuppence.feel.knowledge import Known, assumed, is_known, refuted
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Parameters
 from tuppence.feel.types import (
@@ -116,10 +116,9 @@ class _Checker:
         """The type of a part, with what conditions around it tell of it."""
         kind = self.plain(node, scope)
         if self.known and not isinstance(node, syntax.Literal):
-            tree = syntax.bare(node)
-            if Known(tree, "not null") in self.known:
+            if is_known(node, "not null", self.known):
                 kind = strip(kind)
-            if Known(tree, "not empty") in self.known and isinstance(kind, ListOf):
+            if isinstance(kind, ListOf) and is_known(node, "not empty", self.known):
                 kind = ListOf(kind.element, nonempty=True)
         return kind
 
@@ -281,7 +280,7 @@ class _Checker:
             )
         by_zero = node.operator == "/" and not (
             (isinstance(node.right, syntax.Literal) and node.right.value)
-            or Known(syntax.bare(node.right), "not zero") in self.known
+            or is_known(node.right, "not zero", self.known)
         )
         if by_zero or isinstance(left, Nullable) or isinstance(right, Nullable):
             return nullable(result)

@@ -6,13 +6,15 @@ from typing import Literal
 
 from tuppence.feel import syntax
 
+Fact = Literal["not null", "not zero", "not empty"]
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Something about an expression that a condition tells."""
 
     tree: syntax.Node
-    fact: Literal["not null", "not zero", "not empty"]
+    fact: Fact
 
 
 def assumed(condition: syntax.Node) -> list[Known]:
@@ -23,10 +25,10 @@ def assumed(condition: syntax.Node) -> list[Known]:
         case syntax.Comparison(operator="!="):
             return _differs(condition)
         case syntax.Comparison(operator="=", right=syntax.Literal(value=value)):
-            return [] if value is None else [Known(syntax.bare(condition.left), "not null")]
+            return [] if value is None else [Known(condition.left, "not null")]
         case syntax.Comparison(operator="<" | "<=" | ">" | ">="):
             sides = (condition.left, condition.right)
-            known = [Known(syntax.bare(side), "not null") for side in sides]
+            known = [Known(side, "not null") for side in sides]
             return known + _at_least_one(condition)
     return []
 
@@ -42,9 +44,9 @@ def refuted(condition: syntax.Node) -> list[Known]:
 def _differs(comparison: syntax.Comparison) -> list[Known]:
     match comparison.right:
         case syntax.Literal(value=None):
-            return [Known(syntax.bare(comparison.left), "not null")]
+            return [Known(comparison.left, "not null")]
         case syntax.Literal(value=Decimal() as number) if not number:
-            return [Known(syntax.bare(comparison.left), "not zero")]
+            return [Known(comparison.left, "not zero")]
     return []
 
 
@@ -54,9 +56,14 @@ def _at_least_one(comparison: syntax.Comparison) -> list[Known]:
         case syntax.Comparison(
             operator=(">" | ">=") as operator, right=syntax.Literal(value=Decimal() as least)
         ) if least > 0 or (least == 0 and operator == ">"):
-            known = [Known(syntax.bare(comparison.left), "not zero")]
+            known = [Known(comparison.left, "not zero")]
             match comparison.left:
                 case syntax.Call(function=syntax.Name(name="count"), arguments=(counted,)):
-                    known.append(Known(syntax.bare(counted), "not empty"))
+                    known.append(Known(counted, "not empty"))
             return known
     return []
+
+
+def is_known(node: syntax.Node, fact: Fact, known: list[Known]) -> bool:
+    """Whether the fact is known of an expression like this one."""
+    return any(k.fact == fact and syntax.same(k.tree, node) for k in known)

@@ -1,6 +1,7 @@
 """The syntax tree: one small frozen class for each form of expression."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -221,11 +222,17 @@ Node = (
 )
 
 
+@functools.cache
+def _parts_of(kind: Any) -> tuple[str, ...]:
+    """The fields of a class of nodes that hold something, in the order of the text."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "span")
+
+
 def children(node: Node) -> Iterator[Node]:
     """The node's direct parts, in the order of the text."""
-    for field in dataclasses.fields(node):
-        value = getattr(node, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
+    for name in _parts_of(type(node)):
+        value = getattr(node, name)
+        for part in value if type(value) is tuple else (value,):
             if isinstance(part, Binding):
                 yield part.source
                 if part.until is not None:
@@ -242,26 +249,43 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
-    """The tree with `change` applied to every node, from the leaves up."""
+    """The tree with `change` applied to every node, from the leaves up.
 
-    def renewed(value: Any) -> Any:
-        if isinstance(value, Binding):
-            until = None if value.until is None else transform(value.until, change)
-            return dataclasses.replace(value, source=transform(value.source, change), until=until)
-        if isinstance(value, Node):
-            return transform(value, change)
-        if isinstance(value, tuple) and not isinstance(value, Span):
-            return tuple(map(renewed, value))
-        return value
-
-    fields = {
-        field.name: renewed(getattr(node, field.name))
-        for field in dataclasses.fields(node)
-        if not (isinstance(node, Literal) and field.name == "value")
-    }
-    return change(dataclasses.replace(node, **fields))
+    Where nothing changes the very same nodes come back.
+    """
+    renewed: dict[str, Any] = {}
+    for name in _parts_of(type(node)):
+        value = getattr(node, name)
+        new = _renewed(value, change)
+        if new is not value:
+            renewed[name] = new
+    return change(dataclasses.replace(node, **renewed) if renewed else node)
 
 
-def bare(node: Node) -> Node:
-    """The tree as if it stood nowhere: equal for equal texts, wherever they are."""
-    return transform(node, lambda part: dataclasses.replace(part, span=Span(0, 0)))
+def _renewed(value: Any, change: Callable[[Node], Node]) -> Any:
+    if isinstance(value, Node):
+        return transform(value, change)
+    if isinstance(value, Binding):
+        source = transform(value.source, change)
+        until = None if value.until is None else transform(value.until, change)
+        if source is value.source and until is value.until:
+            return value
+        return dataclasses.replace(value, source=source, until=until)
+    if type(value) is tuple:
+        parts = [_renewed(part, change) for part in value]
+        same = all(new is old for new, old in zip(parts, value, strict=True))
+        return value if same else tuple(parts)
+    return value
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two trees are equal but for where they stand."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, Node | Binding):
+        return all(
+            same(getattr(left, name), getattr(right, name)) for name in _parts_of(type(left))
+        )
+    if type(left) is tuple:
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
