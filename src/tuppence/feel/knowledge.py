@@ -66,4 +66,7 @@ def _at_least_one(comparison: syntax.Comparison) -> list[Known]:
 
 def is_known(node: syntax.Node, fact: Fact, known: list[Known]) -> bool:
     """Whether the fact is known of an expression like this one."""
-    return any(k.fact == fact and syntax.same(k.tree, node) for k in known)
+    for k in known:
+        if k.fact == fact and type(k.tree) is type(node) and syntax.same(k.tree, node):
+            return True
+    return False

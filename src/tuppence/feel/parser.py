@@ -40,6 +40,8 @@ _LEVELS: Final = {
     "**": 6,
 }
 """How tightly operators bind; the sign binds tightest of all, so -3 ** 2 is 9."""
+_SAID: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})
+_AFTER: Final = frozenset(".[(")
 _TOO_DEEP: Final = "the expression is nested too deeply"
 
 
@@ -195,8 +197,8 @@ class _Parser:
         return self.token.kind is TokenKind.END
 
     def sees(self, *texts: str) -> bool:
-        kinds = (TokenKind.SYMBOL, TokenKind.WORD)
-        return self.token.kind in kinds and self.token.text in texts
+        token = self.tokens[self.position]
+        return token.text in texts and token.kind in _SAID
 
     def accept(self, *texts: str) -> bool:
         if self.sees(*texts):
@@ -324,7 +326,7 @@ class _Parser:
     def postfix(self) -> syntax.Node:
         node = self.primary()
         start = node.span.start
-        while True:
+        while self.tokens[self.position].text in _AFTER:
             if self.accept("."):
                 name, _ = self.name("the name of a field")
                 node = syntax.Path(Span(start, self.previous_end), node, name)
@@ -336,7 +338,8 @@ class _Parser:
             elif self.sees("("):
                 node = self.call(node)
             else:
-                return node
+                break
+        return node
 
     def bracket_closes_range(self) -> bool:
         """Whether the `[` here ends a range, as in `[1..2[`, and does not begin a filter."""

@@ -222,15 +222,20 @@ Node = (
 )
 
 
+def _parts_of(node: Any) -> tuple[str, ...]:
+    """The fields of a node that hold something, in the order of the text."""
+    kind: Any = type(node)
+    return _fields_of(kind)
+
+
 @functools.cache
-def _parts_of(kind: Any) -> tuple[str, ...]:
-    """The fields of a class of nodes that hold something, in the order of the text."""
+def _fields_of(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind) if field.name != "span")
 
 
 def children(node: Node) -> Iterator[Node]:
     """The node's direct parts, in the order of the text."""
-    for name in _parts_of(type(node)):
+    for name in _parts_of(node):
         value = getattr(node, name)
         for part in value if type(value) is tuple else (value,):
             if isinstance(part, Binding):
@@ -254,7 +259,7 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
     Where nothing changes the very same nodes come back.
     """
     renewed: dict[str, Any] = {}
-    for name in _parts_of(type(node)):
+    for name in _parts_of(node):
         value = getattr(node, name)
         new = _renewed(value, change)
         if new is not value:
@@ -283,9 +288,7 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, Node | Binding):
-        return all(
-            same(getattr(left, name), getattr(right, name)) for name in _parts_of(type(left))
-        )
+        return all(same(getattr(left, name), getattr(right, name)) for name in _parts_of(left))
     if type(left) is tuple:
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)

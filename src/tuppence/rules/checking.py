@@ -1,5 +1,6 @@
 """Is a rule right? Its expressions against the schema, its message against its values."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -81,8 +82,13 @@ def check_rule(
         if place[0] == "values":
             findings.extend(_value_findings(place, types[place], names, len(text)))
             names[place[1]] = types[place]
-    findings.extend(_message_findings(rule, types))
+    findings.extend(_message_findings(rule, types, _trial_environment()))
     return CheckedRule(rule, trees, types), findings
+
+
+@functools.cache
+def _trial_environment() -> jinja2.Environment:
+    return message_environment("GBP", "en_GB")
 
 
 def _value_findings(
@@ -99,9 +105,10 @@ def _value_findings(
         yield Finding(place, Diagnostic("rule.value-null", span, message, hint, warning=True))
 
 
-def _message_findings(rule: Rule, types: Mapping[Place, Type]) -> Iterator[Finding]:
+def _message_findings(
+    rule: Rule, types: Mapping[Place, Type], environment: jinja2.Environment
+) -> Iterator[Finding]:
     """Try the message with a sample of each value's type."""
-    environment = message_environment("GBP", "en_GB")
     samples = {
         place[1]: _SAMPLES[strip(kind)]
         for place, kind in types.items()
@@ -112,7 +119,8 @@ def _message_findings(rule: Rule, types: Mapping[Place, Type]) -> Iterator[Findi
         whole = Span(0, len(text))
         place = ("message", part)
         try:
-            names = jinja2.meta.find_undeclared_variables(environment.parse(text))
+            template = environment.parse(text)
+            names = jinja2.meta.find_undeclared_variables(template)
             unknown = sorted(names - rule.values.keys())
             for name in unknown:
                 message = f"the message uses {name}, which is not among the rule's values"
@@ -121,7 +129,7 @@ def _message_findings(rule: Rule, types: Mapping[Place, Type]) -> Iterator[Findi
                 span = Span(start, start + len(name))
                 yield Finding(place, Diagnostic("rule.message", span, message, hint))
             if not unknown and names <= samples.keys():
-                environment.from_string(text).render(samples)
+                environment.from_string(template).render(samples)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             message = f"the message cannot be written: {error}"
             hint = f"the filters are: {', '.join(sorted(FILTERS))}"
