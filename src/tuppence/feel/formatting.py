@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuppence.feel import syntax
+from tuppence.feel.cursor import PROPERTY_NAMES
 from tuppence.feel.diagnostics import FeelSyntaxError
 from tuppence.feel.library.conversion import feel_literal, quoted
 from tuppence.feel.parser import parse
@@ -34,25 +35,18 @@ def format_text(text: str, names: Iterable[str] = (), width: int = WIDTH) -> str
     """
     names = frozenset(names)
     tree = parse(text, names)
-    printer = _Printer(names | _declared(tree), width)
+    known = names | syntax.defined_names(tree) | _given_names(tree)
+    printer = _Printer(known, width)
     trailing = printer.attach(tree, comments(text))
     body = printer.layout(tree, _LOOSE, "")
     return "\n".join([body, *(comment.text for comment in trailing)])
 
 
-def _declared(tree: syntax.Node) -> frozenset[str]:
-    names: set[str] = {"start included", "end included", "time offset"}
-    for node in syntax.walk(tree):
-        match node:
-            case syntax.For() | syntax.Quantified():
-                names.update(binding.name for binding in node.iterators)
-            case syntax.FunctionDefinition():
-                names.update(node.parameters)
-            case syntax.ContextLiteral():
-                names.update(node.names)
-            case syntax.Call(names=given) if given:
-                names.update(given)
-    return frozenset(names)
+def _given_names(tree: syntax.Node) -> frozenset[str]:
+    """Names that are read without being looked up: of arguments, and properties of values."""
+    calls = (node for node in syntax.walk(tree) if isinstance(node, syntax.Call))
+    given = {name for call in calls for name in call.names or ()}
+    return frozenset(given | set(PROPERTY_NAMES))
 
 
 def _level(node: syntax.Node) -> int:

@@ -79,20 +79,9 @@ def compile_expression(
         names: The names in its surroundings; one that is spelled like a built-in hides it.
         record: Called with each part and its value while running, outside of loops.
     """
-    return Expression(tree, _Compiler(now, names | _defined_in(tree), record).compile(tree))
-
-
-def _defined_in(tree: syntax.Node) -> frozenset[str]:
-    names: set[str] = set()
-    for node in syntax.walk(tree):
-        match node:
-            case syntax.For() | syntax.Quantified():
-                names.update(binding.name for binding in node.iterators)
-            case syntax.FunctionDefinition():
-                names.update(node.parameters)
-            case syntax.ContextLiteral():
-                names.update(node.names)
-    return frozenset(names)
+    return Expression(
+        tree, _Compiler(now, names | syntax.defined_names(tree), record).compile(tree)
+    )
 
 
 class _Compiler:

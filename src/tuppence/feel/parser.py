@@ -4,16 +4,15 @@ FEEL names may hold spaces and operators (`booking date`), so the parser is told
 exist and takes the longest that fits. Names which the text itself defines are added as they appear.
 """
 
-import difflib
-import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import DecimalException
 from typing import Any, Final, cast
 
 from tuppence.feel import syntax
+from tuppence.feel.cursor import MAXIMUM_DEPTH, Cursor
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.numbers import CONTEXT
-from tuppence.feel.tokens import KEYWORDS, Token, TokenKind, tokenize
+from tuppence.feel.tokens import KEYWORDS, Token, TokenKind
 from tuppence.feel.types import (
     ANY,
     FUNCTION,
@@ -26,7 +25,6 @@ from tuppence.feel.types import (
 )
 from tuppence.feel.values import parse_temporal
 
-MAXIMUM_DEPTH: Final = 90
 MAXIMUM_LENGTH: Final = 20_000
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _COMPARISONS: Final = ("=", "!=", "<=", ">=", "<", ">")
@@ -40,7 +38,6 @@ _LEVELS: Final = {
     "**": 6,
 }
 """How tightly operators bind; the sign binds tightest of all, so -3 ** 2 is 9."""
-_SAID: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})
 _AFTER: Final = frozenset(".[(")
 _TOO_DEEP: Final = "the expression is nested too deeply"
 
@@ -107,133 +104,7 @@ def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
     return syntax.Call(whole, syntax.Name(whole, "not"), (passed,))
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    """The tokens of a name; none for one that can only be looked up, as keys in quotes may be."""
-    if name.isidentifier():
-        return (name,)
-    try:
-        return tuple(token.text for token in tokenize(name)[:-1])
-    except FeelSyntaxError:
-        return ()
-
-
-@functools.lru_cache(maxsize=256)
-def _name_table(names: frozenset[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-    """Names of several words by their first, the longest first; those of properties are known."""
-    table: dict[str, list[tuple[str, ...]]] = {}
-    for name in sorted({*names, "start included", "end included", "time offset"}):
-        parts = _parts(name)
-        if len(parts) > 1:
-            table.setdefault(parts[0], []).append(parts)
-    return {first: tuple(sorted(rows, key=len, reverse=True)) for first, rows in table.items()}
-
-
-class _Parser:
-    def __init__(self, text: str, names: Iterable[str]) -> None:
-        self.text = text
-        self.tokens = tokenize(text)
-        self.position = 0
-        self.depth = 0
-        self.closing_range = False
-        self.names = dict(_name_table(frozenset(names)))
-
-    # -- names ---------------------------------------------------------------------------------
-
-    def declare(self, name: str) -> None:
-        """Make a name of several words (or with operators) known."""
-        parts = _parts(name)
-        known = self.names.get(parts[0], ()) if parts else ()
-        if len(parts) > 1 and parts not in known:
-            self.names[parts[0]] = tuple(sorted([*known, parts], key=len, reverse=True))
-
-    def known_name(self) -> tuple[str, int] | None:
-        """The longest known name that begins here, and its count of tokens."""
-        for parts in self.names.get(self.token.text, ()):
-            ahead = self.tokens[self.position : self.position + len(parts)]
-            if tuple(token.text for token in ahead) == parts:
-                return self.text[ahead[0].span.start : ahead[-1].span.end], len(parts)
-        return None
-
-    def name(self, what: str) -> tuple[str, Span]:
-        """Read a name: a known one of many words, a quoted one, or one word."""
-        start = self.token.span.start
-        if self.token.kind is TokenKind.QUOTED_NAME:
-            return self.advance().text, Span(start, self.previous_end)
-        known = self.known_name() if self.token.kind is TokenKind.WORD else None
-        if known:
-            self.position += known[1]
-            return " ".join(known[0].split()), Span(start, self.previous_end)
-        if self.token.kind is TokenKind.WORD:
-            return self.advance().text, Span(start, self.previous_end)
-        raise self.unexpected(what)
-
-    def name_until(self, *stops: str) -> str:
-        """Read a new name: everything up to one of the symbols or keywords."""
-        start = self.token.span.start
-        while self.token.text not in stops and self.token.kind is not TokenKind.END:
-            self.position += 1
-        if self.token.text not in stops or self.token.span.start == start:
-            raise self.unexpected("a name")
-        name = " ".join(self.text[start : self.previous_end].split()).strip("`")
-        self.declare(name)
-        return name
-
-    # -- tokens --------------------------------------------------------------------------------
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.position]
-
-    @property
-    def previous_end(self) -> int:
-        return self.tokens[self.position - 1].span.end
-
-    def advance(self) -> Token:
-        token = self.token
-        self.position += 1
-        return token
-
-    def at_end(self) -> bool:
-        return self.token.kind is TokenKind.END
-
-    def sees(self, *texts: str) -> bool:
-        token = self.tokens[self.position]
-        return token.text in texts and token.kind in _SAID
-
-    def accept(self, *texts: str) -> bool:
-        if self.sees(*texts):
-            self.position += 1
-            return True
-        return False
-
-    def expect(self, text: str, what: str = "") -> None:
-        if not self.accept(text):
-            raise self.unexpected(what or text)
-
-    def unexpected(self, wanted: str) -> FeelSyntaxError:
-        token = self.token
-        found = "the text ends" if self.at_end() else f"{self.text[slice(*token.span)]} stands"
-        message = f"{found} where {wanted} was expected"
-        if token.text == "=" and self.tokens[self.position - 1].text == "=":
-            return self.error(token.span, message, "write one = to compare")
-        return self.error(token.span, message, self.name_hint())
-
-    def name_hint(self) -> str:
-        """Two words side by side are probably a name that does not exist."""
-        before = self.tokens[self.position - 1] if self.position else self.token
-        if self.token.kind is not TokenKind.WORD or before.kind is not TokenKind.WORD:
-            return ""
-        known = [" ".join(parts) for rows in self.names.values() for parts in rows]
-        close = difflib.get_close_matches(f"{before.text} {self.token.text}", known, 1, 0.6)
-        return f"did you mean {close[0]}?" if close else ""
-
-    def error(self, span: Span, message: str, hint: str = "") -> FeelSyntaxError:
-        return FeelSyntaxError(self.text, Diagnostic("feel.syntax", span, message, hint))
-
-    def unsupported(self, span: Span, what: str) -> FeelSyntaxError:
-        message = f"{what} is not supported"
-        return FeelSyntaxError(self.text, Diagnostic("feel.unsupported", span, message))
-
+class _Parser(Cursor):
     # -- expressions, loosest binding first ------------------------------------------------------
 
     def expression(self) -> syntax.Node:

@@ -292,3 +292,17 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is tuple:
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def defined_names(tree: Node) -> frozenset[str]:
+    """The names that a text defines itself: of loops, functions, contexts."""
+    names: set[str] = set()
+    for node in walk(tree):
+        match node:
+            case For() | Quantified():
+                names.update(binding.name for binding in node.iterators)
+            case FunctionDefinition():
+                names.update(node.parameters)
+            case ContextLiteral():
+                names.update(node.names)
+    return frozenset(names)

@@ -1,0 +1,163 @@
+"""A place in the tokens of a text, and the names that are known there."""
+
+import difflib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
+from tuppence.feel.tokens import Token, TokenKind, tokenize
+
+MAXIMUM_DEPTH: Final = 90
+PROPERTY_NAMES: Final = ("start included", "end included", "time offset")
+"""Names of several words that values of some types have."""
+_SAID: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The tokens of a name; none for one that can only be looked up, as keys in quotes may be."""
+    if name.isidentifier():
+        return (name,)
+    try:
+        return tuple(token.text for token in tokenize(name)[:-1])
+    except FeelSyntaxError:
+        return ()
+
+
+@functools.lru_cache(maxsize=256)
+def _name_table(names: frozenset[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Names of several words by their first, the longest first; those of properties are known."""
+    table: dict[str, list[tuple[str, ...]]] = {}
+    for name in sorted({*names, *PROPERTY_NAMES}):
+        parts = _parts(name)
+        if len(parts) > 1:
+            table.setdefault(parts[0], []).append(parts)
+    return {first: tuple(sorted(rows, key=len, reverse=True)) for first, rows in table.items()}
+
+
+class Cursor:
+    """Reads tokens one after another; the parser's grammar is written in its methods.
+
+    Args:
+        text: What is read.
+        names: Names of the surroundings that are more than one word.
+    """
+
+    def __init__(self, text: str, names: Iterable[str]) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.position = 0
+        self.depth = 0
+        self.closing_range = False
+        self.names = dict(_name_table(frozenset(names)))
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def declare(self, name: str) -> None:
+        """Make a name of several words (or with operators) known."""
+        parts = _parts(name)
+        known = self.names.get(parts[0], ()) if parts else ()
+        if len(parts) > 1 and parts not in known:
+            self.names[parts[0]] = tuple(sorted([*known, parts], key=len, reverse=True))
+
+    def known_name(self) -> tuple[str, int] | None:
+        """The longest known name that begins here, and its count of tokens."""
+        for parts in self.names.get(self.token.text, ()):
+            ahead = self.tokens[self.position : self.position + len(parts)]
+            if tuple(token.text for token in ahead) == parts:
+                return self.text[ahead[0].span.start : ahead[-1].span.end], len(parts)
+        return None
+
+    def name(self, what: str) -> tuple[str, Span]:
+        """Read a name: a known one of many words, a quoted one, or one word."""
+        start = self.token.span.start
+        if self.token.kind is TokenKind.QUOTED_NAME:
+            return self.advance().text, Span(start, self.previous_end)
+        known = self.known_name() if self.token.kind is TokenKind.WORD else None
+        if known:
+            self.position += known[1]
+            return " ".join(known[0].split()), Span(start, self.previous_end)
+        if self.token.kind is TokenKind.WORD:
+            return self.advance().text, Span(start, self.previous_end)
+        raise self.unexpected(what)
+
+    def name_until(self, *stops: str) -> str:
+        """Read a new name: everything up to one of the symbols or keywords."""
+        start = self.token.span.start
+        while self.token.text not in stops and self.token.kind is not TokenKind.END:
+            self.position += 1
+        if self.token.text not in stops or self.token.span.start == start:
+            raise self.unexpected("a name")
+        name = " ".join(self.text[start : self.previous_end].split()).strip("`")
+        self.declare(name)
+        return name
+
+    # -- tokens --------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> Token:
+        """The token at the place."""
+        return self.tokens[self.position]
+
+    @property
+    def previous_end(self) -> int:
+        """Where the token before ends in the text."""
+        return self.tokens[self.position - 1].span.end
+
+    def advance(self) -> Token:
+        """The token at the place; the place moves on."""
+        token = self.token
+        self.position += 1
+        return token
+
+    def at_end(self) -> bool:
+        """Whether all is read."""
+        return self.token.kind is TokenKind.END
+
+    def sees(self, *texts: str) -> bool:
+        """Whether one of these symbols or words comes next."""
+        token = self.tokens[self.position]
+        return token.text in texts and token.kind in _SAID
+
+    def accept(self, *texts: str) -> bool:
+        """Read one of these symbols or words, if one comes next."""
+        if self.sees(*texts):
+            self.position += 1
+            return True
+        return False
+
+    def expect(self, text: str, what: str = "") -> None:
+        """Read this symbol or word.
+
+        Raises:
+            FeelSyntaxError: Something else comes next; `what` was expected.
+        """
+        if not self.accept(text):
+            raise self.unexpected(what or text)
+
+    def unexpected(self, wanted: str) -> FeelSyntaxError:
+        """That something else stands at the place than was wanted."""
+        token = self.token
+        found = "the text ends" if self.at_end() else f"{self.text[slice(*token.span)]} stands"
+        message = f"{found} where {wanted} was expected"
+        if token.text == "=" and self.tokens[self.position - 1].text == "=":
+            return self.error(token.span, message, "write one = to compare")
+        return self.error(token.span, message, self.name_hint())
+
+    def name_hint(self) -> str:
+        """Two words side by side are probably a name that does not exist."""
+        before = self.tokens[self.position - 1] if self.position else self.token
+        if self.token.kind is not TokenKind.WORD or before.kind is not TokenKind.WORD:
+            return ""
+        known = [" ".join(parts) for rows in self.names.values() for parts in rows]
+        close = difflib.get_close_matches(f"{before.text} {self.token.text}", known, 1, 0.6)
+        return f"did you mean {close[0]}?" if close else ""
+
+    def error(self, span: Span, message: str, hint: str = "") -> FeelSyntaxError:
+        """What is wrong at a span."""
+        return FeelSyntaxError(self.text, Diagnostic("feel.syntax", span, message, hint))
+
+    def unsupported(self, span: Span, what: str) -> FeelSyntaxError:
+        """That a part of the language is not there."""
+        message = f"{what} is not supported"
+        return FeelSyntaxError(self.text, Diagnostic("feel.unsupported", span, message))
