@@ -20,15 +20,24 @@ class UserError(TuppenceError):
         message: One sentence: what is wrong and where.
         hint: What to do about it; empty where the message says it all.
         details: Further lines, such as the findings of a check, shown above the message.
+        exit_status: What the program ends with.
     """
 
-    exit_status = 1
-
     def __init__(
-        self, code: str, message: str, hint: str = "", details: Iterable[str] = ()
+        self,
+        code: str,
+        message: str,
+        hint: str = "",
+        details: Iterable[str] = (),
+        exit_status: int = 1,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
         self.details = tuple(details)
+        self.exit_status = exit_status
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[object, ...]]:
+        """So that it can come from another process as it is."""
+        return UserError, (self.code, self.message, self.hint, self.details, self.exit_status)

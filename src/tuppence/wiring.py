@@ -60,7 +60,7 @@ def run_here(
     evaluator = (
         in_process(facts, make_plan(ruleset, as_of))
         if processes == 1
-        else in_processes(store, ruleset.content, as_of, processes)
+        else in_processes(store, facts.digest, ruleset.content, as_of, processes)
     )
     with Database(store / "results.sqlite") as database:
         return run(facts, ruleset, as_of, database, database, evaluator, advance)

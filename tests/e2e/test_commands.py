@@ -16,7 +16,13 @@ from tests.conftest import Run
 
 from tuppence.adapters.embedded import database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.workers import in_processes
+from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
+from tuppence.feel import Date
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import make_ruleset
+from tuppence.runs.ledger import WorkItem
 
 RULE = """
 id: fees
@@ -329,6 +335,24 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
     for command in (["store", "check"], ["feed", "ann"]):
         text = tuppence(*command, "--store", ran, status=1).stderr
         assert "error[store.corrupt]" in text
+
+
+def test_damage_met_by_another_process_is_told_here(
+    tuppence: Run, store: Path, rules: Path
+) -> None:
+    victim = next((store / "facts").glob("*/transactions.parquet"))
+    victim.write_bytes(victim.read_bytes()[:-1])
+    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 2)
+    text = tuppence(*command, status=1).stderr
+    assert text.startswith("error[store.corrupt]: ")
+    assert "Traceback" not in text
+
+
+def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
+    ruleset = make_ruleset(read_rules(rules, Schema()).usable())
+    items = in_processes(store, "another digest", ruleset.content, Date(20_000), 1)
+    with pytest.raises(UserError, match="the facts were changed while the run was going on"):
+        list(items([WorkItem("p00000", 0, 1)]))
 
 
 def test_the_reader_may_leave_early(ran: Path) -> None:

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
             except KeyboardInterrupt:
                 bar.stop()
                 hint = "the same command goes on where it was"
-                raise UserError("run.interrupted", "interrupted", hint) from None
+                raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
         seconds = time.monotonic() - began
         if format_ is Format.JSON:
             print_json(_document(outcome, ruleset, as_of))

@@ -5,6 +5,7 @@ does not have is refused: references back to a group inside a pattern. Classes t
 are worked out beforehand; blocks of Unicode are known as far as `_BLOCKS` goes.
 """
 
+import functools
 import re
 from typing import Any, Final
 
@@ -219,15 +220,15 @@ class _Translator:
     def difference(self, made: str, subtracted: str) -> str:
         """RE2 knows no subtraction: list the characters of the Basic Multilingual Plane."""
         switch = "(?i)" if self.ignore_case else ""
-        wanted, unwanted = (_compiled(switch + part) for part in (made, subtracted))
-        codes = [
-            code
-            for code in range(0x10000)
-            if not 0xD800 <= code <= 0xDFFF
-            and wanted.fullmatch(chr(code))
-            and not unwanted.fullmatch(chr(code))
-        ]
+        found = [set(_compiled(switch + part).findall(_plane())) for part in (made, subtracted)]
+        codes = sorted(map(ord, found[0] - found[1]))
         return f"(?-i:[{_ranges(codes)}])" if codes else r"[^\x00-\x{10FFFF}]"
+
+
+@functools.cache
+def _plane() -> str:
+    """All characters of the Basic Multilingual Plane."""
+    return "".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000))))
 
 
 def _in_class(char: str) -> str:

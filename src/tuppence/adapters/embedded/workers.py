@@ -3,14 +3,17 @@
 import concurrent.futures
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.engine.reference import Evaluation, evaluate
+from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import Date
 from tuppence.plan import Plan, make_plan
@@ -22,8 +25,11 @@ from tuppence.runs.run import Evaluator
 class _Worker:
     """What a process keeps between items: the plan, and the partition it is at."""
 
-    def __init__(self, root: Path, ruleset: bytes, as_of: Date) -> None:
+    def __init__(self, root: Path, facts_digest: str, ruleset: bytes, as_of: Date) -> None:
         self.facts = FactStore(root)
+        if self.facts.digest != facts_digest:
+            message = f"{root}: the facts were changed while the run was going on"
+            raise UserError("run.facts-changed", message, "run it again, over the new facts")
         self.plan: Plan = make_plan(read_ruleset(ruleset, self.facts.schema), as_of)
         self.partition = ""
         self.batch: FactBatch | None = None
@@ -35,11 +41,14 @@ class _Worker:
         return evaluate(self.plan, self.batch.slice(item.start, item.stop))
 
 
-def in_processes(root: Path, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
+def in_processes(
+    root: Path, facts_digest: str, ruleset: bytes, as_of: Date, processes: int
+) -> Evaluator:
     """An evaluator over so many processes, which end with this one however it ends.
 
     Args:
         root: Of the fact store.
+        facts_digest: Of the facts that the run is about.
         ruleset: Canonical bytes.
         as_of: The date of evaluation.
         processes: How many.
@@ -48,7 +57,7 @@ def in_processes(root: Path, ruleset: bytes, as_of: Date, processes: int) -> Eva
     def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
         context = multiprocessing.get_context("spawn")
         pool = concurrent.futures.ProcessPoolExecutor(
-            processes, context, _begin, (root, ruleset, as_of)
+            processes, context, _begin, (root, facts_digest, ruleset, as_of)
         )
         pending: deque[tuple[WorkItem, concurrent.futures.Future[Evaluation]]] = deque()
         try:
@@ -66,8 +75,19 @@ def in_processes(root: Path, ruleset: bytes, as_of: Date, processes: int) -> Eva
     return evaluate_items
 
 
-def _begin(root: Path, ruleset: bytes, as_of: Date) -> None:
-    """Make this process's worker, and see that the process does not outlive its parent."""
+class _State:
+    """Of this process: pools hand state to their tasks in no other way."""
+
+    about: tuple[Any, ...] = ()
+    worker: _Worker | None = None
+
+
+_state = _State()
+
+
+def _begin(*about: Any) -> None:
+    """Note what the run is about, and see that the process does not outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     parent = multiprocessing.parent_process()
     if parent is not None:
         sentinel = parent.sentinel
@@ -77,12 +97,10 @@ def _begin(root: Path, ruleset: bytes, as_of: Date) -> None:
             os._exit(1)
 
         threading.Thread(target=end_with_parent, daemon=True).start()
-    _workers.append(_Worker(root, ruleset, as_of))
+    _state.about = about
 
 
 def _evaluate(item: WorkItem) -> Evaluation:
-    return _workers[0].evaluate(item)
-
-
-_workers: list[_Worker] = []
-"""The worker of this process: pools hand state to their tasks in no other way."""
+    if _state.worker is None:  # here and not in _begin, so that errors reach the parent
+        _state.worker = _Worker(*_state.about)
+    return _state.worker.evaluate(item)
