@@ -98,12 +98,12 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
         hint = "a value with ': ' or ' #' in it needs | or quotes around it"
         message = f"{where}: not YAML: {error.problem}"
         raise UserError("file.yaml", message, hint, carets) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError("file.yaml", f"{path}: not YAML: {error}") from None
     if root is None:
         raise UserError("file.empty", f"{path}: the file is empty")
     marks: dict[Location, yaml.Node] = {}
-    plain = _plain(root, (), marks, path)
+    plain = _plain(root, (), marks, path, set())
     try:
         value = msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -116,10 +116,19 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
 
 
 def _plain(
-    node: yaml.Node, location: Location, marks: dict[Location, yaml.Node], path: Path
+    node: yaml.Node,
+    location: Location,
+    marks: dict[Location, yaml.Node],
+    path: Path,
+    seen: set[int],
 ) -> Any:
     """Python values of a node; texts stay as they are written, so `2026-03-31` and `no` do too."""
+    if id(node) in seen:  # a few aliases of aliases are enough to fill a memory
+        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        raise UserError("file.yaml", f"{line}: aliases are not supported", "write it out")
     marks[location] = node
+    if isinstance(node, yaml.CollectionNode):
+        seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         plain: dict[str, Any] = {}
         for key, value in node.value:
@@ -127,10 +136,10 @@ def _plain(
             if name in plain:
                 line = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
                 raise UserError("file.yaml", f"{line}: {name} is given twice")
-            plain[name] = _plain(value, (*location, name), marks, path)
+            plain[name] = _plain(value, (*location, name), marks, path, seen)
         return plain
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(v, (*location, i), marks, path) for i, v in enumerate(node.value)]
+        return [_plain(v, (*location, i), marks, path, seen) for i, v in enumerate(node.value)]
     scalars: dict[str, Any] = {"null": None}
     tag = node.tag.rpartition(":")[2]
     if tag == "bool" and node.value.lower() in {"true", "false"}:

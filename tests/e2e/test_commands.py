@@ -174,6 +174,19 @@ def test_a_feed_reads_like_a_person_wrote_it(tuppence: Run, ran: Path) -> None:
     assert [(e["rule_id"], e["title"]) for e in entries] == [("fees", "£12.50 in fees")]
 
 
+def test_an_insight_with_a_gap_is_left_out_of_the_feed(
+    tuppence: Run, ran: Path, rules: Path
+) -> None:
+    gap = RULE.replace("id: fees", "id: gap").replace(
+        'fees: total(payments[category = "bank fee"].amount)', "fees: max(accounts.balance)"
+    )
+    (rules / "gap.yaml").write_text(gap.replace("> 5", "> 4"))
+    tuppence("run", "--store", ran, "--rules", rules, "--as-of", "2026-06-30", "--processes", 1)
+    done = tuppence("feed", "ann", "--store", ran)
+    assert "£12.50 in fees" in done.stdout
+    assert "left out: the message of gap cannot be written: 'fees' is undefined" in done.stderr
+
+
 def test_an_explanation_shows_clauses_and_transactions(tuppence: Run, ran: Path) -> None:
     text = tuppence("explain", "ann", "fees", "--store", ran).stdout
     for part in ("Fees were charged: qualified", "true", "12.50", "1 in payments[", "2026-06-01"):

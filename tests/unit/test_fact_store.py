@@ -153,6 +153,11 @@ def test_an_unknown_customer_is_named(store: Path) -> None:
     assert caught.value.code == "facts.unknown-customer"
 
 
+def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
+    FactStore.create(tmp_path / "new", Schema())
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
 def test_there_must_be_a_store(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no store here"):
         FactStore(tmp_path)

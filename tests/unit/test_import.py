@@ -295,12 +295,15 @@ BAD_MAPPINGS = [
     (MAPPING + "date_format: iso", "mapping.format", "date_format needs letters"),
     (MAPPING + 'date_format: "%d %Q"', "mapping.format", "date_format knows no %Q"),
     (MAPPING + "encoding: klingon", "mapping.format", "there is no encoding klingon"),
+    ("table: customers\ncolumns: &a {id: x}\nvalues: {id: *a}\n", "file.yaml",
+     ":2:10: aliases are not supported"),
+    ("[" * 5000, "file.yaml", "not YAML"),
     ("table: customers\ntable: accounts\n", "file.yaml", ":2:1: table is given twice"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "message"), BAD_MAPPINGS, ids=[m[2] for m in BAD_MAPPINGS]
+    ("text", "code", "message"), BAD_MAPPINGS, ids=[m[2][:40] for m in BAD_MAPPINGS]
 )
 def test_a_bad_mapping_is_refused(tmp_path: Path, text: str, code: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:

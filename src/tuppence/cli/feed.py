@@ -7,13 +7,13 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.cli.output import Format, Store, console, print_json
+from tuppence.cli.output import Format, Store, console, error_console, print_json
 from tuppence.errors import UserError
 from tuppence.facts.context import customer_context
 from tuppence.feed import rank
 from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults
-from tuppence.rules.message import render
+from tuppence.results.result import CustomerResults, Result
+from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.wiring import kept_ruleset, open_facts, open_results
 
 Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
@@ -36,10 +36,13 @@ def register(app: typer.Typer) -> None:
         ruleset = kept_ruleset(store, row.ruleset)
         rules = {checked.rule.id: checked.rule for checked in ruleset.rules}
         currency = customer_context(facts, 0, Date(row.as_of))["customer"]["currency"]
-        entries = [
-            (result, render(rules[result.rule_id], result.decoded_values(), currency, locale))
-            for result in rank(row.results, rules, row.as_of, limit)
-        ]
+        entries: list[tuple[Result, Rendered]] = []
+        for result in rank(row.results, rules, row.as_of, limit):
+            try:
+                values = result.decoded_values()
+                entries.append((result, render(rules[result.rule_id], values, currency, locale)))
+            except MessageError as error:  # one gap must not cost the customer the other insights
+                error_console().print(f"left out: {error.message}", markup=False, soft_wrap=True)
         if format_ is Format.JSON:
             print_json(
                 [

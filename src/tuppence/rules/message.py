@@ -21,6 +21,10 @@ from tuppence.feel.values import Date, civil
 from tuppence.rules.rule import Rule
 
 
+class MessageError(UserError):
+    """A message that cannot be written with the values at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A message as a customer reads it."""
@@ -39,8 +43,9 @@ def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) ->
         locale: Such as en_GB.
 
     Raises:
-        UserError: The template uses a value that is null or missing, or a filter that does not fit
-            it; or there is no such locale.
+        MessageError: The template uses a value that is null or missing, or a filter that does not
+            fit it.
+        UserError: There is no such locale.
     """
     environment = message_environment(currency, locale)
     given = {name: value for name, value in values.items() if value is not None}
@@ -51,7 +56,7 @@ def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) ->
         ]
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"
-        raise UserError("message.values", message, "tuppence explain shows the values") from None
+        raise MessageError("message.values", message, "tuppence explain shows the values") from None
     return Rendered(*texts)
 
 

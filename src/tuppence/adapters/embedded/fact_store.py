@@ -108,7 +108,8 @@ class FactStore:
         folder = root / "facts"
         if not (folder / "manifest.json").exists():
             with disk_errors(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+                root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
+                folder.mkdir(exist_ok=True)
                 manifest = _Manifest(FORMAT, schema.attributes)
                 write_atomically(folder / "manifest.json", msgspec.json.encode(manifest))
         store = cls(root)
