@@ -1,49 +1,56 @@
 """The program `tuppence`: its commands, and how errors are shown."""
 
+import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Final
 
 import typer
 
-from tuppence.cli import (
-    explain,
-    feed,
-    feel,
-    import_,
-    results,
-    rules,
-    run,
-    schema,
-    store,
-    synth,
-)
 from tuppence.cli.output import error_console
 from tuppence.errors import UserError
 
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
+COMMANDS: Final[Mapping[str, str]] = {
+    "schema": "schema",
+    "synth": "synth",
+    "import": "import_",
+    "rules": "rules",
+    "run": "run",
+    "results": "results",
+    "feed": "feed",
+    "explain": "explain",
+    "feel": "feel",
+    "store": "store",
+}
+"""Each command and the module that has it. Loading all of them takes a second."""
 
 
-def build() -> typer.Typer:
-    """The program with all its commands."""
+def build(wanted: str = "") -> typer.Typer:
+    """The program with one command, or with all of them where there is no such command."""
     app = typer.Typer(
         name="tuppence",
-        help="Bank data in, personal money insights out.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
     )
-    for module in (schema, synth, run, results, feed, explain, feel):
-        module.register(app)
-    for group in (import_, rules, store):
-        app.add_typer(group.build())
+
+    @app.callback()  # with it a single command keeps its name
+    def program() -> None:
+        """Bank data in, personal money insights out."""
+
+    for name, module in COMMANDS.items():
+        if wanted not in COMMANDS or name == wanted:
+            importlib.import_module(f"tuppence.cli.{module}").register(app)
     return app
 
 
 def main() -> None:
     """Run the program; end it with 0, 1 for an error of the user's, 2 for a wrong call."""
     try:
-        build()()
+        build(sys.argv[1] if len(sys.argv) > 1 else "")()
     except UserError as error:
         console = error_console()
         for line in error.details:

@@ -14,8 +14,8 @@ from tuppence.facts.schema import Schema, read_attributes
 from tuppence.wiring import create_facts
 
 
-def build() -> typer.Typer:
-    """The group of commands."""
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
     app = typer.Typer(name="import", no_args_is_help=True)
 
     @app.callback()  # with it a single command keeps its name
@@ -69,4 +69,4 @@ def build() -> typer.Typer:
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         console().print(table(columns, rows, columns[1:5]))
 
-    return app
+    program.add_typer(app)

@@ -20,8 +20,8 @@ Attributes = Annotated[
 StoreOption = Annotated[Path | None, typer.Option(help="Use the attributes of this store.")]
 
 
-def build() -> typer.Typer:
-    """The group of commands."""
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
     app = typer.Typer(name="rules", help="Check and try out rules.", no_args_is_help=True)
 
     @app.command(epilog="Example: `tuppence rules check catalogue`")
@@ -86,7 +86,7 @@ def build() -> typer.Typer:
         """Print the JSON Schema of a rule file, for editors."""
         print_json(json_schema())
 
-    return app
+    program.add_typer(app)
 
 
 def _schema(attributes: Path | None, store: Path | None) -> Schema:

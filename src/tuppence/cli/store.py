@@ -6,8 +6,8 @@ from tuppence.cli.output import Store, console, table, track
 from tuppence.wiring import open_facts
 
 
-def build() -> typer.Typer:
-    """The group of commands."""
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
     app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True)
 
     @app.command(epilog="Example: `tuppence store check --store demo`")
@@ -29,4 +29,4 @@ def build() -> typer.Typer:
         open_facts(store).compact()
         typer.echo(f"{store}: compacted")
 
-    return app
+    program.add_typer(app)
