@@ -57,8 +57,11 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 clean:  ## remove what the commands made
 	rm -rf .venv .tools build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-.tools/bin/uv:
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools --require-hashes -r requirements/uv.txt
+.tools/bin/uv:  # by pip, or where that is missing by the pip of a virtual environment
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .tools/pip
+	@test -x .tools/pip/bin/python && python=.tools/pip/bin/python || python=$(PYTHON); \
+	$$python -m pip install --quiet --disable-pip-version-check --target .tools --require-hashes \
+	  -r requirements/uv.txt
 
 .venv/.ready: requirements/dev.txt pyproject.toml | $(UV)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
