@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from tests.building import ROOT
 
-from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.engine.trial import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -233,23 +232,6 @@ def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
     content = json.dumps({"format": 1, "rules": [msgspec.to_builtins(rule)]}).encode()
     with pytest.raises(UserError, match="the rule a does not fit these facts"):
         read_ruleset(content, Schema())
-
-
-def test_a_directory_keeps_rulesets(tmp_path: Path) -> None:
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
-    directory = RulesetDirectory(tmp_path / "rulesets")
-    assert directory.digests() == []
-    directory.put(ruleset)
-    directory.put(ruleset)
-    assert directory.digests() == [ruleset.digest]
-    assert directory.get(ruleset.digest) == ruleset.content
-    for digest in ("0" * 16, "../../../etc/passwd"):
-        with pytest.raises(UserError, match="there is no ruleset"):
-            directory.get(digest)
-    path = tmp_path / "rulesets" / f"{ruleset.digest}.json"
-    path.write_bytes(ruleset.content.replace(b"cash", b"bash"))
-    with pytest.raises(UserError, match="damaged"):
-        directory.get(ruleset.digest)
 
 
 def test_domain_functions_are_functions() -> None:

@@ -1,0 +1,92 @@
+"""What every FactSource and every RulesetStore does, whatever is behind it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.building import ROOT, bank, day
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.errors import UserError
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Schema
+from tuppence.facts.source import FactSource
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, RulesetStore, make_ruleset
+
+Filled = Callable[[list[Rows]], FactSource]
+
+
+@pytest.fixture(params=["embedded"])
+def filled(tmp_path: Path) -> Filled:
+    """Makes a source that holds these rows."""
+
+    def make(parts: list[Rows]) -> FactSource:
+        store = FactStore.create(tmp_path / "store", Schema())
+        for rows in parts:
+            store.append(rows, partition_size=2)
+        return FactStore(tmp_path / "store")
+
+    return make
+
+
+def customers(count: int) -> list[Rows]:
+    rows = [{"booking date": day("2026-06-01"), "amount": -100, "category": "food"}]
+    return [bank(rows, f"c{n}") for n in range(count)]
+
+
+def test_partitions_hold_every_customer_once(filled: Filled) -> None:
+    source = filled(customers(5))
+    read = {name: source.read(name) for name, _ in source.partitions()}
+    assert {name: len(batch) for name, batch in read.items()} == dict(source.partitions())
+    found = [customer for batch in read.values() for customer in batch.customer_ids]
+    assert sorted(found) == ["c0", "c1", "c2", "c3", "c4"]
+
+
+def test_one_customer_is_found_with_all_facts(filled: Filled) -> None:
+    source = filled(customers(3))
+    batch = source.find("c2")
+    assert batch.customer_ids == ("c2",)
+    assert batch.transactions.columns["amount"].values.tolist() == [-100]
+    with pytest.raises(UserError, match="there is no customer nobody"):
+        source.find("nobody")
+
+
+def test_an_empty_source_has_no_partitions(filled: Filled) -> None:
+    source = filled([])
+    assert list(source.partitions()) == []
+    assert source.schema == Schema()
+
+
+@pytest.fixture(params=["embedded"])
+def rulesets(tmp_path: Path) -> RulesetStore:
+    return RulesetDirectory(tmp_path / "rulesets")
+
+
+@pytest.fixture(scope="module")
+def ruleset() -> Ruleset:
+    return make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+
+
+def test_rulesets_are_kept_by_their_digest(rulesets: RulesetStore, ruleset: Ruleset) -> None:
+    assert list(rulesets.digests()) == []
+    rulesets.put(ruleset)
+    rulesets.put(ruleset)
+    assert list(rulesets.digests()) == [ruleset.digest]
+    assert rulesets.get(ruleset.digest) == ruleset.content
+
+
+@pytest.mark.parametrize("digest", ["0" * 16, "../../../etc/passwd", ""])
+def test_an_unknown_ruleset_is_named(rulesets: RulesetStore, digest: str) -> None:
+    with pytest.raises(UserError, match="there is no ruleset"):
+        rulesets.get(digest)
+
+
+def test_a_damaged_ruleset_is_found(tmp_path: Path, ruleset: Ruleset) -> None:
+    directory = RulesetDirectory(tmp_path / "rulesets")
+    directory.put(ruleset)
+    path = tmp_path / "rulesets" / f"{ruleset.digest}.json"
+    path.write_bytes(ruleset.content.replace(b"cash", b"bash"))
+    with pytest.raises(UserError, match="damaged"):
+        directory.get(ruleset.digest)
