@@ -13,6 +13,7 @@ from tuppence.feel.diagnostics import Diagnostic, Span
 from tuppence.feel.knowledge import Known, assumed, is_known, refuted
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Parameters
+from tuppence.feel.operand_types import DURATIONS, PROPERTIES, arithmetic_hint, arithmetic_type
 from tuppence.feel.types import (
     ANY,
     BOOLEAN,
@@ -40,7 +41,6 @@ from tuppence.feel.values import Date, DateTime, DaysDuration, Time, YearsDurati
 _ORDERED: Final = frozenset(
     {NUMBER, STRING, DATE, TIME, DATE_TIME, DAYS_DURATION, YEARS_DURATION, ANY, NULL}
 )
-_DURATIONS: Final = frozenset({DAYS_DURATION, YEARS_DURATION})
 _LITERALS: Final[Mapping[type, Type]] = {
     type(None): NULL,
     bool: BOOLEAN,
@@ -51,26 +51,6 @@ _LITERALS: Final[Mapping[type, Type]] = {
     DaysDuration: DAYS_DURATION,
     YearsDuration: YEARS_DURATION,
 }
-_MOVES: Final[Mapping[Type, frozenset[Type]]] = {
-    DATE: _DURATIONS,
-    DATE_TIME: _DURATIONS,
-    TIME: frozenset({DAYS_DURATION}),
-}
-"""What may be added to dates and times."""
-_OF_DAYS: Final[Mapping[str, Type]] = dict.fromkeys(("year", "month", "day", "weekday"), NUMBER)
-_OF_CLOCKS: Final[Mapping[str, Type]] = {
-    **dict.fromkeys(("hour", "minute", "second"), NUMBER),
-    "time offset": Nullable(DAYS_DURATION),
-    "timezone": Nullable(STRING),
-}
-_PROPERTIES: Final[Mapping[Type, Mapping[str, Type]]] = {
-    DATE: _OF_DAYS,
-    TIME: _OF_CLOCKS,
-    DATE_TIME: {**_OF_DAYS, **_OF_CLOCKS},
-    DAYS_DURATION: {"days": NUMBER, "hours": NUMBER, "minutes": NUMBER, "seconds": NUMBER},
-    YEARS_DURATION: {"years": NUMBER, "months": NUMBER},
-}
-
 Scope = Sequence[Mapping[str, Type]]
 """Names and types, the innermost scope first."""
 
@@ -229,7 +209,7 @@ class _Checker:
             ends = {"start": base.element, "end": base.element}
             fields = ends | {"start included": BOOLEAN, "end included": BOOLEAN}
         else:
-            fields = _PROPERTIES.get(base, {})
+            fields = PROPERTIES.get(base, {})
         if node.name in fields:
             return fields[node.name]
         span = Span(node.span.end - len(node.name), node.span.end)
@@ -265,19 +245,17 @@ class _Checker:
 
     def negation(self, node: syntax.Negation, scope: Scope) -> Type:
         kind = self.infer(node.operand, scope)
-        if strip(kind) not in {NUMBER, ANY, NULL, *_DURATIONS}:
+        if strip(kind) not in {NUMBER, ANY, NULL, *DURATIONS}:
             message = f"- is not defined for a {strip(kind)}"
             return self.error("feel.operand-type", node.span, message)
         return kind
 
     def arithmetic(self, node: syntax.Arithmetic, scope: Scope) -> Type:
         left, right = self.infer(node.left, scope), self.infer(node.right, scope)
-        result = _arithmetic_type(node.operator, strip(left), strip(right))
+        result = arithmetic_type(node.operator, strip(left), strip(right))
         if result is None:
             message = f"{node.operator} is not defined between a {strip(left)} and a {strip(right)}"
-            return self.error(
-                "feel.operand-type", node.span, message, _arithmetic_hint(left, right)
-            )
+            return self.error("feel.operand-type", node.span, message, arithmetic_hint(left, right))
         by_zero = node.operator == "/" and not (
             (isinstance(node.right, syntax.Literal) and node.right.value)
             or is_known(node.right, "not zero", self.known)
@@ -301,7 +279,7 @@ class _Checker:
                 return nullable(BOOLEAN)
         if ANY not in {a, b} and a != b:
             message = f"a {a} cannot be compared with a {b}"
-            self.error("feel.operand-type", node.span, message, _arithmetic_hint(a, b))
+            self.error("feel.operand-type", node.span, message, arithmetic_hint(a, b))
         for operand, kind in ((node.left, left), (node.right, right)):
             if isinstance(kind, Nullable):
                 self.null_prone(node, operand)
@@ -474,44 +452,6 @@ def _refined(element: Type, predicate: syntax.Node) -> Type:
         return element
     known = {k.tree.name for k in assumed(predicate) if isinstance(k.tree, syntax.Name)}
     return ContextOf({n: strip(t) if n in known else t for n, t in element.fields.items()})
-
-
-def _arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:
-    """Type of `left operator right`; None where it is not defined (DMN 1.5, tables 52 to 58)."""
-    if ANY in {left, right} or NULL in {left, right}:
-        return ANY
-    if left == right == NUMBER:
-        return NUMBER
-    if operator == "+" and left == right == STRING:
-        return STRING
-    if operator in {"+", "-"}:
-        if right in _MOVES.get(left, ()):
-            return left
-        if operator == "+" and left in _MOVES.get(right, ()):
-            return right
-        if operator == "-" and (left == right == TIME or {left, right} <= {DATE, DATE_TIME}):
-            return DAYS_DURATION
-        return left if left == right and left in _DURATIONS else None
-    if operator == "/" and left == right and left in _DURATIONS:
-        return NUMBER
-    if operator in {"*", "/"} and left in _DURATIONS and right == NUMBER:
-        return left
-    if operator == "*" and left == NUMBER and right in _DURATIONS:
-        return right
-    return None
-
-
-def _arithmetic_hint(left: Type, right: Type) -> str:
-    kinds = {strip(left), strip(right)}
-    if kinds == {DATE, NUMBER}:
-        return 'write days as a duration: @"P90D"'
-    if kinds == {NUMBER, STRING}:
-        return "write the number without quotes, or convert it with string(…)"
-    if kinds == {DATE, STRING}:
-        return 'write dates as @"2026-03-31"'
-    if any(isinstance(kind, ListOf) for kind in kinds):
-        return "take one value of the list: total(…), count(…), max(…)"
-    return ""
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

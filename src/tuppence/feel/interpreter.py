@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
+from tuppence.feel.filters import RowsFilter, make_filter
 from tuppence.feel.frames import (
     MAXIMUM_CALLS,
     ROWS_A_STEP,
@@ -21,7 +22,6 @@ from tuppence.feel.frames import (
     OutOfBudget,
     Run,
     Session,
-    elements,
     truth,
 )
 from tuppence.feel.invocation import call_builtin, in_order
@@ -34,7 +34,6 @@ from tuppence.feel.rows import RowField, Rows, write_out
 from tuppence.feel.values import DateTime, Function, Range, type_name
 
 Record = Callable[[syntax.Node, Any], None]
-RowsFilter = Callable[[Rows, "Frame"], Rows | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,56 +224,19 @@ class _Compiler:
         return run
 
     def filter(self, node: syntax.Filter) -> Run:
-        base, predicate = self.compile(node.base), self.in_loop(node.predicate)
-        span = node.predicate.span
-        names_item = any(
-            isinstance(part, syntax.Name) and part.name == "item"
-            for part in syntax.walk(node.predicate)
+        predicate = node.predicate
+        is_number = isinstance(predicate, syntax.Literal) and isinstance(predicate.value, Decimal)
+        return make_filter(
+            self.compile(node.base),
+            self.in_loop(predicate),
+            predicate.span,
+            names_item=any(
+                isinstance(part, syntax.Name) and part.name == "item"
+                for part in syntax.walk(predicate)
+            ),
+            is_position=is_number or isinstance(predicate, syntax.Negation),
+            write_out=lambda fields: self.fast_filter(node, fields),
         )
-
-        def scoped(item: Any, frame: Frame) -> Frame:
-            if names_item:
-                frame = Frame({"item": item}, frame, frame.session)
-            return Frame(item if type(item) is dict else {}, frame, frame.session)
-
-        def run(frame: Frame) -> Any:
-            items = elements(base(frame))
-            if isinstance(items, Rows) and items:
-                frame.session.spend(len(items) // ROWS_A_STEP + 1)
-                fields, fast = written.get(id(items.fields), (None, None))
-                if fast is None or fields is not items.fields:
-                    fast = self.fast_filter(node, items.fields)
-                    written[id(items.fields)] = (items.fields, fast)
-                rows = fast(items, frame)
-                if rows is not None:
-                    return rows
-            frame.session.spend(len(items) + 1)
-            if not items:
-                return _at(predicate(scoped(None, frame)), items) if number_only else []
-            first = predicate(scoped(items[0], frame))
-            if type(first) is Decimal:
-                return _at(first, items)
-            kept: list[Any] = []
-            inner = scoped(None, frame)  # one scope, its names exchanged, for speed
-            for item in items:
-                if names_item:
-                    inner = scoped(item, frame)
-                else:
-                    inner.names = item if type(item) is dict else {}
-                held = predicate(inner)
-                if held is True:
-                    kept.append(item)
-                elif held is not False and held is not None:
-                    message = f"a filter must be true or false, and this is a {type_name(held)}"
-                    frame.session.report("feel.operand-type", span, message)
-                    return None
-            return kept
-
-        number_only = isinstance(node.predicate, syntax.Negation) or (
-            isinstance(node.predicate, syntax.Literal) and isinstance(node.predicate.value, Decimal)
-        )
-        written: dict[int, tuple[Mapping[str, RowField], RowsFilter]] = {}
-        return run
 
     def fast_filter(self, node: syntax.Filter, fields: Mapping[str, RowField]) -> RowsFilter:
         """The filter over rows of these fields; None as its value leaves it to the interpreter."""
@@ -541,16 +503,6 @@ def _with_constant(name: str, left: Run, symbol: str, constant: Any, general: Ru
         return not wanted if value is None else general(frame)
 
     return same
-
-
-def _at(position: Any, items: list[Any]) -> Any:
-    """The element at a position that counts from 1, or from -1 at the end; else null."""
-    if type(position) is not Decimal or position != position.to_integral_value():
-        return None
-    index = int(position)
-    if 1 <= abs(index) <= len(items):
-        return items[index - 1 if index > 0 else index]
-    return None
 
 
 def _asks(test: syntax.Node) -> bool:
