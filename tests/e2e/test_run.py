@@ -15,6 +15,7 @@ from tests.building import ROOT
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
 
 RULES = ROOT / "catalogue"
 AS_OF = "2026-06-30"
@@ -162,3 +163,39 @@ def test_a_later_run_replaces_and_an_earlier_one_is_refused(
     assert len(dates) == 1
     refused = tuppence(*arguments(store), status=1).stderr
     assert "the last run was as of 2026-07-01, and this one is as of 2026-06-30" in refused
+
+
+def test_an_import_killed_at_random_points_leaves_all_rows_or_none(
+    tmp_path: Path, tuppence: Run
+) -> None:
+    count = 60_000
+    lines = "".join(f"{n},2026-06-{1 + n % 28:02},-{n % 900}.50\n" for n in range(count))
+    (tmp_path / "bank.csv").write_text("Id,Date,Amount\n" + lines)
+    (tmp_path / "bank.yaml").write_text(
+        "table: transactions\ncolumns: {id: Id, booking date: Date, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    points = random.Random(5)  # noqa: S311 - any points will do
+    files = ["import", "csv", "bank.csv", "--mapping", "bank.yaml", "--store", "money"]
+    command = [*files, "--today", "2026-07-01"]
+    killed = 0
+    for _ in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuppence", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tmp_path,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(points.uniform(0.3, 1.4))
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+            killed += 1
+        if (tmp_path / "money/facts/manifest.json").exists():
+            store = FactStore(tmp_path / "money")
+            assert store.transaction_count in {0, count}
+            assert all(len(store.read(name)) for name, _ in store.partitions())
+    assert killed
+    tuppence(*command)
+    assert FactStore(tmp_path / "money").transaction_count == count

@@ -1,5 +1,6 @@
 """Currencies and their minor units, ISO 4217 (facts, as published by SIX, 2026)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 _TWO: Final = (
@@ -12,11 +13,11 @@ _TWO: Final = (
 )
 _NONE: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE: Final = "BHD IQD JOD KWD LYD OMR TND"
+_DIGITS: Final[Mapping[str, int]] = {
+    code: digits for digits, codes in ((2, _TWO), (0, _NONE), (3, _THREE)) for code in codes.split()
+}
 
 
 def minor_digits(currency: str) -> int | None:
     """How many digits after the point the currency has; None where there is no such currency."""
-    for digits, codes in ((2, _TWO), (0, _NONE), (3, _THREE)):
-        if len(currency) == 3 and currency in codes.split():
-            return digits
-    return None
+    return _DIGITS.get(currency)
