@@ -118,6 +118,13 @@ def test_energy_follows_the_season(year: pl.DataFrame) -> None:
     assert mean[1] < mean[7] < 0
 
 
+def test_credit_limits_differ() -> None:
+    rows = made(300, months=1)
+    assert rows.accounts is not None
+    limits = rows.accounts.filter(pl.col("type") == "current")["credit limit"]
+    assert set(limits.unique().to_list()) == {0, 50_000, 100_000, 150_000}
+
+
 def test_some_are_new(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.add_partition(made(600))

@@ -178,7 +178,8 @@ def _account_ids(names: Array, kind: int) -> Array:
 
 
 def _accounts(rng: np.random.Generator, people: _People, names: Array) -> pl.DataFrame:
-    limits = np.where(rng.random(len(people)) < 0.6, rng.choice([50_000, 100_000, 150_000]), 0)
+    arranged = rng.choice([50_000, 100_000, 150_000], len(people))
+    limits = np.where(rng.random(len(people)) < 0.6, arranged, 0)
     savers = names[people.saver]
     frame = pl.DataFrame(
         {
@@ -365,7 +366,7 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
     by_cash = people.cash[customer] & (rng.random(total) < 0.25)
     category = np.where(by_cash, cash_code, category)
     local = _pick(rng, category, [_popularity(names) for names in cal.MERCHANTS.values()])
-    favourites = np.stack([_favourites(rng, count, len(n)) for n in cal.MERCHANTS.values()])
+    favourites = np.stack([rng.integers(0, len(n), count) for n in cal.MERCHANTS.values()])
     local = np.where(rng.random(total) < 0.5, favourites[category, customer], local)
     firsts = np.cumsum([0, *(len(names) for names in cal.MERCHANTS.values())])[:-1]
     merchant = firsts[category] + local
@@ -423,10 +424,6 @@ def _popularity(names: Sequence[str]) -> Array:
     """Zipf: the n-th is visited 1/n as often as the first."""
     weights: Array = np.reciprocal(np.arange(1, len(names) + 1, dtype=float))
     return weights
-
-
-def _favourites(rng: np.random.Generator, count: int, names: int) -> Array:
-    return rng.integers(0, names, count)
 
 
 def _purchase_means(people: _People, rate: Array) -> Array:
