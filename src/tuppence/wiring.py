@@ -10,7 +10,7 @@ from tuppence.adapters.embedded.workers import in_processes
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.plan import make_plan
+from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
 from tuppence.runs.run import Outcome, in_process, run

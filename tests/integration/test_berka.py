@@ -17,7 +17,7 @@ from tuppence.engine.reference import evaluate
 from tuppence.engine.trial import try_examples
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
-from tuppence.plan import make_plan
+from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.files import read_rules

@@ -15,7 +15,7 @@ from tuppence.engine.explanation import explain
 from tuppence.engine.reference import Problem, evaluate
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
-from tuppence.plan import make_plan
+from tuppence.plan.plan import make_plan
 from tuppence.results.result import Result, State
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions

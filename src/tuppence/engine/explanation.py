@@ -9,7 +9,7 @@ from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import Row, customer_context
 from tuppence.feel import Date, Span, syntax
-from tuppence.plan import Plan, plan_rule
+from tuppence.plan.plan import Plan, plan_rule
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset

@@ -14,7 +14,7 @@ from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import customer_context
 from tuppence.feel import Outcome
 from tuppence.feel.numbers import CONTEXT
-from tuppence.plan import Plan, PlannedRule
+from tuppence.plan.plan import Plan, PlannedRule
 from tuppence.results.result import CustomerResults, Result, State, values_text
 
 SCORE_UNIT: Final = Decimal("0.0001")

@@ -9,7 +9,7 @@ from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.context import customer_context
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
-from tuppence.plan import Plan, plan_rule
+from tuppence.plan.plan import Plan, plan_rule
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.examples import example_date, example_facts

@@ -110,11 +110,35 @@ TRANSACTIONS: Final = (
     Field("balance", Kind.MONEY, "The account's balance after it.", unit=MONEY_UNIT),
 )
 
-COLLECTIONS: Final[Mapping[str, str]] = {
-    "transactions": "All transactions, oldest first, with signed amounts.",
-    "payments": "Money out, oldest first, with positive amounts; own transfers are left out.",
-    "receipts": "Money in, oldest first; own transfers are left out.",
-    "accounts": "The customer's accounts.",
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A list of rows that rules may read.
+
+    Attributes:
+        doc: What is in it.
+        table: Whose rows they are.
+        direction: `out` or `in` where it is only money that goes out, with positive amounts, or
+            comes in; own transfers are left out of both.
+    """
+
+    doc: str
+    table: str
+    direction: str = ""
+
+
+COLLECTIONS: Final[Mapping[str, Collection]] = {
+    "transactions": Collection(
+        "All transactions, oldest first, with signed amounts.", "transactions"
+    ),
+    "payments": Collection(
+        "Money out, oldest first, with positive amounts; own transfers are left out.",
+        "transactions",
+        "out",
+    ),
+    "receipts": Collection(
+        "Money in, oldest first; own transfers are left out.", "transactions", "in"
+    ),
+    "accounts": Collection("The customer's accounts.", "accounts"),
 }
 
 
@@ -133,7 +157,7 @@ class Schema:
         """The fields of `customer` or of one element of a collection."""
         if collection == "customer":
             return self.customer
-        return ACCOUNTS if collection == "accounts" else TRANSACTIONS
+        return ACCOUNTS if COLLECTIONS[collection].table == "accounts" else TRANSACTIONS
 
     def names(self) -> Mapping[str, Type]:
         """The names that a rule may use, with their types, for the checker."""

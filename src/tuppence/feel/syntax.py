@@ -258,21 +258,26 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
 
     Where nothing changes the very same nodes come back.
     """
+    return change(with_children(node, lambda child: transform(child, change)))
+
+
+def with_children(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The node with `change` applied to its direct parts; the very same one if nothing changes."""
     renewed: dict[str, Any] = {}
     for name in _parts_of(node):
         value = getattr(node, name)
         new = _renewed(value, change)
         if new is not value:
             renewed[name] = new
-    return change(dataclasses.replace(node, **renewed) if renewed else node)
+    return dataclasses.replace(node, **renewed) if renewed else node
 
 
 def _renewed(value: Any, change: Callable[[Node], Node]) -> Any:
     if isinstance(value, Node):
-        return transform(value, change)
+        return change(value)
     if isinstance(value, Binding):
-        source = transform(value.source, change)
-        until = None if value.until is None else transform(value.until, change)
+        source = change(value.source)
+        until = None if value.until is None else change(value.until)
         if source is value.source and until is value.until:
             return value
         return dataclasses.replace(value, source=source, until=until)
@@ -292,6 +297,13 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is tuple:
         return len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
+
+
+def key(node: Any) -> Any:
+    """A value that two trees share just where they are the same but for where they stand."""
+    if isinstance(node, Node | Binding):
+        return (type(node).__name__, *(key(getattr(node, name)) for name in _parts_of(node)))
+    return tuple(map(key, node)) if type(node) is tuple else (type(node).__name__, node)
 
 
 def defined_names(tree: Node) -> frozenset[str]:

@@ -9,7 +9,7 @@ from tuppence.engine.reference import Evaluation, evaluate
 from tuppence.errors import UserError
 from tuppence.facts.source import FactSource
 from tuppence.feel import Date
-from tuppence.plan import Plan
+from tuppence.plan.plan import Plan
 from tuppence.results.result import CustomerResults, ResultStore, State, update
 from tuppence.rules.ruleset import Ruleset
 from tuppence.runs.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add

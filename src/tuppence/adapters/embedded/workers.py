@@ -16,7 +16,7 @@ from tuppence.engine.reference import Evaluation, evaluate
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import Date
-from tuppence.plan import Plan, make_plan
+from tuppence.plan.plan import Plan, make_plan
 from tuppence.rules.ruleset import read_ruleset
 from tuppence.runs.ledger import WorkItem
 from tuppence.runs.run import Evaluator

@@ -1,0 +1,271 @@
+"""The columnar engine: a plan and a batch in, results out, at the speed of columns.
+
+It says what the reference engine says, bit for bit. Pairs of a customer and a rule that floats
+cannot decide, and what of a rule does not fit columns, are evaluated by the reference.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.compiled import compiled
+from tuppence.engine import kernel
+from tuppence.engine.binding import BoundTable, Texts, bind, read_only
+from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.schema import Kind
+from tuppence.plan.code import Kind as StepKind
+from tuppence.plan.columns import FALSE_ROW, TRUE_ROW, ColumnPlan
+from tuppence.plan.instructions import FALSE, TRUE
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The kernel's loops, compiled, or as they are."""
+
+    gather: Callable[..., None]
+    compute: Callable[..., None]
+    last_balances: Callable[..., None]
+    are_compiled: bool
+
+
+def functions(*, use_compiler: bool = True) -> Functions:
+    """The kernel; compiled where numba is installed and wanted."""
+    plain = (kernel.gather, kernel.compute, kernel.last_balances)
+    if use_compiler:
+        made = [compiled(function) for function in plain]
+        if None not in made:
+            return Functions(*made, are_compiled=True)  # type: ignore[arg-type]
+    return Functions(*plain, are_compiled=False)
+
+
+class Outputs(NamedTuple):
+    """What the program says of some customers: by rule or value first, then by customer.
+
+    Attributes:
+        states: `kernel.NOT_QUALIFIED` and its kin.
+        scores: In ten-thousandths; -1 for null.
+        values: In ten-thousandths, days, numbers of texts, or 0 and 1.
+        kinds: `kernel.MISSING` and its kin.
+        signatures: What was null on the way to an unknown or incomplete result.
+    """
+
+    states: Array
+    scores: Array
+    values: Array
+    kinds: Array
+    signatures: Array
+
+
+class Prepared:
+    """A plan ready to run over a batch, or over any part of it, any number of times.
+
+    It has room to work in, so that one thread at a time may use it.
+    """
+
+    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Functions) -> None:
+        self._plan = plan
+        self._parts: list[_Part] = []
+        for start, stop, digits in _by_digits(batch):
+            part = batch if stop - start == len(batch) else batch.slice(start, stop)
+            self._parts.append(_Part(plan, part, start, digits, loops))
+
+    def run(self, start: int, stop: int) -> Outputs:
+        """What the program says of customers start to stop."""
+        plan, many = self._plan, stop - start
+        outputs = Outputs(
+            np.zeros((len(plan.rules), many), np.uint8),
+            np.zeros((len(plan.rules), many), np.int32),
+            np.zeros((plan.outputs[-1], many), np.int64),
+            np.zeros((plan.outputs[-1], many), np.uint8),
+            np.zeros((len(plan.rules), many), np.int64),
+        )
+        for part in self._parts:
+            low, high = max(start, part.start), min(stop, part.stop)
+            if low < high:
+                part.run(low - part.start, high - part.start, outputs, low - start)
+        return outputs
+
+    def texts(self, customer: int) -> Texts:
+        """The texts that the numbers of a customer's values stand for."""
+        return next(part.texts for part in self._parts if customer < part.stop)
+
+
+class _Part:
+    """Customers of a batch whose currencies have the same number of digits."""
+
+    def __init__(
+        self, plan: ColumnPlan, batch: FactBatch, start: int, digits: int, loops: Functions
+    ) -> None:
+        self.start = start
+        self.stop = start + len(batch)
+        self.plan = plan
+        self.loops = loops
+        tables = _Derived(plan, batch, loops)
+        bound = bind(plan, batch, tables.table, digits)
+        self.texts = bound.texts
+        features = len(plan.features)
+        readings = len(plan.readings)
+        block = kernel.BLOCK
+        self.registers = np.zeros((max(plan.registers, 1), block))
+        self.errors = np.zeros((max(plan.registers, 1), block))
+        first = features + readings
+        self.registers[first : first + len(bound.constants)] = bound.constants[:, None]
+        self.errors[first : first + len(bound.constants)] = bound.constant_errors[:, None]
+        self.masks = np.zeros((plan.masks, block), np.uint8)
+        self.masks[TRUE_ROW], self.masks[FALSE_ROW] = TRUE, FALSE
+        self.bound = bound
+        troubles = [place for table in plan.tables for place in table.troubles]
+        self.troubles = np.array(troubles, np.int64)
+        self.kinds = np.array(
+            [_OUTPUT_KINDS.get(kind, 0) for rule in plan.rules for kind in rule.values], np.uint8
+        )
+        self.code = plan.code.ravel()
+        self.starts = plan.starts * 5
+        self.scratch = np.zeros((2, block), np.int64)
+        self.tables = bound.tables
+        if not loops.are_compiled:
+            self._to_lists()
+
+    def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
+        """Fill the outputs from place `first` for customers start to stop of this part."""
+        given = outputs if self.loops.are_compiled else _lists(outputs)
+        for low in range(start, stop, kernel.BLOCK):
+            self._block(low, min(low + kernel.BLOCK, stop), given, first + low - start)
+        if given is not outputs:
+            for array, found in zip(outputs, given, strict=True):
+                array[:, first : first + stop - start] = np.array(found)[
+                    :, first : first + stop - start
+                ].reshape(array.shape[0], -1)
+
+    def _block(self, low: int, high: int, outputs: Outputs, first: int) -> None:
+        many = high - low
+        bound, plan = self.bound, self.plan
+        place = 0
+        for table in self.tables:
+            if self.loops.are_compiled:
+                out = self.registers[place : place + table.features].reshape(-1)
+                self._gather(table, low, high, out)
+            else:
+                out = [0.0] * (table.features * kernel.BLOCK)
+                self._gather(table, low, high, out)
+                for f in range(table.features):
+                    self.registers[place + f] = out[f * kernel.BLOCK : (f + 1) * kernel.BLOCK]
+            place += table.features
+        for i, (numbers, errors) in enumerate(zip(bound.numbers, bound.errors, strict=True)):
+            self.registers[place + i][:many] = numbers[low:high]
+            self.errors[place + i][:many] = errors[low:high]
+        for i, bits in enumerate(bound.conditions):
+            self.masks[FALSE_ROW + 1 + i][:many] = bits[low:high]
+        self.loops.compute(
+            self.code,
+            self.starts,
+            plan.limits,
+            bound.totals[low:high],
+            self.troubles,
+            many,
+            first,
+            self.registers,
+            self.errors,
+            self.masks,
+            self.scratch,
+            self.kinds,
+            *outputs,
+        )
+
+    def _gather(self, table: BoundTable, low: int, high: int, out: Any) -> None:
+        self.loops.gather(table.rows, table.classes, table.gathered, table.memo, low, high, out)
+
+    def _to_lists(self) -> None:
+        """Lists in place of arrays, which Python is quicker with."""
+        self.registers = _lists(self.registers)
+        self.errors = _lists(self.errors)
+        self.masks = _lists(self.masks)
+        self.scratch = _lists(self.scratch)
+        self.code, self.starts = _lists(self.code), _lists(self.starts)
+        self.troubles, self.kinds = _lists(self.troubles), _lists(self.kinds)
+        self.tables = tuple(_lists(table) for table in self.bound.tables)
+
+
+_OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: kernel.TEXT, StepKind.DATE: kernel.DATE}
+
+
+def _lists(value: Any) -> Any:
+    """Arrays, however deep in tuples, as lists."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        parts = [_lists(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:
+    """Runs of customers whose currencies have the same number of digits after the point."""
+    column = batch.customers["currency"]
+    known = np.array([minor_digits(text or "") or 0 for text in column.dictionary])
+    digits = known[column.values]
+    start = 0
+    for stop in (*(np.flatnonzero(np.diff(digits)) + 1).tolist(), len(batch)):
+        if stop > start:
+            yield start, stop, int(digits[start])
+        start = stop
+
+
+class _Derived:
+    """Tables of a batch with the columns that follow from others."""
+
+    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Functions) -> None:
+        self.plan = plan
+        self.batch = batch
+        self.loops = loops
+
+    def table(self, name: str) -> Table:
+        """A table by name."""
+        accounts, transactions = self.batch.accounts, self.batch.transactions
+        if name == "accounts":
+            balances = Column(Kind.MONEY, self._balances())
+            return Table(accounts.offsets, {**accounts.columns, "balance": balances})
+        own, kind = transactions.columns["account"], accounts.columns["type"]
+        types = {
+            identifier: kind.dictionary[code]
+            for identifier, code in zip(
+                (accounts.columns["id"].dictionary[c] for c in accounts.columns["id"].values),
+                kind.values,
+                strict=True,
+            )
+        }
+        dictionary = tuple(types.get(i) if i is not None else None for i in own.dictionary)
+        typed = Column(Kind.TEXT, own.values, dictionary)
+        return Table(transactions.offsets, {**transactions.columns, "account type": typed})
+
+    def _balances(self) -> Array:
+        """The last known balance of each account, as of the plan's date."""
+        accounts, transactions = self.batch.accounts, self.batch.transactions
+        found = np.full(len(accounts.columns["id"].values), NULL_MONEY, np.int64)
+        row_of: dict[str | None, int] = {}
+        ids = accounts.columns["id"]
+        for row, code in enumerate(ids.values.tolist()):
+            row_of[ids.dictionary[code]] = row
+        own = transactions.columns["account"]
+        rows = np.array([row_of.get(i, -1) for i in own.dictionary], np.int64)
+        columns = (
+            transactions.offsets,
+            transactions.columns["booking date"].values,
+            own.values,
+            transactions.columns["balance"].values,
+            rows,
+            accounts.offsets,
+        )
+        arguments = (*map(read_only, columns), self.plan.as_of.day)
+        if self.loops.are_compiled:
+            self.loops.last_balances(*arguments, found)
+            return found
+        out = found.tolist()
+        self.loops.last_balances(*_lists(arguments), out)
+        return np.array(out, np.int64)

@@ -1,0 +1,88 @@
+"""What the planner knows of the facts: tables, the collections over them, the customer's fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tuppence.facts.schema import COLLECTIONS, TRANSACTIONS, Field, Kind, Schema
+from tuppence.feel.values import Date
+from tuppence.plan.literals import ANY_ROW, Filter, OneOf, Ordered, asking, both
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as they are kept.
+
+    Attributes:
+        name: Of the table.
+        fields: By name.
+        order: The date by which its rows are sorted; empty where there is none.
+        main: The money column that plain sums are of.
+    """
+
+    name: str
+    fields: Mapping[str, Field]
+    order: str
+    main: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collection:
+    """Some rows of a table, as rules see them.
+
+    Attributes:
+        table: Whose rows they are.
+        where: Which of them.
+        negated: The fields whose sign is turned.
+    """
+
+    table: Table
+    where: Filter
+    negated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """What an expression may read.
+
+    Attributes:
+        attributes: Single values by the path to them, such as `("customer", "region")`.
+        collections: By name.
+    """
+
+    attributes: Mapping[tuple[str, ...], Field]
+    collections: Mapping[str, Collection]
+
+
+def model_of(schema: Schema, as_of: Date) -> Model:
+    """The model of the facts that rules read; rows booked after the date are not among them."""
+    booked = asking("booking date", Ordered(((None, False, Decimal(as_of.day), True),), null=False))
+    tables = {
+        "transactions": Table(
+            "transactions", {f.name: f for f in TRANSACTIONS}, "booking date", "amount"
+        ),
+        "accounts": Table("accounts", {f.name: f for f in schema.fields("accounts")}, "", ""),
+    }
+    not_own = asking("own transfer", OneOf(frozenset({False})))
+    spent = asking("amount", Ordered(((None, False, Decimal(0), False),), null=False))
+    received = asking("amount", Ordered(((Decimal(0), False, None, False),), null=False))
+    collections: dict[str, Collection] = {}
+    for name, described in COLLECTIONS.items():
+        where = booked if described.table == "transactions" else ANY_ROW
+        if described.direction:
+            sign = spent if described.direction == "out" else received
+            where = both(where, both(not_own, sign))
+        negated = frozenset({"amount"}) if described.direction == "out" else frozenset()
+        collections[name] = Collection(tables[described.table], where, negated)
+    attributes = {("customer", field.name): field for field in schema.customer}
+    return Model(attributes, collections)
+
+
+def decimals_of(field: Field, digits: int) -> int:
+    """How many digits after the point a stored value of the field has.
+
+    Args:
+        field: A number, money or date.
+        digits: Of the customer's currency.
+    """
+    return {Kind.MONEY: digits, Kind.NUMBER: field.decimals}.get(field.kind, 0)

@@ -1,0 +1,498 @@
+"""What rules do with the rows of a collection: which rows, and what of each."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tuppence.facts.schema import Field, Kind
+from tuppence.feel import compile_expression, syntax
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.operators import arithmetic, negate
+from tuppence.feel.values import Date, DateTime, DaysDuration, Range, YearsDuration
+from tuppence.plan.code import Kind as StepKind
+from tuppence.plan.literals import (
+    ANY_ROW,
+    EVERY_RELATION,
+    GREATER,
+    INCOMPARABLE,
+    LESS,
+    SAME,
+    Ask,
+    Filter,
+    General,
+    Literal,
+    OneOf,
+    Ordered,
+    Relative,
+    asking,
+    both,
+    either,
+)
+from tuppence.plan.model import Collection, Model
+from tuppence.plan.scope import VALUE, Bound, Closing, Outside, RowOf, Scope, resolved, row_scope
+
+ORDERED_KINDS = frozenset({Kind.MONEY, Kind.NUMBER, Kind.DATE})
+
+
+class Rows(NamedTuple):
+    """Rows of a collection that pass a filter."""
+
+    collection: Collection
+    where: Filter
+
+
+class Series(NamedTuple):
+    """One value of each row, and constants after them.
+
+    Attributes:
+        rows: Which rows.
+        field: Of which field; empty for the row itself or for a constant.
+        scale: What the field is multiplied by.
+        offset: And what is added to it then.
+        extras: Further elements at the end of the list.
+        distinct: Whether each value counts once.
+    """
+
+    rows: Rows
+    field: str = ""
+    scale: Decimal = Decimal(1)
+    offset: Decimal = Decimal(0)
+    extras: tuple[Bound, ...] = ()
+    distinct: bool = False
+
+
+class _Unknown:
+    """No constant."""
+
+
+UNKNOWN = _Unknown()
+_INVERTED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+_RELATIONS = {
+    "<": frozenset({LESS}),
+    "<=": frozenset({LESS, SAME}),
+    ">": frozenset({GREATER}),
+    ">=": frozenset({SAME, GREATER}),
+    "=": frozenset({SAME}),
+    "!=": frozenset({LESS, GREATER, INCOMPARABLE}),
+}
+_Wanted = frozenset[bool | None]
+TRUE: _Wanted = frozenset({True})
+
+
+class RowPlanner:
+    """Finds the rows that an expression goes through, and what it asks of them.
+
+    Args:
+        model: What there is.
+        now: The value of `now()`.
+    """
+
+    def __init__(self, model: Model, now: DateTime) -> None:
+        self.model = model
+        self.now = now
+        self.asks: dict[Any, Ask] = {}
+        self.constants: dict[Any, Any] = {}
+
+    # -- constants -------------------------------------------------------------------------------
+
+    def constant(self, node: syntax.Node, scope: Scope) -> Any:
+        """The value of an expression that reads no facts; UNKNOWN for any other."""
+        node, scope = resolved(node, scope)
+        match node:
+            case syntax.Literal(value=value):
+                return value
+            case syntax.Arithmetic():
+                left = self.constant(node.left, scope)
+                right = UNKNOWN if left is UNKNOWN else self.constant(node.right, scope)
+                return UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
+            case syntax.Negation():
+                value = self.constant(node.operand, scope)
+                return UNKNOWN if value is UNKNOWN else _tried(negate, value)
+            case syntax.Call(function=syntax.Name(name="today"), arguments=()):
+                return self.now.date
+            case syntax.Name() | syntax.Filter() | syntax.For() | syntax.Quantified():
+                return UNKNOWN
+        closing = Closing(self.model.attributes)
+        try:
+            closed = closing.close(node, scope)
+        except Outside:
+            return UNKNOWN
+        if closing.references:
+            return UNKNOWN
+        key = syntax.key(closed)
+        if key not in self.constants:
+            self.constants[key] = compile_expression(closed, now=self.now).evaluate({}).value
+        return self.constants[key]
+
+    def answers(self, closed: syntax.Node) -> Callable[[Any], Any]:
+        """The interpreter's value of an expression, given what `value` is."""
+        expression = compile_expression(closed, now=self.now, names=frozenset({VALUE}))
+        return lambda value: expression.evaluate({VALUE: value}).value
+
+    # -- which rows ------------------------------------------------------------------------------
+
+    def rows(self, node: syntax.Node, scope: Scope) -> Rows | None:
+        """The rows that an expression is, or None where it is no list of rows."""
+        node, scope = resolved(node, scope)
+        if isinstance(node, syntax.Name):
+            if scope.find(node.name) is None and node.name in self.model.collections:
+                collection = self.model.collections[node.name]
+                return Rows(collection, collection.where)
+            return None
+        if isinstance(node, syntax.Filter) and self.position(node.predicate, scope) is None:
+            base = self.rows(node.base, scope)
+            if base is None:
+                return None
+            inner = row_scope(base.collection, "", scope)
+            passing = self.filter(node.predicate, inner, base.collection, TRUE)
+            return Rows(base.collection, self.both(base.where, passing, node))
+        return None
+
+    def position(self, predicate: syntax.Node, scope: Scope) -> int | None:
+        """The position that stands in brackets, or None where a condition does."""
+        if not isinstance(predicate, syntax.Literal | syntax.Negation):
+            return None
+        value = self.constant(predicate, scope)
+        if not isinstance(value, Decimal) or value != value.to_integral_value():
+            return None
+        return int(value)
+
+    def both(self, left: Filter, right: Filter, node: syntax.Node) -> Filter:
+        """The rows that pass both filters."""
+        try:
+            return both(left, right)
+        except OverflowError:
+            raise Outside("the filter has too many alternatives", node.span) from None
+
+    def filter(
+        self, node: syntax.Node, scope: Scope, collection: Collection, wanted: _Wanted
+    ) -> Filter:
+        """The rows for which a condition has one of the outcomes that are wanted.
+
+        Raises:
+            Outside: The columns cannot tell.
+        """
+        node, scope = resolved(node, scope)
+        match node:
+            case syntax.Logic():
+                return self.logic(node, scope, collection, wanted)
+            case syntax.Call(function=syntax.Name(name="not"), arguments=(argument,)):
+                turned = frozenset(None if w is None else not w for w in wanted)
+                return self.filter(argument, scope, collection, turned)
+            case syntax.If():
+                held = self.filter(node.condition, scope, collection, TRUE)
+                failed = self.filter(node.condition, scope, collection, frozenset({False, None}))
+                then = self.filter(node.then, scope, collection, wanted)
+                otherwise = self.filter(node.otherwise, scope, collection, wanted)
+                return either(self.both(held, then, node), self.both(failed, otherwise, node))
+        return self.leaf(node, scope, collection, wanted)
+
+    def logic(
+        self, node: syntax.Logic, scope: Scope, collection: Collection, wanted: _Wanted
+    ) -> Filter:
+        """`and`, `or`: each set of outcomes by what the sides must be for it."""
+        try:
+            if len(wanted) == 1:
+                (outcome,) = wanted
+                if outcome is None:  # not decided either way
+                    passing = [
+                        self.filter(node, scope, collection, frozenset({True, None})),
+                        self.filter(node, scope, collection, frozenset({False, None})),
+                    ]
+                    return both(*passing)
+            elif wanted == {True, False}:
+                return either(
+                    self.filter(node, scope, collection, TRUE),
+                    self.filter(node, scope, collection, frozenset({False})),
+                )
+            elif len(wanted) == 3:
+                return ANY_ROW
+            sides = [self.filter(s, scope, collection, wanted) for s in (node.left, node.right)]
+            both_needed = (node.operator == "and") == (True in wanted)
+            return both(*sides) if both_needed else either(*sides)
+        except OverflowError:
+            raise Outside("the filter has too many alternatives", node.span) from None
+
+    def leaf(
+        self, node: syntax.Node, scope: Scope, collection: Collection, wanted: _Wanted
+    ) -> Filter:
+        quick = self.quick(node, scope, collection)
+        if quick is not None:
+            name, literal, can_be_null = quick
+            return _wanted_of(name, literal, can_be_null, wanted, collection)
+        relative = self.relative(node, scope, collection, wanted)
+        if relative is not None:
+            return relative
+        closing = Closing(self.model.attributes)
+        closed = closing.close(node, scope)
+        if not closing.references:
+            outcome = compile_expression(closed, now=self.now).evaluate({}).value
+            outcome = outcome if outcome is True or outcome is False else None
+            return ANY_ROW if outcome in wanted else frozenset()
+        if len(closing.references) > 1 or next(iter(closing.references))[0] != "row":
+            reason = "a filter's condition puts together more than one field"
+            raise Outside(reason, node.span)
+        ((_, name),) = closing.references
+        key = (syntax.key(closed), name in collection.negated)
+        if key not in self.asks:
+            answer = self.answers(closed)
+            if kind_of(answer, collection.table.fields[name]) not in {StepKind.CONDITION, None}:
+                raise Outside("what stands in brackets is no condition", node.span)
+            turned = name in collection.negated
+            self.asks[key] = Ask((lambda v: answer(-v)) if turned else answer, {})
+        return asking(name, General(key, wanted, self.asks[key]))
+
+    def quick(
+        self, node: syntax.Node, scope: Scope, collection: Collection
+    ) -> tuple[str, Literal, bool] | None:
+        """A field, what makes the condition true, and whether null makes it null."""
+        match node:
+            case syntax.Comparison():
+                name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
+                if name is None:
+                    name, other, symbol = self.field(node.right, scope), node.left, _MIRRORED[symbol]
+                value = UNKNOWN if name is None else self.constant(other, scope)
+                return None if value is UNKNOWN else self.compared(name, symbol, value, collection)
+            case syntax.Between():
+                name = self.field(node.value, scope)
+                low, high = self.constant(node.low, scope), self.constant(node.high, scope)
+                if name is None or not _orders(collection.table.fields[name], low, high):
+                    return None
+                return name, _between(_place(low), True, _place(high), True), True
+            case syntax.In():
+                return self.contained(node, scope, collection)
+            case syntax.Name() | syntax.Path():
+                name = self.field(node, scope)
+                if name is not None and collection.table.fields[name].kind is Kind.BOOLEAN:
+                    return name, OneOf(frozenset({True})), collection.table.fields[name].nullable
+        return None
+
+    def relative(
+        self, node: syntax.Node, scope: Scope, collection: Collection, wanted: _Wanted
+    ) -> Filter | None:
+        """A comparison of a field with one of the customer's own."""
+        if not isinstance(node, syntax.Comparison):
+            return None
+        name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
+        if name is None:
+            name, other, symbol = self.field(node.right, scope), node.left, _MIRRORED[symbol]
+        other, inner = resolved(other, scope)
+        path = Closing(self.model.attributes).reference(other, inner)
+        own = self.model.attributes.get(path or ())
+        if name is None or path is None or own is None or own.derived:
+            return None
+        field = collection.table.fields[name]
+        if field.derived:
+            return None
+        if (field.kind, field.decimals) != (own.kind, own.decimals) or field.kind is Kind.BOOLEAN:
+            return None
+        if field.kind is Kind.TEXT and symbol not in {"=", "!="}:
+            return None
+        negated = name in collection.negated
+        true = _RELATIONS[_MIRRORED[symbol] if negated else symbol]
+        null = frozenset() if symbol in {"=", "!="} else frozenset({INCOMPARABLE})
+        if null and field.nullable and own.nullable:
+            return None  # two nulls are the same, and yet have no order
+        accept: frozenset[int] = frozenset()
+        for outcome, relations in (
+            (True, true),
+            (False, EVERY_RELATION - true - null),
+            (None, null),
+        ):
+            accept |= relations if outcome in wanted else frozenset()
+        literal = Relative(name, path, negated, accept)
+        return asking(literal.dimension, literal)
+
+    def compared(
+        self, name: str | None, symbol: str, value: Any, collection: Collection
+    ) -> tuple[str, Literal, bool] | None:
+        field = collection.table.fields[name or ""]
+        ordered = field.kind in ORDERED_KINDS
+        if symbol in {"=", "!="}:
+            literal: Literal
+            if value is None:
+                literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+            elif ordered and _orders(field, value):
+                literal = Ordered(((_place(value), True, _place(value), True),), null=False)
+            elif type(value) is (bool if field.kind is Kind.BOOLEAN else str) and not ordered:
+                literal = OneOf(frozenset({value}))
+            else:
+                return None
+            return field.name, literal if symbol == "=" else literal.complement(), False
+        if not ordered or not _orders(field, value):
+            return None
+        closed = symbol in {"<=", ">="}
+        place = _place(value)
+        below = symbol in {"<", "<="}
+        interval = (None, False, place, closed) if below else (place, closed, None, False)
+        return field.name, Ordered((interval,), null=False), True
+
+    def contained(
+        self, node: syntax.In, scope: Scope, collection: Collection
+    ) -> tuple[str, Literal, bool] | None:
+        name = self.field(node.value, scope)
+        tests = [self.constant(test, scope) for test in node.tests]
+        if name is None or UNKNOWN in tests:
+            return None
+        field = collection.table.fields[name]
+        if field.kind is Kind.TEXT and all(type(test) is str for test in tests):
+            return name, OneOf(frozenset(tests)), False
+        if len(tests) == 1 and isinstance(tests[0], Range) and field.kind in ORDERED_KINDS:
+            low, high, low_closed, high_closed, unary = tests[0]
+            ends = [end for end in (low, high) if end is not None]
+            if ends and _orders(field, *ends) and (len(ends) == 1) == unary:
+                start = None if low is None else _place(low)
+                end = None if high is None else _place(high)
+                return name, _between(start, low_closed, end, high_closed), True
+        return None
+
+    def field(self, node: syntax.Node, scope: Scope) -> str | None:
+        """The field of the row that an expression is, if it is one."""
+        node, scope = resolved(node, scope)
+        found = Closing({}).reference(node, scope)
+        return found[1] if found is not None and found[0] == "row" else None
+
+    # -- what of each ----------------------------------------------------------------------------
+
+    def series(self, node: syntax.Node, scope: Scope) -> Series | None:
+        """The list of one value a row that an expression is; None where it is no such list."""
+        node, scope = resolved(node, scope)
+        rows = self.rows(node, scope)
+        if rows is not None:
+            return Series(rows)
+        match node:
+            case syntax.Path(base=base, name=name):
+                whole = self.rows(base, scope)
+                if whole is None or name not in whole.collection.table.fields:
+                    return None
+                return _of_field(whole, name)
+            case syntax.For(iterators=(binding,)) if binding.until is None:
+                whole = self.rows(binding.source, scope)
+                if whole is None:
+                    return None
+                inner = row_scope(whole.collection, binding.name, scope)
+                return self.of_each(node.body, inner, whole)
+            case syntax.Call(function=syntax.Name(name="append"), arguments=(first, *others)):
+                found = self.series(first, scope)
+                if found is None or found.distinct:
+                    return None
+                extras = tuple(Bound(other, scope) for other in others)
+                return found._replace(extras=found.extras + extras)
+            case syntax.Call(function=syntax.Name(name="distinct values"), arguments=(first,)):
+                found = self.series(first, scope)
+                return None if found is None or found.extras else found._replace(distinct=True)
+        return None
+
+    def of_each(self, node: syntax.Node, scope: Scope, rows: Rows) -> Series:
+        """A straight line of one field: what can be summed, and has its least and its greatest."""
+        node, scope = resolved(node, scope)
+        if isinstance(node, syntax.Name):
+            found = scope.find(node.name)
+            if isinstance(found, RowOf) and not found.field:
+                return Series(rows)
+        name = self.field(node, scope)
+        if name is not None:
+            return _of_field(rows, name)
+        value = self.constant(node, scope)
+        if isinstance(value, Decimal):
+            return Series(rows, "", Decimal(0), value)
+        match node:
+            case syntax.Negation():
+                return _line(self.of_each(node.operand, scope, rows), Decimal(-1), Decimal(0))
+            case syntax.Arithmetic(operator="+" | "-" | "*" | "/" as symbol):
+                left, right = self.constant(node.left, scope), self.constant(node.right, scope)
+                if isinstance(right, Decimal):
+                    line = self.of_each(node.left, scope, rows)
+                    if symbol == "*":
+                        return _line(line, right, Decimal(0))
+                    if symbol == "/" and _divides_exactly(right):
+                        return _line(line, 1 / right, Decimal(0))
+                    if symbol in {"+", "-"}:
+                        return _line(line, Decimal(1), right if symbol == "+" else -right)
+                elif isinstance(left, Decimal) and symbol != "/":
+                    line = self.of_each(node.right, scope, rows)
+                    if symbol == "*":
+                        return _line(line, left, Decimal(0))
+                    return _line(line, Decimal(1 if symbol == "+" else -1), left)
+        raise Outside("what it takes of each row is no plain sum of one field", node.span)
+
+
+def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except FeelError:
+        return None
+
+
+def _of_field(rows: Rows, name: str) -> Series:
+    return Series(rows, name, Decimal(-1 if name in rows.collection.negated else 1))
+
+
+def _line(series: Series, scale: Decimal, offset: Decimal) -> Series:
+    return series._replace(scale=series.scale * scale, offset=series.offset * scale + offset)
+
+
+def _divides_exactly(divisor: Decimal) -> bool:
+    """Whether one over it has only a few digits, so that multiplying by that is the same."""
+    if not divisor or len(divisor.as_tuple().digits) > 6:
+        return False
+    quotient = 1 / divisor
+    return quotient * divisor == 1 and len(quotient.as_tuple().digits) <= 8
+
+
+def _orders(field: Field, *values: Any) -> bool:
+    """Whether values can be put in order with those of a field."""
+    kind = Date if field.kind is Kind.DATE else Decimal
+    return all(type(value) is kind for value in values)
+
+
+def _between(
+    low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
+) -> Literal:
+    above = Ordered(((low, low_closed, None, False),), null=False)
+    return above.meet(Ordered(((None, False, high, high_closed),), null=False))
+
+
+def _place(value: Any) -> Decimal:
+    return Decimal(value.day) if isinstance(value, Date) else value
+
+
+def _wanted_of(
+    name: str, literal: Any, can_be_null: bool, wanted: _Wanted, collection: Collection
+) -> Filter:
+    """The rows where the outcome is one of those wanted, given what makes it true."""
+    null: Literal = (
+        Ordered((), null=True) if isinstance(literal, Ordered) else OneOf(frozenset({None}))
+    )
+    false = literal.complement()
+    if can_be_null:
+        false = false.meet(null.complement())  # type: ignore[union-attr]
+    found: Filter = frozenset()
+    for outcome, passing in ((True, literal), (False, false), (None, null)):
+        if outcome in wanted and (outcome is not None or can_be_null):
+            turned = name in collection.negated and isinstance(passing, Ordered)
+            found = either(found, asking(name, passing.negated() if turned else passing))
+    return found
+
+
+def kind_of(answer: Callable[[Any], Any], field: Field) -> StepKind | None:
+    """The kind of what the interpreter makes of a field, as far as examples tell."""
+    samples: Mapping[Kind, tuple[Any, ...]] = {
+        Kind.DATE: (Date(20_000), Date(0)),
+        Kind.TEXT: ("text", "1", ""),
+        Kind.BOOLEAN: (True, False),
+    }
+    kinds = {
+        Decimal: StepKind.NUMBER,
+        Date: StepKind.DATE,
+        DaysDuration: StepKind.DAYS,
+        YearsDuration: StepKind.MONTHS,
+        str: StepKind.TEXT,
+        bool: StepKind.CONDITION,
+    }
+    for sample in samples.get(field.kind, (Decimal(1), Decimal(2000), Decimal(0))):
+        found = answer(sample)
+        if found is not None:
+            return kinds.get(type(found))
+    return None
