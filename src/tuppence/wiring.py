@@ -7,6 +7,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.workers import in_processes
+from tuppence.engine.columnar import Engine, functions
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -58,7 +59,7 @@ def run_here(
     facts = FactStore(store)
     RulesetDirectory(store / "rulesets").put(ruleset)
     evaluator = (
-        in_process(facts, make_plan(ruleset, as_of))
+        in_process(facts, Engine(make_plan(ruleset, as_of, facts.schema), functions()))
         if processes == 1
         else in_processes(store, facts.digest, ruleset.content, as_of, processes)
     )

@@ -35,14 +35,14 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
         facts = open_facts(store).find(customer)
-        row = customer_row(store, customer)
+        row, as_of = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
-        found = explain_rule(ruleset, checked, facts, Date(row.as_of))
+        found = explain_rule(checked, facts, as_of)
         if format_ is Format.JSON:
-            print_json(_document(customer, row.as_of, found))
+            print_json(_document(customer, as_of, found))
         else:
-            _print(customer, row.as_of, checked, found)
+            _print(customer, as_of, checked, found)
 
 
 def _rule(store: Path, ruleset: Ruleset, rule: str) -> CheckedRule:
@@ -54,9 +54,9 @@ def _rule(store: Path, ruleset: Ruleset, rule: str) -> CheckedRule:
     raise UserError("rules.unknown", message, f"it had {known}")
 
 
-def _print(customer: str, as_of: int, checked: CheckedRule, found: Explanation) -> None:
+def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation) -> None:
     out, rule, result = console(), checked.rule, found.result
-    out.print(f"[bold]{rule.id}[/] for [bold]{customer}[/] on {Date(as_of)}", highlight=False)
+    out.print(f"[bold]{rule.id}[/] for [bold]{customer}[/] on {as_of}", highlight=False)
     score = "" if result.score is None else f", score {result.score:f}"
     out.print(f"{rule.title}: [bold]{result.state}[/]{score}\n", highlight=False)
     out.print("[bold]when[/]")
@@ -73,7 +73,7 @@ def _print(customer: str, as_of: int, checked: CheckedRule, found: Explanation) 
     out.print(grid)
     if result.values:
         out.print("\n[bold]values[/]")
-        for name, value in result.decoded_values().items():
+        for name, value in result.values.items():
             out.print(f"  {name} = {feel_text(value)}", highlight=False)
     for problem in found.problems:
         out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False)
@@ -102,7 +102,7 @@ def _rows(selection: Selection) -> Any:
     return table(COLUMNS, cells, ("amount",))
 
 
-def _document(customer: str, as_of: int, found: Explanation) -> dict[str, Any]:
+def _document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
     def part(clause: Part) -> dict[str, Any]:
         return {
             "text": clause.text,
@@ -114,10 +114,10 @@ def _document(customer: str, as_of: int, found: Explanation) -> dict[str, Any]:
     return {
         "customer_id": customer,
         "rule_id": found.result.rule_id,
-        "as_of": str(Date(as_of)),
+        "as_of": str(as_of),
         "state": found.result.state,
         "score": found.result.score,
-        "values": {n: feel_text(v) for n, v in found.result.decoded_values().items()},
+        "values": {n: feel_text(v) for n, v in found.result.values.items()},
         "clauses": [part(clause) for clause in found.clauses],
         "selections": [
             {

@@ -32,15 +32,15 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
         facts = open_facts(store).find(customer)
-        row = customer_row(store, customer)
+        row, as_of = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         rules = {checked.rule.id: checked.rule for checked in ruleset.rules}
-        currency = customer_context(facts, 0, Date(row.as_of))["customer"]["currency"]
+        currency = customer_context(facts, 0, as_of)["customer"]["currency"]
         entries: list[tuple[Result, Rendered]] = []
-        for result in rank(row.results, rules, row.as_of, limit):
+        for result in rank(row.results, rules, as_of.day, limit):
             try:
-                values = result.decoded_values()
-                entries.append((result, render(rules[result.rule_id], values, currency, locale)))
+                message = render(rules[result.rule_id], result.values, currency, locale)
+                entries.append((result, message))
             except MessageError as error:  # one gap must not cost the customer the other insights
                 error_console().print(f"left out: {error.message}", markup=False, soft_wrap=True)
         if format_ is Format.JSON:
@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
             )
             return
         out = console()
-        out.print(f"[bold]{customer}[/] on {Date(row.as_of)}", highlight=False)
+        out.print(f"[bold]{customer}[/] on {as_of}", highlight=False)
         if not entries:
             out.print("Nothing to show today.")
         for result, message in entries:
@@ -69,15 +69,17 @@ def register(app: typer.Typer) -> None:
             out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
 
 
-def customer_row(store: Path, customer: str) -> CustomerResults:
-    """What is kept of a customer.
+def customer_row(store: Path, customer: str) -> tuple[CustomerResults, Date]:
+    """What is kept of a customer, and the day of the last run that looked at it.
 
     Raises:
-        UserError: Nothing is.
+        UserError: Nothing is kept.
     """
     with open_results(store) as database:
         found = database.get([customer]).get(customer)
+        latest = database.latest()
     if found is None:
         message = f"{store}: there are no results of customer {customer}"
         raise UserError("results.none", message, "tuppence run makes them")
-    return found
+    seen = latest.as_of if latest is not None and latest.finished else found.as_of
+    return found, Date(max(seen, found.as_of))

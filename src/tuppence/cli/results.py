@@ -15,6 +15,7 @@ import typer
 
 from tuppence.cli.output import Store, console, table
 from tuppence.errors import UserError
+from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.wiring import open_results
@@ -98,7 +99,7 @@ def _row(row: CustomerResults, result: Result) -> tuple[Any, ...]:
         result.rule_id,
         str(result.state),
         result.score,
-        result.values,
+        feel_literal(result.values) if result.values else "",
         str(Date(result.since)),
         row.ruleset,
         str(Date(row.as_of)),
@@ -151,7 +152,7 @@ def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
     encoder = msgspec.json.Encoder(decimal_format="number")
     for row in rows:
         named = dict(zip(COLUMNS, row, strict=True))
-        values = Result(row[1], row[2], row[3], row[4], 0).decoded_values()
+        values = evaluate(row[4]) if row[4] else {}
         encoded = encoder.encode(named | {"values": _plain(values)})
         yield encoded.decode() + "\n"
 

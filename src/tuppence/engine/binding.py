@@ -67,7 +67,6 @@ class Bound:
         constants: The constants of the program.
         constant_errors: Bounds on their distance from the exact values.
         totals: How many rows each customer has in all tables.
-        texts: The texts that numbers stand for.
     """
 
     tables: tuple[BoundTable, ...]
@@ -77,10 +76,15 @@ class Bound:
     constants: Array
     constant_errors: Array
     totals: Array
-    texts: Texts
 
 
-def bind(plan: ColumnPlan, batch: FactBatch, derived: Callable[[str], Table], digits: int) -> Bound:
+def bind(
+    plan: ColumnPlan,
+    batch: FactBatch,
+    derived: Callable[[str], Table],
+    digits: int,
+    texts: Texts,
+) -> Bound:
     """The tables of a plan for a batch.
 
     Args:
@@ -88,8 +92,8 @@ def bind(plan: ColumnPlan, batch: FactBatch, derived: Callable[[str], Table], di
         batch: The facts.
         derived: Gives a table by name, with its derived columns.
         digits: Of the currency, after the point.
+        texts: The numbers of texts.
     """
-    texts = Texts()
     totals = np.zeros(len(batch), np.int64)
     tables: list[BoundTable] = []
     for wanted in plan.tables:
@@ -116,7 +120,6 @@ def bind(plan: ColumnPlan, batch: FactBatch, derived: Callable[[str], Table], di
         constants,
         errors,
         totals,
-        texts,
     )
 
 

@@ -4,7 +4,8 @@ It says what the reference engine says, bit for bit. Pairs of a customer and a r
 cannot decide, and what of a rule does not fit columns, are evaluated by the reference.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,12 +15,26 @@ import numpy.typing as npt
 from tuppence.compiled import compiled
 from tuppence.engine import kernel
 from tuppence.engine.binding import BoundTable, Texts, bind, read_only
+from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
+from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import Kind
 from tuppence.plan.code import Kind as StepKind
 from tuppence.plan.columns import FALSE_ROW, TRUE_ROW, ColumnPlan
 from tuppence.plan.instructions import FALSE, TRUE
+from tuppence.plan.plan import Plan
+from tuppence.results.batch import ResultBatch
+from tuppence.results.packed import (
+    LITERAL,
+    TEXT,
+    Grid,
+    Packed,
+    check_day,
+    coded,
+    pack_all,
+)
+from tuppence.results.result import packed
 
 Array = npt.NDArray[Any]
 
@@ -62,6 +77,108 @@ class Outputs(NamedTuple):
     signatures: Array
 
 
+class Engine:
+    """Evaluates the rules of a plan for batches of customers.
+
+    It remembers why results were unknown, so that the reference is asked once for each reason.
+
+    Args:
+        plan: What to evaluate.
+        loops: The kernel.
+    """
+
+    def __init__(self, plan: Plan, loops: Functions) -> None:
+        self.plan = plan
+        self.loops = loops
+        self._reasons: dict[tuple[int, int], tuple[Problem, ...]] = {}
+
+    def evaluate(self, facts: FactBatch) -> Evaluation:
+        """Evaluate every rule of the plan for every customer of the batch.
+
+        The same as `reference.evaluate`, bit for bit.
+        """
+        plan = self.plan
+        check_day(plan.as_of.day)
+        prepared = Prepared(plan.columns, facts, self.loops)
+        outputs = prepared.run(0, len(facts))
+        problems: Counter[Problem] = Counter()
+        by_customer: dict[int, list[int]] = {}
+        for rule, customer in _left_over(plan.columns, outputs.states):
+            by_customer.setdefault(customer, []).append(rule)
+        for rule, days in enumerate(r.rule.minimum_history_days for r in plan.rules):
+            short = int((outputs.states[rule] == kernel.SHORT_HISTORY).sum())
+            if short:
+                problems[history_problem(plan.rules[rule].rule.id, days)] += short
+        outputs.states[outputs.states == kernel.SHORT_HISTORY] = kernel.UNKNOWN
+        self._explain(facts, outputs, by_customer, problems)
+        for customer, rules in by_customer.items():
+            context = customer_context(facts, customer, plan.as_of)
+            for rule in rules:
+                result = evaluate_rule(plan.rules[rule], context, plan.as_of, problems)
+                _put(outputs, plan.columns, rule, customer, packed(result), prepared.texts)
+        grid = Grid(
+            outputs.states, outputs.scores, outputs.values, outputs.kinds, prepared.texts.names
+        )
+        data, offsets = pack_all(plan.layout, grid, plan.as_of.day)
+        batch = ResultBatch(facts.customer_ids, plan.as_of.day, plan.layout, data, offsets)
+        return Evaluation(batch, problems)
+
+    def _explain(
+        self,
+        facts: FactBatch,
+        outputs: Outputs,
+        left_over: Mapping[int, Collection[int]],
+        problems: Counter[Problem],
+    ) -> None:
+        """Count why results or parts of them are null: one example stands for all alike."""
+        plan = self.plan
+        for rule in np.flatnonzero(outputs.signatures.any(axis=1)).tolist():
+            row = np.where(outputs.states[rule] == kernel.UNSURE, 0, outputs.signatures[rule])
+            found, first, counts = np.unique(row, return_index=True, return_counts=True)
+            for signature, customer, count in zip(
+                found.tolist(), first.tolist(), counts.tolist(), strict=True
+            ):
+                if signature == 0:
+                    continue
+                reasons = self._reasons.get((rule, signature))
+                if reasons is None:
+                    context = customer_context(facts, customer, plan.as_of)
+                    one: Counter[Problem] = Counter()
+                    evaluate_rule(plan.rules[rule], context, plan.as_of, one)
+                    reasons = self._reasons[rule, signature] = tuple(one)
+                for reason in reasons:
+                    problems[reason] += count
+
+
+def _left_over(plan: ColumnPlan, states: Array) -> Iterator[tuple[int, int]]:
+    """The pairs of rule and customer that are the reference's."""
+    for index, rule in enumerate(plan.rules):
+        if not rule.planned:
+            customers: Array = np.arange(states.shape[1])
+        elif rule.whole:
+            customers = np.flatnonzero(states[index] == kernel.UNSURE)
+        else:
+            state = states[index]
+            customers = np.flatnonzero((state == kernel.UNSURE) | (state == kernel.QUALIFIED))
+        for customer in customers.tolist():
+            yield index, customer
+
+
+def _put(
+    outputs: Outputs, plan: ColumnPlan, rule: int, customer: int, result: Packed, texts: Texts
+) -> None:
+    """Put a result of the reference among those of the program."""
+    outputs.states[rule, customer] = result.state
+    if result.state != kernel.QUALIFIED:
+        return
+    outputs.scores[rule, customer] = -1 if result.score is None else result.score
+    for place, value in enumerate(result.values, plan.outputs[rule]):
+        kind, number, text = coded(value)
+        outputs.kinds[place, customer] = kind
+        is_text = kind in {TEXT, LITERAL}
+        outputs.values[place, customer] = texts.number(text) if is_text else number
+
+
 class Prepared:
     """A plan ready to run over a batch, or over any part of it, any number of times.
 
@@ -71,9 +188,10 @@ class Prepared:
     def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Functions) -> None:
         self._plan = plan
         self._parts: list[_Part] = []
+        self.texts = Texts()
         for start, stop, digits in _by_digits(batch):
             part = batch if stop - start == len(batch) else batch.slice(start, stop)
-            self._parts.append(_Part(plan, part, start, digits, loops))
+            self._parts.append(_Part(plan, part, start, digits, loops, self.texts))
 
     def run(self, start: int, stop: int) -> Outputs:
         """What the program says of customers start to stop."""
@@ -91,24 +209,25 @@ class Prepared:
                 part.run(low - part.start, high - part.start, outputs, low - start)
         return outputs
 
-    def texts(self, customer: int) -> Texts:
-        """The texts that the numbers of a customer's values stand for."""
-        return next(part.texts for part in self._parts if customer < part.stop)
-
 
 class _Part:
     """Customers of a batch whose currencies have the same number of digits."""
 
     def __init__(
-        self, plan: ColumnPlan, batch: FactBatch, start: int, digits: int, loops: Functions
+        self,
+        plan: ColumnPlan,
+        batch: FactBatch,
+        start: int,
+        digits: int,
+        loops: Functions,
+        texts: Texts,
     ) -> None:
         self.start = start
         self.stop = start + len(batch)
         self.plan = plan
         self.loops = loops
         tables = _Derived(plan, batch, loops)
-        bound = bind(plan, batch, tables.table, digits)
-        self.texts = bound.texts
+        bound = bind(plan, batch, tables.table, digits, texts)
         features = len(plan.features)
         readings = len(plan.readings)
         block = kernel.BLOCK
@@ -122,9 +241,10 @@ class _Part:
         self.bound = bound
         troubles = [place for table in plan.tables for place in table.troubles]
         self.troubles = np.array(troubles, np.int64)
-        self.kinds = np.array(
-            [_OUTPUT_KINDS.get(kind, 0) for rule in plan.rules for kind in rule.values], np.uint8
-        )
+        self.kinds = np.zeros(plan.outputs[-1], np.uint8)
+        for rule, place in zip(plan.rules, plan.outputs, strict=False):
+            kinds = [_OUTPUT_KINDS.get(kind, 0) for kind in rule.values]
+            self.kinds[place : place + len(kinds)] = kinds
         self.code = plan.code.ravel()
         self.starts = plan.starts * 5
         self.scratch = np.zeros((2, block), np.int64)

@@ -9,10 +9,9 @@ from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import Row, customer_context
 from tuppence.feel import Date, Span, syntax
-from tuppence.plan.plan import Plan, plan_rule
+from tuppence.plan.plan import PlannedRule
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
-from tuppence.rules.ruleset import Ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Explanation:
     problems: tuple[Problem, ...]
 
 
-def explain(ruleset: Ruleset, checked: CheckedRule, facts: FactBatch, as_of: Date) -> Explanation:
+def explain(checked: CheckedRule, facts: FactBatch, as_of: Date) -> Explanation:
     """Explain a rule for the one customer of a batch."""
     text = checked.rule.when
     seen: dict[Span, Any] = {}
@@ -68,10 +67,9 @@ def explain(ruleset: Ruleset, checked: CheckedRule, facts: FactBatch, as_of: Dat
         if isinstance(node, syntax.Filter) and isinstance(value, list):
             selected[node.span] = value
 
-    planned = plan_rule(checked, as_of, record)
+    planned = PlannedRule(checked, as_of, record)
     problems: Counter[Problem] = Counter()
-    plan = Plan(ruleset, as_of, (planned,))
-    result = evaluate_rule(planned, customer_context(facts, 0, as_of), plan, problems)
+    result = evaluate_rule(planned, customer_context(facts, 0, as_of), as_of, problems)
     clauses = tuple(_part(node, text, seen) for node in _clauses(checked.trees["when",]))
     selections = {
         text[slice(*span)]: rows for span, rows in sorted(selected.items()) if _are_rows(rows)

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import customer_context
-from tuppence.feel import Outcome
+from tuppence.feel import Date, Outcome
 from tuppence.feel.numbers import CONTEXT
 from tuppence.plan.plan import Plan, PlannedRule
-from tuppence.results.result import CustomerResults, Result, State, values_text
+from tuppence.results.batch import ResultBatch
+from tuppence.results.packed import check_day, pack
+from tuppence.results.result import Result, State, packed, rounded
 
 SCORE_UNIT: Final = Decimal("0.0001")
 
@@ -43,55 +47,61 @@ class Evaluation:
     """What a batch gave.
 
     Attributes:
-        customers: The results, in the order of the batch.
+        results: In the order of the batch.
         problems: How many customers met each problem.
     """
 
-    customers: tuple[CustomerResults, ...]
+    results: ResultBatch
     problems: Counter[Problem]
 
 
 def evaluate(plan: Plan, facts: FactBatch) -> Evaluation:
     """Evaluate every rule of the plan for every customer of the batch."""
+    check_day(plan.as_of.day)
     problems: Counter[Problem] = Counter()
-    customers: list[CustomerResults] = []
-    for index, customer_id in enumerate(facts.customer_ids):
+    rows: list[bytes] = []
+    for index in range(len(facts)):
         context = customer_context(facts, index, plan.as_of)
-        results = [evaluate_rule(rule, context, plan, problems) for rule in plan.rules]
-        customers.append(
-            CustomerResults(customer_id, plan.as_of.day, plan.ruleset.digest, tuple(results))
-        )
-    return Evaluation(tuple(customers), problems)
+        results = [evaluate_rule(rule, context, plan.as_of, problems) for rule in plan.rules]
+        rows.append(pack([packed(result) for result in results]))
+    data = np.frombuffer(b"".join(rows), np.uint8)
+    offsets = np.cumsum([0, *map(len, rows)])
+    batch = ResultBatch(facts.customer_ids, plan.as_of.day, plan.layout, data, offsets)
+    return Evaluation(batch, problems)
 
 
 def evaluate_rule(
-    planned: PlannedRule, context: Mapping[str, Any], plan: Plan, problems: Counter[Problem]
+    planned: PlannedRule, context: Mapping[str, Any], as_of: Date, problems: Counter[Problem]
 ) -> Result:
     """One rule for one customer; whatever happens in it stays with it."""
     rule = planned.rule
-    unknown = Result(rule.id, State.UNKNOWN, None, "", plan.as_of.day)
+    unknown = Result(rule.id, State.UNKNOWN, None, {}, as_of.day)
     history = int(context["customer"]["history days"])
     if history < rule.minimum_history_days:
-        message = f"fewer than {rule.minimum_history_days} days of history"
-        problems[Problem(rule.id, "when", "rule.history", 0, message)] += 1
+        problems[history_problem(rule.id, rule.minimum_history_days)] += 1
         return unknown
     try:
         condition = _noted(planned.when.evaluate(context), rule.id, "when", problems)
         if condition is None:
             return unknown
         if condition is not True:
-            return Result(rule.id, State.NOT_QUALIFIED, None, "", plan.as_of.day)
+            return Result(rule.id, State.NOT_QUALIFIED, None, {}, as_of.day)
         score = _noted(planned.score.evaluate(context), rule.id, "score", problems)
         values: dict[str, Any] = {}
         for name, expression in planned.values:
             outcome = expression.evaluate({**context, **values})
             values[name] = _noted(outcome, rule.id, name, problems)
-        kept = values_text(values)
+        kept = {name: rounded(value) for name, value in values.items()}
     except Exception as error:
         message = f"{type(error).__name__}: please report this"
         problems[Problem(rule.id, "when", "rule.defect", 0, message)] += 1
         return unknown
-    return Result(rule.id, State.QUALIFIED, _score(score), kept, plan.as_of.day)
+    return Result(rule.id, State.QUALIFIED, _score(score), kept, as_of.day)
+
+
+def history_problem(rule_id: str, days: int) -> Problem:
+    """The customer is known for fewer days than the rule asks for."""
+    return Problem(rule_id, "when", "rule.history", 0, f"fewer than {days} days of history")
 
 
 def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem]) -> Any:

@@ -9,12 +9,11 @@ from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.context import customer_context
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
-from tuppence.plan.plan import Plan, plan_rule
+from tuppence.plan.plan import PlannedRule
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.examples import example_date, example_facts
 from tuppence.rules.rule import Example
-from tuppence.rules.ruleset import make_ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,13 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
     Raises:
         UserError: The facts of a test are not right.
     """
-    ruleset = make_ruleset([checked])
     verdicts: list[Verdict] = []
     for example in checked.rule.tests:
         as_of = example_date(example)
-        planned = plan_rule(checked, as_of)
+        planned = PlannedRule(checked, as_of)
         context = customer_context(example_facts(example, schema), 0, as_of)
         problems: Counter[Problem] = Counter()
-        result = evaluate_rule(planned, context, Plan(ruleset, as_of, (planned,)), problems)
+        result = evaluate_rule(planned, context, as_of, problems)
         failures = tuple(_failures(example, result, problems))
         verdicts.append(Verdict(checked.rule.id, example.name, failures))
     return verdicts
@@ -51,7 +49,7 @@ def _failures(example: Example, result: Result, problems: Counter[Problem]) -> I
         yield from (f"{problem.place}: {problem.message}" for problem in problems)
     if example.score is not None and result.score != _number(example.score):
         yield f"expected the score {example.score}, and it is {result.score}"
-    values = result.decoded_values()
+    values = result.values
     for name, text in example.values.items():
         try:
             wanted = evaluate(text)

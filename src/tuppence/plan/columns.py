@@ -279,8 +279,7 @@ class _Assembly:
             starts.append(len(self.code))
             if one.when is not None:
                 self.emit(index, one, outputs[-1])
-            whole = not one.refusals
-            outputs.append(outputs[-1] + (len(one.values) if whole else 0))
+            outputs.append(outputs[-1] + len(one.checked.rule.values))
             used = tuple(
                 sorted({place[s.detail] for s in one.code.steps if s.operation is Source.FEATURE})
                 if one.when is not None
@@ -291,7 +290,7 @@ class _Assembly:
                     one.checked.rule.id,
                     one.refusals,
                     one.when is not None,
-                    tuple(value.kind for value in one.values) if whole else (),
+                    () if one.refusals else tuple(value.kind for value in one.values),
                     used,
                     len(self.code) - starts[-1],
                 )

@@ -1,57 +1,91 @@
-"""A ruleset made ready for one date: expressions compiled, everything constant computed."""
+"""A ruleset made ready for one date, for the interpreter and for columns."""
 
+import functools
 from dataclasses import dataclass
 
+from tuppence.facts.schema import Schema
 from tuppence.feel import Expression, compile_expression
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
+from tuppence.plan.columns import ColumnPlan, column_plan
+from tuppence.plan.model import model_of
+from tuppence.results.packed import Layout
 from tuppence.rules.checking import CheckedRule, Place
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import Ruleset
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlannedRule:
-    """One rule, ready to be evaluated.
+    """One rule for the interpreter; an expression is made ready when it is first needed.
 
     Attributes:
-        rule: As written.
-        when: Gives true, false or null.
-        score: Gives a number or null.
-        values: By name, in the order in which they may use each other.
+        checked: The rule and its trees.
+        as_of: What `today()` will be.
+        record: Called with every part of `when` and its value, where it is given.
     """
 
-    rule: Rule
-    when: Expression
-    score: Expression
-    values: tuple[tuple[str, Expression], ...]
+    checked: CheckedRule
+    as_of: Date
+    record: Record | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """As written."""
+        return self.checked.rule
+
+    @functools.cached_property
+    def when(self) -> Expression:
+        """Gives true, false or null."""
+        return self._ready(("when",), self.record)
+
+    @functools.cached_property
+    def score(self) -> Expression:
+        """Gives a number or null."""
+        return self._ready(("score",))
+
+    @functools.cached_property
+    def values(self) -> tuple[tuple[str, Expression], ...]:
+        """By name, in the order in which they may use each other."""
+        return tuple((name, self._ready(("values", name))) for name in self.rule.values)
+
+    def _ready(self, place: Place, record: Record | None = None) -> Expression:
+        return compile_expression(
+            self.checked.trees[place],
+            now=DateTime(self.as_of.day, 0),
+            names=frozenset(self.rule.values),
+            record=record,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A ruleset for one date."""
+    """A ruleset for one date.
+
+    Attributes:
+        ruleset: The rules.
+        as_of: What `today()` will be.
+        rules: For the interpreter, in the order of the ruleset.
+        columns: For columns; it says which rules do not fit.
+    """
 
     ruleset: Ruleset
     as_of: Date
     rules: tuple[PlannedRule, ...]
+    columns: ColumnPlan
+
+    @property
+    def layout(self) -> Layout:
+        """What its results look like."""
+        names = ((one.rule.id, tuple(one.rule.values)) for one in self.rules)
+        return Layout(self.ruleset.digest, tuple(names))
 
 
-def make_plan(ruleset: Ruleset, as_of: Date) -> Plan:
-    """The plan of a ruleset for a date, which is what `today()` will be."""
-    return Plan(ruleset, as_of, tuple(plan_rule(rule, as_of) for rule in ruleset.rules))
-
-
-def plan_rule(checked: CheckedRule, as_of: Date, record: Record | None = None) -> PlannedRule:
-    """One rule made ready; `record` is called with every part of `when` and its value."""
-    names = frozenset(checked.rule.values)
-
-    def ready(place: Place, recorder: Record | None = None) -> Expression:
-        tree = checked.trees[place]
-        return compile_expression(tree, now=DateTime(as_of.day, 0), names=names, record=recorder)
-
-    return PlannedRule(
-        checked.rule,
-        ready(("when",), record),
-        ready(("score",)),
-        tuple((name, ready(("values", name))) for name in checked.rule.values),
+def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema) -> Plan:
+    """The plan of a ruleset for a date, over facts of a schema."""
+    return Plan(
+        ruleset,
+        as_of,
+        tuple(PlannedRule(checked, as_of) for checked in ruleset.rules),
+        column_plan(ruleset.rules, model_of(schema, as_of), as_of),
     )

@@ -1,5 +1,6 @@
 """The one result kept for each (customer, rule)."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -7,64 +8,76 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tuppence.errors import UserError
-from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.numbers import CONTEXT
-from tuppence.feel.values import Date
+from tuppence.results.packed import Layout, Packed, unpack
 
 
 class State(StrEnum):
     """What became of a rule's condition."""
 
-    QUALIFIED = "qualified"
     NOT_QUALIFIED = "not_qualified"
+    QUALIFIED = "qualified"
     UNKNOWN = "unknown"
 
 
-class Result(msgspec.Struct, frozen=True, array_like=True):
+STATES = tuple(State)
+"""In the order of their numbers in packed results."""
+
+
+class Result(msgspec.Struct, frozen=True):
     """What one rule found for one customer.
 
     Attributes:
         rule_id: Of the rule.
         state: qualified, not_qualified, or unknown where the condition is null.
         score: Relevance from 0 to 100, of 4 decimals; None unless qualified.
-        values: The rule's values as a FEEL context, numbers to 4 decimals; empty unless qualified.
+        values: The rule's values as FEEL values, numbers to 4 decimals; empty unless qualified.
         since: Day since which the state has been so, in days since 1970-01-01.
     """
 
     rule_id: str
     state: State
     score: Decimal | None
-    values: str
+    values: Mapping[str, Any]
     since: int
 
-    def same_as(self, other: "Result | None") -> bool:
-        """Whether the other says the same of the customer."""
-        return other is not None and (self.state, self.score, self.values) == (
-            other.state,
-            other.score,
-            other.values,
-        )
 
-    def decoded_values(self) -> dict[str, Any]:
-        """The values as FEEL values."""
-        return dict(evaluate(self.values)) if self.values else {}
-
-
-class CustomerResults(msgspec.Struct, frozen=True):
+class CustomerResults(msgspec.Struct, frozen=True, dict=True):
     """All results of one customer, in the order of their rules.
 
     Attributes:
         customer_id: Of the customer.
-        as_of: Date of the last evaluation, in days since 1970-01-01.
-        ruleset: Digest of the ruleset that gave them.
-        results: One for each rule.
+        as_of: Date of the evaluation that wrote them, in days since 1970-01-01; later ones that
+            found the same have left them alone.
+        layout: Of the ruleset that gave them.
+        packed: The results.
     """
 
     customer_id: str
     as_of: int
-    ruleset: str
-    results: tuple[Result, ...]
+    layout: Layout
+    packed: bytes
+
+    @property
+    def ruleset(self) -> str:
+        """Digest of the ruleset that gave them."""
+        return self.layout.ruleset
+
+    @functools.cached_property
+    def results(self) -> tuple[Result, ...]:
+        """One for each rule."""
+        return tuple(
+            Result(
+                rule_id,
+                STATES[found.state],
+                None if found.score is None else Decimal(found.score).scaleb(-4),
+                dict(zip(names, found.values, strict=True)) if found.state == 1 else {},
+                found.since,
+            )
+            for (rule_id, names), found in zip(
+                self.layout.rules, unpack(self.layout, self.packed), strict=True
+            )
+        )
 
 
 class ResultStore(Protocol):
@@ -83,17 +96,24 @@ class ResultStore(Protocol):
         ...
 
 
-def values_text(values: Mapping[str, Any]) -> str:
-    """Values as they are kept: a FEEL context, numbers rounded half even to 4 decimals."""
-    return feel_literal({name: rounded(value) for name, value in values.items()}) if values else ""
+def packed(result: Result) -> Packed:
+    """A result as it is packed."""
+    score = None if result.score is None else int(result.score.scaleb(4))
+    values = tuple(result.values.values())
+    return Packed(STATES.index(result.state), result.since, score, values)
 
 
 def rounded(value: Any) -> Any:
-    """The value with its numbers, however deep, rounded half even to 4 decimals."""
+    """The value with its numbers, however deep, rounded half even to 4 decimals.
+
+    No zeros are left at the end of a number, so that equal numbers are written alike.
+    """
     if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
-        fine = isinstance(exponent, int) and exponent < -4
-        return CONTEXT.quantize(value, Decimal("0.0001")) if fine else value
+        if isinstance(exponent, int) and exponent < -4:
+            value = CONTEXT.quantize(value, Decimal("0.0001"))
+        shortest = CONTEXT.plus(value.normalize(CONTEXT))
+        return CONTEXT.quantize(shortest, Decimal(1)) if _is_round(shortest) else shortest
     if isinstance(value, list):
         return [rounded(item) for item in value]
     if isinstance(value, dict):
@@ -101,28 +121,7 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def update(previous: CustomerResults | None, fresh: CustomerResults) -> tuple[CustomerResults, int]:
-    """What to keep, given what was kept before, and how many results differ.
-
-    A state that has not changed keeps the day since which it has been so.
-
-    Raises:
-        UserError: What is kept is of a later date.
-    """
-    if previous is None:
-        return fresh, len(fresh.results)
-    if previous.as_of > fresh.as_of:
-        kept, now = Date(previous.as_of), Date(fresh.as_of)
-        message = f"the results kept are as of {kept}, later than {now}"
-        raise UserError("results.older", message, "run it into another store")
-    known = {result.rule_id: result for result in previous.results}
-    results: list[Result] = []
-    changed = len(known.keys() - {result.rule_id for result in fresh.results})
-    for result in fresh.results:
-        before = known.get(result.rule_id)
-        changed += not result.same_as(before)
-        if before and before.state is result.state:
-            results.append(msgspec.structs.replace(result, since=before.since))
-        else:
-            results.append(result)
-    return msgspec.structs.replace(fresh, results=tuple(results)), changed
+def _is_round(number: Decimal) -> bool:
+    """Whether it would be written with an exponent that is not needed: 1E+2."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and 0 < exponent and number.adjusted() < CONTEXT.prec

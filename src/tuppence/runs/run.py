@@ -1,16 +1,17 @@
 """A run: evaluate one ruleset for all customers as of one date, and keep what is new."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from tuppence.engine.reference import Evaluation, evaluate
+from tuppence.engine.columnar import Engine
+from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
 from tuppence.facts.source import FactSource
 from tuppence.feel import Date
-from tuppence.plan.plan import Plan
-from tuppence.results.result import CustomerResults, ResultStore, State, update
+from tuppence.results.batch import News, news
+from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset
 from tuppence.runs.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
 
@@ -98,22 +99,15 @@ def keep(
     run_id: str, item: WorkItem, evaluation: Evaluation, results: ResultStore, ledger: Ledger
 ) -> Tally:
     """Put an item's results where they are kept, and enter it as done."""
-    before = results.get([row.customer_id for row in evaluation.customers])
-    rows: list[CustomerResults] = []
-    changed = 0
-    for fresh in evaluation.customers:
-        previous = before.get(fresh.customer_id)
-        row, differing = update(previous, fresh)
-        changed += differing
-        if row != previous:
-            rows.append(row)
-    tally = _tally(evaluation, changed)
+    batch = evaluation.results
+    found = news(results.get(batch.customer_ids), batch)
+    tally = _tally(evaluation, found)
     with ledger.finishing(run_id, item.name, tally):
-        results.put(rows)
+        results.put(found.rows)
     return tally
 
 
-def in_process(facts: FactSource, plan: Plan) -> Evaluator:
+def in_process(facts: FactSource, engine: Engine) -> Evaluator:
     """An evaluator that does the work itself, one item after another."""
 
     def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
@@ -121,7 +115,7 @@ def in_process(facts: FactSource, plan: Plan) -> Evaluator:
         for item in items:
             if batch is None or item.partition != partition:
                 partition, batch = item.partition, facts.read(item.partition)
-            yield item, evaluate(plan, batch.slice(item.start, item.stop))
+            yield item, engine.evaluate(batch.slice(item.start, item.stop))
 
     return evaluate_items
 
@@ -138,13 +132,13 @@ def _refuse_older(latest: RunRecord | None, as_of: Date) -> None:
         raise UserError("results.older", message, hint)
 
 
-def _tally(evaluation: Evaluation, changed: int) -> Tally:
-    states: Sequence[State] = [r.state for row in evaluation.customers for r in row.results]
+def _tally(evaluation: Evaluation, found: News) -> Tally:
+    batch = evaluation.results
     return Tally(
-        len(evaluation.customers),
-        len(states),
-        states.count(State.QUALIFIED),
-        states.count(State.UNKNOWN),
-        changed,
+        len(batch),
+        len(batch) * len(batch.layout.rules),
+        found.qualified,
+        found.unknown,
+        found.changed,
         tuple(ProblemCount(*problem, count) for problem, count in evaluation.problems.items()),
     )

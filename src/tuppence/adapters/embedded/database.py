@@ -10,7 +10,8 @@ import msgspec
 
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.errors import UserError
-from tuppence.results.result import CustomerResults, Result
+from tuppence.results.packed import Layout
+from tuppence.results.result import CustomerResults
 from tuppence.runs.ledger import RunRecord, Tally
 
 _TABLES: Final = """
@@ -21,7 +22,11 @@ CREATE TABLE IF NOT EXISTS results (
     customer_id TEXT PRIMARY KEY,
     as_of INTEGER NOT NULL,      -- days since 1970-01-01
     ruleset TEXT NOT NULL,       -- digest
-    packed BLOB NOT NULL         -- MessagePack: an array a rule
+    packed BLOB NOT NULL         -- as tuppence.results.packed describes
+) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS layouts (
+    ruleset TEXT PRIMARY KEY,    -- digest
+    layout BLOB NOT NULL         -- JSON: what the packed results of the ruleset mean
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS runs (
     number INTEGER PRIMARY KEY,
@@ -56,8 +61,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pack = msgspec.msgpack.Encoder(decimal_format="string")
-        self._unpack = msgspec.msgpack.Decoder(tuple[Result, ...])
+        self._layouts: dict[str, Layout] = {}
         with self._errors(), disk_errors(path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
             try:
@@ -91,13 +95,25 @@ class Database:
     def put(self, rows: Iterable[CustomerResults]) -> None:
         """Keep these, unless what is there is of a later date."""
         with self._errors(), self._transaction():
-            self._connection.executemany(
-                _PUT,
-                (
-                    (row.customer_id, row.as_of, row.ruleset, self._pack.encode(row.results))
-                    for row in rows
-                ),
+            self._connection.executemany(_PUT, map(self._entry, rows))
+
+    def _entry(self, row: CustomerResults) -> tuple[str, int, str, bytes]:
+        layout = row.layout
+        if layout.ruleset not in self._layouts:
+            self._connection.execute(
+                "INSERT OR IGNORE INTO layouts VALUES (?, ?)",
+                [layout.ruleset, msgspec.json.encode(layout)],
             )
+            self._layouts[layout.ruleset] = layout
+        return row.customer_id, row.as_of, layout.ruleset, row.packed
+
+    def _layout(self, ruleset: str) -> Layout:
+        known = self._layouts.get(ruleset)
+        if known is None:
+            found = self._one("SELECT layout FROM layouts WHERE ruleset = ?", ruleset)
+            data = found[0] if found else b""
+            known = self._layouts[ruleset] = msgspec.json.decode(data, type=Layout)
+        return known
 
     def scan(self, after: str = "") -> Iterator[CustomerResults]:
         """All customers' results in the order of their identifiers."""
@@ -107,7 +123,7 @@ class Database:
     def _rows(self, query: str, parameters: Sequence[str]) -> Iterator[CustomerResults]:
         with self._errors():
             for customer_id, as_of, ruleset, packed in self._connection.execute(query, parameters):
-                yield CustomerResults(customer_id, as_of, ruleset, self._unpack.decode(packed))
+                yield CustomerResults(customer_id, as_of, self._layout(ruleset), packed)
 
     # -- ledger ----------------------------------------------------------------------------------
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.engine.reference import Evaluation, evaluate
+from tuppence.engine.columnar import Engine, functions
+from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import Date
-from tuppence.plan.plan import Plan, make_plan
+from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import read_ruleset
 from tuppence.runs.ledger import WorkItem
 from tuppence.runs.run import Evaluator
@@ -30,7 +31,9 @@ class _Worker:
         if self.facts.digest != facts_digest:
             message = f"{root}: the facts were changed while the run was going on"
             raise UserError("run.facts-changed", message, "run it again, over the new facts")
-        self.plan: Plan = make_plan(read_ruleset(ruleset, self.facts.schema), as_of)
+        schema = self.facts.schema
+        plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
+        self.engine = Engine(plan, functions())
         self.partition = ""
         self.batch: FactBatch | None = None
 
@@ -38,7 +41,7 @@ class _Worker:
         if self.batch is None or self.partition != item.partition:
             self.batch = self.facts.read(item.partition)
             self.partition = item.partition
-        return evaluate(self.plan, self.batch.slice(item.start, item.stop))
+        return self.engine.evaluate(self.batch.slice(item.start, item.stop))
 
 
 def in_processes(

@@ -1,0 +1,109 @@
+"""The results of many customers, and what of them is new beside what is kept."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.results.packed import Layout, merge
+from tuppence.results.result import CustomerResults
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultBatch:
+    """The results of some customers, as of one date.
+
+    Attributes:
+        customer_ids: In ascending order.
+        as_of: In days since 1970-01-01.
+        layout: Of all of them.
+        data: Their bytes, side by side.
+        offsets: Where each customer's begin; one more for the end.
+    """
+
+    customer_ids: tuple[str, ...]
+    as_of: int
+    layout: Layout
+    data: Array
+    offsets: Array
+
+    def __len__(self) -> int:
+        return len(self.customer_ids)
+
+    def rows(self) -> Iterator[CustomerResults]:
+        """The results customer by customer."""
+        return self._chosen(range(len(self)), self.data)
+
+    def _chosen(self, customers: Any, data: Array) -> Iterator[CustomerResults]:
+        whole, offsets = data.tobytes(), self.offsets.tolist()
+        for i in customers:
+            part = whole[offsets[i] : offsets[i + 1]]
+            yield CustomerResults(self.customer_ids[i], self.as_of, self.layout, part)
+
+
+class News(NamedTuple):
+    """What is new of a batch.
+
+    Attributes:
+        rows: What to keep in place of what is kept.
+        changed: How many results differ from what is kept.
+        qualified: How many results of the batch are qualified.
+        unknown: How many are unknown.
+    """
+
+    rows: list[CustomerResults]
+    changed: int
+    qualified: int
+    unknown: int
+
+
+def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
+    """Put a batch beside what is kept of its customers.
+
+    A state that has not changed keeps the day since which it has been so.
+
+    Raises:
+        UserError: What is kept is of a later date.
+    """
+    previous = [before.get(customer) for customer in fresh.customer_ids]
+    by_layout: dict[str, list[int]] = {}
+    for i, row in enumerate(previous):
+        if row is not None and row.as_of > fresh.as_of:
+            kept, now = Date(row.as_of), Date(fresh.as_of)
+            message = f"the results kept are as of {kept}, later than {now}"
+            raise UserError("results.older", message, "run it into another store")
+        by_layout.setdefault("" if row is None else row.ruleset, []).append(i)
+    rows: list[CustomerResults] = []
+    counts = np.zeros(3, np.int64)
+    for ruleset, customers in by_layout.items():
+        part = fresh if len(customers) == len(fresh) else _part(fresh, customers)
+        olds = [row for i in customers if (row := previous[i]) is not None]
+        old_layout = olds[0].layout if olds else fresh.layout
+        ends = np.cumsum([0, *(len(row.packed) for row in olds)])
+        offsets = ends if olds else np.zeros(len(part) + 1, np.int64)
+        old_data = np.frombuffer(b"".join(row.packed for row in olds) + b"\0", np.uint8)
+        merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
+        counts += (merged.changed, merged.qualified, merged.unknown)
+        written = np.flatnonzero(merged.differs) if ruleset == fresh.layout.ruleset else range(len(part))
+        rows += part._chosen(written, merged.data)  # noqa: SLF001 - its own class
+    changed, qualified, unknown = counts.tolist()
+    return News(rows, changed, qualified, unknown)
+
+
+def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:
+    """The results of some of the customers."""
+    sizes = np.diff(batch.offsets)[customers]
+    parts = [batch.data[batch.offsets[i] : batch.offsets[i + 1]] for i in customers]
+    return ResultBatch(
+        tuple(batch.customer_ids[i] for i in customers),
+        batch.as_of,
+        batch.layout,
+        np.concatenate(parts),
+        np.cumsum([0, *sizes]),
+    )

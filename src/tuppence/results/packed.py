@@ -1,0 +1,415 @@
+"""Results in bytes: all rules of one customer in a few hundred of them.
+
+Little-endian, with no gaps, for the R rules of a layout in their order:
+
+    R x 1 byte      state: 0 not qualified, 1 qualified, 2 unknown
+    R x 2 bytes     the day since which it has been so, counted from 1970-01-01
+    and for each rule that is qualified
+        4 bytes     score in ten-thousandths, signed; -1 for null
+        for each of its values
+            1 byte  kind
+            and     number: 8 bytes, in ten-thousandths; date: 8 bytes, days; boolean: 8 bytes, 0
+                    or 1; text, or any other value as a FEEL literal: 4 bytes length, then UTF-8
+
+The functions over arrays are written for numba, and run as they are where it is missing.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.compiled import compiled
+from tuppence.errors import UserError
+from tuppence.feel import evaluate, feel_literal
+from tuppence.feel.values import Date
+
+Array = npt.NDArray[Any]
+
+MISSING: Final = 0
+NUMBER: Final = 1
+TEXT: Final = 2
+DATE: Final = 3
+BOOLEAN: Final = 4
+LITERAL: Final = 5
+
+NOT_QUALIFIED: Final = 0
+QUALIFIED: Final = 1
+UNKNOWN: Final = 2
+
+LAST_DAY: Final = 65_535
+"""2149-06-06, the last day that fits."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What the bytes mean.
+
+    Attributes:
+        ruleset: Digest of the ruleset that gave the results.
+        rules: For each rule its identifier and the names of its values.
+    """
+
+    ruleset: str
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def first_values(self) -> Array:
+        """For each rule the place of its first value among all; one more for the end."""
+        return np.cumsum([0, *(len(names) for _, names in self.rules)])
+
+
+class Packed(NamedTuple):
+    """One result as it is packed: the score in ten-thousandths, the values FEEL values."""
+
+    state: int
+    since: int
+    score: int | None
+    values: tuple[Any, ...]
+
+
+def check_day(day: int) -> None:
+    """See that a day can be packed.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if not 0 <= day <= LAST_DAY:
+        message = f"results as of {Date(day)} cannot be kept"
+        hint = f"a run's date lies between 1970-01-01 and {Date(LAST_DAY)}"
+        raise UserError("results.date", message, hint)
+
+
+def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
+    """The results in the bytes of one customer."""
+    count = len(layout.rules)
+    days = struct.unpack_from(f"<{count}H", data, count)
+    place = 3 * count
+    for rule, (_, names) in enumerate(layout.rules):
+        if data[rule] != QUALIFIED:
+            yield Packed(data[rule], days[rule], None, ())
+            continue
+        (score,) = struct.unpack_from("<i", data, place)
+        place += 4
+        values: list[Any] = []
+        for _ in names:
+            value, place = _unpack_value(data, place)
+            values.append(value)
+        yield Packed(QUALIFIED, days[rule], None if score < 0 else score, tuple(values))
+
+
+def _unpack_value(data: bytes, place: int) -> tuple[Any, int]:
+    kind = data[place]
+    place += 1
+    if kind == MISSING:
+        return None, place
+    if kind in {TEXT, LITERAL}:
+        (length,) = struct.unpack_from("<I", data, place)
+        text = data[place + 4 : place + 4 + length].decode()
+        return text if kind == TEXT else evaluate(text), place + 4 + length
+    (number,) = struct.unpack_from("<q", data, place)
+    return plain_value(kind, number), place + 8
+
+
+def plain_value(kind: int, number: int) -> Any:
+    """The FEEL value of a number, a date or a boolean."""
+    if kind == NUMBER:
+        whole, rest = divmod(number, 10_000)
+        return Decimal(number).scaleb(-4).normalize() if rest else Decimal(whole)
+    return Date(number) if kind == DATE else number == 1
+
+
+def coded(value: Any) -> tuple[int, int, str]:
+    """A FEEL value, rounded as results are: its kind, its number, its text."""
+    match value:
+        case None:
+            return MISSING, 0, ""
+        case bool():
+            return BOOLEAN, int(value), ""
+        case Decimal() if abs(value) < 10**14:
+            return NUMBER, int(value.scaleb(4)), ""
+        case str():
+            return TEXT, 0, value
+        case Date():
+            return DATE, value.day, ""
+    return LITERAL, 0, feel_literal(value)
+
+
+def pack(results: Sequence[Packed]) -> bytes:
+    """The bytes of one customer's results."""
+    parts = [
+        bytes(result.state for result in results),
+        struct.pack(f"<{len(results)}H", *(result.since for result in results)),
+    ]
+    for result in results:
+        if result.state != QUALIFIED:
+            continue
+        parts.append(struct.pack("<i", -1 if result.score is None else result.score))
+        for value in result.values:
+            kind, number, text = coded(value)
+            encoded = text.encode()
+            parts.append(bytes([kind]))
+            if kind in {TEXT, LITERAL}:
+                parts += [struct.pack("<I", len(encoded)), encoded]
+            elif kind != MISSING:
+                parts.append(struct.pack("<q", number))
+    return b"".join(parts)
+
+
+# -- many customers at once ------------------------------------------------------------------------
+
+
+class Grid(NamedTuple):
+    """Results of many customers in arrays, by rule or value first, then by customer.
+
+    Attributes:
+        states: NOT_QUALIFIED, QUALIFIED or UNKNOWN.
+        scores: In ten-thousandths; -1 for null.
+        values: In ten-thousandths, days, 0 and 1, or places in `texts`.
+        kinds: MISSING and its kin.
+        texts: The texts that values stand for.
+    """
+
+    states: Array
+    scores: Array
+    values: Array
+    kinds: Array
+    texts: Sequence[str]
+
+
+def pack_all(layout: Layout, grid: Grid, day: int) -> tuple[Array, Array]:
+    """The bytes of many customers side by side, and where each begins; one more for the end."""
+    first_values = layout.first_values
+    encoded = [text.encode() for text in grid.texts]
+    lengths = np.array([0, *map(len, encoded)], np.int64)
+    starts = np.cumsum(lengths)
+    texts = np.frombuffer(b"".join(encoded) + b"\0", np.uint8)
+    offsets = np.zeros(grid.states.shape[1] + 1, np.int64)
+    columns = (grid.states, grid.scores, grid.values, grid.kinds)
+    _run(_measure, (grid.states, grid.kinds, grid.values, first_values, starts), offsets)
+    data = np.zeros(offsets[-1], np.uint8)
+    _run(_write, (*columns, first_values, texts, starts, day, offsets), data)
+    return data, offsets
+
+
+def _run(function: Any, arguments: tuple[Any, ...], out: Array) -> None:
+    """Call a function that fills an array: compiled, or with lists in place of arrays."""
+    made = compiled(function)
+    if made is not None:
+        made(*arguments, out)
+        return
+    lists = [a.tolist() if isinstance(a, np.ndarray) else a for a in arguments]
+    filled = out.tolist()
+    function(*lists, filled)
+    out[:] = filled
+
+
+def _measure(
+    states: Any, kinds: Any, values: Any, first_values: Any, starts: Any, offsets: Any
+) -> None:
+    rules = len(states)
+    for i in range(len(offsets) - 1):
+        size = 3 * rules
+        for rule in range(rules):
+            if states[rule][i] == 1:
+                size += 4
+                for v in range(first_values[rule], first_values[rule + 1]):
+                    kind = kinds[v][i]
+                    size += 1
+                    if kind == 2 or kind == 5:
+                        text = values[v][i]
+                        size += 4 + starts[text + 1] - starts[text]
+                    elif kind != 0:
+                        size += 8
+        offsets[i + 1] = offsets[i] + size
+
+
+def _write(
+    states: Any,
+    scores: Any,
+    values: Any,
+    kinds: Any,
+    first_values: Any,
+    texts: Any,
+    starts: Any,
+    day: int,
+    offsets: Any,
+    data: Any,
+) -> None:
+    rules = len(states)
+    for i in range(len(offsets) - 1):
+        place = offsets[i]
+        for rule in range(rules):
+            data[place + rule] = states[rule][i]
+            data[place + rules + 2 * rule] = day & 255
+            data[place + rules + 2 * rule + 1] = day >> 8
+        place += 3 * rules
+        for rule in range(rules):
+            if states[rule][i] != 1:
+                continue
+            number = int(scores[rule][i])
+            for byte in range(4):
+                data[place + byte] = (number >> (8 * byte)) & 255
+            place += 4
+            for v in range(first_values[rule], first_values[rule + 1]):
+                kind = kinds[v][i]
+                number = int(values[v][i])
+                data[place] = kind
+                place += 1
+                if kind == 2 or kind == 5:
+                    start = starts[number]
+                    length = starts[number + 1] - start
+                    for byte in range(4):
+                        data[place + byte] = (length >> (8 * byte)) & 255
+                    place += 4
+                    for byte in range(length):
+                        data[place + byte] = texts[start + byte]
+                    place += length
+                elif kind != 0:
+                    for byte in range(8):
+                        data[place + byte] = (number >> (8 * byte)) & 255
+                    place += 8
+
+
+class Merged(NamedTuple):
+    """What comes of new results beside the ones before.
+
+    Attributes:
+        data: The new results; a state that has not changed has kept the day it began.
+        differs: For each customer whether anything is new.
+        changed: How many results differ, those of rules that are gone included.
+        qualified: How many are qualified.
+        unknown: How many are unknown.
+    """
+
+    data: Array
+    differs: Array
+    changed: int
+    qualified: int
+    unknown: int
+
+
+def merge(
+    layout: Layout,
+    data: Array,
+    offsets: Array,
+    old_layout: Layout,
+    old_data: Array,
+    old_offsets: Array,
+) -> Merged:
+    """Put new results beside old ones, which have one layout; no bytes stand for no results."""
+    places = {rule: (place, names) for place, (rule, names) in enumerate(old_layout.rules)}
+    before = [places.get(rule, (-1, ())) for rule, _ in layout.rules]
+    old_of = np.array([place for place, _ in before], np.int64)
+    same_names = np.array(
+        [names == old for (_, names), (_, old) in zip(layout.rules, before, strict=True)], np.uint8
+    )
+    gone = len(places.keys() - {rule for rule, _ in layout.rules})
+    count = len(offsets) - 1
+    room = np.zeros(2 * len(old_layout.rules) + 1, np.int64)
+    arguments = (
+        data,
+        offsets,
+        layout.first_values,
+        old_data,
+        old_offsets,
+        old_layout.first_values,
+        old_of,
+        same_names,
+        gone,
+        room,
+    )
+    merged = np.array(data)
+    differs = np.zeros(count, np.uint8)
+    totals = np.zeros(3, np.int64)
+    made = compiled(_merge)
+    if made is not None:
+        made(*arguments, merged, differs, totals)
+    else:
+        lists = [a.tolist() if isinstance(a, np.ndarray) else a for a in arguments]
+        outs = [merged.tolist(), differs.tolist(), totals.tolist()]
+        _merge(*lists, *outs)
+        merged[:], differs[:], totals[:] = outs
+    changed, qualified, unknown = totals.tolist()
+    return Merged(merged, differs.astype(bool), changed, qualified, unknown)
+
+
+def _merge(
+    data: Any,
+    offsets: Any,
+    first_values: Any,
+    old_data: Any,
+    old_offsets: Any,
+    old_first_values: Any,
+    old_of: Any,
+    same_names: Any,
+    gone: int,
+    room: Any,
+    merged: Any,
+    differs: Any,
+    totals: Any,
+) -> None:
+    rules = len(first_values) - 1
+    old_rules = len(old_first_values) - 1
+    for i in range(len(offsets) - 1):
+        old_start = old_offsets[i]
+        known = old_offsets[i + 1] > old_start
+        place = old_start + 3 * old_rules
+        for rule in range(old_rules if known else 0):  # where each old result's payload is
+            room[2 * rule] = place
+            if old_data[old_start + rule] == 1:
+                place += 4
+                for _ in range(old_first_values[rule], old_first_values[rule + 1]):
+                    kind = old_data[place]
+                    place += 1
+                    if kind == 2 or kind == 5:
+                        length = 0
+                        for byte in range(4):
+                            length += int(old_data[place + byte]) << (8 * byte)
+                        place += 4 + length
+                    elif kind != 0:
+                        place += 8
+            room[2 * rule + 1] = place
+        start = offsets[i]
+        place = start + 3 * rules
+        changed = gone if known else 0
+        for rule in range(rules):
+            state = data[start + rule]
+            begin = place
+            if state == 1:
+                totals[1] += 1
+                place += 4
+                for _ in range(first_values[rule], first_values[rule + 1]):
+                    kind = data[place]
+                    place += 1
+                    if kind == 2 or kind == 5:
+                        length = 0
+                        for byte in range(4):
+                            length += int(data[place + byte]) << (8 * byte)
+                        place += 4 + length
+                    elif kind != 0:
+                        place += 8
+            elif state == 2:
+                totals[2] += 1
+            old = old_of[rule]
+            if not known or old < 0 or old_data[old_start + old] != state:
+                changed += 1
+                continue
+            for byte in range(2):
+                merged[start + rules + 2 * rule + byte] = old_data[
+                    old_start + old_rules + 2 * old + byte
+                ]
+            same = room[2 * old + 1] - room[2 * old] == place - begin
+            if state == 1 and same_names[rule] == 0:
+                same = False
+            byte = 0
+            while same and byte < place - begin:
+                same = old_data[room[2 * old] + byte] == data[begin + byte]
+                byte += 1
+            if not same:
+                changed += 1
+        totals[0] += changed
+        differs[i] = 1 if changed > 0 else 0
