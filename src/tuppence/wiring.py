@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tuppence.adapters.embedded.database import Database
-from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.adapters.embedded.workers import in_processes
+from tuppence.adapters.embedded.workers import in_processes, in_threads
 from tuppence.engine.columnar import Engine, functions
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -14,7 +14,7 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
-from tuppence.runs.run import Outcome, in_process, run
+from tuppence.runs.run import CUSTOMERS_PER_ITEM, Outcome, in_process, run
 
 
 def open_facts(store: Path) -> FactStore:
@@ -58,13 +58,17 @@ def run_here(
     """A run over the store's facts, in this process or in several."""
     facts = FactStore(store)
     RulesetDirectory(store / "rulesets").put(ruleset)
-    evaluator = (
-        in_process(facts, Engine(make_plan(ruleset, as_of, facts.schema), functions()))
-        if processes == 1
-        else in_processes(store, facts.digest, ruleset.content, as_of, processes)
-    )
+    plan = make_plan(ruleset, as_of, facts.schema)
+    columns_only = all(rule.whole for rule in plan.columns.rules)
+    if columns_only:
+        evaluator = in_threads(store, facts.digest, Engine(plan, functions()), processes)
+    elif processes == 1:
+        evaluator = in_process(facts, Engine(plan, functions()))
+    else:
+        evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
+    customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
     with Database(store / "results.sqlite") as database:
-        return run(facts, ruleset, as_of, database, database, evaluator, advance)
+        return run(facts, ruleset, as_of, database, database, evaluator, advance, customers)
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:

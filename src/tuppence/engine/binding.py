@@ -283,7 +283,7 @@ def _classes(
             else:
                 holds = _of_codes(dimension, column)
             kinds, class_of = _distinct(holds)
-            coded += [code_at[dimension.field], low, len(class_of), first_place]
+            coded += [code_at[dimension.field], low, len(class_of), first_place, int(low != 0)]
             places.append(class_of * stride)
             first_place += len(class_of)
         else:

@@ -6,7 +6,7 @@ cannot decide, and what of a rule does not fit columns, are evaluated by the ref
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -227,7 +227,7 @@ class _Part:
         self.plan = plan
         self.loops = loops
         tables = _Derived(plan, batch, loops)
-        bound = bind(plan, batch, tables.table, digits, texts)
+        bound = bind(plan, tables.customers(), tables.table, digits, texts)
         features = len(plan.features)
         readings = len(plan.readings)
         block = kernel.BLOCK
@@ -363,6 +363,18 @@ class _Derived:
         dictionary = tuple(types.get(i) if i is not None else None for i in own.dictionary)
         typed = Column(Kind.TEXT, own.values, dictionary)
         return Table(transactions.offsets, {**transactions.columns, "account type": typed})
+
+    def customers(self) -> FactBatch:
+        """The batch with the customers' derived field."""
+        offsets, last = self.batch.transactions.offsets, self.plan.as_of.day
+        days = self.batch.transactions.columns["booking date"].values
+        places = np.minimum(offsets[:-1], max(len(days) - 1, 0))
+        first = days[places].astype(np.int64) if len(days) else np.zeros(len(places), np.int64)
+        known = (np.diff(offsets) > 0) & (first <= last)
+        history = Column(Kind.NUMBER, np.where(known, last - first, 0))
+        return replace(
+            self.batch, customers={**self.batch.customers, "history days": history}
+        )
 
     def _balances(self) -> Array:
         """The last known balance of each account, as of the plan's date."""

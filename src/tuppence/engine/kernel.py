@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 from tuppence.plan import instructions as do
 from tuppence.plan.literals import GREATER, INCOMPARABLE, LESS, SAME
 
-BLOCK: Final = 256
+BLOCK: Final = 128
 """Customers whose registers are worked on together, so that they stay in the cache."""
 
 BITS: Final = 62
@@ -31,6 +31,9 @@ BITS: Final = 62
 NULL_NUMBER: Final = -(2**63)
 NULL_CODE: Final = -(2**31)
 SPLITTER: Final = 134_217_729.0
+FEW: Final = 16
+"""Up to so many cuts are quicker tried one after another than searched."""
+
 WHOLE: Final = 9.0e15
 """Floats below this can be any whole number."""
 
@@ -59,7 +62,8 @@ class Classes(NamedTuple):
     """How a row comes to its key.
 
     Attributes:
-        coded: For columns of codes and days: column, lowest code, how many places, first place.
+        coded: For columns of codes and days: column, lowest code, how many places, first place, and
+            whether codes can be outside of the places.
         places: What each code adds to the key.
         ordered: Columns of numbers: column, first cut, how many cuts, what a class adds.
         cuts: In ascending order for each column; a value's class is how many it reaches.
@@ -97,7 +101,8 @@ class Gathered(NamedTuple):
         operations: By accumulator.
         columns: By accumulator, the column that it looks at.
         firsts: By accumulator, its first place in `kept` or `stamps`.
-        depths: By accumulator, how many rows it keeps; the lowest code for those that stamp.
+        depths: By accumulator, how many rows it keeps, a power of two; the lowest code for those
+            that stamp.
         features: Accumulator, part, column, position of each.
         texts: By column of codes, the first place in `text_of`.
         text_of: The number of the text for each code.
@@ -172,27 +177,37 @@ def gather(
             sums[a] = 0
         for j in range(many):
             row_keys[j] = 0
-        for d in range(0, len(coded), 4):
-            codes = rows.codes[coded[d]]
-            lowest, size, first = coded[d + 1], coded[d + 2], coded[d + 3]
-            for j in range(many):
-                place = min(max(codes[low + j] - lowest, 0), size - 1)
-                row_keys[j] += places[first + place]
+        for d in range(0, len(coded), 5):
+            codes = rows.codes[coded[d]][low : low + many]
+            lowest, size = coded[d + 1], coded[d + 2]
+            adds = places[coded[d + 3] : coded[d + 3] + size]
+            if coded[d + 4] == 0:
+                for j in range(many):
+                    row_keys[j] += adds[codes[j]]
+            else:  # days, of which some are before the first place or after the last
+                for j in range(many):
+                    row_keys[j] += adds[min(max(codes[j] - lowest, 0), size - 1)]
         for d in range(0, len(ordered), 4):
-            numbers = rows.numbers[ordered[d]]
+            numbers = rows.numbers[ordered[d]][low : low + many]
             first, many_cuts, stride = ordered[d + 1], ordered[d + 2], ordered[d + 3]
-            for j in range(many):
-                number = numbers[low + j]
-                reached = 0
-                width_left = many_cuts
-                while width_left > 0:  # binary search for the cuts that it reaches
-                    half = (width_left + 1) // 2
-                    if number >= cuts[first + reached + half - 1]:
-                        reached += half
-                        width_left -= half
-                    else:
-                        width_left = half - 1
-                row_keys[j] += stride * reached
+            if many_cuts <= FEW:
+                for c in range(first, first + many_cuts):
+                    cut = cuts[c]
+                    for j in range(many):
+                        row_keys[j] += stride if numbers[j] >= cut else 0
+            else:
+                for j in range(many):
+                    number = numbers[j]
+                    reached = 0
+                    left = many_cuts
+                    while left > 0:  # binary search for how many cuts it reaches
+                        half = (left + 1) // 2
+                        if number >= cuts[first + reached + half - 1]:
+                            reached += half
+                            left -= half
+                        else:
+                            left = half - 1
+                    row_keys[j] += stride * reached
         for d in range(0, len(beside), 5):
             wanted = own[beside[d + 2] + customer]
             stride, null = beside[d + 3], beside[d + 4]
@@ -259,37 +274,29 @@ def gather(
                 a = pool[p]
                 operation, column = operations[a], columns[a]
                 first, depth = firsts[a], depths[a]
-                if operation == do.SUM:
-                    counts[a] += 1
-                    sums[a] += rows.numbers[column][row]
+                if operation == do.LEAST_ROW or operation == do.GREATEST_ROW:
+                    number = amount if column == gathered.main else rows.numbers[column][row]
+                    if counts[a] == 0 or (
+                        number < sums[a] if operation == do.LEAST_ROW else number > sums[a]
+                    ):
+                        kept[first] = row
+                        sums[a] = number
+                        counts[a] = 1
                 elif operation == do.FIRST:
                     if counts[a] < depth:
                         kept[first + counts[a]] = row
                         counts[a] += 1
                 elif operation == do.LAST:
-                    if depth == 1:
-                        kept[first] = row
-                        counts[a] = 1
-                    else:  # a ring
-                        kept[first + counts[a] % depth] = row
-                        counts[a] += 1
-                elif operation == do.LEAST_ROW:
-                    if counts[a] == 0 or (
-                        rows.numbers[column][row] < rows.numbers[column][kept[first]]
-                    ):
-                        kept[first] = row
-                    counts[a] = 1
-                elif operation == do.GREATEST_ROW:
-                    if counts[a] == 0 or (
-                        rows.numbers[column][row] > rows.numbers[column][kept[first]]
-                    ):
-                        kept[first] = row
-                    counts[a] = 1
+                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
+                    counts[a] += 1
                 elif operation == do.DISTINCT:
                     stamp = first + rows.codes[column][row] - depth
                     if stamps[stamp] != customer + 1:
                         stamps[stamp] = customer + 1
                         counts[a] += 1
+                elif operation == do.SUM:
+                    counts[a] += 1
+                    sums[a] += rows.numbers[column][row]
                 else:
                     kept[first + counts[a]] = rows.numbers[column][row]
                     counts[a] += 1
@@ -331,8 +338,8 @@ def gather(
             elif many_kept > position:
                 depth = depths[a]
                 place = position
-                if operations[a] == do.LAST and depth > 1:
-                    place = (many_kept - 1 - position) % depth
+                if operations[a] == do.LAST:
+                    place = (many_kept - 1 - position) & (depth - 1)
                 row = kept[firsts[a] + place]
                 if part == do.NUMBER_AT:
                     number = rows.numbers[column][row]
@@ -470,43 +477,42 @@ def compute(
             for i in range(many):
                 x = a[i]
                 y = b[i]
-                if x != x or y != y or (y == 0.0 and eb[i] == 0.0):
-                    r[i] = math.nan
-                    e[i] = (0.0 if ea[i] + eb[i] < math.inf else math.inf)
-                elif not abs(y) > eb[i]:
-                    r[i] = math.nan
-                    e[i] = math.inf
-                else:
-                    z = x / y
-                    c = SPLITTER * z
-                    x_high = c - (c - z)
-                    x_low = z - x_high
-                    c = SPLITTER * y
-                    y_high = c - (c - y)
-                    y_low = y - y_high
-                    back = z * y
-                    rest = x_low * y_low - (
-                        ((back - x_high * y_high) - x_low * y_high) - x_high * y_low
-                    )
-                    over = abs((x - back) - rest)
-                    r[i] = z
-                    e[i] = (over + ea[i] + abs(z) * eb[i]) / (abs(y) - eb[i]) * 1.000001
+                room = abs(y) - eb[i]
+                z = x / y if y != 0.0 else math.nan
+                c = SPLITTER * z
+                x_high = c - (c - z)
+                x_low = z - x_high
+                c = SPLITTER * y
+                y_high = c - (c - y)
+                y_low = y - y_high
+                back = z * y
+                rest = x_low * y_low - (
+                    ((back - x_high * y_high) - x_low * y_high) - x_high * y_low
+                )
+                over = abs((x - back) - rest) + ea[i] + abs(z) * eb[i]
+                near = room if room > 0.0 else 1.0
+                bound = over / near * 1.000001 if room > 0.0 else math.inf
+                r[i] = z
+                if z != z:  # null, or divided by what may be zero
+                    bound = 0.0 if ea[i] + eb[i] < math.inf and eb[i] == 0.0 else math.inf
+                    bound = 0.0 if (x != x or y != y) and ea[i] + eb[i] < math.inf else bound
+                e[i] = bound
         elif operation == do.LEAST or operation == do.GREATEST:
             a, b, r = registers[left], registers[right], registers[d]
             ea, eb, e = errors[left], errors[right], errors[d]
+            sign = 1.0 if operation == do.LEAST else -1.0
             for i in range(many):
                 x = a[i]
                 y = b[i]
-                bound = ea[i] + eb[i]
-                if x != x or y != y:
-                    r[i] = math.nan
-                    e[i] = (0.0 if ea[i] + eb[i] < math.inf else math.inf)
-                else:
-                    take_left = x <= y if operation == do.LEAST else x >= y
-                    sure = abs(x - y) > bound
-                    larger = max(ea[i], eb[i])
-                    e[i] = (ea[i] if take_left else eb[i]) if sure else larger
-                    r[i] = x if take_left else y
+                gap = sign * (y - x)
+                one = ea[i]
+                other = eb[i]
+                larger = one if one > other else other
+                bound = one if gap >= 0.0 else other
+                bound = bound if abs(gap) > one + other else larger
+                null = gap != gap
+                r[i] = math.nan if null else (x if gap >= 0.0 else y)
+                e[i] = (0.0 if one + other < math.inf else math.inf) if null else bound
         elif operation == do.ABSOLUTE:
             a, r, ea, e = registers[left], registers[d], errors[left], errors[d]
             for i in range(many):
@@ -575,39 +581,37 @@ def compute(
                             r[i] = float(month)
                         else:
                             r[i] = float(of_year - (153 * shifted + 2) // 5 + 1)
-        elif operation == do.LESS or operation == do.LESS_OR_EQUAL:
+        elif operation == do.LESS:
+            a, b, mask = registers[left], registers[right], masks[d]
+            ea, eb = errors[left], errors[right]
+            for i in range(many):  # without branches, so that several customers go at once
+                gap = b[i] - a[i]
+                bound = ea[i] + eb[i]
+                true = gap > bound
+                false = (gap < -bound) | ((bound == 0.0) & (gap <= 0.0))
+                known = true | false | ((gap != gap) & (bound == 0.0))
+                mask[i] = int(true) + 2 * int(false) + 4 - 4 * int(known)
+        elif operation == do.LESS_OR_EQUAL:
             a, b, mask = registers[left], registers[right], masks[d]
             ea, eb = errors[left], errors[right]
             for i in range(many):
-                x = a[i]
-                y = b[i]
+                gap = b[i] - a[i]
                 bound = ea[i] + eb[i]
-                bits = do.UNSURE
-                if x != x or y != y:
-                    bits = 0 if bound == 0.0 else do.UNSURE
-                elif y - x > bound:
-                    bits = do.TRUE
-                elif x - y > bound:
-                    bits = do.FALSE
-                elif bound == 0.0:  # they are equal
-                    bits = do.TRUE if operation == do.LESS_OR_EQUAL else do.FALSE
-                mask[i] = bits
+                true = (gap > bound) | ((bound == 0.0) & (gap >= 0.0))
+                false = gap < -bound
+                known = true | false | ((gap != gap) & (bound == 0.0))
+                mask[i] = int(true) + 2 * int(false) + 4 - 4 * int(known)
         elif operation == do.EQUAL:
             a, b, mask = registers[left], registers[right], masks[d]
             ea, eb = errors[left], errors[right]
             for i in range(many):
                 x = a[i]
                 y = b[i]
-                bound = ea[i] + eb[i]
-                bits = do.UNSURE
-                if x != x or y != y:
-                    if bound == 0.0:
-                        bits = do.TRUE if x != x and y != y else do.FALSE
-                elif abs(x - y) > bound:
-                    bits = do.FALSE
-                elif bound == 0.0:
-                    bits = do.TRUE
-                mask[i] = bits
+                exact = ea[i] + eb[i] == 0.0
+                null = (x != x) | (y != y)
+                true = exact & ((x == y) | ((x != x) & (y != y)))
+                false = (abs(x - y) > ea[i] + eb[i]) | (exact & null & ((x == x) | (y == y)))
+                mask[i] = int(true) + 2 * int(false) + 4 - 4 * int(true | false)
         elif operation == do.IS_NULL:
             a, ea, mask = registers[left], errors[left], masks[d]
             for i in range(many):

@@ -146,7 +146,7 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
             {
                 name: _column(transactions[name], field, dictionaries.get(name))
                 for name, field in stored.items()
-                if name not in {"id", "sequence"}
+                if name in transactions.columns and name not in {"id", "sequence"}
             },
         ),
     )

@@ -60,8 +60,9 @@ def _derive_accounts(accounts: list[Row], transactions: list[Row]) -> None:
     types = {account["id"]: account["type"] for account in accounts}
     for row in transactions:
         row["account type"] = types[row["account"]]
-        if row["balance"] is not None:
-            balances[row["account"]] = row["balance"]
+        balance = row.get("balance")  # a batch may hold some fields only
+        if balance is not None:
+            balances[row["account"]] = balance
     for account in accounts:
         account["balance"] = balances.get(account["id"])
 

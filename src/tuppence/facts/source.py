@@ -1,6 +1,6 @@
 """The port through which facts come."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from tuppence.facts.batch import FactBatch
@@ -24,8 +24,12 @@ class FactSource(Protocol):
         """The names of the partitions and how many customers each holds, in order."""
         ...
 
-    def read(self, partition: str) -> FactBatch:
+    def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
         """The facts of one partition.
+
+        Args:
+            partition: Its name.
+            fields: The fields of transactions that are needed; others may be left out.
 
         Raises:
             UserError: It is damaged.

@@ -152,8 +152,6 @@ class Lowering:
     def attribute(self, path: tuple[str, ...]) -> Value:
         field = self.planner.model.attributes[path]
         kind = FIELD_KINDS[field.kind]
-        if field.derived:
-            return self.history(field)
         read = self.code.add(
             Source.READING, kind=kind, power=_power(field), detail=Reading(path, kind)
         )
@@ -164,20 +162,6 @@ class Lowering:
         if field.kind is not FieldKind.NUMBER or not field.decimals:
             return value
         return self.code.add(do.DIVIDE, value, self.code.constant(Decimal(10) ** field.decimals))
-
-    def history(self, field: Field) -> Value:
-        """Days from the first booked transaction; the one derived field that customers have."""
-        if field.name != "history days":
-            raise Outside(f"{field.name} is derived", Span(0, 0))
-        rows = self.planner.model.collections["transactions"]
-        kept = Accumulator(rows.table.name, rows.where, do.FIRST, "", 1)
-        first = self.code.add(
-            Source.FEATURE, kind=Kind.DATE, detail=Feature(kept, do.CODE_AT, rows.table.order, 0)
-        )
-        today = self.code.constant(self.planner.now.day, Kind.DATE)
-        days = self.code.add(do.SUBTRACT, today, first)
-        none = self.code.add(do.IS_NULL, first, kind=Kind.CONDITION)
-        return self.select(none, self.code.constant(0), days)
 
     def reading(self, node: syntax.Node, scope: Scope) -> Value | None:
         """A value that depends on one of the customer's fields alone, by the interpreter."""
@@ -190,7 +174,7 @@ class Lowering:
             return None
         (path,) = closing.references
         field = self.planner.model.attributes.get(path)
-        if field is None or field.derived:
+        if field is None:
             return None
         answer = self.planner.answers(closed)
         kind = kind_of(answer, field)

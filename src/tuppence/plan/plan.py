@@ -80,6 +80,19 @@ class Plan:
         names = ((one.rule.id, tuple(one.rule.values)) for one in self.rules)
         return Layout(self.ruleset.digest, tuple(names))
 
+    @property
+    def transaction_fields(self) -> frozenset[str] | None:
+        """The fields of transactions that its rules read; None where they may read any."""
+        if not all(rule.whole for rule in self.columns.rules):
+            return None
+        needed = {"booking date", "amount", "own transfer", "account"}
+        for table in self.columns.tables:
+            if table.table.name == "transactions":
+                needed.update(table.numbers, table.codes)
+            elif "balance" in table.numbers:
+                needed.add("balance")
+        return frozenset(needed)
+
 
 def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema) -> Plan:
     """The plan of a ruleset for a date, over facts of a schema."""

@@ -12,7 +12,7 @@ sake of readers that have begun.
 import hashlib
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
-from tuppence.facts.rows import Counts, Rows
+from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Field, Schema
 
 FORMAT: Final = 1
@@ -80,10 +80,14 @@ class FactStore:
         """Names of the partitions and how many customers each holds."""
         return [(partition.name, partition.customers) for partition in self._manifest.partitions]
 
-    def read(self, partition: str) -> FactBatch:
-        """The facts of one partition."""
+    def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
+        """The facts of one partition, or only some fields of its transactions."""
         found = next(p for p in self._manifest.partitions if p.name == partition)
-        return batch_from(self._merge(found), self.schema)
+        if fields is None or len(found.segments) > 1:
+            return batch_from(self._merge(found), self.schema)
+        stored = columns("transactions", self.schema)
+        wanted = [name for name in stored if name in {*fields, "account"}]
+        return batch_from(self._open(found.segments[0], fields=wanted), self.schema)
 
     def find(self, customer_id: str) -> FactBatch:
         """The facts of one customer, with the transactions' identifiers."""
@@ -322,8 +326,10 @@ class FactStore:
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _open(self, segment: _Segment, only: str = "") -> Coded:
-        """The content of a segment, or of one of its tables."""
+    def _open(
+        self, segment: _Segment, only: str = "", fields: Collection[str] | None = None
+    ) -> Coded:
+        """The content of a segment, or of one of its tables, or some fields of transactions."""
         folder = self._folder / segment.name
         files: dict[str, bytes] = {}
         for name, checksum in segment.checksums.items():
@@ -338,7 +344,7 @@ class FactStore:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"
                 raise UserError("store.corrupt", message, _RESTORE)
             files[name] = data
-        return read_segment(files, self.schema)
+        return read_segment(files, self.schema, fields)
 
     def _merge(self, partition: _Partition) -> Coded:
         return merged([self._open(segment) for segment in partition.segments])

@@ -1,7 +1,7 @@
 """The files of a segment."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 import polars as pl
@@ -22,8 +22,16 @@ def segment_files(content: Coded) -> dict[str, bytes]:
     return files
 
 
-def read_segment(files: Mapping[str, bytes], schema: Schema) -> Coded:
-    """The content from the bytes of its files; a table without a file is empty."""
+def read_segment(
+    files: Mapping[str, bytes], schema: Schema, fields: Collection[str] | None = None
+) -> Coded:
+    """The content from the bytes of its files; a table without a file is empty.
+
+    Args:
+        files: By name.
+        schema: What the customers' fields are.
+        fields: Which columns of the transactions are wanted; all where it is None.
+    """
     dictionaries = msgspec.json.decode(
         files.get("dictionaries.json", b"{}"), type=dict[str, list[str]]
     )
@@ -31,5 +39,9 @@ def read_segment(files: Mapping[str, bytes], schema: Schema) -> Coded:
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
         data = files.get(f"{table}.parquet")
-        frames[table] = getattr(empty, table) if data is None else pl.read_parquet(io.BytesIO(data))
+        if data is None:
+            frames[table] = getattr(empty, table)
+        else:
+            wanted = list(fields) if table == "transactions" and fields is not None else None
+            frames[table] = pl.read_parquet(io.BytesIO(data), columns=wanted)
     return Coded(frames["customers"], frames["accounts"], frames["transactions"], dictionaries)

@@ -1,4 +1,4 @@
-"""Evaluates work items in processes of this machine."""
+"""Evaluates work items in threads or processes of this machine."""
 
 import concurrent.futures
 import multiprocessing
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,7 @@ class _Worker:
     """What a process keeps between items: the plan, and the partition it is at."""
 
     def __init__(self, root: Path, facts_digest: str, ruleset: bytes, as_of: Date) -> None:
-        self.facts = FactStore(root)
-        if self.facts.digest != facts_digest:
-            message = f"{root}: the facts were changed while the run was going on"
-            raise UserError("run.facts-changed", message, "run it again, over the new facts")
+        self.facts = _opened(root, facts_digest)
         schema = self.facts.schema
         plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
         self.engine = Engine(plan, functions())
@@ -62,20 +59,69 @@ def in_processes(
         pool = concurrent.futures.ProcessPoolExecutor(
             processes, context, _begin, (root, facts_digest, ruleset, as_of)
         )
-        pending: deque[tuple[WorkItem, concurrent.futures.Future[Evaluation]]] = deque()
         try:
-            for item in items:
-                pending.append((item, pool.submit(_evaluate, item)))
-                if len(pending) > 2 * processes:  # a few ahead, so that memory stays small
-                    first, future = pending.popleft()
-                    yield first, future.result()
-            while pending:
-                first, future = pending.popleft()
-                yield first, future.result()
+            yield from _ahead(items, lambda item: pool.submit(_evaluate, item), processes)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     return evaluate_items
+
+
+def in_threads(root: Path, facts_digest: str, engine: Engine, threads: int) -> Evaluator:
+    """An evaluator over so many threads of this process.
+
+    For rules that are all columns: then nearly all of the work is done outside of the
+    interpreter's lock.
+
+    Args:
+        root: Of the fact store.
+        facts_digest: Of the facts that the run is about.
+        engine: Evaluates.
+        threads: How many.
+    """
+    fields = engine.plan.transaction_fields
+
+    def evaluate(item: WorkItem) -> Evaluation:
+        batch = _opened(root, facts_digest).read(item.partition, fields)
+        if item.stop - item.start < len(batch):
+            batch = batch.slice(item.start, item.stop)
+        return engine.evaluate(batch)
+
+    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            yield from _ahead(items, lambda item: pool.submit(evaluate, item), threads)
+
+    return evaluate_items
+
+
+def _opened(root: Path, digest: str) -> FactStore:
+    """The facts, which must still be the ones that the run is about."""
+    facts = FactStore(root)
+    if facts.digest != digest:
+        message = f"{root}: the facts were changed while the run was going on"
+        raise UserError("run.facts-changed", message, "run it again, over the new facts")
+    return facts
+
+
+def _ahead(
+    items: Iterable[WorkItem],
+    submit: Callable[[WorkItem], "concurrent.futures.Future[Evaluation]"],
+    workers: int,
+) -> Iterator[tuple[WorkItem, Evaluation]]:
+    """The items' outcomes in order, with a few under way, so that memory stays small."""
+    pending: deque[tuple[WorkItem, concurrent.futures.Future[Evaluation]]] = deque()
+    try:
+        for item in items:
+            pending.append((item, submit(item)))
+            if len(pending) > 2 * workers:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in pending:
+            future.cancel()
 
 
 class _State:
