@@ -351,18 +351,19 @@ class _Derived:
         if name == "accounts":
             balances = Column(Kind.MONEY, self._balances())
             return Table(accounts.offsets, {**accounts.columns, "balance": balances})
+        if not any("account type" in table.codes for table in self.plan.tables):
+            return transactions
         own, kind = transactions.columns["account"], accounts.columns["type"]
-        types = {
-            identifier: kind.dictionary[code]
-            for identifier, code in zip(
-                (accounts.columns["id"].dictionary[c] for c in accounts.columns["id"].values),
-                kind.values,
-                strict=True,
-            )
-        }
-        dictionary = tuple(types.get(i) if i is not None else None for i in own.dictionary)
+        types = [kind.dictionary[code] for code in kind.values.tolist()]
+        dictionary = tuple(types[row] if row >= 0 else None for row in self._account_rows())
         typed = Column(Kind.TEXT, own.values, dictionary)
         return Table(transactions.offsets, {**transactions.columns, "account type": typed})
+
+    def _account_rows(self) -> list[int]:
+        """The row of the account for each code that transactions have; -1 for none."""
+        ids = self.batch.accounts.columns["id"]
+        row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
+        return [row_of.get(i, -1) for i in self.batch.transactions.columns["account"].dictionary]
 
     def customers(self) -> FactBatch:
         """The batch with the customers' derived field."""
@@ -380,12 +381,8 @@ class _Derived:
         """The last known balance of each account, as of the plan's date."""
         accounts, transactions = self.batch.accounts, self.batch.transactions
         found = np.full(len(accounts.columns["id"].values), NULL_MONEY, np.int64)
-        row_of: dict[str | None, int] = {}
-        ids = accounts.columns["id"]
-        for row, code in enumerate(ids.values.tolist()):
-            row_of[ids.dictionary[code]] = row
         own = transactions.columns["account"]
-        rows = np.array([row_of.get(i, -1) for i in own.dictionary], np.int64)
+        rows = np.array(self._account_rows(), np.int64)
         columns = (
             transactions.offsets,
             transactions.columns["booking date"].values,

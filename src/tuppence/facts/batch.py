@@ -85,8 +85,7 @@ class FactBatch:
         customer_ids: In ascending order.
         customers: A row each, by the names of the schema's stored customer fields.
         accounts: Ordered by (customer, account id).
-        transactions: Ordered by (customer, booking date, sequence). `account` holds codes into
-            the account ids of this batch. `id` is the bank's identifier, where it was read.
+        transactions: Ordered by (customer, booking date, sequence).
     """
 
     customer_ids: tuple[str, ...]

@@ -94,13 +94,13 @@ def ordered(content: Coded) -> Coded:
 
 def _customer_of_account(
     content: Coded, accounts: pl.DataFrame, customers: pl.DataFrame
-) -> "np.ndarray[Any, np.dtype[np.int64]]":
+) -> "np.ndarray[Any, np.dtype[np.int32]]":
     """For each code of an account the index of its customer."""
     ids = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String})
     index = customers.select(customer="id").with_row_index("index")
     found = ids.join(accounts.select("id", "customer"), on="id", how="left", maintain_order="left")
     found = found.join(index, on="customer", how="left", maintain_order="left")
-    return np.concatenate([[-1], found["index"].cast(pl.Int64).to_numpy()])
+    return np.concatenate([[-1], found["index"].to_numpy()]).astype(np.int32)
 
 
 def merged(parts: Sequence[Coded]) -> Coded:
@@ -122,15 +122,6 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
     owners = accounts.select("customer").join(index, on="customer", maintain_order="left")["index"]
     owner = _customer_of_account(content, accounts, customers)
     transactions = content.transactions
-    rows = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String}).join(
-        accounts.select("id").with_row_index("row"), on="id", how="left", maintain_order="left"
-    )
-    account_rows = np.concatenate([[0], rows["row"].cast(pl.Int64).to_numpy() + 1])
-    codes = transactions["account"].to_numpy()
-    dictionaries = {**content.dictionaries, "account": accounts["id"].to_list()}
-    transactions = transactions.with_columns(
-        account=pl.Series(account_rows[codes].astype(np.uint32))
-    )
     stored = columns("transactions", schema)
     return FactBatch(
         tuple(customers["id"]),
@@ -142,9 +133,9 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
             ),
         ),
         Table(
-            _offsets(owner[codes], customers.height),
+            _offsets(np.take(owner, transactions["account"].to_numpy()), customers.height),
             {
-                name: _column(transactions[name], field, dictionaries.get(name))
+                name: _column(transactions[name], field, content.dictionaries.get(name))
                 for name, field in stored.items()
                 if name in transactions.columns and name not in {"id", "sequence"}
             },
@@ -162,7 +153,9 @@ def _columns(frame: pl.DataFrame, fields: Mapping[str, Field]) -> dict[str, Colu
 
 
 def _column(series: pl.Series, field: Field, dictionary: list[str] | None) -> Column:
-    if field.kind is Kind.TEXT and dictionary is None:
+    if field.name == "id":  # all different
+        series, dictionary = pl.int_range(1, len(series) + 1, dtype=pl.UInt32, eager=True), series.to_list()
+    elif field.kind is Kind.TEXT and dictionary is None:
         frame, dictionaries = _encode(series.alias("text").to_frame())
         series, dictionary = frame["text"], dictionaries["text"]
     if field.kind is Kind.BOOLEAN:
