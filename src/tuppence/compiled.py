@@ -22,3 +22,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
     make = numba.njit(nogil=True, cache=True, error_model="numpy")
     made: Callable[..., Any] = make(function)
     return made
+
+
+def callable_when_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which compiled functions may call, and compile with themselves."""
+    try:
+        from numba.extending import register_jitable
+    except ImportError:
+        return function
+    made: Callable[..., Any] = register_jitable(error_model="numpy")(function)
+    return made

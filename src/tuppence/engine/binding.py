@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.engine.kernel import BITS, WHOLE, Classes, Gathered, Memo, Rows
+from tuppence.engine.compute import WHOLE
+from tuppence.engine.gather import BITS, Classes, Gathered, Memo, Rows
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date, DaysDuration, YearsDuration
@@ -25,7 +26,7 @@ NUMBER_COLUMNS: Final = 4
 CODE_COLUMNS: Final = 12
 """The kernel is compiled for so many columns of a table; those that are not needed are empty."""
 
-MEMO_SIZE: Final = 1 << 16
+MEMO_SIZE: Final = 1 << 14
 DAY_NANOSECONDS: Final = 86_400_000_000_000
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.compiled import compiled
-from tuppence.engine import kernel
+from tuppence.engine import compute as program
 from tuppence.engine.binding import BoundTable, Texts, bind, read_only
+from tuppence.engine.gather import BLOCK, gather, last_balances
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
@@ -51,7 +52,7 @@ class Functions:
 
 def functions(*, use_compiler: bool = True) -> Functions:
     """The kernel; compiled where numba is installed and wanted."""
-    plain = (kernel.gather, kernel.compute, kernel.last_balances)
+    plain = (gather, program.compute, last_balances)
     if use_compiler:
         made = [compiled(function) for function in plain]
         if None not in made:
@@ -63,10 +64,10 @@ class Outputs(NamedTuple):
     """What the program says of some customers: by rule or value first, then by customer.
 
     Attributes:
-        states: `kernel.NOT_QUALIFIED` and its kin.
+        states: `program.NOT_QUALIFIED` and its kin.
         scores: In ten-thousandths; -1 for null.
         values: In ten-thousandths, days, numbers of texts, or 0 and 1.
-        kinds: `kernel.MISSING` and its kin.
+        kinds: `program.MISSING` and its kin.
         signatures: What was null on the way to an unknown or incomplete result.
     """
 
@@ -84,7 +85,7 @@ class Engine:
 
     Args:
         plan: What to evaluate.
-        loops: The kernel.
+        loops: The program.
     """
 
     def __init__(self, plan: Plan, loops: Functions) -> None:
@@ -106,10 +107,10 @@ class Engine:
         for rule, customer in _left_over(plan.columns, outputs.states):
             by_customer.setdefault(customer, []).append(rule)
         for rule, days in enumerate(r.rule.minimum_history_days for r in plan.rules):
-            short = int((outputs.states[rule] == kernel.SHORT_HISTORY).sum())
+            short = int((outputs.states[rule] == program.SHORT_HISTORY).sum())
             if short:
                 problems[history_problem(plan.rules[rule].rule.id, days)] += short
-        outputs.states[outputs.states == kernel.SHORT_HISTORY] = kernel.UNKNOWN
+        outputs.states[outputs.states == program.SHORT_HISTORY] = program.UNKNOWN
         self._explain(facts, outputs, by_customer, problems)
         for customer, rules in by_customer.items():
             context = customer_context(facts, customer, plan.as_of)
@@ -133,7 +134,7 @@ class Engine:
         """Count why results or parts of them are null: one example stands for all alike."""
         plan = self.plan
         for rule in np.flatnonzero(outputs.signatures.any(axis=1)).tolist():
-            row = np.where(outputs.states[rule] == kernel.UNSURE, 0, outputs.signatures[rule])
+            row = np.where(outputs.states[rule] == program.UNSURE, 0, outputs.signatures[rule])
             found, first, counts = np.unique(row, return_index=True, return_counts=True)
             for signature, customer, count in zip(
                 found.tolist(), first.tolist(), counts.tolist(), strict=True
@@ -156,10 +157,10 @@ def _left_over(plan: ColumnPlan, states: Array) -> Iterator[tuple[int, int]]:
         if not rule.planned:
             customers: Array = np.arange(states.shape[1])
         elif rule.whole:
-            customers = np.flatnonzero(states[index] == kernel.UNSURE)
+            customers = np.flatnonzero(states[index] == program.UNSURE)
         else:
             state = states[index]
-            customers = np.flatnonzero((state == kernel.UNSURE) | (state == kernel.QUALIFIED))
+            customers = np.flatnonzero((state == program.UNSURE) | (state == program.QUALIFIED))
         for customer in customers.tolist():
             yield index, customer
 
@@ -169,7 +170,7 @@ def _put(
 ) -> None:
     """Put a result of the reference among those of the program."""
     outputs.states[rule, customer] = result.state
-    if result.state != kernel.QUALIFIED:
+    if result.state != program.QUALIFIED:
         return
     outputs.scores[rule, customer] = -1 if result.score is None else result.score
     for place, value in enumerate(result.values, plan.outputs[rule]):
@@ -230,7 +231,7 @@ class _Part:
         bound = bind(plan, tables.customers(), tables.table, digits, texts)
         features = len(plan.features)
         readings = len(plan.readings)
-        block = kernel.BLOCK
+        block = BLOCK
         self.registers = np.zeros((max(plan.registers, 1), block))
         self.errors = np.zeros((max(plan.registers, 1), block))
         first = features + readings
@@ -247,7 +248,7 @@ class _Part:
             self.kinds[place : place + len(kinds)] = kinds
         self.code = plan.code.ravel()
         self.starts = plan.starts * 5
-        self.scratch = np.zeros((2, block), np.int64)
+        self.scratch = np.zeros((3, block), np.int64)
         self.tables = bound.tables
         if not loops.are_compiled:
             self._to_lists()
@@ -255,8 +256,8 @@ class _Part:
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
         """Fill the outputs from place `first` for customers start to stop of this part."""
         given = outputs if self.loops.are_compiled else _lists(outputs)
-        for low in range(start, stop, kernel.BLOCK):
-            self._block(low, min(low + kernel.BLOCK, stop), given, first + low - start)
+        for low in range(start, stop, BLOCK):
+            self._block(low, min(low + BLOCK, stop), given, first + low - start)
         if given is not outputs:
             for array, found in zip(outputs, given, strict=True):
                 array[:, first : first + stop - start] = np.array(found)[
@@ -272,10 +273,10 @@ class _Part:
                 out = self.registers[place : place + table.features].reshape(-1)
                 self._gather(table, low, high, out)
             else:
-                out = [0.0] * (table.features * kernel.BLOCK)
+                out = [0.0] * (table.features * BLOCK)
                 self._gather(table, low, high, out)
                 for f in range(table.features):
-                    self.registers[place + f] = out[f * kernel.BLOCK : (f + 1) * kernel.BLOCK]
+                    self.registers[place + f] = out[f * BLOCK : (f + 1) * BLOCK]
             place += table.features
         for i, (numbers, errors) in enumerate(zip(bound.numbers, bound.errors, strict=True)):
             self.registers[place + i][:many] = numbers[low:high]
@@ -312,7 +313,7 @@ class _Part:
         self.tables = tuple(_lists(table) for table in self.bound.tables)
 
 
-_OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: kernel.TEXT, StepKind.DATE: kernel.DATE}
+_OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: program.TEXT, StepKind.DATE: program.DATE}
 
 
 def _lists(value: Any) -> Any:
@@ -373,9 +374,7 @@ class _Derived:
         first = days[places].astype(np.int64) if len(days) else np.zeros(len(places), np.int64)
         known = (np.diff(offsets) > 0) & (first <= last)
         history = Column(Kind.NUMBER, np.where(known, last - first, 0))
-        return replace(
-            self.batch, customers={**self.batch.customers, "history days": history}
-        )
+        return replace(self.batch, customers={**self.batch.customers, "history days": history})
 
     def _balances(self) -> Array:
         """The last known balance of each account, as of the plan's date."""

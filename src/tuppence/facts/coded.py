@@ -154,13 +154,16 @@ def _columns(frame: pl.DataFrame, fields: Mapping[str, Field]) -> dict[str, Colu
 
 def _column(series: pl.Series, field: Field, dictionary: list[str] | None) -> Column:
     if field.name == "id":  # all different
-        series, dictionary = pl.int_range(1, len(series) + 1, dtype=pl.UInt32, eager=True), series.to_list()
+        series, dictionary = (
+            pl.int_range(1, len(series) + 1, dtype=pl.UInt32, eager=True),
+            series.to_list(),
+        )
     elif field.kind is Kind.TEXT and dictionary is None:
         frame, dictionaries = _encode(series.alias("text").to_frame())
         series, dictionary = frame["text"], dictionaries["text"]
-    if field.kind is Kind.BOOLEAN:
-        series = series.cast(pl.UInt8)
-    values: np.ndarray[Any, Any] = (
-        series.fill_null(NULLS[field.kind]).to_numpy().astype(DTYPES[field.kind], copy=False)
-    )
+    if series.null_count():
+        if field.kind is Kind.BOOLEAN:
+            series = series.cast(pl.UInt8)
+        series = series.fill_null(NULLS[field.kind])
+    values: np.ndarray[Any, Any] = series.to_numpy().astype(DTYPES[field.kind], copy=False)
     return Column(field.kind, values, (None, *(dictionary or ())), field.decimals)

@@ -110,6 +110,7 @@ TRANSACTIONS: Final = (
     Field("balance", Kind.MONEY, "The account's balance after it.", unit=MONEY_UNIT),
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A list of rows that rules may read.

@@ -7,7 +7,6 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from tuppence.plan.literals import Filter
-from tuppence.plan.model import Table
 
 
 class Kind(Enum):

@@ -1,6 +1,6 @@
 """The expressions of a rule become steps over columns, or are found to be outside of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -343,7 +343,7 @@ class Lowering:
         return self.code.add(do.DIVIDE, value, unit)
 
     def select(self, condition: Value, left: Value, right: Value) -> Value:
-        """left where the condition is true, else right."""
+        """Left where the condition is true, else right."""
         step = self.code.steps[condition.index]
         if step.operation is Source.KNOWN:
             return left if step.detail == do.TRUE else right
@@ -403,9 +403,7 @@ class Lowering:
             return None
         rows, _, position, _ = element
         count = self.counted(rows.collection.table.name, rows.where)
-        enough = self.code.add(
-            do.LESS, self.code.constant(position), count, kind=Kind.CONDITION
-        )
+        enough = self.code.add(do.LESS, self.code.constant(position), count, kind=Kind.CONDITION)
         if node.operator == "!=":
             return enough
         return self.code.add(do.NOT, enough, kind=Kind.CONDITION)
@@ -417,9 +415,7 @@ class Lowering:
                 return self.code.truth(0)
             found = self.is_null(right if left.kind is Kind.NULL else left)
         elif left.kind is not right.kind:
-            raise Outside(
-                f"a {left.kind.value} compared with a {right.kind.value}", node.span
-            )
+            raise Outside(f"a {left.kind.value} compared with a {right.kind.value}", node.span)
         elif left.kind is Kind.CONDITION or (left.kind is Kind.TEXT and symbol not in {"=", "!="}):
             raise Outside(f"a {left.kind.value} compared with {symbol}", node.span)
         else:
@@ -459,7 +455,7 @@ class Lowering:
         return self.compared("=", value, self.constant(test, node), node)
 
     def quantified(self, node: syntax.Quantified, scope: Scope) -> Value:
-        """some and every, by how many rows are true and how many false."""
+        """Some and every, by how many rows are true and how many false."""
         if len(node.iterators) != 1 or node.iterators[0].until is not None:
             raise Outside("it goes through several lists at once", node.span)
         (binding,) = node.iterators
@@ -473,9 +469,7 @@ class Lowering:
             passing = self.planner.filter(node.body, inner, rows.collection, wanted)
             where = self.planner.both(rows.where, passing, node)
             count = self.counted(rows.collection.table.name, where)
-            counts.append(
-                self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION)
-            )
+            counts.append(self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION))
         decided, undecided = counts
         sure = self.code.truth(do.TRUE if decisive else do.FALSE)
         other = self.code.truth(do.FALSE if decisive else do.TRUE)
@@ -495,14 +489,14 @@ class Lowering:
             case "abs", 1:
                 number = self.number(arguments[0], scope)
                 return self.code.add(do.ABSOLUTE, number, power=number.power)
-            case ("min" | "max"), n if n > 1:
+            case (("min" | "max"), n) if n > 1:
                 return self.extreme_of([self.value(a, scope) for a in arguments], name, node)
-            case ("count" | "sum" | "min" | "max" | "mean" | "median"), 1:
+            case (("count" | "sum" | "min" | "max" | "mean" | "median"), 1):
                 series = self.planner.series(arguments[0], scope)
                 if series is None:
                     raise Outside("it is no list of rows of facts", node.span)
                 return self.aggregate(name, series, node)
-            case ("sum" | "mean"), n if n > 1:
+            case (("sum" | "mean"), n) if n > 1:
                 values = [self.number(argument, scope) for argument in arguments]
                 total = self.added(values)
                 return total if name == "sum" else self.divided(total, self.code.constant(n))

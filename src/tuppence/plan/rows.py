@@ -105,7 +105,9 @@ class RowPlanner:
             case syntax.Arithmetic():
                 left = self.constant(node.left, scope)
                 right = UNKNOWN if left is UNKNOWN else self.constant(node.right, scope)
-                return UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
+                return (
+                    UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
+                )
             case syntax.Negation():
                 value = self.constant(node.operand, scope)
                 return UNKNOWN if value is UNKNOWN else _tried(negate, value)
@@ -251,7 +253,11 @@ class RowPlanner:
             case syntax.Comparison():
                 name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
                 if name is None:
-                    name, other, symbol = self.field(node.right, scope), node.left, _MIRRORED[symbol]
+                    name, other, symbol = (
+                        self.field(node.right, scope),
+                        node.left,
+                        _MIRRORED[symbol],
+                    )
                 value = UNKNOWN if name is None else self.constant(other, scope)
                 return None if value is UNKNOWN else self.compared(name, symbol, value, collection)
             case syntax.Between():

@@ -151,7 +151,9 @@ class Closing:
             if isinstance(base, syntax.Name):
                 found = inner.find(base.name)
                 if isinstance(found, RowOf) and not found.field:
-                    return ("row", node.name) if node.name in found.collection.table.fields else None
+                    return (
+                        ("row", node.name) if node.name in found.collection.table.fields else None
+                    )
                 path = (base.name, node.name)
                 return path if found is None and path in self.attributes else None
         return None

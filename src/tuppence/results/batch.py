@@ -90,8 +90,10 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         old_data = np.frombuffer(b"".join(row.packed for row in olds) + b"\0", np.uint8)
         merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
         counts += (merged.changed, merged.qualified, merged.unknown)
-        written = np.flatnonzero(merged.differs) if ruleset == fresh.layout.ruleset else range(len(part))
-        rows += part._chosen(written, merged.data)  # noqa: SLF001 - its own class
+        written = (
+            np.flatnonzero(merged.differs) if ruleset == fresh.layout.ruleset else range(len(part))
+        )
+        rows += part._chosen(written, merged.data)
     changed, qualified, unknown = counts.tolist()
     return News(rows, changed, qualified, unknown)
 

@@ -124,4 +124,4 @@ def rounded(value: Any) -> Any:
 def _is_round(number: Decimal) -> bool:
     """Whether it would be written with an exponent that is not needed: 1E+2."""
     exponent = number.as_tuple().exponent
-    return isinstance(exponent, int) and 0 < exponent and number.adjusted() < CONTEXT.prec
+    return isinstance(exponent, int) and exponent > 0 and number.adjusted() < CONTEXT.prec

@@ -35,12 +35,11 @@ def read_segment(
     dictionaries = msgspec.json.decode(
         files.get("dictionaries.json", b"{}"), type=dict[str, list[str]]
     )
-    empty = coded({}, schema)
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
         data = files.get(f"{table}.parquet")
         if data is None:
-            frames[table] = getattr(empty, table)
+            frames[table] = getattr(coded({}, schema), table)
         else:
             wanted = list(fields) if table == "transactions" and fields is not None else None
             frames[table] = pl.read_parquet(io.BytesIO(data), columns=wanted)

@@ -1,0 +1,364 @@
+"""Going through rows: the features of each customer, gathered in one pass.
+
+Plain Python over tables of numbers. Compiled, it runs over arrays; where there is no compiler it
+runs as it is, over lists, and says the same. So nothing is in it that arrays and lists do not share.
+
+What a row means to the ruleset depends only on the classes that its fields belong to: the kinds of
+day, of category, of amount that filters can tell apart. The classes together are a key, and a memo
+says for each key which accumulators the row goes into; a key that is new is worked out from one set
+of bits a class. No filter is tested twice.
+"""
+
+import math
+from typing import Any, Final, NamedTuple
+
+from tuppence.plan import instructions as do
+from tuppence.plan.literals import GREATER, INCOMPARABLE, LESS, SAME
+
+BLOCK: Final = 128
+"""Customers whose registers are worked on together, so that they stay in the cache."""
+
+BITS: Final = 62
+"""Terms in a word."""
+
+NULL_NUMBER: Final = -(2**63)
+NULL_CODE: Final = -(2**31)
+FEW: Final = 16
+"""Up to so many cuts are quicker tried one after another than searched."""
+
+
+class Rows(NamedTuple):
+    """A table of facts: `offsets` by customer, then columns of int64 and of int32."""
+
+    offsets: Any
+    numbers: Any
+    codes: Any
+
+
+class Classes(NamedTuple):
+    """How a row comes to its key.
+
+    Attributes:
+        coded: For columns of codes and days: column, lowest code, how many places, first place, and
+            whether codes can be outside of the places.
+        places: What each code adds to the key.
+        ordered: Columns of numbers: column, first cut, how many cuts, what a class adds.
+        cuts: In ascending order for each column; a value's class is how many it reaches.
+        beside: Columns compared with a field of the customer's own: column, whether of numbers, the
+            first place in `own`, what a class adds, what stands for null.
+        own: By place and customer, the customer's value; for texts a code, or -1.
+        strides: What a class of each dimension adds to the key.
+        counts: How many classes each dimension has.
+        first_word: Where the words of each dimension's classes begin.
+        words: For each class a bit for each term that it allows.
+        words_a_class: How many.
+        accumulator_of: By term.
+    """
+
+    coded: Any
+    places: Any
+    ordered: Any
+    cuts: Any
+    beside: Any
+    own: Any
+    strides: Any
+    counts: Any
+    first_word: Any
+    words: Any
+    words_a_class: int
+    accumulator_of: Any
+
+
+class Gathered(NamedTuple):
+    """What is gathered, and read off it.
+
+    Attributes:
+        plain: The accumulators before this one only count and sum the main number.
+        main: The column of that number; -1 where there is none.
+        operations: By accumulator.
+        columns: By accumulator, the column that it looks at.
+        firsts: By accumulator, its first place in `kept` or `stamps`.
+        depths: By accumulator, how many rows it keeps, a power of two; the lowest code for those
+            that stamp.
+        features: Accumulator, part, column, position of each.
+        texts: By column of codes, the first place in `text_of`.
+        text_of: The number of the text for each code.
+    """
+
+    plain: int
+    main: int
+    operations: Any
+    columns: Any
+    firsts: Any
+    depths: Any
+    features: Any
+    texts: Any
+    text_of: Any
+
+
+class Memo(NamedTuple):
+    """What keys mean, and room to work in; each thread has its own.
+
+    Attributes:
+        keys: -1 where the place is free; a power of two of them.
+        found: Where in `pool` the list of a key begins: how many plain, how many, then all of them.
+        pool: The lists.
+        used: How much of the pool is taken, and how many keys there are.
+        row_keys: Room for the rows of one customer.
+        counts: By accumulator.
+        sums: By accumulator.
+        kept: Rows by place, and values of those that keep values.
+        stamps: By place, the customer that was seen last.
+    """
+
+    keys: Any
+    found: Any
+    pool: Any
+    used: Any
+    row_keys: Any
+    counts: Any
+    sums: Any
+    kept: Any
+    stamps: Any
+
+
+def gather(
+    rows: Rows, classes: Classes, gathered: Gathered, memo: Memo, start: int, stop: int, out: Any
+) -> None:
+    """Gather a table's features for customers start to stop, at most a block, into `out`.
+
+    There a feature has BLOCK places, one after another.
+    """
+    coded, places, ordered, cuts = classes.coded, classes.places, classes.ordered, classes.cuts
+    beside, own = classes.beside, classes.own
+    strides, counts_of, first_word = classes.strides, classes.counts, classes.first_word
+    words, width, accumulator_of = classes.words, classes.words_a_class, classes.accumulator_of
+    operations, columns = gathered.operations, gathered.columns
+    firsts, depths = gathered.firsts, gathered.depths
+    features, texts, text_of = gathered.features, gathered.texts, gathered.text_of
+    keys, found, pool, used = memo.keys, memo.found, memo.pool, memo.used
+    row_keys, counts, sums, kept, stamps = (
+        memo.row_keys,
+        memo.counts,
+        memo.sums,
+        memo.kept,
+        memo.stamps,
+    )
+    mask = len(keys) - 1
+    main = rows.numbers[max(gathered.main, 0)]
+    for customer in range(start, stop):
+        low = rows.offsets[customer]
+        many = rows.offsets[customer + 1] - low
+        for a in range(len(operations)):
+            counts[a] = 0
+            sums[a] = 0
+        for j in range(many):
+            row_keys[j] = 0
+        for d in range(0, len(coded), 5):
+            codes = rows.codes[coded[d]][low : low + many]
+            lowest, size = coded[d + 1], coded[d + 2]
+            adds = places[coded[d + 3] : coded[d + 3] + size]
+            if coded[d + 4] == 0:
+                for j in range(many):
+                    row_keys[j] += adds[codes[j]]
+            else:  # days, of which some are before the first place or after the last
+                for j in range(many):
+                    row_keys[j] += adds[min(max(codes[j] - lowest, 0), size - 1)]
+        for d in range(0, len(ordered), 4):
+            numbers = rows.numbers[ordered[d]][low : low + many]
+            first, many_cuts, stride = ordered[d + 1], ordered[d + 2], ordered[d + 3]
+            if many_cuts <= FEW:
+                for c in range(first, first + many_cuts):
+                    cut = cuts[c]
+                    for j in range(many):
+                        row_keys[j] += stride if numbers[j] >= cut else 0
+            else:
+                for j in range(many):
+                    number = numbers[j]
+                    reached = 0
+                    left = many_cuts
+                    while left > 0:  # binary search for how many cuts it reaches
+                        half = (left + 1) // 2
+                        if number >= cuts[first + reached + half - 1]:
+                            reached += half
+                            left -= half
+                        else:
+                            left = half - 1
+                    row_keys[j] += stride * reached
+        for d in range(0, len(beside), 5):
+            wanted = own[beside[d + 2] + customer]
+            stride, null = beside[d + 3], beside[d + 4]
+            for j in range(many):
+                if beside[d + 1] == 1:
+                    number = rows.numbers[beside[d]][low + j]
+                else:
+                    number = rows.codes[beside[d]][low + j]
+                relation = SAME
+                if number != wanted:
+                    if number == null or wanted == null:
+                        relation = INCOMPARABLE
+                    else:
+                        relation = LESS if number < wanted else GREATER
+                row_keys[j] += stride * relation
+        for j in range(many):
+            row = low + j
+            key = row_keys[j]
+            place = (key ^ (key >> 13) ^ (key >> 29)) & mask
+            while keys[place] != key and keys[place] != -1:
+                place = (place + 1) & mask
+            if keys[place] == -1:
+                if 2 * used[1] > mask or used[0] + len(operations) + 2 > len(pool):
+                    for p in range(len(keys)):  # full: forget everything and begin anew
+                        keys[p] = -1
+                    used[0] = 0
+                    used[1] = 0
+                    place = (key ^ (key >> 13) ^ (key >> 29)) & mask
+                keys[place] = key
+                found[place] = used[0]
+                used[1] += 1
+                plain = 0
+                end = used[0] + 2
+                last = -1
+                for w in range(width):
+                    bits = (1 << BITS) - 1
+                    for d in range(len(strides)):
+                        row_class = key // strides[d] % counts_of[d]
+                        bits &= words[first_word[d] + row_class * width + w]
+                    term = w * BITS
+                    while bits != 0:
+                        if bits & 1 and accumulator_of[term] != last:
+                            last = accumulator_of[term]
+                            pool[end] = last
+                            end += 1
+                            if last < gathered.plain:
+                                plain += 1
+                        bits >>= 1
+                        term += 1
+                pool[used[0]] = used[0] + 2 + plain
+                pool[used[0] + 1] = end
+                used[0] = end
+            begin = found[place]
+            middle = pool[begin]
+            end = pool[begin + 1]
+            if end == begin + 2:
+                continue
+            amount = main[row]
+            for p in range(begin + 2, middle):
+                a = pool[p]
+                counts[a] += 1
+                sums[a] += amount
+            for p in range(middle, end):
+                a = pool[p]
+                operation, column = operations[a], columns[a]
+                first, depth = firsts[a], depths[a]
+                if operation == do.LEAST_ROW or operation == do.GREATEST_ROW:
+                    number = amount if column == gathered.main else rows.numbers[column][row]
+                    if counts[a] == 0 or (
+                        number < sums[a] if operation == do.LEAST_ROW else number > sums[a]
+                    ):
+                        kept[first] = row
+                        sums[a] = number
+                        counts[a] = 1
+                elif operation == do.FIRST:
+                    if counts[a] < depth:
+                        kept[first + counts[a]] = row
+                        counts[a] += 1
+                elif operation == do.LAST:
+                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
+                    counts[a] += 1
+                elif operation == do.DISTINCT:
+                    stamp = first + rows.codes[column][row] - depth
+                    if stamps[stamp] != customer + 1:
+                        stamps[stamp] = customer + 1
+                        counts[a] += 1
+                elif operation == do.SUM:
+                    counts[a] += 1
+                    sums[a] += rows.numbers[column][row]
+                else:
+                    kept[first + counts[a]] = rows.numbers[column][row]
+                    counts[a] += 1
+        for a in range(len(operations)):
+            if operations[a] == do.VALUES and counts[a] > 1:
+                first = firsts[a]
+                gap = counts[a] // 2
+                while gap > 0:  # Shell's sort
+                    for j in range(gap, counts[a]):
+                        number = kept[first + j]
+                        k = j
+                        while k >= gap and kept[first + k - gap] > number:
+                            kept[first + k] = kept[first + k - gap]
+                            k -= gap
+                        kept[first + k] = number
+                    gap //= 2
+        for f in range(0, len(features), 4):
+            a, part = features[f], features[f + 1]
+            column, position = features[f + 2], features[f + 3]
+            many_kept = counts[a]
+            value = math.nan
+            if part == do.COUNTED:
+                value = float(many_kept)
+            elif part == do.SUMMED:
+                value = float(sums[a])
+            elif part == do.MEDIAN:
+                if many_kept > 0:
+                    first = firsts[a]
+                    value = float(kept[first + (many_kept - 1) // 2] + kept[first + many_kept // 2])
+            elif part == do.DIFFERENT:
+                first = firsts[a]
+                different = 0
+                for j in range(many_kept):
+                    if j == 0 or kept[first + j] != kept[first + j - 1]:
+                        different += 1
+                value = float(different)
+            elif many_kept > position:
+                depth = depths[a]
+                place = position
+                if operations[a] == do.LAST:
+                    place = (many_kept - 1 - position) & (depth - 1)
+                row = kept[firsts[a] + place]
+                if part == do.NUMBER_AT:
+                    number = rows.numbers[column][row]
+                    if number != NULL_NUMBER:
+                        value = float(number)
+                else:
+                    code = rows.codes[column][row]
+                    if part == do.TEXT_AT:
+                        if code != 0:
+                            value = float(text_of[texts[column] + code])
+                    elif code != NULL_CODE:
+                        value = float(code)
+            out[f // 4 * BLOCK + customer - start] = value
+
+
+def last_balances(
+    offsets: Any,
+    days: Any,
+    accounts: Any,
+    balances: Any,
+    row_of: Any,
+    account_offsets: Any,
+    last_day: int,
+    out: Any,
+) -> None:
+    """Put the last known balance of each account into `out`, which holds nulls.
+
+    Args:
+        offsets: Of the transactions, by customer.
+        days: By transaction; nothing after the last day counts.
+        accounts: By transaction, the code of its account.
+        balances: By transaction.
+        row_of: By code, the account's row.
+        account_offsets: Of the accounts, by customer.
+        last_day: The day as of which the balances are asked.
+        out: By row of the accounts.
+    """
+    for customer in range(len(offsets) - 1):
+        missing = account_offsets[customer + 1] - account_offsets[customer]
+        row = offsets[customer + 1] - 1
+        while missing > 0 and row >= offsets[customer]:
+            if days[row] <= last_day and balances[row] != NULL_NUMBER:
+                account = row_of[accounts[row]]
+                if out[account] == NULL_NUMBER:
+                    out[account] = balances[row]
+                    missing -= 1
+            row -= 1
