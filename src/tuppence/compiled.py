@@ -1,34 +1,81 @@
-"""Functions over arrays, compiled to machine code where numba is installed."""
+"""Loops over arrays, compiled to machine code where numba is installed.
+
+A loop is a plain function over arrays, and arrays in named tuples, that fills the arrays it is
+given last. Without a compiler it runs as it is, with lists in the place of arrays, which Python is
+quicker with; so a loop uses nothing that the two do not share.
+"""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+try:
+    import numba
+    from numba.extending import register_jitable
+except ImportError:  # pragma: no cover - the tests have it, and ask for plain loops
+    numba = None
+
+
+class Loops:
+    """Calls loops.
+
+    Args:
+        use_compiler: Whether to compile them, where that can be done.
+
+    Attributes:
+        compiles: Whether they are compiled.
+    """
+
+    def __init__(self, *, use_compiler: bool = True) -> None:
+        self.compiles = use_compiler and numba is not None
+
+    def prepared(self, value: Any) -> Any:
+        """Arrays, however deep in tuples, as loops want them; done beforehand it is done once."""
+        return value if self.compiles else _lists(value)
+
+    def call(
+        self,
+        function: Callable[..., None],
+        arguments: tuple[Any, ...],
+        out: tuple[np.ndarray[Any, Any], ...],
+    ) -> None:
+        """Call a loop with arguments and the arrays that it fills."""
+        if self.compiles:
+            _compiled(function)(*arguments, *out)
+            return
+        filled = [array.tolist() for array in out]
+        function(*_lists(arguments), *filled)
+        for array, values in zip(out, filled, strict=True):
+            if array.size:
+                array[...] = values
+
 
 @functools.cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """The function as machine code, which runs without the interpreter's lock.
 
     It is compiled at its first call and kept beside its source, or in the user's cache folder where
     that cannot be written to; later processes load it.
-
-    Returns:
-        None where numba is not installed.
     """
-    try:
-        import numba
-    except ImportError:
-        return None
     make = numba.njit(nogil=True, cache=True, error_model="numpy")
-    made: Callable[..., Any] = make(function)
+    made: Callable[..., None] = make(function)
     return made
 
 
-def callable_when_compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which compiled functions may call, and compile with themselves."""
-    try:
-        from numba.extending import register_jitable
-    except ImportError:
+def part_of_loops(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a function that loops call; it is compiled with them."""
+    if numba is None:  # pragma: no cover - as above
         return function
     made: Callable[..., Any] = register_jitable(error_model="numpy")(function)
     return made
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple):
+        parts = [_lists(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value

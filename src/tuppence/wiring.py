@@ -7,7 +7,8 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.workers import in_processes, in_threads
-from tuppence.engine.columnar import Engine, functions
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -61,9 +62,9 @@ def run_here(
     plan = make_plan(ruleset, as_of, facts.schema)
     columns_only = all(rule.whole for rule in plan.columns.rules)
     if columns_only:
-        evaluator = in_threads(store, facts.digest, Engine(plan, functions()), processes)
+        evaluator = in_threads(store, facts.digest, Engine(plan, Loops()), processes)
     elif processes == 1:
-        evaluator = in_process(facts, Engine(plan, functions()))
+        evaluator = in_process(facts, Engine(plan, Loops()))
     else:
         evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM

@@ -62,18 +62,18 @@ class Bound:
 
     Attributes:
         tables: One for each table of the plan.
-        numbers: For each reading its value by customer.
+        numbers: (readings, customers).
         errors: Bounds on the distance of these from the exact values.
-        conditions: For each reading that is a condition its bits by customer.
+        conditions: (readings, customers), for those that are conditions: bits.
         constants: The constants of the program.
         constant_errors: Bounds on their distance from the exact values.
         totals: How many rows each customer has in all tables.
     """
 
     tables: tuple[BoundTable, ...]
-    numbers: tuple[Array, ...]
-    errors: tuple[Array, ...]
-    conditions: tuple[Array, ...]
+    numbers: Array
+    errors: Array
+    conditions: Array
     constants: Array
     constant_errors: Array
     totals: Array
@@ -115,9 +115,9 @@ def bind(
             errors[i] = float(off) * 1.000001
     return Bound(
         tuple(tables),
-        tuple(values for values, _ in readings),
-        tuple(off for _, off in readings),
-        tuple(conditions),
+        np.array([values for values, _ in readings]),
+        np.array([off for _, off in readings]),
+        np.array(conditions, np.uint8),
         constants,
         errors,
         totals,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.compiled import compiled
+from tuppence.compiled import Loops
 from tuppence.engine import compute as program
 from tuppence.engine.binding import BoundTable, Texts, bind, read_only
 from tuppence.engine.gather import BLOCK, gather, last_balances
@@ -38,26 +38,6 @@ from tuppence.results.packed import (
 from tuppence.results.result import packed
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Functions:
-    """The kernel's loops, compiled, or as they are."""
-
-    gather: Callable[..., None]
-    compute: Callable[..., None]
-    last_balances: Callable[..., None]
-    are_compiled: bool
-
-
-def functions(*, use_compiler: bool = True) -> Functions:
-    """The kernel; compiled where numba is installed and wanted."""
-    plain = (gather, program.compute, last_balances)
-    if use_compiler:
-        made = [compiled(function) for function in plain]
-        if None not in made:
-            return Functions(*made, are_compiled=True)  # type: ignore[arg-type]
-    return Functions(*plain, are_compiled=False)
 
 
 class Outputs(NamedTuple):
@@ -88,7 +68,7 @@ class Engine:
         loops: The program.
     """
 
-    def __init__(self, plan: Plan, loops: Functions) -> None:
+    def __init__(self, plan: Plan, loops: Loops) -> None:
         self.plan = plan
         self.loops = loops
         self._reasons: dict[tuple[int, int], tuple[Problem, ...]] = {}
@@ -186,7 +166,7 @@ class Prepared:
     It has room to work in, so that one thread at a time may use it.
     """
 
-    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Functions) -> None:
+    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Loops) -> None:
         self._plan = plan
         self._parts: list[_Part] = []
         self.texts = Texts()
@@ -220,7 +200,7 @@ class _Part:
         batch: FactBatch,
         start: int,
         digits: int,
-        loops: Functions,
+        loops: Loops,
         texts: Texts,
     ) -> None:
         self.start = start
@@ -229,101 +209,54 @@ class _Part:
         self.loops = loops
         tables = _Derived(plan, batch, loops)
         bound = bind(plan, tables.customers(), tables.table, digits, texts)
-        features = len(plan.features)
-        readings = len(plan.readings)
-        block = BLOCK
-        self.registers = np.zeros((max(plan.registers, 1), block))
-        self.errors = np.zeros((max(plan.registers, 1), block))
-        first = features + readings
+        self.registers = np.zeros((max(plan.registers, 1), BLOCK))
+        self.errors = np.zeros((max(plan.registers, 1), BLOCK))
+        first = len(plan.features) + len(plan.readings)
         self.registers[first : first + len(bound.constants)] = bound.constants[:, None]
         self.errors[first : first + len(bound.constants)] = bound.constant_errors[:, None]
-        self.masks = np.zeros((plan.masks, block), np.uint8)
+        self.masks = np.zeros((plan.masks, BLOCK), np.uint8)
         self.masks[TRUE_ROW], self.masks[FALSE_ROW] = TRUE, FALSE
+        self.scratch = np.zeros((3, BLOCK), np.int64)
         self.bound = bound
+        self.tables = [loops.prepared(table) for table in bound.tables]
         troubles = [place for table in plan.tables for place in table.troubles]
-        self.troubles = np.array(troubles, np.int64)
-        self.kinds = np.zeros(plan.outputs[-1], np.uint8)
+        kinds = np.zeros(plan.outputs[-1], np.uint8)
         for rule, place in zip(plan.rules, plan.outputs, strict=False):
-            kinds = [_OUTPUT_KINDS.get(kind, 0) for kind in rule.values]
-            self.kinds[place : place + len(kinds)] = kinds
-        self.code = plan.code.ravel()
-        self.starts = plan.starts * 5
-        self.scratch = np.zeros((3, block), np.int64)
-        self.tables = bound.tables
-        if not loops.are_compiled:
-            self._to_lists()
+            of_values = [_OUTPUT_KINDS.get(kind, 0) for kind in rule.values]
+            kinds[place : place + len(of_values)] = of_values
+        fixed = (plan.code.ravel(), plan.starts * 5, plan.limits)
+        self.code, self.starts, self.limits = fixed
+        self.troubles, self.kinds = np.array(troubles, np.int64), kinds
 
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
         """Fill the outputs from place `first` for customers start to stop of this part."""
-        given = outputs if self.loops.are_compiled else _lists(outputs)
         for low in range(start, stop, BLOCK):
-            self._block(low, min(low + BLOCK, stop), given, first + low - start)
-        if given is not outputs:
-            for array, found in zip(outputs, given, strict=True):
-                array[:, first : first + stop - start] = np.array(found)[
-                    :, first : first + stop - start
-                ].reshape(array.shape[0], -1)
+            self._block(low, min(low + BLOCK, stop), outputs, first + low - start)
 
     def _block(self, low: int, high: int, outputs: Outputs, first: int) -> None:
-        many = high - low
-        bound, plan = self.bound, self.plan
+        many, loops, bound = high - low, self.loops, self.bound
         place = 0
         for table in self.tables:
-            if self.loops.are_compiled:
-                out = self.registers[place : place + table.features].reshape(-1)
-                self._gather(table, low, high, out)
-            else:
-                out = [0.0] * (table.features * BLOCK)
-                self._gather(table, low, high, out)
-                for f in range(table.features):
-                    self.registers[place + f] = out[f * BLOCK : (f + 1) * BLOCK]
+            out = self.registers[place : place + table.features].reshape(-1)
+            arguments = (table.rows, table.classes, table.gathered, table.memo, low, high)
+            loops.call(gather, arguments, (out,))
             place += table.features
-        for i, (numbers, errors) in enumerate(zip(bound.numbers, bound.errors, strict=True)):
-            self.registers[place + i][:many] = numbers[low:high]
-            self.errors[place + i][:many] = errors[low:high]
-        for i, bits in enumerate(bound.conditions):
-            self.masks[FALSE_ROW + 1 + i][:many] = bits[low:high]
-        self.loops.compute(
-            self.code,
-            self.starts,
-            plan.limits,
-            bound.totals[low:high],
-            self.troubles,
-            many,
-            first,
-            self.registers,
-            self.errors,
-            self.masks,
-            self.scratch,
-            self.kinds,
-            *outputs,
-        )
-
-    def _gather(self, table: BoundTable, low: int, high: int, out: Any) -> None:
-        self.loops.gather(table.rows, table.classes, table.gathered, table.memo, low, high, out)
-
-    def _to_lists(self) -> None:
-        """Lists in place of arrays, which Python is quicker with."""
-        self.registers = _lists(self.registers)
-        self.errors = _lists(self.errors)
-        self.masks = _lists(self.masks)
-        self.scratch = _lists(self.scratch)
-        self.code, self.starts = _lists(self.code), _lists(self.starts)
-        self.troubles, self.kinds = _lists(self.troubles), _lists(self.kinds)
-        self.tables = tuple(_lists(table) for table in self.bound.tables)
+        if len(bound.numbers):
+            stop = place + len(bound.numbers)
+            self.registers[place:stop, :many] = bound.numbers[:, low:high]
+            self.errors[place:stop, :many] = bound.errors[:, low:high]
+        if len(bound.conditions):
+            place = FALSE_ROW + 1
+            self.masks[place : place + len(bound.conditions), :many] = bound.conditions[:, low:high]
+        results: tuple[Array, ...] = outputs
+        if not loops.compiles:  # lists of the block alone
+            results, first = tuple(array[:, first : first + many] for array in outputs), 0
+        fixed = (self.code, self.starts, self.limits, bound.totals[low:high], self.troubles)
+        room = (self.registers, self.errors, self.masks, self.scratch)
+        loops.call(program.compute, (*fixed, many, first, self.kinds), (*room, *results))
 
 
 _OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: program.TEXT, StepKind.DATE: program.DATE}
-
-
-def _lists(value: Any) -> Any:
-    """Arrays, however deep in tuples, as lists."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, tuple):
-        parts = [_lists(part) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return value
 
 
 def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:
@@ -341,7 +274,7 @@ def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:
 class _Derived:
     """Tables of a batch with the columns that follow from others."""
 
-    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Functions) -> None:
+    def __init__(self, plan: ColumnPlan, batch: FactBatch, loops: Loops) -> None:
         self.plan = plan
         self.batch = batch
         self.loops = loops
@@ -391,9 +324,5 @@ class _Derived:
             accounts.offsets,
         )
         arguments = (*map(read_only, columns), self.plan.as_of.day)
-        if self.loops.are_compiled:
-            self.loops.last_balances(*arguments, found)
-            return found
-        out = found.tolist()
-        self.loops.last_balances(*_lists(arguments), out)
-        return np.array(out, np.int64)
+        self.loops.call(last_balances, arguments, (found,))
+        return found

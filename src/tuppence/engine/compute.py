@@ -11,7 +11,7 @@ that the bound cannot decide is unsure, and the reference engine evaluates that 
 import math
 from typing import Any, Final
 
-from tuppence.compiled import callable_when_compiled
+from tuppence.compiled import part_of_loops
 from tuppence.plan import instructions as do
 
 SPLITTER: Final = 134_217_729.0
@@ -34,7 +34,7 @@ DATE: Final = 3
 BOOLEAN: Final = 4
 
 
-@callable_when_compiled
+@part_of_loops
 def _add(sign: float, registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
     l, r, out = registers[left], registers[right], registers[d]
     el, er, eo = errors[left], errors[right], errors[d]
@@ -48,7 +48,7 @@ def _add(sign: float, registers: Any, errors: Any, left: int, right: int, d: int
         eo[i] = bound * SLACK if z == z else (0.0 if el[i] + er[i] < math.inf else math.inf)
 
 
-@callable_when_compiled
+@part_of_loops
 def _multiply(registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
     l, r, out = registers[left], registers[right], registers[d]
     el, er, eo = errors[left], errors[right], errors[d]
@@ -68,7 +68,7 @@ def _multiply(registers: Any, errors: Any, left: int, right: int, d: int, many: 
         eo[i] = bound * SLACK if z == z else (0.0 if el[i] + er[i] < math.inf else math.inf)
 
 
-@callable_when_compiled
+@part_of_loops
 def _divide(registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
     l, r, out = registers[left], registers[right], registers[d]
     el, er, eo = errors[left], errors[right], errors[d]
@@ -93,7 +93,7 @@ def _divide(registers: Any, errors: Any, left: int, right: int, d: int, many: in
         eo[i] = (0.0 if known else math.inf) if null else bound
 
 
-@callable_when_compiled
+@part_of_loops
 def _extreme(sign: float, registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
     """The lesser for the sign 1, the greater for -1."""
     l, r, out = registers[left], registers[right], registers[d]
@@ -112,7 +112,7 @@ def _extreme(sign: float, registers: Any, errors: Any, left: int, right: int, d:
         eo[i] = (0.0 if one + other < math.inf else math.inf) if null else bound
 
 
-@callable_when_compiled
+@part_of_loops
 def _round(mode: int, x_of: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
     for i in range(many):
         x = x_of[i]
@@ -142,7 +142,7 @@ def _round(mode: int, x_of: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
         eo[i] = 0.0 if ex[i] == 0.0 or near > ex[i] else math.inf
 
 
-@callable_when_compiled
+@part_of_loops
 def _select(held: Any, l: Any, r: Any, out: Any, el: Any, er: Any, eo: Any, many: int) -> None:
     for i in range(many):
         true = (held[i] & do.TRUE) != 0
@@ -151,7 +151,7 @@ def _select(held: Any, l: Any, r: Any, out: Any, el: Any, er: Any, eo: Any, many
         eo[i] = math.inf if (held[i] & do.UNSURE) != 0 else bound
 
 
-@callable_when_compiled
+@part_of_loops
 def _part_of_date(part: int, days: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
     for i in range(many):
         out[i] = math.nan
@@ -175,7 +175,7 @@ def _part_of_date(part: int, days: Any, out: Any, ex: Any, eo: Any, many: int) -
                     out[i] = float(of_year - (153 * shifted + 2) // 5 + 1)
 
 
-@callable_when_compiled
+@part_of_loops
 def _less(or_equal: bool, l: Any, r: Any, el: Any, er: Any, mask: Any, many: int) -> None:
     for i in range(many):  # without branches, so that several customers go at once
         gap = r[i] - l[i]
@@ -187,7 +187,7 @@ def _less(or_equal: bool, l: Any, r: Any, el: Any, er: Any, mask: Any, many: int
         mask[i] = int(true) + 2 * int(false) + 4 - 4 * int(known)
 
 
-@callable_when_compiled
+@part_of_loops
 def _equal(l: Any, r: Any, el: Any, er: Any, mask: Any, many: int) -> None:
     for i in range(many):
         x = l[i]
@@ -199,49 +199,49 @@ def _equal(l: Any, r: Any, el: Any, er: Any, mask: Any, many: int) -> None:
         mask[i] = int(true) + 2 * int(false) + 4 - 4 * int(true | false)
 
 
-@callable_when_compiled
+@part_of_loops
 def _is_null(x: Any, ex: Any, mask: Any, many: int) -> None:
     for i in range(many):
         bits = do.TRUE if x[i] != x[i] else do.FALSE
         mask[i] = do.UNSURE if ex[i] == math.inf else bits
 
 
-@callable_when_compiled
+@part_of_loops
 def _and(p: Any, q: Any, mask: Any, many: int) -> None:
     for i in range(many):
         one = (p[i] & q[i] & do.TRUE) | ((p[i] | q[i]) & do.FALSE)
         mask[i] = one | ((p[i] | q[i]) & do.UNSURE & ~(one << 1))
 
 
-@callable_when_compiled
+@part_of_loops
 def _or(p: Any, q: Any, mask: Any, many: int) -> None:
     for i in range(many):
         one = ((p[i] | q[i]) & do.TRUE) | (p[i] & q[i] & do.FALSE)
         mask[i] = one | ((p[i] | q[i]) & do.UNSURE & ~(one << 2))
 
 
-@callable_when_compiled
+@part_of_loops
 def _not(p: Any, mask: Any, many: int) -> None:
     for i in range(many):
         bits = p[i]
         mask[i] = ((bits & do.TRUE) << 1) | ((bits & do.FALSE) >> 1) | (bits & do.UNSURE)
 
 
-@callable_when_compiled
+@part_of_loops
 def _choose(held: Any, p: Any, q: Any, mask: Any, many: int) -> None:
     for i in range(many):
         bits = p[i] if (held[i] & do.TRUE) != 0 else q[i]
         mask[i] = do.UNSURE if (held[i] & do.UNSURE) != 0 else bits
 
 
-@callable_when_compiled
+@part_of_loops
 def _undecided(p: Any, mask: Any, many: int) -> None:
     for i in range(many):
         bits = do.TRUE if p[i] == 0 else do.FALSE
         mask[i] = do.UNSURE if (p[i] & do.UNSURE) != 0 else bits
 
 
-@callable_when_compiled
+@part_of_loops
 def _state(
     held: Any, short: Any, rows: Any, limit: int, troubled: Any, out: Any, first: int, many: int
 ) -> None:
@@ -256,7 +256,7 @@ def _state(
         out[first + i] = SHORT_HISTORY if (short[i] & do.TRUE) != 0 else state
 
 
-@callable_when_compiled
+@part_of_loops
 def _score(x_of: Any, ex: Any, states: Any, lacking: Any, out: Any, first: int, many: int) -> None:
     for i in range(many):
         if states[first + i] != QUALIFIED:
@@ -275,7 +275,7 @@ def _score(x_of: Any, ex: Any, states: Any, lacking: Any, out: Any, first: int, 
             out[first + i] = int(below) + (1 if up else 0)
 
 
-@callable_when_compiled
+@part_of_loops
 def _number(
     x_of: Any, ex: Any, states: Any, lacking: Any, values: Any, kinds: Any, first: int, many: int
 ) -> None:
@@ -299,7 +299,7 @@ def _number(
             kinds[first + i] = NUMBER
 
 
-@callable_when_compiled
+@part_of_loops
 def _exact(
     kind: int,
     x: Any,
@@ -324,7 +324,7 @@ def _exact(
             kinds[first + i] = kind
 
 
-@callable_when_compiled
+@part_of_loops
 def _condition(
     p: Any, states: Any, lacking: Any, values: Any, kinds: Any, first: int, many: int
 ) -> None:
@@ -341,14 +341,14 @@ def _condition(
             kinds[first + i] = BOOLEAN
 
 
-@callable_when_compiled
+@part_of_loops
 def _note_trouble(counts: Any, troubled: Any, many: int) -> None:
     for i in range(many):
         if counts[i] > 0.0:
             troubled[i] = 1
 
 
-@callable_when_compiled
+@part_of_loops
 def _asks_why(states: Any, lacking: Any, hashes: Any, first: int, many: int) -> bool:
     """Whether a result is unknown or incomplete; hashes begin anew."""
     found = False
@@ -359,7 +359,7 @@ def _asks_why(states: Any, lacking: Any, hashes: Any, first: int, many: int) -> 
     return found
 
 
-@callable_when_compiled
+@part_of_loops
 def _sign(
     states: Any, lacking: Any, hashes: Any, signatures: Any, first: int, many: int
 ) -> None:
@@ -369,13 +369,13 @@ def _sign(
             signatures[first + i] = hashes[i] + 1
 
 
-@callable_when_compiled
+@part_of_loops
 def _hash_nulls(x: Any, hashes: Any, many: int) -> None:
     for i in range(many):
         hashes[i] = (hashes[i] * 1_000_003 + (1 if x[i] != x[i] else 2)) % 2_147_483_647
 
 
-@callable_when_compiled
+@part_of_loops
 def _hash_bits(mask: Any, hashes: Any, many: int) -> None:
     for i in range(many):
         hashes[i] = (hashes[i] * 1_000_003 + mask[i] + 3) % 2_147_483_647
@@ -389,11 +389,11 @@ def compute(
     troubles: Any,
     many: int,
     first: int,
+    kinds_of: Any,
     registers: Any,
     errors: Any,
     masks: Any,
     scratch: Any,
-    kinds_of: Any,
     states: Any,
     scores: Any,
     values: Any,
@@ -408,18 +408,20 @@ def compute(
         limits: By rule, how many rows a customer may have.
         rows: By customer of the block, how many there are.
         troubles: Registers that are above zero where sums are not exact.
+        many: How many customers there are.
+        first: Where their results go.
+        kinds_of: By value, the kind that it has where it is exact.
         registers: Numbers, with features, fields and constants filled in.
         errors: Bounds on their distance from the exact values.
         masks: Conditions, with fields and constants filled in.
         scratch: Three rows of room: hashes, whether something is missing, whether sums are inexact.
-        kinds_of: By value, the kind that it has where it is exact.
         states: (rules, customers), to be filled.
         scores: (rules, customers), in ten-thousandths, -1 for null, to be filled.
         values: (values, customers): in ten-thousandths, days, numbers of texts, to be filled.
         kinds: (values, customers), to be filled.
         signatures: (rules, customers), zero on entry. Where a result is unknown or a part of it is
             null, what was null on the way: pairs of a rule with the same number have the same
-            reasons.
+            parts null.
     """
     hashes, lacking, troubled = scratch[0], scratch[1], scratch[2]
     for i in range(many):
@@ -507,3 +509,7 @@ def compute(
                 _hash_bits(masks[d], hashes, many)
             if operation in {do.SELECT, do.CHOOSE}:
                 _hash_bits(masks[third], hashes, many)
+        elif hashing and do.SCORE <= operation <= do.EXACT:
+            _hash_nulls(registers[left], hashes, many)
+        elif hashing and operation == do.CONDITION:
+            _hash_bits(masks[left], hashes, many)

@@ -42,9 +42,9 @@ class ResultBatch:
 
     def _chosen(self, customers: Any, data: Array) -> Iterator[CustomerResults]:
         whole, offsets = data.tobytes(), self.offsets.tolist()
+        ids, as_of, layout = self.customer_ids, self.as_of, self.layout
         for i in customers:
-            part = whole[offsets[i] : offsets[i + 1]]
-            yield CustomerResults(self.customer_ids[i], self.as_of, self.layout, part)
+            yield CustomerResults(ids[i], as_of, layout, whole[offsets[i] : offsets[i + 1]])
 
 
 class News(NamedTuple):
@@ -91,7 +91,7 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
         counts += (merged.changed, merged.qualified, merged.unknown)
         written = (
-            np.flatnonzero(merged.differs) if ruleset == fresh.layout.ruleset else range(len(part))
+            np.flatnonzero(merged.differs).tolist() if ruleset == fresh.layout.ruleset else range(len(part))
         )
         rows += part._chosen(written, merged.data)
     changed, qualified, unknown = counts.tolist()

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.compiled import compiled
+from tuppence.compiled import Loops
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -189,22 +189,12 @@ def pack_all(layout: Layout, grid: Grid, day: int) -> tuple[Array, Array]:
     texts = np.frombuffer(b"".join(encoded) + b"\0", np.uint8)
     offsets = np.zeros(grid.states.shape[1] + 1, np.int64)
     columns = (grid.states, grid.scores, grid.values, grid.kinds)
-    _run(_measure, (grid.states, grid.kinds, grid.values, first_values, starts), offsets)
+    loops = Loops()
+    arguments = (grid.states, grid.kinds, grid.values, first_values, starts)
+    loops.call(_measure, arguments, (offsets,))
     data = np.zeros(offsets[-1], np.uint8)
-    _run(_write, (*columns, first_values, texts, starts, day, offsets), data)
+    loops.call(_write, (*columns, first_values, texts, starts, day, offsets), (data,))
     return data, offsets
-
-
-def _run(function: Any, arguments: tuple[Any, ...], out: Array) -> None:
-    """Call a function that fills an array: compiled, or with lists in place of arrays."""
-    made = compiled(function)
-    if made is not None:
-        made(*arguments, out)
-        return
-    lists = [a.tolist() if isinstance(a, np.ndarray) else a for a in arguments]
-    filled = out.tolist()
-    function(*lists, filled)
-    out[:] = filled
 
 
 def _measure(
@@ -320,19 +310,11 @@ def merge(
         old_of,
         same_names,
         gone,
-        room,
     )
     merged = np.array(data)
     differs = np.zeros(count, np.uint8)
     totals = np.zeros(3, np.int64)
-    made = compiled(_merge)
-    if made is not None:
-        made(*arguments, merged, differs, totals)
-    else:
-        lists = [a.tolist() if isinstance(a, np.ndarray) else a for a in arguments]
-        outs = [merged.tolist(), differs.tolist(), totals.tolist()]
-        _merge(*lists, *outs)
-        merged[:], differs[:], totals[:] = outs
+    Loops().call(_merge, arguments, (room, merged, differs, totals))
     changed, qualified, unknown = totals.tolist()
     return Merged(merged, differs.astype(bool), changed, qualified, unknown)
 

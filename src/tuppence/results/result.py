@@ -1,6 +1,5 @@
 """The one result kept for each (customer, rule)."""
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -42,7 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     since: int
 
 
-class CustomerResults(msgspec.Struct, frozen=True, dict=True):
+class CustomerResults(msgspec.Struct, frozen=True):
     """All results of one customer, in the order of their rules.
 
     Attributes:
@@ -63,9 +62,9 @@ class CustomerResults(msgspec.Struct, frozen=True, dict=True):
         """Digest of the ruleset that gave them."""
         return self.layout.ruleset
 
-    @functools.cached_property
+    @property
     def results(self) -> tuple[Result, ...]:
-        """One for each rule."""
+        """One for each rule; they are unpacked at each call."""
         return tuple(
             Result(
                 rule_id,

@@ -47,6 +47,7 @@ ON CONFLICT (customer_id) DO UPDATE
 SET as_of = excluded.as_of, ruleset = excluded.ruleset, packed = excluded.packed
 WHERE excluded.as_of >= results.as_of
 """
+_PUT_LAYOUT: Final = "INSERT OR IGNORE INTO layouts (ruleset, layout) VALUES (?, ?)"
 _BETWEEN: Final = "SELECT * FROM results WHERE customer_id BETWEEN ? AND ? LIMIT ?"
 _MOST_PARAMETERS: Final = 1_000
 
@@ -101,18 +102,16 @@ class Database:
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
         """Keep these, unless what is there is of a later date."""
+        given = list(rows)
+        layouts = {row.layout.ruleset: row.layout for row in given}
         with self._errors(), self._transaction():
-            self._connection.executemany(_PUT, map(self._entry, rows))
-
-    def _entry(self, row: CustomerResults) -> tuple[str, int, str, bytes]:
-        layout = row.layout
-        if layout.ruleset not in self._layouts:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO layouts VALUES (?, ?)",
-                [layout.ruleset, msgspec.json.encode(layout)],
+            for ruleset in layouts.keys() - self._layouts.keys():
+                encoded = msgspec.json.encode(layouts[ruleset])
+                self._connection.execute(_PUT_LAYOUT, [ruleset, encoded])
+            self._connection.executemany(
+                _PUT, ((r.customer_id, r.as_of, r.layout.ruleset, r.packed) for r in given)
             )
-            self._layouts[layout.ruleset] = layout
-        return row.customer_id, row.as_of, layout.ruleset, row.packed
+        self._layouts |= layouts
 
     def _layout(self, ruleset: str) -> Layout:
         known = self._layouts.get(ruleset)
