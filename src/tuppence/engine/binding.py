@@ -185,7 +185,7 @@ def _bind_table(
         ]
     gathered = Gathered(
         wanted.plain,
-        number_at.get(wanted.table.main, 0),
+        number_at.get(wanted.table.main, -1),
         np.array(operations, np.int64),
         np.array(columns, np.int64),
         np.array(firsts, np.int64),

@@ -45,7 +45,9 @@ def _add(sign: float, registers: Any, errors: Any, left: int, right: int, d: int
         back = z - x
         bound = el[i] + er[i] + abs((x - (z - back)) + (y - back))
         out[i] = z
-        eo[i] = bound * SLACK if z == z else (0.0 if el[i] + er[i] < math.inf else math.inf)
+        known = 0.0 if el[i] + er[i] < math.inf else math.inf
+        bound = bound * SLACK if bound == bound else math.inf  # infinity times zero
+        eo[i] = bound if z == z else known
 
 
 @part_of_loops
@@ -65,7 +67,9 @@ def _multiply(registers: Any, errors: Any, left: int, right: int, d: int, many: 
         rest = x_low * y_low - (((z - x_high * y_high) - x_low * y_high) - x_high * y_low)
         bound = abs(x) * er[i] + abs(y) * el[i] + el[i] * er[i] + abs(rest)
         out[i] = z
-        eo[i] = bound * SLACK if z == z else (0.0 if el[i] + er[i] < math.inf else math.inf)
+        known = 0.0 if el[i] + er[i] < math.inf else math.inf
+        bound = bound * SLACK if bound == bound else math.inf  # infinity times zero
+        eo[i] = bound if z == z else known
 
 
 @part_of_loops
@@ -86,7 +90,7 @@ def _divide(registers: Any, errors: Any, left: int, right: int, d: int, many: in
         rest = z_low * y_low - (((back - z_high * y_high) - z_low * y_high) - z_high * y_low)
         over = abs((x - back) - rest) + el[i] + abs(z) * er[i]
         room = abs(y) - er[i]
-        bound = over / room * SLACK if room > 0.0 else math.inf
+        bound = over / room * SLACK if room > 0.0 and over == over else math.inf
         null = (x != x) | (y != y) | ((y == 0.0) & (er[i] == 0.0))
         known = el[i] + er[i] < math.inf
         out[i] = z
@@ -511,5 +515,5 @@ def compute(
                 _hash_bits(masks[third], hashes, many)
         elif hashing and do.SCORE <= operation <= do.EXACT:
             _hash_nulls(registers[left], hashes, many)
-        elif hashing and operation == do.CONDITION:
+        elif hashing and operation in {do.STATE, do.CONDITION}:
             _hash_bits(masks[left], hashes, many)

@@ -242,7 +242,7 @@ def gather(
             end = pool[begin + 1]
             if end == begin + 2:
                 continue
-            amount = main[row]
+            amount = main[row] if gathered.main >= 0 else 0
             for p in range(begin + 2, middle):
                 a = pool[p]
                 counts[a] += 1
