@@ -193,11 +193,13 @@ class Lowering:
         position = self.planner.position(node.predicate, scope)
         if position is None or not 1 <= abs(position) <= DEEPEST:
             return None
+        extreme = self.extreme(node.base, scope) if position == 1 else None
+        if extreme is not None:
+            return extreme
         rows = self.planner.rows(node.base, scope)
-        if rows is not None:
-            operation = do.FIRST if position > 0 else do.LAST
-            return rows, operation, abs(position) - 1, ""
-        return self.extreme(node.base, scope) if position == 1 else None
+        if rows is None:
+            return None
+        return rows, do.FIRST if position > 0 else do.LAST, abs(position) - 1, ""
 
     def extreme(self, node: syntax.Node, scope: Scope) -> tuple[Rows, int, int, str] | None:
         """`list[field = max(list.field)]`: the rows with the greatest value, or the least."""
