@@ -115,9 +115,9 @@ def bind(
             errors[i] = float(off) * 1.000001
     return Bound(
         tuple(tables),
-        np.array([values for values, _ in readings]),
-        np.array([off for _, off in readings]),
-        np.array(conditions, np.uint8),
+        np.array([values for values, _ in readings]).reshape(len(readings), len(batch)),
+        np.array([off for _, off in readings]).reshape(len(readings), len(batch)),
+        np.array(conditions, np.uint8).reshape(len(conditions), len(batch)),
         constants,
         errors,
         totals,

@@ -7,7 +7,7 @@ cannot decide, and what of a rule does not fit columns, are evaluated by the ref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from tuppence.compiled import Loops
 from tuppence.engine import compute as program
 from tuppence.engine.binding import BoundTable, Texts, bind, read_only
-from tuppence.engine.gather import BLOCK, gather, last_balances
+from tuppence.engine.compute import BLOCK
+from tuppence.engine.gather import gather, last_balances
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
@@ -38,6 +39,10 @@ from tuppence.results.packed import (
 from tuppence.results.result import packed
 
 Array = npt.NDArray[Any]
+
+
+CHUNK: Final = 2_048
+"""Customers for whom the loops are called at once; their features fit into a large cache."""
 
 
 class Outputs(NamedTuple):
@@ -209,11 +214,13 @@ class _Part:
         self.loops = loops
         tables = _Derived(plan, batch, loops)
         bound = bind(plan, tables.customers(), tables.table, digits, texts)
+        self.features = np.zeros((len(plan.features), min(CHUNK, len(batch))))
         self.registers = np.zeros((max(plan.registers, 1), BLOCK))
-        self.errors = np.zeros((max(plan.registers, 1), BLOCK))
+        self.errors = np.zeros((plan.registers - len(plan.features) + 1, BLOCK))
         first = len(plan.features) + len(plan.readings)
         self.registers[first : first + len(bound.constants)] = bound.constants[:, None]
-        self.errors[first : first + len(bound.constants)] = bound.constant_errors[:, None]
+        place = 1 + len(plan.readings)
+        self.errors[place : place + len(bound.constants)] = bound.constant_errors[:, None]
         self.masks = np.zeros((plan.masks, BLOCK), np.uint8)
         self.masks[TRUE_ROW], self.masks[FALSE_ROW] = TRUE, FALSE
         self.scratch = np.zeros((3, BLOCK), np.int64)
@@ -230,30 +237,25 @@ class _Part:
 
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
         """Fill the outputs from place `first` for customers start to stop of this part."""
-        for low in range(start, stop, BLOCK):
-            self._block(low, min(low + BLOCK, stop), outputs, first + low - start)
+        for low in range(start, stop, CHUNK):
+            self._chunk(low, min(low + CHUNK, stop), outputs, first + low - start)
 
-    def _block(self, low: int, high: int, outputs: Outputs, first: int) -> None:
+    def _chunk(self, low: int, high: int, outputs: Outputs, first: int) -> None:
         many, loops, bound = high - low, self.loops, self.bound
         place = 0
         for table in self.tables:
-            out = self.registers[place : place + table.features].reshape(-1)
-            arguments = (table.rows, table.classes, table.gathered, table.memo, low, high)
+            out = self.features[place : place + table.features].reshape(-1)
+            apart = self.features.shape[1]
+            arguments = (table.rows, table.classes, table.gathered, table.memo, low, high, apart)
             loops.call(gather, arguments, (out,))
             place += table.features
-        if len(bound.numbers):
-            stop = place + len(bound.numbers)
-            self.registers[place:stop, :many] = bound.numbers[:, low:high]
-            self.errors[place:stop, :many] = bound.errors[:, low:high]
-        if len(bound.conditions):
-            place = FALSE_ROW + 1
-            self.masks[place : place + len(bound.conditions), :many] = bound.conditions[:, low:high]
         results: tuple[Array, ...] = outputs
-        if not loops.compiles:  # lists of the block alone
+        if not loops.compiles:  # lists of the chunk alone
             results, first = tuple(array[:, first : first + many] for array in outputs), 0
-        fixed = (self.code, self.starts, self.limits, bound.totals[low:high], self.troubles)
+        fixed = (self.code, self.starts, self.limits, bound.totals, self.troubles, self.kinds)
+        given = (self.features, bound.numbers, bound.errors, bound.conditions)
         room = (self.registers, self.errors, self.masks, self.scratch)
-        loops.call(program.compute, (*fixed, many, first, self.kinds), (*room, *results))
+        loops.call(program.compute, (*fixed, *given, low, many, first), (*room, *results))
 
 
 _OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: program.TEXT, StepKind.DATE: program.DATE}

@@ -14,6 +14,10 @@ from typing import Any, Final
 from tuppence.compiled import part_of_loops
 from tuppence.plan import instructions as do
 
+BLOCK: Final = 256
+"""Customers whose registers are worked on together, so that they stay in the cache."""
+
+CONSTANT_MASKS: Final = 3
 SPLITTER: Final = 134_217_729.0
 WHOLE: Final = 9.0e15
 """Floats below this can be any whole number."""
@@ -35,9 +39,15 @@ BOOLEAN: Final = 4
 
 
 @part_of_loops
-def _add(sign: float, registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
+def _add(
+    sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
+) -> None:
     l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = errors[left], errors[right], errors[d]
+    el, er, eo = (
+        errors[max(left - exact, 0)],
+        errors[max(right - exact, 0)],
+        errors[max(d - exact, 0)],
+    )
     for i in range(many):
         x = l[i]
         y = sign * r[i]
@@ -51,9 +61,15 @@ def _add(sign: float, registers: Any, errors: Any, left: int, right: int, d: int
 
 
 @part_of_loops
-def _multiply(registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
+def _multiply(
+    registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
+) -> None:
     l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = errors[left], errors[right], errors[d]
+    el, er, eo = (
+        errors[max(left - exact, 0)],
+        errors[max(right - exact, 0)],
+        errors[max(d - exact, 0)],
+    )
     for i in range(many):
         x = l[i]
         y = r[i]
@@ -73,9 +89,15 @@ def _multiply(registers: Any, errors: Any, left: int, right: int, d: int, many: 
 
 
 @part_of_loops
-def _divide(registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
+def _divide(
+    registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
+) -> None:
     l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = errors[left], errors[right], errors[d]
+    el, er, eo = (
+        errors[max(left - exact, 0)],
+        errors[max(right - exact, 0)],
+        errors[max(d - exact, 0)],
+    )
     for i in range(many):
         x = l[i]
         y = r[i]
@@ -98,10 +120,16 @@ def _divide(registers: Any, errors: Any, left: int, right: int, d: int, many: in
 
 
 @part_of_loops
-def _extreme(sign: float, registers: Any, errors: Any, left: int, right: int, d: int, many: int) -> None:
+def _extreme(
+    sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
+) -> None:
     """The lesser for the sign 1, the greater for -1."""
     l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = errors[left], errors[right], errors[d]
+    el, er, eo = (
+        errors[max(left - exact, 0)],
+        errors[max(right - exact, 0)],
+        errors[max(d - exact, 0)],
+    )
     for i in range(many):
         x = l[i]
         y = r[i]
@@ -247,7 +275,15 @@ def _undecided(p: Any, mask: Any, many: int) -> None:
 
 @part_of_loops
 def _state(
-    held: Any, short: Any, rows: Any, limit: int, troubled: Any, out: Any, first: int, many: int
+    held: Any,
+    short: Any,
+    rows: Any,
+    offset: int,
+    limit: int,
+    troubled: Any,
+    out: Any,
+    first: int,
+    many: int,
 ) -> None:
     for i in range(many):
         state = UNKNOWN
@@ -255,7 +291,7 @@ def _state(
             state = QUALIFIED
         elif (held[i] & do.FALSE) != 0:
             state = NOT_QUALIFIED
-        if ((held[i] | short[i]) & do.UNSURE) != 0 or rows[i] > limit or troubled[i] != 0:
+        if ((held[i] | short[i]) & do.UNSURE) != 0 or rows[offset + i] > limit or troubled[i] != 0:
             state = UNSURE
         out[first + i] = SHORT_HISTORY if (short[i] & do.TRUE) != 0 else state
 
@@ -364,9 +400,7 @@ def _asks_why(states: Any, lacking: Any, hashes: Any, first: int, many: int) -> 
 
 
 @part_of_loops
-def _sign(
-    states: Any, lacking: Any, hashes: Any, signatures: Any, first: int, many: int
-) -> None:
+def _sign(states: Any, lacking: Any, hashes: Any, signatures: Any, first: int, many: int) -> None:
     for i in range(many):
         state = states[first + i]
         if state == UNKNOWN or (state == QUALIFIED and lacking[i] != 0):
@@ -385,15 +419,18 @@ def _hash_bits(mask: Any, hashes: Any, many: int) -> None:
         hashes[i] = (hashes[i] * 1_000_003 + mask[i] + 3) % 2_147_483_647
 
 
-def compute(
+@part_of_loops
+def _run_block(
     code: Any,
     starts: Any,
     limits: Any,
     rows: Any,
+    offset: int,
     troubles: Any,
     many: int,
     first: int,
     kinds_of: Any,
+    exact: int,
     registers: Any,
     errors: Any,
     masks: Any,
@@ -404,28 +441,9 @@ def compute(
     kinds: Any,
     signatures: Any,
 ) -> None:
-    """Run the program for the `many` customers of a block, put out from place `first`.
+    """Run the program for the customers whose values are in the registers.
 
-    Args:
-        code: Operation, destination, left, right, third; and so on.
-        starts: By rule, where its first instruction is.
-        limits: By rule, how many rows a customer may have.
-        rows: By customer of the block, how many there are.
-        troubles: Registers that are above zero where sums are not exact.
-        many: How many customers there are.
-        first: Where their results go.
-        kinds_of: By value, the kind that it has where it is exact.
-        registers: Numbers, with features, fields and constants filled in.
-        errors: Bounds on their distance from the exact values.
-        masks: Conditions, with fields and constants filled in.
-        scratch: Three rows of room: hashes, whether something is missing, whether sums are inexact.
-        states: (rules, customers), to be filled.
-        scores: (rules, customers), in ten-thousandths, -1 for null, to be filled.
-        values: (values, customers): in ten-thousandths, days, numbers of texts, to be filled.
-        kinds: (values, customers), to be filled.
-        signatures: (rules, customers), zero on entry. Where a result is unknown or a part of it is
-            null, what was null on the way: pairs of a rule with the same number have the same
-            parts null.
+    Registers up to `exact` hold features, whose errors are zero.
     """
     hashes, lacking, troubled = scratch[0], scratch[1], scratch[2]
     for i in range(many):
@@ -445,34 +463,71 @@ def compute(
         k += 5
         if operation < do.ROUND and operation != do.ABSOLUTE:
             if operation == do.ADD:
-                _add(1.0, registers, errors, left, right, d, many)
+                _add(1.0, registers, errors, left, right, d, exact, many)
             elif operation == do.SUBTRACT:
-                _add(-1.0, registers, errors, left, right, d, many)
+                _add(-1.0, registers, errors, left, right, d, exact, many)
             elif operation == do.MULTIPLY:
-                _multiply(registers, errors, left, right, d, many)
+                _multiply(registers, errors, left, right, d, exact, many)
             elif operation == do.DIVIDE:
-                _divide(registers, errors, left, right, d, many)
+                _divide(registers, errors, left, right, d, exact, many)
             else:
-                _extreme(1.0 if operation == do.LEAST else -1.0, registers, errors, left, right, d, many)
+                _extreme(
+                    1.0 if operation == do.LEAST else -1.0,
+                    registers,
+                    errors,
+                    left,
+                    right,
+                    d,
+                    exact,
+                    many,
+                )
         elif operation == do.ABSOLUTE:
             for i in range(many):
                 registers[d][i] = abs(registers[left][i])
-                errors[d][i] = errors[left][i]
+                errors[max(d - exact, 0)][i] = errors[max(left - exact, 0)][i]
         elif operation == do.ROUND:
-            _round(right, registers[left], registers[d], errors[left], errors[d], many)
+            _round(
+                right,
+                registers[left],
+                registers[d],
+                errors[max(left - exact, 0)],
+                errors[max(d - exact, 0)],
+                many,
+            )
         elif operation == do.SELECT:
             l, r, out = registers[left], registers[right], registers[d]
-            _select(masks[third], l, r, out, errors[left], errors[right], errors[d], many)
+            _select(
+                masks[third],
+                l,
+                r,
+                out,
+                errors[max(left - exact, 0)],
+                errors[max(right - exact, 0)],
+                errors[max(d - exact, 0)],
+                many,
+            )
         elif operation <= do.WEEKDAY:
-            _part_of_date(operation, registers[left], registers[d], errors[left], errors[d], many)
+            _part_of_date(
+                operation,
+                registers[left],
+                registers[d],
+                errors[max(left - exact, 0)],
+                errors[max(d - exact, 0)],
+                many,
+            )
         elif operation <= do.EQUAL:
-            l, r, el, er = registers[left], registers[right], errors[left], errors[right]
+            l, r, el, er = (
+                registers[left],
+                registers[right],
+                errors[max(left - exact, 0)],
+                errors[max(right - exact, 0)],
+            )
             if operation == do.EQUAL:
                 _equal(l, r, el, er, masks[d], many)
             else:
                 _less(operation == do.LESS_OR_EQUAL, l, r, el, er, masks[d], many)
         elif operation == do.IS_NULL:
-            _is_null(registers[left], errors[left], masks[d], many)
+            _is_null(registers[left], errors[max(left - exact, 0)], masks[d], many)
         elif operation == do.AND:
             _and(masks[left], masks[right], masks[d], many)
         elif operation == do.OR:
@@ -486,14 +541,24 @@ def compute(
         elif operation == do.STATE:
             for i in range(many):
                 lacking[i] = 0
-            _state(masks[left], masks[right], rows, limits[d], troubled, states[d], first, many)
+            _state(
+                masks[left], masks[right], rows, offset, limits[d], troubled, states[d], first, many
+            )
         elif operation == do.SCORE:
-            _score(registers[left], errors[left], states[d], lacking, scores[d], first, many)
+            _score(
+                registers[left],
+                errors[max(left - exact, 0)],
+                states[d],
+                lacking,
+                scores[d],
+                first,
+                many,
+            )
         elif operation == do.NUMBER:
-            x, ex, held = registers[left], errors[left], states[right]
+            x, ex, held = registers[left], errors[max(left - exact, 0)], states[right]
             _number(x, ex, held, lacking, values[d], kinds[d], first, many)
         elif operation == do.EXACT:
-            x, ex, held = registers[left], errors[left], states[right]
+            x, ex, held = registers[left], errors[max(left - exact, 0)], states[right]
             _exact(kinds_of[d], x, ex, held, lacking, values[d], kinds[d], first, many)
         elif operation == do.CONDITION:
             _condition(masks[left], states[right], lacking, values[d], kinds[d], first, many)
@@ -517,3 +582,95 @@ def compute(
             _hash_nulls(registers[left], hashes, many)
         elif hashing and operation in {do.STATE, do.CONDITION}:
             _hash_bits(masks[left], hashes, many)
+
+
+@part_of_loops
+def _load(source: Any, place: int, register: Any, many: int) -> None:
+    for i in range(many):
+        register[i] = source[place + i]
+
+
+def compute(
+    code: Any,
+    starts: Any,
+    limits: Any,
+    rows: Any,
+    troubles: Any,
+    kinds_of: Any,
+    features: Any,
+    numbers: Any,
+    number_errors: Any,
+    conditions: Any,
+    start: int,
+    many: int,
+    first: int,
+    registers: Any,
+    errors: Any,
+    masks: Any,
+    scratch: Any,
+    states: Any,
+    scores: Any,
+    values: Any,
+    kinds: Any,
+    signatures: Any,
+) -> None:
+    """Run the program for `many` customers, block by block.
+
+    Args:
+        code: Operation, destination, left, right, third; and so on.
+        starts: By rule, where its first instruction is.
+        limits: By rule, how many rows a customer may have.
+        rows: By customer, how many there are.
+        troubles: Registers that are above zero where sums are not exact.
+        kinds_of: By value, the kind that it has where it is exact.
+        features: (features, CHUNK): those of customer `start` first.
+        numbers: (readings, customers): the customers' own fields.
+        number_errors: Bounds on their distance from the exact values.
+        conditions: (readings, customers): bits.
+        start: The first customer.
+        many: How many customers there are.
+        first: Where their results go.
+        registers: (registers, BLOCK): features, numbers, constants, room; constants are filled in.
+        errors: Bounds on their distance from the exact values: a row of zeros for all features, then
+            one for each other register; those of constants are filled in.
+        masks: (registers, BLOCK): three constants, which are filled in, conditions, room.
+        scratch: Three rows of room: hashes, whether something is missing, whether sums are inexact.
+        states: (rules, customers), to be filled.
+        scores: (rules, customers), in ten-thousandths, -1 for null, to be filled.
+        values: (values, customers): in ten-thousandths, days, numbers of texts, to be filled.
+        kinds: (values, customers), to be filled.
+        signatures: (rules, customers), zero on entry. Where a result is unknown or a part of it is
+            null, what was null on the way: pairs of a rule with the same number have the same
+            parts null.
+    """
+    exact = len(features) - 1
+    for low in range(0, many, BLOCK):
+        size = min(BLOCK, many - low)
+        for f in range(len(features)):
+            _load(features[f], low, registers[f], size)
+        for n in range(len(numbers)):
+            _load(numbers[n], start + low, registers[len(features) + n], size)
+            _load(number_errors[n], start + low, errors[1 + n], size)
+        for c in range(len(conditions)):
+            _load(conditions[c], start + low, masks[CONSTANT_MASKS + c], size)
+        _run_block(
+            code,
+            starts,
+            limits,
+            rows,
+            start + low,
+            troubles,
+            size,
+            first + low,
+            kinds_of,
+            exact,
+            registers,
+            errors,
+            masks,
+            scratch,
+            states,
+            scores,
+            values,
+            kinds,
+            signatures,
+        )

@@ -15,9 +15,6 @@ from typing import Any, Final, NamedTuple
 from tuppence.plan import instructions as do
 from tuppence.plan.literals import GREATER, INCOMPARABLE, LESS, SAME
 
-BLOCK: Final = 128
-"""Customers whose registers are worked on together, so that they stay in the cache."""
-
 BITS: Final = 62
 """Terms in a word."""
 
@@ -123,11 +120,26 @@ class Memo(NamedTuple):
 
 
 def gather(
-    rows: Rows, classes: Classes, gathered: Gathered, memo: Memo, start: int, stop: int, out: Any
+    rows: Rows,
+    classes: Classes,
+    gathered: Gathered,
+    memo: Memo,
+    start: int,
+    stop: int,
+    apart: int,
+    out: Any,
 ) -> None:
-    """Gather a table's features for customers start to stop, at most a block, into `out`.
+    """Gather a table's features for customers start to stop into `out`.
 
-    There a feature has BLOCK places, one after another.
+    Args:
+        rows: The table.
+        classes: How its rows come to their keys.
+        gathered: What is gathered.
+        memo: What keys mean.
+        start: The first customer.
+        stop: The one after the last.
+        apart: How far apart two features of a customer are in `out`.
+        out: For each feature, one after another, its values by customer.
     """
     coded, places, ordered, cuts = classes.coded, classes.places, classes.ordered, classes.cuts
     beside, own = classes.beside, classes.own
@@ -327,7 +339,7 @@ def gather(
                             value = float(text_of[texts[column] + code])
                     elif code != NULL_CODE:
                         value = float(code)
-            out[f // 4 * BLOCK + customer - start] = value
+            out[f // 4 * apart + customer - start] = value
 
 
 def last_balances(

@@ -380,14 +380,15 @@ class _Assembly:
                 registers[index] = self.source(step)
                 continue
             left, right, third = self.operands(step, registers)
-            for argument in set(step.arguments):
-                if last[argument] == index:
-                    self.release(argument, registers, code)
             is_mask = step.kind is Kind.CONDITION
             if is_mask:
                 registers[index] = self.first_mask + self.masks.take()
             else:
                 registers[index] = self.first_number + self.numbers.take()
+            # Only now: a loop whose result lies apart from its operands does several at once.
+            for argument in set(step.arguments):
+                if last[argument] == index:
+                    self.release(argument, registers, code)
             temporaries.append((index, registers[index]))
             self.code.append((int(step.operation), registers[index], left, right, third))
         for index, _ in temporaries:

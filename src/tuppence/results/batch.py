@@ -91,7 +91,9 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
         counts += (merged.changed, merged.qualified, merged.unknown)
         written = (
-            np.flatnonzero(merged.differs).tolist() if ruleset == fresh.layout.ruleset else range(len(part))
+            np.flatnonzero(merged.differs).tolist()
+            if ruleset == fresh.layout.ruleset
+            else range(len(part))
         )
         rows += part._chosen(written, merged.data)
     changed, qualified, unknown = counts.tolist()
