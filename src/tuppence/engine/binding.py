@@ -194,16 +194,24 @@ def _bind_table(
         text_starts,
         np.concatenate([*text_of, np.zeros(1, np.int64)]),
     )
+    pool = max(4 * MEMO_SIZE, 64 * (len(operations) + 2))
+
+    def room(size: int) -> Array:
+        return np.zeros(size, np.int64)
+
     memo = Memo(
-        np.full(MEMO_SIZE, -1, np.int64),
-        np.zeros(MEMO_SIZE, np.int64),
-        np.zeros(max(MEMO_SIZE, 64 * (len(operations) + 2)), np.int64),
-        np.zeros(2, np.int64),
-        np.zeros(longest, np.int64),
-        np.zeros(len(operations), np.int64),
-        np.zeros(len(operations), np.int64),
-        np.zeros(kept + 1, np.int64),
-        np.zeros(stamps + 1, np.int64),
+        keys=np.full(MEMO_SIZE, -1, np.int64),
+        found=room(MEMO_SIZE),
+        pool=room(pool),
+        used=room(2),
+        row_keys=room(longest),
+        touched=room(longest),
+        entry_counts=room(pool),
+        entry_sums=room(pool),
+        counts=room(len(operations)),
+        sums=room(len(operations)),
+        kept=room(kept + 1),
+        stamps=room(stamps + 1),
     )
     return BoundTable(rows, classes, gathered, memo, len(wanted.features))
 

@@ -42,20 +42,20 @@ BOOLEAN: Final = 4
 def _add(
     sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
 ) -> None:
-    l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = (
+    a, b, out = registers[left], registers[right], registers[d]
+    ea, eb, eo = (
         errors[max(left - exact, 0)],
         errors[max(right - exact, 0)],
         errors[max(d - exact, 0)],
     )
     for i in range(many):
-        x = l[i]
-        y = sign * r[i]
+        x = a[i]
+        y = sign * b[i]
         z = x + y
         back = z - x
-        bound = el[i] + er[i] + abs((x - (z - back)) + (y - back))
+        bound = ea[i] + eb[i] + abs((x - (z - back)) + (y - back))
         out[i] = z
-        known = 0.0 if el[i] + er[i] < math.inf else math.inf
+        known = 0.0 if ea[i] + eb[i] < math.inf else math.inf
         bound = bound * SLACK if bound == bound else math.inf  # infinity times zero
         eo[i] = bound if z == z else known
 
@@ -64,15 +64,15 @@ def _add(
 def _multiply(
     registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
 ) -> None:
-    l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = (
+    a, b, out = registers[left], registers[right], registers[d]
+    ea, eb, eo = (
         errors[max(left - exact, 0)],
         errors[max(right - exact, 0)],
         errors[max(d - exact, 0)],
     )
     for i in range(many):
-        x = l[i]
-        y = r[i]
+        x = a[i]
+        y = b[i]
         z = x * y
         c = SPLITTER * x
         x_high = c - (c - x)
@@ -81,9 +81,9 @@ def _multiply(
         y_high = c - (c - y)
         y_low = y - y_high
         rest = x_low * y_low - (((z - x_high * y_high) - x_low * y_high) - x_high * y_low)
-        bound = abs(x) * er[i] + abs(y) * el[i] + el[i] * er[i] + abs(rest)
+        bound = abs(x) * eb[i] + abs(y) * ea[i] + ea[i] * eb[i] + abs(rest)
         out[i] = z
-        known = 0.0 if el[i] + er[i] < math.inf else math.inf
+        known = 0.0 if ea[i] + eb[i] < math.inf else math.inf
         bound = bound * SLACK if bound == bound else math.inf  # infinity times zero
         eo[i] = bound if z == z else known
 
@@ -92,15 +92,15 @@ def _multiply(
 def _divide(
     registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
 ) -> None:
-    l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = (
+    a, b, out = registers[left], registers[right], registers[d]
+    ea, eb, eo = (
         errors[max(left - exact, 0)],
         errors[max(right - exact, 0)],
         errors[max(d - exact, 0)],
     )
     for i in range(many):
-        x = l[i]
-        y = r[i]
+        x = a[i]
+        y = b[i]
         z = x / y if y != 0.0 else math.nan
         c = SPLITTER * z
         z_high = c - (c - z)
@@ -110,11 +110,11 @@ def _divide(
         y_low = y - y_high
         back = z * y
         rest = z_low * y_low - (((back - z_high * y_high) - z_low * y_high) - z_high * y_low)
-        over = abs((x - back) - rest) + el[i] + abs(z) * er[i]
-        room = abs(y) - er[i]
+        over = abs((x - back) - rest) + ea[i] + abs(z) * eb[i]
+        room = abs(y) - eb[i]
         bound = over / room * SLACK if room > 0.0 and over == over else math.inf
-        null = (x != x) | (y != y) | ((y == 0.0) & (er[i] == 0.0))
-        known = el[i] + er[i] < math.inf
+        null = (x != x) | (y != y) | ((y == 0.0) & (eb[i] == 0.0))
+        known = ea[i] + eb[i] < math.inf
         out[i] = z
         eo[i] = (0.0 if known else math.inf) if null else bound
 
@@ -124,17 +124,17 @@ def _extreme(
     sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
 ) -> None:
     """The lesser for the sign 1, the greater for -1."""
-    l, r, out = registers[left], registers[right], registers[d]
-    el, er, eo = (
+    a, b, out = registers[left], registers[right], registers[d]
+    ea, eb, eo = (
         errors[max(left - exact, 0)],
         errors[max(right - exact, 0)],
         errors[max(d - exact, 0)],
     )
     for i in range(many):
-        x = l[i]
-        y = r[i]
-        one = el[i]
-        other = er[i]
+        x = a[i]
+        y = b[i]
+        one = ea[i]
+        other = eb[i]
         gap = sign * (y - x)
         larger = max(other, one)
         bound = one if gap >= 0.0 else other
@@ -175,11 +175,11 @@ def _round(mode: int, x_of: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
 
 
 @part_of_loops
-def _select(held: Any, l: Any, r: Any, out: Any, el: Any, er: Any, eo: Any, many: int) -> None:
+def _select(held: Any, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
     for i in range(many):
         true = (held[i] & do.TRUE) != 0
-        out[i] = l[i] if true else r[i]
-        bound = el[i] if true else er[i]
+        out[i] = a[i] if true else b[i]
+        bound = ea[i] if true else eb[i]
         eo[i] = math.inf if (held[i] & do.UNSURE) != 0 else bound
 
 
@@ -208,10 +208,10 @@ def _part_of_date(part: int, days: Any, out: Any, ex: Any, eo: Any, many: int) -
 
 
 @part_of_loops
-def _less(or_equal: bool, l: Any, r: Any, el: Any, er: Any, mask: Any, many: int) -> None:
+def _less(or_equal: bool, a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
     for i in range(many):  # without branches, so that several customers go at once
-        gap = r[i] - l[i]
-        bound = el[i] + er[i]
+        gap = b[i] - a[i]
+        bound = ea[i] + eb[i]
         exact = bound == 0.0
         true = (gap > bound) | (or_equal & exact & (gap >= 0.0))
         false = (gap < -bound) | ((not or_equal) & exact & (gap <= 0.0))
@@ -220,11 +220,11 @@ def _less(or_equal: bool, l: Any, r: Any, el: Any, er: Any, mask: Any, many: int
 
 
 @part_of_loops
-def _equal(l: Any, r: Any, el: Any, er: Any, mask: Any, many: int) -> None:
+def _equal(a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
     for i in range(many):
-        x = l[i]
-        y = r[i]
-        bound = el[i] + er[i]
+        x = a[i]
+        y = b[i]
+        bound = ea[i] + eb[i]
         exact = bound == 0.0
         true = exact & ((x == y) | ((x != x) & (y != y)))
         false = (abs(x - y) > bound) | (exact & (x != y) & ((x == x) | (y == y)))
@@ -495,11 +495,11 @@ def _run_block(
                 many,
             )
         elif operation == do.SELECT:
-            l, r, out = registers[left], registers[right], registers[d]
+            a, b, out = registers[left], registers[right], registers[d]
             _select(
                 masks[third],
-                l,
-                r,
+                a,
+                b,
                 out,
                 errors[max(left - exact, 0)],
                 errors[max(right - exact, 0)],
@@ -516,16 +516,16 @@ def _run_block(
                 many,
             )
         elif operation <= do.EQUAL:
-            l, r, el, er = (
+            a, b, ea, eb = (
                 registers[left],
                 registers[right],
                 errors[max(left - exact, 0)],
                 errors[max(right - exact, 0)],
             )
             if operation == do.EQUAL:
-                _equal(l, r, el, er, masks[d], many)
+                _equal(a, b, ea, eb, masks[d], many)
             else:
-                _less(operation == do.LESS_OR_EQUAL, l, r, el, er, masks[d], many)
+                _less(operation == do.LESS_OR_EQUAL, a, b, ea, eb, masks[d], many)
         elif operation == do.IS_NULL:
             _is_null(registers[left], errors[max(left - exact, 0)], masks[d], many)
         elif operation == do.AND:

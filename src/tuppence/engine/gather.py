@@ -12,6 +12,7 @@ of bits a class. No filter is tested twice.
 import math
 from typing import Any, Final, NamedTuple
 
+from tuppence.compiled import part_of_loops
 from tuppence.plan import instructions as do
 from tuppence.plan.literals import GREATER, INCOMPARABLE, LESS, SAME
 
@@ -22,6 +23,10 @@ NULL_NUMBER: Final = -(2**63)
 NULL_CODE: Final = -(2**31)
 FEW: Final = 16
 """Up to so many cuts are quicker tried one after another than searched."""
+
+
+FEW_PLAIN: Final = 2
+"""Up to so many plain accumulators get each row at once."""
 
 
 class Rows(NamedTuple):
@@ -98,10 +103,14 @@ class Memo(NamedTuple):
 
     Attributes:
         keys: -1 where the place is free; a power of two of them.
-        found: Where in `pool` the list of a key begins: how many plain, how many, then all of them.
-        pool: The lists.
+        found: Where in `pool` the entry of a key begins. An entry is where its plain accumulators
+            end, where all end, and then their numbers, the plain ones first.
+        pool: The entries.
         used: How much of the pool is taken, and how many keys there are.
         row_keys: Room for the rows of one customer.
+        touched: The entries that a customer's rows have met.
+        entry_counts: By entry, how many of the customer's rows met it.
+        entry_sums: By entry, the sum of their main number.
         counts: By accumulator.
         sums: By accumulator.
         kept: Rows by place, and values of those that keep values.
@@ -113,6 +122,9 @@ class Memo(NamedTuple):
     pool: Any
     used: Any
     row_keys: Any
+    touched: Any
+    entry_counts: Any
+    entry_sums: Any
     counts: Any
     sums: Any
     kept: Any
@@ -143,25 +155,20 @@ def gather(
     """
     coded, places, ordered, cuts = classes.coded, classes.places, classes.ordered, classes.cuts
     beside, own = classes.beside, classes.own
-    strides, counts_of, first_word = classes.strides, classes.counts, classes.first_word
-    words, width, accumulator_of = classes.words, classes.words_a_class, classes.accumulator_of
+    keys, found, pool, used = memo.keys, memo.found, memo.pool, memo.used
+    row_keys, touched = memo.row_keys, memo.touched
+    entry_counts, entry_sums = memo.entry_counts, memo.entry_sums
+    counts, sums, kept, stamps = memo.counts, memo.sums, memo.kept, memo.stamps
     operations, columns = gathered.operations, gathered.columns
     firsts, depths = gathered.firsts, gathered.depths
     features, texts, text_of = gathered.features, gathered.texts, gathered.text_of
-    keys, found, pool, used = memo.keys, memo.found, memo.pool, memo.used
-    row_keys, counts, sums, kept, stamps = (
-        memo.row_keys,
-        memo.counts,
-        memo.sums,
-        memo.kept,
-        memo.stamps,
-    )
     mask = len(keys) - 1
-    main = rows.numbers[max(gathered.main, 0)]
+    main_column = gathered.main
+    main = rows.numbers[max(main_column, 0)]
     for customer in range(start, stop):
         low = rows.offsets[customer]
         many = rows.offsets[customer + 1] - low
-        for a in range(len(operations)):
+        for a in range(len(counts)):
             counts[a] = 0
             sums[a] = 0
         for j in range(many):
@@ -212,6 +219,7 @@ def gather(
                     else:
                         relation = LESS if number < wanted else GREATER
                 row_keys[j] += stride * relation
+        met = 0
         for j in range(many):
             row = low + j
             key = row_keys[j]
@@ -219,65 +227,51 @@ def gather(
             while keys[place] != key and keys[place] != -1:
                 place = (place + 1) & mask
             if keys[place] == -1:
-                if 2 * used[1] > mask or used[0] + len(operations) + 2 > len(pool):
-                    for p in range(len(keys)):  # full: forget everything and begin anew
-                        keys[p] = -1
-                    used[0] = 0
+                if 2 * used[1] > mask or used[0] + len(counts) + 2 > len(pool):
+                    _pour(pool, touched, met, entry_counts, entry_sums, counts, sums)
+                    met = 0
+                    used[0] = 0  # full: forget everything and begin anew
                     used[1] = 0
+                    for p in range(len(keys)):
+                        keys[p] = -1
                     place = (key ^ (key >> 13) ^ (key >> 29)) & mask
                 keys[place] = key
                 found[place] = used[0]
-                used[1] += 1
-                plain = 0
-                end = used[0] + 2
-                last = -1
-                for w in range(width):
-                    bits = (1 << BITS) - 1
-                    for d in range(len(strides)):
-                        row_class = key // strides[d] % counts_of[d]
-                        bits &= words[first_word[d] + row_class * width + w]
-                    term = w * BITS
-                    while bits != 0:
-                        if bits & 1 and accumulator_of[term] != last:
-                            last = accumulator_of[term]
-                            pool[end] = last
-                            end += 1
-                            if last < gathered.plain:
-                                plain += 1
-                        bits >>= 1
-                        term += 1
-                pool[used[0]] = used[0] + 2 + plain
-                pool[used[0] + 1] = end
-                used[0] = end
-            begin = found[place]
-            middle = pool[begin]
-            end = pool[begin + 1]
-            if end == begin + 2:
-                continue
-            amount = main[row] if gathered.main >= 0 else 0
-            for p in range(begin + 2, middle):
-                a = pool[p]
-                counts[a] += 1
-                sums[a] += amount
+                _learn(classes, gathered.plain, memo, key)
+            entry = found[place]
+            middle = pool[entry]
+            end = pool[entry + 1]
+            amount = main[row] if main_column >= 0 else 0
+            if middle <= entry + FEW_PLAIN + 2:
+                for p in range(entry + 2, middle):
+                    a = pool[p]
+                    counts[a] += 1
+                    sums[a] += amount
+            else:  # many get them by the entry, when all of the customer's rows are seen
+                if entry_counts[entry] == 0:
+                    touched[met] = entry
+                    met += 1
+                entry_counts[entry] += 1
+                entry_sums[entry] += amount
             for p in range(middle, end):
                 a = pool[p]
                 operation, column = operations[a], columns[a]
                 first, depth = firsts[a], depths[a]
                 if operation == do.LEAST_ROW or operation == do.GREATEST_ROW:
-                    number = amount if column == gathered.main else rows.numbers[column][row]
+                    number = amount if column == main_column else rows.numbers[column][row]
                     if counts[a] == 0 or (
                         number < sums[a] if operation == do.LEAST_ROW else number > sums[a]
                     ):
                         kept[first] = row
                         sums[a] = number
                         counts[a] = 1
+                elif operation == do.LAST:
+                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
+                    counts[a] += 1
                 elif operation == do.FIRST:
                     if counts[a] < depth:
                         kept[first + counts[a]] = row
                         counts[a] += 1
-                elif operation == do.LAST:
-                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
-                    counts[a] += 1
                 elif operation == do.DISTINCT:
                     stamp = first + rows.codes[column][row] - depth
                     if stamps[stamp] != customer + 1:
@@ -289,45 +283,31 @@ def gather(
                 else:
                     kept[first + counts[a]] = rows.numbers[column][row]
                     counts[a] += 1
-        for a in range(len(operations)):
-            if operations[a] == do.VALUES and counts[a] > 1:
-                first = firsts[a]
-                gap = counts[a] // 2
-                while gap > 0:  # Shell's sort
-                    for j in range(gap, counts[a]):
-                        number = kept[first + j]
-                        k = j
-                        while k >= gap and kept[first + k - gap] > number:
-                            kept[first + k] = kept[first + k - gap]
-                            k -= gap
-                        kept[first + k] = number
-                    gap //= 2
+        _pour(pool, touched, met, entry_counts, entry_sums, counts, sums)
+        for a in range(gathered.plain, len(counts)):
+            if operations[a] == do.VALUES:
+                _sort(kept, firsts[a], counts[a])
         for f in range(0, len(features), 4):
             a, part = features[f], features[f + 1]
             column, position = features[f + 2], features[f + 3]
-            many_kept = counts[a]
+            kept_rows, first, depth = counts[a], firsts[a], depths[a]
             value = math.nan
             if part == do.COUNTED:
-                value = float(many_kept)
+                value = float(kept_rows)
             elif part == do.SUMMED:
                 value = float(sums[a])
             elif part == do.MEDIAN:
-                if many_kept > 0:
-                    first = firsts[a]
-                    value = float(kept[first + (many_kept - 1) // 2] + kept[first + many_kept // 2])
+                if kept_rows > 0:
+                    value = float(kept[first + (kept_rows - 1) // 2] + kept[first + kept_rows // 2])
             elif part == do.DIFFERENT:
-                first = firsts[a]
                 different = 0
-                for j in range(many_kept):
+                for j in range(kept_rows):
                     if j == 0 or kept[first + j] != kept[first + j - 1]:
                         different += 1
                 value = float(different)
-            elif many_kept > position:
-                depth = depths[a]
-                place = position
-                if operations[a] == do.LAST:
-                    place = (many_kept - 1 - position) & (depth - 1)
-                row = kept[firsts[a] + place]
+            elif kept_rows > position:
+                last = operations[a] == do.LAST
+                row = kept[first + ((kept_rows - 1 - position) & (depth - 1) if last else position)]
                 if part == do.NUMBER_AT:
                     number = rows.numbers[column][row]
                     if number != NULL_NUMBER:
@@ -340,6 +320,67 @@ def gather(
                     elif code != NULL_CODE:
                         value = float(code)
             out[f // 4 * apart + customer - start] = value
+
+
+@part_of_loops
+def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int) -> None:
+    """Write the entry of a key that is new: the accumulators that all of its classes allow."""
+    pool, used = memo.pool, memo.used
+    strides, counts, first_word = classes.strides, classes.counts, classes.first_word
+    width = classes.words_a_class
+    begin = used[0]
+    plain = 0
+    end = begin + 2
+    last = -1
+    for w in range(width):
+        bits = (1 << BITS) - 1
+        for d in range(len(strides)):
+            bits &= classes.words[first_word[d] + key // strides[d] % counts[d] * width + w]
+        term = w * BITS
+        while bits != 0:
+            if bits & 1 and classes.accumulator_of[term] != last:
+                last = classes.accumulator_of[term]
+                pool[end] = last
+                end += 1
+                if last < plain_ones:
+                    plain += 1
+            bits >>= 1
+            term += 1
+    pool[begin] = begin + 2 + plain
+    pool[begin + 1] = end
+    used[0] = end
+    used[1] += 1
+
+
+@part_of_loops
+def _pour(
+    pool: Any, touched: Any, met: int, entry_counts: Any, entry_sums: Any, counts: Any, sums: Any
+) -> None:
+    """Give plain accumulators what the entries that a customer met have counted and summed."""
+    for t in range(met):
+        entry = touched[t]
+        count = entry_counts[entry]
+        total = entry_sums[entry]
+        entry_counts[entry] = 0
+        entry_sums[entry] = 0
+        for p in range(entry + 2, pool[entry]):
+            counts[pool[p]] += count
+            sums[pool[p]] += total
+
+
+@part_of_loops
+def _sort(values: Any, first: int, many: int) -> None:
+    """Put some values in order, by Shell's sort."""
+    gap = many // 2
+    while gap > 0:
+        for j in range(gap, many):
+            value = values[first + j]
+            k = j
+            while k >= gap and values[first + k - gap] > value:
+                values[first + k] = values[first + k - gap]
+                k -= gap
+            values[first + k] = value
+        gap //= 2
 
 
 def last_balances(
