@@ -72,9 +72,9 @@ def _filter(random_: random.Random, window: str, also: str = "") -> str:
 def _dear(random_: random.Random) -> tuple[str, str, str]:
     """Much of something."""
     rows = _filter(random_, random_.choice(WINDOWS))
+    least = random_.choice([50, 100, 250, 400])
     return (
-        f"count({rows}) >= {random_.randint(2, 6)} and total({rows}.amount) > "
-        f"{random_.choice([50, 100, 250, 400])}",
+        f"count({rows}) >= {random_.randint(2, 6)} and total({rows}.amount) > {least}",
         f"clamp(20 + total({rows}.amount) / 10, 0, 80)",
         f"total({rows}.amount)",
     )
@@ -87,8 +87,9 @@ def _more(random_: random.Random) -> tuple[str, str, str]:
         "booking date >", 'booking date <= today() - @"P30D" and booking date >'
     )
     recent, usual = f"total({rows}.amount)", f"total({before}.amount) / 2"
+    factor = random_.choice(["1.1", "1.25", "1.5"])
     return (
-        f"{recent} > {random_.choice(['1.1', '1.25', '1.5'])} * {usual} and {recent} - {usual} > 20",
+        f"{recent} > {factor} * {usual} and {recent} - {usual} > 20",
         f"clamp(25 + ({recent} - {usual}) / 4, 0, 90)",
         f"{recent} - {usual}",
     )
@@ -128,12 +129,12 @@ def _own(random_: random.Random) -> tuple[str, str, str]:
     """What is spent beside what comes in, for some customers."""
     rows = _filter(random_, "P30D")
     income = 'total(receipts[booking date > today() - @"P30D"].amount)'
-    born = random_.choice([1960, 1975, 1990])
+    born, share = random_.choice([1960, 1975, 1990]), random_.choice(["0.05", "0.1"])
+    spent = f"total({rows}.amount)"
     return (
-        f"customer.birth year > {born} and {income} > 500 and "
-        f"total({rows}.amount) > {random_.choice(['0.05', '0.1'])} * {income}",
-        f"clamp(percentage(total({rows}.amount), {income}), 0, 100)",
-        f"percentage(total({rows}.amount), {income})",
+        f"customer.birth year > {born} and {income} > 500 and {spent} > {share} * {income}",
+        f"clamp(percentage({spent}, {income}), 0, 100)",
+        f"percentage({spent}, {income})",
     )
 
 

@@ -6,16 +6,13 @@ quicker with; so a loop uses nothing that the two do not share.
 """
 
 import functools
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-try:
-    import numba
-    from numba.extending import register_jitable
-except ImportError:  # pragma: no cover - the tests have it, and ask for plain loops
-    numba = None
+HAS_COMPILER = importlib.util.find_spec("numba") is not None
 
 
 class Loops:
@@ -29,7 +26,7 @@ class Loops:
     """
 
     def __init__(self, *, use_compiler: bool = True) -> None:
-        self.compiles = use_compiler and numba is not None
+        self.compiles = use_compiler and HAS_COMPILER
 
     def prepared(self, value: Any) -> Any:
         """Arrays, however deep in tuples, as loops want them; done beforehand it is done once."""
@@ -59,6 +56,8 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     It is compiled at its first call and kept beside its source, or in the user's cache folder where
     that cannot be written to; later processes load it.
     """
+    import numba  # noqa: PLC0415 - half a second, and only where something is computed
+
     make = numba.njit(nogil=True, cache=True, error_model="numpy")
     made: Callable[..., None] = make(function)
     return made
@@ -66,8 +65,10 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
 
 def part_of_loops(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorates a function that loops call; it is compiled with them."""
-    if numba is None:  # pragma: no cover - as above
+    if not HAS_COMPILER:  # pragma: no cover - the tests have it, and ask for plain loops
         return function
+    from numba.extending import register_jitable  # noqa: PLC0415 - as above
+
     made: Callable[..., Any] = register_jitable(error_model="numpy")(function)
     return made
 

@@ -8,8 +8,11 @@ from typing import Protocol
 import pytest
 
 from tuppence.adapters.embedded.database import Database
-from tuppence.results.result import CustomerResults, Result, ResultStore, State
+from tuppence.results.packed import Layout, pack
+from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
 from tuppence.runs.ledger import Ledger, RunRecord, Tally
+
+LAYOUT = Layout("digest", (("a", ("x",)), ("b", ())))
 
 
 class Both(ResultStore, Ledger, Protocol):
@@ -23,10 +26,9 @@ def kept(tmp_path: Path) -> Iterator[Both]:
 
 
 def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults:
-    result = Result("a", State.QUALIFIED, Decimal(score), '{x: "é"}', as_of)
-    return CustomerResults(
-        customer, as_of, "digest", (result, Result("b", State.UNKNOWN, None, "", 1))
-    )
+    result = Result("a", State.QUALIFIED, Decimal(score), {"x": "é"}, as_of)
+    other = Result("b", State.UNKNOWN, None, {}, 1)
+    return CustomerResults(customer, as_of, LAYOUT, pack([packed(result), packed(other)]))
 
 
 def test_results_come_back_as_they_were(kept: ResultStore) -> None:
@@ -35,6 +37,13 @@ def test_results_come_back_as_they_were(kept: ResultStore) -> None:
     found = kept.get([r.customer_id for r in rows] + ["nobody"])
     assert found == {r.customer_id: r for r in rows}
     assert kept.get([]) == {}
+
+
+def test_results_are_found_among_many_others(kept: ResultStore) -> None:
+    rows = [row(f"c{n:05d}") for n in range(5000)]
+    kept.put(rows)
+    few = ["c00000", "c04999", "c02500", "c0", "d"]
+    assert sorted(kept.get(few)) == ["c00000", "c02500", "c04999"]
 
 
 def test_newer_results_replace_older_ones_and_never_the_other_way(kept: ResultStore) -> None:

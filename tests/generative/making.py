@@ -1,10 +1,11 @@
 """Well-typed rules and awkward facts, made from a source of randomness."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
 from tests.building import day, frame
+
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Field, Kind, Schema
@@ -29,8 +30,7 @@ NUMBERS: Final = (
 DATES: Final = (
     '@"2026-03-31"', '@"2026-03-01"', '@"2025-12-31"', '@"2024-02-29"', "today()",
     'today() - @"P30D"', 'today() - @"P90D"', 'today() - @"P1M"', 'today() - @"P1Y"',
-    "month start(today())", 'month start(today()) - @"P1M"', 'today() - duration("P2W")'
-    .replace('duration("P2W")', '@"P14D"'),
+    "month start(today())", 'month start(today()) - @"P1M"', 'today() - @"P14D"',
 )  # fmt: skip
 TEXTS: Final = ("food", "rent", "fun", "Ünïcode", "a", "")
 COLLECTIONS: Final = ("payments", "receipts", "transactions")
@@ -66,12 +66,12 @@ class Maker:
         """What a filter over transactions asks."""
         if depth > 0 and self.random.random() < 0.4:
             left, right = self.predicate(depth - 1), self.predicate(depth - 1)
-            return self.pick(f"{left} and {right}", f"({left} or {right})", f"not({left})")
+            return str(self.pick(f"{left} and {right}", f"({left} or {right})", f"not({left})"))
         kind = self.random.randrange(7)
         if kind == 0:
             return f'category {self.pick("=", "!=")} "{self.pick(*TEXTS)}"'
         if kind == 1:
-            return f'merchant {self.pick("=", "!=")} {self.pick("null", *map(repr_, TEXTS))}'
+            return f"merchant {self.pick('=', '!=')} {self.pick('null', *map(repr_, TEXTS))}"
         if kind == 2:
             return f"amount {self.pick('<', '<=', '>', '>=', '=', '!=')} {self.pick(*NUMBERS)}"
         if kind <= 4:
@@ -147,7 +147,9 @@ class Maker:
                 return f"({self.number(depth - 1)} {symbol} {self.number(depth - 1)})"
             case 14:
                 condition = self.condition(depth - 1)
-                return f"(if {condition} then {self.number(depth - 1)} else {self.number(depth - 1)})"
+                return (
+                    f"(if {condition} then {self.number(depth - 1)} else {self.number(depth - 1)})"
+                )
             case 15:
                 both = f"{self.number(depth - 1)}, {self.number(depth - 1)}"
                 return f"{self.pick('min', 'max', 'percentage')}({both})"
@@ -175,12 +177,15 @@ class Maker:
                 return f"{self.number(depth)} {symbol} {self.number(depth)}"
             case 4:
                 loop = self.pick("some", "every")
-                name = self.pick("t.amount > 10", 't.category = "food"', "t.balance < 0", "t.balance = null")
+                name = self.pick(
+                    "t.amount > 10", 't.category = "food"', "t.balance < 0", "t.balance = null"
+                )
                 return f"{loop} t in {self.rows()} satisfies {name}"
             case 5:
                 return f"{self.number(depth)} between {self.number(0)} and {self.number(0)}"
             case 6:
-                return f"{self.number(depth)} in {self.pick('[0..100]', '(1, 2, 10)', '(>= 50)', ']0..10[')}"
+                tests = self.pick("[0..100]", "(1, 2, 10)", "(>= 50)", "]0..10[")
+                return f"{self.number(depth)} in {tests}"
             case 7:
                 return str(
                     self.pick(
@@ -196,7 +201,8 @@ class Maker:
                 return str(
                     self.pick(
                         "customer.keen", 'customer.tier = "food"', "customer.tier = null",
-                        f"customer.joined < {self.pick(*DATES)}", 'customer.country in ("GB", "FR")',
+                        f"customer.joined < {self.pick(*DATES)}",
+                        'customer.country in ("GB", "FR")',
                         'today() - customer.joined > @"P90D"', "customer.joined.month = 3",
                         'customer.joined + @"P30D" > today()', "customer.keen = null",
                         'contains(customer.tier, "o")',
@@ -288,7 +294,7 @@ def _transaction(
     number: int,
     accounts: list[str],
     today: int,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     usual = (0, 1, -1, 1000, -1000, 10_000, -10_000, 11_000, -11_000, -3333, 3333, -5000, 999, -10)
     size = random.random()
     amount = pick(*usual)

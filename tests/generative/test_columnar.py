@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.generative.making import AS_OF, SCHEMA, Maker, facts
+
 from tuppence.compiled import Loops
 from tuppence.engine import reference
 from tuppence.engine.columnar import Engine
@@ -15,7 +15,7 @@ from tuppence.engine.reference import Problem
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import parse_date
 from tuppence.plan.plan import Plan, make_plan
-from tuppence.rules.checking import check_rule
+from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.ruleset import make_ruleset
 
@@ -25,7 +25,7 @@ LOOPS = {"compiled": Loops(), "plain": Loops(use_compiler=False)}
 def planned(source: random.Random, count: int) -> Plan:
     """A plan of rules that the checker lets pass."""
     maker, definitions = Maker(source), load_definitions()
-    checked = []
+    checked: list[CheckedRule] = []
     while len(checked) < count:
         found, findings = check_rule(maker.rule(f"r{len(checked)}"), SCHEMA, definitions)
         if all(finding.diagnostic.warning for finding in findings):

@@ -13,6 +13,8 @@ from tests.building import ROOT, SHARED, day
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
 from tuppence.engine.trial import try_examples
 from tuppence.facts.schema import Schema
@@ -80,10 +82,13 @@ def computed(
 ) -> Iterator[tuple[Date, str, dict[str, Decimal | None]]]:
     batches = [store.read(name) for name, _ in store.partitions()]
     for date in dates:
-        plan = make_plan(rules, date)
+        plan = make_plan(rules, date, store.schema)
+        columnar = Engine(plan, Loops())
         for batch in batches:
-            for row in evaluate(plan, batch).customers:
-                yield date, row.customer_id, row.results[0].decoded_values()
+            found = evaluate(plan, batch).results
+            assert columnar.evaluate(batch).results.data.tobytes() == found.data.tobytes()
+            for row in found.rows():
+                yield date, row.customer_id, dict(row.results[0].values)
 
 
 def end_of_day(rows: list[tuple[int, int]], before: int) -> int:

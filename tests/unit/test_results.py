@@ -1,54 +1,109 @@
 """What is kept of results, and what of them is shown."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from tuppence.errors import UserError
 from tuppence.feed import is_due, rank
-from tuppence.results.result import CustomerResults, Result, State, rounded, update, values_text
+from tuppence.feel import feel_literal
+from tuppence.feel.values import Date
+from tuppence.results.batch import News, ResultBatch, news
+from tuppence.results.packed import Layout, check_day, pack
+from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.rules.rule import Message, Rule
 from tuppence.runs.ledger import ProblemCount, Tally, add
 
 
 def result(rule: str, state: State = State.QUALIFIED, score: str = "1", since: int = 10) -> Result:
-    return Result(rule, state, Decimal(score) if state is State.QUALIFIED else None, "", since)
+    return Result(rule, state, Decimal(score) if state is State.QUALIFIED else None, {}, since)
 
 
-def row(*results: Result, as_of: int = 10) -> CustomerResults:
-    return CustomerResults("ann", as_of, "digest", results)
+def batch(*results: Result, as_of: int = 10, ruleset: str = "digest") -> ResultBatch:
+    names = tuple((r.rule_id, tuple(r.values)) for r in results)
+    data = np.frombuffer(pack([packed(r) for r in results]), np.uint8)
+    return ResultBatch(("ann",), as_of, Layout(ruleset, names), data, np.array([0, len(data)]))
+
+
+def row(*results: Result, as_of: int = 10, ruleset: str = "digest") -> CustomerResults:
+    (only,) = batch(*results, as_of=as_of, ruleset=ruleset).rows()
+    return only
+
+
+def test_results_come_out_of_their_bytes_as_they_went_in() -> None:
+    values = {
+        "number": Decimal("-12.3456"), "whole": Decimal(7), "huge": Decimal("1E+20"), "text": "é",
+        "day": Date(-3), "yes": True, "none": None, "list": [Decimal(1), "x"],
+    }  # fmt: skip
+    one = Result("a", State.QUALIFIED, Decimal("99.9999"), values, 65_535)
+    others = [
+        Result("b", State.QUALIFIED, None, {}, 0),
+        result("c", State.NOT_QUALIFIED),
+        result("d", State.UNKNOWN),
+    ]
+    assert list(row(one, *others).results) == [one, *others]
 
 
 def test_everything_is_new_at_first() -> None:
-    fresh = row(result("a"), result("b"))
-    assert update(None, fresh) == (fresh, 2)
+    fresh = batch(result("a"), result("b", State.UNKNOWN))
+    found = news({}, fresh)
+    assert found == News(list(fresh.rows()), changed=2, qualified=1, unknown=1)
 
 
 def test_a_state_keeps_the_day_it_began() -> None:
     before = row(result("a", since=3), result("b", since=3), result("c", since=3), as_of=9)
-    fresh = row(result("a"), result("b", State.UNKNOWN), result("c", score="2"))
-    kept, changed = update(before, fresh)
-    assert [r.since for r in kept.results] == [3, 10, 3]
-    assert changed == 2
+    found = news(
+        {"ann": before}, batch(result("a"), result("b", State.UNKNOWN), result("c", score="2"))
+    )
+    assert [r.since for r in found.rows[0].results] == [3, 10, 3]
+    assert found.changed == 2
+
+
+def test_what_is_the_same_is_left_alone() -> None:
+    before = row(result("a", since=3), result("b", State.UNKNOWN, since=4), as_of=9)
+    found = news({"ann": before}, batch(result("a"), result("b", State.UNKNOWN)))
+    assert found == News([], changed=0, qualified=1, unknown=1)
 
 
 def test_rules_that_come_and_go_are_changes() -> None:
-    kept, changed = update(row(result("a"), result("b")), row(result("b"), result("c")))
-    assert [r.rule_id for r in kept.results] == ["b", "c"]
-    assert changed == 2
+    before = row(result("a", since=3), result("b", since=3), ruleset="old")
+    found = news({"ann": before}, batch(result("b"), result("c")))
+    assert [(r.rule_id, r.since) for r in found.rows[0].results] == [("b", 3), ("c", 10)]
+    assert found.changed == 2
+
+
+def test_a_value_that_differs_is_a_change() -> None:
+    def holding(**values: Any) -> Result:
+        return Result("a", State.QUALIFIED, Decimal(1), values, 10)
+
+    for old, new in (
+        ({"x": "a"}, {"x": "b"}),
+        ({"x": Decimal(1)}, {"x": None}),
+        ({"x": "a"}, {"y": "a"}),
+    ):
+        assert news({"ann": row(holding(**old))}, batch(holding(**new), ruleset="new")).changed == 1
+    assert news({"ann": row(holding(x="a"))}, batch(holding(x="a"), ruleset="new")).changed == 0
 
 
 def test_older_results_never_replace_newer_ones() -> None:
     with pytest.raises(UserError, match="as of 1970-01-12, later than 1970-01-11") as caught:
-        update(row(as_of=11), row(as_of=10))
+        news({"ann": row(as_of=11)}, batch(as_of=10))
     assert caught.value.code == "results.older"
 
 
-def test_values_are_kept_as_text_of_four_decimals() -> None:
-    assert values_text({}) == ""
-    values = {"a": Decimal(1) / 3, "b": ["x", Decimal("0.00005")], "c": {"d": Decimal("1.5")}}
-    assert values_text(values) == '{a: 0.3333, b: ["x", 0.0000], c: {d: 1.5}}'
+def test_a_date_that_cannot_be_kept_is_refused() -> None:
+    check_day(0)
+    with pytest.raises(UserError, match="results as of 1969-12-31 cannot be kept"):
+        check_day(-1)
+
+
+def test_values_are_kept_with_four_decimals() -> None:
+    values = {"a": Decimal(1) / 3, "b": ["x", Decimal("0.00005")], "c": {"d": Decimal("1.50")}}
+    assert feel_literal(rounded(values)) == '{a: 0.3333, b: ["x", 0], c: {d: 1.5}}'
+    assert str(rounded(Decimal("100.00"))) == "100"
     assert rounded(True) is True
 
 

@@ -169,7 +169,7 @@ PAID = "{name: a, expect: qualified, transactions: [{days ago: 1, amount: -6, ca
         (PAID + ", score: '40', values: {fees: '6'}}", []),
         (PAID + ", score: '41'}", ["expected the score 41, and it is 40.0000"]),
         (PAID + ", score: x}", ["expected the score x, and it is 40.0000"]),
-        (PAID + ", values: {fees: '7'}}", ["expected fees to be 7, and it is 6.00"]),
+        (PAID + ", values: {fees: '7'}}", ["expected fees to be 7, and it is 6"]),
         (PAID + ", values: {fee: '7'}}", ["there is no value fee"]),
         (PAID + ", values: {fees: '('}}",
          ["values.fees: line 1, column 2: the text ends where a value was expected"]),

@@ -358,7 +358,8 @@ def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
     bits = np.zeros((len(kinds), width * BITS), np.int64)
     bits[:, : allowed.shape[1]] = allowed
     powers = np.left_shift(np.int64(1), np.arange(BITS, dtype=np.int64))
-    return (bits.reshape(len(kinds), width, BITS) * powers).sum(axis=2).ravel()
+    words: Array = (bits.reshape(len(kinds), width, BITS) * powers).sum(axis=2).ravel()
+    return words
 
 
 def _of_codes(dimension: Dimension, column: Column) -> Array:
@@ -408,8 +409,8 @@ def _lets(literal: Literal, value: Any) -> bool:
             day = value.day
             spans = literal.whole(0)
             return any((a is None or a <= day) and (b is None or day <= b) for a, b in spans)
-        case Beyond():
-            raise TypeError(value)
+        case Beyond() | Relative():
+            raise TypeError(literal)
     return literal.holds(value)
 
 

@@ -5,8 +5,8 @@ cannot decide, and what of a rule does not fit columns, are evaluated by the ref
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tuppence.compiled import Loops
 from tuppence.engine import compute as program
-from tuppence.engine.binding import BoundTable, Texts, bind, read_only
+from tuppence.engine.binding import Texts, bind, read_only
 from tuppence.engine.compute import BLOCK
 from tuppence.engine.gather import gather, last_balances
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
@@ -96,7 +96,7 @@ class Engine:
             if short:
                 problems[history_problem(plan.rules[rule].rule.id, days)] += short
         outputs.states[outputs.states == program.SHORT_HISTORY] = program.UNKNOWN
-        self._explain(facts, outputs, by_customer, problems)
+        self._explain(facts, outputs, problems)
         for customer, rules in by_customer.items():
             context = customer_context(facts, customer, plan.as_of)
             for rule in rules:
@@ -113,7 +113,6 @@ class Engine:
         self,
         facts: FactBatch,
         outputs: Outputs,
-        left_over: Mapping[int, Collection[int]],
         problems: Counter[Problem],
     ) -> None:
         """Count why results or parts of them are null: one example stands for all alike."""

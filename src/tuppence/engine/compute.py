@@ -631,8 +631,8 @@ def compute(
         many: How many customers there are.
         first: Where their results go.
         registers: (registers, BLOCK): features, numbers, constants, room; constants are filled in.
-        errors: Bounds on their distance from the exact values: a row of zeros for all features, then
-            one for each other register; those of constants are filled in.
+        errors: Bounds on their distance from the exact values: a row of zeros for all features,
+            then one for each other register; those of constants are filled in.
         masks: (registers, BLOCK): three constants, which are filled in, conditions, room.
         scratch: Three rows of room: hashes, whether something is missing, whether sums are inexact.
         states: (rules, customers), to be filled.

@@ -1,7 +1,6 @@
 """Going through rows: the features of each customer, gathered in one pass.
 
-Plain Python over tables of numbers. Compiled, it runs over arrays; where there is no compiler it
-runs as it is, over lists, and says the same. So nothing is in it that arrays and lists do not share.
+Plain Python over tables of numbers: see `tuppence.compiled`.
 
 What a row means to the ruleset depends only on the classes that its fields belong to: the kinds of
 day, of category, of amount that filters can tell apart. The classes together are a key, and a memo

@@ -25,13 +25,13 @@ class Value(NamedTuple):
     """Where a value is.
 
     Attributes:
-        index: Of the step that gives it.
+        step: Number of the step that gives it.
         kind: What it is.
         power: A number is kept as a multiple of the minor unit to this power: 1 for money, 0 for a
             count, -1 for one over money.
     """
 
-    index: int
+    step: int
     kind: Kind
     power: int = 0
 
@@ -121,7 +121,7 @@ class Code:
         detail: Any = None,
     ) -> Value:
         """The value of a step, which is added unless it is there."""
-        step = Step(operation, tuple(value.index for value in arguments), detail, kind)
+        step = Step(operation, tuple(value.step for value in arguments), detail, kind)
         index = self.known.get(step)
         if index is None:
             index = self.known[step] = len(self.steps)

@@ -226,7 +226,7 @@ def _lower(checked: CheckedRule, planner: RowPlanner) -> _Lowered:
     return _Lowered(checked, code, when, history, score, tuple(values), tuple(refusals))
 
 
-# -- all rules: steps to registers and instructions -------------------------------------------------
+# -- all rules: steps to registers and instructions ------------------------------------------------
 
 
 class _Registers:
@@ -354,15 +354,15 @@ class _Assembly:
                 outputs.append((operation, value, place))
         kept = [one.when, *([one.history] if one.history else []), *(v for _, v, _ in outputs)]
         registers = self.steps(code, kept)
-        history = registers[one.history.index] if one.history else FALSE_ROW
-        self.code.append((do.STATE, index, registers[one.when.index], history, 0))
+        history = registers[one.history.step] if one.history else FALSE_ROW
+        self.code.append((do.STATE, index, registers[one.when.step], history, 0))
         for operation, value, place in outputs:
-            self.code.append((operation, place, registers[value.index], index, 0))
+            self.code.append((operation, place, registers[value.step], index, 0))
         self.code.append((do.END, index, 0, 0, 0))
 
     def steps(self, code: Code, kept: Sequence[Value]) -> dict[int, int]:
         """Emit what the kept values need; gives the register of each step."""
-        needed = {value.index for value in kept}
+        needed = {value.step for value in kept}
         for index in range(len(code.steps) - 1, -1, -1):
             if index in needed:
                 needed.update(code.steps[index].arguments)
@@ -371,7 +371,7 @@ class _Assembly:
             for argument in code.steps[index].arguments:
                 last[argument] = index
         for value in kept:
-            last[value.index] = len(code.steps)
+            last[value.step] = len(code.steps)
         registers: dict[int, int] = {}
         temporaries: list[tuple[int, int]] = []
         for index in sorted(needed):

@@ -37,14 +37,14 @@ class Ordered:
             low, closed = end, not end_closed
         else:
             intervals.append((low, closed, None, False))
-        return Ordered(tuple(i for i in intervals if not _is_empty(i)), not self.null)
+        return Ordered(tuple(i for i in intervals if not is_empty(i)), not self.null)
 
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
         if not isinstance(other, Ordered):
             return Both(frozenset({self, other}))
         found = [_overlap(a, b) for a in self.intervals for b in other.intervals]
-        kept = tuple(interval for interval in found if not _is_empty(interval))
+        kept = tuple(interval for interval in found if not is_empty(interval))
         return Ordered(kept, self.null and other.null)
 
     @property
@@ -77,7 +77,8 @@ def _least(bound: Decimal, closed: bool) -> int:
     return least if closed or least != bound else int(bound.to_integral_value(ROUND_FLOOR)) + 1
 
 
-def _is_empty(interval: Interval) -> bool:
+def is_empty(interval: Interval) -> bool:
+    """Whether nothing is in it."""
     low, low_closed, high, high_closed = interval
     if low is None or high is None:
         return False

@@ -69,6 +69,7 @@ class Lowering:
             return reading
 
     def built(self, node: syntax.Node, scope: Scope) -> Value:
+        """The value of an expression that is not constant, out of its parts."""
         match node:
             case syntax.Name() | syntax.Path():
                 return self.path(node, scope)
@@ -91,6 +92,7 @@ class Lowering:
         raise Outside("this form of expression is not for columns", node.span)
 
     def constant(self, value: Any, node: syntax.Node) -> Value:
+        """A FEEL value that is the same for everybody."""
         match value:
             case None:
                 return self.null()
@@ -110,6 +112,7 @@ class Lowering:
         raise Outside("a constant of this type is not for columns", node.span)
 
     def null(self) -> Value:
+        """Null."""
         return self.code.add(Source.CONSTANT, kind=Kind.NULL, detail=None)
 
     def number(self, node: syntax.Node, scope: Scope) -> Value:
@@ -131,6 +134,7 @@ class Lowering:
     # -- what is read of the customer ------------------------------------------------------------
 
     def path(self, node: syntax.Node, scope: Scope) -> Value:
+        """A field of the customer, of an element of a list, or of a date."""
         reference = Closing(self.planner.model.attributes).reference(node, scope)
         if reference is not None and reference[0] != "row":
             return self.attribute(reference)
@@ -145,11 +149,11 @@ class Lowering:
             if node.name == "days":
                 length = self.value(node.base, scope)
                 if length.kind is Kind.DAYS:
-                    whole = self.code.add(do.ROUND, length, detail=do.DOWN)
-                    return whole
+                    return self.code.add(do.ROUND, length, detail=do.DOWN)
         raise Outside("it is no single value", node.span)
 
     def attribute(self, path: tuple[str, ...]) -> Value:
+        """One of the customer's own fields."""
         field = self.planner.model.attributes[path]
         kind = FIELD_KINDS[field.kind]
         read = self.code.add(
@@ -234,6 +238,7 @@ class Lowering:
     def of_element(
         self, rows: Rows, operation: int, position: int, column: str, node: syntax.Path
     ) -> Value:
+        """A field of one element of a list; null where there is no such element."""
         field = rows.collection.table.fields.get(node.name)
         if field is None:
             raise Outside(f"there is no {node.name}", node.span)
@@ -260,8 +265,7 @@ class Lowering:
         if field.nullable:
             raise Outside("a boolean that can be missing", Span(0, 0))
         flag = self.code.add(Source.FEATURE, detail=feature)
-        held = self.code.add(do.LESS, self.code.constant(0), flag, kind=Kind.CONDITION)
-        return held
+        return self.code.add(do.LESS, self.code.constant(0), flag, kind=Kind.CONDITION)
 
     def may_be_null(self, rows: Rows, name: str) -> bool:
         """Whether a row that passes the filter can have null in a field."""
@@ -269,6 +273,7 @@ class Lowering:
         return field.nullable and bool(self.null_rows(rows, name))
 
     def null_rows(self, rows: Rows, name: str) -> Filter:
+        """The rows that have null in a field."""
         ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {Kind.NUMBER, Kind.DATE}
         null = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
         return self.planner.both(rows.where, asking(name, null), syntax.Name(Span(0, 0), name))
@@ -276,6 +281,7 @@ class Lowering:
     # -- operators -------------------------------------------------------------------------------
 
     def arithmetic(self, node: syntax.Arithmetic, scope: Scope) -> Value:
+        """+ - * / between numbers, dates and durations."""
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         symbol = str(node.operator)
         kinds = (left.kind, right.kind)
@@ -303,7 +309,7 @@ class Lowering:
 
     def is_whole(self, value: Value) -> bool:
         """Whether a duration is surely a number of whole days."""
-        step = self.code.steps[value.index]
+        step = self.code.steps[value.step]
         if step.operation is Source.CONSTANT:
             number = step.detail[0]
             return bool(number == number.to_integral_value())
@@ -313,9 +319,11 @@ class Lowering:
         )
 
     def same_kind(self, operation: int, left: Value, right: Value) -> Value:
+        """An instruction whose result is what its left side is."""
         return self.code.add(operation, left, right, kind=left.kind, power=left.power)
 
     def zero_like(self, value: Value, node: syntax.Node) -> Value:
+        """Zero in the unit of a value."""
         if value.kind not in {Kind.NUMBER, Kind.DAYS}:
             raise Outside(f"- before a {value.kind.value}", node.span)
         return self.code.constant(0, value.kind, value.power)
@@ -326,9 +334,10 @@ class Lowering:
         return tuple(self.in_unit(value, wanted) for value in values)
 
     def in_unit(self, value: Value, power: int) -> Value:
+        """A number as a multiple of the minor unit to a power."""
         if value.kind is not Kind.NUMBER or value.power == power:
             return value
-        step = self.code.steps[value.index]
+        step = self.code.steps[value.step]
         if step.operation is Source.CONSTANT:
             return self.code.constant(step.detail[0], power=power)
         unit = self.code.constant(1, power=power - value.power)
@@ -338,7 +347,7 @@ class Lowering:
         """A number in the main unit of the currency."""
         if value.power < 0:
             return self.in_unit(value, 0)
-        step = self.code.steps[value.index]
+        step = self.code.steps[value.step]
         if value.power == 0 or step.operation is Source.CONSTANT:
             return self.in_unit(value, 0)
         unit = self.code.constant(1, power=value.power)
@@ -346,7 +355,7 @@ class Lowering:
 
     def select(self, condition: Value, left: Value, right: Value) -> Value:
         """Left where the condition is true, else right."""
-        step = self.code.steps[condition.index]
+        step = self.code.steps[condition.step]
         if step.operation is Source.KNOWN:
             return left if step.detail == do.TRUE else right
         if left.kind is Kind.NULL and right.kind is Kind.NULL:
@@ -360,6 +369,7 @@ class Lowering:
         return self.code.add(do.SELECT, condition, left, right, kind=kind, power=power)
 
     def choice(self, node: syntax.If, scope: Scope) -> Value:
+        """if, then, else."""
         condition = self.truth(node.condition, scope)
         then, otherwise = self.value(node.then, scope), self.value(node.otherwise, scope)
         if Kind.NULL not in {then.kind, otherwise.kind} and then.kind is not otherwise.kind:
@@ -369,6 +379,7 @@ class Lowering:
     # -- conditions ------------------------------------------------------------------------------
 
     def condition(self, node: syntax.Node, scope: Scope) -> Value:
+        """A comparison, or conditions put together."""
         match node:
             case syntax.Logic():
                 operation = do.AND if node.operator == "and" else do.OR
@@ -431,6 +442,7 @@ class Lowering:
         return self.code.add(do.NOT, found, kind=Kind.CONDITION) if symbol == "!=" else found
 
     def is_null(self, value: Value) -> Value:
+        """Whether a value is null."""
         if value.kind is Kind.NULL:
             return self.code.truth(do.TRUE)
         operation = do.UNDECIDED if value.kind is Kind.CONDITION else do.IS_NULL
@@ -481,6 +493,7 @@ class Lowering:
     # -- functions -------------------------------------------------------------------------------
 
     def call(self, name: str, node: syntax.Call, scope: Scope) -> Value:
+        """A built-in function."""
         if node.names is not None:
             raise Outside("arguments given by name", node.span)
         arguments = node.arguments
@@ -509,6 +522,7 @@ class Lowering:
     def rounded(
         self, name: str, arguments: tuple[syntax.Node, ...], node: syntax.Call, scope: Scope
     ) -> Value:
+        """A number rounded to digits after the point."""
         number = self.plain(self.number(arguments[0], scope))
         digits = self.planner.constant(arguments[1], scope) if len(arguments) > 1 else Decimal(0)
         if number.kind is Kind.NULL:
@@ -523,6 +537,7 @@ class Lowering:
         return self.code.add(back, self.code.add(do.ROUND, scaled, detail=ROUNDINGS[name]), unit)
 
     def extreme_of(self, values: list[Value], name: str, node: syntax.Node) -> Value:
+        """The least or the greatest of values given one by one."""
         kinds = {value.kind for value in values}
         if Kind.NULL in kinds:
             return self.null()
@@ -534,6 +549,7 @@ class Lowering:
         return first
 
     def added(self, values: list[Value]) -> Value:
+        """The sum of values given one by one."""
         if any(value.kind is Kind.NULL for value in values):
             return self.null()
         first, *others = self.aligned(*values)
@@ -542,6 +558,7 @@ class Lowering:
         return first
 
     def divided(self, total: Value, count: Value) -> Value:
+        """A sum by a count; null where the count is zero."""
         if total.kind is Kind.NULL:
             return total
         return self.code.add(do.DIVIDE, total, count, power=total.power)
@@ -549,6 +566,7 @@ class Lowering:
     # -- aggregates ------------------------------------------------------------------------------
 
     def counted(self, table: str, where: Filter) -> Value:
+        """How many rows pass a filter."""
         if not where:
             return self.code.constant(0)
         return self.code.add(
@@ -556,6 +574,7 @@ class Lowering:
         )
 
     def aggregate(self, name: str, series: Series, node: syntax.Node) -> Value:
+        """What a function makes of a list."""
         rows = series.rows
         table = rows.collection.table
         count = self.counted(table.name, rows.where)
@@ -567,7 +586,7 @@ class Lowering:
         if series.distinct or (extras and name not in {"sum", "mean"}):
             raise Outside(f"{name} of this list is not for columns", node.span)
         if not series.scale:
-            return self.of_constant(name, series, count, extras, node)
+            return self.of_constant(name, series, count, extras)
         field = table.fields.get(series.field)
         if field is None:
             raise Outside(f"{name} of whole rows", node.span)
@@ -586,6 +605,7 @@ class Lowering:
     def of_numbers(
         self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
     ) -> Value:
+        """Sums, means, extremes and medians of a field."""
         rows, table = series.rows, series.rows.collection.table
         power = _power(field)
         if name in {"min", "max"}:
@@ -619,23 +639,24 @@ class Lowering:
         return total if extras else self.unless_empty(count, total)
 
     def scaled(self, value: Value, scale: Decimal) -> Value:
+        """A number times a constant."""
         if scale == -1:
             return self.same_kind(do.SUBTRACT, self.code.constant(0, power=value.power), value)
         return self.code.add(do.MULTIPLY, value, self.code.constant(scale), power=value.power)
 
     def on_line(self, value: Value, series: Series) -> Value:
+        """An extreme or a middle value, taken along the line that the elements are on."""
         found = value if series.scale == 1 else self.scaled(value, series.scale)
         if not series.offset:
             return found
         return self.added([found, self.code.constant(series.offset)])
 
     def unless_empty(self, count: Value, value: Value) -> Value:
+        """A value, null where nothing was counted."""
         some = self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION)
         return self.select(some, value, self.null())
 
-    def of_constant(
-        self, name: str, series: Series, count: Value, extras: list[Value], node: syntax.Node
-    ) -> Value:
+    def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
         """Aggregates of a list that has the same number in every place."""
         each = self.code.constant(series.offset)
         if name in {"min", "max", "median"}:

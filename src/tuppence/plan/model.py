@@ -74,7 +74,9 @@ def model_of(schema: Schema, as_of: Date) -> Model:
             where = both(where, both(not_own, sign))
         negated = frozenset({"amount"}) if described.direction == "out" else frozenset()
         collections[name] = Collection(tables[described.table], where, negated)
-    attributes = {("customer", field.name): field for field in schema.customer}
+    attributes: dict[tuple[str, ...], Field] = {
+        ("customer", field.name): field for field in schema.customer
+    }
     return Model(attributes, collections)
 
 

@@ -13,6 +13,7 @@ from tuppence.plan.code import Kind as StepKind
 from tuppence.plan.literals import (
     ANY_ROW,
     EVERY_RELATION,
+    EVERYTHING,
     GREATER,
     INCOMPARABLE,
     LESS,
@@ -27,6 +28,7 @@ from tuppence.plan.literals import (
     asking,
     both,
     either,
+    is_empty,
 )
 from tuppence.plan.model import Collection, Model
 from tuppence.plan.scope import VALUE, Bound, Closing, Outside, RowOf, Scope, resolved, row_scope
@@ -68,6 +70,7 @@ class _Unknown:
 UNKNOWN = _Unknown()
 _INVERTED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+_NULL: frozenset[str | bool | None] = frozenset({None})
 _RELATIONS = {
     "<": frozenset({LESS}),
     "<=": frozenset({LESS, SAME}),
@@ -219,6 +222,7 @@ class RowPlanner:
     def leaf(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: _Wanted
     ) -> Filter:
+        """The rows for which a condition on one field has one of the outcomes wanted."""
         quick = self.quick(node, scope, collection)
         if quick is not None:
             name, literal, can_be_null = quick
@@ -247,7 +251,7 @@ class RowPlanner:
 
     def quick(
         self, node: syntax.Node, scope: Scope, collection: Collection
-    ) -> tuple[str, Literal, bool] | None:
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
         """A field, what makes the condition true, and whether null makes it null."""
         match node:
             case syntax.Comparison():
@@ -312,11 +316,12 @@ class RowPlanner:
 
     def compared(
         self, name: str | None, symbol: str, value: Any, collection: Collection
-    ) -> tuple[str, Literal, bool] | None:
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
+        """What a comparison of a field with a constant lets through."""
         field = collection.table.fields[name or ""]
         ordered = field.kind in ORDERED_KINDS
         if symbol in {"=", "!="}:
-            literal: Literal
+            literal: Ordered | OneOf
             if value is None:
                 literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
             elif ordered and _orders(field, value):
@@ -336,7 +341,8 @@ class RowPlanner:
 
     def contained(
         self, node: syntax.In, scope: Scope, collection: Collection
-    ) -> tuple[str, Literal, bool] | None:
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
+        """What `field in …` lets through, for constants."""
         name = self.field(node.value, scope)
         tests = [self.constant(test, scope) for test in node.tests]
         if name is None or UNKNOWN in tests:
@@ -455,9 +461,10 @@ def _orders(field: Field, *values: Any) -> bool:
 
 def _between(
     low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
-) -> Literal:
-    above = Ordered(((low, low_closed, None, False),), null=False)
-    return above.meet(Ordered(((None, False, high, high_closed),), null=False))
+) -> Ordered:
+    """The interval, or none where it ends before it begins."""
+    interval = (low, low_closed, high, high_closed)
+    return Ordered(() if is_empty(interval) else (interval,), null=False)
 
 
 def _place(value: Any) -> Decimal:
@@ -465,20 +472,26 @@ def _place(value: Any) -> Decimal:
 
 
 def _wanted_of(
-    name: str, literal: Any, can_be_null: bool, wanted: _Wanted, collection: Collection
+    name: str,
+    literal: Ordered | OneOf,
+    can_be_null: bool,
+    wanted: _Wanted,
+    collection: Collection,
 ) -> Filter:
     """The rows where the outcome is one of those wanted, given what makes it true."""
-    null: Literal = (
-        Ordered((), null=True) if isinstance(literal, Ordered) else OneOf(frozenset({None}))
-    )
-    false = literal.complement()
+    ordered = isinstance(literal, Ordered)
+    null: Literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+    known: Literal = Ordered((EVERYTHING,), null=False) if ordered else OneOf(_NULL, others=True)
+    false: Literal = literal.complement()
     if can_be_null:
-        false = false.meet(null.complement())  # type: ignore[union-attr]
+        false = false.meet(known)
     found: Filter = frozenset()
     for outcome, passing in ((True, literal), (False, false), (None, null)):
         if outcome in wanted and (outcome is not None or can_be_null):
-            turned = name in collection.negated and isinstance(passing, Ordered)
-            found = either(found, asking(name, passing.negated() if turned else passing))
+            if name in collection.negated and isinstance(passing, Ordered):
+                found = either(found, asking(name, passing.negated()))
+            else:
+                found = either(found, asking(name, passing))
     return found
 
 
