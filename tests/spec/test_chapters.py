@@ -10,12 +10,27 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Prepared
+from tuppence.engine.compute import UNSURE
+from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
+from tuppence.facts.schema import Field, Kind
 from tuppence.feel import compile_expression, evaluate, feel_literal, format_text, parse, syntax
+from tuppence.feel.diagnostics import Span
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import Date, DateTime, parse_date_time
+from tuppence.plan import model
+from tuppence.plan.columns import column_plan
+from tuppence.plan.literals import ANY_ROW
+from tuppence.plan.model import Collection, Model
+from tuppence.results.packed import MISSING, TEXT, plain_value
+from tuppence.results.result import rounded
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.rule import Message, Rule
 
 FOLDER = Path(__file__).parent
 NOW = parse_date_time("2026-06-30T12:00:00Z")
@@ -69,6 +84,114 @@ def names_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from names_in(item)
+
+
+def by_columns(expression: str, facts: dict[str, Any], loops: Loops) -> tuple[Any, bool]:
+    """The value by the columnar engine, and whether the columns could tell it."""
+    assert NOW is not None
+    names = frozenset(names_in(facts))
+    tree = parse(expression, names | BUILTINS.keys())
+    known, batch = as_batch(facts)
+    one = syntax.Literal(Span(0, 0), Decimal(1))
+    trees = {("when",): syntax.Literal(Span(0, 0), value=True), ("score",): one}
+    rule = Rule("row", "tip", "A row", "true", "1", Message("x", "x"), {"result": expression})
+    checked = CheckedRule(rule, {**trees, ("values", "result"): tree}, {})
+    plan = column_plan([checked], known, NOW.date)
+    if not plan.rules[0].whole:
+        return None, False
+    prepared = Prepared(plan, batch, loops)
+    outputs = prepared.run(0, 1)
+    kind, number = int(outputs.kinds[0, 0]), int(outputs.values[0, 0])
+    if outputs.states[0, 0] == UNSURE:
+        return None, False
+    if kind in {MISSING, TEXT}:
+        return (prepared.texts.names[number] if kind == TEXT else None), True
+    return plain_value(kind, number), True
+
+
+KINDS: dict[type, Kind] = {
+    Decimal: Kind.NUMBER,
+    str: Kind.TEXT,
+    bool: Kind.BOOLEAN,
+    Date: Kind.DATE,
+}
+
+
+def as_batch(facts: dict[str, Any]) -> tuple[Model, FactBatch]:
+    """A customer who has the facts: single values as fields, two lists of contexts as tables."""
+    attributes: dict[tuple[str, ...], Field] = {}
+    customers = {"currency": column(["GBP"], Kind.TEXT)}
+    collections: dict[str, Collection] = {}
+    tables = {name: Table(np.array([0, 0]), {}) for name in ("transactions", "accounts")}
+    for path, value in flat(facts):
+        kind = KINDS.get(type(value))
+        if kind is not None and path[-1] not in customers:
+            decimals = 6 if kind is Kind.NUMBER else 0
+            attributes[path] = Field(path[-1], kind, "", decimals=decimals)
+            customers[path[-1]] = column([value], kind)
+    lists = {name: rows for name, rows in facts.items() if isinstance(rows, list)}
+    for name, rows in lists.items():
+        fields = row_fields(rows) if rows and all(isinstance(r, dict) for r in rows) else None
+        if fields is None or len(collections) == len(tables):
+            continue
+        place = list(tables)[len(collections)]
+        kinds = {field: KINDS[row_field.kind] for field, row_field in fields.items()}
+        table = model.Table(
+            place,
+            {
+                field: Field(field, kind, "", decimals=6 if kind is Kind.NUMBER else 0)
+                for field, kind in kinds.items()
+            },
+            "",
+            "",
+        )
+        collections[name] = Collection(table, ANY_ROW)
+        columns = {f: column([row[f] for row in rows], kind) for f, kind in kinds.items()}
+        tables[place] = Table(np.array([0, len(rows)]), columns)
+    batch = FactBatch(("one",), customers, tables["accounts"], tables["transactions"])
+    return Model(attributes, collections), batch
+
+
+def flat(
+    facts: dict[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in facts.items():
+        if isinstance(value, dict) and not above:
+            yield from flat(value, (name,))
+        else:
+            yield (*above, name), value
+
+
+def column(values: list[Any], kind: Kind) -> Column:
+    null = NULLS[kind]
+    match kind:
+        case Kind.TEXT:
+            dictionary = (None, *sorted({v for v in values if v is not None}))
+            raw = [dictionary.index(value) for value in values]
+            return Column(kind, np.array(raw, DTYPES[kind]), dictionary)
+        case Kind.NUMBER:
+            raw = [null if v is None else int(v.scaleb(6)) for v in values]
+            return Column(kind, np.array(raw, DTYPES[kind]), decimals=6)
+        case Kind.DATE:
+            raw = [null if v is None else v.day for v in values]
+        case _:
+            raw = [null if v is None else int(v) for v in values]
+    return Column(kind, np.array(raw, DTYPES[kind]))
+
+
+def test_the_columns_can_tell_many_rows() -> None:
+    rows = [tuple(case.values) for case in cases()]
+    told = sum(by_columns(e, evaluate(f), Loops(use_compiler=False))[1] for f, e, _ in rows)
+    assert told > 250, told
+
+
+@pytest.mark.parametrize("loops", [Loops(), Loops(use_compiler=False)], ids=["kernel", "plain"])
+@pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
+def test_a_row_in_columns(loops: Loops, facts: str, expression: str, result: str) -> None:
+    """What does not fit columns is left to the interpreter, which has its own test."""
+    found, told = by_columns(expression, evaluate(facts), loops)
+    if told:
+        assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
 
 
 @pytest.mark.parametrize("engine", ["interpreter", "rows"])

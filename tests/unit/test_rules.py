@@ -235,7 +235,9 @@ def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
 
 
 def test_domain_functions_are_functions() -> None:
-    assert set(load_definitions()) == {"total", "average", "clamp", "percentage", "month start"}
+    assert set(load_definitions()) == {
+        "total", "average", "clamp", "percentage", "largest", "smallest", "month start",
+    }  # fmt: skip
 
 
 # -- messages --------------------------------------------------------------------------------------

@@ -301,7 +301,9 @@ class _Derived:
         return [row_of.get(i, -1) for i in self.batch.transactions.columns["account"].dictionary]
 
     def customers(self) -> FactBatch:
-        """The batch with the customers' derived field."""
+        """The batch with the customers' derived field, where that is read."""
+        if not any(reading.path[-1] == "history days" for reading in self.plan.readings):
+            return self.batch
         offsets, last = self.batch.transactions.offsets, self.plan.as_of.day
         days = self.batch.transactions.columns["booking date"].values
         places = np.minimum(offsets[:-1], max(len(days) - 1, 0))

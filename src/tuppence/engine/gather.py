@@ -336,7 +336,7 @@ def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int) -> None:
         for d in range(len(strides)):
             bits &= classes.words[first_word[d] + key // strides[d] % counts[d] * width + w]
         term = w * BITS
-        while bits != 0:
+        while bits != 0 and term < len(classes.accumulator_of):
             if bits & 1 and classes.accumulator_of[term] != last:
                 last = classes.accumulator_of[term]
                 pool[end] = last
