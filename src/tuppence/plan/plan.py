@@ -7,8 +7,9 @@ from tuppence.facts.schema import Schema
 from tuppence.feel import Expression, compile_expression
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
-from tuppence.plan.columns import ColumnPlan, column_plan
+from tuppence.plan.columns import ColumnPlan
 from tuppence.plan.model import model_of
+from tuppence.plan.passes import column_plan
 from tuppence.results.packed import Layout
 from tuppence.rules.checking import CheckedRule, Place
 from tuppence.rules.rule import Rule
