@@ -1,21 +1,24 @@
 """Where adapters meet ports: what the command line works with on one machine."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.adapters.embedded.workers import in_processes, in_threads
-from tuppence.compiled import Loops
-from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
+from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
-from tuppence.runs.run import CUSTOMERS_PER_ITEM, Outcome, in_process, run
+
+if TYPE_CHECKING:
+    from tuppence.engine.preview import Preview
+    from tuppence.runs.run import Outcome
 
 
 def open_facts(store: Path) -> FactStore:
@@ -55,8 +58,13 @@ def run_here(
     as_of: Date,
     processes: int,
     advance: Callable[[Tally], None],
-) -> Outcome:
+) -> "Outcome":
     """A run over the store's facts, in this process or in several."""
+    from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
+    from tuppence.compiled import Loops  # noqa: PLC0415
+    from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
+    from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run  # noqa: PLC0415
+
     facts = FactStore(store)
     RulesetDirectory(store / "rulesets").put(ruleset)
     plan = make_plan(ruleset, as_of, facts.schema)
@@ -70,6 +78,27 @@ def run_here(
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
     with Database(store / "results.sqlite") as database:
         return run(facts, ruleset, as_of, database, database, evaluator, advance, customers)
+
+
+def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
+    """The ruleset and the date of the last run in a store; None where there was none."""
+    path = store / "results.sqlite"
+    latest = None
+    if path.exists():
+        with Database(path) as database:
+            latest = database.latest()
+    if latest is None:
+        return None, None
+    return kept_ruleset(store, latest.ruleset), Date(latest.as_of)
+
+
+def preview_here(
+    facts: FactStore, checked: CheckedRule, live: Ruleset | None, as_of: Date
+) -> "Preview":
+    """What a rule would do over all facts of a store."""
+    from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
+
+    return Previewer(facts, live, as_of, os.cpu_count() or 1).preview(checked)
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:

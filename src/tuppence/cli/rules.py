@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Format, console, print_json, table
+from tuppence.cli.output import Format, Store, console, date_option, print_json, table
+from tuppence.cli.preview import draw
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.files import Problem, read_rules, show
 from tuppence.rules.rule import json_schema
-from tuppence.wiring import open_facts
+from tuppence.rules.ruleset import make_ruleset
+from tuppence.wiring import last_run, open_facts, preview_here
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
 Attributes = Annotated[
@@ -80,6 +82,39 @@ def register(program: typer.Typer) -> None:
             typer.echo(f"{_count(passed, 'test customer')} as expected, {len(failed)} not")
         if failed:
             raise typer.Exit(1)
+
+    @app.command(
+        epilog="Example: `tuppence rules preview catalogue/energy_costs.yaml --store demo`"
+    )
+    def preview(
+        path: Annotated[Path, typer.Argument(help="The file of one rule.")],
+        store: Store,
+        live: Annotated[
+            Path | None, typer.Option(help="The live rules; the last run's where it is left out.")
+        ] = None,
+        as_of: Annotated[
+            str, typer.Option(help="The date that rules take for today; else the last run's.")
+        ] = "",
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Show what a rule would do: whom it finds, how it scores, beside which other rules."""
+        facts = open_facts(store)
+        rules = read_rules(path, facts.schema).usable()
+        if len(rules) != 1:
+            raise UserError("rules.one", f"{path}: one rule is previewed at a time")
+        published, date = last_run(store)
+        if live is not None:
+            published = make_ruleset(read_rules(live, facts.schema).usable())
+        if as_of:
+            date = date_option(as_of, "--as-of")
+        if date is None:
+            message = f"{store}: nothing has run here that would tell the date"
+            raise UserError("preview.date", message, "say it with --as-of")
+        found = preview_here(facts, rules[0], published, date)
+        if format_ is Format.JSON:
+            print_json(found)
+        else:
+            draw(found, rules[0].rule, date)
 
     @app.command(epilog="Example: `tuppence rules schema > rule.schema.json`")
     def schema() -> None:

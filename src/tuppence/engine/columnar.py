@@ -85,29 +85,35 @@ class Engine:
         """
         plan = self.plan
         check_day(plan.as_of.day)
+        problems: Counter[Problem] = Counter()
+        data, offsets = pack_all(plan.layout, self.grid(facts, problems), plan.as_of.day)
+        batch = ResultBatch(facts.customer_ids, plan.as_of.day, plan.layout, data, offsets)
+        return Evaluation(batch, problems)
+
+    def grid(self, facts: FactBatch, problems: Counter[Problem] | None = None) -> Grid:
+        """The results in arrays; why they are unknown is added to the problems, where given."""
+        plan = self.plan
         prepared = Prepared(plan.columns, facts, self.loops)
         outputs = prepared.run(0, len(facts))
-        problems: Counter[Problem] = Counter()
+        met = Counter[Problem]() if problems is None else problems
         by_customer: dict[int, list[int]] = {}
         for rule, customer in _left_over(plan.columns, outputs.states):
             by_customer.setdefault(customer, []).append(rule)
-        for rule, days in enumerate(r.rule.minimum_history_days for r in plan.rules):
-            short = int((outputs.states[rule] == program.SHORT_HISTORY).sum())
-            if short:
-                problems[history_problem(plan.rules[rule].rule.id, days)] += short
-        outputs.states[outputs.states == program.SHORT_HISTORY] = program.UNKNOWN
-        self._explain(facts, outputs, problems)
+        short = outputs.states == program.SHORT_HISTORY
+        for rule, count in enumerate(short.sum(axis=1).tolist()):
+            if count:
+                written = plan.rules[rule].rule
+                met[history_problem(written.id, written.minimum_history_days)] += count
+        outputs.states[short] = program.UNKNOWN
+        if problems is not None:
+            self._explain(facts, outputs, problems)
         for customer, rules in by_customer.items():
             context = customer_context(facts, customer, plan.as_of)
             for rule in rules:
-                result = evaluate_rule(plan.rules[rule], context, plan.as_of, problems)
+                result = evaluate_rule(plan.rules[rule], context, plan.as_of, met)
                 _put(outputs, plan.columns, rule, customer, packed(result), prepared.texts)
-        grid = Grid(
-            outputs.states, outputs.scores, outputs.values, outputs.kinds, prepared.texts.names
-        )
-        data, offsets = pack_all(plan.layout, grid, plan.as_of.day)
-        batch = ResultBatch(facts.customer_ids, plan.as_of.day, plan.layout, data, offsets)
-        return Evaluation(batch, problems)
+        names = prepared.texts.names
+        return Grid(outputs.states, outputs.scores, outputs.values, outputs.kinds, names)
 
     def _explain(
         self,

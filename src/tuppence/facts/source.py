@@ -1,8 +1,9 @@
 """The port through which facts come."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Schema
 
@@ -43,3 +44,35 @@ class FactSource(Protocol):
             UserError: There is no such customer.
         """
         ...
+
+
+class LoadedFacts:
+    """Facts that are in memory. Implements the port FactSource.
+
+    Args:
+        schema: Of the facts.
+        digest: Names their content.
+        batches: The partitions by name, in order.
+    """
+
+    def __init__(self, schema: Schema, digest: str, batches: Mapping[str, FactBatch]) -> None:
+        self.schema = schema
+        self.digest = digest
+        self._batches = batches
+
+    def partitions(self) -> Sequence[tuple[str, int]]:
+        """The names of the partitions and how many customers each holds."""
+        return [(name, len(batch)) for name, batch in self._batches.items()]
+
+    def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:  # noqa: ARG002
+        """The facts of one partition; all that there are."""
+        return self._batches[partition]
+
+    def find(self, customer_id: str) -> FactBatch:
+        """The facts of one customer."""
+        for batch in self._batches.values():
+            if customer_id in batch.customer_ids:
+                index = batch.customer_ids.index(customer_id)
+                return batch.slice(index, index + 1)
+        message = f"there is no customer {customer_id}"
+        raise UserError("facts.unknown-customer", message, "see the customers of the facts")

@@ -148,7 +148,7 @@ class Draft:
         return f"{steps:,} steps, each once a rule"
 
     def share(self) -> str:
-        """Collect what steps need from outside of the program: the same thing once for all rules."""
+        """Collect what steps need from outside of the program: the same once for all rules."""
         uses = 0
         for one in self.lowered:
             for step in one.code.steps:

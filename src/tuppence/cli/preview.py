@@ -1,0 +1,60 @@
+"""How `tuppence rules preview` draws what a rule would do."""
+
+from rich.table import Table
+from rich.text import Text
+
+from tuppence.cli.output import console, table
+from tuppence.engine.preview import Preview
+from tuppence.feel.values import Date
+from tuppence.rules.rule import Rule
+
+WIDTH = 50
+MOST_OVERLAPS = 8
+
+
+def draw(found: Preview, rule: Rule, as_of: Date) -> None:
+    """Print a preview."""
+    out = console()
+    out.print(f"[bold]{rule.id}[/] as of {as_of}: {rule.title}", highlight=False)
+    if not found.columns:
+        out.print("It does not fit columns: tuppence plan says why, and that it will be slow.")
+    others = found.customers - found.qualified - found.unknown
+    rows = [("qualify", found.qualified), ("do not", others), ("unknown", found.unknown)]
+    out.print(_bars([(name, count, _share(count, found.customers)) for name, count in rows]))
+    if found.qualified:
+        out.print("Scores of those who qualify:")
+        scores = [
+            (f"{low * 10}\u2013{low * 10 + 10}", count, _share(count, found.qualified))
+            for low, count in enumerate(found.scores)
+        ]
+        if found.without_score:
+            missing = (found.without_score, _share(found.without_score, found.qualified))
+            scores.append(("none", *missing))
+        out.print(_bars(scores))
+    shared = [o for o in found.overlaps if o.both][:MOST_OVERLAPS]
+    if shared:
+        out.print("Who qualifies for it qualifies also for:")
+        lines = [
+            (o.rule_id, f"{o.both:,}", _share(o.both, found.qualified), _share(o.both, o.other))
+            for o in shared
+        ]
+        columns = ("rule", "customers", "of this rule's", "of that rule's")
+        out.print(table(columns, lines, columns[1:]))
+    if found.examples:
+        out.print(f"Among them: {', '.join(found.examples)}", highlight=False)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "\u2013"
+
+
+def _bars(rows: list[tuple[str, int, str]]) -> Table:
+    most = max((count for _, count, _ in rows), default=0) or 1
+    made = Table(box=None, show_header=False, pad_edge=False)
+    for side in ("left", "right", "right", "left"):
+        made.add_column(justify="right" if side == "right" else "left")
+    for name, count, share in rows:
+        length = round(8 * WIDTH * count / most)
+        bar = "\u2588" * (length // 8) + ("" if not length % 8 else chr(0x2590 - length % 8))
+        made.add_row(name, f"{count:,}", share, Text(bar, "cyan"))
+    return made

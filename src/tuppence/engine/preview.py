@@ -1,0 +1,146 @@
+"""What a rule would do, before it is published: whom it finds, and beside which other rules."""
+
+import concurrent.futures
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Engine
+from tuppence.facts.source import FactSource
+from tuppence.feel.values import Date
+from tuppence.plan.plan import make_plan
+from tuppence.results.packed import QUALIFIED, UNKNOWN
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+
+BINS: Final = 10
+EXAMPLES: Final = 10
+HIGHEST_SCORE: Final = 1_000_000
+"""The highest score, in ten-thousandths."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How often another rule qualifies together with the one that is looked at.
+
+    Attributes:
+        rule_id: Of the other rule.
+        both: Customers who qualify for both.
+        other: Customers who qualify for the other.
+    """
+
+    rule_id: str
+    both: int
+    other: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rule would do.
+
+    Attributes:
+        customers: How many were looked at.
+        qualified: How many qualify.
+        unknown: For how many it cannot be told.
+        scores: How many qualify with a score below 10, below 20, and so on to 100.
+        without_score: How many qualify, and their score is null.
+        overlaps: With each live rule.
+        examples: Customers who qualify, spread over all of them.
+        columns: Whether the rule is evaluated in columns.
+    """
+
+    customers: int
+    qualified: int
+    unknown: int
+    scores: tuple[int, ...]
+    without_score: int
+    overlaps: tuple[Overlap, ...]
+    examples: tuple[str, ...]
+    columns: bool
+
+
+class _Part(NamedTuple):
+    customer_ids: tuple[str, ...]
+    states: Array
+    scores: Array
+
+
+class Previewer:
+    """Previews rules over the same facts; what the live rules say is worked out once.
+
+    Args:
+        facts: Of all customers.
+        live: The rules that are published; None where there are none.
+        as_of: The date that rules take for today.
+        threads: How many partitions are looked at together.
+    """
+
+    def __init__(
+        self, facts: FactSource, live: Ruleset | None, as_of: Date, threads: int = 1
+    ) -> None:
+        self._facts = facts
+        self._as_of = as_of
+        self._threads = threads
+        parts = [] if live is None else self._evaluated(live)[0]
+        self._live = {
+            checked.rule.id: [part.states[rule] == QUALIFIED for part in parts]
+            for rule, checked in enumerate(live.rules if live else ())
+        }
+
+    def preview(self, checked: CheckedRule) -> Preview:
+        """What a rule would do."""
+        parts, in_columns = self._evaluated(make_ruleset([checked]))
+        qualified = [part.states[0] == QUALIFIED for part in parts]
+        found = np.concatenate(
+            [part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True)]
+        )
+        bins = np.minimum(found[found >= 0] // (HIGHEST_SCORE // BINS), BINS - 1)
+        ids = [
+            part.customer_ids[i]
+            for part, passing in zip(parts, qualified, strict=True)
+            for i in _spread(np.flatnonzero(passing), EXAMPLES)
+        ]
+        overlaps = [
+            Overlap(
+                rule_id,
+                sum(int((a & b).sum()) for a, b in zip(qualified, others, strict=True)),
+                sum(int(other.sum()) for other in others),
+            )
+            for rule_id, others in self._live.items()
+            if rule_id != checked.rule.id
+        ]
+        return Preview(
+            sum(len(part.customer_ids) for part in parts),
+            len(found),
+            sum(int((part.states[0] == UNKNOWN).sum()) for part in parts),
+            tuple(np.bincount(bins, minlength=BINS).tolist()),
+            int((found < 0).sum()),
+            tuple(sorted(overlaps, key=lambda o: (-o.both, o.rule_id))),
+            tuple(_spread(ids, EXAMPLES)),
+            in_columns,
+        )
+
+    def _evaluated(self, ruleset: Ruleset) -> tuple[list[_Part], bool]:
+        """What the rules say, partition by partition, and whether all are in columns."""
+        engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema), Loops())
+        fields = engine.plan.transaction_fields
+
+        def evaluated(partition: str) -> _Part:
+            batch = self._facts.read(partition, fields)
+            grid = engine.grid(batch)
+            return _Part(batch.customer_ids, grid.states, grid.scores)
+
+        with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
+            parts = list(pool.map(evaluated, [name for name, _ in self._facts.partitions()]))
+        return parts, fields is not None
+
+
+def _spread(items: Any, count: int) -> list[Any]:
+    """Up to so many of the items, evenly from beginning to end."""
+    places = np.unique(np.linspace(0, max(len(items) - 1, 0), min(count, len(items))).astype(int))
+    return [items[place] for place in places.tolist()]
