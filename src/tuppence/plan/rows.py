@@ -118,6 +118,9 @@ class RowPlanner:
                 return self.now.date
             case syntax.Name() | syntax.Filter() | syntax.For() | syntax.Quantified():
                 return UNKNOWN
+        parts = node.arguments if isinstance(node, syntax.Call) else syntax.children(node)
+        if any(self.constant(part, scope) is UNKNOWN for part in parts):
+            return UNKNOWN
         closing = Closing(self.model.attributes)
         try:
             closed = closing.close(node, scope)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tuppence.feel import Span, syntax
 from tuppence.feel.library import BUILTINS
@@ -72,7 +72,7 @@ def row_scope(collection: Collection, name: str, around: Scope) -> Scope:
 
 def resolved(node: syntax.Node, scope: Scope) -> tuple[syntax.Node, Scope]:
     """The expression that a chain of names, functions and contexts comes down to."""
-    while True:
+    while isinstance(node, _RESOLVABLE):
         match node:
             case syntax.Name(name=name):
                 found = scope.find(name)
@@ -92,9 +92,11 @@ def resolved(node: syntax.Node, scope: Scope) -> tuple[syntax.Node, Scope]:
                     scope = Scope({entry: Bound(value, scope)}, scope)
                 node = syntax.Name(node.span, name)
             case _:
-                return node, scope
+                break
+    return node, scope
 
 
+_RESOLVABLE: Final = (syntax.Name, syntax.Call, syntax.Path)
 Reference = tuple[str, ...]
 """`("row", field)`, or the path of one of the model's attributes."""
 

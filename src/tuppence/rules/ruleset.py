@@ -45,8 +45,14 @@ def make_ruleset(rules: Iterable[CheckedRule]) -> Ruleset:
     return Ruleset(digest, content, tuple(ordered))
 
 
-def read_ruleset(content: bytes, schema: Schema) -> Ruleset:
+def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -> Ruleset:
     """The ruleset of canonical bytes, checked against a schema once more.
+
+    Args:
+        content: The bytes.
+        schema: Of the facts.
+        known: Another ruleset that was checked against this schema: rules that are in it, too, are
+            not checked again.
 
     Raises:
         UserError: They are damaged, or a rule does not fit the schema.
@@ -56,8 +62,13 @@ def read_ruleset(content: bytes, schema: Schema) -> Ruleset:
     except msgspec.DecodeError as error:
         raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
     definitions = load_definitions()
+    before = {one.rule.id: one for one in known.rules} if known else {}
     checked: list[CheckedRule] = []
     for rule in canonical.rules:
+        same = before.get(rule.id)
+        if same is not None and msgspec.structs.replace(same.rule, tests=[]) == rule:
+            checked.append(same)
+            continue
         result, findings = check_rule(rule, schema, definitions)
         for finding in findings:
             if not finding.diagnostic.warning:
