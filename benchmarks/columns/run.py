@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -29,11 +31,14 @@ FIRST_DAY, NEXT_DAY = "2026-06-29", "2026-06-30"
 sys.path.insert(0, str(HERE))
 import rules as made  # noqa: E402 - the scripts of this folder are no package
 
+ONE_BY_ONE = ("polars", "duckdb", "python", "zen", "cel", "rule_engine")
 TEN = {
     "bills": 'count(payments[category = "energy" and booking date > today() - @"P365D"]) >= 3',
-    "spent": 'sum(payments[category = "groceries" and booking date > today() - @"P30D"].amount) > 100',
+    "spent": 'sum(payments[category = "groceries" and booking date > today() - @"P30D"].amount)'
+    " > 100",
     "largest": 'max(payments[booking date > today() - @"P90D"].amount) > 200',
-    "small": 'count(payments[type = "card" and amount < 10 and booking date > today() - @"P7D"]) >= 2',
+    "small": 'count(payments[type = "card" and amount < 10 and booking date > today() - @"P7D"])'
+    " >= 2",
     "rise": 'sum(payments[category = "eating out" and booking date > today() - @"P30D"].amount)'
     ' > 1.25 * sum(payments[category = "eating out" and booking date > today() - @"P120D"].amount)'
     " / 4",
@@ -275,7 +280,7 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
     frames = []
     for name in names:
         batch = facts.read(name)
-        columns = {n: c for n, c in batch.transactions.columns.items()}
+        columns = batch.transactions.columns
         texts = {
             n: pl.Series([*columns[n].dictionary], dtype=pl.String).gather(columns[n].values)
             for n in ("category", "merchant", "type")
@@ -292,40 +297,69 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
         ).with_columns(amount=-pl.col("amount")).drop("own")  # fmt: skip
         frames.append(frame)
     pl.concat(frames).write_parquet(path)
-    engine, pool = Engine(plan, Loops()), concurrent.futures.ThreadPoolExecutor(THREADS)
+    pool = concurrent.futures.ThreadPoolExecutor(THREADS)
 
-    def ours() -> Any:
+    def ours(plan: Any) -> Any:
+        engine = Engine(plan, Loops())
+
         def work(name: str) -> Any:
             return engine.grid(facts.read(name, plan.transaction_fields)).states
 
         return list(pool.map(work, names))
 
-    states = [state for state in ours()]
-    ids = [checked.rule.id for checked in plan.ruleset.rules]
+    texts_of = {rule.id: rule.when for rule in made.rules(60) if "receipts[" not in rule.when}
+    (BUILD / "conditions.json").write_text(json.dumps(texts_of), "utf-8")
+    plans = {
+        "ten": plan,
+        "many": make_plan(
+            make_ruleset(
+                check_rule(msgspec.structs.replace(r, minimum_history_days=0), facts.schema,
+                           definitions)[0]
+                for r in made.rules(60) if r.id in texts_of
+            ),
+            date, facts.schema,
+        ),
+    }  # fmt: skip
+    engines = {
+        **{name: [name, str(path), str(seconds)] for name in ONE_BY_ONE},
+        "polars, many rules": ["polars-many", str(path), str(BUILD / "conditions.json")],
+    }
     python = BUILD / "venv/bin/python"
     rounds: dict[str, list[dict[str, Any]]] = {}
-    own: list[float] = []
+    own: dict[str, list[float]] = {"ten": [], "many": []}
+    states = {name: ours(one) for name, one in plans.items()}
     for number in range(ROUNDS):
-        began = time.perf_counter()
-        ours()
-        own.append(time.perf_counter() - began)
-        for name in ("polars", "duckdb", "python", "zen", "cel", "rule_engine"):
-            arguments = [str(HERE / "same.py"), name, str(path), str(seconds)]
-            done = subprocess.run([str(python), *arguments], capture_output=True, check=True)  # noqa: S603
+        for name, one in plans.items():
+            began = time.perf_counter()
+            ours(one)
+            own[name].append(time.perf_counter() - began)
+        for name, arguments in engines.items():
+            done = subprocess.run(  # noqa: S603
+                [str(python), str(HERE / "same.py"), *arguments], capture_output=True, check=True
+            )
             rounds.setdefault(name, []).append(json.loads(done.stdout))
         say(f"  other engines, round {number + 1}")
-    total = sum(state.shape[1] for state in states)
-    ours_rate = 10 * total / statistics.median(own)
-    rows = [{"engine": "ours", "rules": 10, "customers": total, "rate": ours_rate, "agree": 10}]
-    for name, found in rounds.items():
-        first = found[0]
-        rate = statistics.median(len(f["counts"]) * f["customers"] / f["seconds"] for f in found)
-        agree = sum(
-            _qualified(states, ids.index(rule), first["customers"]) == count
-            for rule, count in first["counts"].items()
-        )
-        rows.append({"engine": name, "rules": len(first["counts"]), "customers": first["customers"],
-                     "rate": rate, "agree": agree})  # fmt: skip
+    rows = []
+    for which, one in plans.items():
+        ids = [checked.rule.id for checked in one.ruleset.rules]
+        total = sum(state.shape[1] for state in states[which])
+        best = len(ids) * total / statistics.median(own[which])
+        rows.append({"engine": "ours", "rules": len(ids), "customers": total, "rate": best,
+                     "agree": len(ids), "ratio": 1.0})  # fmt: skip
+        for name, found in rounds.items():
+            if ("many" in name) != (which == "many"):
+                continue
+            first = found[0]
+            rate = statistics.median(
+                len(f["counts"]) * f["customers"] / f["seconds"] for f in found
+            )
+            agree = sum(
+                _qualified(states[which], ids.index(rule), first["customers"]) == count
+                for rule, count in first["counts"].items()
+            )
+            rows.append({"engine": name.partition(",")[0], "rules": len(first["counts"]),
+                         "customers": first["customers"], "rate": rate, "agree": agree,
+                         "ratio": best / rate})  # fmt: skip
     return rows
 
 
@@ -379,34 +413,34 @@ def report(found: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| `tuppence run`, first run, from the fact store to results on disk | {run['first']:.1f} s |",
+        f"| `tuppence run`, first run, from facts to results on disk | {run['first']:.1f} s |",
         f"| `tuppence run`, the next day | {run['next']:.1f} s |",
         f"| its peak memory | {run['peak'] / 2**30:.2f} GiB |",
         f"| results on disk | {run['size'] / 1e6:,.0f} MB |",
         f"| kernel, 60 rules | {sixty['rate'] / 1e6:.1f} M evaluations/s |",
         f"| kernel, 500 rules | {many['rate'] / 1e6:.1f} M evaluations/s |",
-        f"| kernel, 60 rules, beside a loop that touches every column it reads once | {ratio:.1f} × |",
+        f"| kernel, 60 rules, beside a loop that only touches every column | {ratio:.1f} × |",
         f"| pairs left to the reference, 60 rules | {100 * sixty['unsure']:.4f} % |",
         f"| pairs left to the reference, 500 rules | {100 * many['unsure']:.4f} % |",
         f"| one customer, 60 rules, facts in columns | {1e6 * kernel['one customer']:.0f} µs |",
-        f"| 500 rules read, checked and planned, none seen before | {1000 * found['ready']['new']:.0f} ms |",
-        f"| the same, all seen before | {1000 * found['ready']['known']:.0f} ms |",
+        f"| 500 rules read, checked, planned | {1000 * found['ready']['new']:.0f} ms |",
+        f"| the same, ten of them new | {1000 * found['ready']['known']:.0f} ms |",
         f"| preview of one rule, facts in memory | {found['preview']['memory']:.2f} s |",
         f"| preview of one rule, from the store | {found['preview']['store']:.2f} s |",
         "",
         "## Beside others",
         "",
-        "Ten rules over the payments of some customers, from a file to counts (`same.py`). Ours,",
+        "Ten rules over the payments of some customers, from files to counts (`same.py`), and then",
+        "those of the 60 that speak of payments only. Ours works out scores and values, too. Ours,",
         "Polars and DuckDB use all cores, the others one; those are given their facts as lists of",
         "dicts, which is not counted. Agree: rules that qualify as many customers as ours.",
         "",
         "| engine | rules | agree | customers | evaluations/s | ours is faster by |",
         "|---|---|---|---|---|---|",
     ]
-    best = found["others"][0]["rate"]
     lines += [
         f"| {o['engine']} | {o['rules']} | {o['agree']} | {o['customers']:,} | {o['rate']:,.0f} "
-        f"| {best / o['rate']:,.1f} × |"
+        f"| {o['ratio']:,.1f} × |"
         for o in found["others"]
     ]
     lines += ["", "## How it scales", "", "![seconds by size](columns/scaling.svg)", ""]

@@ -1,13 +1,18 @@
 """Ten rules over payments in the words of each engine, for all customers of a file.
 
 python same.py ENGINE FILE SECONDS
+python same.py polars-many FILE RULES
+
+The latter takes the conditions of more rules, as FEEL by name in a JSON file.
 
 The file is Parquet: customer, day, amount, category, merchant, type; own transfers are left out and
 amounts are positive. Prints as JSON how many customers qualify by rule, for how many customers that
 was worked out, and how long it took.
 """
 
+import functools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -55,6 +60,65 @@ def polars(path: str) -> tuple[Counts, int]:
     held = lazy.group_by("customer").agg(**rules).select(pl.len().alias("n"), *(
         pl.col(name).fill_null(value=False).sum() for name in rules
     ))  # fmt: skip
+    found = held.collect(engine="streaming").row(0, named=True)
+    customers = found.pop("n")
+    return found, customers
+
+
+def _put(made: list[Any], build: Callable[[str], Any], found: re.Match[str]) -> str:
+    made.append(build(found[1]))
+    return f"X[{len(made) - 1}]"
+
+
+def polars_many(path: str, conditions: dict[str, str]) -> tuple[Counts, int]:
+    """Polars again, with the conditions of many rules of `rules.py`, put into its own words."""
+    import polars as pl
+
+    lazy = pl.scan_parquet(path)
+    last = lazy.select(pl.max("day")).collect().item()
+
+    def asked(text: str) -> Any:
+        parts = []
+        for part in text.split(" and "):
+            if found := re.fullmatch(r'(\w+) = "(.*)"', part):
+                parts.append(pl.col(found[1]) == found[2])
+            elif found := re.fullmatch(r"(\w+) in \((.*)\)", part):
+                parts.append(pl.col(found[1]).is_in(json.loads(f"[{found[2]}]")))
+            elif found := re.fullmatch(r"amount > (\d+)", part):
+                parts.append(pl.col("amount") > int(found[1]))
+            elif part == "merchant != null":
+                parts.append(pl.col("merchant").is_not_null())
+            elif found := re.fullmatch(r'booking date (<=|>) today\(\) - @"P(\d+)D"', part):
+                day = last - int(found[2])
+                parts.append(pl.col("day") <= day if found[1] == "<=" else pl.col("day") > day)
+            else:
+                raise ValueError(part)
+        return pl.all_horizontal(parts)
+
+    amount, merchant = pl.col("amount"), pl.col("merchant")
+    forms: dict[str, Callable[[Any], Any]] = {
+        r"count\(distinct values\(payments\[([^\]]*)\]\.merchant\)\)": lambda c: merchant.filter(
+            c
+        ).n_unique(),
+        r"count\(payments\[([^\]]*)\]\)": lambda c: amount.filter(c).count(),
+        r"total\(payments\[([^\]]*)\]\.amount\)": lambda c: amount.filter(c).sum(),
+        r"max\(payments\[([^\]]*)\]\.amount\)": lambda c: amount.filter(c).max(),
+        r"mean\(payments\[([^\]]*)\]\.amount\)": lambda c: amount.filter(c).mean(),
+        r"payments\[([^\]]*)\]\[-1\]\.amount": lambda c: amount.filter(c).last(),
+        r"payments\[([^\]]*)\]\[-2\]\.amount": lambda c: amount.filter(c).slice(-2, 1).first(),
+    }
+    rules = {}
+    for name, text in conditions.items():
+        made: list[Any] = []
+        plain = text
+        for form, build in forms.items():
+            put = functools.partial(_put, made, lambda text, build=build: build(asked(text)))
+            plain = re.sub(form, put, plain)
+        parts = [eval(part, {"X": made}) for part in plain.split(" and ")]  # noqa: S307 - our own
+        rules[name] = pl.all_horizontal(parts)
+    held = lazy.group_by("customer").agg(**rules).select(
+        pl.len().alias("n"), *(pl.col(name).fill_null(value=False).sum() for name in rules)
+    )  # fmt: skip
     found = held.collect(engine="streaming").row(0, named=True)
     customers = found.pop("n")
     return found, customers
@@ -171,7 +235,15 @@ def python(last: int) -> dict[str, Callable[[Any], Any]]:
 
 def main() -> None:
     """Measure one engine once."""
-    engine, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    engine, path = sys.argv[1], sys.argv[2]
+    if engine == "polars-many":
+        conditions = json.loads(Path(sys.argv[3]).read_text("utf-8"))
+        began = time.perf_counter()
+        counts, customers = polars_many(path, conditions)
+        elapsed = time.perf_counter() - began
+        json.dump({"counts": counts, "customers": customers, "seconds": elapsed}, sys.stdout)
+        return
+    seconds = float(sys.argv[3])
     whole = {"polars": polars, "duckdb": duckdb}
     if engine in whole:
         began = time.perf_counter()

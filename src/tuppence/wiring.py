@@ -1,5 +1,6 @@
 """Where adapters meet ports: what the command line works with on one machine."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,7 @@ def run_here(
         evaluator = in_process(facts, Engine(plan, Loops()))
     else:
         evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
+    gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
     with Database(store / "results.sqlite") as database:
         return run(facts, ruleset, as_of, database, database, evaluator, advance, customers)

@@ -22,7 +22,7 @@ Attributes = Annotated[
 StoreOption = Annotated[Path | None, typer.Option(help="Use the attributes of this store.")]
 
 
-def register(program: typer.Typer) -> None:
+def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after another
     """Add the group of commands."""
     app = typer.Typer(name="rules", help="Check and try out rules.", no_args_is_help=True)
 

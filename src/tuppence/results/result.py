@@ -41,7 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     since: int
 
 
-class CustomerResults(msgspec.Struct, frozen=True):
+class CustomerResults(msgspec.Struct, frozen=True, gc=False):
     """All results of one customer, in the order of their rules.
 
     Attributes:
