@@ -129,7 +129,7 @@ def test_an_explanation_tells_clauses_values_and_rows(store: Path) -> None:
         "or count(receipts) > 9",
         values={"x": "count(payments)"},
     )
-    found = explain(rules.rules[0], FactStore(store).find("ann"), AS_OF)
+    found = explain(rules.rules[0], FactStore(store).find("ann"), AS_OF, Schema())
     assert found.result == outcome(
         store, when=rules.rules[0].rule.when, values={"x": "count(payments)"}
     )[0]  # fmt: skip

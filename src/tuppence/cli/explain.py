@@ -34,11 +34,12 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        facts = open_facts(store).find(customer)
+        source = open_facts(store)
+        facts = source.find(customer)
         row, as_of = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
-        found = explain_rule(checked, facts, as_of)
+        found = explain_rule(checked, facts, as_of, source.schema)
         if format_ is Format.JSON:
             print_json(_document(customer, as_of, found))
         else:
@@ -77,6 +78,10 @@ def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation)
             out.print(f"  {name} = {feel_text(value)}", highlight=False)
     for problem in found.problems:
         out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False)
+    if found.features:
+        out.print("\n[bold]gathered[/]")
+        for text, value in found.features:
+            out.print(Text(f"  {feel_text(value)}  ").append(text, "dim"))
     for selection in found.selections:
         out.print(f"\n[bold]{len(selection.rows)}[/] in ", end="", highlight=False)
         out.print(Text(selection.text, "cyan"))
@@ -119,6 +124,7 @@ def _document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
         "score": found.result.score,
         "values": {n: feel_text(v) for n, v in found.result.values.items()},
         "clauses": [part(clause) for clause in found.clauses],
+        "features": [{"text": text, "value": feel_text(value)} for text, value in found.features],
         "selections": [
             {
                 "text": selection.text,

@@ -7,6 +7,7 @@ cannot decide, and what of a rule does not fit columns, are evaluated by the ref
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,9 +23,13 @@ from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import Kind
+from tuppence.feel.values import Date
+from tuppence.plan.code import Feature
 from tuppence.plan.code import Kind as StepKind
-from tuppence.plan.columns import FALSE_ROW, TRUE_ROW, ColumnPlan
-from tuppence.plan.instructions import FALSE, TRUE
+from tuppence.plan.columns import FALSE_ROW, TRUE_ROW, ColumnPlan, TablePlan
+from tuppence.plan.description import feature_text
+from tuppence.plan.instructions import CODE_AT, COUNTED, DIFFERENT, FALSE, TEXT_AT, TRUE
+from tuppence.plan.model import decimals_of
 from tuppence.plan.plan import Plan
 from tuppence.results.batch import ResultBatch
 from tuppence.results.packed import (
@@ -184,6 +189,10 @@ class Prepared:
             part = batch if stop - start == len(batch) else batch.slice(start, stop)
             self._parts.append(_Part(plan, part, start, digits, loops, self.texts))
 
+    def features(self, customer: int) -> list[float]:
+        """The features of one of the customers that the last run began with."""
+        return [float(value) for part in self._parts[:1] for value in part.features[:, customer]]
+
     def run(self, start: int, stop: int) -> Outputs:
         """What the program says of customers start to stop."""
         plan, many = self._plan, stop - start
@@ -199,6 +208,43 @@ class Prepared:
             if low < high:
                 part.run(low - part.start, high - part.start, outputs, low - start)
         return outputs
+
+
+def feature_values(plan: ColumnPlan, facts: FactBatch, customer: int) -> list[tuple[str, Any]]:
+    """The features of a plan in words, with their FEEL values for one customer of a batch.
+
+    Amounts are signed, as the store keeps them.
+    """
+    one = facts.slice(customer, customer + 1)
+    prepared = Prepared(plan, one, Loops(use_compiler=False))
+    prepared.run(0, 1)
+    ((_, _, digits),) = _by_digits(one)
+    described = [(table, feature) for table in plan.tables for feature in table.features]
+    values = prepared.features(0)
+    return [
+        (
+            feature_text(table, feature),
+            _feature_value(table, feature, value, digits, prepared.texts),
+        )
+        for (table, feature), value in zip(described, values, strict=True)
+        if feature.accumulator.where and not table.is_trouble(feature)
+    ]
+
+
+def _feature_value(
+    table: TablePlan, feature: Feature, value: float, digits: int, texts: Texts
+) -> Any:
+    if value != value:  # noqa: PLR0124 - NaN is null
+        return None
+    if feature.part == TEXT_AT:
+        return texts.names[int(value)]
+    if feature.part == CODE_AT:
+        is_date = table.table.fields[feature.column].kind is Kind.DATE
+        return Date(int(value)) if is_date else value == 1
+    if feature.part in {COUNTED, DIFFERENT}:
+        return Decimal(int(value))
+    field = table.table.fields[feature.column or feature.accumulator.column or table.table.main]
+    return Decimal(int(value)).scaleb(-decimals_of(field, digits))
 
 
 class _Part:

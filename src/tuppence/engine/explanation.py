@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuppence.engine.columnar import feature_values
 from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import Row, customer_context
+from tuppence.facts.schema import Schema
 from tuppence.feel import Date, Span, syntax
+from tuppence.plan.model import model_of
+from tuppence.plan.passes import column_plan
 from tuppence.plan.plan import PlannedRule
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
@@ -46,17 +50,20 @@ class Explanation:
     Attributes:
         result: The same as a run would keep.
         clauses: The sides of every `and` and `or`.
+        features: What was gathered over the rows, in words, and its value; amounts are signed.
+            Empty for a rule that does not fit columns.
         selections: Filters over collections, each once.
         problems: Why the condition or a value is null.
     """
 
     result: Result
     clauses: tuple[Part, ...]
+    features: tuple[tuple[str, Any], ...]
     selections: tuple[Selection, ...]
     problems: tuple[Problem, ...]
 
 
-def explain(checked: CheckedRule, facts: FactBatch, as_of: Date) -> Explanation:
+def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema) -> Explanation:
     """Explain a rule for the one customer of a batch."""
     text = checked.rule.when
     seen: dict[Span, Any] = {}
@@ -77,9 +84,17 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date) -> Explanation:
     return Explanation(
         result,
         clauses,
+        tuple(_features(checked, facts, as_of, schema)),
         tuple(Selection(_one_line(part), tuple(rows)) for part, rows in selections.items()),
         tuple(problems),
     )
+
+
+def _features(
+    checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema
+) -> list[tuple[str, Any]]:
+    plan = column_plan([checked], model_of(schema, as_of), as_of)
+    return feature_values(plan, facts, 0) if plan.rules[0].planned else []
 
 
 def _clauses(node: syntax.Node) -> Iterator[syntax.Node]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tuppence.feel.values import Date
 from tuppence.plan.code import Accumulator, Feature, Kind, Reading
-from tuppence.plan.literals import Literal, Relative
+from tuppence.plan.literals import Beyond, Literal, Relative
 from tuppence.plan.model import Table
 
 Array = np.ndarray[Any, Any]
@@ -107,6 +107,12 @@ class TablePlan:
     codes: tuple[str, ...]
     features: tuple[Feature, ...]
     troubles: tuple[int, ...]
+
+    def is_trouble(self, feature: Feature) -> bool:
+        """Whether a feature only counts amounts that are too large."""
+        return any(
+            isinstance(literal, Beyond) for term in feature.accumulator.where for _, literal in term
+        )
 
 
 class Constant(NamedTuple):

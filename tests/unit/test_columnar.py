@@ -1,0 +1,260 @@
+"""The columnar engine at ties, at extremes, in parts; previews; what it gathers, in words."""
+
+import random
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.building import bank, day, frame
+from tests.generative.making import Maker, facts
+from tests.generative.test_columnar import assert_same, planned
+
+from tuppence import compiled
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.compiled import Loops
+from tuppence.engine import binding
+from tuppence.engine.columnar import Engine, Prepared, feature_values
+from tuppence.engine.compute import UNSURE
+from tuppence.engine.explanation import explain
+from tuppence.engine.preview import Previewer
+from tuppence.engine.reference import evaluate
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.schema import Schema
+from tuppence.facts.source import LoadedFacts
+from tuppence.feel.values import Date
+from tuppence.plan.plan import Plan, make_plan
+from tuppence.results.result import State
+from tuppence.rules.checking import CheckedRule, check_rule
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.rule import Message, Rule
+from tuppence.rules.ruleset import make_ruleset
+
+TODAY = day("2026-06-30")
+
+
+def rule(when: str, score: str = "1", name: str = "r", **values: str) -> CheckedRule:
+    written = Rule(name, "tip", name, when, score, Message("x", "x"), values)
+    return check_rule(written, Schema(), load_definitions())[0]
+
+
+def plan_of(*rules: CheckedRule) -> Plan:
+    return make_plan(make_ruleset(rules), Date(TODAY), Schema())
+
+
+def batch(*amounts: Sequence[int], currency: str = "GBP") -> FactBatch:
+    """A customer for each list of signed amounts, a day apart, the last one today."""
+    frames: dict[str, list[Any]] = {"customers": [], "accounts": [], "transactions": []}
+    for number, of_one in enumerate(amounts):
+        name = f"c{number:02d}"
+        frames["customers"].append({"id": name, "currency": currency})
+        frames["accounts"].append({"id": name, "customer": name, "type": "current"})
+        frames["transactions"] += [
+            {"id": f"{name}-{i}", "sequence": i, "account": name, "own transfer": False,
+             "booking date": TODAY - len(of_one) + 1 + i, "amount": amount, "merchant": "M"}
+            for i, amount in enumerate(of_one)
+        ]  # fmt: skip
+    tables = {name: frame(name, rows) for name, rows in frames.items()}
+    return batch_from(ordered(coded(tables, Schema())), Schema())
+
+
+TIES = {
+    "payments[-1].amount > 1.1 * payments[-2].amount": ((-10_000, -11_000), (-10_000, -11_001)),
+    "payments[-1].amount >= 1.1 * payments[-2].amount": ((-10_000, -11_000), (-10_000, -10_999)),
+    "mean(payments.amount) > 33.33": ((-3333, -3333, -3333), (-3333, -3333, -3334)),
+    "mean(payments.amount) = 100 / 3": ((-3333, -3333, -3334), (-10_000,)),
+    "total(payments.amount) * 0.1 = 0.7": ((-700,), (-701,)),
+    "0.1 * payments[-1].amount + 0.2 * payments[-1].amount = 0.3 * payments[-1].amount": (
+        (-100,), (-33,),
+    ),
+    "sum(payments.amount) / 3 * 3 = sum(payments.amount)": ((-100,), (-300,), (-1,)),
+    "percentage(payments[1].amount, total(payments.amount)) >= 33.3": ((-333, -667), (-333, -668)),
+    "total(payments.amount) > 1.25 * total(receipts.amount)": ((), (-125, 100), (-126, 100)),
+    "median(payments.amount) = 0.15": ((-10, -20), (-15,), (-10, -21)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("when", TIES)
+def test_ties_come_out_as_decimals_do(when: str) -> None:
+    for currency in ("GBP", "JPY", "KWD"):
+        assert_same(plan_of(rule(when)), batch(*TIES[when], currency=currency))
+
+
+@pytest.mark.parametrize(
+    "score",
+    ["payments[1].amount / 8", "payments[1].amount * 0.00005", "payments[1].amount / 3 / 10000",
+     "100 - payments[1].amount / 30000", "0.00015 * count(payments)", "1 / 30000"],
+)  # fmt: skip
+def test_scores_at_the_edge_of_rounding_come_out_as_decimals_do(score: str) -> None:
+    customers = [(-amount,) for amount in (1, 3, 4, 5, 7, 12, 100, 150, 300, 5000, 10_000, 15_000)]
+    assert_same(plan_of(rule("count(payments) > 0", score, v=score)), batch(*customers))
+
+
+def test_few_pairs_are_unsure_and_they_are_the_ties() -> None:
+    made = plan_of(rule("payments[-1].amount > 1.1 * payments[-2].amount"))
+    customers = [(-10_000, -11_000 - cents) for cents in range(-50, 51)]
+    states = Prepared(made.columns, batch(*customers), Loops()).run(0, 101).states
+    assert np.flatnonzero(states[0] == UNSURE).tolist() == [50]
+
+
+def test_amounts_too_large_for_floats_are_the_references() -> None:
+    largest = 2**63 - 1
+    customers = [(-largest,), (largest, largest), (-(10**10),), (-(10**10) - 1,), (-1, largest)]
+    whens = ("sum(transactions.amount) > 5", "max(payments.amount) > 1", "count(payments) = 1")
+    made = plan_of(*(rule(when, name=f"r{n}") for n, when in enumerate(whens)))
+    facts_ = batch(*customers)
+    assert_same(made, facts_)
+    states = Prepared(made.columns, facts_, Loops()).run(0, len(customers)).states
+    assert (states[0] == UNSURE).tolist() == [True, True, False, True, True]
+
+
+def test_a_hundred_thousand_rows() -> None:
+    random_ = random.Random(1)
+    many = [random_.randrange(-10_000, 10_000) for _ in range(100_000)]
+    made = plan_of(
+        rule("sum(transactions.amount) > 0", name="a", m="median(payments.amount)"),
+        rule('count(payments[merchant = "M"]) > 5', "mean(payments.amount) / 100", name="b"),
+    )
+    facts_ = batch(many, many[:3])
+    assert_same(made, facts_)
+
+
+def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
+    heavy = " + ".join(f"count(payments[amount > {n}])" for n in range(60))
+    made = plan_of(rule(f"{heavy} > 100"))
+    limit = int(made.columns.limits[0])
+    assert limit < 10_000
+    facts_ = batch([-100] * (limit + 1), [-100] * 3)
+    assert_same(made, facts_)
+    assert Prepared(made.columns, facts_, Loops()).run(0, 2).states[0].tolist() == [UNSURE, 1]
+
+
+def test_nobody_and_nothing() -> None:
+    made = plan_of(rule("count(payments) = 0 and sum(payments.amount) = null"))
+    assert_same(made, batch(()))
+    assert len(Engine(made, Loops()).evaluate(batch()).results) == 0
+    nothing = plan_of()
+    assert_same(nothing, batch((-1,)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_memo_that_is_full_begins_anew(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding, "MEMO_SIZE", 8)
+    source = random.Random(1000 + seed)
+    assert_same(planned(source, 25), facts(source, customers=4, most_rows=80))
+
+
+def test_parts_of_a_batch_are_as_the_whole() -> None:
+    source = random.Random(7)
+    made = planned(source, 25)
+    whole = facts(source, customers=9, most_rows=30)
+    prepared = Prepared(made.columns, whole, Loops())
+    outputs = prepared.run(0, 9)
+    for start, stop in ((0, 1), (3, 7), (8, 9), (5, 5)):
+        part = prepared.run(start, stop)
+        for one, other in zip(outputs, part, strict=True):
+            assert (one[:, start:stop] == other).all()
+
+
+def test_without_a_compiler_loops_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Loops().compiles
+    monkeypatch.setattr(compiled, "HAS_COMPILER", False)
+    assert not Loops().compiles
+    source = random.Random(3)
+    made = planned(source, 5)
+    batch_ = facts(source, customers=2, most_rows=10)
+    found = Engine(made, Loops()).evaluate(batch_)
+    assert found.results.data.tobytes() == evaluate(made, batch_).results.data.tobytes()
+
+
+def test_a_plan_reads_only_the_fields_it_needs(tmp_path: Any) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    store.append(bank([{"booking date": TODAY, "amount": -500, "category": "a", "balance": 7}]))
+    made = plan_of(
+        rule('count(payments[category = "a" and account type = "current"]) = 1', name="a"),
+        rule("count(accounts[balance > 0]) = 1", name="b"),
+    )
+    fields = made.transaction_fields
+    assert fields is not None
+    assert "text" not in fields
+    part = store.read("p00000", fields)
+    assert set(part.transactions.columns) == fields
+    engine = Engine(made, Loops())
+    found = engine.evaluate(part).results.data.tobytes()
+    assert found == engine.evaluate(store.read("p00000")).results.data.tobytes()
+    assert plan_of(rule("count(payments[category = text]) = 1")).transaction_fields is None
+
+
+def test_an_explanation_names_what_was_gathered() -> None:
+    checked = rule(
+        'count(payments[merchant = "M"]) >= 2 and total(payments.amount) > 5'
+        ' and payments[-1].merchant = "M" and payments[1].booking date < today()'
+    )
+    facts_ = batch((-500, 700, -250))
+    found = explain(checked, facts_, Date(TODAY), Schema())
+    assert found.result.state is State.QUALIFIED
+    gathered = dict(found.features)
+    assert [str(gathered[text]) for text in sorted(gathered)] == [
+        "2026-06-28", "M", "2", "-7.50",
+    ]  # fmt: skip
+    traced = {part.text: part.value for clause in found.clauses for part in clause.parts}
+    (counted,) = (v for text, v in found.features if text.startswith("number of"))
+    (summed,) = (v for text, v in found.features if text.startswith("sum of"))
+    assert traced['count(payments[merchant = "M"])'] == counted
+    assert traced["total(payments.amount)"] == -summed
+    assert (
+        explain(
+            rule("count(payments[text = merchant]) = 0"), facts_, Date(TODAY), Schema()
+        ).features
+        == ()
+    )
+
+
+def test_what_is_gathered_is_what_the_interpreter_finds() -> None:
+    made = plan_of(
+        rule("median(payments.amount) > 0 and max(receipts.booking date) < today()", name="a"),
+        rule(
+            "transactions[1].own transfer or count(distinct values(payments.amount)) > 1", name="b"
+        ),
+    )
+    found = {
+        text.partition(" of transactions")[0]: v
+        for text, v in feature_values(made.columns, batch((-100, 300, -200)), 0)
+    }
+    assert found["twice the median amount"] == Decimal("3.00")
+    assert found["number of different amount"] == 2
+
+
+def test_a_preview_counts_as_a_run_would() -> None:
+    batches = {f"p{n}": batch(*[(-100 * (i + n),) * 2 for i in range(30)]) for n in range(3)}
+    source = LoadedFacts(Schema(), "digest", batches)
+    checked = rule("total(payments.amount) > 20", "total(payments.amount)", name="new")
+    live = make_ruleset([rule("total(payments.amount) > 50", name="other"),
+                         rule("customer.birth year > 1990", name="unknown"),
+                         rule("count(payments[merchant = text]) = 0", name="slow")])  # fmt: skip
+    found = Previewer(source, live, Date(TODAY), threads=2).preview(checked)
+    totals = [Decimal(2 * (i + n)) for n in range(3) for i in range(30)]
+    qualified = [total for total in totals if total > 20]
+    assert (found.customers, found.qualified, found.unknown) == (90, len(qualified), 0)
+    assert sum(found.scores) == len(qualified)
+    assert found.scores[2] == sum(20 <= total < 30 for total in qualified)
+    assert {o.rule_id: o.both for o in found.overlaps} == {
+        "other": sum(total > 50 for total in totals), "slow": len(qualified), "unknown": 0,
+    }  # fmt: skip
+    assert len(found.examples) == 10
+    assert found.columns
+    nobody = Previewer(source, None, Date(TODAY)).preview(
+        rule("count(payments[merchant = text]) > 5")
+    )
+    assert (nobody.qualified, nobody.examples, nobody.columns) == (0, (), False)
+    assert source.find("c03").customer_ids == ("c03",)
+
+
+def test_rules_are_made_of_every_kind() -> None:
+    """The generator's rules reach all that the planner knows."""
+    source = random.Random(11)
+    texts = [str(Maker(source).rule("a")) for _ in range(400)]
+    for word in ("median", "largest", "some t in", "distinct", "[-2]", "between", "weekday"):
+        assert any(word in text for text in texts), word

@@ -1,0 +1,167 @@
+"""Plans: filters as literals, what is shared, what does not fit, and all of it in words."""
+
+from decimal import Decimal
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+from tests.building import day
+
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.plan.columns import ColumnPlan
+from tuppence.plan.description import cost, feature_text
+from tuppence.plan.literals import OneOf, Ordered, both, either
+from tuppence.plan.model import model_of
+from tuppence.plan.passes import PASSES, column_plan
+from tuppence.rules.checking import check_rule
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.rule import Message, Rule
+
+AS_OF = Date(day("2026-06-30"))
+CENT = Decimal("0.01")
+
+bounds = st.none() | st.integers(-4, 4).map(lambda n: n * CENT)
+intervals = st.tuples(bounds, st.booleans(), bounds, st.booleans())
+
+
+def lets(literal: Ordered, value: int | None) -> bool:
+    """Whether an amount in pennies passes."""
+    if value is None:
+        return literal.null
+    return any(
+        (low is None or low <= value) and (high is None or value <= high)
+        for low, high in literal.whole(2)
+    )
+
+
+def ordered(interval: Any, null: bool) -> Ordered:
+    everything = Ordered(((None, False, None, False),), null=null)
+    met = everything.meet(Ordered((interval,), null=null))
+    assert isinstance(met, Ordered)
+    return met
+
+
+literals = st.builds(ordered, intervals, st.booleans())
+
+
+@given(literals, literals)
+def test_literals_are_sets_of_values(left: Ordered, right: Ordered) -> None:
+    met, rest = left.meet(right), left.complement()
+    assert isinstance(met, Ordered)
+    for value in [None, *range(-7, 8)]:
+        assert lets(met, value) == (lets(left, value) and lets(right, value))
+        assert lets(rest, value) != lets(left, value)
+        assert lets(rest.complement(), value) == lets(left, value)
+        assert lets(left.negated(), None if value is None else -value) == lets(left, value)
+
+
+texts = st.sampled_from(["a", "b", "c", None])
+one_of = st.builds(OneOf, st.frozensets(texts), st.booleans())
+
+
+@given(one_of, one_of, texts)
+def test_texts_are_among_some_or_not(left: OneOf, right: OneOf, value: str | None) -> None:
+    met = left.meet(right)
+    assert isinstance(met, OneOf)
+    assert met.holds(value) == (left.holds(value) and right.holds(value))
+    assert left.complement().holds(value) is not left.holds(value)
+    if met.impossible:
+        assert not met.holds(value)
+
+
+def test_filters_do_not_grow_without_end() -> None:
+    many = frozenset({frozenset({(f"f{n}", OneOf(frozenset({"x"})))}) for n in range(10)})
+    with pytest.raises(OverflowError):
+        both(many, frozenset({frozenset({(f"g{n}", OneOf(frozenset({"x"})))}) for n in range(7)}))
+    with pytest.raises(OverflowError):
+        either(many, frozenset({frozenset({(f"g{n}", OneOf(frozenset()))}) for n in range(60)}))
+
+
+def plan(*whens: str, values: str = "1") -> ColumnPlan:
+    rules = [
+        Rule(f"r{n}", "tip", "A", when, "1", Message("x", "x"), {"v": values})
+        for n, when in enumerate(whens)
+    ]
+    checked = [check_rule(rule, Schema(), load_definitions())[0] for rule in rules]
+    return column_plan(checked, model_of(Schema(), AS_OF), AS_OF)
+
+
+def test_rules_share_what_they_gather() -> None:
+    energy = 'payments[category = "energy" and booking date > today() - @"P30D"]'
+    same = 'payments[booking date > today() - @"P30D"][category in ("energy")]'
+    made = plan(
+        f"count({energy}) > 2 and total({energy}.amount) > 100",
+        f"mean({same}.amount) > 10",
+        f"min({energy}.amount) > 1",
+    )
+    (table,) = made.tables
+    plain, least, trouble = table.accumulators
+    assert (plain.operation, least.operation) == (0, 5), "of payments the least is the greatest"
+    assert trouble.where != plain.where
+    assert [rule.features for rule in made.rules] == [(0, 1), (0, 1), (0, 2)]
+    assert cost(made, made.rules[0]) < cost(made, made.rules[1]) * 3
+
+
+@pytest.mark.parametrize(
+    ("when", "reason", "part"),
+    [
+        (
+            "count(payments[category = merchant]) > 1",
+            "a filter's condition puts together more than one field",
+            "category = merchant",
+        ),
+        ("payments[1] = null or count(payments[amount > mean(payments.amount)]) > 1", "", ""),
+        ('string(count(payments)) = "1"', "the function string is not for columns", ""),
+        (
+            "sum(for p in payments return p.amount * p.amount) > 1",
+            "what it takes of each row is no plain sum of one field",
+            "p.amount * p.amount",
+        ),
+        ("some p in payments, q in receipts satisfies p.amount = q.amount", "several lists", ""),
+        ("count(payments[-9]) > 1", "", ""),
+    ],
+)
+def test_what_does_not_fit_is_named(when: str, reason: str, part: str) -> None:
+    (rule,) = plan(when).rules
+    assert not rule.planned
+    (refusal,) = rule.refusals
+    assert reason in refusal.reason
+    assert part in when[slice(*refusal.span)]
+    assert cost(plan(when), rule) > 100
+
+
+def test_only_a_value_may_not_fit() -> None:
+    (rule,) = plan("count(payments) > 1", values="payments[1]").rules
+    assert rule.planned
+    assert not rule.whole
+    assert [refusal.place for refusal in rule.refusals] == ["v"]
+
+
+def test_features_are_told_in_words() -> None:
+    made = plan(
+        'payments[-2].amount > 10 and largest(receipts[merchant != null]).text = "x"',
+        'count(distinct values(payments[amount between 5 and 10 or text = "x"].merchant)) > 1',
+        "median(transactions[country != customer.country"
+        ' and not(category in ("a", "b"))].amount) > 1',
+        'count(accounts[balance >= 0]) > 1 and min(accounts[contains(name, "x")].balance) > 1',
+    )  # fmt: skip
+    told = "\n".join(feature_text(t, feature) for t in made.tables for feature in t.features)
+    for text in (
+        "amount of the last, 2 from there, transactions where amount < 0",
+        "text of greatest amount of the transactions where 0 < amount",
+        "merchant is not null",
+        "number of different merchant of transactions where (-10 <= amount <= -5 and",
+        "twice the median amount of transactions",
+        "country is not customer.country",
+        'category not in "a", "b"',
+        "number of accounts where 0 <= balance",
+        "a condition on name is true",
+        "booking date <= 2026-06-30",
+    ):
+        assert text in told, told
+
+
+def test_the_passes_say_what_they_came_to() -> None:
+    assert [step.__name__ for step in PASSES] == ["lower", "share", "lay_out", "emit"]
