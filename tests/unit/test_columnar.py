@@ -48,7 +48,7 @@ def batch(*amounts: Sequence[int], currency: str = "GBP") -> FactBatch:
     """A customer for each list of signed amounts, a day apart, the last one today."""
     frames: dict[str, list[Any]] = {"customers": [], "accounts": [], "transactions": []}
     for number, of_one in enumerate(amounts):
-        name = f"c{number:02d}"
+        name = f"c{number:03d}"
         frames["customers"].append({"id": name, "currency": currency})
         frames["accounts"].append({"id": name, "customer": name, "type": "current"})
         frames["transactions"] += [
@@ -123,7 +123,7 @@ def test_a_hundred_thousand_rows() -> None:
 
 def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
     heavy = " + ".join(f"count(payments[amount > {n}])" for n in range(60))
-    made = plan_of(rule(f"{heavy} > 100"))
+    made = plan_of(rule(f"{heavy} >= 3"))
     limit = int(made.columns.limits[0])
     assert limit < 10_000
     facts_ = batch([-100] * (limit + 1), [-100] * 3)
@@ -223,7 +223,7 @@ def test_what_is_gathered_is_what_the_interpreter_finds() -> None:
         text.partition(" of transactions")[0]: v
         for text, v in feature_values(made.columns, batch((-100, 300, -200)), 0)
     }
-    assert found["twice the median amount"] == Decimal("3.00")
+    assert found["twice the median amount"] == Decimal("-3.00")
     assert found["number of different amount"] == 2
 
 
@@ -249,7 +249,7 @@ def test_a_preview_counts_as_a_run_would() -> None:
         rule("count(payments[merchant = text]) > 5")
     )
     assert (nobody.qualified, nobody.examples, nobody.columns) == (0, (), False)
-    assert source.find("c03").customer_ids == ("c03",)
+    assert source.find("c003").customer_ids == ("c003",)
 
 
 def test_rules_are_made_of_every_kind() -> None:

@@ -52,6 +52,14 @@ class _Lowered(NamedTuple):
     values: tuple[Value, ...]
     refusals: tuple[Refusal, ...]
 
+    @property
+    def kept(self) -> list[Value]:
+        """The values that are put out, and what decides about them."""
+        wanted = [self.when, self.history]
+        if not self.refusals:
+            wanted += [self.score, *self.values]
+        return [value for value in wanted if value is not None]
+
 
 def _lower(checked: CheckedRule, planner: RowPlanner) -> _Lowered:
     code = Code()
@@ -151,7 +159,8 @@ class Draft:
         """Collect what steps need from outside of the program: the same once for all rules."""
         uses = 0
         for one in self.lowered:
-            for step in one.code.steps:
+            for index in sorted(_needed(one.code, one.kept)):
+                step = one.code.steps[index]
                 uses += step.operation is Source.FEATURE
                 self.note(step)
         readings = len(self.readings) + len(self.conditions)
@@ -187,9 +196,8 @@ class Draft:
             if one.when is not None:
                 self.emit_rule(index, one, self.outputs[-1])
             self.outputs.append(self.outputs[-1] + len(one.checked.rule.values))
-            used = {
-                self.features[s.detail] for s in one.code.steps if s.operation is Source.FEATURE
-            }
+            steps = (one.code.steps[index] for index in _needed(one.code, one.kept))
+            used = {self.features[s.detail] for s in steps if s.operation is Source.FEATURE}
             kinds = () if one.refusals else tuple(value.kind for value in one.values)
             self.planned.append(
                 ColumnRule(
@@ -249,8 +257,7 @@ class Draft:
                     value.kind, do.EXACT
                 )
                 outputs.append((operation, value, place))
-        kept = [one.when, *([one.history] if one.history else []), *(v for _, v, _ in outputs)]
-        registers = self.steps(code, kept)
+        registers = self.steps(code, one.kept)
         history = registers[one.history.step] if one.history else FALSE_ROW
         self.code.append((do.STATE, index, registers[one.when.step], history, 0))
         for operation, value, place in outputs:
@@ -259,10 +266,7 @@ class Draft:
 
     def steps(self, code: Code, kept: Sequence[Value]) -> dict[int, int]:
         """Emit what the kept values need; gives the register of each step."""
-        needed = {value.step for value in kept}
-        for index in range(len(code.steps) - 1, -1, -1):
-            if index in needed:
-                needed.update(code.steps[index].arguments)
+        needed = _needed(code, kept)
         last: dict[int, int] = {}
         for index in sorted(needed):
             for argument in code.steps[index].arguments:
@@ -326,6 +330,15 @@ class Draft:
                 return self.first_constant + self.constants[_constant(step)]
         bits: int = step.detail
         return {0: NOTHING, do.TRUE: TRUE_ROW}.get(bits, FALSE_ROW)
+
+
+def _needed(code: Code, kept: Sequence[Value]) -> set[int]:
+    """The steps that the kept values come from."""
+    needed = {value.step for value in kept}
+    for index in range(len(code.steps) - 1, -1, -1):
+        if index in needed:
+            needed.update(code.steps[index].arguments)
+    return needed
 
 
 def _constant(step: Step) -> Constant:

@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from tuppence.facts.schema import Schema
+from tuppence.facts.schema import TRANSACTIONS, Schema
 from tuppence.feel import Expression, compile_expression
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
@@ -92,7 +92,7 @@ class Plan:
                 needed.update(table.numbers, table.codes)
             elif "balance" in table.numbers:
                 needed.add("balance")
-        return frozenset(needed)
+        return frozenset(f.name for f in TRANSACTIONS if f.name in needed and not f.derived)
 
 
 def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema) -> Plan:
