@@ -205,6 +205,7 @@ def _bind_table(
         pool=room(pool),
         used=room(2),
         row_keys=room(longest),
+        entries=room(longest),
         touched=room(longest),
         entry_counts=room(pool),
         entry_sums=room(pool),

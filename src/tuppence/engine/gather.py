@@ -107,6 +107,7 @@ class Memo(NamedTuple):
         pool: The entries.
         used: How much of the pool is taken, and how many keys there are.
         row_keys: Room for the rows of one customer.
+        entries: Room for the entries of their keys.
         touched: The entries that a customer's rows have met.
         entry_counts: By entry, how many of the customer's rows met it.
         entry_sums: By entry, the sum of their main number.
@@ -121,6 +122,7 @@ class Memo(NamedTuple):
     pool: Any
     used: Any
     row_keys: Any
+    entries: Any
     touched: Any
     entry_counts: Any
     entry_sums: Any
@@ -154,8 +156,8 @@ def gather(
     """
     coded, places, ordered, cuts = classes.coded, classes.places, classes.ordered, classes.cuts
     beside, own = classes.beside, classes.own
-    keys, found, pool, used = memo.keys, memo.found, memo.pool, memo.used
-    row_keys, touched = memo.row_keys, memo.touched
+    keys, found, pool = memo.keys, memo.found, memo.pool
+    row_keys, entries, touched = memo.row_keys, memo.entries, memo.touched
     entry_counts, entry_sums = memo.entry_counts, memo.entry_sums
     counts, sums, kept, stamps = memo.counts, memo.sums, memo.kept, memo.stamps
     operations, columns = gathered.operations, gathered.columns
@@ -218,26 +220,28 @@ def gather(
                     else:
                         relation = LESS if number < wanted else GREATER
                 row_keys[j] += stride * relation
-        met = 0
-        for j in range(many):
-            row = low + j
+        for j in range(many):  # apart from what follows, so that rows do not wait for each other
             key = row_keys[j]
             place = (key ^ (key >> 13) ^ (key >> 29)) & mask
             while keys[place] != key and keys[place] != -1:
                 place = (place + 1) & mask
-            if keys[place] == -1:
-                if 2 * used[1] > mask or used[0] + len(counts) + 2 > len(pool):
-                    _pour(pool, touched, met, entry_counts, entry_sums, counts, sums)
-                    met = 0
-                    used[0] = 0  # full: forget everything and begin anew
-                    used[1] = 0
-                    for p in range(len(keys)):
-                        keys[p] = -1
-                    place = (key ^ (key >> 13) ^ (key >> 29)) & mask
-                keys[place] = key
-                found[place] = used[0]
-                _learn(classes, gathered.plain, memo, key)
             entry = found[place]
+            if keys[place] == -1:
+                entry = _learn(classes, gathered.plain, memo, key, place)
+            entries[j] = entry
+        met = 0
+        is_stale = False
+        for j in range(many):
+            row = low + j
+            entry = entries[j]
+            if entry < 0 or is_stale:
+                entry = _find(classes, gathered.plain, memo, row_keys[j]) if is_stale else -1
+            if entry < 0:  # the memo is full: it forgets everything and begins anew
+                _pour(pool, touched, met, entry_counts, entry_sums, counts, sums)
+                met = 0
+                _forget(memo)
+                is_stale = True
+                entry = _find(classes, gathered.plain, memo, row_keys[j])
             middle = pool[entry]
             end = pool[entry + 1]
             amount = main[row] if main_column >= 0 else 0
@@ -322,9 +326,36 @@ def gather(
 
 
 @part_of_loops
-def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int) -> None:
-    """Write the entry of a key that is new: the accumulators that all of its classes allow."""
+def _forget(memo: Memo) -> None:
+    """Empty a memo."""
+    memo.used[0] = 0
+    memo.used[1] = 0
+    for place in range(len(memo.keys)):
+        memo.keys[place] = -1
+
+
+@part_of_loops
+def _find(classes: Classes, plain_ones: int, memo: Memo, key: int) -> int:
+    """The entry of a key, which is learnt where it is new; -1 where there is no room for it."""
+    mask = len(memo.keys) - 1
+    place = (key ^ (key >> 13) ^ (key >> 29)) & mask
+    while memo.keys[place] != key and memo.keys[place] != -1:
+        place = (place + 1) & mask
+    if memo.keys[place] == key:
+        return int(memo.found[place])
+    return _learn(classes, plain_ones, memo, key, place)
+
+
+@part_of_loops
+def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int, place: int) -> int:
+    """Write the entry of a key that is new: the accumulators that all of its classes allow.
+
+    Returns:
+        The entry; -1 where there is no room for it.
+    """
     pool, used = memo.pool, memo.used
+    if 2 * used[1] > len(memo.keys) or used[0] + len(memo.counts) + 2 > len(pool):
+        return -1
     strides, counts, first_word = classes.strides, classes.counts, classes.first_word
     width = classes.words_a_class
     begin = used[0]
@@ -347,8 +378,11 @@ def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int) -> None:
             term += 1
     pool[begin] = begin + 2 + plain
     pool[begin + 1] = end
+    memo.keys[place] = key
+    memo.found[place] = begin
     used[0] = end
     used[1] += 1
+    return int(begin)
 
 
 @part_of_loops
