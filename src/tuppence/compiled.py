@@ -8,10 +8,11 @@ quicker with; so a loop uses nothing that the two do not share.
 import functools
 import importlib.util
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+F = TypeVar("F", bound=Callable[..., Any])
 HAS_COMPILER = importlib.util.find_spec("numba") is not None
 
 
@@ -63,13 +64,13 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
-def part_of_loops(function: Callable[..., Any]) -> Callable[..., Any]:
+def part_of_loops(function: F) -> F:
     """Decorates a function that loops call; it is compiled with them."""
     if not HAS_COMPILER:  # pragma: no cover - the tests have it, and ask for plain loops
         return function
     from numba.extending import register_jitable  # noqa: PLC0415 - as above
 
-    made: Callable[..., Any] = register_jitable(error_model="numpy")(function)
+    made: F = register_jitable(error_model="numpy")(function)
     return made
 
 

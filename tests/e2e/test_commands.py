@@ -56,7 +56,8 @@ def test_help_has_an_example_for_every_command(tuppence: Run) -> None:
     assert "insights" in tuppence("--help").stdout
     for command in (
         ["schema"], ["synth"], ["import", "csv"], ["rules", "check"], ["rules", "test"],
-        ["rules", "schema"], ["run"], ["results"], ["feed"], ["explain"], ["feel"],
+        ["rules", "schema"], ["rules", "preview"], ["plan"], ["run"], ["results"], ["feed"],
+        ["explain"], ["feel"],
         ["store", "check"], ["store", "compact"],
     ):  # fmt: skip
         text = tuppence(*command, "--help").stdout
@@ -150,7 +151,7 @@ def test_results_come_in_every_format(tuppence: Run, ran: Path, tmp_path: Path) 
     assert rows == [
         {
             "customer_id": "ann", "rule_id": "fees", "state": "qualified", "score": "40.0000",
-            "values": "{fees: 12.50}", "since": "2026-06-30", "ruleset": rows[0]["ruleset"],
+            "values": "{fees: 12.5}", "since": "2026-06-30", "ruleset": rows[0]["ruleset"],
             "as_of": "2026-06-30",
         }
     ]  # fmt: skip
@@ -304,7 +305,7 @@ def test_broken_rules_stop_a_run_before_it_begins(tuppence: Run, store: Path, ru
 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "row"])
-def test_a_damaged_database_is_named(tuppence: Run, ran: Path, damage: str) -> None:
+def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, damage: str) -> None:
     path = ran / "results.sqlite"
     if damage == "text":
         path.write_text("this is not a database, and it is long enough to be looked at closely" * 9)
@@ -318,6 +319,10 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, damage: str) -> N
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.corrupt]" in text
     assert "results.sqlite" in text
+    if damage == "row":  # a run that puts new results beside it says so, too
+        again = ("run", "--store", ran, "--rules", rules, "--as-of", "2026-07-01")
+        text = tuppence(*again, status=1).stderr
+        assert "results of customer ann are damaged" in text
 
 
 def test_a_full_disk_stops_a_run_which_then_goes_on(
@@ -332,7 +337,7 @@ def test_a_full_disk_stops_a_run_which_then_goes_on(
             "fees: total", "fees: string join(for i in 1..9999 return string(i))\n  sum_: total"
         ).replace("| money", "")
     )  # fmt: skip
-    monkeypatch.setattr(database, "_TABLES", database._TABLES + "PRAGMA max_page_count = 11;")
+    monkeypatch.setattr(database, "_TABLES", database._TABLES + "PRAGMA max_page_count = 7;")
     text = tuppence(*command, status=1).stderr
     assert "error[store.disk]" in text
     assert "full" in text
@@ -392,3 +397,44 @@ def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     )
     assert "holds a population already" in again.stdout
     assert "nothing was changed" in again.stdout
+
+
+def test_a_plan_says_what_fits_columns(tuppence: Run, rules: Path, store: Path) -> None:
+    slow = "when: count(payments[text = merchant]) = 0 and "
+    text = RULE.replace("id: fees", "id: slow").replace("when: ", slow)
+    (rules / "slow.yaml").write_text(text)
+    text = tuppence("plan", rules, "--explain", "--store", store).stdout
+    assert "1 of 2 rules are all columns." in text
+    assert "slow, when: a filter's condition puts together more than one field" in text
+    assert "sum of amount of transactions where" in text
+    assert "lay out" in text
+    assert max(map(len, text.splitlines())) <= 100
+    found = json.loads(tuppence("plan", rules, "--format", "json").stdout)
+    assert [rule["columns"] for rule in found["rules"]] == [True, False]
+    assert found["rules"][1]["refusals"][0]["place"] == "when"
+
+
+def test_a_preview_shows_whom_a_rule_would_find(tuppence: Run, ran: Path, rules: Path) -> None:
+    rule = next(rules.glob("*.yaml"))
+    text = tuppence("rules", "preview", rule, "--store", ran).stdout
+    assert "as of 2026-06-30" in text
+    assert "Among them: ann" in text
+    found = json.loads(
+        tuppence("rules", "preview", rule, "--store", ran, "--format", "json").stdout
+    )
+    assert (found["customers"], found["qualified"]) == (1, 1)
+    other = rules / "other.yaml"
+    other.write_text(RULE.replace("id: fees", "id: other"))
+    text = tuppence("rules", "preview", other, "--store", ran).stdout
+    assert "Who qualifies for it qualifies also for:" in text
+    assert "one rule is previewed at a time" in tuppence(
+        "rules", "preview", rules, "--store", ran, status=1
+    ).stderr  # fmt: skip
+
+
+def test_a_preview_needs_a_date(tuppence: Run, store: Path, rules: Path) -> None:
+    rule = next(rules.glob("*.yaml"))
+    text = tuppence("rules", "preview", rule, "--store", store, status=1).stderr
+    assert "say it with --as-of" in text
+    command = ("rules", "preview", rule, "--store", store, "--as-of", "2026-06-30", "--live", rules)
+    assert "qualify" in tuppence(*command).stdout

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.building import ROOT
+from tests.building import ROOT, day
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
@@ -160,8 +160,11 @@ def test_a_later_run_replaces_and_an_earlier_one_is_refused(
     summary = json.loads(tuppence(*later).stdout)
     assert 0 < summary["changed"] < summary["evaluations"]
     with Database(store / "results.sqlite") as database:
-        dates = {row.as_of for row in database.scan()}
-    assert len(dates) == 1
+        rows = list(database.scan())
+    days = {day("2026-06-30"), day("2026-07-01")}
+    assert {row.as_of for row in rows} == days, "some customers have no news"
+    text = tuppence("feed", rows[0].customer_id, "--store", store).stdout
+    assert "on 2026-07-01" in text, "the day of the run, also where nothing was written"
     refused = tuppence(*arguments(store), status=1).stderr
     assert "the last run was as of 2026-07-01, and this one is as of 2026-06-30" in refused
 
@@ -201,3 +204,27 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
         tuppence(*command)
         assert FactStore(tmp_path / "money").transaction_count == count
     assert killed
+
+
+def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) -> None:
+    """Each begins with nothing compiled, in the same folder: all come to the same results."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
+    stores = [copy(population, tmp_path / f"s{n}") for n in range(3)]
+    rules = ROOT / "catalogue" / "bank_fees.yaml"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tuppence", "run", "--store", str(store), "--rules", str(rules),
+             "--as-of", AS_OF],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for store in stores
+    ]  # fmt: skip
+    for process in running:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors.decode()
+    found = set()
+    for store in stores:
+        with Database(store / "results.sqlite") as database:
+            found.add(tuple(row.packed for row in database.scan()))
+    assert len(found) == 1
+    assert list((tmp_path / "compiled").rglob("*.nbc")), "what was compiled is kept"

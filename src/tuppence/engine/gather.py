@@ -342,7 +342,8 @@ def _find(classes: Classes, plain_ones: int, memo: Memo, key: int) -> int:
     while memo.keys[place] != key and memo.keys[place] != -1:
         place = (place + 1) & mask
     if memo.keys[place] == key:
-        return int(memo.found[place])
+        entry: int = memo.found[place]
+        return entry
     return _learn(classes, plain_ones, memo, key, place)
 
 
@@ -382,7 +383,8 @@ def _learn(classes: Classes, plain_ones: int, memo: Memo, key: int, place: int) 
     memo.found[place] = begin
     used[0] = end
     used[1] += 1
-    return int(begin)
+    entry: int = begin
+    return entry
 
 
 @part_of_loops

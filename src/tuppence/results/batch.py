@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.results.packed import Layout, merge
+from tuppence.results.packed import Layout, damaged, merge
 from tuppence.results.result import CustomerResults
 
 Array = npt.NDArray[Any]
@@ -69,7 +69,7 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
     A state that has not changed keeps the day since which it has been so.
 
     Raises:
-        UserError: What is kept is of a later date.
+        UserError: What is kept is of a later date, or damaged.
     """
     previous = [before.get(customer) for customer in fresh.customer_ids]
     by_layout: dict[str, list[int]] = {}
@@ -89,6 +89,8 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         offsets = ends if olds else np.zeros(len(part) + 1, np.int64)
         old_data = np.frombuffer(b"".join(row.packed for row in olds) + b"\0", np.uint8)
         merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
+        if merged.damaged >= 0:
+            raise damaged(part.customer_ids[merged.damaged])
         counts += (merged.changed, merged.qualified, merged.unknown)
         written = (
             np.flatnonzero(merged.differs).tolist()

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.compiled import Loops
+from tuppence.compiled import Loops, part_of_loops
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -84,7 +84,25 @@ def check_day(day: int) -> None:
 
 
 def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
-    """The results in the bytes of one customer."""
+    """The results in the bytes of one customer.
+
+    Raises:
+        UserError: They are damaged.
+    """
+    try:
+        yield from _unpack(layout, data)
+    except (struct.error, IndexError, ValueError) as error:
+        raise damaged("") from error
+
+
+def damaged(customer_id: str) -> UserError:
+    """The error for results that make no sense."""
+    whose = f" of customer {customer_id}" if customer_id else ""
+    hint = "remove results.sqlite and run again: results can always be computed anew"
+    return UserError("store.corrupt", f"results{whose} are damaged in results.sqlite", hint)
+
+
+def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
     count = len(layout.rules)
     days = struct.unpack_from(f"<{count}H", data, count)
     place = 3 * count
@@ -270,6 +288,7 @@ class Merged(NamedTuple):
     Attributes:
         data: The new results; a state that has not changed has kept the day it began.
         differs: For each customer whether anything is new.
+        damaged: The first customer whose old results make no sense, by index; -1 for none.
         changed: How many results differ, those of rules that are gone included.
         qualified: How many are qualified.
         unknown: How many are unknown.
@@ -277,6 +296,7 @@ class Merged(NamedTuple):
 
     data: Array
     differs: Array
+    damaged: int
     changed: int
     qualified: int
     unknown: int
@@ -313,10 +333,31 @@ def merge(
     )
     merged = np.array(data)
     differs = np.zeros(count, np.uint8)
-    totals = np.zeros(3, np.int64)
+    totals = np.array([0, 0, 0, -1], np.int64)
     Loops().call(_merge, arguments, (room, merged, differs, totals))
-    changed, qualified, unknown = totals.tolist()
-    return Merged(merged, differs.astype(bool), changed, qualified, unknown)
+    changed, qualified, unknown, broken = totals.tolist()
+    return Merged(merged, differs.astype(bool), broken, changed, qualified, unknown)
+
+
+@part_of_loops
+def _skip(data: Any, place: int, end: int, values: int) -> int:
+    """The place after a score and so many values; -1 where it lies behind the end."""
+    place += 4
+    for _ in range(values):
+        if place >= end:
+            return -1
+        kind = data[place]
+        place += 1
+        if kind == 2 or kind == 5:
+            if place + 4 > end:
+                return -1
+            length = 0
+            for byte in range(4):
+                length += int(data[place + byte]) << (8 * byte)
+            place += 4 + length
+        elif kind != 0:
+            place += 8
+    return place if place <= end else -1
 
 
 def _merge(
@@ -339,22 +380,19 @@ def _merge(
     for i in range(len(offsets) - 1):
         old_start = old_offsets[i]
         known = old_offsets[i + 1] > old_start
+        old_end = old_offsets[i + 1]
         place = old_start + 3 * old_rules
+        if known and place > old_end:
+            place = -1
         for rule in range(old_rules if known else 0):  # where each old result's payload is
             room[2 * rule] = place
-            if old_data[old_start + rule] == 1:
-                place += 4
-                for _ in range(old_first_values[rule], old_first_values[rule + 1]):
-                    kind = old_data[place]
-                    place += 1
-                    if kind == 2 or kind == 5:
-                        length = 0
-                        for byte in range(4):
-                            length += int(old_data[place + byte]) << (8 * byte)
-                        place += 4 + length
-                    elif kind != 0:
-                        place += 8
+            if place >= 0 and old_data[old_start + rule] == 1:
+                values = old_first_values[rule + 1] - old_first_values[rule]
+                place = _skip(old_data, place, old_end, values)
             room[2 * rule + 1] = place
+        if known and place != old_end:
+            totals[3] = i if totals[3] < 0 else totals[3]
+            known = False
         start = offsets[i]
         place = start + 3 * rules
         changed = gone if known else 0
@@ -363,17 +401,8 @@ def _merge(
             begin = place
             if state == 1:
                 totals[1] += 1
-                place += 4
-                for _ in range(first_values[rule], first_values[rule + 1]):
-                    kind = data[place]
-                    place += 1
-                    if kind == 2 or kind == 5:
-                        length = 0
-                        for byte in range(4):
-                            length += int(data[place + byte]) << (8 * byte)
-                        place += 4 + length
-                    elif kind != 0:
-                        place += 8
+                values = first_values[rule + 1] - first_values[rule]
+                place = _skip(data, place, offsets[i + 1], values)
             elif state == 2:
                 totals[2] += 1
             old = old_of[rule]
