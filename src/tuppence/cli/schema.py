@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.output import Format, console, print_json, table
-from tuppence.facts.schema import COLLECTIONS, Schema, read_attributes
+from tuppence.facts.schema import COLLECTIONS, Schema, meaning, read_attributes
 from tuppence.feel.types import strip
 
 
@@ -27,8 +27,7 @@ def register(app: typer.Typer) -> None:
             return
         out = console()
         for name in ("customer", *COLLECTIONS):
-            meaning = COLLECTIONS.get(name, "The person, as a context.")
-            out.print(f"\n[bold]{name}[/]  {meaning}")
+            out.print(f"\n[bold]{name}[/]  {meaning(name)}")
             if name in {"payments", "receipts"}:
                 out.print("  The same fields as transactions.")
                 continue
@@ -46,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def _document(schema: Schema) -> dict[str, object]:
     return {
         name: {
-            "meaning": COLLECTIONS.get(name, "The person, as a context."),
+            "meaning": meaning(name),
             "fields": [
                 {
                     "name": field.name,

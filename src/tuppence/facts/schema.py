@@ -143,6 +143,11 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
 }
 
 
+def meaning(name: str) -> str:
+    """What `customer` or a collection is, in a sentence."""
+    return COLLECTIONS[name].doc if name in COLLECTIONS else "The person, as a context."
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """The fields that exist: the built-in ones and the declared attributes of customers."""
