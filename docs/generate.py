@@ -9,7 +9,7 @@ import typer
 
 from tuppence.bankdata.mapping import Mapping as MappingFile
 from tuppence.cli.app import build
-from tuppence.facts.schema import COLLECTIONS, Schema, meaning
+from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.types import strip
@@ -28,7 +28,7 @@ def schema_page() -> Iterator[str]:
     yield "The same list is printed by `tuppence schema`.\n"
     for name in ("customer", *COLLECTIONS):
         yield f"## {name}\n"
-        yield meaning(name) + "\n"
+        yield collection_doc(name) + "\n"
         if name in {"payments", "receipts"}:
             yield "The same fields as `transactions`.\n"
             continue

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.output import Format, console, print_json, table
-from tuppence.facts.schema import COLLECTIONS, Schema, meaning, read_attributes
+from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc, read_attributes
 from tuppence.feel.types import strip
 
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
             return
         out = console()
         for name in ("customer", *COLLECTIONS):
-            out.print(f"\n[bold]{name}[/]  {meaning(name)}")
+            out.print(f"\n[bold]{name}[/]  {collection_doc(name)}")
             if name in {"payments", "receipts"}:
                 out.print("  The same fields as transactions.")
                 continue
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def _document(schema: Schema) -> dict[str, object]:
     return {
         name: {
-            "meaning": meaning(name),
+            "meaning": collection_doc(name),
             "fields": [
                 {
                     "name": field.name,

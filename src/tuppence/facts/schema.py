@@ -143,7 +143,7 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
 }
 
 
-def meaning(name: str) -> str:
+def collection_doc(name: str) -> str:
     """What `customer` or a collection is, in a sentence."""
     return COLLECTIONS[name].doc if name in COLLECTIONS else "The person, as a context."
 
