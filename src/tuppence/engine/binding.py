@@ -8,17 +8,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tuppence.engine.classes import classes_of
 from tuppence.engine.compute import WHOLE
-from tuppence.engine.gather import BITS, Classes, Gathered, Memo, Rows
-from tuppence.facts.batch import NULL_DATE, NULL_MONEY, NULLS, Column, FactBatch, Table
+from tuppence.engine.gather import Classes, Gathered, Memo, Rows
+from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date, DaysDuration, YearsDuration
 from tuppence.plan import instructions as do
 from tuppence.plan.code import Kind as StepKind
 from tuppence.plan.code import Reading
-from tuppence.plan.columns import ColumnPlan, Dimension, TablePlan
-from tuppence.plan.literals import Beyond, Both, Literal, OneOf, Ordered, Relative
-from tuppence.plan.model import decimals_of
+from tuppence.plan.columns import ColumnPlan, TablePlan
 
 Array = npt.NDArray[Any]
 
@@ -144,7 +143,7 @@ def _bind_table(
         for name in wanted.codes
         if table.columns[name].kind is Kind.DATE
     }
-    classes = _classes(wanted, table, batch, digits, number_at, code_at, days)
+    classes = classes_of(wanted, table, batch, digits, number_at, code_at, days)
     kept = stamps = 0
     operations, columns, firsts, depths = [], [], [], []
     for accumulator in wanted.accumulators:
@@ -249,202 +248,6 @@ def _days(plan: ColumnPlan, wanted: TablePlan, table: Table, name: str) -> tuple
         low, high = int(known.min(initial=last)), int(known.max(initial=last))
     low = low // 64 * 64 - 1  # so that batches share what is worked out for their days
     return low, high - low + 1
-
-
-def _classes(
-    wanted: TablePlan,
-    table: Table,
-    batch: FactBatch,
-    digits: int,
-    number_at: Mapping[str, int],
-    code_at: Mapping[str, int],
-    days: Mapping[str, tuple[int, int]],
-) -> Classes:
-    """Classes of each dimension, and which terms each class allows."""
-    coded: list[int] = []
-    places: list[Array] = []
-    ordered: list[int] = []
-    cuts: list[Array] = []
-    beside: list[int] = []
-    own: list[Array] = []
-    strides: list[int] = []
-    counts: list[int] = []
-    first_words: list[int] = []
-    words: list[Array] = []
-    terms = len(wanted.accumulator_of)
-    width = -(-terms // BITS)
-    stride, first_place, first_cut, first_word = 1, 0, 0, 0
-    for dimension in wanted.dimensions:
-        field = wanted.table.fields[dimension.field]
-        column = table.columns[dimension.field]
-        if dimension.beside is not None:
-            is_number = dimension.field in number_at
-            at = number_at if is_number else code_at
-            null = int(NULLS[column.kind])
-            kinds = _of_relations(dimension)
-            place = sum(map(len, own))
-            beside += [at[dimension.field], int(is_number), place, stride, null]
-            own.append(_own(dimension.beside, column, batch))
-        elif dimension.field in code_at:
-            low = 0
-            if dimension.field in days:
-                low, size = days[dimension.field]
-                holds = _of_days(dimension, low, size)
-            else:
-                holds = _of_codes(dimension, column)
-            kinds, class_of = _distinct(holds)
-            coded += [code_at[dimension.field], low, len(class_of), first_place, int(low != 0)]
-            places.append(class_of * stride)
-            first_place += len(class_of)
-        else:
-            steps = _cuts(dimension, decimals_of(field, digits), field.nullable)
-            kinds = _of_cuts(dimension, steps, decimals_of(field, digits))
-            ordered += [number_at[dimension.field], first_cut, len(steps), stride]
-            cuts.append(steps)
-            first_cut += len(steps)
-        strides.append(stride)
-        counts.append(len(kinds))
-        first_words.append(first_word)
-        words.append(_words(kinds, dimension, width))
-        first_word += len(kinds) * width
-        stride *= len(kinds)
-    if stride >= 1 << 62:
-        raise OverflowError
-    return Classes(
-        np.array(coded, np.int64),
-        np.concatenate([*places, np.zeros(1, np.int64)]),
-        np.array(ordered, np.int64),
-        np.concatenate([*cuts, np.zeros(1, np.int64)]),
-        np.array(beside, np.int64),
-        np.concatenate([*own, np.zeros(1, np.int64)]),
-        np.array(strides, np.int64),
-        np.array(counts, np.int64),
-        np.array(first_words, np.int64),
-        np.concatenate([*words, np.zeros(1, np.int64)]),
-        width,
-        wanted.accumulator_of,
-    )
-
-
-def _own(relative: Relative, column: Column, batch: FactBatch) -> Array:
-    """The customers' own values, in the codes of the column."""
-    mine = batch.customers[relative.path[-1]]
-    if column.kind is Kind.TEXT:
-        code_of = {text: code for code, text in reversed(list(enumerate(column.dictionary)))}
-        codes = np.array([code_of.get(text, -1) for text in mine.dictionary], np.int64)
-        return codes[mine.values]
-    values = mine.values.astype(np.int64)
-    null = NULLS[mine.kind]
-    return np.where(values == null, null, -values) if relative.negated else values
-
-
-def _of_relations(dimension: Dimension) -> Array:
-    """For each relation and literal whether it lets the relation through."""
-    literals = [literal for literal in dimension.literals if isinstance(literal, Relative)]
-    return np.array([[r in literal.accept for literal in literals] for r in range(4)], bool)
-
-
-def _distinct(holds: Array) -> tuple[Array, Array]:
-    """The different rows of a table of truth values, and for each row which one it is."""
-    _, first, inverse = np.unique(
-        np.packbits(holds, axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    return holds[first], inverse.astype(np.int64).ravel()
-
-
-def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
-    """For each class the terms that it allows, in words."""
-    asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
-    allowed = asked[:, dimension.of_term]
-    bits = np.zeros((len(kinds), width * BITS), np.int64)
-    bits[:, : allowed.shape[1]] = allowed
-    powers = np.left_shift(np.int64(1), np.arange(BITS, dtype=np.int64))
-    words: Array = (bits.reshape(len(kinds), width, BITS) * powers).sum(axis=2).ravel()
-    return words
-
-
-def _of_codes(dimension: Dimension, column: Column) -> Array:
-    """For each code and literal whether it lets the code's value through."""
-    boolean = column.kind is Kind.BOOLEAN
-    values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
-    holds = np.zeros((len(values), len(dimension.literals)), bool)
-    mentions: dict[Any, list[int]] = {}
-    for i, literal in enumerate(dimension.literals):
-        if isinstance(literal, OneOf):
-            holds[:, i] = literal.others
-            for value in literal.values:
-                mentions.setdefault(value, []).append(i)
-        else:
-            holds[:, i] = [_lets(literal, value) for value in values]
-    for code, value in enumerate(values):
-        if value in mentions:
-            holds[code, mentions[value]] ^= True
-    return holds
-
-
-def _of_days(dimension: Dimension, low: int, size: int) -> Array:
-    """For each day and literal whether it lets the day through; the first place is null."""
-    days = np.arange(low, low + size)
-    holds = np.zeros((size, len(dimension.literals)), bool)
-    for i, literal in enumerate(dimension.literals):
-        if isinstance(literal, Ordered):
-            for start, end in literal.whole(0):
-                first = 0 if start is None else max(start - low, 0)
-                last = size if end is None else max(end - low + 1, 0)
-                holds[first:last, i] = True
-            holds[0, i] = literal.null
-        else:
-            holds[1:, i] = [_lets(literal, Date(int(day))) for day in days[1:]]
-            holds[0, i] = _lets(literal, None)
-    return holds
-
-
-def _lets(literal: Literal, value: Any) -> bool:
-    """Whether a literal lets a FEEL value through."""
-    match literal:
-        case Both():
-            return all(_lets(part, value) for part in literal.parts)
-        case Ordered():
-            if value is None:
-                return literal.null
-            day = value.day
-            spans = literal.whole(0)
-            return any((a is None or a <= day) and (b is None or day <= b) for a, b in spans)
-        case Beyond() | Relative():
-            raise TypeError(literal)
-    return literal.holds(value)
-
-
-def _cuts(dimension: Dimension, decimals: int, nullable: bool) -> Array:
-    """Where the classes of a number begin, in ascending order."""
-    found = {NULL_MONEY + 1} if nullable else set[int]()
-    for literal in dimension.literals:
-        for part in literal.parts if isinstance(literal, Both) else (literal,):
-            assert isinstance(part, Ordered | Beyond)  # noqa: S101
-            for low, high in part.whole(decimals):
-                found.update(() if low is None else (low,))
-                found.update(() if high is None else (high + 1,))
-    inside = (cut for cut in found if NULL_MONEY < cut < 2**63)
-    return np.array(sorted(inside), np.int64)
-
-
-def _of_cuts(dimension: Dimension, cuts: Array, decimals: int) -> Array:
-    """For each class and literal whether it lets the class's numbers through."""
-    lowest = [NULL_MONEY, *cuts.tolist()]
-    holds = np.zeros((len(lowest), len(dimension.literals)), bool)
-    for i, literal in enumerate(dimension.literals):
-        holds[:, i] = True
-        for part in literal.parts if isinstance(literal, Both) else (literal,):
-            assert isinstance(part, Ordered | Beyond)  # noqa: S101
-            spans = part.whole(decimals)
-            for place, number in enumerate(lowest):
-                passes = any(
-                    (a is None or a <= number) and (b is None or number <= b) for a, b in spans
-                )
-                if number == NULL_MONEY and NULL_MONEY + 1 in lowest:
-                    passes = part.null
-                holds[place, i] &= passes
-    return holds
 
 
 # -- the customer's own fields ---------------------------------------------------------------------

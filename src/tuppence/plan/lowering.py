@@ -1,29 +1,21 @@
 """The expressions of a rule become steps over columns, or are found to be outside of them."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from tuppence.facts.schema import Field
 from tuppence.facts.schema import Kind as FieldKind
-from tuppence.feel import Span, syntax
+from tuppence.feel import syntax
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, Range, YearsDuration
 from tuppence.plan import instructions as do
-from tuppence.plan.code import Accumulator, Code, Feature, Kind, Reading, Source, Value
-from tuppence.plan.literals import Filter, OneOf, Ordered, asking
-from tuppence.plan.rows import UNKNOWN, RowPlanner, Rows, Series, kind_of
+from tuppence.plan.aggregates import FIELD_KINDS, Aggregates
+from tuppence.plan.code import Accumulator, Kind, Reading, Source, Value
+from tuppence.plan.numbers import power_of
+from tuppence.plan.rows import UNKNOWN, Rows, kind_of
 from tuppence.plan.scope import Closing, Outside, Scope, resolved, row_scope
 
 DEEPEST: Final = 8
 """So many rows from either end of a list are kept at most."""
 
-FIELD_KINDS: Final[Mapping[FieldKind, Kind]] = {
-    FieldKind.MONEY: Kind.NUMBER,
-    FieldKind.NUMBER: Kind.NUMBER,
-    FieldKind.DATE: Kind.DATE,
-    FieldKind.TEXT: Kind.TEXT,
-    FieldKind.BOOLEAN: Kind.CONDITION,
-}
 ROUNDINGS: Final = {
     "floor": do.FLOOR,
     "ceiling": do.CEILING,
@@ -36,17 +28,8 @@ ROUNDINGS: Final = {
 PARTS: Final = {"year": do.YEAR, "month": do.MONTH, "day": do.DAY, "weekday": do.WEEKDAY}
 
 
-class Lowering:
-    """Lowers the expressions of one rule into one code.
-
-    Args:
-        planner: Of rows; shared by all rules of a plan.
-        code: Where the steps go.
-    """
-
-    def __init__(self, planner: RowPlanner, code: Code) -> None:
-        self.planner = planner
-        self.code = code
+class Lowering(Aggregates):
+    """Lowers the expressions of one rule into its code."""
 
     # -- any value -------------------------------------------------------------------------------
 
@@ -111,10 +94,6 @@ class Lowering:
                 return self.code.constant(value.months, Kind.MONTHS)
         raise Outside("a constant of this type is not for columns", node.span)
 
-    def null(self) -> Value:
-        """Null."""
-        return self.code.add(Source.CONSTANT, kind=Kind.NULL, detail=None)
-
     def number(self, node: syntax.Node, scope: Scope) -> Value:
         """A value that must be a number."""
         found = self.value(node, scope)
@@ -157,15 +136,9 @@ class Lowering:
         field = self.planner.model.attributes[path]
         kind = FIELD_KINDS[field.kind]
         read = self.code.add(
-            Source.READING, kind=kind, power=_power(field), detail=Reading(path, kind)
+            Source.READING, kind=kind, power=power_of(field), detail=Reading(path, kind)
         )
         return self.in_main_unit(read, field)
-
-    def in_main_unit(self, value: Value, field: Field) -> Value:
-        """A number of a field that is kept with digits after the point."""
-        if field.kind is not FieldKind.NUMBER or not field.decimals:
-            return value
-        return self.code.add(do.DIVIDE, value, self.code.constant(Decimal(10) ** field.decimals))
 
     def reading(self, node: syntax.Node, scope: Scope) -> Value | None:
         """A value that depends on one of the customer's fields alone, by the interpreter."""
@@ -249,35 +222,6 @@ class Lowering:
             return self.same_kind(do.SUBTRACT, self.zero_like(found, node), found)
         return found
 
-    def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
-        """A field of a row that an accumulator keeps."""
-        kind = FIELD_KINDS[field.kind]
-        part = {
-            Kind.NUMBER: do.NUMBER_AT,
-            Kind.DATE: do.CODE_AT,
-            Kind.TEXT: do.TEXT_AT,
-            Kind.CONDITION: do.CODE_AT,
-        }[kind]
-        feature = Feature(kept, part, field.name, position)
-        if kind is not Kind.CONDITION:
-            found = self.code.add(Source.FEATURE, kind=kind, power=_power(field), detail=feature)
-            return self.in_main_unit(found, field)
-        if field.nullable:
-            raise Outside("a boolean that can be missing", Span(0, 0))
-        flag = self.code.add(Source.FEATURE, detail=feature)
-        return self.code.add(do.LESS, self.code.constant(0), flag, kind=Kind.CONDITION)
-
-    def may_be_null(self, rows: Rows, name: str) -> bool:
-        """Whether a row that passes the filter can have null in a field."""
-        field = rows.collection.table.fields[name]
-        return field.nullable and bool(self.null_rows(rows, name))
-
-    def null_rows(self, rows: Rows, name: str) -> Filter:
-        """The rows that have null in a field."""
-        ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {Kind.NUMBER, Kind.DATE}
-        null = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
-        return self.planner.both(rows.where, asking(name, null), syntax.Name(Span(0, 0), name))
-
     # -- operators -------------------------------------------------------------------------------
 
     def arithmetic(self, node: syntax.Arithmetic, scope: Scope) -> Value:
@@ -317,56 +261,6 @@ class Lowering:
             self.code.steps[i].kind is Kind.DATE or self.is_whole(Value(i, Kind.DAYS))
             for i in step.arguments
         )
-
-    def same_kind(self, operation: int, left: Value, right: Value) -> Value:
-        """An instruction whose result is what its left side is."""
-        return self.code.add(operation, left, right, kind=left.kind, power=left.power)
-
-    def zero_like(self, value: Value, node: syntax.Node) -> Value:
-        """Zero in the unit of a value."""
-        if value.kind not in {Kind.NUMBER, Kind.DAYS}:
-            raise Outside(f"- before a {value.kind.value}", node.span)
-        return self.code.constant(0, value.kind, value.power)
-
-    def aligned(self, *values: Value) -> tuple[Value, ...]:
-        """Numbers in the same unit; constants take the unit of the others."""
-        wanted = max((v.power for v in values if v.kind is Kind.NUMBER), default=0)
-        return tuple(self.in_unit(value, wanted) for value in values)
-
-    def in_unit(self, value: Value, power: int) -> Value:
-        """A number as a multiple of the minor unit to a power."""
-        if value.kind is not Kind.NUMBER or value.power == power:
-            return value
-        step = self.code.steps[value.step]
-        if step.operation is Source.CONSTANT:
-            return self.code.constant(step.detail[0], power=power)
-        unit = self.code.constant(1, power=power - value.power)
-        return self.code.add(do.MULTIPLY, value, unit, power=power)
-
-    def plain(self, value: Value) -> Value:
-        """A number in the main unit of the currency."""
-        if value.power < 0:
-            return self.in_unit(value, 0)
-        step = self.code.steps[value.step]
-        if value.power == 0 or step.operation is Source.CONSTANT:
-            return self.in_unit(value, 0)
-        unit = self.code.constant(1, power=value.power)
-        return self.code.add(do.DIVIDE, value, unit)
-
-    def select(self, condition: Value, left: Value, right: Value) -> Value:
-        """Left where the condition is true, else right."""
-        step = self.code.steps[condition.step]
-        if step.operation is Source.KNOWN:
-            return left if step.detail == do.TRUE else right
-        if left.kind is Kind.NULL and right.kind is Kind.NULL:
-            return left
-        kind = right.kind if left.kind is Kind.NULL else left.kind
-        if kind is Kind.CONDITION:
-            sides = [self.code.truth(0) if v.kind is Kind.NULL else v for v in (left, right)]
-            return self.code.add(do.CHOOSE, condition, *sides, kind=kind)
-        left, right = self.aligned(left, right)
-        power = max(left.power, right.power)
-        return self.code.add(do.SELECT, condition, left, right, kind=kind, power=power)
 
     def choice(self, node: syntax.If, scope: Scope) -> Value:
         """if, then, else."""
@@ -441,13 +335,6 @@ class Lowering:
             found = self.code.add(operation, left, right, kind=Kind.CONDITION)
         return self.code.add(do.NOT, found, kind=Kind.CONDITION) if symbol == "!=" else found
 
-    def is_null(self, value: Value) -> Value:
-        """Whether a value is null."""
-        if value.kind is Kind.NULL:
-            return self.code.truth(do.TRUE)
-        operation = do.UNDECIDED if value.kind is Kind.CONDITION else do.IS_NULL
-        return self.code.add(operation, value, kind=Kind.CONDITION)
-
     def passes(self, value: Value, test: Any, node: syntax.Node) -> Value:
         """`value in test` for one constant test."""
         if isinstance(test, Range):
@@ -510,7 +397,8 @@ class Lowering:
                 series = self.planner.series(arguments[0], scope)
                 if series is None:
                     raise Outside("it is no list of rows of facts", node.span)
-                return self.aggregate(name, series, node)
+                extras = [self.number(bound.node, bound.scope) for bound in series.extras]
+                return self.aggregate(name, series, extras, node)
             case (("sum" | "mean"), n) if n > 1:
                 values = [self.number(argument, scope) for argument in arguments]
                 total = self.added(values)
@@ -547,140 +435,3 @@ class Lowering:
         for other in others:
             first = self.same_kind(do.LEAST if name == "min" else do.GREATEST, first, other)
         return first
-
-    def added(self, values: list[Value]) -> Value:
-        """The sum of values given one by one."""
-        if any(value.kind is Kind.NULL for value in values):
-            return self.null()
-        first, *others = self.aligned(*values)
-        for other in others:
-            first = self.same_kind(do.ADD, first, other)
-        return first
-
-    def divided(self, total: Value, count: Value) -> Value:
-        """A sum by a count; null where the count is zero."""
-        if total.kind is Kind.NULL:
-            return total
-        return self.code.add(do.DIVIDE, total, count, power=total.power)
-
-    # -- aggregates ------------------------------------------------------------------------------
-
-    def counted(self, table: str, where: Filter) -> Value:
-        """How many rows pass a filter."""
-        if not where:
-            return self.code.constant(0)
-        return self.code.add(
-            Source.FEATURE, detail=Feature(Accumulator(table, where, do.PLAIN), do.COUNTED)
-        )
-
-    def aggregate(self, name: str, series: Series, node: syntax.Node) -> Value:
-        """What a function makes of a list."""
-        rows = series.rows
-        table = rows.collection.table
-        count = self.counted(table.name, rows.where)
-        if name == "count":
-            if series.distinct:
-                return self.distinct(series, node)
-            return self.added([count, self.code.constant(len(series.extras))])
-        extras = [self.number(bound.node, bound.scope) for bound in series.extras]
-        if series.distinct or (extras and name not in {"sum", "mean"}):
-            raise Outside(f"{name} of this list is not for columns", node.span)
-        if not series.scale:
-            return self.of_constant(name, series, count, extras)
-        field = table.fields.get(series.field)
-        if field is None:
-            raise Outside(f"{name} of whole rows", node.span)
-        if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
-            operation = do.FIRST if name == "min" else do.LAST
-            return self.read(Accumulator(table.name, rows.where, operation), field)
-        if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
-            raise Outside(f"{name} of a field that is no number", node.span)
-        found = self.of_numbers(name, series, field, count, extras)
-        if not self.may_be_null(rows, field.name):
-            return found
-        missing = self.counted(table.name, self.null_rows(rows, field.name))
-        some = self.code.add(do.LESS, self.code.constant(0), missing, kind=Kind.CONDITION)
-        return self.select(some, self.null(), found)
-
-    def of_numbers(
-        self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
-    ) -> Value:
-        """Sums, means, extremes and medians of a field."""
-        rows, table = series.rows, series.rows.collection.table
-        power = _power(field)
-        if name in {"min", "max"}:
-            greatest = (name == "max") == (series.scale > 0)
-            operation = do.GREATEST_ROW if greatest else do.LEAST_ROW
-            kept = Accumulator(table.name, rows.where, operation, field.name)
-            return self.on_line(self.read(kept, field), series)
-        if name == "median":
-            kept = Accumulator(table.name, rows.where, do.VALUES, field.name)
-            twice = self.code.add(
-                Source.FEATURE, power=power, detail=Feature(kept, do.MEDIAN, field.name)
-            )
-            middle = self.code.add(do.DIVIDE, twice, self.code.constant(2), power=power)
-            return self.on_line(self.in_main_unit(middle, field), series)
-        plain = field.name == table.main
-        kept = Accumulator(
-            table.name, rows.where, do.PLAIN if plain else do.SUM, "" if plain else field.name
-        )
-        total = self.code.add(Source.FEATURE, power=power, detail=Feature(kept, do.SUMMED))
-        total = self.in_main_unit(total, field)
-        if series.scale != 1:
-            total = self.scaled(total, series.scale)
-        if series.offset:
-            shift = self.code.add(do.MULTIPLY, count, self.code.constant(series.offset))
-            total = self.added([total, shift])
-        if extras:
-            total = self.added([total, *extras])
-            count = self.added([count, self.code.constant(len(extras))])
-        if name == "mean":  # of nothing: division by zero, which is null
-            return self.divided(total, count)
-        return total if extras else self.unless_empty(count, total)
-
-    def scaled(self, value: Value, scale: Decimal) -> Value:
-        """A number times a constant."""
-        if scale == -1:
-            return self.same_kind(do.SUBTRACT, self.code.constant(0, power=value.power), value)
-        return self.code.add(do.MULTIPLY, value, self.code.constant(scale), power=value.power)
-
-    def on_line(self, value: Value, series: Series) -> Value:
-        """An extreme or a middle value, taken along the line that the elements are on."""
-        found = value if series.scale == 1 else self.scaled(value, series.scale)
-        if not series.offset:
-            return found
-        return self.added([found, self.code.constant(series.offset)])
-
-    def unless_empty(self, count: Value, value: Value) -> Value:
-        """A value, null where nothing was counted."""
-        some = self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION)
-        return self.select(some, value, self.null())
-
-    def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
-        """Aggregates of a list that has the same number in every place."""
-        each = self.code.constant(series.offset)
-        if name in {"min", "max", "median"}:
-            return self.unless_empty(count, each)
-        total = self.code.add(do.MULTIPLY, count, each)
-        if extras:
-            total = self.added([total, *extras])
-            count = self.added([count, self.code.constant(len(extras))])
-        if name == "mean":
-            return self.divided(total, count)
-        return total if extras else self.unless_empty(count, total)
-
-    def distinct(self, series: Series, node: syntax.Node) -> Value:
-        """How many different values a field has; null counts as one."""
-        rows, table = series.rows, series.rows.collection.table
-        field = table.fields.get(series.field)
-        if field is None or not series.scale:
-            raise Outside("how many different rows there are is not for columns", node.span)
-        numeric = FIELD_KINDS[field.kind] is Kind.NUMBER
-        operation = do.VALUES if numeric else do.DISTINCT
-        kept = Accumulator(table.name, rows.where, operation, field.name)
-        part = do.DIFFERENT if numeric else do.COUNTED
-        return self.code.add(Source.FEATURE, detail=Feature(kept, part, field.name))
-
-
-def _power(field: Field) -> int:
-    return 1 if field.kind is FieldKind.MONEY else 0

@@ -1,0 +1,180 @@
+"""What rules make of lists of rows: counts, sums, extremes, single rows."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from tuppence.facts.schema import Field
+from tuppence.facts.schema import Kind as FieldKind
+from tuppence.feel import Span, syntax
+from tuppence.plan import instructions as do
+from tuppence.plan.code import Accumulator, Code, Feature, Kind, Source, Value
+from tuppence.plan.literals import Filter, OneOf, Ordered, asking
+from tuppence.plan.numbers import Numbers, power_of
+from tuppence.plan.rows import RowPlanner, Rows, Series
+from tuppence.plan.scope import Outside
+
+FIELD_KINDS: Final[Mapping[FieldKind, Kind]] = {
+    FieldKind.MONEY: Kind.NUMBER,
+    FieldKind.NUMBER: Kind.NUMBER,
+    FieldKind.DATE: Kind.DATE,
+    FieldKind.TEXT: Kind.TEXT,
+    FieldKind.BOOLEAN: Kind.CONDITION,
+}
+
+
+class Aggregates(Numbers):
+    """Adds steps that read features to the code of one rule.
+
+    Args:
+        planner: Of rows; shared by all rules of a plan.
+        code: Where the steps go.
+    """
+
+    def __init__(self, planner: RowPlanner, code: Code) -> None:
+        super().__init__(code)
+        self.planner = planner
+
+    def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
+        """A field of a row that an accumulator keeps."""
+        kind = FIELD_KINDS[field.kind]
+        part = {
+            Kind.NUMBER: do.NUMBER_AT,
+            Kind.DATE: do.CODE_AT,
+            Kind.TEXT: do.TEXT_AT,
+            Kind.CONDITION: do.CODE_AT,
+        }[kind]
+        feature = Feature(kept, part, field.name, position)
+        if kind is not Kind.CONDITION:
+            found = self.code.add(Source.FEATURE, kind=kind, power=power_of(field), detail=feature)
+            return self.in_main_unit(found, field)
+        if field.nullable:
+            raise Outside("a boolean that can be missing", Span(0, 0))
+        flag = self.code.add(Source.FEATURE, detail=feature)
+        return self.code.add(do.LESS, self.code.constant(0), flag, kind=Kind.CONDITION)
+
+    def may_be_null(self, rows: Rows, name: str) -> bool:
+        """Whether a row that passes the filter can have null in a field."""
+        field = rows.collection.table.fields[name]
+        return field.nullable and bool(self.null_rows(rows, name))
+
+    def null_rows(self, rows: Rows, name: str) -> Filter:
+        """The rows that have null in a field."""
+        ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {Kind.NUMBER, Kind.DATE}
+        null = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+        return self.planner.both(rows.where, asking(name, null), syntax.Name(Span(0, 0), name))
+
+    def counted(self, table: str, where: Filter) -> Value:
+        """How many rows pass a filter."""
+        if not where:
+            return self.code.constant(0)
+        return self.code.add(
+            Source.FEATURE, detail=Feature(Accumulator(table, where, do.PLAIN), do.COUNTED)
+        )
+
+    def aggregate(self, name: str, series: Series, extras: list[Value], node: syntax.Node) -> Value:
+        """What a function makes of a list, given the values at its end."""
+        rows = series.rows
+        table = rows.collection.table
+        count = self.counted(table.name, rows.where)
+        if name == "count":
+            if series.distinct:
+                return self.distinct(series, node)
+            return self.added([count, self.code.constant(len(series.extras))])
+        if series.distinct or (extras and name not in {"sum", "mean"}):
+            raise Outside(f"{name} of this list is not for columns", node.span)
+        if not series.scale:
+            return self.of_constant(name, series, count, extras)
+        field = table.fields.get(series.field)
+        if field is None:
+            raise Outside(f"{name} of whole rows", node.span)
+        if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
+            operation = do.FIRST if name == "min" else do.LAST
+            return self.read(Accumulator(table.name, rows.where, operation), field)
+        if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
+            raise Outside(f"{name} of a field that is no number", node.span)
+        found = self.of_numbers(name, series, field, count, extras)
+        if not self.may_be_null(rows, field.name):
+            return found
+        missing = self.counted(table.name, self.null_rows(rows, field.name))
+        some = self.code.add(do.LESS, self.code.constant(0), missing, kind=Kind.CONDITION)
+        return self.select(some, self.null(), found)
+
+    def of_numbers(
+        self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
+    ) -> Value:
+        """Sums, means, extremes and medians of a field."""
+        rows, table = series.rows, series.rows.collection.table
+        power = power_of(field)
+        if name in {"min", "max"}:
+            greatest = (name == "max") == (series.scale > 0)
+            operation = do.GREATEST_ROW if greatest else do.LEAST_ROW
+            kept = Accumulator(table.name, rows.where, operation, field.name)
+            return self.on_line(self.read(kept, field), series)
+        if name == "median":
+            kept = Accumulator(table.name, rows.where, do.VALUES, field.name)
+            twice = self.code.add(
+                Source.FEATURE, power=power, detail=Feature(kept, do.MEDIAN, field.name)
+            )
+            middle = self.code.add(do.DIVIDE, twice, self.code.constant(2), power=power)
+            return self.on_line(self.in_main_unit(middle, field), series)
+        plain = field.name == table.main
+        kept = Accumulator(
+            table.name, rows.where, do.PLAIN if plain else do.SUM, "" if plain else field.name
+        )
+        total = self.code.add(Source.FEATURE, power=power, detail=Feature(kept, do.SUMMED))
+        total = self.in_main_unit(total, field)
+        if series.scale != 1:
+            total = self.scaled(total, series.scale)
+        if series.offset:
+            shift = self.code.add(do.MULTIPLY, count, self.code.constant(series.offset))
+            total = self.added([total, shift])
+        if extras:
+            total = self.added([total, *extras])
+            count = self.added([count, self.code.constant(len(extras))])
+        if name == "mean":  # of nothing: division by zero, which is null
+            return self.divided(total, count)
+        return total if extras else self.unless_empty(count, total)
+
+    def scaled(self, value: Value, scale: Decimal) -> Value:
+        """A number times a constant."""
+        if scale == -1:
+            return self.same_kind(do.SUBTRACT, self.code.constant(0, power=value.power), value)
+        return self.code.add(do.MULTIPLY, value, self.code.constant(scale), power=value.power)
+
+    def on_line(self, value: Value, series: Series) -> Value:
+        """An extreme or a middle value, taken along the line that the elements are on."""
+        found = value if series.scale == 1 else self.scaled(value, series.scale)
+        if not series.offset:
+            return found
+        return self.added([found, self.code.constant(series.offset)])
+
+    def unless_empty(self, count: Value, value: Value) -> Value:
+        """A value, null where nothing was counted."""
+        some = self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION)
+        return self.select(some, value, self.null())
+
+    def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
+        """Aggregates of a list that has the same number in every place."""
+        each = self.code.constant(series.offset)
+        if name in {"min", "max", "median"}:
+            return self.unless_empty(count, each)
+        total = self.code.add(do.MULTIPLY, count, each)
+        if extras:
+            total = self.added([total, *extras])
+            count = self.added([count, self.code.constant(len(extras))])
+        if name == "mean":
+            return self.divided(total, count)
+        return total if extras else self.unless_empty(count, total)
+
+    def distinct(self, series: Series, node: syntax.Node) -> Value:
+        """How many different values a field has; null counts as one."""
+        rows, table = series.rows, series.rows.collection.table
+        field = table.fields.get(series.field)
+        if field is None or not series.scale:
+            raise Outside("how many different rows there are is not for columns", node.span)
+        numeric = FIELD_KINDS[field.kind] is Kind.NUMBER
+        operation = do.VALUES if numeric else do.DISTINCT
+        kept = Accumulator(table.name, rows.where, operation, field.name)
+        part = do.DIFFERENT if numeric else do.COUNTED
+        return self.code.add(Source.FEATURE, detail=Feature(kept, part, field.name))
