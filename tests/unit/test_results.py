@@ -7,15 +7,22 @@ import msgspec
 import numpy as np
 import pytest
 
+from tuppence import compiled
 from tuppence.errors import UserError
 from tuppence.feed import is_due, rank
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.batch import News, ResultBatch, news
-from tuppence.results.packed import Layout, check_day, pack
+from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.rules.rule import Message, Rule
 from tuppence.runs.ledger import ProblemCount, Tally, add
+
+
+@pytest.fixture(autouse=True, params=["compiled", "plain"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here holds with a compiler and without."""
+    monkeypatch.setattr(compiled, "HAS_COMPILER", request.param == "compiled")
 
 
 def result(rule: str, state: State = State.QUALIFIED, score: str = "1", since: int = 10) -> Result:
@@ -92,6 +99,55 @@ def test_older_results_never_replace_newer_ones() -> None:
     with pytest.raises(UserError, match="as of 1970-01-12, later than 1970-01-11") as caught:
         news({"ann": row(as_of=11)}, batch(as_of=10))
     assert caught.value.code == "results.older"
+
+
+def test_many_customers_are_packed_as_one_is() -> None:
+    layout = Layout("digest", (("a", ("x", "y")), ("b", ()), ("c", ("z",))))
+    grid = Grid(
+        np.array([[1, 0], [2, 1], [1, 2]], np.uint8),
+        np.array([[500_000, 0], [0, -1], [0, 0]], np.int32),
+        np.array([[123_400, 0], [1, 0], [20_000, 0]]),
+        np.array([[1, 0], [2, 0], [3, 0]], np.uint8),
+        ["", "text é"],
+    )
+    data, offsets = pack_all(layout, grid, 300)
+    first, second = ResultBatch(("ann", "bob"), 300, layout, data, offsets).rows()
+    assert list(first.results) == [
+        Result("a", State.QUALIFIED, Decimal(50), {"x": Decimal("12.34"), "y": "text é"}, 300),
+        Result("b", State.UNKNOWN, None, {}, 300),
+        Result("c", State.QUALIFIED, Decimal(0), {"z": Date(20_000)}, 300),
+    ]
+    assert [r.state for r in second.results] == [
+        State.NOT_QUALIFIED, State.QUALIFIED, State.UNKNOWN,
+    ]  # fmt: skip
+    assert second.results[1].score is None
+
+
+def test_results_of_several_rulesets_are_compared_each_with_its_own() -> None:
+    both = ("ann", "bob")
+    layout = Layout("new", (("a", ("x",)),))
+    one = [packed(Result("a", State.QUALIFIED, Decimal(1), {"x": name}, 9)) for name in both]
+    data = [pack([item]) for item in one]
+    fresh = ResultBatch(
+        both, 9, layout, np.frombuffer(b"".join(data), np.uint8), np.cumsum([0, *map(len, data)])
+    )
+    old = CustomerResults("ann", 8, Layout("old", (("a", ("x",)), ("b", ()))), pack(
+        [one[0], packed(result("b"))]
+    ))  # fmt: skip
+    found = news({"ann": old}, fresh)
+    assert found.changed == 2, "a rule of ann's is gone, and bob is new"
+    assert sorted(row.customer_id for row in found.rows) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8, 12])
+def test_damaged_results_are_named(cut: int) -> None:
+    whole = row(result("a", since=3), Result("b", State.QUALIFIED, None, {"x": "text"}, 3))
+    broken = msgspec.structs.replace(whole, packed=whole.packed[:-cut])
+    fresh = batch(result("a"), Result("b", State.QUALIFIED, None, {"x": "text"}, 10))
+    with pytest.raises(UserError, match="results of customer ann are damaged"):
+        news({"ann": broken}, fresh)
+    with pytest.raises(UserError, match="results are damaged"):
+        list(broken.results)
 
 
 def test_a_date_that_cannot_be_kept_is_refused() -> None:

@@ -117,6 +117,8 @@ def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
             value, place = _unpack_value(data, place)
             values.append(value)
         yield Packed(QUALIFIED, days[rule], None if score < 0 else score, tuple(values))
+    if place != len(data):
+        raise ValueError
 
 
 def _unpack_value(data: bytes, place: int) -> tuple[Any, int]:
