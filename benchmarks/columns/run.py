@@ -196,9 +196,12 @@ def ready() -> dict[str, float]:
     assert date is not None
     ruleset, schema = made.ruleset(500), Schema()
     content = make_ruleset(made.ruleset(510).rules[10:]).content
+    before = make_plan(ruleset, date, schema)
     return {
         "new": median(lambda: make_plan(read_ruleset(content, schema), date, schema)),
-        "known": median(lambda: make_plan(read_ruleset(content, schema, ruleset), date, schema)),
+        "known": median(
+            lambda: make_plan(read_ruleset(content, schema, ruleset), date, schema, before)
+        ),
     }
 
 

@@ -15,9 +15,11 @@ from tuppence.plan.description import cost, feature_text
 from tuppence.plan.literals import OneOf, Ordered, both, either
 from tuppence.plan.model import model_of
 from tuppence.plan.passes import PASSES, column_plan
+from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Message, Rule
+from tuppence.rules.ruleset import make_ruleset, read_ruleset
 
 AS_OF = Date(day("2026-06-30"))
 CENT = Decimal("0.01")
@@ -165,3 +167,23 @@ def test_features_are_told_in_words() -> None:
 
 def test_the_passes_say_what_they_came_to() -> None:
     assert [step.__name__ for step in PASSES] == ["lower", "share", "lay_out", "emit"]
+
+
+def test_a_plan_takes_over_what_was_planned_before() -> None:
+    definitions = load_definitions()
+    rules = [
+        Rule(f"r{n}", "tip", "A", f"count(payments[amount > {n}]) > 1", "1", Message("x", "x"))
+        for n in range(4)
+    ]
+    first = make_ruleset(check_rule(rule, Schema(), definitions)[0] for rule in rules[:3])
+    content = make_ruleset(check_rule(rule, Schema(), definitions)[0] for rule in rules[1:]).content
+    fresh = make_plan(read_ruleset(content, Schema()), AS_OF, Schema())
+    known = read_ruleset(content, Schema(), first)
+    assert [one in first.rules for one in known.rules] == [True, True, False]
+    before = make_plan(first, AS_OF, Schema())
+    again = make_plan(known, AS_OF, Schema(), before)
+    assert again.columns.code.tolist() == fresh.columns.code.tolist()
+    assert again.columns.features == fresh.columns.features
+    assert [one in before.columns.lowered for one in again.columns.lowered] == [True, True, False]
+    tomorrow = make_plan(known, Date(AS_OF.day + 1), Schema(), before)
+    assert not any(one in before.columns.lowered for one in tomorrow.columns.lowered)

@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tuppence.feel.values import Date
-from tuppence.plan.code import Accumulator, Feature, Kind, Reading
+from tuppence.plan.code import Accumulator, Code, Feature, Kind, Reading, Value
 from tuppence.plan.literals import Beyond, Literal, Relative
-from tuppence.plan.model import Table
+from tuppence.plan.model import Model, Table
+from tuppence.rules.checking import CheckedRule
 
 Array = np.ndarray[Any, Any]
 
@@ -64,6 +65,38 @@ class ColumnRule:
     def whole(self) -> bool:
         """Whether everything of the rule is in the program."""
         return not self.refusals
+
+
+class Lowered(NamedTuple):
+    """A rule as steps.
+
+    Attributes:
+        checked: The rule.
+        code: The steps.
+        when: The condition; None for a rule that does not fit.
+        history: Whether the customer's history is too short, where the rule asks for that.
+        score: In ten-thousandths, held to its bounds.
+        values: Numbers among them in ten-thousandths.
+        refusals: What does not fit.
+        limit: How many rows a customer may have.
+    """
+
+    checked: CheckedRule
+    code: Code
+    when: Value | None
+    history: Value | None
+    score: Value | None
+    values: tuple[Value, ...]
+    refusals: tuple[Refusal, ...]
+    limit: int
+
+    @property
+    def kept(self) -> list[Value]:
+        """The values that are put out, and what decides about them."""
+        wanted = [self.when, self.history]
+        if not self.refusals:
+            wanted += [self.score, *self.values]
+        return [value for value in wanted if value is not None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +173,8 @@ class ColumnPlan:
         outputs: For each rule its first value; one more for the end.
         rules: What became of each rule, in the order of the ruleset.
         limits: For each rule how many rows a customer may have at most.
+        lowered: Each rule as steps, for the next plan.
+        model: What facts there are.
     """
 
     as_of: Date
@@ -154,6 +189,8 @@ class ColumnPlan:
     outputs: Array
     rules: tuple[ColumnRule, ...]
     limits: Array
+    lowered: tuple[Lowered, ...]
+    model: Model
 
     @property
     def features(self) -> tuple[Feature, ...]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tuppence.plan.columns import (
     ColumnRule,
     Constant,
     Dimension,
+    Lowered,
     Refusal,
     TablePlan,
 )
@@ -32,9 +33,19 @@ from tuppence.plan.scope import Bound, Outside, Scope
 from tuppence.rules.checking import CheckedRule, Place
 
 
-def column_plan(rules: Sequence[CheckedRule], model: Model, as_of: Date) -> ColumnPlan:
-    """Plan rules for columns; what does not fit is noted with each rule."""
-    draft = Draft(rules, model, as_of)
+def column_plan(
+    rules: Sequence[CheckedRule], model: Model, as_of: Date, before: ColumnPlan | None = None
+) -> ColumnPlan:
+    """Plan rules for columns; what does not fit is noted with each rule.
+
+    Args:
+        rules: What to plan.
+        model: What facts there are.
+        as_of: For which date.
+        before: Another plan; rules that are in it, too, are not lowered again, where it is for the
+            same facts and the same date.
+    """
+    draft = Draft(rules, model, as_of, before)
     for step in PASSES:
         step(draft)
     return draft.finished()
@@ -43,25 +54,7 @@ def column_plan(rules: Sequence[CheckedRule], model: Model, as_of: Date) -> Colu
 # -- one rule: expressions to steps ----------------------------------------------------------------
 
 
-class _Lowered(NamedTuple):
-    checked: CheckedRule
-    code: Code
-    when: Value | None
-    history: Value | None
-    score: Value | None
-    values: tuple[Value, ...]
-    refusals: tuple[Refusal, ...]
-
-    @property
-    def kept(self) -> list[Value]:
-        """The values that are put out, and what decides about them."""
-        wanted = [self.when, self.history]
-        if not self.refusals:
-            wanted += [self.score, *self.values]
-        return [value for value in wanted if value is not None]
-
-
-def _lower(checked: CheckedRule, planner: RowPlanner) -> _Lowered:
+def _lower(checked: CheckedRule, planner: RowPlanner) -> Lowered:
     code = Code()
     lowering = Lowering(planner, code)
     refusals: list[Refusal] = []
@@ -100,7 +93,8 @@ def _lower(checked: CheckedRule, planner: RowPlanner) -> _Lowered:
             scope = Scope({name: Bound(checked.trees["values", name], scope)}, scope)
     if refusals:
         del code.steps[used:]  # the rest is the interpreter's
-    return _Lowered(checked, code, when, history, score, tuple(values), tuple(refusals))
+    limit = _most_rows(checked)
+    return Lowered(checked, code, when, history, score, tuple(values), tuple(refusals), limit)
 
 
 # -- all rules: steps to registers and instructions ------------------------------------------------
@@ -127,13 +121,23 @@ class Draft:
         rules: What is planned.
         model: What facts there are.
         as_of: For which date.
+        before: Another plan, whose lowered rules can be taken over.
     """
 
-    def __init__(self, rules: Sequence[CheckedRule], model: Model, as_of: Date) -> None:
+    def __init__(
+        self,
+        rules: Sequence[CheckedRule],
+        model: Model,
+        as_of: Date,
+        before: ColumnPlan | None = None,
+    ) -> None:
         self.rules = rules
         self.model = model
         self.as_of = as_of
-        self.lowered: list[_Lowered] = []
+        self.before: tuple[Lowered, ...] = ()
+        if before is not None and before.as_of == as_of:
+            self.before = before.lowered if before.model.attributes == model.attributes else ()
+        self.lowered: list[Lowered] = []
         self.features: dict[Feature, int] = {}
         self.readings: dict[Reading, int] = {}
         self.conditions: dict[Reading, int] = {}
@@ -151,7 +155,8 @@ class Draft:
     def lower(self) -> str:
         """Turn expressions into steps over columns; note what does not fit."""
         planner = RowPlanner(self.model, DateTime(self.as_of.day, 0))
-        self.lowered = [_lower(checked, planner) for checked in self.rules]
+        known = {id(one.checked): one for one in self.before}
+        self.lowered = [known.get(id(rule)) or _lower(rule, planner) for rule in self.rules]
         steps = sum(len(one.code.steps) for one in self.lowered)
         return f"{steps:,} steps, each once a rule"
 
@@ -226,7 +231,9 @@ class Draft:
             self.first_mask + self.masks.count,
             np.array(self.outputs, np.int64),
             tuple(self.planned),
-            np.array([_most_rows(checked) for checked in self.rules], np.int64),
+            np.array([one.limit for one in self.lowered], np.int64),
+            tuple(self.lowered),
+            self.model,
         )
 
     # -- inside ----------------------------------------------------------------------------------
@@ -244,7 +251,7 @@ class Draft:
 
     # -- instructions ----------------------------------------------------------------------------
 
-    def emit_rule(self, index: int, one: _Lowered, first_output: int) -> None:
+    def emit_rule(self, index: int, one: Lowered, first_output: int) -> None:
         """The instructions of one rule: its condition, then what a qualified customer gets."""
         assert one.when is not None  # noqa: S101
         code = one.code

@@ -95,11 +95,19 @@ class Plan:
         return frozenset(f.name for f in TRANSACTIONS if f.name in needed and not f.derived)
 
 
-def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema) -> Plan:
-    """The plan of a ruleset for a date, over facts of a schema."""
+def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema, before: Plan | None = None) -> Plan:
+    """The plan of a ruleset for a date, over facts of a schema.
+
+    Args:
+        ruleset: The rules.
+        as_of: What `today()` will be.
+        schema: Of the facts.
+        before: Another plan; what is the same in it is taken over.
+    """
+    columns = None if before is None else before.columns
     return Plan(
         ruleset,
         as_of,
         tuple(PlannedRule(checked, as_of) for checked in ruleset.rules),
-        column_plan(ruleset.rules, model_of(schema, as_of), as_of),
+        column_plan(ruleset.rules, model_of(schema, as_of), as_of, columns),
     )
