@@ -325,6 +325,15 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
         assert "results of customer ann are damaged" in text
 
 
+def test_a_database_of_another_format_is_refused(tuppence: Run, ran: Path) -> None:
+    with sqlite3.connect(ran / "results.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    text = tuppence("results", "--store", ran, status=1).stderr
+    assert "error[store.format]" in text
+    assert "of format 1, and this version reads 2" in text
+
+
 def test_a_full_disk_stops_a_run_which_then_goes_on(
     tuppence: Run, store: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

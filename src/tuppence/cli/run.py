@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
         processes: Annotated[
-            int, typer.Option(min=1, max=256, help="How many processes share the work.")
+            int, typer.Option(min=1, max=256, help="How many threads or processes share the work.")
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:

@@ -14,9 +14,11 @@ from tuppence.results.packed import Layout
 from tuppence.results.result import CustomerResults
 from tuppence.runs.ledger import RunRecord, Tally
 
-_TABLES: Final = """
+FORMAT: Final = 2
+_TABLES: Final = f"""
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
+PRAGMA user_version = {FORMAT};
 PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS results (
@@ -68,10 +70,20 @@ class Database:
         with self._errors(), disk_errors(path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
             try:
+                self._check_format()
                 self._connection.executescript(_TABLES)
-            except sqlite3.Error:
+            except (sqlite3.Error, UserError):
                 self._connection.close()
                 raise
+
+    def _check_format(self) -> None:
+        """See that a file that is there was made by a version that packs results as this one."""
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if tables and version != FORMAT:
+            message = f"{self._path}: of format {version}, and this version reads {FORMAT}"
+            hint = "remove the file and run again: results can always be computed anew"
+            raise UserError("store.format", message, hint)
 
     def close(self) -> None:
         """Let go of the file."""
