@@ -17,7 +17,7 @@ from tuppence.plan.model import decimals_of
 Array = npt.NDArray[Any]
 
 
-def classes_of(
+def classes_of(  # noqa: PLR0915 - one dimension after another
     wanted: TablePlan,
     table: Table,
     batch: FactBatch,
@@ -40,6 +40,7 @@ def classes_of(
     terms = len(wanted.accumulator_of)
     width = -(-terms // BITS)
     stride, first_place, first_cut, first_word = 1, 0, 0, 0
+    order, first_day = -1, 0
     for dimension in wanted.dimensions:
         field = wanted.table.fields[dimension.field]
         column = table.columns[dimension.field]
@@ -56,6 +57,9 @@ def classes_of(
             if dimension.field in days:
                 low, size = days[dimension.field]
                 holds = _of_days(dimension, low, size)
+                if dimension.field == wanted.table.order:
+                    order = code_at[dimension.field]
+                    first_day = low + _first_of_use(wanted, dimension, holds)
             else:
                 holds = _of_codes(dimension, column)
             kinds, class_of = _distinct(holds)
@@ -89,7 +93,18 @@ def classes_of(
         np.concatenate([*words, np.zeros(1, np.int64)]),
         width,
         wanted.accumulator_of,
+        order,
+        first_day,
     )
+
+
+def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
+    """The first day, as a place, that some term allows; terms that only look for trouble aside."""
+    asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
+    troubles = [i for i, one in enumerate(wanted.accumulators) if wanted.is_trouble(one)]
+    useful = ~np.isin(wanted.accumulator_of, troubles)
+    allowed = asked[:, dimension.of_term[useful]].any(axis=1)
+    return int(allowed.argmax()) if allowed.any() else len(holds)
 
 
 def _own(relative: Relative, column: Column, batch: FactBatch) -> Array:

@@ -227,7 +227,7 @@ def feature_values(plan: ColumnPlan, facts: FactBatch, customer: int) -> list[tu
             _feature_value(table, feature, value, digits, prepared.texts),
         )
         for (table, feature), value in zip(described, values, strict=True)
-        if feature.accumulator.where and not table.is_trouble(feature)
+        if feature.accumulator.where and not table.is_trouble(feature.accumulator)
     ]
 
 

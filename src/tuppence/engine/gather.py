@@ -54,6 +54,8 @@ class Classes(NamedTuple):
         words: For each class a bit for each term that it allows.
         words_a_class: How many.
         accumulator_of: By term.
+        order: The column of days by which rows are sorted; -1 where there is none.
+        first_day: Before it no row feeds anything.
     """
 
     coded: Any
@@ -68,6 +70,8 @@ class Classes(NamedTuple):
     words: Any
     words_a_class: int
     accumulator_of: Any
+    order: int
+    first_day: int
 
 
 class Gathered(NamedTuple):
@@ -168,7 +172,10 @@ def gather(
     main = rows.numbers[max(main_column, 0)]
     for customer in range(start, stop):
         low = rows.offsets[customer]
-        many = rows.offsets[customer + 1] - low
+        end = rows.offsets[customer + 1]
+        if classes.order >= 0:
+            low = _first_from(rows.codes[classes.order], low, end, classes.first_day)
+        many = end - low
         for a in range(len(counts)):
             counts[a] = 0
             sums[a] = 0
@@ -323,6 +330,18 @@ def gather(
                     elif code != NULL_CODE:
                         value = float(code)
             out[f // 4 * apart + customer - start] = value
+
+
+@part_of_loops
+def _first_from(days: Any, low: int, high: int, first_day: int) -> int:
+    """The first of some rows, sorted by day, that is not before a day."""
+    while low < high:
+        middle = (low + high) // 2
+        if days[middle] < first_day:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @part_of_loops

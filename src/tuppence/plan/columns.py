@@ -141,11 +141,9 @@ class TablePlan:
     features: tuple[Feature, ...]
     troubles: tuple[int, ...]
 
-    def is_trouble(self, feature: Feature) -> bool:
-        """Whether a feature only counts amounts that are too large."""
-        return any(
-            isinstance(literal, Beyond) for term in feature.accumulator.where for _, literal in term
-        )
+    def is_trouble(self, accumulator: Accumulator) -> bool:
+        """Whether an accumulator only counts amounts that are too large."""
+        return any(isinstance(literal, Beyond) for term in accumulator.where for _, literal in term)
 
 
 class Constant(NamedTuple):
