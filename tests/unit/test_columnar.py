@@ -20,11 +20,13 @@ from tuppence.engine.compute import UNSURE
 from tuppence.engine.explanation import explain
 from tuppence.engine.preview import Previewer
 from tuppence.engine.reference import evaluate
+from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import LoadedFacts
 from tuppence.feel.values import Date
+from tuppence.plan import literals
 from tuppence.plan.plan import Plan, make_plan
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule, check_rule
@@ -144,6 +146,45 @@ def test_a_memo_that_is_full_begins_anew(seed: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(binding, "MEMO_SIZE", 8)
     source = random.Random(1000 + seed)
     assert_same(planned(source, 25), facts(source, customers=4, most_rows=80))
+
+
+def test_rules_that_ask_too_much_at_once_are_refused() -> None:
+    letters = "abcdefghijkl"
+    whens = [
+        f'count(payments[contains({field}, "{letter}")]) > 0'
+        for field in ("category", "merchant", "text", "type", "country")
+        for letter in letters
+    ]
+    made = plan_of(*(rule(when, name=f"r{n}") for n, when in enumerate(whens)))
+    frames = {
+        "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
+        "accounts": frame("accounts", [{"id": "c", "customer": "c", "type": "current"}]),
+        "transactions": frame("transactions", [
+            {"id": f"{i}", "sequence": i, "account": "c", "own transfer": False, "amount": -1,
+             "booking date": TODAY, "category": text, "merchant": text, "text": text,
+             "type": text, "country": text}
+            for i in range(4096)
+            for text in ["".join(letter for n, letter in enumerate(letters) if i >> n & 1)]
+        ]),
+    }  # fmt: skip
+    wide = batch_from(ordered(coded(frames, Schema())), Schema())
+    with pytest.raises(UserError, match="too many different things of transactions") as caught:
+        Prepared(made.columns, wide, Loops())
+    assert caught.value.code == "plan.too-wide"
+
+
+def test_answers_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(literals, "MOST_ANSWERS", 3)
+    asked: list[int] = []
+
+    def answer(value: int) -> bool:
+        asked.append(value)
+        return value > 1
+
+    ask = literals.Ask(answer, {})
+    assert [ask(value) for value in (1, 2, 1, 3, 4, 1)] == [False, True, False, True, True, False]
+    assert len(ask.known) <= 3
+    assert asked == [1, 2, 3, 4, 1]
 
 
 def test_parts_of_a_batch_are_as_the_whole() -> None:

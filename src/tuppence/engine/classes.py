@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.engine.gather import BITS, Classes
+from tuppence.errors import UserError
 from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date
@@ -79,7 +80,8 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
         first_word += len(kinds) * width
         stride *= len(kinds)
     if stride >= 1 << 62:
-        raise OverflowError
+        message = f"the rules ask too many different things of {wanted.table.name} at once"
+        raise UserError("plan.too-wide", message, "evaluate them as several rulesets")
     return Classes(
         np.array(coded, np.int64),
         np.concatenate([*places, np.zeros(1, np.int64)]),

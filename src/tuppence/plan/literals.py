@@ -261,6 +261,8 @@ class Ask:
             return self.known[value]
         except KeyError:
             found = self.answer(value)
+            if len(self.known) >= MOST_ANSWERS:  # texts are without end; memory is not
+                self.known.clear()
             self.known[value] = found if found is True or found is False else None
             return self.known[value]
 
@@ -274,6 +276,7 @@ Filter = frozenset[Term]
 
 ANY_ROW: Final[Filter] = frozenset({frozenset()})
 MOST_TERMS: Final = 64
+MOST_ANSWERS: Final = 100_000
 
 
 def asking(name: str, literal: Literal) -> Filter:
