@@ -75,6 +75,8 @@ def run_here(
     elif processes == 1:
         evaluator = in_process(facts, Engine(plan, Loops()))
     else:
+        one = facts.read(facts.partitions()[0][0]).slice(0, 1)
+        Engine(plan, Loops()).evaluate(one)  # compiled once here, and loaded by the processes
         evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM

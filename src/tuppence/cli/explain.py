@@ -80,8 +80,12 @@ def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation)
         out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False)
     if found.features:
         out.print("\n[bold]gathered[/]")
+        gathered = Table.grid(padding=(0, 1, 0, 2))
+        gathered.add_column(min_width=10, justify="right", no_wrap=True)
+        gathered.add_column(overflow="fold")
         for text, value in found.features:
-            out.print(Text(f"  {feel_text(value)}  ").append(text, "dim"))
+            gathered.add_row(Text(_short(feel_text(value))), Text(text, "dim"))
+        out.print(gathered)
     for selection in found.selections:
         out.print(f"\n[bold]{len(selection.rows)}[/] in ", end="", highlight=False)
         out.print(Text(selection.text, "cyan"))
