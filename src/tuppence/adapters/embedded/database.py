@@ -15,10 +15,13 @@ from tuppence.results.result import CustomerResults
 from tuppence.runs.ledger import RunRecord, Tally
 
 FORMAT: Final = 2
-_TABLES: Final = f"""
+_NEW_FILE: Final = f"""
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA user_version = {FORMAT};
+"""
+_TABLES: Final = """
+PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA foreign_keys = ON;
 CREATE TABLE IF NOT EXISTS results (
@@ -80,7 +83,9 @@ class Database:
         """See that a file that is there was made by a version that packs results as this one."""
         (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if tables and version != FORMAT:
+        if not tables and version != FORMAT:
+            self._connection.executescript(_NEW_FILE)
+        elif version != FORMAT:
             message = f"{self._path}: of format {version}, and this version reads {FORMAT}"
             hint = "remove the file and run again: results can always be computed anew"
             raise UserError("store.format", message, hint)
