@@ -45,7 +45,9 @@ PREDICATES: Final = (
     "balance < 0", "balance between -100 and 100", "country != customer.country",
     "category = customer.tier", "booking date >= customer.joined", "amount > customer.income",
     "own transfer", "not(own transfer)", "text = null", 'account type = "savings"', "amount = 10",
-    "category = merchant",
+    "category = merchant", "floor(amount) = amount", "modulo(amount, 10) = 0 and amount > 5",
+    "amount in (10, 33.33)", "balance in (0, [10..20], null)", "amount in ([0..5], > 100)",
+    'booking date in (@"2026-03-31", @"2026-03-01")', "abs(balance) > 10", "even(amount)",
 )  # fmt: skip
 
 
@@ -130,7 +132,10 @@ class Maker:
                 name = self.pick("birth year", "income", "ratio", "household size", "history days")
                 return f"customer.{name}"
             case 7:
-                field = self.pick("merchant", "category", "booking date", "amount", "text")
+                field = self.pick(
+                    "merchant", "category", "booking date", "amount", "text", "account type",
+                    "own transfer", "balance", "account",
+                )  # fmt: skip
                 return f"count(distinct values({self.rows()}.{field}))"
             case 8:
                 return str(
@@ -205,7 +210,8 @@ class Maker:
                         'customer.country in ("GB", "FR")',
                         'today() - customer.joined > @"P90D"', "customer.joined.month = 3",
                         'customer.joined + @"P30D" > today()', "customer.keen = null",
-                        'contains(customer.tier, "o")',
+                        'contains(customer.tier, "o")', "odd(customer.history days)",
+                        "customer.income in (100, 1000)",
                     )
                 )  # fmt: skip
             case _:

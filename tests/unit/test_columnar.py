@@ -133,6 +133,62 @@ def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
     assert Prepared(made.columns, facts_, Loops()).run(0, 2).states[0].tolist() == [UNSURE, 1]
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        "count(payments[floor(amount) = amount]) > 0",
+        "count(payments[modulo(amount, 2) = 1 and amount > 3]) = 1",
+        "count(payments[amount in (5, 7)]) = 2",
+        "count(payments[not(amount in ([1..5], > 9))]) = 1",
+        "count(transactions[balance in (1, null)]) = 3",
+        "odd(customer.history days) or customer.history days = 2",
+    ],
+)
+def test_numbers_are_asked_in_any_way(when: str) -> None:
+    made = plan_of(rule(when))
+    assert all(one.whole for one in made.columns.rules)
+    assert_same(made, batch((-500, -700, 300), (-999, -1000)))
+
+
+def test_what_a_filter_asks_of_each_row_costs_the_interpreter_steps() -> None:
+    """With so many rows the interpreter gives up, and says unknown: so must the columns."""
+    asking = rule('count(payments[contains(merchant, "M")]) > 0')
+    made, facts_ = plan_of(asking), batch([-1] * 120_000, [-1])
+    assert_same(made, facts_)
+    (row, _) = evaluate(made, facts_).results.rows()
+    assert row.results[0].state is State.UNKNOWN
+    plain = plan_of(rule("count(payments) > 0"))
+    assert plain.columns.limits[0] > 4 * made.columns.limits[0]
+
+
+def test_customers_can_be_looked_at_again() -> None:
+    counts = "count(distinct values(payments.merchant)) = 1"
+    prepared = Prepared(plan_of(rule(counts)).columns, batch((-1, -2), (-3,)), Loops())
+    for start, stop in ((0, 1), (0, 1), (0, 2), (1, 2), (0, 2)):
+        assert prepared.run(start, stop).states[0].tolist() == [1] * (stop - start)
+
+
+def test_accounts_of_one_type_are_one() -> None:
+    frames = {
+        "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
+        "accounts": frame("accounts", [
+            {"id": f"c{n}", "customer": "c", "type": kind}
+            for n, kind in enumerate(("current", "savings", "current"))
+        ]),
+        "transactions": frame("transactions", [
+            {"id": str(n), "sequence": n, "account": f"c{n}", "own transfer": False,
+             "amount": -1, "booking date": TODAY} for n in range(3)
+        ]),
+    }  # fmt: skip
+    facts_ = batch_from(ordered(coded(frames, Schema())), Schema())
+    made = plan_of(
+        rule("count(distinct values(payments.account type)) = 2", name="a"),
+        rule('payments[-2].account type = "savings"', name="b", t="payments[1].account type"),
+    )
+    assert_same(made, facts_)
+    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1]
+
+
 def test_nobody_and_nothing() -> None:
     made = plan_of(rule("count(payments) = 0 and sum(payments.amount) = null"))
     assert_same(made, batch(()))

@@ -12,6 +12,7 @@ from tuppence.engine.classes import classes_of
 from tuppence.engine.compute import WHOLE
 from tuppence.engine.gather import Classes, Gathered, Memo, Rows
 from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
+from tuppence.facts.context import feel_values
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date, DaysDuration, YearsDuration
 from tuppence.plan import instructions as do
@@ -131,11 +132,17 @@ def _bind_table(
 ) -> BoundTable:
     number_at = {name: i for i, name in enumerate(wanted.numbers)}
     code_at = {name: i for i, name in enumerate(wanted.codes)}
+    code_columns = [_codes(table.columns[name]) for name in wanted.codes]
+    values: dict[str, list[Any]] = {}
+    for name in (dimension.field for dimension in wanted.dimensions if dimension.by_value):
+        values[name], place_of = _different(table.columns[name], digits)
+        code_at[name] = len(code_columns)
+        code_columns.append(place_of.astype(np.int32))
     assert len(number_at) <= NUMBER_COLUMNS and len(code_at) <= CODE_COLUMNS  # noqa: PT018, S101
     rows = Rows(
         read_only(table.offsets),
         _padded([table.columns[name].values for name in wanted.numbers], NUMBER_COLUMNS, np.int64),
-        _padded([_codes(table.columns[name]) for name in wanted.codes], CODE_COLUMNS, np.int32),
+        _padded(code_columns, CODE_COLUMNS, np.int32),
     )
     longest = int(np.diff(table.offsets).max(initial=0))
     days = {
@@ -143,7 +150,7 @@ def _bind_table(
         for name in wanted.codes
         if table.columns[name].kind is Kind.DATE
     }
-    classes = classes_of(wanted, table, batch, digits, number_at, code_at, days)
+    classes = classes_of(wanted, table, batch, digits, number_at, code_at, days, values)
     kept = stamps = 0
     operations, columns, firsts, depths = [], [], [], []
     for accumulator in wanted.accumulators:
@@ -202,7 +209,7 @@ def _bind_table(
         keys=np.full(MEMO_SIZE, -1, np.int64),
         found=room(MEMO_SIZE),
         pool=room(pool),
-        used=room(2),
+        used=room(3),
         row_keys=room(longest),
         entries=room(longest),
         touched=room(longest),
@@ -257,18 +264,11 @@ def _column(reading: Reading, customers: Mapping[str, Column]) -> Column:
     return customers[reading.path[-1]]
 
 
-def feel_value(column: Column, raw: int, digits: int) -> Any:
-    """The FEEL value of a stored one."""
-    if raw == NULLS[column.kind]:
-        return None
-    match column.kind:
-        case Kind.TEXT:
-            return column.dictionary[raw]
-        case Kind.DATE:
-            return Date(raw)
-        case Kind.BOOLEAN:
-            return raw == 1
-    return Decimal(raw).scaleb(-(digits if column.kind is Kind.MONEY else column.decimals))
+def _different(column: Column, digits: int) -> tuple[list[Any], Array]:
+    """The different FEEL values of a column, and for each row which one it has."""
+    different, place = np.unique(column.values, return_inverse=True)
+    few = Column(column.kind, different, column.dictionary, column.decimals)
+    return feel_values(few, len(different), digits), place
 
 
 def _read(
@@ -282,11 +282,8 @@ def _read(
         errors = np.where(np.abs(values) > WHOLE, np.inf, 0.0)
         values[null], errors[null] = np.nan, 0.0
         return values, errors
-    different, place = np.unique(column.values, return_inverse=True)
-    found = [
-        _register(_made(reading, feel_value(column, int(raw), digits)), reading.kind, texts)
-        for raw in different
-    ]
+    different, place = _different(column, digits)
+    found = [_register(_made(reading, value), reading.kind, texts) for value in different]
     pairs = np.array(found, np.float64).reshape(-1, 2)[place]
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
@@ -316,8 +313,8 @@ def _register(value: Any, kind: StepKind, texts: Texts) -> tuple[float, float]:
 def _ask(reading: Reading, customers: Mapping[str, Column], digits: int) -> Array:
     """A field, or what the interpreter makes of it, in a condition register."""
     column = _column(reading, customers)
-    different, place = np.unique(column.values, return_inverse=True)
+    different, place = _different(column, digits)
     bits = {True: do.TRUE, False: do.FALSE, None: 0}
-    made = [_made(reading, feel_value(column, int(raw), digits)) for raw in different]
+    made = [_made(reading, value) for value in different]
     known = [bits[value] if value is None or type(value) is bool else do.UNSURE for value in made]
     return np.array(known, np.uint8)[place]

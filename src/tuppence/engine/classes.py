@@ -1,6 +1,6 @@
 """The classes of a batch's days, codes and numbers: values that no filter tells apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
-from tuppence.plan.literals import Beyond, Both, Literal, OneOf, Ordered, Relative
+from tuppence.plan.literals import Beyond, Both, OneOf, Ordered, Relative
 from tuppence.plan.model import decimals_of
 
 Array = npt.NDArray[Any]
@@ -26,8 +26,20 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
     number_at: Mapping[str, int],
     code_at: Mapping[str, int],
     days: Mapping[str, tuple[int, int]],
+    values: Mapping[str, Sequence[Any]],
 ) -> Classes:
-    """Classes of each dimension, and which terms each class allows."""
+    """Classes of each dimension, and which terms each class allows.
+
+    Args:
+        wanted: What is asked of the table.
+        table: Its rows.
+        batch: Whose they are.
+        digits: Of the currency, after the point.
+        number_at: The places of columns of numbers.
+        code_at: The places of columns of codes, days, and numbers that are looked at by value.
+        days: Lowest day and number of days of columns of days.
+        values: The FEEL values that codes of numbers stand for.
+    """
     coded: list[int] = []
     places: list[Array] = []
     ordered: list[int] = []
@@ -61,6 +73,8 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
                 if dimension.field == wanted.table.order:
                     order = code_at[dimension.field]
                     first_day = low + _first_of_use(wanted, dimension, holds)
+            elif dimension.by_value:
+                holds = _of_values(dimension, values[dimension.field], decimals_of(field, digits))
             else:
                 holds = _of_codes(dimension, column)
             kinds, class_of = _distinct(holds)
@@ -123,8 +137,7 @@ def _own(relative: Relative, column: Column, batch: FactBatch) -> Array:
 
 def _of_relations(dimension: Dimension) -> Array:
     """For each relation and literal whether it lets the relation through."""
-    literals = [literal for literal in dimension.literals if isinstance(literal, Relative)]
-    return np.array([[r in literal.accept for literal in literals] for r in range(4)], bool)
+    return np.array([[literal.holds(r) for literal in dimension.literals] for r in range(4)], bool)
 
 
 def _distinct(holds: Array) -> tuple[Array, Array]:
@@ -158,7 +171,7 @@ def _of_codes(dimension: Dimension, column: Column) -> Array:
             for value in literal.values:
                 mentions.setdefault(value, []).append(i)
         else:
-            holds[:, i] = [_lets(literal, value) for value in values]
+            holds[:, i] = [literal.holds(value) for value in values]
     for code, value in enumerate(values):
         if value in mentions:
             holds[code, mentions[value]] ^= True
@@ -177,25 +190,24 @@ def _of_days(dimension: Dimension, low: int, size: int) -> Array:
                 holds[first:last, i] = True
             holds[0, i] = literal.null
         else:
-            holds[1:, i] = [_lets(literal, Date(int(day))) for day in days[1:]]
-            holds[0, i] = _lets(literal, None)
+            holds[1:, i] = [literal.holds(Date(int(day))) for day in days[1:]]
+            holds[0, i] = literal.holds(None)
     return holds
 
 
-def _lets(literal: Literal, value: Any) -> bool:
-    """Whether a literal lets a FEEL value through."""
-    match literal:
-        case Both():
-            return all(_lets(part, value) for part in literal.parts)
-        case Ordered():
-            if value is None:
-                return literal.null
-            day = value.day
-            spans = literal.whole(0)
-            return any((a is None or a <= day) and (b is None or day <= b) for a, b in spans)
-        case Beyond() | Relative():
-            raise TypeError(literal)
-    return literal.holds(value)
+def _of_values(dimension: Dimension, values: Sequence[Any], decimals: int) -> Array:
+    """For each value of a number and literal whether it lets the value through."""
+    counted = [None if value is None else value.scaleb(decimals) for value in values]
+    return np.array(
+        [
+            [
+                literal.holds(units if isinstance(literal, Beyond) else value)
+                for literal in dimension.literals
+            ]
+            for value, units in zip(values, counted, strict=True)
+        ],
+        bool,
+    ).reshape(len(values), len(dimension.literals))
 
 
 def _cuts(dimension: Dimension, decimals: int, nullable: bool) -> Array:

@@ -75,7 +75,7 @@ class Engine:
 
     Args:
         plan: What to evaluate.
-        loops: The program.
+        loops: Calls the loops.
     """
 
     def __init__(self, plan: Plan, loops: Loops) -> None:
@@ -341,20 +341,21 @@ class _Derived:
         if not any("account type" in table.codes for table in self.plan.tables):
             return transactions
         own, kind = transactions.columns["account"], accounts.columns["type"]
-        types = [kind.dictionary[code] for code in kind.values.tolist()]
-        dictionary = tuple(types[row] if row >= 0 else None for row in self._account_rows())
-        typed = Column(Kind.TEXT, own.values, dictionary)
+        type_of = np.append(kind.values, np.uint32(0))[self._account_rows()]  # -1: null
+        typed = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
         return Table(transactions.offsets, {**transactions.columns, "account type": typed})
 
-    def _account_rows(self) -> list[int]:
+    def _account_rows(self) -> Array:
         """The row of the account for each code that transactions have; -1 for none."""
         ids = self.batch.accounts.columns["id"]
         row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
-        return [row_of.get(i, -1) for i in self.batch.transactions.columns["account"].dictionary]
+        dictionary = self.batch.transactions.columns["account"].dictionary
+        return np.array([row_of.get(i, -1) for i in dictionary], np.int64)
 
     def customers(self) -> FactBatch:
         """The batch with the customers' derived field, where that is read."""
-        if not any(reading.path[-1] == "history days" for reading in self.plan.readings):
+        readings = (*self.plan.readings, *self.plan.conditions)
+        if not any(reading.path[-1] == "history days" for reading in readings):
             return self.batch
         offsets, last = self.batch.transactions.offsets, self.plan.as_of.day
         days = self.batch.transactions.columns["booking date"].values
@@ -369,7 +370,7 @@ class _Derived:
         accounts, transactions = self.batch.accounts, self.batch.transactions
         found = np.full(len(accounts.columns["id"].values), NULL_MONEY, np.int64)
         own = transactions.columns["account"]
-        rows = np.array(self._account_rows(), np.int64)
+        rows = self._account_rows()
         columns = (
             transactions.offsets,
             transactions.columns["booking date"].values,

@@ -109,7 +109,8 @@ class Memo(NamedTuple):
         found: Where in `pool` the entry of a key begins. An entry is where its plain accumulators
             end, where all end, and then their numbers, the plain ones first.
         pool: The entries.
-        used: How much of the pool is taken, and how many keys there are.
+        used: How much of the pool is taken, how many keys there are, and how many customers were
+            looked at.
         row_keys: Room for the rows of one customer.
         entries: Room for the entries of their keys.
         touched: The entries that a customer's rows have met.
@@ -118,7 +119,7 @@ class Memo(NamedTuple):
         counts: By accumulator.
         sums: By accumulator.
         kept: Rows by place, and values of those that keep values.
-        stamps: By place, the customer that was seen last.
+        stamps: By place, the number of the look that saw it last.
     """
 
     keys: Any
@@ -171,6 +172,7 @@ def gather(
     main_column = gathered.main
     main = rows.numbers[max(main_column, 0)]
     for customer in range(start, stop):
+        memo.used[2] += 1
         low = rows.offsets[customer]
         end = rows.offsets[customer + 1]
         if classes.order >= 0:
@@ -284,8 +286,8 @@ def gather(
                         counts[a] += 1
                 elif operation == do.DISTINCT:
                     stamp = first + rows.codes[column][row] - depth
-                    if stamps[stamp] != customer + 1:
-                        stamps[stamp] = customer + 1
+                    if stamps[stamp] != memo.used[2]:
+                        stamps[stamp] = memo.used[2]
                         counts[a] += 1
                 elif operation == do.SUM:
                     counts[a] += 1

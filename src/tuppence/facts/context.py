@@ -21,9 +21,9 @@ def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
         A context with `customer`, `accounts`, `transactions`, `payments` and `receipts`.
     """
     one = batch.slice(index, index + 1)
-    currency = _values(one.customers["currency"], 1, 0)[0]
+    currency = feel_values(one.customers["currency"], 1, 0)[0]
     digits = minor_digits(currency) or 0
-    customer = {name: _values(column, 1, digits)[0] for name, column in one.customers.items()}
+    customer = {name: feel_values(column, 1, digits)[0] for name, column in one.customers.items()}
     accounts = _rows(one.accounts, len(one.accounts.columns["id"].values), digits)
     days = one.transactions.columns["booking date"].values
     booked = int(days.searchsorted(as_of.day, side="right"))
@@ -51,7 +51,7 @@ _TRANSACTION_FIELDS: Final = _row_fields(TRANSACTIONS)
 
 def _rows(table: Table, count: int, digits: int) -> list[Row]:
     names = list(table.columns)
-    columns = [_values(column, count, digits) for column in table.columns.values()]
+    columns = [feel_values(column, count, digits) for column in table.columns.values()]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
@@ -81,8 +81,8 @@ def _split(transactions: list[Row]) -> tuple[list[Row], list[Row]]:
     return payments, receipts
 
 
-def _values(column: Column, count: int, digits: int) -> list[Any]:
-    """FEEL values of the first rows; money has so many digits after the point."""
+def feel_values(column: Column, count: int, digits: int) -> list[Any]:
+    """FEEL values of a column's first rows; money has so many digits after the point."""
     raw = column.values[:count].tolist()
     null = NULLS[column.kind]
     match column.kind:

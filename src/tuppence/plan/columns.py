@@ -106,12 +106,15 @@ class Dimension:
     Attributes:
         field: Its name.
         beside: The customer's field that it is compared with, where that is asked.
+        by_value: Whether it is a number of which more is asked than where it lies, so that each
+            different value has to be looked at.
         literals: All that is asked, each once.
         of_term: For each term the index of its literal; -1 where it asks nothing of the field.
     """
 
     field: str
     beside: Relative | None
+    by_value: bool
     literals: tuple[Literal, ...]
     of_term: Array
 
@@ -126,7 +129,8 @@ class TablePlan:
         plain: How many of them are plain.
         accumulator_of: For each term the index of the accumulator that it feeds.
         dimensions: What terms ask.
-        columns: The number columns and the code columns that are looked at, by their place.
+        numbers: The columns of numbers that are looked at, by their place.
+        codes: The columns of codes and days that are looked at, by their place.
         features: The features read off its accumulators, in the order of the registers.
         troubles: The features that are above zero where sums could be inexact.
     """

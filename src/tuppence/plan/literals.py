@@ -42,7 +42,7 @@ class Ordered:
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
         if not isinstance(other, Ordered):
-            return Both(frozenset({self, other}))
+            return _together(self, other)
         found = [_overlap(a, b) for a in self.intervals for b in other.intervals]
         kept = tuple(interval for interval in found if not is_empty(interval))
         return Ordered(kept, self.null and other.null)
@@ -51,6 +51,20 @@ class Ordered:
     def impossible(self) -> bool:
         """Whether it lets nothing through."""
         return not self.intervals and not self.null
+
+    def join(self, other: "Ordered") -> "Ordered":
+        """Lets through what either does."""
+        neither = self.complement().meet(other.complement())
+        assert isinstance(neither, Ordered)  # noqa: S101
+        return neither.complement()
+
+    def holds(self, value: Any) -> bool:
+        """Whether it lets a FEEL value through."""
+        if value is None:
+            return self.null
+        place = value if isinstance(value, Decimal) else Decimal(value.day)
+        point = (place, True, place, True)
+        return any(not is_empty(_overlap(interval, point)) for interval in self.intervals)
 
     def negated(self) -> "Ordered":
         """Lets through -x where this one lets x through."""
@@ -107,12 +121,16 @@ class Beyond:
 
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
-        return Both(frozenset({self, other}))
+        return _together(self, other)
 
     @property
     def impossible(self) -> bool:
         """Never."""
         return False
+
+    def holds(self, value: Any) -> bool:
+        """Whether a number counted in minor units is too large."""
+        return value is not None and abs(value) > LARGEST
 
     def whole(self, _: int) -> list[tuple[int | None, int | None]]:
         """The intervals in minor units."""
@@ -133,7 +151,7 @@ class OneOf:
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
         if not isinstance(other, OneOf):
-            return Both(frozenset({self, other}))
+            return _together(self, other)
         match self.others, other.others:
             case False, False:
                 return OneOf(self.values & other.values)
@@ -173,7 +191,7 @@ class General:
 
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
-        return self if other == self else Both(frozenset({self, other}))
+        return self if other == self else _together(self, other)
 
     @property
     def impossible(self) -> bool:
@@ -217,13 +235,17 @@ class Relative:
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
         if not isinstance(other, Relative):
-            return Both(frozenset({self, other}))
+            return _together(self, other)
         return replace(self, accept=self.accept & other.accept)
 
     @property
     def impossible(self) -> bool:
         """Whether it lets nothing through."""
         return not self.accept
+
+    def holds(self, value: Any) -> bool:
+        """Whether it lets a relation through."""
+        return value in self.accept
 
     @property
     def dimension(self) -> str:
@@ -239,13 +261,22 @@ class Both:
 
     def meet(self, other: "Literal") -> "Literal":
         """Lets through what both do."""
-        more = other.parts if isinstance(other, Both) else frozenset({other})
-        return Both(self.parts | more)
+        return _together(self, other)
+
+    def holds(self, value: Any) -> bool:
+        """Whether it lets a FEEL value through."""
+        return all(part.holds(value) for part in self.parts)
 
     @property
     def impossible(self) -> bool:
         """Whether it lets nothing through, as far as can be told."""
         return any(part.impossible for part in self.parts)
+
+
+def _together(*literals: "Literal") -> Both:
+    """Literals that all have to hold, those of others among them."""
+    parts = (one.parts if isinstance(one, Both) else {one} for one in literals)
+    return Both(frozenset().union(*parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,13 @@
 """From checked rules to a plan for columns, in a few passes one after another."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
+from tuppence.facts.schema import Kind as FieldKind
 from tuppence.feel import syntax
-from tuppence.feel.frames import STEPS
+from tuppence.feel.frames import CALL_STEPS, STEPS
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan import instructions as do
 from tuppence.plan.code import Accumulator, Code, Feature, Kind, Reading, Source, Step, Value
@@ -25,7 +25,7 @@ from tuppence.plan.columns import (
     Refusal,
     TablePlan,
 )
-from tuppence.plan.literals import Beyond, Literal, Relative
+from tuppence.plan.literals import Beyond, Both, General, Literal, Relative
 from tuppence.plan.lowering import Lowering
 from tuppence.plan.model import Model, Table
 from tuppence.plan.rows import RowPlanner
@@ -370,16 +370,31 @@ def _held(code: Code, score: Value) -> Value:
 
 def _most_rows(checked: CheckedRule) -> int:
     """With how many rows the interpreter surely stays within its budget for each expression."""
-    heaviest = max(
-        sum(not isinstance(node, syntax.Literal | syntax.Name) for node in syntax.walk(tree))
-        for tree in checked.trees.values()
-    )
+    heaviest = max(_steps_a_row(tree, in_loop=False) for tree in checked.trees.values())
     return min(MOST_ROWS, (STEPS - 20_000) // (heaviest + 1))
+
+
+def _steps_a_row(node: syntax.Node, *, in_loop: bool) -> int:
+    """How many steps the interpreter takes at most for each row: see `feel.frames`.
+
+    What is asked of each row calls functions for each row.
+    """
+    match node:
+        case syntax.Literal() | syntax.Name():
+            return 0
+        case syntax.Filter():
+            inside = _steps_a_row(node.predicate, in_loop=True)
+            return 1 + inside + _steps_a_row(node.base, in_loop=in_loop)
+        case syntax.For() | syntax.Quantified():
+            sources = sum(_steps_a_row(i.source, in_loop=in_loop) for i in node.iterators)
+            return 1 + sources + _steps_a_row(node.body, in_loop=True)
+    own = 1 + CALL_STEPS if in_loop and isinstance(node, syntax.Call) else 1
+    return own + sum(_steps_a_row(part, in_loop=in_loop) for part in syntax.children(node))
 
 
 def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TablePlan:
     """What to gather from the rows of a table, the accumulators in order of their kind."""
-    wanted = Counter(feature.accumulator for feature in features)
+    wanted = dict.fromkeys(feature.accumulator for feature in features)
     numbers = sorted(
         {table.main if a.operation == do.PLAIN else a.column for a in wanted}
         | {f.column for f in features if f.part == do.NUMBER_AT}
@@ -391,7 +406,7 @@ def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TableP
     all_features = list(features)
     if numbers:
         all_features.append(Feature(troubles, do.COUNTED))
-        wanted[troubles] += 1
+        wanted[troubles] = None
     accumulators = sorted(wanted, key=lambda accumulator: accumulator.operation != do.PLAIN)
     terms = [(term, i) for i, a in enumerate(accumulators) for term in a.where]
     fields = sorted({name for term, _ in terms for name, _ in term})
@@ -406,7 +421,8 @@ def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TableP
         one = next(iter(literals))
         beside = one if isinstance(one, Relative) else None
         field = beside.field if beside else name
-        dimensions.append(Dimension(field, beside, tuple(literals), of_term))
+        by_value = _is_number(table, field) and any(map(_is_general, literals))
+        dimensions.append(Dimension(field, beside, by_value, tuple(literals), of_term))
     codes = {d.field for d in dimensions if not _is_number(table, d.field)}
     codes |= {f.column for f in features if f.part in {do.CODE_AT, do.TEXT_AT}}
     codes |= {a.column for a in accumulators if a.operation == do.DISTINCT}
@@ -424,8 +440,14 @@ def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TableP
     )
 
 
+def _is_general(literal: Literal) -> bool:
+    """Whether only the interpreter can tell what it lets through."""
+    parts = literal.parts if isinstance(literal, Both) else (literal,)
+    return any(isinstance(part, General) for part in parts)
+
+
 def _is_number(table: Table, name: str) -> bool:
-    return table.fields[name].kind.value in {"money", "number"}
+    return table.fields[name].kind in {FieldKind.MONEY, FieldKind.NUMBER}
 
 
 PASSES: Final[tuple[Callable[[Draft], str], ...]] = (

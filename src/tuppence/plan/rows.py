@@ -353,14 +353,16 @@ class RowPlanner:
         field = collection.table.fields[name]
         if field.kind is Kind.TEXT and all(type(test) is str for test in tests):
             return name, OneOf(frozenset(tests)), False
-        if len(tests) == 1 and isinstance(tests[0], Range) and field.kind in ORDERED_KINDS:
-            low, high, low_closed, high_closed, unary = tests[0]
-            ends = [end for end in (low, high) if end is not None]
-            if ends and _orders(field, *ends) and (len(ends) == 1) == unary:
-                start = None if low is None else _place(low)
-                end = None if high is None else _place(high)
-                return name, _between(start, low_closed, end, high_closed), True
-        return None
+        if field.kind not in ORDERED_KINDS:
+            return None
+        passing = Ordered((), null=False)
+        for test in tests:
+            literal = _test(field, test)
+            if literal is None:
+                return None
+            passing = passing.join(literal)
+        has_range = any(isinstance(test, Range) for test in tests)
+        return name, passing, has_range and not passing.null
 
     def field(self, node: syntax.Node, scope: Scope) -> str | None:
         """The field of the row that an expression is, if it is one."""
@@ -468,6 +470,23 @@ def _between(
     """The interval, or none where it ends before it begins."""
     interval = (low, low_closed, high, high_closed)
     return Ordered(() if is_empty(interval) else (interval,), null=False)
+
+
+def _test(field: Field, test: Any) -> Ordered | None:
+    """What one constant of `field in (…)` lets through; None where columns cannot tell."""
+    if test is None:
+        return Ordered((), null=True)
+    if not isinstance(test, Range):
+        if not _orders(field, test):
+            return None
+        return _between(_place(test), True, _place(test), True)
+    low, high, low_closed, high_closed, unary = test
+    ends = [end for end in (low, high) if end is not None]
+    if not ends or not _orders(field, *ends) or (len(ends) == 1) != unary:
+        return None
+    start = None if low is None else _place(low)
+    end = None if high is None else _place(high)
+    return _between(start, low_closed, end, high_closed)
 
 
 def _place(value: Any) -> Decimal:
