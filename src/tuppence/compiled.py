@@ -6,11 +6,17 @@ quicker with; so a loop uses nothing that the two do not share.
 """
 
 import functools
+import hashlib
 import importlib.util
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import numpy as np
+
+LOOP_SOURCES: Final = ("compiled.py", "engine/*.py", "plan/*.py", "results/*.py")
+"""Where loops, what they call and the constants they use stand."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 HAS_COMPILER = importlib.util.find_spec("numba") is not None
@@ -54,14 +60,44 @@ class Loops:
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """The function as machine code, which runs without the interpreter's lock.
 
-    It is compiled at its first call and kept beside its source, or in the user's cache folder where
-    that cannot be written to; later processes load it.
+    It is compiled at its first call and kept in a folder that later processes load it from.
     """
     import numba  # noqa: PLC0415 - half a second, and only where something is computed
 
-    make = numba.njit(nogil=True, cache=True, error_model="numpy")
-    made: Callable[..., None] = make(function)
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_cache_folder(Path(before) if before else None))
+    try:
+        make = numba.njit(nogil=True, cache=True, error_model="numpy")
+        made: Callable[..., None] = make(function)
+    finally:
+        config.CACHE_DIR = before
     return made
+
+
+def _cache_folder(base: Path | None) -> Path:
+    """Where machine code of the present sources is kept.
+
+    The compiler looks at the file of a loop only, by its time and size, and not at what else the
+    loop calls and which constants it uses; so the folder is named by the content of all of them.
+    """
+    package = Path(__file__).parent
+    if base is None:
+        beside = package / "__pycache__"
+        if os.access(package, os.W_OK):
+            beside.mkdir(exist_ok=True)
+        own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuppence"
+        base = beside if os.access(beside, os.W_OK) else own
+    return base / f"loops-{source_digest(package)}"
+
+
+def source_digest(package: Path) -> str:
+    """Names the sources of the package that loops can be made of."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in LOOP_SOURCES:
+        for path in sorted(package.glob(name)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def part_of_loops(function: F) -> F:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -264,6 +265,18 @@ def test_without_a_compiler_loops_are_plain(monkeypatch: pytest.MonkeyPatch) -> 
     batch_ = facts(source, customers=2, most_rows=10)
     found = Engine(made, Loops()).evaluate(batch_)
     assert found.results.data.tobytes() == evaluate(made, batch_).results.data.tobytes()
+
+
+def test_machine_code_is_kept_by_the_content_of_its_sources(tmp_path: Path) -> None:
+    """Files of the same time and size, as releases have them, are not mistaken for each other."""
+    for name in ("engine/compute.py", "plan/instructions.py", "feel/parser.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("A = 1")
+    before = compiled.source_digest(tmp_path)
+    (tmp_path / "feel/parser.py").write_text("A = 2")
+    assert compiled.source_digest(tmp_path) == before
+    (tmp_path / "plan/instructions.py").write_text("A = 2")
+    assert compiled.source_digest(tmp_path) != before
 
 
 def test_a_plan_reads_only_the_fields_it_needs(tmp_path: Any) -> None:

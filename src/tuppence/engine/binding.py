@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.engine.classes import classes_of
-from tuppence.engine.compute import WHOLE
 from tuppence.engine.gather import Classes, Gathered, Memo, Rows
+from tuppence.engine.operations import SLACK, WHOLE
 from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
 from tuppence.facts.context import feel_values
 from tuppence.facts.schema import Kind
-from tuppence.feel.values import Date, DaysDuration, YearsDuration
+from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, YearsDuration
 from tuppence.plan import instructions as do
 from tuppence.plan.code import Kind as StepKind
 from tuppence.plan.code import Reading
@@ -27,7 +27,6 @@ CODE_COLUMNS: Final = 12
 """The kernel is compiled for so many columns of a table; those that are not needed are empty."""
 
 MEMO_SIZE: Final = 1 << 14
-DAY_NANOSECONDS: Final = 86_400_000_000_000
 
 
 class Texts:
@@ -112,7 +111,7 @@ def bind(
             exact = constant.number.scaleb(constant.power * digits)
             constants[i] = float(exact)
             off = abs(Decimal(float(exact)) - exact)
-            errors[i] = float(off) * 1.000001
+            errors[i] = float(off) * SLACK
     return Bound(
         tuple(tables),
         np.array([values for values, _ in readings]).reshape(len(readings), len(batch)),
@@ -298,7 +297,7 @@ def _register(value: Any, kind: StepKind, texts: Texts) -> tuple[float, float]:
         case None:
             return np.nan, 0.0
         case Decimal() if kind is StepKind.NUMBER:
-            return float(value), float(abs(Decimal(float(value)) - value)) * 1.000001
+            return float(value), float(abs(Decimal(float(value)) - value)) * SLACK
         case Date() if kind is StepKind.DATE:
             return float(value.day), 0.0
         case DaysDuration() if kind is StepKind.DAYS and value.nanoseconds % DAY_NANOSECONDS == 0:

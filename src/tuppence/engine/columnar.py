@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.compiled import Loops
-from tuppence.engine import compute as program
 from tuppence.engine.binding import Texts, bind, read_only
-from tuppence.engine.compute import BLOCK
+from tuppence.engine.compute import BLOCK, SHORT_HISTORY, UNSURE, compute
 from tuppence.engine.gather import gather, last_balances
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
@@ -33,8 +32,11 @@ from tuppence.plan.model import decimals_of
 from tuppence.plan.plan import Plan
 from tuppence.results.batch import ResultBatch
 from tuppence.results.packed import (
+    DATE,
     LITERAL,
+    QUALIFIED,
     TEXT,
+    UNKNOWN,
     Grid,
     Packed,
     check_day,
@@ -54,10 +56,10 @@ class Outputs(NamedTuple):
     """What the program says of some customers: by rule or value first, then by customer.
 
     Attributes:
-        states: `program.NOT_QUALIFIED` and its kin.
+        states: As in packed results, or one of those of `compute`.
         scores: In ten-thousandths; -1 for null.
         values: In ten-thousandths, days, numbers of texts, or 0 and 1.
-        kinds: `program.MISSING` and its kin.
+        kinds: As in packed results.
         signatures: What was null on the way to an unknown or incomplete result.
     """
 
@@ -104,12 +106,12 @@ class Engine:
         by_customer: dict[int, list[int]] = {}
         for rule, customer in _left_over(plan.columns, outputs.states):
             by_customer.setdefault(customer, []).append(rule)
-        short = outputs.states == program.SHORT_HISTORY
+        short = outputs.states == SHORT_HISTORY
         for rule, count in enumerate(short.sum(axis=1).tolist()):
             if count:
                 written = plan.rules[rule].rule
                 met[history_problem(written.id, written.minimum_history_days)] += count
-        outputs.states[short] = program.UNKNOWN
+        outputs.states[short] = UNKNOWN
         if problems is not None:
             self._explain(facts, outputs, problems)
         for customer, rules in by_customer.items():
@@ -129,7 +131,7 @@ class Engine:
         """Count why results or parts of them are null: one example stands for all alike."""
         plan = self.plan
         for rule in np.flatnonzero(outputs.signatures.any(axis=1)).tolist():
-            row = np.where(outputs.states[rule] == program.UNSURE, 0, outputs.signatures[rule])
+            row = np.where(outputs.states[rule] == UNSURE, 0, outputs.signatures[rule])
             found, first, counts = np.unique(row, return_index=True, return_counts=True)
             for signature, customer, count in zip(
                 found.tolist(), first.tolist(), counts.tolist(), strict=True
@@ -152,10 +154,10 @@ def _left_over(plan: ColumnPlan, states: Array) -> Iterator[tuple[int, int]]:
         if not rule.planned:
             customers: Array = np.arange(states.shape[1])
         elif rule.whole:
-            customers = np.flatnonzero(states[index] == program.UNSURE)
+            customers = np.flatnonzero(states[index] == UNSURE)
         else:
             state = states[index]
-            customers = np.flatnonzero((state == program.UNSURE) | (state == program.QUALIFIED))
+            customers = np.flatnonzero((state == UNSURE) | (state == QUALIFIED))
         for customer in customers.tolist():
             yield index, customer
 
@@ -165,7 +167,7 @@ def _put(
 ) -> None:
     """Put a result of the reference among those of the program."""
     outputs.states[rule, customer] = result.state
-    if result.state != program.QUALIFIED:
+    if result.state != QUALIFIED:
         return
     outputs.scores[rule, customer] = -1 if result.score is None else result.score
     for place, value in enumerate(result.values, plan.outputs[rule]):
@@ -306,10 +308,10 @@ class _Part:
         fixed = (self.code, self.starts, self.limits, bound.totals, self.troubles, self.kinds)
         given = (self.features, bound.numbers, bound.errors, bound.conditions)
         room = (self.registers, self.errors, self.masks, self.scratch)
-        loops.call(program.compute, (*fixed, *given, low, many, first), (*room, *results))
+        loops.call(compute, (*fixed, *given, low, many, first), (*room, *results))
 
 
-_OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: program.TEXT, StepKind.DATE: program.DATE}
+_OUTPUT_KINDS: Mapping[StepKind, int] = {StepKind.TEXT: TEXT, StepKind.DATE: DATE}
 
 
 def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:

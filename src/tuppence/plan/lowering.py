@@ -8,9 +8,10 @@ from tuppence.feel import syntax
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, Range, YearsDuration
 from tuppence.plan import instructions as do
 from tuppence.plan.aggregates import FIELD_KINDS, Aggregates
+from tuppence.plan.asking import UNKNOWN, kind_of
 from tuppence.plan.code import Accumulator, Kind, Reading, Source, Value
 from tuppence.plan.numbers import power_of
-from tuppence.plan.rows import UNKNOWN, Rows, kind_of
+from tuppence.plan.rows import Rows
 from tuppence.plan.scope import Closing, Outside, Scope, resolved, row_scope
 
 DEEPEST: Final = 8

@@ -113,7 +113,6 @@ class Closing:
     def __init__(self, attributes: Mapping[Reference, Any]) -> None:
         self.attributes = attributes
         self.references: set[Reference] = set()
-        self.collections: set[int] = set()
 
     def close(self, node: syntax.Node, scope: Scope) -> syntax.Node:
         """The expression with names of rows and of customers replaced by `value`.

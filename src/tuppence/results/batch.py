@@ -1,6 +1,6 @@
 """The results of many customers, and what of them is new beside what is kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,9 +38,10 @@ class ResultBatch:
 
     def rows(self) -> Iterator[CustomerResults]:
         """The results customer by customer."""
-        return self._chosen(range(len(self)), self.data)
+        return self.chosen(range(len(self)), self.data)
 
-    def _chosen(self, customers: Any, data: Array) -> Iterator[CustomerResults]:
+    def chosen(self, customers: Iterable[int], data: Array) -> Iterator[CustomerResults]:
+        """The results of some customers, taken from data that is laid out as this batch's."""
         whole, offsets = data.tobytes(), self.offsets.tolist()
         ids, as_of, layout = self.customer_ids, self.as_of, self.layout
         for i in customers:
@@ -97,7 +98,7 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
             if ruleset == fresh.layout.ruleset
             else range(len(part))
         )
-        rows += part._chosen(written, merged.data)
+        rows += part.chosen(written, merged.data)
     changed, qualified, unknown = counts.tolist()
     return News(rows, changed, qualified, unknown)
 

@@ -224,15 +224,15 @@ def _measure(
     for i in range(len(offsets) - 1):
         size = 3 * rules
         for rule in range(rules):
-            if states[rule][i] == 1:
+            if states[rule][i] == QUALIFIED:
                 size += 4
                 for v in range(first_values[rule], first_values[rule + 1]):
                     kind = kinds[v][i]
                     size += 1
-                    if kind == 2 or kind == 5:
+                    if kind == TEXT or kind == LITERAL:
                         text = values[v][i]
                         size += 4 + starts[text + 1] - starts[text]
-                    elif kind != 0:
+                    elif kind != MISSING:
                         size += 8
         offsets[i + 1] = offsets[i] + size
 
@@ -258,7 +258,7 @@ def _write(
             data[place + rules + 2 * rule + 1] = day >> 8
         place += 3 * rules
         for rule in range(rules):
-            if states[rule][i] != 1:
+            if states[rule][i] != QUALIFIED:
                 continue
             number = int(scores[rule][i])
             for byte in range(4):
@@ -269,7 +269,7 @@ def _write(
                 number = int(values[v][i])
                 data[place] = kind
                 place += 1
-                if kind == 2 or kind == 5:
+                if kind == TEXT or kind == LITERAL:
                     start = starts[number]
                     length = starts[number + 1] - start
                     for byte in range(4):
@@ -278,7 +278,7 @@ def _write(
                     for byte in range(length):
                         data[place + byte] = texts[start + byte]
                     place += length
-                elif kind != 0:
+                elif kind != MISSING:
                     for byte in range(8):
                         data[place + byte] = (number >> (8 * byte)) & 255
                     place += 8
@@ -350,14 +350,14 @@ def _skip(data: Any, place: int, end: int, values: int) -> int:
             return -1
         kind = data[place]
         place += 1
-        if kind == 2 or kind == 5:
+        if kind == TEXT or kind == LITERAL:
             if place + 4 > end:
                 return -1
             length = 0
             for byte in range(4):
                 length += int(data[place + byte]) << (8 * byte)
             place += 4 + length
-        elif kind != 0:
+        elif kind != MISSING:
             place += 8
     return place if place <= end else -1
 
@@ -388,7 +388,7 @@ def _merge(
             place = -1
         for rule in range(old_rules if known else 0):  # where each old result's payload is
             room[2 * rule] = place
-            if place >= 0 and old_data[old_start + rule] == 1:
+            if place >= 0 and old_data[old_start + rule] == QUALIFIED:
                 values = old_first_values[rule + 1] - old_first_values[rule]
                 place = _skip(old_data, place, old_end, values)
             room[2 * rule + 1] = place
@@ -401,11 +401,11 @@ def _merge(
         for rule in range(rules):
             state = data[start + rule]
             begin = place
-            if state == 1:
+            if state == QUALIFIED:
                 totals[1] += 1
                 values = first_values[rule + 1] - first_values[rule]
                 place = _skip(data, place, offsets[i + 1], values)
-            elif state == 2:
+            elif state == UNKNOWN:
                 totals[2] += 1
             old = old_of[rule]
             if not known or old < 0 or old_data[old_start + old] != state:
@@ -416,7 +416,7 @@ def _merge(
                     old_start + old_rules + 2 * old + byte
                 ]
             same = room[2 * old + 1] - room[2 * old] == place - begin
-            if state == 1 and same_names[rule] == 0:
+            if state == QUALIFIED and same_names[rule] == 0:
                 same = False
             byte = 0
             while same and byte < place - begin:

@@ -1,0 +1,313 @@
+"""What a condition asks of one field of a row, as literals; and constants."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from tuppence.facts.schema import Field, Kind
+from tuppence.feel import compile_expression, syntax
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.operators import arithmetic, negate
+from tuppence.feel.values import Date, DateTime, DaysDuration, Range, YearsDuration
+from tuppence.plan.code import Kind as StepKind
+from tuppence.plan.literals import (
+    EVERY_RELATION,
+    EVERYTHING,
+    GREATER,
+    INCOMPARABLE,
+    LESS,
+    SAME,
+    Ask,
+    Filter,
+    Literal,
+    OneOf,
+    Ordered,
+    Relative,
+    asking,
+    either,
+    is_empty,
+)
+from tuppence.plan.model import Collection, Model
+from tuppence.plan.scope import VALUE, Closing, Outside, Scope, resolved
+
+ORDERED_KINDS = frozenset({Kind.MONEY, Kind.NUMBER, Kind.DATE})
+
+
+class _Unknown:
+    """No constant."""
+
+
+UNKNOWN = _Unknown()
+_INVERTED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+_NULL: frozenset[str | bool | None] = frozenset({None})
+_RELATIONS = {
+    "<": frozenset({LESS}),
+    "<=": frozenset({LESS, SAME}),
+    ">": frozenset({GREATER}),
+    ">=": frozenset({SAME, GREATER}),
+    "=": frozenset({SAME}),
+    "!=": frozenset({LESS, GREATER, INCOMPARABLE}),
+}
+Wanted = frozenset[bool | None]
+TRUE: Wanted = frozenset({True})
+
+
+class Asking:
+    """Tells constants, and what conditions ask of single fields.
+
+    Args:
+        model: What there is.
+        now: The value of `now()`.
+    """
+
+    def __init__(self, model: Model, now: DateTime) -> None:
+        self.model = model
+        self.now = now
+        self.asks: dict[Any, Ask] = {}
+        self.constants: dict[Any, Any] = {}
+
+    def constant(self, node: syntax.Node, scope: Scope) -> Any:
+        """The value of an expression that reads no facts; UNKNOWN for any other."""
+        node, scope = resolved(node, scope)
+        match node:
+            case syntax.Literal(value=value):
+                return value
+            case syntax.Arithmetic():
+                left = self.constant(node.left, scope)
+                right = UNKNOWN if left is UNKNOWN else self.constant(node.right, scope)
+                return (
+                    UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
+                )
+            case syntax.Negation():
+                value = self.constant(node.operand, scope)
+                return UNKNOWN if value is UNKNOWN else _tried(negate, value)
+            case syntax.Call(function=syntax.Name(name="today"), arguments=()):
+                return self.now.date
+            case syntax.Name() | syntax.Filter() | syntax.For() | syntax.Quantified():
+                return UNKNOWN
+        parts = node.arguments if isinstance(node, syntax.Call) else syntax.children(node)
+        if any(self.constant(part, scope) is UNKNOWN for part in parts):
+            return UNKNOWN
+        closing = Closing(self.model.attributes)
+        try:
+            closed = closing.close(node, scope)
+        except Outside:
+            return UNKNOWN
+        if closing.references:
+            return UNKNOWN
+        key = syntax.key(closed)
+        if key not in self.constants:
+            self.constants[key] = compile_expression(closed, now=self.now).evaluate({}).value
+        return self.constants[key]
+
+    def answers(self, closed: syntax.Node) -> Callable[[Any], Any]:
+        """The interpreter's value of an expression, given what `value` is."""
+        expression = compile_expression(closed, now=self.now, names=frozenset({VALUE}))
+        return lambda value: expression.evaluate({VALUE: value}).value
+
+    def quick(
+        self, node: syntax.Node, scope: Scope, collection: Collection
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
+        """A field, what makes the condition true, and whether null makes it null."""
+        match node:
+            case syntax.Comparison():
+                name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
+                if name is None:
+                    name, other, symbol = (
+                        self.field(node.right, scope),
+                        node.left,
+                        _MIRRORED[symbol],
+                    )
+                value = UNKNOWN if name is None else self.constant(other, scope)
+                return None if value is UNKNOWN else self.compared(name, symbol, value, collection)
+            case syntax.Between():
+                name = self.field(node.value, scope)
+                low, high = self.constant(node.low, scope), self.constant(node.high, scope)
+                if name is None or not _orders(collection.table.fields[name], low, high):
+                    return None
+                return name, _between(_place(low), True, _place(high), True), True
+            case syntax.In():
+                return self.contained(node, scope, collection)
+            case syntax.Name() | syntax.Path():
+                name = self.field(node, scope)
+                if name is not None and collection.table.fields[name].kind is Kind.BOOLEAN:
+                    return name, OneOf(frozenset({True})), collection.table.fields[name].nullable
+        return None
+
+    def relative(
+        self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
+    ) -> Filter | None:
+        """A comparison of a field with one of the customer's own."""
+        if not isinstance(node, syntax.Comparison):
+            return None
+        name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
+        if name is None:
+            name, other, symbol = self.field(node.right, scope), node.left, _MIRRORED[symbol]
+        other, inner = resolved(other, scope)
+        path = Closing(self.model.attributes).reference(other, inner)
+        own = self.model.attributes.get(path or ())
+        if name is None or path is None or own is None or own.derived:
+            return None
+        field = collection.table.fields[name]
+        if field.derived:
+            return None
+        if (field.kind, field.decimals) != (own.kind, own.decimals) or field.kind is Kind.BOOLEAN:
+            return None
+        if field.kind is Kind.TEXT and symbol not in {"=", "!="}:
+            return None
+        negated = name in collection.negated
+        true = _RELATIONS[_MIRRORED[symbol] if negated else symbol]
+        null = frozenset() if symbol in {"=", "!="} else frozenset({INCOMPARABLE})
+        if null and field.nullable and own.nullable:
+            return None  # two nulls are the same, and yet have no order
+        accept: frozenset[int] = frozenset()
+        for outcome, relations in (
+            (True, true),
+            (False, EVERY_RELATION - true - null),
+            (None, null),
+        ):
+            accept |= relations if outcome in wanted else frozenset()
+        literal = Relative(name, path, negated, accept)
+        return asking(literal.dimension, literal)
+
+    def compared(
+        self, name: str | None, symbol: str, value: Any, collection: Collection
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
+        """What a comparison of a field with a constant lets through."""
+        field = collection.table.fields[name or ""]
+        ordered = field.kind in ORDERED_KINDS
+        if symbol in {"=", "!="}:
+            literal: Ordered | OneOf
+            if value is None:
+                literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+            elif ordered and _orders(field, value):
+                literal = Ordered(((_place(value), True, _place(value), True),), null=False)
+            elif type(value) is (bool if field.kind is Kind.BOOLEAN else str) and not ordered:
+                literal = OneOf(frozenset({value}))
+            else:
+                return None
+            return field.name, literal if symbol == "=" else literal.complement(), False
+        if not ordered or not _orders(field, value):
+            return None
+        closed = symbol in {"<=", ">="}
+        place = _place(value)
+        below = symbol in {"<", "<="}
+        interval = (None, False, place, closed) if below else (place, closed, None, False)
+        return field.name, Ordered((interval,), null=False), True
+
+    def contained(
+        self, node: syntax.In, scope: Scope, collection: Collection
+    ) -> tuple[str, Ordered | OneOf, bool] | None:
+        """What `field in …` lets through, for constants."""
+        name = self.field(node.value, scope)
+        tests = [self.constant(test, scope) for test in node.tests]
+        if name is None or UNKNOWN in tests:
+            return None
+        field = collection.table.fields[name]
+        if field.kind is Kind.TEXT and all(type(test) is str for test in tests):
+            return name, OneOf(frozenset(tests)), False
+        if field.kind not in ORDERED_KINDS:
+            return None
+        passing = Ordered((), null=False)
+        for test in tests:
+            literal = _test(field, test)
+            if literal is None:
+                return None
+            passing = passing.join(literal)
+        has_range = any(isinstance(test, Range) for test in tests)
+        return name, passing, has_range and not passing.null
+
+    def field(self, node: syntax.Node, scope: Scope) -> str | None:
+        """The field of the row that an expression is, if it is one."""
+        node, scope = resolved(node, scope)
+        found = Closing({}).reference(node, scope)
+        return found[1] if found is not None and found[0] == "row" else None
+
+
+def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except FeelError:
+        return None
+
+
+def _orders(field: Field, *values: Any) -> bool:
+    """Whether values can be put in order with those of a field."""
+    kind = Date if field.kind is Kind.DATE else Decimal
+    return all(type(value) is kind for value in values)
+
+
+def _between(
+    low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
+) -> Ordered:
+    """The interval, or none where it ends before it begins."""
+    interval = (low, low_closed, high, high_closed)
+    return Ordered(() if is_empty(interval) else (interval,), null=False)
+
+
+def _test(field: Field, test: Any) -> Ordered | None:
+    """What one constant of `field in (…)` lets through; None where columns cannot tell."""
+    if test is None:
+        return Ordered((), null=True)
+    if not isinstance(test, Range):
+        if not _orders(field, test):
+            return None
+        return _between(_place(test), True, _place(test), True)
+    low, high, low_closed, high_closed, unary = test
+    ends = [end for end in (low, high) if end is not None]
+    if not ends or not _orders(field, *ends) or (len(ends) == 1) != unary:
+        return None
+    start = None if low is None else _place(low)
+    end = None if high is None else _place(high)
+    return _between(start, low_closed, end, high_closed)
+
+
+def _place(value: Any) -> Decimal:
+    return Decimal(value.day) if isinstance(value, Date) else value
+
+
+def wanted_of(
+    name: str,
+    literal: Ordered | OneOf,
+    can_be_null: bool,
+    wanted: Wanted,
+    collection: Collection,
+) -> Filter:
+    """The rows where the outcome is one of those wanted, given what makes it true."""
+    ordered = isinstance(literal, Ordered)
+    null: Literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+    known: Literal = Ordered((EVERYTHING,), null=False) if ordered else OneOf(_NULL, others=True)
+    false: Literal = literal.complement()
+    if can_be_null:
+        false = false.meet(known)
+    found: Filter = frozenset()
+    for outcome, passing in ((True, literal), (False, false), (None, null)):
+        if outcome in wanted and (outcome is not None or can_be_null):
+            if name in collection.negated and isinstance(passing, Ordered):
+                found = either(found, asking(name, passing.negated()))
+            else:
+                found = either(found, asking(name, passing))
+    return found
+
+
+def kind_of(answer: Callable[[Any], Any], field: Field) -> StepKind | None:
+    """The kind of what the interpreter makes of a field, as far as examples tell."""
+    samples: Mapping[Kind, tuple[Any, ...]] = {
+        Kind.DATE: (Date(20_000), Date(0)),
+        Kind.TEXT: ("text", "1", ""),
+        Kind.BOOLEAN: (True, False),
+    }
+    kinds = {
+        Decimal: StepKind.NUMBER,
+        Date: StepKind.DATE,
+        DaysDuration: StepKind.DAYS,
+        YearsDuration: StepKind.MONTHS,
+        str: StepKind.TEXT,
+        bool: StepKind.CONDITION,
+    }
+    for sample in samples.get(field.kind, (Decimal(1), Decimal(2000), Decimal(0))):
+        found = answer(sample)
+        if found is not None:
+            return kinds.get(type(found))
+    return None
