@@ -109,6 +109,8 @@ class Maker:
             self.pick(
                 'type = "current"', "balance != null", "balance < 0", "credit limit > 100",
                 'opened < @"2020-01-01"', 'type = "savings" and balance > 10', "name = null",
+                "credit limit in (0, 100)", 'opened in (@"1997-05-19", @"2022-01-08")',
+                "floor(balance) = balance", "opened.year = 2022",
             )
         )  # fmt: skip
 
@@ -145,6 +147,11 @@ class Maker:
                         "string length(customer.tier)",
                         f"largest({self.rows()}).amount", f"smallest({self.rows()}).amount",
                         f"{self.rows()}[-1].booking date.month",
+                        "count(distinct values(accounts.opened))", "accounts[1].opened.year",
+                        "count(distinct values(accounts.type))", "accounts[-1].credit limit",
+                        "count(distinct values(accounts.credit limit))",
+                        "count(distinct values(accounts.name))", "median(accounts.balance)",
+                        f"count(accounts[{self.account_predicate()}])",
                     )
                 )  # fmt: skip
             case 9 | 10 | 11 | 12 | 13:
@@ -205,7 +212,8 @@ class Maker:
             case 8:
                 return str(
                     self.pick(
-                        "customer.keen", 'customer.tier = "food"', "customer.tier = null",
+                        "customer.keen", 'customer.tier = "food"', 'accounts[1].type = "current"',
+                        "some a in accounts satisfies a.balance < 0", "accounts[-1].name = null", "customer.tier = null",
                         f"customer.joined < {self.pick(*DATES)}",
                         'customer.country in ("GB", "FR")',
                         'today() - customer.joined > @"P90D"', "customer.joined.month = 3",

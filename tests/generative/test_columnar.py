@@ -1,11 +1,16 @@
 """The columnar engine says what the reference says: rules and facts that nobody would think of."""
 
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.building import ROOT
 from tests.generative.making import AS_OF, SCHEMA, Maker, facts
 
 from tuppence.compiled import Loops
@@ -47,6 +52,15 @@ def assert_same(plan: Plan, batch: FactBatch) -> None:
                     assert one == other, (name, ours.customer_id, rule)
         assert found.results.offsets.tolist() == wanted.results.offsets.tolist()
         assert reasons(found.problems) == reasons(wanted.problems)
+
+
+def test_loops_stay_within_their_arrays(tmp_path: Path) -> None:
+    """Compiled with the checks that are left out for speed."""
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.generative.fuzz_columnar", "--pairs", "3000"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "3,000 pairs of 10 rulesets" in done.stdout
 
 
 def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:

@@ -173,7 +173,7 @@ def test_accounts_of_one_type_are_one() -> None:
     frames = {
         "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
         "accounts": frame("accounts", [
-            {"id": f"c{n}", "customer": "c", "type": kind}
+            {"id": f"c{n}", "customer": "c", "type": kind, "opened": 19_000 if n else None}
             for n, kind in enumerate(("current", "savings", "current"))
         ]),
         "transactions": frame("transactions", [
@@ -184,10 +184,11 @@ def test_accounts_of_one_type_are_one() -> None:
     facts_ = batch_from(ordered(coded(frames, Schema())), Schema())
     made = plan_of(
         rule("count(distinct values(payments.account type)) = 2", name="a"),
+        rule("count(distinct values(accounts.opened)) = 2", name="c"),
         rule('payments[-2].account type = "savings"', name="b", t="payments[1].account type"),
     )
     assert_same(made, facts_)
-    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1]
+    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
 
 
 def test_nobody_and_nothing() -> None:

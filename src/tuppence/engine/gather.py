@@ -285,7 +285,7 @@ def gather(
                         kept[first + counts[a]] = row
                         counts[a] += 1
                 elif operation == do.DISTINCT:
-                    stamp = first + rows.codes[column][row] - depth
+                    stamp = first + max(rows.codes[column][row] - depth, 0)  # 0 for null
                     if stamps[stamp] != memo.used[2]:
                         stamps[stamp] = memo.used[2]
                         counts[a] += 1
