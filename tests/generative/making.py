@@ -213,7 +213,8 @@ class Maker:
                 return str(
                     self.pick(
                         "customer.keen", 'customer.tier = "food"', 'accounts[1].type = "current"',
-                        "some a in accounts satisfies a.balance < 0", "accounts[-1].name = null", "customer.tier = null",
+                        "some a in accounts satisfies a.balance < 0", "accounts[-1].name = null",
+                        "customer.tier = null",
                         f"customer.joined < {self.pick(*DATES)}",
                         'customer.country in ("GB", "FR")',
                         'today() - customer.joined > @"P90D"', "customer.joined.month = 3",
