@@ -50,7 +50,7 @@ docs: .venv/.ready  ## write the generated pages
 lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile pyproject.toml --extra relay --group dev --universal --python-version 3.11 --generate-hashes \
 	  --upgrade --no-header --quiet -o requirements/dev.txt
 	$(UV) pip compile --group bench --universal --python-version 3.11 --generate-hashes \
 	  --upgrade --no-header --quiet -o requirements/bench.txt

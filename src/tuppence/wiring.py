@@ -1,8 +1,9 @@
 """Where adapters meet ports: what the command line works with on one machine."""
 
+import contextlib
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
+from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
@@ -109,3 +111,46 @@ def kept_ruleset(store: Path, digest: str) -> Ruleset:
     """The ruleset that results were made with."""
     content = RulesetDirectory(store / "rulesets").get(digest)
     return read_ruleset(content, FactStore(store).schema)
+
+
+def migrate_database(url: str, to: str) -> tuple[str, str]:
+    """Bring a database's tables to a version: the version before, and the one after."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.migrating import migrate  # noqa: PLC0415 - an extra
+
+    return migrate(url, to)
+
+
+def load_facts(
+    schema: Schema, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
+) -> None:
+    """Put facts into a database; customers who are new there get a consent from day to day."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import Agreement, load  # noqa: PLC0415
+
+    with contextlib.closing(connect_columns(url)) as connection:
+        load(connection, schema, parts, Agreement(begins, ends, jurisdiction))
+
+
+def dump_facts(url: str, store: Path) -> int:
+    """Put a database's facts into a store; the number of transactions there."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import everything, read_schema  # noqa: PLC0415
+
+    with contextlib.closing(connect_columns(url)) as connection:
+        facts = FactStore.create(store, read_schema(connection))
+        for rows in everything(connection):
+            facts.append(rows)
+        return facts.transaction_count
+
+
+@contextlib.contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Imports of packages that are installed only where they are asked for."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"this needs the package {error.name}, which is not installed"
+        raise UserError("install.extra", message, f"pip install 'tuppence[{name}]'") from None

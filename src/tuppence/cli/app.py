@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "explain",
     "feel": "feel",
     "store": "store",
+    "load": "load",
+    "database": "database",
 }
 """Each command and the module that has it. Loading all of them takes a second."""
 

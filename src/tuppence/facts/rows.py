@@ -30,6 +30,18 @@ def columns(table: str, schema: Schema) -> dict[str, Field]:
     return {field.name: field for field in fields if not field.derived}
 
 
+def with_attributes(customers: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Customers whose declared attributes came as JSON in a column `attributes`, each in its own.
+
+    Units are those of the store; an attribute that is missing is null.
+    """
+    if not schema.attributes:
+        return customers.drop("attributes")
+    fields = [pl.Field(f.name, POLARS_TYPES[f.kind]) for f in schema.attributes]
+    decoded = pl.col("attributes").str.json_decode(pl.Struct(fields)).alias("attributes")
+    return customers.with_columns(decoded).unnest("attributes")
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Frames with the columns of `columns(table, schema)`; a table without rows is None.

@@ -12,7 +12,7 @@ sake of readers that have begun.
 import hashlib
 import shutil
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -126,6 +126,12 @@ class FactStore:
     def transaction_count(self) -> int:
         """How many transactions there are."""
         return sum(partition.transactions for partition in self._manifest.partitions)
+
+    def parts(self) -> Iterator[Rows]:
+        """All rows, a partition at a time."""
+        for partition in self._manifest.partitions:
+            content = self._merge(partition)
+            yield Rows(content.customers, content.accounts, content.plain_transactions())
 
     def owners(self) -> pl.DataFrame:
         """Every account: `id`, `customer`, the customer's `currency`."""

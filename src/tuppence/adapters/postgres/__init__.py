@@ -1,0 +1,1 @@
+"""PostgreSQL: the system of record of facts and of definitions."""

@@ -1,0 +1,118 @@
+"""Connections to PostgreSQL, its named queries, and its errors as errors a person can act on."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from typing import Any, Final
+
+import adbc_driver_manager
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+
+_MEANINGS: Final = {
+    "definitions_step": "a definition cannot take this step: see its history",
+    "definitions_four_eyes": "who changed a definition last may not approve it",
+    "definitions_version": "somebody else has changed the definition meanwhile",
+    "definitions_frozen": "a definition can be changed as a draft only",
+    "append_only": "this table only grows",
+}
+"""What the breach of a constraint means to a person."""
+
+_NO_TABLES: Final = {"3F000", "42P01"}
+
+
+def named(name: str) -> str:
+    """The text of a query, which is in `queries/NAME.sql`."""
+    return resources.files(__package__).joinpath(f"queries/{name}.sql").read_text("utf-8")
+
+
+def connect(url: str) -> psycopg.Connection:
+    """A connection for small matters.
+
+    Raises:
+        UserError: The server cannot be reached, or refuses.
+    """
+    with database_errors():
+        return psycopg.connect(url, connect_timeout=10, application_name="tuppence")
+
+
+def connect_columns(url: str) -> dbapi.Connection:
+    """A connection that moves columns of millions of rows, ready for reading facts.
+
+    Raises:
+        UserError: The server cannot be reached, or refuses.
+    """
+    with database_errors():
+        connection = dbapi.connect(url, autocommit=False)
+        run(connection, "session")
+        connection.commit()
+        return connection
+
+
+def execute(connection: dbapi.Connection, name: str, *parameters: Any) -> pa.Table | None:
+    """What a named query gives; None where it gives no rows.
+
+    Parameters are texts, whole numbers, dates, and lists of texts.
+    """
+    with connection.cursor() as cursor:
+        names = [str(number) for number in range(1, len(parameters) + 1)]
+        bound = pa.record_batch([_array(p) for p in parameters], names) if parameters else None
+        cursor.execute(named(name), parameters=bound)
+        return cursor.fetch_arrow_table() if cursor.description else None
+
+
+def run(connection: dbapi.Connection, name: str) -> None:
+    """Carry out the statements of a file, one by one."""
+    for statement in named(name).split(";"):
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+def _array(parameter: Any) -> pa.Array:
+    if isinstance(parameter, Date):
+        return pa.array([parameter.day], pa.int32()).cast(pa.date32())
+    texts = isinstance(parameter, Sequence) and not isinstance(parameter, str)
+    return pa.array([parameter], pa.list_(pa.string()) if texts else None)
+
+
+@contextlib.contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn errors of the drivers into errors a person can act on.
+
+    Raises:
+        UserError: `database.unreachable` where trying again may help, `database.refused` where
+            a constraint or a privilege stands against it.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise _unreachable(str(error)) from None
+    except psycopg.IntegrityError as error:
+        meaning = _MEANINGS.get(error.diag.constraint_name or "", _first_line(error))
+        raise UserError("database.refused", meaning) from None
+    except (psycopg.Error, adbc_driver_manager.Error) as error:
+        if isinstance(error, adbc_driver_manager.Error) and unreachable(error):
+            raise _unreachable(str(error)) from None
+        if error.sqlstate in _NO_TABLES:
+            message = "the database lacks tables that are needed"
+            hint = "tuppence database migrate makes them"
+            raise UserError("database.version", message, hint) from None
+        raise UserError("database.refused", f"the database refused: {_first_line(error)}") from None
+
+
+def unreachable(error: adbc_driver_manager.Error) -> bool:
+    """Whether it is the connection that failed, not the query."""
+    return not error.sqlstate or error.sqlstate[:2] in {"08", "57"}
+
+
+def _unreachable(problem: str) -> UserError:
+    message = f"the database cannot be used now: {problem.splitlines()[0] if problem else 'gone'}"
+    return UserError("database.unreachable", message, "see that it runs, then try again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0]

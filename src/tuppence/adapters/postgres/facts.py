@@ -1,0 +1,185 @@
+"""Facts in PostgreSQL: read as columns, and loaded from columns."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from tuppence.adapters.postgres.connection import database_errors, execute, named, run
+from tuppence.errors import UserError
+from tuppence.facts.rows import Rows, with_attributes
+from tuppence.facts.schema import Field, Schema
+from tuppence.feel.values import Date
+
+TABLES: Final = ("customers", "accounts", "transactions")
+PAGE: Final = 20_000
+"""Customers at a time when all of them are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The consent that customers without one are given when they are loaded.
+
+    Attributes:
+        granted: Its first day.
+        expires: The first day without it.
+        jurisdiction: ISO 3166 alpha-2, for customers whose country is not known.
+    """
+
+    granted: Date
+    expires: Date
+    jurisdiction: str
+
+
+def read_schema(connection: dbapi.Connection) -> Schema:
+    """The schema of the facts in a database."""
+    found = execute(connection, "attributes")
+    declared = found.column("declaration").to_pylist() if found else []
+    return Schema(tuple(msgspec.json.decode(text, type=Field) for text in declared))
+
+
+def page(connection: dbapi.Connection, after: str, as_of: Date, limit: int) -> list[str]:
+    """Customers who have agreed to be evaluated as of a date, in the order of their identifiers.
+
+    Args:
+        connection: Where.
+        after: The identifier before the page.
+        as_of: The date.
+        limit: How many at most.
+    """
+    found = execute(connection, "page", after, as_of, limit)
+    return found.column("id").to_pylist() if found else []
+
+
+def tables(
+    connection: dbapi.Connection, customers: Sequence[str], as_of: Date | None
+) -> Iterator[pa.RecordBatchReader]:
+    """The rows of customers: `TABLES` one after another, as they were at one moment.
+
+    Args:
+        connection: Where; the transaction begins and ends here.
+        customers: Their identifiers; those that there are not are left out.
+        as_of: Leave out those who have not agreed to be evaluated as of it; None asks nobody.
+    """
+    if as_of is None:
+        execute(connection, "want_all", customers)
+    else:
+        execute(connection, "want", customers, as_of)
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(named(table))
+            yield cursor.fetch_record_batch()
+    connection.commit()
+
+
+def everything(connection: dbapi.Connection) -> Iterator[Rows]:
+    """All facts, some customers at a time."""
+    schema = read_schema(connection)
+    after = ""
+    while True:
+        found = execute(connection, "everybody", after, PAGE)
+        customers = found.column("id").to_pylist() if found else []
+        if not customers:
+            return
+        frames = [pl.DataFrame(reader) for reader in tables(connection, customers, None)]
+        after = customers[-1]
+        yield Rows(with_attributes(frames[0], schema), frames[1], frames[2])
+
+
+def load(
+    connection: dbapi.Connection, schema: Schema, parts: Iterable[Rows], agreement: Agreement
+) -> None:
+    """Put facts into the database, all or none; what is there of the same key is replaced.
+
+    Raises:
+        UserError: The customers have other attributes, or a constraint stands against a row.
+    """
+    with database_errors():
+        _declare(connection, schema)
+        begin = execute(connection, "load_begin")
+        straight = bool(begin and begin.column("straight")[0].as_py())
+        run(connection, "load_stage")
+        if straight:
+            run(connection, "load_unguard")
+        for part in parts:
+            _load_part(connection, part, agreement, straight=straight)
+        if straight:
+            run(connection, "load_guard")
+        connection.commit()
+
+
+def _load_part(
+    connection: dbapi.Connection, part: Rows, agreement: Agreement, *, straight: bool
+) -> None:
+    owners = pl.DataFrame(schema={"id": pl.String, "customer": pl.String})
+    if part.customers is not None:
+        _copy(connection, "new_customers", _customers_for_sql(part.customers), temporary=True)
+        execute(connection, "load_customers")
+        execute(
+            connection,
+            "load_consents",
+            agreement.granted,
+            agreement.expires,
+            agreement.jurisdiction,
+        )
+    if part.accounts is not None:
+        owners = part.accounts.select("id", "customer")
+        _copy(connection, "new_accounts", _for_sql(part.accounts), temporary=True)
+        execute(connection, "load_accounts")
+    if part.transactions is not None:
+        owned = part.transactions.join(
+            owners, left_on="account", right_on="id", how="left", maintain_order="left"
+        )
+        rows = _for_sql(owned)
+        if straight:
+            _copy(connection, "transactions", rows, temporary=False)
+        else:
+            _copy(connection, "new_transactions", rows, temporary=True)
+            execute(connection, "load_transactions")
+    run(connection, "load_clear")
+
+
+def _declare(connection: dbapi.Connection, schema: Schema) -> None:
+    """See that the database has the attributes; they are entered with the first customers."""
+    present = read_schema(connection)
+    if present == schema:
+        return
+    if present.attributes:
+        message = "the customers in the database have other attributes"
+        raise UserError("store.attributes", message, "load into a new database")
+    for place, attribute in enumerate(schema.attributes):
+        declaration = msgspec.json.encode(attribute).decode()
+        execute(connection, "load_attribute", attribute.name, place, declaration)
+
+
+def _customers_for_sql(frame: pl.DataFrame) -> pl.DataFrame:
+    """Customers with their declared attributes as one JSON column."""
+    stored = {f.name for f in Schema().customer} | {"id"}
+    others = [name for name in frame.columns if name not in stored]
+    encoded = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
+    smaller = [pl.col(n).cast(pl.Int32) for n in ("birth year", "household size")]
+    return _for_sql(frame.with_columns(*smaller, attributes=encoded).drop(others))
+
+
+def _for_sql(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame with the names and the dates of the database."""
+    dates = [name for name in ("booking date", "since", "opened") if name in frame.columns]
+    texts = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Enum)]
+    frame = frame.with_columns(pl.col(dates).cast(pl.Date), pl.col(texts).cast(pl.String))
+    names = {"customer": "customer_id", "account": "account_id"}
+    return frame.rename({n: names.get(n, n.replace(" ", "_")) for n in frame.columns})
+
+
+def _copy(connection: dbapi.Connection, table: str, rows: pl.DataFrame, *, temporary: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.adbc_ingest(
+            table,
+            rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
+            mode="append",
+            temporary=temporary,
+            db_schema_name=None if temporary else "tuppence",
+        )

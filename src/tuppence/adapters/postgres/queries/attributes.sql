@@ -1,0 +1,1 @@
+SELECT declaration::text AS declaration FROM tuppence.attributes ORDER BY place

@@ -1,0 +1,1 @@
+TRUNCATE new_customers, new_accounts, new_transactions

@@ -1,0 +1,7 @@
+INSERT INTO tuppence.transactions AS kept SELECT * FROM new_transactions
+ON CONFLICT (customer_id, account_id, id) DO UPDATE SET
+    booking_date = excluded.booking_date, sequence = excluded.sequence,
+    amount = excluded.amount, category = excluded.category, merchant = excluded.merchant,
+    type = excluded.type, text = excluded.text, country = excluded.country,
+    own_transfer = excluded.own_transfer, balance = excluded.balance
+WHERE kept.* IS DISTINCT FROM excluded.*

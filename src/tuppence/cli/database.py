@@ -1,0 +1,35 @@
+"""The command `tuppence database`."""
+
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.load import Database
+from tuppence.wiring import migrate_database
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
+    app = typer.Typer(name="database", no_args_is_help=True)
+
+    @app.callback()  # with it a single command keeps its name
+    def group() -> None:
+        """Look after the PostgreSQL database."""
+
+    example = "`tuppence database migrate --database postgresql://owner@localhost/bank`"
+
+    @app.command(epilog=f"Example: {example}")
+    def migrate(
+        database: Database,
+        to: Annotated[
+            str, typer.Option(help="A version such as 0001; head is the newest, base none.")
+        ] = "head",
+    ) -> None:
+        """Bring the tables of a database to a version, forward or back, in one transaction.
+
+        The login must own the tables. Going back drops what the later versions added.
+        """
+        before, after = migrate_database(database, to)
+        typer.echo(f"from {before} to {after}" if before != after else f"at {after} already")
+
+    program.add_typer(app)

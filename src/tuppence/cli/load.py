@@ -1,0 +1,74 @@
+"""The command `tuppence load`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.output import Store, date_option, today, track
+from tuppence.errors import UserError
+from tuppence.feel.values import Date, parse_date
+from tuppence.wiring import dump_facts, load_facts, open_facts
+
+ADDRESS = "Of the database: postgresql://user@host/name."
+Database = Annotated[
+    str, typer.Option(help=ADDRESS, envvar="TUPPENCE_DATABASE", show_default=False)
+]
+
+
+def register(program: typer.Typer) -> None:
+    """Add the command."""
+
+    @program.command(
+        epilog="Examples: `tuppence load --store demo --to postgresql://localhost/bank "
+        "--consent-until 2027-06-30`, and back: "
+        "`tuppence load --from postgresql://localhost/bank --store copy`"
+    )
+    def load(
+        store: Store,
+        to: Annotated[str | None, typer.Option(help="Load into this database.")] = None,
+        from_: Annotated[
+            str | None, typer.Option("--from", help="Load from this database into the store.")
+        ] = None,
+        consent_until: Annotated[
+            str | None,
+            typer.Option(help="Day on which the consent of customers who are new there ends."),
+        ] = None,
+        consent_from: Annotated[
+            str | None, typer.Option(help="Day on which it begins; today if left out.")
+        ] = None,
+        jurisdiction: Annotated[
+            str, typer.Option(help="Where it was given, for customers whose country is not known.")
+        ] = "GB",
+    ) -> None:
+        """Load the facts of a store into PostgreSQL, or back. All of them, or none.
+
+        Loading the same facts again changes nothing. A database keeps for each customer what they
+        have agreed to, and a store does not: so say until when the consent of those holds who are
+        new to the database.
+        """
+        if (to is None) == (from_ is None):
+            raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
+        began = time.monotonic()
+        if from_ is not None:
+            count = dump_facts(from_, store)
+        else:
+            if consent_until is None:
+                message = "say with --consent-until how long the customers' consent holds"
+                raise UserError("cli.load", message, "tuppence load --help tells why")
+            begins = date_option(consent_from, "--consent-from") if consent_from else _today()
+            ends = date_option(consent_until, "--consent-until")
+            facts = open_facts(store)
+            parts = track(list(facts.parts()), "partitions")
+            load_facts(facts.schema, parts, str(to), begins, ends, jurisdiction)
+            count = facts.transaction_count
+        seconds = time.monotonic() - began
+        typer.echo(
+            f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)"
+        )
+
+
+def _today() -> Date:
+    date = parse_date(today().isoformat())
+    assert date is not None  # noqa: S101 - the system's date is one
+    return date

@@ -1,0 +1,175 @@
+"""Facts in a real PostgreSQL: loaded, guarded, read back."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.building import ROOT, bank, day, frame
+from tests.conftest import Run
+
+from tuppence.adapters.postgres.connection import connect_columns
+from tuppence.adapters.postgres.facts import Agreement, load, page
+from tuppence.adapters.postgres.migrating import migrate
+from tuppence.errors import UserError
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.feel.values import Date
+from tuppence.wiring import open_results
+
+Ask = Callable[..., list[tuple[object, ...]]]
+AGREED = Agreement(Date(day("2026-01-01")), Date(day("2027-01-01")), "GB")
+SUMMER = Date(day("2026-06-30"))
+
+
+def put(url: str, *parts: Rows, schema: Schema | None = None) -> None:
+    connection = connect_columns(url)
+    try:
+        load(connection, schema or Schema(), iter(parts), AGREED)
+    finally:
+        connection.close()
+
+
+def three_customers() -> list[Rows]:
+    rows = [
+        {"booking date": day("2026-06-01"), "amount": -100, "balance": 500},
+        {"booking date": day("2026-06-02"), "amount": -200, "balance": 300},
+        {"booking date": day("2026-06-02"), "amount": -50},
+    ]
+    return [bank(rows, f"c{n}") for n in range(3)]
+
+
+def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
+    url = empty_database()
+    assert migrate(url) == ("base", "0002")
+    assert migrate(url) == ("0002", "0002")
+    assert migrate(url, "0001") == ("0002", "0001")
+    assert migrate(url, "base") == ("0001", "base")
+    assert migrate(url) == ("base", "0002")
+    with pytest.raises(UserError, match="no version 0009"):
+        migrate(url, "0009")
+
+
+def test_a_database_without_tables_says_so(
+    empty_database: Callable[[], str], store: Path, tuppence: Run
+) -> None:
+    options = ("--to", empty_database(), "--consent-until", "2027-06-30")
+    done = tuppence("load", "--store", store, *options, status=1)
+    assert "tuppence database migrate" in done.stderr
+
+
+def test_the_same_run_comes_out_after_a_round_trip(
+    database: str, tmp_path: Path, tuppence: Run
+) -> None:
+    """Store to database to store, and every result is the same, byte for byte."""
+    tuppence("synth", "--store", "there", "--customers", 300, "--seed", 5)
+    tuppence("load", "--store", "there", "--to", database, "--consent-until", "2099-12-31")
+    tuppence("load", "--from", database, "--store", "back")
+    for store in ("there", "back"):
+        options = ("--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
+        tuppence("run", "--store", store, *options)
+    with open_results(tmp_path / "there") as there, open_results(tmp_path / "back") as back:
+        assert list(there.scan()) == list(back.scan())
+        assert len(list(back.scan())) == 300
+
+
+def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
+    database: str, rows_of: Ask
+) -> None:
+    put(database, *three_customers())
+    query = "SELECT xmin, * FROM tuppence.transactions ORDER BY customer_id, id"
+    before = rows_of(query)
+    put(database, *three_customers())
+    assert rows_of(query) == before
+    changed = bank([{"booking date": day("2026-06-01"), "amount": -101}], "c1")
+    put(database, changed)
+    after = rows_of(query)
+    assert len(after) == len(before) == 9
+    assert [(a[1], a[3]) for a, b in zip(after, before, strict=True) if a != b] == [("c1", "0")]
+
+
+def test_a_load_that_breaks_off_leaves_nothing(database: str, rows_of: Ask) -> None:
+    def breaks_off() -> Iterator[Rows]:
+        yield from three_customers()
+        raise KeyboardInterrupt
+
+    connection = connect_columns(database)
+    with pytest.raises(KeyboardInterrupt):
+        load(connection, Schema(), breaks_off(), AGREED)
+    connection.close()
+    assert rows_of("SELECT count(*) FROM tuppence.customers") == [(0,)]
+    put(database, *three_customers())
+    (constraints,) = rows_of(
+        "SELECT count(*) FROM pg_constraint WHERE conrelid = 'tuppence.transactions'::regclass"
+        " AND contype IN ('p', 'f')"
+    )
+    assert constraints == (2,)
+
+
+def test_declared_attributes_travel(database: str, rows_of: Ask) -> None:
+    tier = Field("tier", Kind.TEXT, "Of the bank.")
+    points = Field("points", Kind.NUMBER, "Collected.", decimals=1)
+    schema = Schema((tier, points))
+    rows = [{"id": "ann", "currency": "GBP", "tier": "gold", "points": 125}]
+    put(database, Rows(frame("customers", rows, schema)), schema=schema)
+    query = "SELECT attributes ->> 'tier', attributes -> 'points' FROM tuppence.customers"
+    assert rows_of(query) == [("gold", 125)]
+    with pytest.raises(UserError, match="other attributes"):
+        put(database, *three_customers())
+
+
+def test_only_customers_with_a_live_consent_are_listed(database: str, rows_of: Ask) -> None:
+    put(database, *three_customers())
+    connection = connect_columns(database)
+    assert page(connection, "", SUMMER, 2) == ["c0", "c1"]
+    assert page(connection, "c1", SUMMER, 2) == ["c2"]
+    assert page(connection, "", Date(day("2025-12-31")), 9) == []  # before it was granted
+    assert page(connection, "", AGREED.expires, 9) == []
+    connection.commit()
+    rows_of("UPDATE tuppence.consents SET withdrawn_on = '2026-07-01' WHERE customer_id = 'c1'")
+    assert page(connection, "", SUMMER, 9) == ["c0", "c2"]
+    connection.close()
+
+
+def test_the_last_known_balance_is_a_view(database: str, rows_of: Ask) -> None:
+    put(database, *three_customers()[:1])
+    query = "SELECT account_id, booking_date::text, balance FROM tuppence.balances"
+    assert rows_of(query) == [("c0-1", "2026-06-02", 300)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO tuppence.customers (id, currency) VALUES ('x', 'pounds')",
+        "INSERT INTO tuppence.customers (id, currency) VALUES (E'a\\x1fb', 'GBP')",
+        "UPDATE tuppence.customers SET country = 'Britain'",
+        "UPDATE tuppence.customers SET attributes = '[]'",
+        "UPDATE tuppence.consents SET expires_on = granted_on",
+        "UPDATE tuppence.consents SET withdrawn_on = granted_on - 1",
+        "UPDATE tuppence.accounts SET customer_id = 'c1' WHERE id = 'c0-1'",
+        "INSERT INTO tuppence.accounts VALUES ('c1-1', 'c0', 'current')",
+        "UPDATE tuppence.transactions SET account_id = 'c1-1' WHERE customer_id = 'c0'",
+        "INSERT INTO tuppence.transactions SELECT * FROM tuppence.transactions",
+    ],
+)
+def test_constraints_do_the_guarding(database: str, rows_of: Ask, change: str) -> None:
+    put(database, *three_customers())
+    with pytest.raises(psycopg.IntegrityError):
+        rows_of(change)
+
+
+def test_erasing_a_customer_erases_all_of_it(database: str, rows_of: Ask) -> None:
+    put(database, *three_customers())
+    rows_of("DELETE FROM tuppence.customers WHERE id = 'c1'")
+    for table in ("connections", "consents", "accounts", "transactions"):
+        found = rows_of(f"SELECT DISTINCT customer_id FROM tuppence.{table} ORDER BY 1")
+        assert found == [("c0",), ("c2",)]
+
+
+def test_readers_cannot_write(database: str) -> None:
+    put(database, *three_customers())
+    with psycopg.connect(database) as connection:
+        connection.execute("SET ROLE tuppence_reader")
+        assert connection.execute("SELECT count(*) FROM tuppence.transactions").fetchone() == (9,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM tuppence.transactions")
