@@ -20,6 +20,8 @@ from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from tuppence.engine.preview import Preview
     from tuppence.runs.run import Outcome
 
@@ -144,6 +146,39 @@ def dump_facts(url: str, store: Path) -> int:
         for rows in everything(connection):
             facts.append(rows)
         return facts.transaction_count
+
+
+def relay_service(
+    url: str, callers: Path, pool_size: int, waiting: int, patience: float, query_seconds: float
+) -> "Starlette":
+    """The SQL relay over a database.
+
+    Raises:
+        UserError: A package is missing, the file of callers is wrong, or the login may write.
+    """
+    with _extra("relay"):
+        from tuppence.adapters.postgres.pool import Pool  # noqa: PLC0415
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.sql_relay import relay_app  # noqa: PLC0415
+
+    pool = Pool(url, pool_size, waiting, patience, query_seconds)
+    pool.check()
+    return relay_app(pool, read_callers(callers))
+
+
+def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:
+    """Run a service until SIGTERM or SIGINT, and to the end of what it has begun."""
+    from tuppence.services.server import serve  # noqa: PLC0415 - an extra
+
+    serve(service, host, port, drain_seconds)
+
+
+def add_caller(name: str, callers: Path) -> str:
+    """Make a token for a caller and put its digest into the file of callers."""
+    with _extra("engine"):
+        from tuppence.services.access import add_caller  # noqa: PLC0415
+
+    return add_caller(name, callers)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,14 @@ def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
 def test_a_database_without_tables_says_so(
     empty_database: Callable[[], str], store: Path, tuppence: Run
 ) -> None:
-    options = ("--to", empty_database(), "--consent-until", "2027-06-30")
+    options = (
+        "--to",
+        empty_database(),
+        "--consent-from",
+        "2026-01-01",
+        "--consent-until",
+        "2027-01-01",
+    )
     done = tuppence("load", "--store", store, *options, status=1)
     assert "tuppence database migrate" in done.stderr
 
@@ -63,7 +70,8 @@ def test_the_same_run_comes_out_after_a_round_trip(
 ) -> None:
     """Store to database to store, and every result is the same, byte for byte."""
     tuppence("synth", "--store", "there", "--customers", 300, "--seed", 5)
-    tuppence("load", "--store", "there", "--to", database, "--consent-until", "2099-12-31")
+    consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+    tuppence("load", "--store", "there", "--to", database, *consent)
     tuppence("load", "--from", database, "--store", "back")
     for store in ("there", "back"):
         options = ("--rules", ROOT / "catalogue", "--as-of", "2026-06-30")

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Store, date_option, today, track
+from tuppence.cli.output import Store, date_option, track
 from tuppence.errors import UserError
-from tuppence.feel.values import Date, parse_date
 from tuppence.wiring import dump_facts, load_facts, open_facts
 
 ADDRESS = "Of the database: postgresql://user@host/name."
@@ -21,7 +20,7 @@ def register(program: typer.Typer) -> None:
 
     @program.command(
         epilog="Examples: `tuppence load --store demo --to postgresql://localhost/bank "
-        "--consent-until 2027-06-30`, and back: "
+        "--consent-from 2026-01-01 --consent-until 2027-01-01`, and back: "
         "`tuppence load --from postgresql://localhost/bank --store copy`"
     )
     def load(
@@ -32,11 +31,9 @@ def register(program: typer.Typer) -> None:
         ] = None,
         consent_until: Annotated[
             str | None,
-            typer.Option(help="Day on which the consent of customers who are new there ends."),
+            typer.Option(help="First day without the consent of customers who are new there."),
         ] = None,
-        consent_from: Annotated[
-            str | None, typer.Option(help="Day on which it begins; today if left out.")
-        ] = None,
+        consent_from: Annotated[str | None, typer.Option(help="Its first day.")] = None,
         jurisdiction: Annotated[
             str, typer.Option(help="Where it was given, for customers whose country is not known.")
         ] = "GB",
@@ -44,8 +41,8 @@ def register(program: typer.Typer) -> None:
         """Load the facts of a store into PostgreSQL, or back. All of them, or none.
 
         Loading the same facts again changes nothing. A database keeps for each customer what they
-        have agreed to, and a store does not: so say until when the consent of those holds who are
-        new to the database.
+        have agreed to, and a store does not: so say from when until when the consent of those holds
+        who are new to the database.
         """
         if (to is None) == (from_ is None):
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
@@ -53,10 +50,10 @@ def register(program: typer.Typer) -> None:
         if from_ is not None:
             count = dump_facts(from_, store)
         else:
-            if consent_until is None:
-                message = "say with --consent-until how long the customers' consent holds"
+            if consent_from is None or consent_until is None:
+                message = "say with --consent-from and --consent-until when the consent holds"
                 raise UserError("cli.load", message, "tuppence load --help tells why")
-            begins = date_option(consent_from, "--consent-from") if consent_from else _today()
+            begins = date_option(consent_from, "--consent-from")
             ends = date_option(consent_until, "--consent-until")
             facts = open_facts(store)
             parts = track(list(facts.parts()), "partitions")
@@ -66,9 +63,3 @@ def register(program: typer.Typer) -> None:
         typer.echo(
             f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)"
         )
-
-
-def _today() -> Date:
-    date = parse_date(today().isoformat())
-    assert date is not None  # noqa: S101 - the system's date is one
-    return date

@@ -13,6 +13,7 @@ import hashlib
 import shutil
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from tuppence.facts.schema import Field, Schema
 FORMAT: Final = 1
 MOST_SEGMENTS: Final = 8
 PARTITION_SIZE: Final = 50_000
+PART_ROWS: Final = 500_000
 
 
 class _Segment(msgspec.Struct, frozen=True):
@@ -128,10 +130,12 @@ class FactStore:
         return sum(partition.transactions for partition in self._manifest.partitions)
 
     def parts(self) -> Iterator[Rows]:
-        """All rows, a partition at a time."""
+        """All rows, some at a time; accounts and their customers before their transactions."""
         for partition in self._manifest.partitions:
             content = self._merge(partition)
-            yield Rows(content.customers, content.accounts, content.plain_transactions())
+            yield Rows(content.customers, content.accounts)
+            for rows in content.transactions.iter_slices(PART_ROWS):
+                yield Rows(transactions=replace(content, transactions=rows).plain_transactions())
 
     def owners(self) -> pl.DataFrame:
         """Every account: `id`, `customer`, the customer's `currency`."""

@@ -1,6 +1,7 @@
 """Facts in PostgreSQL: read as columns, and loaded from columns."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
 
 TABLES: Final = ("customers", "accounts", "transactions")
-PAGE: Final = 20_000
+PAGE: Final = 5_000
 """Customers at a time when all of them are read."""
 
 
@@ -105,40 +106,50 @@ def load(
         run(connection, "load_stage")
         if straight:
             run(connection, "load_unguard")
-        for part in parts:
-            _load_part(connection, part, agreement, straight=straight)
+        owners = pl.DataFrame(schema={"id": pl.String, "customer": pl.String})
+        for part in _ahead(parts):
+            if part.accounts is not None:
+                owners = part.accounts.select("id", "customer")
+            _load_part(connection, part, owners, agreement, straight=straight)
         if straight:
             run(connection, "load_guard")
         connection.commit()
 
 
+def _ahead(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """The parts, each made ready while the one before is on its way."""
+    iterator = iter(parts)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, iterator, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, iterator, None)
+            yield part
+
+
 def _load_part(
-    connection: dbapi.Connection, part: Rows, agreement: Agreement, *, straight: bool
+    connection: dbapi.Connection,
+    part: Rows,
+    owners: pl.DataFrame,
+    agreement: Agreement,
+    *,
+    straight: bool,
 ) -> None:
-    owners = pl.DataFrame(schema={"id": pl.String, "customer": pl.String})
     if part.customers is not None:
-        _copy(connection, "new_customers", _customers_for_sql(part.customers), temporary=True)
+        _copy(connection, "new_customers", _customers_for_sql(part.customers))
         execute(connection, "load_customers")
-        execute(
-            connection,
-            "load_consents",
-            agreement.granted,
-            agreement.expires,
-            agreement.jurisdiction,
-        )
+        granted, expires = agreement.granted, agreement.expires
+        execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
     if part.accounts is not None:
-        owners = part.accounts.select("id", "customer")
-        _copy(connection, "new_accounts", _for_sql(part.accounts), temporary=True)
+        _copy(connection, "new_accounts", _for_sql(part.accounts))
         execute(connection, "load_accounts")
     if part.transactions is not None:
         owned = part.transactions.join(
             owners, left_on="account", right_on="id", how="left", maintain_order="left"
         )
-        rows = _for_sql(owned)
         if straight:
-            _copy(connection, "transactions", rows, temporary=False)
+            _copy(connection, "transactions", _for_sql(owned), schema="tuppence")
         else:
-            _copy(connection, "new_transactions", rows, temporary=True)
+            _copy(connection, "new_transactions", _for_sql(owned))
             execute(connection, "load_transactions")
     run(connection, "load_clear")
 
@@ -174,12 +185,13 @@ def _for_sql(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename({n: names.get(n, n.replace(" ", "_")) for n in frame.columns})
 
 
-def _copy(connection: dbapi.Connection, table: str, rows: pl.DataFrame, *, temporary: bool) -> None:
+def _copy(connection: dbapi.Connection, table: str, rows: pl.DataFrame, schema: str = "") -> None:
+    """Append rows to a table of a schema, or to a temporary one."""
     with connection.cursor() as cursor:
         cursor.adbc_ingest(
             table,
             rows.to_arrow(compat_level=pl.CompatLevel.oldest()),
             mode="append",
-            temporary=temporary,
-            db_schema_name=None if temporary else "tuppence",
+            temporary=not schema,
+            db_schema_name=schema or None,
         )

@@ -1,0 +1,66 @@
+"""The command `tuppence serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.load import Database
+from tuppence.wiring import add_caller, relay_service, serve_until_told
+
+Callers = Annotated[
+    Path,
+    typer.Option(
+        "--callers", help="Who may call: made by tuppence serve token.", show_default=False
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if left out.")]
+Drain = Annotated[
+    int, typer.Option(min=0, help="Seconds that requests may take to end when it is stopped.")
+]
+LOOPBACK = "127.0.0.1"
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
+    app = typer.Typer(name="serve", no_args_is_help=True)
+
+    @app.callback()
+    def group() -> None:
+        """Run a service, until it gets SIGTERM; then it finishes what it has begun."""
+
+    relay_example = "`tuppence serve sql-relay --database postgresql://relay@localhost/bank"
+
+    @app.command(epilog=f"Example: {relay_example} --callers relay.callers`")
+    def sql_relay(
+        database: Database,
+        callers: Callers,
+        host: Host = LOOPBACK,
+        port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
+        pool_size: Annotated[int, typer.Option(min=1, help="Connections at most.")] = 8,
+        queue: Annotated[int, typer.Option(min=1, help="Requests at most that wait.")] = 64,
+        patience: Annotated[float, typer.Option(min=0.01, help="Seconds that they wait.")] = 2.0,
+        query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
+        drain_seconds: Drain = 30,
+    ) -> None:
+        """Give facts and definitions from a database to services that know no database.
+
+        It runs named queries only, with a login that may only read. When all connections are at
+        work requests wait, and when too many wait they are sent away with 503 and Retry-After.
+        """
+        service = relay_service(database, callers, pool_size, queue, patience, query_seconds)
+        typer.echo(f"sql-relay listens on http://{host}:{port}", err=True)
+        serve_until_told(service, host, port, drain_seconds)
+
+    @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
+    def token(
+        name: Annotated[str, typer.Argument(help="Of the caller.")], callers: Callers
+    ) -> None:
+        """Make a token for a caller, and print it: it is kept nowhere.
+
+        The file of callers gets the caller's name and the token's digest. A service reads the file
+        when it starts.
+        """
+        typer.echo(add_caller(name, callers))
+
+    program.add_typer(app)

@@ -1,0 +1,45 @@
+"""Requests' bodies: limited, typed, and refused with the place that is wrong."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from tuppence.errors import UserError
+
+T = TypeVar("T")
+
+
+async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit: int) -> T:
+    """The body of a request as a struct.
+
+    Args:
+        request: Whose.
+        decoder: Of JSON into the struct.
+        limit: Bytes at most.
+
+    Raises:
+        UserError: `request.large`, `request.content-type`, or `request.body` where it is not
+            JSON of that shape.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        message = f"the body is {kind or 'of no type'}, and application/json is needed"
+        raise UserError("request.content-type", message)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            hint = "send fewer customers at a time"
+            raise UserError("request.large", f"the body has more than {limit:,} bytes", hint)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError("request.body", f"the body: {_in_words(str(error))}") from None
+
+
+def _in_words(message: str) -> str:
+    """A message of msgspec with the place first, and without its dollar sign."""
+    found = re.fullmatch(r"(.*?) - at `(?:key in )?\$\.?(.*)`", message, re.DOTALL)
+    return f"{found[2]}: {found[1]}" if found and found[2] else message

@@ -1,0 +1,87 @@
+"""Errors as `application/problem+json` (RFC 9457), with the same codes as on the command line."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tuppence.errors import UserError
+
+RETRY_AFTER: Final = "1"
+"""Seconds that a client is asked to wait where trying again may help."""
+STATUSES: Final[Mapping[str, int]] = {
+    "access.denied": 401,
+    "facts.unknown-customer": 404,
+    "rule.unknown": 404,
+    "ruleset.unknown": 404,
+    "results.older": 409,
+    "request.large": 413,
+    "request.content-type": 415,
+    "service.busy": 503,
+    "service.draining": 503,
+    "service.timeout": 504,
+    "database.unreachable": 503,
+    "relay.unreachable": 503,
+    "store.disk": 503,
+}
+"""HTTP status of a code; 400 where it is not listed."""
+RETRYABLE: Final = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may be sent again."""
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an error.
+
+    Attributes:
+        code: Stable identifier, `area.problem`.
+        title: One sentence: what is wrong and where.
+        status: The HTTP status.
+        detail: What to do about it.
+        errors: Further lines, such as all findings of a check.
+    """
+
+    code: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[str, ...] = ()
+
+
+def problem_of(error: UserError) -> Problem:
+    """An error that a person can mend, as it is answered."""
+    status = STATUSES.get(error.code, 400)
+    return Problem(error.code, error.message, status, error.hint, error.details)
+
+
+def respond(problem: Problem) -> Response:
+    """The response that carries a problem."""
+    headers = {"Retry-After": RETRY_AFTER} if problem.status in RETRYABLE else {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        msgspec.json.encode(problem), problem.status, headers, "application/problem+json"
+    )
+
+
+async def on_user_error(_: Request, error: Exception) -> Response:
+    """What Starlette calls where a handler raises a UserError."""
+    assert isinstance(error, UserError)  # noqa: S101 - it is registered for those
+    return respond(problem_of(error))
+
+
+async def on_http_error(_: Request, error: Exception) -> Response:
+    """What Starlette calls where there is no such path or method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for those
+    title = HTTPStatus(error.status_code).phrase.lower()
+    response = respond(Problem(f"http.{error.status_code}", title, error.status_code))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def on_bug(_: Request, __: Exception) -> Response:
+    """What Starlette calls for everything else; the trace is in the log, not in the answer."""
+    return respond(Problem("service.bug", "something went wrong in the service", 500))

@@ -1,0 +1,221 @@
+"""The SQL relay: the one service that holds connections to the database.
+
+It runs named queries only, as a login that may only read, for callers that it knows. Facts go out
+as Arrow IPC streams, so that neither side builds rows.
+"""
+
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final, Protocol
+
+import anyio.to_thread
+import msgspec
+import pyarrow as pa
+from msgspec import Meta
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date, parse_date
+from tuppence.services.access import Access
+from tuppence.services.bodies import read_body
+from tuppence.services.metrics import Measured, Metrics
+from tuppence.services.problems import on_bug, on_http_error, on_user_error
+
+MOST_CUSTOMERS: Final = 5_000
+"""In one request for facts, or in one page."""
+BODY_BYTES: Final = 1_000_000
+CHUNK_BYTES: Final = 1_000_000
+"""Of an answer; a smaller one goes out whole."""
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Reader(Protocol):
+    """Reads from the database, with a bounded number of connections."""
+
+    size: int
+
+    @property
+    def in_use(self) -> int:
+        """Connections at work."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for one."""
+        ...
+
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        ...
+
+    def page(self, after: str, as_of: Date, limit: int) -> list[str]:
+        """Customers who have agreed to be evaluated as of a date, after one."""
+        ...
+
+    def facts(self, customers: Sequence[str], as_of: Date) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of customers who have agreed, table by table, as they were at one moment."""
+        ...
+
+    def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
+        """The approved definitions that are valid on a date."""
+        ...
+
+    def check(self) -> None:
+        """See that the database answers, and that nothing can be written."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        ...
+
+
+class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose facts are wanted, as of when they must have agreed."""
+
+    as_of: str
+    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+
+
+def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
+    """The service.
+
+    Args:
+        reader: Of the database.
+        callers: Who may call: names by the digest of their token.
+    """
+    metrics = Metrics("sql_relay")
+    relay = _Relay(reader, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # A thread for every connection, and for every request that may wait for one.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 4 * reader.size + 100
+        yield
+        reader.close()
+
+    return Starlette(
+        routes=[
+            Route("/v1/schema", relay.schema),
+            Route("/v1/customers", relay.customers),
+            Route("/v1/facts", relay.facts, methods=["POST"]),
+            Route("/v1/rules", relay.rules),
+            Route("/healthz", relay.healthy),
+            Route("/readyz", relay.ready),
+            Route("/metrics", metrics.endpoint),
+        ],
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Access, callers=callers),
+        ],
+        exception_handlers={
+            UserError: on_user_error,
+            HTTPException: on_http_error,
+            Exception: on_bug,
+        },
+        lifespan=lifespan,
+    )
+
+
+class _Relay:
+    def __init__(self, reader: Reader, metrics: Metrics) -> None:
+        self._reader = reader
+        self._decoder = msgspec.json.Decoder(FactsRequest)
+        self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
+        self._rows = metrics.counter("rows", "Rows that were sent.", ("table",))
+        metrics.gauge("connections", "Connections at most.", lambda: reader.size)
+        metrics.gauge("connections_in_use", "Connections at work.", lambda: reader.in_use)
+        metrics.gauge("requests_waiting", "Requests without a connection.", lambda: reader.waiting)
+
+    async def schema(self, _: Request) -> Response:
+        """The declared attributes of customers."""
+        schema = await self._ask("schema", self._reader.schema)
+        return _json({"attributes": schema.attributes})
+
+    async def customers(self, request: Request) -> Response:
+        """A page of customers who have agreed, in the order of their identifiers."""
+        query = request.query_params
+        limit = query.get("limit", "1000")
+        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_CUSTOMERS:
+            message = f"limit: a whole number from 1 to {MOST_CUSTOMERS} is needed"
+            raise UserError("request.query", message)
+        date, after = _date(query.get("as_of", "")), query.get("after", "")
+        if "\0" in after:
+            raise UserError("request.query", "after: not an identifier")
+        page = await self._ask("page", lambda: self._reader.page(after, date, int(limit)))
+        return _json({"customers": page, "next": page[-1] if len(page) == int(limit) else None})
+
+    async def facts(self, request: Request) -> Response:
+        """Three Arrow IPC streams, one after another: customers, accounts, transactions."""
+        wanted = await read_body(request, self._decoder, BODY_BYTES)
+        date = _date(wanted.as_of)
+        if any("\0" in customer for customer in wanted.customers):
+            raise UserError("request.body", "customers: not an identifier")
+        chunks = self._stream(wanted.customers, date)
+        first = await run_in_threadpool(next, chunks, b"")  # errors come before the status line
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield first
+            async for chunk in iterate_in_threadpool(chunks):
+                yield chunk
+
+        return StreamingResponse(whole(), media_type="application/vnd.apache.arrow.stream")
+
+    async def rules(self, request: Request) -> Response:
+        """The approved definitions that are valid on a date."""
+        date = _date(request.query_params.get("as_of", ""))
+        rules = await self._ask("rules_in_force", lambda: self._reader.rules_in_force(date))
+        documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
+        return _json({"rules": documents})
+
+    async def healthy(self, _: Request) -> Response:
+        """The process is alive."""
+        return _json({"status": "ok"})
+
+    async def ready(self, _: Request) -> Response:
+        """The database answers."""
+        await self._ask("check", self._reader.check)
+        return _json({"status": "ok"})
+
+    async def _ask(self, query: str, ask: Callable[[], Any]) -> Any:
+        with self._queries.labels(query).time():
+            return await run_in_threadpool(ask)
+
+    def _stream(self, customers: Sequence[str], as_of: Date) -> Iterator[bytes]:
+        sink = io.BytesIO()
+        writer, written = None, ""
+        with self._queries.labels("facts").time():
+            for table, batch in self._reader.facts(customers, as_of):
+                if writer is None or table != written:
+                    if writer is not None:
+                        writer.close()
+                    writer, written = pa.ipc.new_stream(sink, batch.schema), table
+                writer.write_batch(batch)
+                self._rows.labels(table).inc(batch.num_rows)
+                if sink.tell() >= CHUNK_BYTES:
+                    yield sink.getvalue()
+                    sink.seek(0)
+                    sink.truncate()
+        if writer is not None:
+            writer.close()
+        yield sink.getvalue()
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _date(text: str) -> Date:
+    date = parse_date(text)
+    if date is None:
+        message = f"as_of: {text[:40]!r} is not a date"
+        raise UserError("request.date", message, "write it as 2026-06-30")
+    return date
