@@ -30,20 +30,6 @@ def free_port() -> int:
         return port
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Wait until somebody listens on a port.
-
-    Raises:
-        RuntimeError: The process ended, or took too long; with the end of its log.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text()[-2000:]}")
-
-
 class Server:
     """A process with a log, which is stopped by its id.
 
@@ -75,6 +61,11 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the command is ours
                 self._command,
@@ -85,8 +76,16 @@ class Server:
                 user=self._user,
                 extra_groups=[] if self._user else None,
             )
+
+    def wait(self) -> None:
+        """Wait until it listens.
+
+        Raises:
+            RuntimeError: It ended, or takes too long; with the end of its log.
+        """
+        assert self._process is not None  # noqa: S101 - it was begun
         try:
-            wait_for_port(self.port, self._process, self.log)
+            _wait_for_port(self.port, self._process, self.log)
         except BaseException:
             self.kill()
             raise
@@ -124,6 +123,15 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text()[-2000:]}")
 
 
 @contextlib.contextmanager

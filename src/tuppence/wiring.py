@@ -166,6 +166,36 @@ def relay_service(
     return relay_app(pool, read_callers(callers))
 
 
+def rules_engine_service(
+    relay: str,
+    relay_token: str,
+    rulesets: Path,
+    results: Path,
+    callers: Path,
+    batches: int,
+    waiting: int,
+    seconds: float,
+) -> "Starlette":
+    """A rules engine over facts from a relay, with rulesets and results on this machine.
+
+    Raises:
+        UserError: A package is missing, or the file of callers is wrong.
+    """
+    with _extra("engine"):
+        from tuppence.adapters.relay import RelayFacts  # noqa: PLC0415
+        from tuppence.compiled import Loops  # noqa: PLC0415
+        from tuppence.runs.serving import Engines  # noqa: PLC0415
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
+
+    facts = RelayFacts(relay, relay_token, patience=seconds / 2)
+    engines = Engines(RulesetDirectory(rulesets), facts.schema, Loops())
+    limits = Limits(batches, waiting, seconds)
+    return rules_engine_app(
+        engines, facts, lambda: Database(results), read_callers(callers), limits
+    )
+
+
 def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:
     """Run a service until SIGTERM or SIGINT, and to the end of what it has begun."""
     from tuppence.services.server import serve  # noqa: PLC0415 - an extra

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tuppence.cli.feed import Customer, customer_row
 from tuppence.cli.output import Format, Store, console, print_json, table
-from tuppence.engine.explanation import Explanation, Part, Selection
+from tuppence.engine.explanation import Explanation, Part, Selection, document
 from tuppence.engine.explanation import explain as explain_rule
 from tuppence.errors import UserError
 from tuppence.feel import feel_text
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         checked = _rule(store, ruleset, rule)
         found = explain_rule(checked, facts, as_of, source.schema)
         if format_ is Format.JSON:
-            print_json(_document(customer, as_of, found))
+            print_json(document(customer, as_of, found))
         else:
             _print(customer, as_of, checked, found)
 
@@ -109,35 +109,3 @@ def _rows(selection: Selection) -> Any:
     if len(selection.rows) > len(last):
         cells.insert(0, [f"… {len(selection.rows) - len(last)} before", *[""] * 5])
     return table(COLUMNS, cells, ("amount",))
-
-
-def _document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
-    def part(clause: Part) -> dict[str, Any]:
-        return {
-            "text": clause.text,
-            "value": feel_text(clause.value),
-            "reached": clause.reached,
-            "parts": [part(inner) for inner in clause.parts],
-        }
-
-    return {
-        "customer_id": customer,
-        "rule_id": found.result.rule_id,
-        "as_of": str(as_of),
-        "state": found.result.state,
-        "score": found.result.score,
-        "values": {n: feel_text(v) for n, v in found.result.values.items()},
-        "clauses": [part(clause) for clause in found.clauses],
-        "features": [{"text": text, "value": feel_text(value)} for text, value in found.features],
-        "selections": [
-            {
-                "text": selection.text,
-                "rows": [
-                    {n: None if v is None else str(v) for n, v in row.items()}
-                    for row in selection.rows
-                ],
-            }
-            for selection in found.selections
-        ],
-        "problems": [problem._asdict() for problem in found.problems],
-    }

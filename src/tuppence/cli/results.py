@@ -5,7 +5,6 @@ import csv
 import io
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,7 @@ from tuppence.cli.output import Store, console, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults, Result
+from tuppence.results.result import CustomerResults, Result, json_value
 from tuppence.wiring import open_results
 
 COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "ruleset", "as_of")
@@ -153,13 +152,5 @@ def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
     for row in rows:
         named = dict(zip(COLUMNS, row, strict=True))
         values = evaluate(row[4]) if row[4] else {}
-        encoded = encoder.encode(named | {"values": _plain(values)})
+        encoded = encoder.encode(named | {"values": json_value(values)})
         yield encoded.decode() + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | str | Decimal) else str(value)

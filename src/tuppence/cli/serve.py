@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.load import Database
-from tuppence.wiring import add_caller, relay_service, serve_until_told
+from tuppence.structured import read_text
+from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
 
 Callers = Annotated[
     Path,
@@ -50,6 +51,43 @@ def register(program: typer.Typer) -> None:
         """
         service = relay_service(database, callers, pool_size, queue, patience, query_seconds)
         typer.echo(f"sql-relay listens on http://{host}:{port}", err=True)
+        serve_until_told(service, host, port, drain_seconds)
+
+    engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
+
+    @app.command(
+        epilog=f"Example: {engine_example} --relay-token relay.token --rulesets rulesets "
+        "--results results.sqlite --callers engine.callers`"
+    )
+    def rules_engine(
+        relay: Annotated[str, typer.Option(help="Address of the SQL relay.", show_default=False)],
+        relay_token: Annotated[
+            Path, typer.Option(help="File with this engine's token for the relay.")
+        ],
+        rulesets: Annotated[Path, typer.Option(help="Folder of the published rulesets.")],
+        results: Annotated[
+            Path, typer.Option(help="File of the results; engines of a machine share it.")
+        ],
+        callers: Callers,
+        host: Host = LOOPBACK,
+        port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
+        batches: Annotated[
+            int, typer.Option(min=1, max=64, help="Batches of requests worked on at once.")
+        ] = 2,
+        queue: Annotated[int, typer.Option(min=1, help="Customers at most that wait.")] = 20_000,
+        seconds: Annotated[float, typer.Option(min=0.1, help="A request may take.")] = 30.0,
+        drain_seconds: Drain = 30,
+    ) -> None:
+        """Evaluate rules for customers on demand: any number of engines can run.
+
+        Small requests that come at the same time are evaluated together. An engine keeps no state
+        of its own: it reads facts from the relay, and rulesets and results where they are kept.
+        """
+        token_text = read_text(relay_token).strip()
+        service = rules_engine_service(
+            relay, token_text, rulesets, results, callers, batches, queue, seconds
+        )
+        typer.echo(f"rules-engine listens on http://{host}:{port}", err=True)
         serve_until_told(service, host, port, drain_seconds)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")

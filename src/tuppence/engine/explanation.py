@@ -10,7 +10,7 @@ from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.context import Row, customer_context
 from tuppence.facts.schema import Schema
-from tuppence.feel import Date, Span, syntax
+from tuppence.feel import Date, Span, feel_text, syntax
 from tuppence.plan.model import model_of
 from tuppence.plan.passes import column_plan
 from tuppence.plan.plan import PlannedRule
@@ -88,6 +88,40 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema)
         tuple(Selection(_one_line(part), tuple(rows)) for part, rows in selections.items()),
         tuple(problems),
     )
+
+
+def document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
+    """An explanation for JSON; values as FEEL writes them."""
+
+    def part(clause: Part) -> dict[str, Any]:
+        return {
+            "text": clause.text,
+            "value": feel_text(clause.value),
+            "reached": clause.reached,
+            "parts": [part(inner) for inner in clause.parts],
+        }
+
+    return {
+        "customer_id": customer,
+        "rule_id": found.result.rule_id,
+        "as_of": str(as_of),
+        "state": found.result.state,
+        "score": found.result.score,
+        "values": {n: feel_text(v) for n, v in found.result.values.items()},
+        "clauses": [part(clause) for clause in found.clauses],
+        "features": [{"text": text, "value": feel_text(value)} for text, value in found.features],
+        "selections": [
+            {
+                "text": selection.text,
+                "rows": [
+                    {n: None if v is None else str(v) for n, v in row.items()}
+                    for row in selection.rows
+                ],
+            }
+            for selection in found.selections
+        ],
+        "problems": [problem._asdict() for problem in found.problems],
+    }
 
 
 def _features(

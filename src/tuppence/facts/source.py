@@ -6,6 +6,7 @@ from typing import Protocol
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
 
 
 class FactSource(Protocol):
@@ -43,6 +44,26 @@ class FactSource(Protocol):
         Raises:
             UserError: There is no such customer.
         """
+        ...
+
+
+class CustomerFacts(Protocol):
+    """Facts of customers who have agreed to be evaluated, asked for by their identifiers."""
+
+    def schema(self) -> Schema:
+        """The fields that the facts have."""
+        ...
+
+    def of(self, customer_ids: Sequence[str], as_of: Date) -> FactBatch:
+        """The facts of those who exist and have agreed to be evaluated as of a date.
+
+        Raises:
+            UserError: They cannot be had now.
+        """
+        ...
+
+    def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
+        """Those who have agreed, in the order of their identifiers, beginning after one."""
         ...
 
 

@@ -53,15 +53,15 @@ class News(NamedTuple):
 
     Attributes:
         rows: What to keep in place of what is kept.
-        changed: How many results differ from what is kept.
-        qualified: How many results of the batch are qualified.
+        changed: For each customer how many results differ from what is kept.
+        qualified: How many are qualified.
         unknown: How many are unknown.
     """
 
     rows: list[CustomerResults]
-    changed: int
-    qualified: int
-    unknown: int
+    changed: Array
+    qualified: Array
+    unknown: Array
 
 
 def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
@@ -81,7 +81,7 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
             raise UserError("results.older", message, "run it into another store")
         by_layout.setdefault("" if row is None else row.ruleset, []).append(i)
     rows: list[CustomerResults] = []
-    counts = np.zeros(3, np.int64)
+    counts = np.zeros((3, len(fresh)), np.int64)
     for ruleset, customers in by_layout.items():
         part = fresh if len(customers) == len(fresh) else _part(fresh, customers)
         olds = [row for i in customers if (row := previous[i]) is not None]
@@ -92,15 +92,14 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         merged = merge(part.layout, part.data, part.offsets, old_layout, old_data, offsets)
         if merged.damaged >= 0:
             raise damaged(part.customer_ids[merged.damaged])
-        counts += (merged.changed, merged.qualified, merged.unknown)
+        counts[:, customers] = (merged.changed, merged.qualified, merged.unknown)
         written = (
-            np.flatnonzero(merged.differs).tolist()
+            np.flatnonzero(merged.changed).tolist()
             if ruleset == fresh.layout.ruleset
             else range(len(part))
         )
         rows += part.chosen(written, merged.data)
-    changed, qualified, unknown = counts.tolist()
-    return News(rows, changed, qualified, unknown)
+    return News(rows, *counts)
 
 
 def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:

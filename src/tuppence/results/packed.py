@@ -289,19 +289,17 @@ class Merged(NamedTuple):
 
     Attributes:
         data: The new results; a state that has not changed has kept the day it began.
-        differs: For each customer whether anything is new.
         damaged: The first customer whose old results make no sense, by index; -1 for none.
-        changed: How many results differ, those of rules that are gone included.
+        changed: For each customer how many results differ, those of rules that are gone included.
         qualified: How many are qualified.
         unknown: How many are unknown.
     """
 
     data: Array
-    differs: Array
     damaged: int
-    changed: int
-    qualified: int
-    unknown: int
+    changed: Array
+    qualified: Array
+    unknown: Array
 
 
 def merge(
@@ -334,11 +332,10 @@ def merge(
         gone,
     )
     merged = np.array(data)
-    differs = np.zeros(count, np.uint8)
-    totals = np.array([0, 0, 0, -1], np.int64)
-    Loops().call(_merge, arguments, (room, merged, differs, totals))
-    changed, qualified, unknown, broken = totals.tolist()
-    return Merged(merged, differs.astype(bool), broken, changed, qualified, unknown)
+    counts = np.zeros((3, count), np.int64)
+    broken = np.array([-1], np.int64)
+    Loops().call(_merge, arguments, (room, merged, counts, broken))
+    return Merged(merged, int(broken[0]), *counts)
 
 
 @part_of_loops
@@ -374,8 +371,8 @@ def _merge(
     gone: int,
     room: Any,
     merged: Any,
-    differs: Any,
-    totals: Any,
+    counts: Any,
+    broken: Any,
 ) -> None:
     rules = len(first_values) - 1
     old_rules = len(old_first_values) - 1
@@ -393,7 +390,7 @@ def _merge(
                 place = _skip(old_data, place, old_end, values)
             room[2 * rule + 1] = place
         if known and place != old_end:
-            totals[3] = i if totals[3] < 0 else totals[3]
+            broken[0] = i if broken[0] < 0 else broken[0]
             known = False
         start = offsets[i]
         place = start + 3 * rules
@@ -402,11 +399,11 @@ def _merge(
             state = data[start + rule]
             begin = place
             if state == QUALIFIED:
-                totals[1] += 1
+                counts[1][i] += 1
                 values = first_values[rule + 1] - first_values[rule]
                 place = _skip(data, place, offsets[i + 1], values)
             elif state == UNKNOWN:
-                totals[2] += 1
+                counts[2][i] += 1
             old = old_of[rule]
             if not known or old < 0 or old_data[old_start + old] != state:
                 changed += 1
@@ -424,5 +421,4 @@ def _merge(
                 byte += 1
             if not same:
                 changed += 1
-        totals[0] += changed
-        differs[i] = 1 if changed > 0 else 0
+        counts[0][i] = changed

@@ -124,3 +124,12 @@ def _is_round(number: Decimal) -> bool:
     """Whether it would be written with an exponent that is not needed: 1E+2."""
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and exponent > 0 and number.adjusted() < CONTEXT.prec
+
+
+def json_value(value: Any) -> Any:
+    """A FEEL value for JSON: numbers stay decimals, dates and durations become texts."""
+    if isinstance(value, dict):
+        return {name: json_value(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [json_value(item) for item in value]
+    return value if value is None or isinstance(value, bool | str | Decimal) else str(value)

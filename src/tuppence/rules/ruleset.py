@@ -96,3 +96,11 @@ class RulesetStore(Protocol):
     def digests(self) -> Sequence[str]:
         """What is there, in alphabetical order."""
         ...
+
+    def current(self) -> str | None:
+        """The digest of the ruleset that was published last; None before the first time."""
+        ...
+
+    def publish(self, digest: str) -> None:
+        """Make a ruleset that is there the current one."""
+        ...

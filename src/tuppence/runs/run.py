@@ -137,8 +137,8 @@ def _tally(evaluation: Evaluation, found: News) -> Tally:
     return Tally(
         len(batch),
         len(batch) * len(batch.layout.rules),
-        found.qualified,
-        found.unknown,
-        found.changed,
+        int(found.qualified.sum()),
+        int(found.unknown.sum()),
+        int(found.changed.sum()),
         tuple(ProblemCount(*problem, count) for problem, count in evaluation.problems.items()),
     )

@@ -1,12 +1,14 @@
-"""Requests' bodies: limited, typed, and refused with the place that is wrong."""
+"""What requests carry: limited, typed, refused with the place that is wrong; and answers."""
 
 import re
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tuppence.errors import UserError
+from tuppence.feel.values import Date, parse_date
 
 T = TypeVar("T")
 
@@ -37,6 +39,27 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("request.body", f"the body: {_in_words(str(error))}") from None
+
+
+def asked_date(text: str) -> Date:
+    """The date that a request is about.
+
+    Raises:
+        UserError: It is not a date.
+    """
+    date = parse_date(text)
+    if date is None:
+        message = f"as_of: {text[:40]!r} is not a date"
+        raise UserError("request.date", message, "write it as 2026-06-30")
+    return date
+
+
+def json_response(value: Any) -> Response:
+    """An answer in JSON; decimals are its numbers."""
+    return Response(_encode(value), media_type="application/json")
+
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _in_words(message: str) -> str:

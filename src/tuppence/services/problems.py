@@ -18,6 +18,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "facts.unknown-customer": 404,
     "rule.unknown": 404,
     "ruleset.unknown": 404,
+    "ruleset.none": 503,
     "results.older": 409,
     "request.large": 413,
     "request.content-type": 415,

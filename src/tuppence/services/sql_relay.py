@@ -23,9 +23,9 @@ from starlette.routing import Route
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.feel.values import Date, parse_date
+from tuppence.feel.values import Date
 from tuppence.services.access import Access
-from tuppence.services.bodies import read_body
+from tuppence.services.bodies import asked_date, json_response, read_body
 from tuppence.services.metrics import Measured, Metrics
 from tuppence.services.problems import on_bug, on_http_error, on_user_error
 
@@ -138,7 +138,7 @@ class _Relay:
     async def schema(self, _: Request) -> Response:
         """The declared attributes of customers."""
         schema = await self._ask("schema", self._reader.schema)
-        return _json({"attributes": schema.attributes})
+        return json_response({"attributes": schema.attributes})
 
     async def customers(self, request: Request) -> Response:
         """A page of customers who have agreed, in the order of their identifiers."""
@@ -147,16 +147,18 @@ class _Relay:
         if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_CUSTOMERS:
             message = f"limit: a whole number from 1 to {MOST_CUSTOMERS} is needed"
             raise UserError("request.query", message)
-        date, after = _date(query.get("as_of", "")), query.get("after", "")
+        date, after = asked_date(query.get("as_of", "")), query.get("after", "")
         if "\0" in after:
             raise UserError("request.query", "after: not an identifier")
         page = await self._ask("page", lambda: self._reader.page(after, date, int(limit)))
-        return _json({"customers": page, "next": page[-1] if len(page) == int(limit) else None})
+        return json_response(
+            {"customers": page, "next": page[-1] if len(page) == int(limit) else None}
+        )
 
     async def facts(self, request: Request) -> Response:
         """Three Arrow IPC streams, one after another: customers, accounts, transactions."""
         wanted = await read_body(request, self._decoder, BODY_BYTES)
-        date = _date(wanted.as_of)
+        date = asked_date(wanted.as_of)
         if any("\0" in customer for customer in wanted.customers):
             raise UserError("request.body", "customers: not an identifier")
         chunks = self._stream(wanted.customers, date)
@@ -171,19 +173,19 @@ class _Relay:
 
     async def rules(self, request: Request) -> Response:
         """The approved definitions that are valid on a date."""
-        date = _date(request.query_params.get("as_of", ""))
+        date = asked_date(request.query_params.get("as_of", ""))
         rules = await self._ask("rules_in_force", lambda: self._reader.rules_in_force(date))
         documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
-        return _json({"rules": documents})
+        return json_response({"rules": documents})
 
     async def healthy(self, _: Request) -> Response:
         """The process is alive."""
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def ready(self, _: Request) -> Response:
         """The database answers."""
         await self._ask("check", self._reader.check)
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def _ask(self, query: str, ask: Callable[[], Any]) -> Any:
         with self._queries.labels(query).time():
@@ -207,15 +209,3 @@ class _Relay:
         if writer is not None:
             writer.close()
         yield sink.getvalue()
-
-
-def _json(value: Any) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-def _date(text: str) -> Date:
-    date = parse_date(text)
-    if date is None:
-        message = f"as_of: {text[:40]!r} is not a date"
-        raise UserError("request.date", message, "write it as 2026-06-30")
-    return date

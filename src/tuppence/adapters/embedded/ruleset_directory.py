@@ -42,3 +42,15 @@ class RulesetDirectory:
     def digests(self) -> Sequence[str]:
         """What is there."""
         return sorted(path.stem for path in self._folder.glob("*.json"))
+
+    def current(self) -> str | None:
+        """The digest of the ruleset that was published last."""
+        path = self._folder / "current"
+        return path.read_text("ascii").strip() if path.exists() else None
+
+    def publish(self, digest: str) -> None:
+        """Make a ruleset that is there the current one."""
+        self.get(digest)
+        path = self._folder / "current"
+        with disk_errors(path):
+            write_atomically(path, digest.encode() + b"\n")

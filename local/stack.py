@@ -1,0 +1,149 @@
+"""PostgreSQL, the SQL relay, rules engines and a load balancer, on loopback."""
+
+import contextlib
+import secrets
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import psycopg
+
+from local.servers import MissingError, Server, free_port, postgresql
+from tuppence.wiring import add_caller, migrate_database
+
+TUPPENCE: Final = (sys.executable, "-m", "tuppence")
+
+
+@dataclass
+class Platform:
+    """Everything that the services need, in a folder; it runs inside a `with`.
+
+    Attributes:
+        folder: For its files; empty.
+        engine_count: How many engines.
+        database: The owner's address of the database.
+        postgres: Its server.
+        relay: The SQL relay.
+        engines: The rules engines.
+        balancer: In front of them; None where haproxy is not installed.
+        token: For callers of the engines.
+    """
+
+    folder: Path
+    engine_count: int = 3
+    database: str = ""
+    postgres: Server = field(init=False)
+    relay: Server = field(init=False)
+    engines: list[Server] = field(default_factory=list)
+    balancer: Server | None = None
+    token: str = ""
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def rulesets(self) -> Path:
+        """The folder of published rulesets."""
+        return self.folder / "rulesets"
+
+    @property
+    def results(self) -> Path:
+        """The file that the engines keep results in."""
+        return self.folder / "results.sqlite"
+
+    @property
+    def url(self) -> str:
+        """Where requests for evaluations go."""
+        return address(self.balancer or self.engines[0])
+
+    def __enter__(self) -> "Platform":
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def _start(self) -> None:
+        running = postgresql(self.folder / "postgresql")
+        self.postgres, self.database = self._open.enter_context(running)
+        migrate_database(self.database, "head")
+        login = self._reader()
+        relay_token = self.folder / "relay.token"
+        relay_token.write_text(add_caller("engines", self.folder / "relay.callers"))
+        relay_token.chmod(0o600)
+        self.token = add_caller("local", self.folder / "engine.callers")
+        self.relay = self._service(
+            "sql-relay", ["--callers", self.folder / "relay.callers"], {"TUPPENCE_DATABASE": login}
+        )
+        self._open.enter_context(self.relay)
+        for number in range(1, self.engine_count + 1):
+            options: list[str | Path] = [
+                *("--relay", address(self.relay), "--relay-token", relay_token),
+                *("--rulesets", self.rulesets, "--results", self.results),
+                *("--callers", self.folder / "engine.callers"),
+            ]
+            self.engines.append(self._service("rules-engine", options, {}, f"-{number}"))
+        for engine in self.engines:  # they start side by side
+            self._open.callback(engine.stop)
+            engine.begin()
+        for engine in self.engines:
+            engine.wait()
+        with contextlib.suppress(MissingError):
+            self.balancer = balancer(self.engines, self.folder)
+            self._open.enter_context(self.balancer)
+
+    def _reader(self) -> str:
+        """The address of a login that may only read."""
+        password = secrets.token_hex(16)
+        with psycopg.connect(self.database) as connection:
+            connection.execute(
+                f"CREATE ROLE relay LOGIN PASSWORD '{password}' IN ROLE tuppence_reader"
+            )
+        return f"postgresql://relay:{password}@127.0.0.1:{self.postgres.port}/postgres"
+
+    def _service(
+        self,
+        name: str,
+        options: Sequence[str | Path],
+        environment: dict[str, str],
+        suffix: str = "",
+    ) -> Server:
+        port = free_port()
+        command = [*TUPPENCE, "serve", name, *options, "--port", str(port)]
+        return Server(command, port, self.folder / f"{name}{suffix}.log", environment)
+
+
+def address(server: Server) -> str:
+    """Where a server of this machine listens."""
+    return f"http://127.0.0.1:{server.port}"
+
+
+def balancer(engines: Sequence[Server], folder: Path) -> Server:
+    """Haproxy in front of engines.
+
+    Raises:
+        MissingError: It is not installed.
+    """
+    program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    if program is None:
+        raise MissingError("there is no haproxy on this machine: apt-get install haproxy")
+    port = free_port()
+    servers = "\n".join(
+        f"    server engine{number} 127.0.0.1:{engine.port}"
+        for number, engine in enumerate(engines, 1)
+    )
+    template = Path(__file__).with_name("haproxy.cfg").read_text()
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(template.format(port=port, servers=servers))
+    return Server([program, "-db", "-f", configuration], port, folder / "haproxy.log")

@@ -1,0 +1,349 @@
+"""Evaluating customers on demand: what a rules engine does for the requests it gets."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Engine
+from tuppence.engine.explanation import document, explain
+from tuppence.errors import UserError
+from tuppence.facts.given import Given, account_ids, given_batch
+from tuppence.facts.schema import Schema
+from tuppence.facts.source import CustomerFacts
+from tuppence.feel.values import Date
+from tuppence.plan.plan import make_plan
+from tuppence.results.batch import news
+from tuppence.results.result import CustomerResults, ResultStore, State, json_value
+from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
+
+MOST_ENGINES: Final = 8
+"""Rulesets × dates that are kept ready."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is to be evaluated.
+
+    Attributes:
+        customers: Whom; their facts are fetched, and their results kept.
+        given: In place of `customers`: facts of people whose results are answered only.
+        rules: Which results to answer; all where it is None.
+        results: Whether to answer results, or counts only.
+    """
+
+    customers: tuple[str, ...] = ()
+    given: tuple[Given, ...] = ()
+    rules: frozenset[str] | None = None
+    results: bool = False
+
+
+class RuleAnswer(msgspec.Struct, frozen=True):
+    """One result for JSON; `since` is the day since which the state has been so."""
+
+    rule_id: str
+    state: State
+    score: Any
+    values: dict[str, Any]
+    since: str
+
+
+class CustomerAnswer(msgspec.Struct, frozen=True):
+    """The results of one customer; of facts that were given the customer has a number."""
+
+    customer_id: str
+    results: list[RuleAnswer]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of a request.
+
+    Attributes:
+        ruleset: Digest of the ruleset that was used.
+        as_of: The date that rules took for today.
+        customers: How many were evaluated.
+        evaluations: customers × rules.
+        qualified: Results in that state.
+        unknown: Likewise.
+        changed: Results, of all rules, that differ from what was kept before; None where nothing
+            is kept.
+        missing: Customers who do not exist, or have not agreed.
+        results: By customer, where they were asked for.
+    """
+
+    ruleset: str
+    as_of: str
+    customers: int
+    evaluations: int
+    qualified: int
+    unknown: int
+    changed: int | None
+    missing: tuple[str, ...] = ()
+    results: list[CustomerAnswer] | None = None
+
+
+class Engines:
+    """The rulesets that are ready, and which one is served.
+
+    Args:
+        rulesets: Where they are kept.
+        schema: Asks for the schema of the facts.
+        loops: Calls the loops.
+    """
+
+    def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema], loops: Loops) -> None:
+        self._rulesets = rulesets
+        self._ask_schema = schema
+        self._loops = loops
+        self._lock = threading.RLock()
+        self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
+        self._schema: Schema | None = None
+        self._served: str | None = None
+        self._latest: Date | None = None
+
+    @property
+    def served(self) -> str | None:
+        """Digest of the ruleset for requests that name none."""
+        return self._served
+
+    @property
+    def schema(self) -> Schema:
+        """Of the facts; asked for once, and at each `prepare`."""
+        with self._lock:
+            if self._schema is None:
+                self._schema = self._ask_schema()
+            return self._schema
+
+    def begin(self) -> None:
+        """Serve what was published last, if anything was, and have the loops compiled."""
+        if self._rulesets.current() is not None:
+            current = self.published()
+            self.prepare(current)
+            self.serve(current)
+
+    def published(self) -> str:
+        """Digest of the ruleset that was published last.
+
+        Raises:
+            UserError: None was.
+        """
+        current = self._rulesets.current()
+        if current is None:
+            raise nothing_published()
+        return current
+
+    def prepare(self, digest: str) -> None:
+        """Load a ruleset, check it, plan it for the latest date, and have it ready.
+
+        Raises:
+            UserError: There is none of that digest, or it does not fit the facts. What is served
+                stays as it is.
+        """
+        with self._lock:
+            fresh = self._ask_schema()
+            if fresh != self._schema:
+                self._schema = fresh
+                self._engines.clear()
+            engine = self.engine(digest, self._latest or Date(0))
+            engine.evaluate(given_batch([], fresh))
+
+    def serve(self, digest: str) -> None:
+        """From now on use this ruleset, which is prepared, where a request names none."""
+        self._served = digest
+
+    def engine(self, digest: str | None, as_of: Date) -> Engine:
+        """A ruleset made ready for a date; it is loaded first where it is not.
+
+        Args:
+            digest: Of the ruleset; None for the one that is served.
+            as_of: The date.
+
+        Raises:
+            UserError: There is no such ruleset, or nothing was published yet.
+        """
+        wanted = digest or self._served
+        if wanted is None:
+            raise nothing_published()
+        key = (wanted, as_of.day)
+        with self._lock:
+            found = self._engines.get(key)
+            if found is None:
+                found = self._engines[key] = self._made(wanted, as_of)
+                self._latest = as_of
+                if len(self._engines) > MOST_ENGINES:
+                    self._engines.popitem(last=False)
+            else:
+                self._engines.move_to_end(key)
+            return found
+
+    def _made(self, digest: str, as_of: Date) -> Engine:
+        known = next(reversed(self._engines.values())).plan if self._engines else None
+        same = next((e.plan.ruleset for (d, _), e in self._engines.items() if d == digest), None)
+        ruleset = same or self._loaded(digest, known.ruleset if known else None)
+        return Engine(make_plan(ruleset, as_of, self.schema, known), self._loops)
+
+    def _loaded(self, digest: str, known: Ruleset | None) -> Ruleset:
+        return read_ruleset(self._rulesets.get(digest), self.schema, known)
+
+
+def evaluate_kept(
+    engine: Engine, requests: Sequence[Request], facts: CustomerFacts, results: ResultStore
+) -> list[Answer]:
+    """Evaluate the customers of requests together, keep what is new, and answer each request.
+
+    Raises:
+        UserError: Facts cannot be had, results cannot be kept, or what is kept is of a later date.
+    """
+    wanted = sorted({customer for request in requests for customer in request.customers})
+    batch = facts.of(wanted, engine.plan.as_of)
+    evaluation = engine.evaluate(batch)
+    before = results.get(batch.customer_ids)
+    found = news(before, evaluation.results)
+    results.put(found.rows)
+    place = {customer: i for i, customer in enumerate(batch.customer_ids)}
+    rows = {**before, **{row.customer_id: row for row in found.rows}}
+    answers = []
+    for request in requests:
+        own = [place[customer] for customer in request.customers if customer in place]
+        answers.append(
+            _answer(
+                engine,
+                request,
+                [rows[batch.customer_ids[i]] for i in own] if _needs_rows(request) else None,
+                len(own),
+                int(found.qualified[own].sum()),
+                int(found.unknown[own].sum()),
+                int(found.changed[own].sum()),
+                tuple(c for c in request.customers if c not in place),
+            )
+        )
+    return answers
+
+
+def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) -> list[Answer]:
+    """Evaluate facts that were handed over, for all requests together; nothing is kept.
+
+    Raises:
+        UserError: The facts do not fit together.
+    """
+    answers: list[Answer] = []
+    for group in _without_shared_accounts(requests):
+        batch = given_batch([given for request in group for given in request.given], schema)
+        evaluation = engine.evaluate(batch)
+        found = news({}, evaluation.results)
+        start = 0
+        for request in group:
+            stop = start + len(request.given)
+            rows = found.rows[start:stop] if _needs_rows(request) else None
+            qualified = int(found.qualified[start:stop].sum())
+            unknown = int(found.unknown[start:stop].sum())
+            answers.append(
+                _answer(engine, request, rows, stop - start, qualified, unknown, None, ())
+            )
+            start = stop
+    return answers
+
+
+def explain_kept(
+    engine: Engine, customer: str, rule_id: str, facts: CustomerFacts
+) -> dict[str, Any]:
+    """Why a rule says what it says of a customer, for JSON.
+
+    Raises:
+        UserError: There is no such rule or customer.
+    """
+    plan = engine.plan
+    checked = next((c for c in plan.ruleset.rules if c.rule.id == rule_id), None)
+    if checked is None:
+        raise unknown_rule(engine, rule_id)
+    batch = facts.of([customer], plan.as_of)
+    if not len(batch):
+        raise unknown_customer(customer)
+    found = explain(checked, batch, plan.as_of, facts.schema())
+    return document(customer, plan.as_of, found)
+
+
+def nothing_published() -> UserError:
+    """There is no ruleset to serve."""
+    message = "no ruleset was published yet"
+    return UserError("ruleset.none", message, "tuppence rules publish does that")
+
+
+def unknown_rule(engine: Engine, rule_id: str) -> UserError:
+    """The ruleset has no such rule."""
+    message = f"the ruleset {engine.plan.ruleset.digest} has no rule {rule_id[:64]}"
+    return UserError("rule.unknown", message)
+
+
+def unknown_customer(customer: str) -> UserError:
+    """There is no such customer, or they have not agreed: callers are not told which."""
+    message = f"there is no customer {customer[:64]} who has agreed to be evaluated"
+    return UserError("facts.unknown-customer", message)
+
+
+def _without_shared_accounts(requests: Sequence[Request]) -> list[list[Request]]:
+    """The requests in groups, in order, in which no two customers have an account in common."""
+    groups: list[list[Request]] = []
+    taken: set[str] = set()
+    for request in requests:
+        own = [i for given in request.given for i in account_ids(given)]
+        if len(set(own)) < len(own):
+            message = "facts: two customers have an account of the same id"
+            raise UserError("request.facts", message)
+        if not groups or not taken.isdisjoint(own):
+            groups.append([])
+            taken = set()
+        groups[-1].append(request)
+        taken.update(own)
+    return groups
+
+
+def _needs_rows(request: Request) -> bool:
+    return request.results or request.rules is not None
+
+
+def _answer(
+    engine: Engine,
+    request: Request,
+    rows: Sequence[CustomerResults] | None,
+    customers: int,
+    qualified: int,
+    unknown: int,
+    changed: int | None,
+    missing: tuple[str, ...],
+) -> Answer:
+    plan, rules = engine.plan, len(engine.plan.rules)
+    answered = None
+    if rows is not None:
+        answered = [CustomerAnswer(row.customer_id, _results(row, request.rules)) for row in rows]
+    if request.rules is not None and answered is not None:
+        states = [result.state for customer in answered for result in customer.results]
+        qualified, unknown = states.count(State.QUALIFIED), states.count(State.UNKNOWN)
+        rules = len(request.rules)
+    return Answer(
+        plan.ruleset.digest,
+        str(plan.as_of),
+        customers,
+        customers * rules,
+        qualified,
+        unknown,
+        changed,
+        missing,
+        answered if request.results else None,
+    )
+
+
+def _results(row: CustomerResults, rules: frozenset[str] | None) -> list[RuleAnswer]:
+    return [
+        RuleAnswer(
+            result.rule_id,
+            result.state,
+            result.score,
+            {name: json_value(value) for name, value in result.values.items()},
+            str(Date(result.since)),
+        )
+        for result in row.results
+        if rules is None or result.rule_id in rules
+    ]

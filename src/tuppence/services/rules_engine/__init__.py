@@ -1,0 +1,1 @@
+"""The rules engine: stateless, so that any number of them can run."""

@@ -1,0 +1,282 @@
+"""The HTTP side of the rules engine."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tuppence.errors import UserError
+from tuppence.facts.source import CustomerFacts
+from tuppence.feel.values import Date
+from tuppence.results.result import ResultStore, State
+from tuppence.runs.serving import (
+    Answer,
+    Engines,
+    Request,
+    evaluate_given,
+    evaluate_kept,
+    explain_kept,
+    nothing_published,
+    unknown_customer,
+    unknown_rule,
+)
+from tuppence.services.access import Access
+from tuppence.services.bodies import asked_date, json_response, read_body
+from tuppence.services.metrics import Measured, Metrics
+from tuppence.services.problems import on_bug, on_http_error, on_user_error
+from tuppence.services.rules_engine.batching import Batcher
+from tuppence.services.rules_engine.messages import (
+    EvaluationsAnswer,
+    OneAnswer,
+    OneEvaluation,
+    Refresh,
+    Serving,
+    evaluations_type,
+)
+from tuppence.services.rules_engine.openapi import openapi_document
+
+T = TypeVar("T")
+BODY_BYTES: Final = 16_000_000
+BATCH: Final = 256
+"""Customers of small requests that are evaluated together."""
+
+
+class Limits(NamedTuple):
+    """How much a rules engine takes on.
+
+    Attributes:
+        batches: Worked on at once: while one waits for facts another is evaluated.
+        waiting: Customers at most that wait.
+        seconds: A request may take.
+    """
+
+    batches: int = 2
+    waiting: int = 20_000
+    seconds: float = 30.0
+
+
+class _Key(NamedTuple):
+    ruleset: str
+    day: int
+    given: bool
+
+
+def rules_engine_app(
+    engines: Engines,
+    facts: CustomerFacts,
+    open_results: Callable[[], ResultStore],
+    callers: Mapping[str, str],
+    limits: Limits,
+) -> Starlette:
+    """The service.
+
+    Args:
+        engines: The rulesets that are ready.
+        facts: Of customers.
+        open_results: Opens the store of results, once in each thread that evaluates.
+        callers: Who may call: names by the digest of their token.
+        limits: How much it takes on.
+    """
+    metrics = Metrics("rules_engine")
+    service = _RulesEngine(engines, facts, open_results, limits, metrics)
+    one = "/v1/customers/{customer_id}/rules/{rule_id}"
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(service.begin)
+        yield
+        await run_in_threadpool(service.end)
+
+    return Starlette(
+        routes=[
+            Route("/v1/evaluations", service.evaluations, methods=["POST"]),
+            Route(f"{one}/evaluation", service.evaluation, methods=["POST"]),
+            Route(f"{one}/explanation", service.explanation),
+            Route("/v1/ruleset", service.ruleset),
+            Route("/v1/ruleset/refresh", service.refresh, methods=["POST"]),
+            Route("/openapi.json", service.openapi),
+            Route("/healthz", service.healthy),
+            Route("/readyz", service.ready),
+            Route("/metrics", metrics.endpoint),
+        ],
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Access, callers=callers),
+        ],
+        exception_handlers={
+            UserError: on_user_error,
+            HTTPException: on_http_error,
+            Exception: on_bug,
+        },
+        lifespan=lifespan,
+    )
+
+
+class _RulesEngine:
+    def __init__(
+        self,
+        engines: Engines,
+        facts: CustomerFacts,
+        open_results: Callable[[], ResultStore],
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        self._engines = engines
+        self._facts = facts
+        self._open_results = open_results
+        self._seconds = limits.seconds
+        self._of_thread = threading.local()
+        self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
+        self._batcher: Batcher[_Key, Request, Answer] = Batcher(
+            self._evaluate, self._executor, limits.batches, BATCH, limits.waiting
+        )
+        self._one = msgspec.json.Decoder(OneEvaluation)
+        self._refresh = msgspec.json.Decoder(Refresh)
+        self._evaluations: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+        self._batches = metrics.histogram("batch_seconds", "Time of a batch of requests.")
+        self._requests = metrics.counter("batch_requests", "Requests in batches.")
+        self._evaluated = metrics.counter("evaluations", "Pairs of a customer and a rule.")
+        metrics.gauge("customers_waiting", "To be evaluated.", lambda: self._batcher.waiting)
+
+    def begin(self) -> None:
+        """Serve what was published last; the first request must not wait for it."""
+        self._engines.begin()
+        self._learn_schema()
+
+    def end(self) -> None:
+        """Finish what is begun."""
+        self._executor.shutdown()
+
+    # -- requests --------------------------------------------------------------------------------
+
+    async def evaluations(self, http: HttpRequest) -> Response:
+        """Evaluate customers, or facts that are handed over."""
+        asked = await read_body(http, self._evaluations, BODY_BYTES)
+        if bool(asked.customers) == bool(asked.facts):
+            raise UserError("request.body", "the body: either customers or facts are needed")
+        rules = None if asked.rules is None else frozenset(asked.rules)
+        request = Request(tuple(dict.fromkeys(asked.customers)), asked.facts, rules, asked.results)
+        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        named = {name: getattr(answer, name) for name in Answer.__struct_fields__}
+        return json_response(EvaluationsAnswer(**named, run_id=asked.run_id))
+
+    async def evaluation(self, http: HttpRequest) -> Response:
+        """Evaluate one rule for one customer."""
+        customer, rule = http.path_params["customer_id"], http.path_params["rule_id"]
+        asked = await read_body(http, self._one, BODY_BYTES)
+        request = Request((customer,), (), frozenset({rule}), results=True)
+        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        if not answer.results:
+            raise unknown_customer(customer)
+        (result,) = answer.results[0].results
+        qualified = None if result.state is State.UNKNOWN else result.state is State.QUALIFIED
+        return json_response(
+            OneAnswer(
+                customer,
+                result.rule_id,
+                qualified,
+                result.state,
+                result.score,
+                result.values,
+                result.since,
+                answer.ruleset,
+                answer.as_of,
+            )
+        )
+
+    async def explanation(self, http: HttpRequest) -> Response:
+        """Why a rule says what it says of a customer."""
+        query = http.query_params
+        digest, date = query.get("ruleset"), asked_date(query.get("as_of", ""))
+        customer, rule = http.path_params["customer_id"], http.path_params["rule_id"]
+
+        def explain() -> dict[str, Any]:
+            engine = self._engines.engine(digest, date)
+            return explain_kept(engine, customer, rule, self._facts)
+
+        return json_response(await self._in_time(run_in_threadpool(explain)))
+
+    async def ruleset(self, _: HttpRequest) -> Response:
+        """Which ruleset is served."""
+        return json_response(Serving(self._engines.served))
+
+    async def refresh(self, http: HttpRequest) -> Response:
+        """Make a ruleset ready, and serve it from now on."""
+        asked = await read_body(http, self._refresh, BODY_BYTES)
+        return json_response(await run_in_threadpool(self._refreshed, asked))
+
+    async def openapi(self, _: HttpRequest) -> Response:
+        """This API in the terms of OpenAPI."""
+        return json_response(openapi_document(self._engines.schema))
+
+    async def healthy(self, _: HttpRequest) -> Response:
+        """The process is alive."""
+        return json_response({"status": "ok"})
+
+    async def ready(self, _: HttpRequest) -> Response:
+        """A ruleset is served."""
+        if self._engines.served is None:
+            raise nothing_published()
+        return json_response({"status": "ok"})
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _answer(self, digest: str | None, as_of: Date, request: Request) -> Answer:
+        wanted = digest or self._engines.served
+        if wanted is None:
+            raise nothing_published()
+        key = _Key(wanted, as_of.day, bool(request.given))
+        weight = len(request.customers) + len(request.given)
+        return await self._in_time(self._batcher.answer(key, request, weight))
+
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await answer
+        except TimeoutError:
+            message = f"it took more than {self._seconds:g} seconds"
+            raise UserError("service.timeout", message, "try again with fewer customers") from None
+
+    def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Answer requests about one ruleset and date; in a thread."""
+        with self._batches.time():
+            engine = self._engines.engine(key.ruleset, Date(key.day))
+            known = {checked.rule.id for checked in engine.plan.ruleset.rules}
+            for request in requests:
+                for rule in sorted((request.rules or frozenset()) - known):
+                    raise unknown_rule(engine, rule)
+            if key.given:
+                answers = evaluate_given(engine, requests, self._engines.schema)
+            else:
+                answers = evaluate_kept(engine, requests, self._facts, self._results())
+        self._requests.inc(len(requests))
+        self._evaluated.inc(sum(answer.evaluations for answer in answers))
+        return answers
+
+    def _results(self) -> ResultStore:
+        store: ResultStore | None = getattr(self._of_thread, "results", None)
+        if store is None:
+            store = self._of_thread.results = self._open_results()
+        return store
+
+    def _refreshed(self, asked: Refresh) -> Serving:
+        digest = asked.ruleset or self._engines.published()
+        self._engines.prepare(digest)
+        self._learn_schema()
+        if asked.serve:
+            self._engines.serve(digest)
+        return Serving(self._engines.served, digest)
+
+    def _learn_schema(self) -> None:
+        self._evaluations = msgspec.json.Decoder(evaluations_type(self._engines.schema))
