@@ -94,6 +94,11 @@ def account_ids(given: Given) -> Sequence[str]:
     return ids
 
 
+def rows_of(given: Given) -> int:
+    """How many transactions a customer has."""
+    return len(given.transactions.amount)
+
+
 class _Days(dict[str, int]):
     """Days since 1970-01-01 by their text: few dates, many rows."""
 

@@ -1,5 +1,6 @@
 """Runs a service until it is told to stop, and then to the end of what it has begun."""
 
+import sys
 from typing import Final
 
 import uvicorn
@@ -17,6 +18,7 @@ def serve(app: ASGIApp, host: str, port: int, drain_seconds: int) -> None:
         port: Likewise.
         drain_seconds: How long requests that have begun may take to end.
     """
+    sys.setswitchinterval(0.0003)
     uvicorn.run(
         app,
         host=host,

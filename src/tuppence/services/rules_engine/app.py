@@ -1,6 +1,7 @@
 """The HTTP side of the rules engine."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tuppence.errors import UserError
+from tuppence.facts.given import rows_of
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
@@ -50,6 +52,8 @@ T = TypeVar("T")
 BODY_BYTES: Final = 16_000_000
 BATCH: Final = 256
 """Customers of small requests that are evaluated together."""
+SMALL_ROWS: Final = 2_000
+"""Transactions of a request that is evaluated between others, in less than a millisecond or so."""
 
 
 class Limits(NamedTuple):
@@ -138,8 +142,11 @@ class _RulesEngine:
         self._seconds = limits.seconds
         self._of_thread = threading.local()
         self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
-        self._batcher: Batcher[_Key, Request, Answer] = Batcher(
+        self._in_threads: Batcher[_Key, Request, Answer] = Batcher(
             self._evaluate, self._executor, limits.batches, BATCH, limits.waiting
+        )
+        self._between: Batcher[_Key, Request, Answer] = Batcher(
+            self._evaluate, None, 1, BATCH, limits.waiting
         )
         self._one = msgspec.json.Decoder(OneEvaluation)
         self._refresh = msgspec.json.Decoder(Refresh)
@@ -147,12 +154,13 @@ class _RulesEngine:
         self._batches = metrics.histogram("batch_seconds", "Time of a batch of requests.")
         self._requests = metrics.counter("batch_requests", "Requests in batches.")
         self._evaluated = metrics.counter("evaluations", "Pairs of a customer and a rule.")
-        metrics.gauge("customers_waiting", "To be evaluated.", lambda: self._batcher.waiting)
+        metrics.gauge("customers_waiting", "To be evaluated.", lambda: self._in_threads.waiting)
 
     def begin(self) -> None:
         """Serve what was published last; the first request must not wait for it."""
         self._engines.begin()
         self._learn_schema()
+        gc.freeze()  # what is loaded now stays: the collector need not look at it again
 
     def end(self) -> None:
         """Finish what is begun."""
@@ -238,7 +246,9 @@ class _RulesEngine:
             raise nothing_published()
         key = _Key(wanted, as_of.day, bool(request.given))
         weight = len(request.customers) + len(request.given)
-        return await self._in_time(self._batcher.answer(key, request, weight))
+        small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
+        batcher = self._between if small else self._in_threads
+        return await self._in_time(batcher.answer(key, request, weight))
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
