@@ -54,6 +54,10 @@ class Document(Generic[T]):
         line = self.text.count("\n", 0, index) + 1
         return line, index - (self.text.rfind("\n", 0, index) + 1) + 1
 
+    def is_scalar(self, location: Location) -> bool:
+        """Whether a text, not a mapping or a list, stands at a location."""
+        return isinstance(self.marks[location], yaml.ScalarNode)
+
     def line(self, number: int) -> str:
         """A line of the file, counted from 1."""
         return self.text.split("\n")[number - 1]
@@ -164,3 +168,22 @@ def _steps(path: str) -> Iterator[str | int]:
             yield name
         elif index.isdigit():
             yield int(index)
+
+
+def to_yaml(plain: Any) -> str:
+    """Plain values as a YAML file that people like to read: texts of several lines as blocks."""
+    return yaml.dump(
+        plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, indent=2
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+def _as_block(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _as_block)

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,9 @@ from tuppence.runs.ledger import Tally
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
+    from tuppence.runs.publishing import Confirmation
     from tuppence.runs.run import Outcome
 
 
@@ -146,6 +148,30 @@ def dump_facts(url: str, store: Path) -> int:
         for rows in everything(connection):
             facts.append(rows)
         return facts.transaction_count
+
+
+def open_definitions(url: str) -> "Definitions":
+    """The definitions of a database."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.definitions import Definitions  # noqa: PLC0415
+
+    return Definitions(url)
+
+
+def publish_ruleset(
+    digest: str, rulesets: Path, addresses: Sequence[str], token: str
+) -> "list[Confirmation]":
+    """Have every engine behind addresses serve a ruleset of a folder."""
+    with _extra("engine"):
+        from tuppence.adapters.engines import discover  # noqa: PLC0415
+        from tuppence.runs.publishing import publish  # noqa: PLC0415
+
+    return publish(digest, RulesetDirectory(rulesets), discover(addresses, token))
+
+
+def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
+    """Put a ruleset into a folder."""
+    RulesetDirectory(rulesets).put(ruleset)
 
 
 def relay_service(

@@ -12,10 +12,11 @@ from tuppence.engine.trial import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
+from tuppence.rules.definition import json_schema
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.message import render
-from tuppence.rules.rule import Rule, json_schema
+from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import make_ruleset, read_ruleset
 
 RULE = """
@@ -145,9 +146,9 @@ def test_the_catalogue_is_right_and_its_test_customers_come_out_as_expected() ->
 def test_the_json_schema_accepts_the_catalogue_and_knows_the_fields() -> None:
     schema = json_schema()
     assert schema["$schema"].startswith("https://json-schema.org/")
-    properties = schema["$defs"]["Rule"]["properties"]
-    assert set(properties) == set(Rule.__struct_fields__)
-    assert schema["$defs"]["Rule"]["additionalProperties"] is False
+    properties = schema["$defs"]["Definition"]["properties"]
+    assert set(properties) == {*Rule.__struct_fields__, "valid_from", "valid_until"}
+    assert schema["$defs"]["Definition"]["additionalProperties"] is False
 
 
 # -- test customers --------------------------------------------------------------------------------
@@ -229,7 +230,9 @@ def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
         {"id": "a", "kind": "tip", "title": "A", "when": "customer.segment = 1", "score": "1",
          "message": {"title": "A", "body": "A"}}, Rule,
     )  # fmt: skip
-    content = json.dumps({"format": 1, "rules": [msgspec.to_builtins(rule)]}).encode()
+    with pytest.raises(UserError, match="of format 1, and this version reads 2"):
+        read_ruleset(b'{"format": 1, "rules": []}', Schema())
+    content = json.dumps({"format": 2, "rules": [msgspec.to_builtins(rule)]}).encode()
     with pytest.raises(UserError, match="the rule a does not fit these facts"):
         read_ruleset(content, Schema())
 

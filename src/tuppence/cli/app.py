@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "store": "store",
     "load": "load",
     "database": "database",
+    "definitions": "definitions",
     "serve": "serve",
 }
 """Each command and the module that has it. Loading all of them takes a second."""

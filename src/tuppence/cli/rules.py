@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from tuppence.cli import publish
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table
 from tuppence.cli.preview import draw
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
+from tuppence.rules.definition import json_schema
 from tuppence.rules.files import Problem, read_rules, show
-from tuppence.rules.rule import json_schema
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.wiring import last_run, open_facts, preview_here
 
@@ -24,7 +25,7 @@ StoreOption = Annotated[Path | None, typer.Option(help="Use the attributes of th
 
 def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after another
     """Add the group of commands."""
-    app = typer.Typer(name="rules", help="Check and try out rules.", no_args_is_help=True)
+    app = typer.Typer(name="rules", help="Check, try out and publish rules.", no_args_is_help=True)
 
     @app.command(epilog="Example: `tuppence rules check catalogue`")
     def check(
@@ -115,6 +116,8 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
             print_json(found)
         else:
             draw(found, rules[0].rule, date)
+
+    publish.register(app)
 
     @app.command(epilog="Example: `tuppence rules schema > rule.schema.json`")
     def schema() -> None:

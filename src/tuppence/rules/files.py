@@ -7,6 +7,7 @@ from pathlib import Path
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule, Finding, Place, check_rule
+from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
 from tuppence.structured import Document, read_yaml
@@ -60,8 +61,8 @@ class RuleFiles:
         return self.rules
 
 
-def read_rules(path: Path, schema: Schema) -> RuleFiles:
-    """Read and check a rule file, or all `*.yaml` below a folder.
+def rule_paths(path: Path) -> list[Path]:
+    """A rule file, or all `*.yaml` below a folder in the order of their names.
 
     Raises:
         UserError: There is no such file, or no rule in the folder.
@@ -71,19 +72,29 @@ def read_rules(path: Path, schema: Schema) -> RuleFiles:
     paths = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
     if not paths:
         raise UserError("rules.none", f"{path}: there are no rules here", "rules are *.yaml files")
+    return paths
+
+
+def read_rules(path: Path, schema: Schema) -> RuleFiles:
+    """Read and check a rule file, or all `*.yaml` below a folder.
+
+    Raises:
+        UserError: There is no such file, or no rule in the folder.
+    """
     definitions = load_definitions()
-    documents: list[Document[Rule]] = []
+    documents: list[Document[Definition]] = []
     problems: list[Problem] = []
     rules: list[CheckedRule] = []
-    for file in paths:
+    for file in rule_paths(path):
         try:
-            document = read_yaml(file, Rule)
+            document = read_yaml(file, Definition)
+            rule = rule_of(document.value, schema)
         except UserError as error:
             problems.append(_unreadable(file, error))
             continue
         documents.append(document)
-        checked, findings = check_rule(document.value, schema, definitions)
-        problems.extend(_located(document, finding) for finding in findings)
+        checked, findings = check_rule(rule, schema, definitions)
+        problems.extend(_located(document, rule, finding) for finding in findings)
         rules.append(checked)
     problems.extend(_duplicates(documents))
     ordered = sorted(problems, key=lambda p: (p.path, p.line, p.column))
@@ -108,15 +119,19 @@ def _unreadable(path: Path, error: UserError) -> Problem:
     )
 
 
-def _located(document: Document[Rule], finding: Finding) -> Problem:
-    text = _text(document.value, finding.place)
+def _located(document: Document[Definition], rule: Rule, finding: Finding) -> Problem:
+    """A finding with its place in the file; of a form the excerpt is the FEEL that it became."""
+    text = _text(rule, finding.place)
     found = finding.diagnostic
     line, column = document.position(finding.place, found.span.start)
-    shown = document.line(line)
+    if document.is_scalar(finding.place):
+        shown, start = document.line(line), column
+    else:
+        shown, start = _line_at(text, found.span.start)
     width = min(found.span.end, len(text)) - found.span.start
     in_text = text.count("\n", found.span.start, found.span.end) == 0
-    width = max(1, min(width if in_text else len(shown), len(shown) - column + 1))
-    excerpt = f"{shown}\n{' ' * (column - 1)}{'^' * width}"
+    width = max(1, min(width if in_text else len(shown), len(shown) - start + 1))
+    excerpt = f"{shown}\n{' ' * (start - 1)}{'^' * width}"
     return Problem(
         document.path,
         line,
@@ -130,6 +145,12 @@ def _located(document: Document[Rule], finding: Finding) -> Problem:
     )
 
 
+def _line_at(text: str, offset: int) -> tuple[str, int]:
+    """The line of a text that a character is in, and the character's column, from 1."""
+    begin = text.rfind("\n", 0, offset) + 1
+    return text[begin:].split("\n", 1)[0], offset - begin + 1
+
+
 def _after(last: tuple[int, int]) -> tuple[int, int]:
     return last[0], last[1] + 1
 
@@ -140,8 +161,8 @@ def _text(rule: Rule, place: Place) -> str:
     return rule.expressions()[place]
 
 
-def _duplicates(documents: Sequence[Document[Rule]]) -> Iterable[Problem]:
-    first: dict[str, Document[Rule]] = {}
+def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:
+    first: dict[str, Document[Definition]] = {}
     for document in documents:
         name = document.value.id
         before = first.setdefault(name, document)

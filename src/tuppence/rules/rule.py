@@ -8,6 +8,8 @@ from msgspec import Meta
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 Days = Annotated[int, Meta(ge=0, le=3660)]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
+InsightKind = Literal["insight", "saving", "offer", "reward", "tip", "guidance"]
+Communication = Literal["service", "information", "guidance", "financial promotion"]
 Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
 
 
@@ -18,7 +20,7 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     body: Text
 
 
-class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A test customer: facts, and what the rule must say of them.
 
     Attributes:
@@ -55,6 +57,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         values: FEEL by name: what the message needs; later ones may use earlier ones.
         message: What the customer reads.
         description: Why it exists and what it is careful about.
+        communication: What the message is in law, and so who must approve it.
         expires_after_days: It is shown for so long, from the day it qualified.
         cooldown_days: And then not for so long, though it still qualifies.
         minimum_history_days: The rule is unknown for customers with fewer days of transactions.
@@ -62,13 +65,14 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     id: Identifier
-    kind: Literal["insight", "saving", "offer", "reward", "tip", "guidance"]
+    kind: InsightKind
     title: Text
     when: Feel
     score: Feel
     message: Message
     values: dict[Identifier, Feel] = {}
     description: str = ""
+    communication: Communication = "information"
     expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
@@ -80,9 +84,3 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             ("values", name): text for name, text in self.values.items()
         }
         return {("when",): self.when, ("score",): self.score} | values
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a rule file, for editors."""
-    schema = msgspec.json.schema(Rule)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -13,7 +13,7 @@ from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 class _Canonical(msgspec.Struct, frozen=True):
@@ -61,6 +61,9 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
         canonical = msgspec.json.decode(content, type=_Canonical)
     except msgspec.DecodeError as error:
         raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
+    if canonical.format != FORMAT:
+        message = f"the ruleset is of format {canonical.format}, and this version reads {FORMAT}"
+        raise UserError("ruleset.format", message, "run or publish the rules again")
     definitions = load_definitions()
     before = {one.rule.id: one for one in known.rules} if known else {}
     checked: list[CheckedRule] = []

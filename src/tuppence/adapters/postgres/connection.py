@@ -37,7 +37,12 @@ def connect(url: str) -> psycopg.Connection:
         UserError: The server cannot be reached, or refuses.
     """
     with database_errors():
-        return psycopg.connect(url, connect_timeout=10, application_name="tuppence")
+        return psycopg.connect(
+            url,
+            connect_timeout=10,
+            application_name="tuppence",
+            cursor_factory=psycopg.RawCursor,  # parameters are $1, as in PostgreSQL
+        )
 
 
 def connect_columns(url: str) -> dbapi.Connection:

@@ -19,7 +19,7 @@ CREATE TABLE tuppence.definitions (
     before text NOT NULL,                -- the state of the version before this one
     state text NOT NULL,
     document json NOT NULL,              -- as a rule file has it; json keeps the order of values
-    valid_from date,
+    valid_from date,                     -- these two are taken from the document
     valid_until date CHECK (valid_until >= valid_from),   -- the last day
     editor text NOT NULL,                -- who last changed the document
     author text NOT NULL CHECK (author <> ''),
@@ -42,13 +42,13 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'definitions_version';
     END IF;
     NEW.before := coalesce(latest.state, 'none');
+    NEW.valid_from := (NEW.document ->> 'valid_from')::date;
+    NEW.valid_until := (NEW.document ->> 'valid_until')::date;
     IF NEW.state = 'draft' THEN
         NEW.editor := NEW.author;
     ELSE
         NEW.editor := latest.editor;
-        IF NEW.document::text <> latest.document::text
-            OR (NEW.valid_from, NEW.valid_until)
-                IS DISTINCT FROM (latest.valid_from, latest.valid_until) THEN
+        IF NEW.document::text <> latest.document::text THEN
             RAISE EXCEPTION 'only a draft may be changed'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'definitions_frozen';
         END IF;

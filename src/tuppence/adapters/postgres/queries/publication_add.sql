@@ -1,0 +1,3 @@
+-- $1 ruleset, $2 as of, $3 engines, $4 author
+INSERT INTO tuppence.publications (ruleset, as_of, engines, author)
+VALUES ($1, $2, $3, $4)

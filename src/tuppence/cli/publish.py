@@ -1,0 +1,103 @@
+"""The command `tuppence rules publish`."""
+
+import getpass
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.load import Database
+from tuppence.cli.output import Format, console, date_option, print_json, table, today
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.runs.publishing import Confirmation, checked_ruleset
+from tuppence.structured import read_text
+from tuppence.wiring import keep_ruleset, open_definitions, publish_ruleset
+
+SETTLE_SECONDS = 1.0
+"""Several rules are often approved at once: what comes within this time is published together."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the group."""
+    example = "tuppence rules publish --database postgresql://localhost/bank --rulesets rulesets"
+
+    @app.command(
+        epilog=f"Examples: `{example} --engines http://engines:8602 --token publisher.token`, "
+        "and to roll back: `tuppence rules publish --ruleset 0123456789abcdef …`"
+    )
+    def publish(
+        database: Database,
+        rulesets: Annotated[Path, typer.Option(help="Folder that the engines load from.")],
+        engines: Annotated[
+            list[str] | None,
+            typer.Option(help="Address of an engine; of several, if a name stands for them."),
+        ] = None,
+        token: Annotated[
+            Path | None, typer.Option(help="File with the token of a caller of the engines.")
+        ] = None,
+        ruleset: Annotated[
+            str, typer.Option(help="Publish this digest again, instead of what is approved.")
+        ] = "",
+        as_of: Annotated[
+            str, typer.Option(help="Day on which the rules must be valid; today if left out.")
+        ] = "",
+        by: Annotated[str, typer.Option(help="Who does it; your login name if left out.")] = "",
+        watch: Annotated[
+            bool, typer.Option("--watch", help="Stay, and publish whenever a rule is approved.")
+        ] = False,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Make a ruleset of the approved definitions, and have every engine serve it.
+
+        They are turned into FEEL, checked, and tried on their test customers. If anything is wrong
+        all of it is listed, and nothing is changed. Every engine must confirm that it can serve
+        the ruleset before any of them does.
+        """
+        definitions = open_definitions(database)
+        day = date_option(as_of or today().isoformat(), "--as-of")
+        author = by or getpass.getuser()
+        secret = read_text(token).strip() if token else ""
+
+        def once() -> None:
+            digest = ruleset or _build(database, rulesets, day, loud=format_ is Format.TABLE)
+            confirmed = publish_ruleset(digest, rulesets, engines or (), secret)
+            definitions.note_publication(digest, day, [c.address for c in confirmed], author)
+            _print(digest, confirmed, format_)
+
+        if not watch:
+            once()
+            return
+        typer.echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
+        for rule in definitions.changes():
+            typer.echo(f"{rule} has changed", err=True)
+            time.sleep(SETTLE_SECONDS)
+            try:
+                once()
+            except UserError as error:
+                for line in (*error.details, f"error[{error.code}]: {error.message}"):
+                    typer.echo(line, err=True)
+
+
+def _build(database: str, rulesets: Path, day: Date, *, loud: bool) -> str:
+    definitions = open_definitions(database)
+    built, warnings = checked_ruleset(definitions.in_force(day), definitions.schema())
+    if loud:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}")
+    keep_ruleset(built, rulesets)
+    return built.digest
+
+
+def _print(digest: str, confirmed: Sequence[Confirmation], format_: Format) -> None:
+    if format_ is Format.JSON:
+        print_json({"ruleset": digest, "engines": [c._asdict() for c in confirmed]})
+        return
+    typer.echo(f"published {digest}")
+    if confirmed:
+        rows = [(c.address, c.before or "nothing", c.now or "nothing") for c in confirmed]
+        console().print(table(("engine", "served before", "serves now"), rows))
+    else:
+        typer.echo("no engines were named: they serve it when they start")

@@ -1,0 +1,383 @@
+"""A definition: a rule as its author writes it, in a form or in FEEL, and its way into FEEL.
+
+The form is for people who do not write FEEL: rows that measure something about a customer and
+compare it. The same struct is a rule file in YAML and a document in the database.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tuppence.errors import UserError
+from tuppence.facts.schema import Kind, Schema
+from tuppence.feel import FeelSyntaxError
+from tuppence.feel.formatting import format_text
+from tuppence.feel.library import BUILTINS
+from tuppence.rules.rule import (
+    Communication,
+    Days,
+    Example,
+    Feel,
+    Identifier,
+    InsightKind,
+    Message,
+    Rule,
+    Text,
+)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+Number = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="Such as 12.50.")]
+Texts = str | list[str]
+Window = Annotated[int, Meta(ge=1, le=3660)]
+DEEPEST: Final = 8
+"""Groups within groups at most."""
+
+
+class Where(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, rename=_spaced
+):
+    """Which rows a measure looks at; all conditions must hold, a list means one of them.
+
+    Attributes:
+        category: What it was for.
+        not_category: What it was not for.
+        merchant: Whom it was paid to.
+        type: How it was paid, or the type of an account.
+        not_type: How it was not paid.
+        account_type: Type of the row's account.
+        country: Where it was made.
+        text: The bank's description has this in it, in small or capital letters.
+        over: Its amount is more than this.
+        under: Its amount is less than this.
+        own_transfer: Whether it is between the customer's own accounts.
+    """
+
+    category: Texts | None = None
+    not_category: Texts | None = None
+    merchant: Texts | None = None
+    type: Texts | None = None
+    not_type: Texts | None = None
+    account_type: Texts | None = None
+    country: Texts | None = None
+    text: str | None = None
+    over: Number | None = None
+    under: Number | None = None
+    own_transfer: bool | None = None
+
+
+class Measure(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, rename=_spaced
+):
+    """A number about a customer, or one of the customer's own fields.
+
+    Attributes:
+        measure: What to work out. `change` is how many per cent more `how much` is than over as
+            many days before.
+        of: What is looked at; for accounts it is about their balances.
+        where: Which of them.
+        days: Over so many days; without it over all that is known.
+        until_days_ago: The days end so many days ago; 0 is today.
+        field: Of the customer, where the measure is `customer`.
+        times: The number is multiplied by this.
+    """
+
+    measure: Literal[
+        "how many", "how much", "average", "biggest", "smallest", "latest", "days since",
+        "merchants", "change", "customer",
+    ]  # fmt: skip
+    of: Literal["payments", "receipts", "transactions", "accounts"] = "payments"
+    where: Where = Where()
+    days: Window | None = None
+    until_days_ago: Days = 0
+    field: str = ""
+    times: Number = "1"
+
+    def __post_init__(self) -> None:
+        if (self.measure == "customer") != bool(self.field):
+            raise ValueError("field is needed with the measure customer, and only there")
+        if self.measure == "change" and self.days is None:
+            raise ValueError("the measure change needs days")
+        if self.of == "accounts" and (self.days or self.until_days_ago):
+            raise ValueError("accounts are looked at as they are today: leave out days")
+        if self.of == "accounts" and self.measure in {
+            "days since",
+            "merchants",
+            "change",
+            "latest",
+        }:
+            raise ValueError(f"there is no {self.measure} of accounts")
+
+
+class Criteria(
+    msgspec.Struct,
+    forbid_unknown_fields=True,
+    frozen=True,
+    omit_defaults=True,
+    rename={"is_": "is"},
+):
+    """A row that compares a measure, or a group of rows.
+
+    Attributes:
+        all: Every row of the group holds.
+        any: One at least holds.
+        none: None holds.
+        what: The measure that is compared.
+        is_: How.
+        value: With what: a number, texts for a field of the customer, or another measure.
+    """
+
+    all: "list[Criteria] | None" = None
+    any: "list[Criteria] | None" = None
+    none: "list[Criteria] | None" = None
+    what: Measure | None = None
+    is_: Literal["at least", "at most", "more than", "less than", "exactly", "not"] | None = None
+    value: Texts | Measure | None = None
+
+    def __post_init__(self) -> None:
+        groups = [group for group in (self.all, self.any, self.none) if group is not None]
+        row = (self.what, self.is_, self.value)
+        if len(groups) + any(part is not None for part in row) != 1:
+            raise ValueError("a row is one of: all, any, none, or what with is and value")
+        if groups and not groups[0]:
+            raise ValueError("a group needs a row")
+        if not groups and any(part is None for part in row):
+            raise ValueError("a row needs what, is and value")
+
+
+class Term(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """A part of a score: a measure times a weight, held between bounds."""
+
+    what: Measure
+    weight: Number = "1"
+    least: Number | None = None
+    most: Number | None = None
+
+
+class Score(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """A score: where it starts, and what is added to it; held between bounds."""
+
+    start: Number = "0"
+    terms: list[Term] = []
+    least: Number = "0"
+    most: Number = "100"
+
+
+class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """One insight as its author writes it.
+
+    Attributes:
+        id: Unique in a ruleset.
+        kind: What the message is to the customer.
+        title: For the people who look after the rules.
+        when: Whether the insight is shown: rows of the form, or FEEL.
+        score: How relevant it is, 0 to 100: the form, or FEEL.
+        message: What the customer reads.
+        values: What the message needs, by name: measures, or FEEL.
+        description: Why it exists and what it is careful about.
+        communication: What the message is in law, and so who must approve it.
+        valid_from: First day on which it may be published; at once where it is left out.
+        valid_until: Last day; for good where it is left out.
+        expires_after_days: It is shown for so long, from the day it qualified.
+        cooldown_days: And then not for so long, though it still qualifies.
+        minimum_history_days: The rule is unknown for customers with fewer days of transactions.
+        tests: Test customers.
+    """
+
+    id: Identifier
+    kind: InsightKind
+    title: Text
+    when: Feel | Criteria
+    score: Feel | Score
+    message: Message
+    values: dict[Identifier, Feel | Measure] = {}
+    description: str = ""
+    communication: Communication = "information"
+    valid_from: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    valid_until: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
+    cooldown_days: Days = 0
+    minimum_history_days: Days = 0
+    tests: list[Example] = []
+
+
+def rule_of(definition: Definition, schema: Schema) -> Rule:
+    """The rule that a definition means, all of it in FEEL.
+
+    The same definition always gives the same text.
+    """
+    kinds = {field.name: field.kind for field in schema.customer}
+    words = schema.words()
+    when, score = definition.when, definition.score
+    return Rule(
+        id=definition.id,
+        kind=definition.kind,
+        title=definition.title,
+        when=when if isinstance(when, str) else _laid_out(_criteria(when, kinds, 0), words),
+        score=score if isinstance(score, str) else _laid_out(_score(score), words),
+        message=definition.message,
+        values={
+            name: value if isinstance(value, str) else _laid_out(_measure(value), words)
+            for name, value in definition.values.items()
+        },
+        description=definition.description,
+        communication=definition.communication,
+        expires_after_days=definition.expires_after_days,
+        cooldown_days=definition.cooldown_days,
+        minimum_history_days=definition.minimum_history_days,
+        tests=definition.tests,
+    )
+
+
+def _laid_out(text: str, words: frozenset[str]) -> str:
+    try:
+        return format_text(text, words | BUILTINS.keys() | _FUNCTIONS)
+    except FeelSyntaxError:  # a name that is none: the check says so, with its place
+        return text
+
+
+_FUNCTIONS: Final = frozenset({"total", "average", "clamp", "percentage"})
+_SIGNS: Final[Mapping[str | None, str]] = {
+    "at least": ">=",
+    "at most": "<=",
+    "more than": ">",
+    "less than": "<",
+    "exactly": "=",
+    "not": "!=",
+}
+
+
+def _criteria(row: Criteria, kinds: Mapping[str, Kind], depth: int) -> str:
+    if depth > DEEPEST:
+        raise UserError("file.shape", f"when: groups are nested deeper than {DEEPEST}")
+    for group, word in ((row.all, " and "), (row.any, " or "), (row.none, " or ")):
+        if group is not None:
+            parts = [_criteria(inner, kinds, depth + 1) for inner in group]
+            text = word.join(parts)
+            if group is row.none:
+                return f"not({text})"
+            return f"({text})" if depth and len(parts) > 1 else text
+    assert row.what is not None  # noqa: S101 - a row is a group or has these
+    left, sign = _measure(row.what), _SIGNS[row.is_]
+    if isinstance(row.value, Measure):
+        return f"{left} {sign} {_measure(row.value)}"
+    texts = row.what.measure == "customer" and kinds.get(row.what.field) is Kind.TEXT
+    values = row.value if isinstance(row.value, list) else [str(row.value)]
+    literals = [_text(value) if texts else _number(value) for value in values]
+    if isinstance(row.value, list):
+        among = f"{left} in ({', '.join(literals)})"
+        return f"not({among})" if sign == "!=" else among
+    return f"{left} {sign} {literals[0]}"
+
+
+def _measure(measure: Measure) -> str:
+    rows = _rows(measure, measure.until_days_ago)
+    field = "balance" if measure.of == "accounts" else "amount"
+    match measure.measure:
+        case "how many":
+            text = f"count({rows})"
+        case "how much":
+            text = f"total({rows}.{field})"
+        case "average":
+            text = f"average({rows}.{field})"
+        case "biggest":
+            text = f"max({rows}.{field})"
+        case "smallest":
+            text = f"min({rows}.{field})"
+        case "latest":
+            text = f"{rows}[-1].amount"
+        case "days since":
+            text = f"(today() - {rows}[-1].booking date).days"
+        case "merchants":
+            text = f"count(distinct values({rows}.merchant))"
+        case "change":
+            before = _rows(measure, measure.until_days_ago + (measure.days or 0))
+            now, then = f"total({rows}.{field})", f"total({before}.{field})"
+            text = f"percentage({now} - {then}, {then})"
+        case "customer":
+            text = f"customer.{measure.field}"
+    return text if measure.times == "1" else f"{_number(measure.times)} * {text}"
+
+
+def _rows(measure: Measure, until: int) -> str:
+    conditions = list(_conditions(measure))
+    if measure.days is not None:
+        conditions.append(f'booking date > today() - @"P{measure.days + until}D"')
+    if until:
+        conditions.append(f'booking date <= today() - @"P{until}D"')
+    return f"{measure.of}[{' and '.join(conditions)}]" if conditions else measure.of
+
+
+def _conditions(measure: Measure) -> Iterator[str]:
+    where = measure.where
+    for name in ("category", "merchant", "type", "account type", "country"):
+        wanted = getattr(where, name.replace(" ", "_"))
+        if wanted is not None:
+            yield _among(name, wanted)
+    for name in ("category", "type"):
+        unwanted = getattr(where, f"not_{name}")
+        if unwanted is not None:
+            texts = [unwanted] if isinstance(unwanted, str) else unwanted
+            yield from (f"{name} != {_text(text)}" for text in texts)
+    if where.text is not None:
+        yield f"contains(lower case(text), {_text(where.text.lower())})"
+    if where.over is not None:
+        yield f"amount > {_number(where.over)}"
+    if where.under is not None:
+        yield f"amount < {_number(where.under)}"
+    if where.own_transfer is not None:
+        yield "own transfer" if where.own_transfer else "not(own transfer)"
+    if measure.of == "accounts" and measure.measure != "how many":
+        yield "balance != null"
+
+
+def _among(name: str, wanted: Texts) -> str:
+    if isinstance(wanted, str):
+        return f"{name} = {_text(wanted)}"
+    return f"{name} in ({', '.join(map(_text, wanted))})"
+
+
+def _score(score: Score) -> str:
+    parts = [_number(score.start)] if Decimal(score.start) or not score.terms else []
+    for term in score.terms:
+        weight = "" if term.weight == "1" else f"{_number(term.weight)} * "
+        text = f"{weight}{_measure(term.what)}"
+        if term.least is not None:
+            text = f"max({text}, {_number(term.least)})"
+        if term.most is not None:
+            text = f"min({text}, {_number(term.most)})"
+        parts.append(text)
+    return f"clamp({' + '.join(parts)}, {_number(score.least)}, {_number(score.most)})"
+
+
+def _number(text: str) -> str:
+    try:
+        return f"{Decimal(text):f}"
+    except InvalidOperation:
+        return _text(text)  # the check says that it is not a number, and where
+
+
+_ESCAPED: Final = re.compile(r'["\\]')
+
+
+def _text(text: str) -> str:
+    return '"' + _ESCAPED.sub(lambda found: "\\" + found[0], text) + '"'
+
+
+def document_of(definition: Definition) -> dict[str, Any]:
+    """A definition as plain values, as a rule file has it; defaults are left out."""
+    document: dict[str, Any] = msgspec.to_builtins(definition)
+    return document
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a rule file, for editors."""
+    schema = msgspec.json.schema(Definition)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

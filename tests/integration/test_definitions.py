@@ -1,0 +1,149 @@
+"""Definitions in a real PostgreSQL: their life, who may do what, and the log of it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+
+from tuppence.facts.schema import Schema
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import make_ruleset
+
+Ask = Callable[..., list[tuple[object, ...]]]
+CATALOGUE = ROOT / "catalogue"
+
+
+@pytest.fixture
+def desk(database: str, tuppence: Run) -> Run:
+    """The commands about definitions, on the database."""
+
+    def run(*arguments: object, status: int = 0, by: str = "ann") -> object:
+        command, *others = arguments
+        changes = command in {"put", "move"}
+        who = ("--by", by, "--reason", "because") if changes else ()
+        options = ("--database", database, *who)
+        return tuppence("definitions", command, *others, *options, status=status)
+
+    return run  # type: ignore[return-value]
+
+
+def test_the_catalogue_goes_into_the_database_and_back(desk: Run, tmp_path: Path) -> None:
+    done = desk("put", CATALOGUE)
+    assert "16 new drafts, 0 unchanged" in done.stdout
+    assert "0 new drafts, 16 unchanged" in desk("put", CATALOGUE).stdout
+    desk("get", "back")
+    there, back = (
+        make_ruleset(read_rules(path, Schema()).usable()) for path in (CATALOGUE, tmp_path / "back")
+    )
+    assert back.content == there.content
+    tests = {rule.rule.id: rule.rule.tests for rule in there.rules}
+    assert {rule.rule.id: rule.rule.tests for rule in back.rules} == tests
+    assert "0 new drafts" in desk("put", "back").stdout
+    assert "not empty" in desk("get", "back", status=1).stderr
+
+
+def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> None:
+    desk("put", CATALOGUE / "bank_fees.yaml")
+    refused = desk("move", "bank_fees", "--to", "approved", by="bob", status=1)
+    assert "bank_fees (draft): a definition cannot take this step" in refused.stderr
+    desk("move", "bank_fees", "--to", "in_review")
+    refused = desk("move", "bank_fees", "--to", "approved", status=1)
+    assert "who changed a definition last may not approve it" in refused.stderr
+    desk("move", "bank_fees", "--to", "approved", by="bob")
+    desk("move", "bank_fees", "--to", "retired", by="bob")
+    history = [line.split()[:3] for line in desk("history", "bank_fees").stdout.splitlines()[2:]]
+    assert [row for row in history if row] == [
+        ["1", "draft", "ann"],
+        ["2", "in_review", "ann"],
+        ["3", "approved", "bob"],
+        ["4", "retired", "bob"],
+    ]
+    log = rows_of("SELECT author, action, subject, reason FROM tuppence.audit_log ORDER BY number")
+    assert log == [
+        ("ann", "draft", "bank_fees 1", "because"),
+        ("ann", "in_review", "bank_fees 2", "because"),
+        ("bob", "approved", "bank_fees 3", "because"),
+        ("bob", "retired", "bank_fees 4", "because"),
+    ]
+    assert "no definition nope" in desk("history", "nope", status=1).stderr
+    assert "no definition nope" in desk("move", "nope", "--to", "draft", status=1).stderr
+
+
+def test_steps_of_several_are_taken_by_all_or_none(desk: Run, rows_of: Ask) -> None:
+    desk("put", CATALOGUE)
+    desk("move", "bank_fees", "--to", "in_review")
+    desk("move", "cash_share", "bank_fees", "--to", "in_review", status=1)
+    assert rows_of("SELECT count(*) FROM tuppence.definitions") == [(17,)]
+
+
+def test_what_is_in_force_waits_for_a_newer_draft_to_be_approved(
+    desk: Run, rows_of: Ask, tmp_path: Path
+) -> None:
+    shutil.copy(CATALOGUE / "bank_fees.yaml", tmp_path / "bank_fees.yaml")
+    desk("put", "bank_fees.yaml")
+    desk("move", "bank_fees", "--to", "in_review")
+    desk("move", "bank_fees", "--to", "approved", by="bob")
+    text = (tmp_path / "bank_fees.yaml").read_text()
+    later = text.replace("kind: saving", "kind: saving\nvalid_from: 2999-01-01")
+    (tmp_path / "bank_fees.yaml").write_text(later)
+    desk("put", "bank_fees.yaml")
+    query = "SELECT version FROM tuppence.rules_in_force"
+    assert rows_of(query) == [(3,)]
+    (row,) = msgspec.json.decode(desk("list", "--format", "json").stdout)
+    assert (row["state"], row["in_force"], row["status"]) == ("draft", 3, "active")
+    desk("move", "bank_fees", "--to", "in_review")
+    desk("move", "bank_fees", "--to", "approved", by="bob")
+    assert rows_of(query) == [(6,)]
+    (row,) = msgspec.json.decode(desk("list", "--format", "json").stdout)
+    assert row["status"] == "scheduled"
+
+
+ADD = """
+INSERT INTO tuppence.definitions (rule_id, version, before, state, document, editor, author, reason)
+SELECT {}, '', {}, {}, '', 'eve', 'because' FROM tuppence.definitions
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE tuppence.definitions SET reason = 'none'",
+        "DELETE FROM tuppence.definitions",
+        "TRUNCATE tuppence.definitions",
+        "UPDATE tuppence.audit_log SET author = 'nobody'",
+        "DELETE FROM tuppence.audit_log",
+        ADD.format("rule_id, 5", "'draft'", "document"),
+        ADD.format("rule_id, 2", "'in_review'", """'{"id": "bank_fees"}'"""),
+        ADD.format("'other', 1", "'draft'", """'{"id": "bank_fees"}'"""),
+    ],
+)
+def test_the_database_itself_guards_what_was_said(desk: Run, rows_of: Ask, change: str) -> None:
+    desk("put", CATALOGUE / "bank_fees.yaml")
+    with pytest.raises(psycopg.IntegrityError):
+        rows_of(change)
+
+
+def test_authors_may_add_and_nothing_else(desk: Run, database: str) -> None:
+    desk("put", CATALOGUE / "bank_fees.yaml")
+    with psycopg.connect(database) as connection:
+        connection.execute("SET ROLE tuppence_author")
+        connection.execute(
+            "INSERT INTO tuppence.definitions (rule_id, version, before, state, document, editor,"
+            " author, reason) SELECT rule_id, 2, '', 'in_review', document, '', 'ann', 'done'"
+            " FROM tuppence.definitions"
+        )
+        assert connection.execute("SELECT count(*) FROM tuppence.audit_log").fetchone() == (2,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM tuppence.transactions")
+
+
+def test_wrong_rules_never_get_in(desk: Run, rows_of: Ask, tmp_path: Path) -> None:
+    text = (CATALOGUE / "bank_fees.yaml").read_text()
+    (tmp_path / "bad.yaml").write_text(text.replace("category =", "catgory ="))
+    assert "catgory" in desk("put", "bad.yaml", status=1).stderr
+    assert rows_of("SELECT count(*) FROM tuppence.definitions") == [(0,)]

@@ -1,0 +1,170 @@
+"""Definitions: the form that becomes FEEL, always the same, always checked."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from tests.building import ROOT
+
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.plan.plan import make_plan
+from tuppence.rules.checking import check_rule
+from tuppence.rules.definition import Definition, Measure, document_of, rule_of
+from tuppence.rules.domain import load_definitions
+from tuppence.rules.files import read_rules
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import make_ruleset
+
+FORM = """
+id: energy_form
+kind: saving
+title: Energy costs a lot
+when:
+  all:
+    - {what: {measure: how many, where: {category: energy}, days: 365}, is: at least, value: 9}
+    - what: {measure: how much, where: {category: energy}, days: 90}
+      is: more than
+      value:
+        {measure: how much, where: {category: energy}, days: 90, until days ago: 90, times: 1.25}
+    - any:
+        - {what: {measure: customer, field: home}, is: exactly, value: [rent, own]}
+        - {what: {measure: customer, field: household size}, is: at least, value: 3}
+    - none:
+        - {what: {measure: how many, of: accounts, where: {type: loan}}, is: more than, value: 0}
+score:
+  start: 20
+  terms:
+    - {what: {measure: how much, where: {category: energy}, days: 365}, weight: 0.02, most: 60}
+  most: 90
+values:
+  yearly: {measure: how much, where: {category: energy}, days: 365}
+message:
+  title: Energy
+  body: You paid {{ yearly | money }} in a year.
+"""
+WHEN = """count(payments[category = "energy" and booking date > today() - @"P365D"]) >= 9
+and total(payments[category = "energy" and booking date > today() - @"P90D"].amount)
+  > 1.25
+    * total(
+      payments[
+        category = "energy" and booking date > today() - @"P180D"
+        and booking date <= today() - @"P90D"
+      ].amount
+    )
+and (customer.home in ("rent", "own") or customer.household size >= 3)
+and not(count(accounts[type = "loan"]) > 0)"""
+
+
+def converted(document: Any) -> Definition:
+    return msgspec.convert(document, Definition, strict=False)
+
+
+def loaded(text: str) -> Definition:
+    return converted(yaml.load(text, yaml.BaseLoader))  # noqa: S506 - texts only
+
+
+def checked(rule: Rule) -> list[str]:
+    _, findings = check_rule(rule, Schema(), load_definitions())
+    return [f.diagnostic.code for f in findings if not f.diagnostic.warning]
+
+
+def test_a_form_becomes_readable_feel() -> None:
+    rule = rule_of(loaded(FORM), Schema())
+    assert rule.when == WHEN
+    assert rule.values["yearly"].startswith("total(payments[category")
+    assert checked(rule) == []
+    assert rule_of(loaded(FORM), Schema()) == rule
+
+
+def measures() -> list[dict[str, Any]]:
+    where = {"category": ["energy", "phone"], "not type": "cash", "text": 'Say "ho"', "over": "1.5"}
+    rows = [
+        {"measure": measure, "of": of, "where": where, "days": "30", "until days ago": "5"}
+        for measure in (
+            *("how many", "how much", "average", "biggest", "smallest"),
+            *("latest", "days since", "merchants", "change"),
+        )
+        for of in ("payments", "receipts", "transactions")
+    ]
+    accounts = [
+        {"measure": measure, "of": "accounts", "where": {"type": "current"}}
+        for measure in ("how many", "how much", "average", "biggest", "smallest")
+    ]
+    return [*rows, *accounts, {"measure": "customer", "field": "birth year", "times": "2"}]
+
+
+@pytest.mark.parametrize("measure", measures(), ids=lambda m: f"{m['measure']} {m.get('of', '')}")
+def test_every_measure_is_right_feel_that_fits_columns(measure: dict[str, Any]) -> None:
+    document = yaml.load(FORM, yaml.BaseLoader)  # noqa: S506 - texts only
+    document |= {
+        "when": {"all": [{"what": measure, "is": "at least", "value": "3"}]},
+        "score": {"terms": [{"what": measure, "most": "50"}]},
+        "values": {"yearly": measure},
+    }
+    rule = rule_of(converted(document), Schema())
+    assert checked(rule) == [], rule.when
+    one, _ = check_rule(rule, Schema(), load_definitions())
+    plan = make_plan(make_ruleset([one]), Date(20_000), Schema())
+    assert plan.columns.rules[0].whole, rule.when
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"all": []}, "a group needs a row"),
+        ({"what": {"measure": "how many"}, "is": "at least"}, "a row needs what, is and value"),
+        ({"all": [{"any": []}], "any": []}, "a group needs a row"),
+        ({"what": {"measure": "customer"}, "is": "not", "value": "1"}, "field is needed"),
+        ({"what": {"measure": "change"}, "is": "not", "value": "1"}, "needs days"),
+        ({"what": {"measure": "merchants", "of": "accounts"}}, "no merchants of accounts"),
+        ({"what": {"measure": "how many", "of": "accounts", "days": "3"}}, "leave out days"),
+        ({"what": {"measure": "how few"}}, "how few"),
+        ({"what": {"measure": "how many", "where": {"over": "x"}}}, "matching regex"),
+        ({}, "a row is one of"),
+    ],
+)
+def test_a_form_that_makes_no_sense_is_refused(row: Any, problem: str) -> None:
+    document = yaml.load(FORM, yaml.BaseLoader) | {"when": row}  # noqa: S506 - texts only
+    with pytest.raises(msgspec.ValidationError, match=problem):
+        converted(document)
+
+
+def test_groups_have_a_depth() -> None:
+    row: Any = {"what": {"measure": "how many"}, "is": "at least", "value": "1"}
+    for _ in range(12):
+        row = {"any": [row, row]}
+    document = yaml.load(FORM, yaml.BaseLoader) | {"when": row}  # noqa: S506 - texts only
+    with pytest.raises(UserError, match="nested deeper"):
+        rule_of(converted(document), Schema())
+
+
+def test_a_wrong_field_in_a_form_is_found_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "form.yaml"
+    path.write_text(FORM.replace("field: household size", "field: houshold size"))
+    problems = [p for p in read_rules(path, Schema()).problems if not p.warning]
+    assert problems
+    assert problems[0].line == 6
+    assert "houshold" in problems[0].excerpt
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "catalogue").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_catalogue_survives_the_way_through_json(path: Path) -> None:
+    definition = loaded(path.read_text("utf-8"))
+    document = msgspec.json.decode(msgspec.json.encode(document_of(definition)))
+    assert converted(document) == definition
+    assert rule_of(definition, Schema()).when == definition.when
+
+
+def test_defaults_are_left_out_of_documents() -> None:
+    document = document_of(loaded(FORM))
+    assert "cooldown_days" not in document
+    assert document["when"]["all"][0]["what"] == {
+        "measure": "how many",
+        "where": {"category": "energy"},
+        "days": 365,
+    }
+    assert Measure("how many").times == "1"
