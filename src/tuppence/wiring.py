@@ -169,6 +169,43 @@ def publish_ruleset(
     return publish(digest, RulesetDirectory(rulesets), discover(addresses, token))
 
 
+def run_through_engines(
+    run_id: str,
+    relay: str,
+    relay_token: str,
+    engines: str,
+    token: str,
+    ruleset: str,
+    as_of: Date,
+    ledger: Path,
+    advance: Callable[[int, Tally], None],
+    customers_per_item: int,
+    parallel: int,
+) -> "Outcome":
+    """A run over all customers of a relay, through running engines."""
+    with _extra("engine"):
+        from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
+        from tuppence.adapters.relay import RelayFacts  # noqa: PLC0415
+        from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
+
+    with (
+        contextlib.closing(RelayFacts(relay, relay_token)) as facts,
+        contextlib.closing(HttpEvaluations(engines, token)) as service,
+        Database(ledger) as database,
+    ):
+        return dispatch(
+            run_id,
+            facts,
+            service,
+            ruleset,
+            as_of,
+            database,
+            advance,
+            customers_per_item,
+            parallel,
+        )
+
+
 def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
     """Put a ruleset into a folder."""
     RulesetDirectory(rulesets).put(ruleset)

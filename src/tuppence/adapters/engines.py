@@ -7,11 +7,90 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import msgspec
+import stamina
 
 from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.runs.ledger import Tally
 
+RETRYABLE = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may be sent again."""
 REFRESH_SECONDS = 60.0
 """A ruleset of hundreds of rules is checked and planned in this time."""
+
+
+class HttpEvaluations:
+    """The engines behind one address. Implements the port EvaluationService.
+
+    Args:
+        address: Of the load balancer, or of one engine.
+        token: Of this caller.
+        seconds: How long one try may take.
+        attempts: Tries at most; between them it waits, longer each time.
+    """
+
+    def __init__(self, address: str, token: str, seconds: float = 60.0, attempts: int = 5) -> None:
+        self._attempts = attempts
+        self._client = httpx2.Client(
+            base_url=address,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx2.Timeout(seconds, connect=2.0),
+            trust_env=False,
+        )
+
+    def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
+        """What became of customers."""
+        body = {"run_id": run_id, "as_of": str(as_of), "ruleset": ruleset, "customers": customers}
+        found = msgspec.json.decode(self._post("/v1/evaluations", body), type=_Counts)
+        return Tally(
+            found.customers, found.evaluations, found.qualified, found.unknown, found.changed
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _post(self, path: str, body: Any) -> bytes:
+        try:
+            for attempt in stamina.retry_context(
+                on=_AgainError, attempts=self._attempts, timeout=None, wait_max=10.0
+            ):
+                with attempt:
+                    return self._once(path, body)
+        except _AgainError as error:
+            message = f"the engines did not answer, tried {self._attempts} times: {error}"
+            raise UserError("engine.unreachable", message, "the same run goes on later") from None
+        raise AssertionError("an attempt returns or raises")
+
+    def _once(self, path: str, body: Any) -> bytes:
+        try:
+            response = self._client.post(path, json=body)
+        except httpx2.TransportError as error:
+            raise _AgainError(type(error).__name__) from None
+        if response.status_code in RETRYABLE:
+            raise _AgainError(f"status {response.status_code}")
+        if response.status_code != 200:
+            raise UserError("engine.refused", f"an engine refused: {_title(response.content)}")
+        return response.content
+
+
+class _Counts(msgspec.Struct):
+    customers: int
+    evaluations: int
+    qualified: int
+    unknown: int
+    changed: int
+
+
+class _AgainError(Exception):
+    """The engines could not answer now."""
+
+
+def _title(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Problem).title
+    except msgspec.DecodeError:
+        return "in other words than an engine does"
 
 
 class _Serving(msgspec.Struct):
@@ -57,14 +136,9 @@ class HttpEngine:
         except httpx2.TransportError as error:
             message = f"cannot be reached ({type(error).__name__})"
             raise UserError("engine.unreachable", message) from None
-        try:
-            if response.status_code != 200:
-                problem = msgspec.json.decode(response.content, type=_Problem)
-                raise UserError("engine.refused", problem.title)
-            return msgspec.json.decode(response.content, type=_Serving)
-        except msgspec.DecodeError:
-            message = f"answers with status {response.status_code}, and not as an engine does"
-            raise UserError("engine.refused", message) from None
+        if response.status_code != 200:
+            raise UserError("engine.refused", _title(response.content))
+        return msgspec.json.decode(response.content, type=_Serving)
 
 
 def discover(addresses: Sequence[str], token: str) -> list[HttpEngine]:

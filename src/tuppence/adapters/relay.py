@@ -10,6 +10,7 @@ import nanoarrow
 import polars as pl
 import stamina
 
+from tuppence.adapters.engines import RETRYABLE
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
@@ -19,7 +20,6 @@ from tuppence.feel.values import Date
 
 CUSTOMERS_PER_REQUEST: Final = 1_000
 TABLES: Final = ("customers", "accounts", "transactions")
-_RETRYABLE: Final = frozenset({429, 502, 503, 504})
 
 
 class _AgainError(Exception):
@@ -110,7 +110,7 @@ class RelayFacts:
             response = self._client.request(method, path, **what)
         except httpx2.TransportError as error:
             raise _AgainError(type(error).__name__) from None
-        if response.status_code in _RETRYABLE:
+        if response.status_code in RETRYABLE:
             raise _AgainError(f"status {response.status_code}")
         if response.status_code != 200:
             message = f"the relay refused with status {response.status_code}"

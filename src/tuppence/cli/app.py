@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "load": "load",
     "database": "database",
     "definitions": "definitions",
+    "dispatch": "dispatch",
     "serve": "serve",
 }
 """Each command and the module that has it. Loading all of them takes a second."""

@@ -1,7 +1,10 @@
 """A run: evaluate one ruleset for all customers as of one date, and keep what is new."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +22,9 @@ CUSTOMERS_PER_ITEM = 500
 
 Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]]
 """Evaluates items, in any order, in this process or in others."""
+Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
+"""Does items, enters each in the ledger, and gives what became of it."""
+T = TypeVar("T")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -78,8 +84,35 @@ def run(
         ruleset.digest,
         tuple(item.name for item in items),
     )
+
+    def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
+        for item, evaluation in evaluate_items(left):
+            yield item, keep(record.run_id, item, evaluation, results, ledger)
+
+    return carry_out(record, items, ledger, work, advance)
+
+
+def carry_out(
+    record: RunRecord,
+    items: Sequence[WorkItem],
+    ledger: Ledger,
+    work: Work,
+    advance: Callable[[Tally], None],
+) -> Outcome:
+    """Do what is left of a run, and enter that it is finished.
+
+    Args:
+        record: Of the run.
+        items: All of it.
+        ledger: Where the progress is kept.
+        work: Does items, enters each in the ledger, and gives what became of it.
+        advance: Told of each item when it is done.
+
+    Raises:
+        UserError: A run of a later date was started already.
+    """
     latest = ledger.latest()
-    _refuse_older(latest, as_of)
+    _refuse_older(latest, record.as_of)
     if latest is None or (latest.run_id, latest.items) != (record.run_id, record.items):
         ledger.start(record)
         latest = record
@@ -87,12 +120,31 @@ def run(
     for tally in done.values():
         advance(tally)
     resumed = len(done)
-    for item, evaluation in evaluate_items([item for item in items if item.name not in done]):
-        done[item.name] = keep(record.run_id, item, evaluation, results, ledger)
-        advance(done[item.name])
+    for item, tally in work([item for item in items if item.name not in done]):
+        done[item.name] = tally
+        advance(tally)
     if not latest.finished:
         ledger.finish(record.run_id)
     return Outcome(record.run_id, add(list(done.values())), resumed, latest.finished)
+
+
+def in_order(
+    items: Iterable[WorkItem], submit: Callable[[WorkItem], "Future[T]"], workers: int
+) -> Iterator[tuple[WorkItem, T]]:
+    """What becomes of items, in their order, with a few under way, so that memory stays small."""
+    pending: deque[tuple[WorkItem, Future[T]]] = deque()
+    try:
+        for item in items:
+            pending.append((item, submit(item)))
+            if len(pending) > 2 * workers:
+                first, future = pending.popleft()
+                yield first, future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in pending:
+            future.cancel()
 
 
 def keep(
@@ -125,9 +177,9 @@ def _run_id(facts: FactSource, ruleset: Ruleset, as_of: Date) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _refuse_older(latest: RunRecord | None, as_of: Date) -> None:
-    if latest is not None and latest.as_of > as_of.day:
-        message = f"the last run was as of {Date(latest.as_of)}, and this one is as of {as_of}"
+def _refuse_older(latest: RunRecord | None, day: int) -> None:
+    if latest is not None and latest.as_of > day:
+        message = f"the last run was as of {Date(latest.as_of)}, and this one is as of {Date(day)}"
         hint = "older results never replace newer ones: run it into another store"
         raise UserError("results.older", message, hint)
 

@@ -5,8 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import read_ruleset
 from tuppence.runs.ledger import WorkItem
-from tuppence.runs.run import Evaluator
+from tuppence.runs.run import Evaluator, in_order
 
 
 class _Worker:
@@ -61,7 +60,7 @@ def in_processes(
             processes, context, _begin, (root, facts_digest, ruleset, as_of)
         )
         try:
-            yield from _ahead(items, lambda item: pool.submit(_evaluate, item), processes)
+            yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -90,7 +89,7 @@ def in_threads(root: Path, facts_digest: str, engine: Engine, threads: int) -> E
 
     def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
         with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            yield from _ahead(items, lambda item: pool.submit(evaluate, item), threads)
+            yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
 
     return evaluate_items
 
@@ -102,27 +101,6 @@ def _opened(root: Path, digest: str) -> FactStore:
         message = f"{root}: the facts were changed while the run was going on"
         raise UserError("run.facts-changed", message, "run it again, over the new facts")
     return facts
-
-
-def _ahead(
-    items: Iterable[WorkItem],
-    submit: Callable[[WorkItem], "concurrent.futures.Future[Evaluation]"],
-    workers: int,
-) -> Iterator[tuple[WorkItem, Evaluation]]:
-    """The items' outcomes in order, with a few under way, so that memory stays small."""
-    pending: deque[tuple[WorkItem, concurrent.futures.Future[Evaluation]]] = deque()
-    try:
-        for item in items:
-            pending.append((item, submit(item)))
-            if len(pending) > 2 * workers:
-                first, future = pending.popleft()
-                yield first, future.result()
-        while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
-    finally:
-        for _, future in pending:
-            future.cancel()
 
 
 class _State:

@@ -1,0 +1,80 @@
+"""The command `tuppence dispatch`."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.cli.output import Format, console, date_option, print_json, progress, table
+from tuppence.errors import UserError
+from tuppence.runs.ledger import Tally
+from tuppence.structured import read_text
+from tuppence.wiring import run_through_engines
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        epilog="Example: `tuppence dispatch --relay http://127.0.0.1:8601 --relay-token "
+        "relay.token --engines http://127.0.0.1:8600 --token engine.token "
+        "--ruleset 0123456789abcdef --as-of 2026-06-30 --ledger ledger.sqlite`"
+    )
+    def dispatch(
+        relay: Annotated[str, typer.Option(help="Address of the SQL relay.", show_default=False)],
+        relay_token: Annotated[Path, typer.Option(help="File with the token for it.")],
+        engines: Annotated[str, typer.Option(help="Address of the engines' load balancer.")],
+        token: Annotated[Path, typer.Option(help="File with the token for them.")],
+        ruleset: Annotated[str, typer.Option(help="Digest of a published ruleset.")],
+        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        ledger: Annotated[Path, typer.Option(help="File that the progress is kept in.")],
+        run_id: Annotated[
+            str, typer.Option(help="Names the run; its date and ruleset if left out.")
+        ] = "",
+        customers_per_item: Annotated[int, typer.Option(min=1, max=1_000)] = 500,
+        parallel: Annotated[int, typer.Option(min=1, max=64, help="Requests at once.")] = 8,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Evaluate every customer who has agreed, through running engines.
+
+        Interrupt it as you like: the same command goes on where it was. A run that is finished is
+        not done again, unless it gets another name.
+        """
+        date = date_option(as_of, "--as-of")
+        name = run_id or f"{date}-{ruleset}"
+        began = time.monotonic()
+        with progress() as bar:
+            task = bar.add_task("customers", total=None, unit="customers")
+
+            def advance(customers: int, tally: Tally) -> None:
+                bar.update(task, total=customers)
+                bar.advance(task, tally.customers)
+
+            try:
+                outcome = run_through_engines(
+                    name,
+                    relay,
+                    read_text(relay_token).strip(),
+                    engines,
+                    read_text(token).strip(),
+                    ruleset,
+                    date,
+                    ledger,
+                    advance,
+                    customers_per_item,
+                    parallel,
+                )
+            except KeyboardInterrupt:
+                bar.stop()
+                hint = "the same command goes on where it was"
+                raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
+        seconds = time.monotonic() - began
+        counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
+        if format_ is Format.JSON:
+            state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
+            print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
+            return
+        typer.echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
+        rows = [(count, f"{number:,}") for count, number in counts.items()]
+        console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))
