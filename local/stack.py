@@ -83,6 +83,9 @@ class Platform:
         relay_token.write_text(add_caller("engines", self.folder / "relay.callers"))
         relay_token.chmod(0o600)
         self.token = add_caller("local", self.folder / "engine.callers")
+        engine_token = self.folder / "engine.token"
+        engine_token.write_text(self.token)
+        engine_token.chmod(0o600)
         self.relay = self._service(
             "sql-relay", ["--callers", self.folder / "relay.callers"], {"TUPPENCE_DATABASE": login}
         )

@@ -55,16 +55,19 @@ def given_type(schema: Schema) -> type[Given]:
 
 
 def given_batch(all_given: Sequence[Given], schema: Schema) -> FactBatch:
-    """The batch of customers, in their order; each may have accounts of its own only.
+    """The batch of customers, in their order; no two may have an account of the same id.
 
     Raises:
-        UserError: A date is none, a currency is not known, columns are of different lengths, or
-            a transaction is of no account.
+        UserError: A date is none, a currency is not known, columns are of different lengths,
+            two accounts have the same id, or a transaction is of no account.
     """
     days = _Days()
     names = [f"{number:08}" for number in range(len(all_given))]
     for given in all_given:
         _check(given)
+    accounts_of_all = [account for given in all_given for account in given.accounts.id]
+    if len(set(accounts_of_all)) < len(accounts_of_all):
+        raise _wrong("accounts: two have the same id")
     customers = {
         f.name: [_stored(getattr(g.customer, _attribute(f)), f, days) for g in all_given]
         for f in columns("customers", schema).values()
@@ -146,8 +149,6 @@ def _check(given: Given) -> None:
             if values is not None and len(values) != rows:
                 raise _wrong(f"{table}: {name} has {len(values)} values, and {key} has {rows}")
     accounts = set(given.accounts.id)
-    if len(accounts) < len(given.accounts.id):
-        raise _wrong("accounts: two have the same id")
     unknown = set(given.transactions.account) - accounts
     if unknown:
         raise _wrong(f"transactions: there is no account {min(unknown)[:40]!r}")

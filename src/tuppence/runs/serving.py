@@ -289,9 +289,6 @@ def _without_shared_accounts(requests: Sequence[Request]) -> list[list[Request]]
     taken: set[str] = set()
     for request in requests:
         own = [i for given in request.given for i in account_ids(given)]
-        if len(set(own)) < len(own):
-            message = "facts: two customers have an account of the same id"
-            raise UserError("request.facts", message)
         if not groups or not taken.isdisjoint(own):
             groups.append([])
             taken = set()

@@ -1,0 +1,400 @@
+"""The services together: PostgreSQL, relay, three engines and a load balancer, on loopback."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import msgspec
+import nanoarrow
+import polars as pl
+import psycopg
+import pytest
+from local.servers import MissingError
+from local.stack import Platform, address
+from tests.building import ROOT
+from typer.testing import CliRunner
+
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.relay import RelayFacts
+from tuppence.cli.app import build
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.feel.values import Date, parse_date
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+
+DAY = "2026-06-30"
+CUSTOMERS = 200
+
+
+class Running(NamedTuple):
+    """The platform with a population, and the ruleset that its engines serve."""
+
+    platform: Platform
+    store: Path
+    ruleset: Ruleset
+
+    def tuppence(self, *arguments: object, status: int = 0) -> str:
+        return command(*arguments, status=status)
+
+    @property
+    def database(self) -> tuple[str, str]:
+        return ("--database", self.platform.database)
+
+    @property
+    def engines(self) -> list[str]:
+        addresses = [part for e in self.platform.engines for part in ("--engines", address(e))]
+        return [*addresses, "--token", str(self.platform.folder / "engine.token")]
+
+    def publish(self, *options: object, status: int = 0) -> str:
+        where = ("--rulesets", self.platform.rulesets, *self.engines)
+        return command("rules", "publish", *self.database, *where, *options, status=status)
+
+    def dispatch(self, *options: object, status: int = 0) -> str:
+        folder = self.platform.folder
+        return command(
+            *("dispatch", "--relay", address(self.platform.relay)),
+            *("--relay-token", folder / "relay.token", "--engines", self.platform.url),
+            *("--token", folder / "engine.token", "--as-of", DAY),
+            *("--ruleset", self.ruleset.digest, *options),
+            status=status,
+        )
+
+
+def command(*arguments: object, status: int = 0) -> str:
+    words = list(map(str, arguments))
+    done = CliRunner().invoke(build(words[0]), words)
+    if isinstance(done.exception, UserError):
+        error = done.exception
+        text = "\n".join([*error.details, error.message, error.hint])
+        assert status == error.exit_status, text
+        return text
+    assert done.exit_code == status, (done.output, done.exception)
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("platform")
+    store = folder / "store"
+    command("synth", "--store", store, "--customers", CUSTOMERS, "--seed", 11)
+    try:
+        with Platform(folder / "services") as platform:
+            consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
+            command("load", "--store", store, "--to", platform.database, *consent)
+            approve(platform.database, ROOT / "catalogue")
+            ruleset = make_ruleset(read_rules(ROOT / "catalogue", FactStore(store).schema).usable())
+            found = Running(platform, store, ruleset)
+            found.publish("--as-of", DAY)
+            yield found
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+def approve(database: str, path: Path) -> None:
+    """Put rules into a database and take them to approved."""
+    options = ("--database", database, "--reason", "test")
+    command("definitions", "put", path, *options, "--by", "ann")
+    for state, who in (("in_review", "ann"), ("approved", "bob")):
+        listed = command("definitions", "list", "--database", database, "--format", "json")
+        rows = msgspec.json.decode(listed)
+        wanted = {"in_review": "draft", "approved": "in_review"}[state]
+        ids = [row["rule_id"] for row in rows if row["state"] == wanted]
+        command("definitions", "move", *ids, "--to", state, *options, "--by", who)
+
+
+@pytest.fixture
+def engine(running: Running) -> Iterator[httpx2.Client]:
+    """Asks the engines through the load balancer."""
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+    with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def relay(running: Running) -> Iterator[httpx2.Client]:
+    token = (running.platform.folder / "relay.token").read_text()
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=address(running.platform.relay), headers=headers) as client:
+        yield client
+
+
+def evaluation(**what: object) -> dict[str, object]:
+    return {"run_id": "test", "as_of": DAY, **what}
+
+
+# -- the same answers everywhere ------------------------------------------------------------------
+
+
+def test_a_run_through_the_services_gives_what_one_process_gives(
+    running: Running, tmp_path: Path
+) -> None:
+    printed = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
+    assert f"{CUSTOMERS * 16:,}" in printed
+    command("run", "--store", running.store, "--rules", ROOT / "catalogue", "--as-of", DAY)
+    with Database(running.store / "results.sqlite") as one, Database(running.platform.results) as s:
+        there, here = list(s.scan()), list(one.scan())
+    assert len(here) == CUSTOMERS
+    assert there == here
+    again = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
+    assert "finished before" in again
+
+
+def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
+    token = (running.platform.folder / "relay.token").read_text()
+    store, date = FactStore(running.store), parse_date(DAY)
+    assert date is not None
+    facts = RelayFacts(address(running.platform.relay), token)
+    batch = store.read(store.partitions()[0][0])
+    customers = batch.customer_ids[3:8]
+    there = facts.of([*customers, "nobody"], date)
+    here = batch.slice(3, 8)
+    assert there.customer_ids == here.customer_ids
+    assert rows(there) == rows(here)
+    assert facts.page("", date, 3) == batch.customer_ids[:3]
+    facts.close()
+
+
+def rows(batch: FactBatch) -> list[list[Any]]:
+    """Everything in a batch, texts in place of codes."""
+    tables = (batch.customers, batch.accounts.columns, batch.transactions.columns)
+    found = [batch.accounts.offsets.tolist(), batch.transactions.offsets.tolist()]
+    for table in tables:
+        for _, column in sorted(table.items()):
+            values = column.values.tolist()
+            if len(column.dictionary) > 1:
+                values = [column.dictionary[code] for code in values]
+            found.append(values)
+    return found
+
+
+def test_the_three_ways_to_ask_agree(
+    running: Running, engine: httpx2.Client, relay: httpx2.Client
+) -> None:
+    customer = "C0000007"
+    kept = engine.post("/v1/evaluations", json=evaluation(customers=[customer], results=True))
+    (of_kept,) = kept.json()["results"]
+    facts = given(relay, customer)
+    handed = engine.post("/v1/evaluations", json=evaluation(facts=[facts], results=True))
+    (of_given,) = handed.json()["results"]
+    assert len(of_kept["results"]) == 16
+    assert of_given["results"] == of_kept["results"]
+    for result in of_kept["results"]:
+        path = f"/v1/customers/{customer}/rules/{result['rule_id']}"
+        one = engine.post(f"{path}/evaluation", json={"as_of": DAY}).json()
+        qualified = {"qualified": True, "not_qualified": False, "unknown": None}
+        assert one == {
+            **result,
+            "customer_id": customer,
+            "qualified": qualified[result["state"]],
+            "ruleset": running.ruleset.digest,
+            "as_of": DAY,
+        }
+        why = engine.get(f"{path}/explanation", params={"as_of": DAY}).json()
+        assert (why["state"], why["rule_id"]) == (result["state"], result["rule_id"])
+
+
+def given(relay: httpx2.Client, customer: str) -> dict[str, Any]:
+    """A customer's facts as a request hands them over."""
+    answer = relay.post("/v1/facts", json={"as_of": DAY, "customers": [customer]})
+    source = io.BytesIO(answer.content)
+    frames = [pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for _ in range(3)]
+
+    def texts(frame: pl.DataFrame) -> pl.DataFrame:
+        days = [n for n in ("since", "opened", "booking date") if n in frame.columns]
+        return frame.with_columns(pl.col(days).cast(pl.Date).cast(pl.String))
+
+    customers, accounts, transactions = map(texts, frames)
+    ordered = transactions.sort("booking date", "sequence").drop("id", "sequence")
+    return {
+        "customer": customers.drop("id", "attributes").to_dicts()[0],
+        "accounts": accounts.drop("customer").to_dict(as_series=False),
+        "transactions": ordered.to_dict(as_series=False),
+    }
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (evaluation(customers=["C0000001"], ruleset="0" * 16), 404, "ruleset.unknown"),
+        (evaluation(customers=["C0000001"], rules=["nope"]), 404, "rule.unknown"),
+        (evaluation(customers=["C0000001"], as_of="2026-02-30"), 400, "request.date"),
+        (evaluation(customers=["C0000001"], as_of="2025-01-01"), 200, ""),
+        (evaluation(), 400, "request.body"),
+        (evaluation(customers=[""]), 400, "request.body"),
+        (evaluation(customers=["C"] * 1001), 400, "request.body"),
+        (evaluation(customers=["C0000001"], colour="red"), 400, "request.body"),
+        (evaluation(facts=[{"customer": {"currency": "GBP"}}]), 400, "request.body"),
+    ],
+)
+def test_wrong_requests_get_a_problem_with_a_code(
+    engine: httpx2.Client, body: Any, status: int, code: str
+) -> None:
+    answer = engine.post("/v1/evaluations", json=body)
+    assert answer.status_code == status, answer.text
+    if code:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == code
+        assert answer.json()["status"] == status
+
+
+def facts_with(**changes: Any) -> dict[str, Any]:
+    transactions = {
+        "booking date": ["2026-06-01"],
+        "amount": [-500],
+        "own transfer": [False],
+        "account": ["a"],
+    }
+    whole: dict[str, Any] = {
+        "customer": {"currency": "GBP"},
+        "accounts": {"id": ["a"], "type": ["current"]},
+        "transactions": transactions,
+    }
+    for name, change in changes.items():
+        whole[name] = whole[name] | change
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("facts", "problem"),
+    [
+        (facts_with(transactions={"amount": [1, 2]}), "has 1 values, and amount has 2"),
+        (facts_with(transactions={"account": ["b"]}), "no account 'b'"),
+        (facts_with(transactions={"booking date": ["soon"]}), "'soon' is not a date"),
+        (facts_with(transactions={"colour": ["red"]}), "colour"),
+        (facts_with(transactions={"amount": ["5"]}), "transactions.amount"),
+        (facts_with(accounts={"id": ["a", "a"], "type": ["current"] * 2}), "two have the same id"),
+        (facts_with(customer={"currency": "QQQ"}), "ISO 4217"),
+    ],
+)
+def test_wrong_facts_are_refused_with_their_place(
+    engine: httpx2.Client, facts: Any, problem: str
+) -> None:
+    answer = engine.post("/v1/evaluations", json=evaluation(facts=[facts]))
+    assert answer.status_code == 400
+    assert problem in answer.json()["title"]
+
+
+def test_nothing_of_a_person_is_told_without_a_token(running: Running) -> None:
+    for server, paths in (
+        (running.platform.relay, ("/v1/schema", "/v1/customers", "/v1/facts", "/v1/rules")),
+        (running.platform.engines[0], ("/v1/ruleset", "/v1/evaluations", "/v1/customers/x")),
+    ):
+        for path in paths:
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
+                answer = httpx2.get(address(server) + path, headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (401, "access.denied")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert httpx2.get(address(server) + path).status_code == 200
+
+
+def test_customers_without_consent_do_not_exist_for_anybody(
+    running: Running, engine: httpx2.Client, relay: httpx2.Client
+) -> None:
+    with psycopg.connect(running.platform.database) as connection:
+        change = "UPDATE tuppence.consents SET withdrawn_on = {} WHERE customer_id = 'C0000009'"
+        connection.execute(change.format("'2026-07-01'"))
+        connection.commit()
+        path = "/v1/customers/C0000009/rules/bank_fees"
+        one = engine.post(f"{path}/evaluation", json={"as_of": DAY})
+        assert (one.status_code, one.json()["code"]) == (404, "facts.unknown-customer")
+        why = engine.get(f"{path}/explanation", params={"as_of": DAY})
+        assert why.status_code == 404
+        body = evaluation(customers=["C0000009", "C0000010"])
+        many = engine.post("/v1/evaluations", json=body).json()
+        assert (many["customers"], many["missing"]) == (1, ["C0000009"])
+        page = relay.get("/v1/customers", params={"as_of": DAY, "after": "C0000008", "limit": 1})
+        assert page.json() == {"customers": ["C0000010"], "next": "C0000010"}
+        connection.execute(change.format("NULL"))
+
+
+def test_older_results_never_replace_newer_ones(running: Running, engine: httpx2.Client) -> None:
+    customers = ["C0000020", "C0000021"]
+    later = evaluation(customers=customers[:1], as_of="2026-07-15")
+    assert engine.post("/v1/evaluations", json=later).status_code == 200
+    refused = engine.post("/v1/evaluations", json=evaluation(customers=customers))
+    assert (refused.status_code, refused.json()["code"]) == (409, "results.older")
+    with Database(running.platform.results) as database:
+        kept = database.get(["C0000020"])["C0000020"]
+    assert kept.as_of == Date(parse_date("2026-07-15").day).day  # type: ignore[union-attr]
+
+
+def test_the_relay_refuses_what_it_does_not_know(running: Running, relay: httpx2.Client) -> None:
+    for path, query, code in (
+        ("/v1/customers", {"as_of": "x"}, "request.date"),
+        ("/v1/customers", {"as_of": DAY, "limit": "0"}, "request.query"),
+        ("/v1/customers", {"as_of": DAY, "limit": "99999999999"}, "request.query"),
+        ("/v1/rules", {}, "request.date"),
+        ("/v1/anything", {}, "http.404"),
+    ):
+        answer = relay.get(path, params=query)
+        assert answer.json()["code"] == code
+        assert answer.status_code in {400, 404}
+    too_many = {"as_of": DAY, "customers": ["x"] * 5_001}
+    assert relay.post("/v1/facts", json=too_many).json()["code"] == "request.body"
+    large = b" " * 1_000_001
+    headers = {"Content-Type": "application/json"}
+    assert relay.post("/v1/facts", content=large, headers=headers).status_code == 413
+    assert relay.post("/v1/facts", content=b"{}").status_code == 415
+    rules = relay.get("/v1/rules", params={"as_of": DAY}).json()["rules"]
+    assert {rule["document"]["id"] for rule in rules} == {r.rule.id for r in running.ruleset.rules}
+
+
+# -- publishing -----------------------------------------------------------------------------------
+
+
+def serving(running: Running) -> list[str]:
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+    return [
+        httpx2.get(f"{address(engine)}/v1/ruleset", headers=headers).json()["serving"]
+        for engine in running.platform.engines
+    ]
+
+
+def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
+    running: Running, tmp_path: Path
+) -> None:
+    first = running.ruleset.digest
+    assert serving(running) == [first] * 3
+    text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
+    (tmp_path / "bank_fees.yaml").write_text(text.replace("kind: saving", "kind: tip"))
+    approve(running.platform.database, tmp_path)
+    printed = running.publish("--as-of", DAY)
+    (second,) = set(serving(running))
+    assert second != first
+    assert printed.count(second) == 4, "it is named, and by each of three engines"
+    running.publish("--ruleset", first)
+    assert serving(running) == [first] * 3
+    with psycopg.connect(running.platform.database) as connection:
+        query = "SELECT ruleset, cardinality(engines) FROM tuppence.publications ORDER BY number"
+        assert connection.execute(query).fetchall()[-2:] == [(second, 3), (first, 3)]
+
+
+def test_a_bad_rule_is_refused_with_every_error_and_changes_nothing(
+    running: Running, tmp_path: Path
+) -> None:
+    before = serving(running)
+    for name in ("bank_fees", "energy_costs"):
+        text = (ROOT / "catalogue" / f"{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("qualified", "unknown", 1))
+    approve(running.platform.database, tmp_path)
+    printed = running.publish("--as-of", DAY, status=1)
+    assert "bank_fees: test customer" in printed
+    assert "energy_costs: test customer" in printed
+    assert "nothing was changed" in printed
+    assert serving(running) == before
+    approve(running.platform.database, ROOT / "catalogue")
+
+
+def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Running) -> None:
+    before = serving(running)
+    running.publish("--engines", "http://127.0.0.1:9", "--ruleset", before[0], status=1)
+    assert serving(running) == before
+    printed = running.publish("--ruleset", "f" * 16, status=1)
+    assert "no ruleset ffffffffffffffff" in printed
