@@ -4,15 +4,17 @@ import contextlib
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import httpx2
 import psycopg
 
-from local.servers import MissingError, Server, free_port, postgresql
+from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
 from tuppence.wiring import add_caller, migrate_database
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
@@ -73,6 +75,16 @@ class Platform:
         trace: TracebackType | None,
     ) -> None:
         self._open.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the load balancer has seen that every engine serves a ruleset."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            ready = [httpx2.get(f"{address(e)}/readyz").status_code for e in self.engines]
+            if {*ready, httpx2.get(f"{self.url}/readyz").status_code} == {200}:
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the engines did not become ready: see their logs")
 
     def _start(self) -> None:
         running = postgresql(self.folder / "postgresql")

@@ -11,8 +11,13 @@ import nanoarrow
 import polars as pl
 import psycopg
 import pytest
+import schemathesis
+from hypothesis import given, settings
 from local.servers import MissingError
 from local.stack import Platform, address
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT
 from typer.testing import CliRunner
 
@@ -89,6 +94,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             ruleset = make_ruleset(read_rules(ROOT / "catalogue", FactStore(store).schema).usable())
             found = Running(platform, store, ruleset)
             found.publish("--as-of", DAY)
+            platform.wait_until_ready()
             yield found
     except MissingError as error:
         pytest.skip(str(error))
@@ -177,7 +183,7 @@ def test_the_three_ways_to_ask_agree(
     customer = "C0000007"
     kept = engine.post("/v1/evaluations", json=evaluation(customers=[customer], results=True))
     (of_kept,) = kept.json()["results"]
-    facts = given(relay, customer)
+    facts = facts_of(relay, customer)
     handed = engine.post("/v1/evaluations", json=evaluation(facts=[facts], results=True))
     (of_given,) = handed.json()["results"]
     assert len(of_kept["results"]) == 16
@@ -197,7 +203,7 @@ def test_the_three_ways_to_ask_agree(
         assert (why["state"], why["rule_id"]) == (result["state"], result["rule_id"])
 
 
-def given(relay: httpx2.Client, customer: str) -> dict[str, Any]:
+def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
     """A customer's facts as a request hands them over."""
     answer = relay.post("/v1/facts", json={"as_of": DAY, "customers": [customer]})
     source = io.BytesIO(answer.content)
@@ -398,3 +404,30 @@ def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Runnin
     assert serving(running) == before
     printed = running.publish("--ruleset", "f" * 16, status=1)
     assert "no ruleset ffffffffffffffff" in printed
+
+
+# -- the documented interface ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
+    """Right requests and wrong ones, made from the document; answers must be of its shapes."""
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+    url = f"{running.platform.url}/openapi.json"
+    document = schemathesis.openapi.from_url(url, headers=headers)
+    found = list(document.get_all_operations())
+    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    assert len(operations) == len(found) == 5
+    for operation in operations:
+        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
+            continue  # nothing in it can be wrong
+
+        @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def conforms(case: Any) -> None:
+            # A document cannot say that columns must be equally long: such facts are refused.
+            given_facts = case.path == "/v1/evaluations"
+            excluded = [positive_data_acceptance] if given_facts else []
+            case.call_and_validate(headers=headers, excluded_checks=excluded)
+
+        conforms()

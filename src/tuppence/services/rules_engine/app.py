@@ -171,10 +171,11 @@ class _RulesEngine:
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or facts that are handed over."""
         asked = await read_body(http, self._evaluations, BODY_BYTES)
-        if bool(asked.customers) == bool(asked.facts):
+        if (asked.customers is msgspec.UNSET) == (asked.facts is msgspec.UNSET):
             raise UserError("request.body", "the body: either customers or facts are needed")
         rules = None if asked.rules is None else frozenset(asked.rules)
-        request = Request(tuple(dict.fromkeys(asked.customers)), asked.facts, rules, asked.results)
+        customers = tuple(dict.fromkeys(asked.customers or ()))
+        request = Request(customers, tuple(asked.facts or ()), rules, asked.results)
         answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
         named = {name: getattr(answer, name) for name in Answer.__struct_fields__}
         return json_response(EvaluationsAnswer(**named, run_id=asked.run_id))

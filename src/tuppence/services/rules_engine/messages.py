@@ -14,7 +14,10 @@ MOST_CUSTOMERS: Final = 1_000
 """In one request."""
 Identifier = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
-Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Such as 2026-06-30.")]
+Day = Annotated[
+    str,
+    Meta(max_length=10, description="Such as 2026-06-30.", extra_json_schema={"format": "date"}),
+]
 RuleId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -98,13 +101,15 @@ def evaluations_type(schema: Schema) -> Any:
         ("ruleset", Digest | None, None),
         (
             "customers",
-            Annotated[list[Identifier], Meta(max_length=MOST_CUSTOMERS)],
-            msgspec.field(default_factory=list),
+            Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+            | msgspec.UnsetType,
+            msgspec.UNSET,
         ),
         (
             "facts",
-            Annotated[list[given], Meta(max_length=MOST_CUSTOMERS)],
-            msgspec.field(default_factory=list),
+            Annotated[list[given], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+            | msgspec.UnsetType,
+            msgspec.UNSET,
         ),
         ("rules", Annotated[list[RuleId], Meta(min_length=1, max_length=5_000)] | None, None),
         ("results", bool, False),

@@ -38,10 +38,12 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
     found, components = msgspec.json.schema_components(
         parts, ref_template="#/components/schemas/{name}"
     )
+    either = [{"required": ["customers"]}, {"required": ["facts"]}]
+    components["Evaluations"]["oneOf"] = either
     refs = dict(zip(kinds, found, strict=False))
     identifier, rule = found[-2:]
     path = [_parameter("customer_id", "path", identifier), _parameter("rule_id", "path", rule)]
-    day = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+    day = {"type": "string", "format": "date"}
     digest = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
     asked = [_parameter("as_of", "query", day), _parameter("ruleset", "query", digest, False)]
     one = "/v1/customers/{customer_id}/rules/{rule_id}"
