@@ -17,6 +17,7 @@ from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.batch import news
+from tuppence.results.packed import check_day
 from tuppence.results.result import CustomerResults, ResultStore, State, json_value
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 
@@ -161,8 +162,10 @@ class Engines:
             as_of: The date.
 
         Raises:
-            UserError: There is no such ruleset, or nothing was published yet.
+            UserError: There is no such ruleset, nothing was published yet, or results of that
+                date cannot be kept.
         """
+        check_day(as_of.day)
         wanted = digest or self._served
         if wanted is None:
             raise nothing_published()
