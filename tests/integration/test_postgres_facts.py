@@ -5,11 +5,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from local.servers import installations, postgresql
 from tests.building import ROOT, bank, day, frame
 from tests.conftest import Run
 
 from tuppence.adapters.postgres.connection import connect_columns
-from tuppence.adapters.postgres.facts import Agreement, load, page
+from tuppence.adapters.postgres.facts import Agreement, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
@@ -79,6 +80,21 @@ def test_the_same_run_comes_out_after_a_round_trip(
     with open_results(tmp_path / "there") as there, open_results(tmp_path / "back") as back:
         assert list(there.scan()) == list(back.scan())
         assert len(list(back.scan())) == 300
+
+
+@pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
+def test_every_version_of_postgresql_will_do(binaries: Path, tmp_path: Path) -> None:
+    with postgresql(tmp_path / "server", binaries) as (_, url):
+        migrate(url)
+        put(url, *three_customers())
+        put(url, *three_customers())
+        connection = connect_columns(url)
+        (found,) = everything(connection)
+        assert found.transactions is not None
+        assert found.transactions.height == 9
+        assert page(connection, "", SUMMER, 9) == ["c0", "c1", "c2"]
+        connection.close()
+        assert migrate(url, "base") == ("0002", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
