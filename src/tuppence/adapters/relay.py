@@ -1,7 +1,7 @@
 """Facts from the SQL relay, over HTTP."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx2
@@ -60,17 +60,19 @@ class RelayFacts:
         self._schema = Schema(msgspec.json.decode(answer, type=_Attributes).attributes)
         return self._schema
 
-    def of(self, customer_ids: Sequence[str], as_of: Date) -> FactBatch:
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
         """The facts of those who exist and have agreed to be evaluated as of a date."""
         schema = self._schema or self.schema()
         parts = [
-            self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of)
+            self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
             for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
         ]
         tables = {table: pl.concat([part[table] for part in parts]) for table in TABLES if parts}
         if tables:
             tables["customers"] = with_attributes(tables["customers"], schema)
-        return batch_from(ordered(coded(tables, schema)), schema)
+        return batch_from(ordered(coded(tables, schema, fields)), schema)
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         """Customers who have agreed, beginning after one."""
@@ -82,8 +84,11 @@ class RelayFacts:
         """Let go of the connections."""
         self._client.close()
 
-    def _frames(self, customers: Sequence[str], as_of: Date) -> dict[str, pl.DataFrame]:
-        wanted = msgspec.json.encode({"as_of": str(as_of), "customers": customers})
+    def _frames(
+        self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None
+    ) -> dict[str, pl.DataFrame]:
+        asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
+        wanted = msgspec.json.encode(asked)
         kind = {"Content-Type": "application/json"}
         source = io.BytesIO(self._ask("POST", "/v1/facts", content=wanted, headers=kind))
         return {

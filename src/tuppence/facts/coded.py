@@ -1,10 +1,11 @@
 """Frames of rows, coded and ordered: the form between rows that come in and a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
@@ -12,6 +13,9 @@ from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Field, Kind, Schema
 
 Dictionaries = Mapping[str, list[str]]
+Codes = npt.NDArray[np.uint32]
+FEW: Final = 2_000
+"""Texts that are coded sooner one by one than by setting up a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,21 @@ class Coded:
         return self.transactions.with_columns(texts)
 
 
-def coded(tables: Mapping[str, pl.DataFrame], schema: Schema) -> Coded:
-    """Tables as they come, with texts in all columns; one that is missing is empty."""
+def coded(
+    tables: Mapping[str, pl.DataFrame], schema: Schema, fields: Collection[str] | None = None
+) -> Coded:
+    """Tables as they come, with texts in all columns; one that is missing is empty.
+
+    Args:
+        tables: By name.
+        schema: Of the facts.
+        fields: Which columns of the transactions are wanted; all where it is None.
+    """
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
         types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema).items()}
+        if table == "transactions" and fields is not None:
+            types = {n: kind for n, kind in types.items() if n in {*fields, "id", "sequence"}}
         frame = tables.get(table)
         frames[table] = pl.DataFrame(schema=types) if frame is None else frame.select(list(types))
     transactions, dictionaries = _encode(frames["transactions"])
@@ -59,6 +73,10 @@ def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, Dictionaries]:
         if name == "id" or not isinstance(kind, pl.String | pl.Enum):
             continue
         column = frame[name]
+        if len(column) <= FEW and isinstance(kind, pl.String):
+            found, dictionaries[name] = _codes_of_few(column.to_list())
+            codes.append(pl.Series(name, found))
+            continue
         values = column.drop_nulls().unique().cast(pl.String).sort()
         dictionaries[name] = values.to_list()
         if isinstance(kind, pl.Enum):
@@ -73,6 +91,13 @@ def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, Dictionaries]:
             ranks = column.cast(pl.Enum(values)).to_physical().cast(pl.UInt32) + 1
             codes.append(ranks.fill_null(0).alias(name))
     return frame.with_columns(codes), dictionaries
+
+
+def _codes_of_few(texts: Sequence[str | None]) -> tuple[Codes, list[str]]:
+    values = sorted({text for text in texts if text is not None})
+    numbers: dict[str | None, int] = {text: number for number, text in enumerate(values, 1)}
+    numbers[None] = 0
+    return np.array([numbers[text] for text in texts], np.uint32), values
 
 
 def ordered(content: Coded) -> Coded:

@@ -1,6 +1,6 @@
 """Facts that somebody hands over in JSON: a column for each field, as in a batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, cast
 
 import msgspec
@@ -54,8 +54,15 @@ def given_type(schema: Schema) -> type[Given]:
     return cast("type[Given]", made)
 
 
-def given_batch(all_given: Sequence[Given], schema: Schema) -> FactBatch:
+def given_batch(
+    all_given: Sequence[Given], schema: Schema, fields: Collection[str] | None = None
+) -> FactBatch:
     """The batch of customers, in their order; no two may have an account of the same id.
+
+    Args:
+        all_given: Their facts.
+        schema: Of the facts.
+        fields: The fields of transactions that are needed; all where it is None.
 
     Raises:
         UserError: A date is none, a currency is not known, columns are of different lengths,
@@ -75,6 +82,8 @@ def given_batch(all_given: Sequence[Given], schema: Schema) -> FactBatch:
     }
     accounts = _columns([g.accounts for g in all_given], _given("accounts", schema), days)
     wanted = [f for f in _given("transactions", schema) if f.name != "id"]
+    if fields is not None:
+        wanted = [f for f in wanted if f.name in fields]
     transactions = _columns([g.transactions for g in all_given], wanted, days)
     rows = len(transactions["amount"])
     owners = [n for n, g in zip(names, all_given, strict=True) for _ in g.accounts.id]
@@ -88,7 +97,7 @@ def given_batch(all_given: Sequence[Given], schema: Schema) -> FactBatch:
             schema,
         ),
     }
-    return batch_from(ordered(coded(tables, schema)), schema)
+    return batch_from(ordered(coded(tables, schema, fields)), schema)
 
 
 def account_ids(given: Given) -> Sequence[str]:
@@ -178,7 +187,7 @@ def _stored(value: Any, field: Field, days: _Days) -> Any:
 
 
 def _frame(data: Mapping[str, Any], table: str, schema: Schema) -> pl.DataFrame:
-    types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema).items()}
+    types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema).items() if n in data}
     return pl.DataFrame([pl.Series(n, data[n], kind) for n, kind in types.items()])
 
 

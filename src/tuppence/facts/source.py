@@ -54,8 +54,15 @@ class CustomerFacts(Protocol):
         """The fields that the facts have."""
         ...
 
-    def of(self, customer_ids: Sequence[str], as_of: Date) -> FactBatch:
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
         """The facts of those who exist and have agreed to be evaluated as of a date.
+
+        Args:
+            customer_ids: Who are wanted.
+            as_of: The date.
+            fields: The fields of transactions that are needed; others may be left out.
 
         Raises:
             UserError: They cannot be had now.

@@ -200,7 +200,7 @@ def evaluate_kept(
         UserError: Facts cannot be had, results cannot be kept, or what is kept is of a later date.
     """
     wanted = sorted({customer for request in requests for customer in request.customers})
-    batch = facts.of(wanted, engine.plan.as_of)
+    batch = facts.of(wanted, engine.plan.as_of, engine.plan.transaction_fields)
     evaluation = engine.evaluate(batch)
     before = results.get(batch.customer_ids)
     found = news(before, evaluation.results)
@@ -233,7 +233,11 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
     """
     answers: list[Answer] = []
     for group in _without_shared_accounts(requests):
-        batch = given_batch([given for request in group for given in request.given], schema)
+        batch = given_batch(
+            [given for request in group for given in request.given],
+            schema,
+            engine.plan.transaction_fields,
+        )
         evaluation = engine.evaluate(batch)
         found = news({}, evaluation.results)
         start = 0

@@ -61,7 +61,9 @@ class Reader(Protocol):
         """Customers who have agreed to be evaluated as of a date, after one."""
         ...
 
-    def facts(self, customers: Sequence[str], as_of: Date) -> Iterator[tuple[str, pa.RecordBatch]]:
+    def facts(
+        self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of customers who have agreed, table by table, as they were at one moment."""
         ...
 
@@ -79,10 +81,17 @@ class Reader(Protocol):
 
 
 class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose facts are wanted, as of when they must have agreed."""
+    """Whose facts are wanted, as of when they must have agreed.
+
+    Attributes:
+        as_of: The date.
+        customers: Their identifiers.
+        fields: The fields of transactions that are needed; all where it is None.
+    """
 
     as_of: str
     customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+    fields: list[str] | None = None
 
 
 def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
@@ -161,7 +170,7 @@ class _Relay:
         date = asked_date(wanted.as_of)
         if any("\0" in customer for customer in wanted.customers):
             raise UserError("request.body", "customers: not an identifier")
-        chunks = self._stream(wanted.customers, date)
+        chunks = self._stream(wanted, date)
         first = await run_in_threadpool(next, chunks, b"")  # errors come before the status line
 
         async def whole() -> AsyncIterator[bytes]:
@@ -191,11 +200,11 @@ class _Relay:
         with self._queries.labels(query).time():
             return await run_in_threadpool(ask)
 
-    def _stream(self, customers: Sequence[str], as_of: Date) -> Iterator[bytes]:
+    def _stream(self, wanted: FactsRequest, as_of: Date) -> Iterator[bytes]:
         sink = io.BytesIO()
         writer, written = None, ""
         with self._queries.labels("facts").time():
-            for table, batch in self._reader.facts(customers, as_of):
+            for table, batch in self._reader.facts(wanted.customers, as_of, wanted.fields):
                 if writer is None or table != written:
                     if writer is not None:
                         writer.close()

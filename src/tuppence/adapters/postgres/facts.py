@@ -12,7 +12,7 @@ from adbc_driver_postgresql import dbapi
 
 from tuppence.adapters.postgres.connection import database_errors, execute, named, run
 from tuppence.errors import UserError
-from tuppence.facts.rows import Rows, with_attributes
+from tuppence.facts.rows import Rows, columns, with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
 
@@ -57,7 +57,10 @@ def page(connection: dbapi.Connection, after: str, as_of: Date, limit: int) -> l
 
 
 def tables(
-    connection: dbapi.Connection, customers: Sequence[str], as_of: Date | None
+    connection: dbapi.Connection,
+    customers: Sequence[str],
+    as_of: Date | None,
+    fields: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatchReader]:
     """The rows of customers: `TABLES` one after another, as they were at one moment.
 
@@ -65,6 +68,7 @@ def tables(
         connection: Where; the transaction begins and ends here.
         customers: Their identifiers; those that there are not are left out.
         as_of: Leave out those who have not agreed to be evaluated as of it; None asks nobody.
+        fields: Columns of the transactions that are needed; all where it is None.
     """
     if as_of is None:
         execute(connection, "want_all", customers)
@@ -72,9 +76,18 @@ def tables(
         execute(connection, "want", customers, as_of)
     with connection.cursor() as cursor:
         for table in TABLES:
-            cursor.execute(named(table))
+            query = named(table)
+            if table == "transactions" and fields is not None:
+                query = f"SELECT {_chosen(fields)} FROM ({query}) AS rows"  # noqa: S608 - known names
+            cursor.execute(query)
             yield cursor.fetch_record_batch()
     connection.commit()
+
+
+def _chosen(fields: Sequence[str]) -> str:
+    """The columns of the fields, and those that rows are told apart and ordered by."""
+    known = columns("transactions", Schema())
+    return ", ".join(f'"{name}"' for name in known if name in {*fields, "id", "sequence"})
 
 
 def everything(connection: dbapi.Connection) -> Iterator[Rows]:

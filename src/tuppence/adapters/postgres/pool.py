@@ -78,13 +78,15 @@ class Pool:
         with self._connection() as connection:
             return page(connection, after, as_of, limit)
 
-    def facts(self, customers: Sequence[str], as_of: Date) -> Iterator[tuple[str, pa.RecordBatch]]:
+    def facts(
+        self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of those customers who have agreed, as they were at one moment.
 
         Each table begins with a batch without rows, so that its columns are always told.
         """
         with self._connection() as connection:
-            found = tables(connection, customers, as_of)
+            found = tables(connection, customers, as_of, fields)
             for table, reader in zip(TABLES, found, strict=True):
                 yield table, pa.RecordBatch.from_pylist([], reader.schema)
                 for batch in reader:
