@@ -1,0 +1,248 @@
+"""Breaks the platform while requests flow, and looks for wrong answers and lost results.
+
+python -m local.chaos            # prints the table of docs/explanation/reliability.md
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from local.__main__ import DAY, ROOT, say, tuppence
+from local.load import Noted, flow
+from local.stack import Platform, address
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.compiled import Loops
+from tuppence.engine.columnar import Engine
+from tuppence.feel.values import Date, parse_date
+from tuppence.plan.plan import make_plan
+from tuppence.results.result import CustomerResults, json_value
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+
+RETRYABLE: Final = frozenset({0, 429, 502, 503, 504})
+"""Statuses after which a client sends the same request again; 0 is a broken connection."""
+Expected = Mapping[str, Mapping[str, Any]]
+"""By the digest of a ruleset, then by customer: what an answer must say."""
+
+
+class Event(NamedTuple):
+    """Something that happens while requests flow, for a part of the time."""
+
+    name: str
+    happens: Callable[[], None]
+
+
+class Phase(NamedTuple):
+    """What became of the requests that were due from one event to the next."""
+
+    name: str
+    requests: int
+    statuses: Mapping[int, int]
+    wrong: int
+    median: float
+    slowest: float
+
+
+class Outcome(NamedTuple):
+    """What was found.
+
+    Attributes:
+        phases: In their order.
+        lost: Customers who got an answer and of whom nothing, or something else, was kept.
+        rulesets: Answers by the ruleset that they name.
+    """
+
+    phases: Sequence[Phase]
+    lost: Sequence[str]
+    rulesets: Mapping[str, int]
+
+
+def observe(
+    platform: Platform,
+    events: Sequence[Event],
+    expected: Expected,
+    rate: int,
+    seconds: float,
+) -> Outcome:
+    """Let requests flow, have an event at the beginning of each part of the time, then compare."""
+    customers = sorted(next(iter(expected.values())))
+    port = (platform.balancer or platform.engines[0]).port
+
+    async def together() -> list[Noted]:
+        whole = seconds * len(events)
+        flowing = asyncio.create_task(flow(port, platform.token, customers, DAY, rate, whole))
+        began = time.perf_counter()
+        for number, event in enumerate(events):
+            await asyncio.sleep(max(0.0, number * seconds - (time.perf_counter() - began)))
+            await asyncio.to_thread(event.happens)
+        return await flowing
+
+    noted = asyncio.run(together())
+    phases = []
+    for number, event in enumerate(events):
+        mine = [n for n in noted if number * seconds <= n.at < (number + 1) * seconds]
+        phases.append(_phase(event.name, mine, expected))
+    return Outcome(phases, _lost(platform, noted, expected), Counter(n.ruleset for n in noted))
+
+
+def _phase(name: str, noted: Sequence[Noted], expected: Expected) -> Phase:
+    good = [n for n in noted if n.status == 200]
+    wrong = sum(n.results != [expected[n.ruleset][n.customer]] for n in good)
+    times = [n.seconds for n in good] or [0.0]
+    statuses = dict(Counter(n.status for n in noted))
+    return Phase(name, len(noted), statuses, wrong, statistics.median(times), max(times))
+
+
+def _lost(platform: Platform, noted: Sequence[Noted], expected: Expected) -> list[str]:
+    answered = sorted({n.customer for n in noted if n.status == 200})
+    with Database(platform.results) as database:
+        kept = database.get(answered)
+    return [
+        customer
+        for customer in answered
+        if customer not in kept
+        or expected[kept[customer].ruleset][customer] != said_of(kept[customer])
+    ]
+
+
+def expectation(store: Path, ruleset: Ruleset) -> dict[str, Any]:
+    """What the engines must say of every customer of a store."""
+    facts, date = FactStore(store), parse_date(DAY)
+    assert date is not None
+    engine = Engine(make_plan(ruleset, date, facts.schema), Loops())
+    found: dict[str, Any] = {}
+    for name, _ in facts.partitions():
+        for row in engine.evaluate(facts.read(name)).results.rows():
+            found[row.customer_id] = said_of(row)
+    return found
+
+
+def said_of(row: CustomerResults) -> Any:
+    """A customer's results as an answer has them."""
+    said = {
+        "customer_id": row.customer_id,
+        "results": [
+            {
+                "rule_id": result.rule_id,
+                "state": result.state,
+                "score": result.score,
+                "values": {name: json_value(value) for name, value in result.values.items()},
+                "since": str(Date(result.since)),
+            }
+            for result in row.results
+        ],
+    }
+    return msgspec.json.decode(msgspec.json.Encoder(decimal_format="number").encode(said))
+
+
+def publish(platform: Platform, digest: str) -> None:
+    """Have all engines serve a ruleset."""
+    addresses = [part for engine in platform.engines for part in ("--engines", address(engine))]
+    where = ("--rulesets", platform.rulesets, "--token", platform.folder / "engine.token")
+    given = ("--database", platform.database, *where, *addresses, "--ruleset", digest)
+    tuppence("rules", "publish", *given)
+
+
+def two_rulesets(platform: Platform, store: Path) -> tuple[Ruleset, Ruleset]:
+    """The catalogue without its one rule that is slow, and with a rule changed; both are kept."""
+    checked = read_rules(ROOT / "catalogue", FactStore(store).schema).usable()
+    fast = [one for one in checked if one.rule.id != "charged_twice"]
+    first, second = make_ruleset(fast), make_ruleset(fast[1:])
+    for ruleset in (first, second):
+        RulesetDirectory(platform.rulesets).put(ruleset)
+    return first, second
+
+
+def events(platform: Platform, second: Ruleset) -> list[Event]:
+    """What happens, in this order."""
+    victim = platform.engines[1]
+
+    def bad() -> None:
+        path = platform.rulesets / f"{'0' * 16}.json"
+        path.write_text("{}")
+        try:
+            publish(platform, "0" * 16)
+        except SystemExit:
+            return
+        raise AssertionError("a ruleset that is damaged was published")
+
+    def restart_database() -> None:
+        platform.postgres.stop()
+        platform.postgres.start()
+
+    return [
+        Event("nothing", lambda: None),
+        Event("kill -9 of an engine", victim.kill),
+        Event("the engine is started again", victim.start),
+        Event("PostgreSQL is restarted", restart_database),
+        Event("a new ruleset is published", lambda: publish(platform, second.digest)),
+        Event("a bad ruleset is published", bad),
+    ]
+
+
+def main() -> int:
+    """Print what was found; 1 if anything was wrong or lost."""
+    parser = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
+    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--rate", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=10.0, help="from one event to the next")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuppence-") as folder:
+        store = Path(folder) / "store"
+        say("making a population, starting the platform")
+        tuppence("synth", "--store", store, "--customers", options.customers, "--months", 4)
+        with Platform(Path(folder) / "services") as platform:
+            consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+            tuppence("load", "--store", store, "--to", platform.database, *consent)
+            first, second = two_rulesets(platform, store)
+            expected = {r.digest: expectation(store, r) for r in (first, second)}
+            publish(platform, first.digest)
+            platform.wait_until_ready()
+            say(f"{options.rate:,} requests a second, {options.seconds:g} s for each event")
+            happening = events(platform, second)
+            found = observe(platform, happening, expected, options.rate, options.seconds)
+    print(table(found))
+    return 0 if is_right(found) else 1
+
+
+def is_right(found: Outcome) -> bool:
+    """Whether no answer was wrong, no result was lost, and every error may be tried again."""
+    fine = all(
+        not phase.wrong and phase.statuses.keys() <= RETRYABLE | {200} for phase in found.phases
+    )
+    return fine and not found.lost
+
+
+def table(found: Outcome) -> str:
+    """What was found, in Markdown."""
+    lines = [
+        "| what happens | requests | answered | to be tried again | wrong | median | slowest |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for phase in found.phases:
+        again = ", ".join(
+            f"{count} × {status or 'broken'}"
+            for status, count in sorted(phase.statuses.items())
+            if status != 200
+        )
+        lines.append(
+            f"| {phase.name} | {phase.requests:,} | {phase.statuses.get(200, 0):,} "
+            f"| {again or 'none'} | {phase.wrong} | {1000 * phase.median:.0f} ms "
+            f"| {1000 * phase.slowest:.0f} ms |"
+        )
+    return "\n".join([*lines, "", f"Customers whose results were lost: {len(found.lost)}."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

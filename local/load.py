@@ -1,0 +1,108 @@
+"""A steady flow of requests to the engines, and a note of every answer."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+CONNECTIONS: Final = 256
+
+
+class Noted(NamedTuple):
+    """What became of one request.
+
+    Attributes:
+        at: Seconds from the beginning at which it was due.
+        seconds: From then to the end of the answer.
+        status: Of HTTP; 0 where the connection broke.
+        customer: Whom it was about.
+        ruleset: Digest that the answer names.
+        results: What the answer says of the customer.
+    """
+
+    at: float
+    seconds: float
+    status: int
+    customer: str
+    ruleset: str
+    results: Any
+
+
+async def flow(
+    port: int, token: str, customers: Sequence[str], as_of: str, rate: int, seconds: float
+) -> list[Noted]:
+    """Send so many requests a second, each about one customer, whether answers come or not.
+
+    Args:
+        port: Of loopback.
+        token: Of a caller.
+        customers: One is drawn for each request.
+        as_of: The date of the evaluations.
+        rate: Requests a second.
+        seconds: For how long.
+    """
+    noted: list[Noted] = []
+    due: asyncio.Queue[float | None] = asyncio.Queue()
+    began = time.perf_counter()
+    clients = [
+        asyncio.create_task(_client(port, token, customers, as_of, due, began, noted, seed))
+        for seed in range(CONNECTIONS)
+    ]
+    for number in range(int(rate * seconds)):
+        moment = number / rate
+        delay = moment - (time.perf_counter() - began)
+        if delay > 0:
+            await asyncio.sleep(delay)
+        due.put_nowait(moment)
+    for _ in clients:
+        due.put_nowait(None)
+    await asyncio.gather(*clients)
+    return noted
+
+
+async def _client(
+    port: int,
+    token: str,
+    customers: Sequence[str],
+    as_of: str,
+    due: "asyncio.Queue[float | None]",
+    began: float,
+    noted: list[Noted],
+    seed: int,
+) -> None:
+    drawn = random.Random(seed)  # noqa: S311 - which customer is no secret
+    line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    while (at := await due.get()) is not None:
+        customer = drawn.choice(customers)
+        body = {"run_id": "flow", "as_of": as_of, "customers": [customer], "results": True}
+        status, answer = 0, b""
+        try:
+            line = line or await asyncio.open_connection("127.0.0.1", port)
+            status, answer = await asyncio.wait_for(_ask(*line, token, json.dumps(body)), 30)
+        except (OSError, EOFError, TimeoutError):
+            pass
+        if status != 200 and line is not None:  # the balancer closes after an error of its own
+            line[1].close()
+            line = None
+        seconds = time.perf_counter() - began - at
+        found = json.loads(answer) if status == 200 else {}
+        noted.append(
+            Noted(at, seconds, status, customer, found.get("ruleset", ""), found.get("results"))
+        )
+    if line is not None:
+        line[1].close()
+
+
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, body: str
+) -> tuple[int, bytes]:
+    writer.write(
+        f"POST /v1/evaluations HTTP/1.1\r\nHost: engines\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    length = head.partition("content-length: ")[2].partition("\r\n")[0]
+    answer = await reader.readexactly(int(length)) if length else b""
+    return int(head.split(" ", 2)[1]), answer
