@@ -26,6 +26,8 @@ class Metrics:
         self.requests = self.histogram(
             "request_seconds", "Time to the end of the answer.", ("path", "status")
         )
+        self.running = 0
+        self.gauge("requests_running", "Begun, and not answered.", lambda: self.running)
 
     def histogram(self, name: str, doc: str, labels: tuple[str, ...] = ()) -> Histogram:
         """How long something takes."""
@@ -65,6 +67,7 @@ class Measured:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
+        self._metrics.running += 1
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -75,6 +78,7 @@ class Measured:
         try:
             await self._app(scope, receive, noted)
         finally:
+            self._metrics.running -= 1
             path = getattr(scope.get("route"), "path", "other")
             seconds = time.perf_counter() - began
             self._metrics.requests.labels(path, str(status)).observe(seconds)

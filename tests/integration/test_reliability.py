@@ -1,0 +1,139 @@
+"""What happens to requests and results when parts of the platform break."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx2
+import pytest
+from local.__main__ import DAY, tuppence
+from local.chaos import (
+    Expected,
+    Outcome,
+    events,
+    expectation,
+    is_right,
+    observe,
+    publish,
+    table,
+    two_rulesets,
+)
+from local.servers import MissingError, Server
+from local.stack import Platform, address
+
+from tuppence.adapters.embedded.database import Database
+from tuppence.rules.ruleset import Ruleset
+
+CUSTOMERS = 120
+RATE = 60
+SECONDS = 3.0
+
+
+class Running(NamedTuple):
+    """A platform that may be broken, and what its engines must say by either ruleset."""
+
+    platform: Platform
+    rulesets: tuple[Ruleset, Ruleset]
+    expected: Expected
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("reliability")
+    store = folder / "store"
+    tuppence("synth", "--store", store, "--customers", CUSTOMERS, "--months", 4)
+    try:
+        with Platform(folder / "services") as platform:
+            if platform.balancer is None:
+                pytest.skip("there is no haproxy on this machine: apt-get install haproxy")
+            consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+            tuppence("load", "--store", store, "--to", platform.database, *consent)
+            rulesets = two_rulesets(platform, store)
+            expected = {r.digest: expectation(store, r) for r in rulesets}
+            publish(platform, rulesets[0].digest)
+            platform.wait_until_ready()
+            yield Running(platform, rulesets, expected)
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def outcome(running: Running) -> Outcome:
+    """What was found while one thing after another happened."""
+    happening = events(running.platform, running.rulesets[1])
+    return observe(running.platform, happening, running.expected, RATE, SECONDS)
+
+
+def test_no_answer_is_wrong_and_no_result_is_lost(running: Running, outcome: Outcome) -> None:
+    assert is_right(outcome), table(outcome)
+    assert [phase.requests for phase in outcome.phases] == [RATE * SECONDS] * 6
+    assert sum(phase.statuses.get(200, 0) for phase in outcome.phases) > RATE * SECONDS * 3
+    assert set(outcome.rulesets) - {""} == {r.digest for r in running.rulesets}
+
+
+def test_the_observer_sees_wrong_answers_and_lost_results(running: Running) -> None:
+    """Held against other expectations than the engines', it must complain of everything."""
+    first, second = (running.expected[r.digest] for r in running.rulesets)
+    crossed = dict(zip((r.digest for r in running.rulesets), (second, first), strict=True))
+    calm = events(running.platform, running.rulesets[1])[:1]
+    found = observe(running.platform, calm, crossed, 20, 1.0)
+    assert found.phases[0].wrong == 20
+    assert found.lost
+    assert not is_right(found)
+
+
+def test_a_run_ends_whole_though_an_engine_is_killed(running: Running, tmp_path: Path) -> None:
+    platform, (first, _) = running.platform, running.rulesets
+    victim = platform.engines[2]
+    killer = threading.Timer(1.0, victim.kill)
+    killer.start()
+    folder = platform.folder
+    printed = tuppence(
+        *("dispatch", "--relay", address(platform.relay), "--engines", platform.url),
+        *("--relay-token", folder / "relay.token", "--token", folder / "engine.token"),
+        *("--ruleset", first.digest, "--as-of", DAY, "--ledger", tmp_path / "ledger"),
+        *("--customers-per-item", 1, "--parallel", 4),
+    )
+    killer.join()
+    victim.start()
+    platform.wait_until_ready()
+    assert f"{CUSTOMERS * len(first.rules):,}" in printed
+    with Database(platform.results) as database:
+        kept = {row.customer_id: row.ruleset for row in database.scan()}
+    assert kept == dict.fromkeys(running.expected[first.digest], first.digest)
+
+
+def test_an_engine_finishes_what_it_has_begun(running: Running) -> None:
+    """SIGTERM while requests are under way: all of them are answered."""
+    engine = running.platform.engines[0]
+    while (statuses := stopped_under_way(running, engine)) is None:
+        pass  # they were answered before it could be stopped
+    engine.start()
+    running.platform.wait_until_ready()
+    assert statuses == [200] * 4
+
+
+def stopped_under_way(running: Running, engine: Server) -> list[int] | None:
+    """The statuses of four requests during which an engine was stopped; None if it was not."""
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+    customers = sorted(running.expected[running.rulesets[0].digest])
+    body = {"run_id": "drain", "as_of": DAY, "customers": customers, "results": True}
+    statuses: list[int] = []
+
+    def ask() -> None:
+        url = f"{address(engine)}/v1/evaluations"
+        statuses.append(httpx2.post(url, json=body, headers=headers, timeout=60).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    caught = False
+    all_begun = "tuppence_rules_engine_requests_running 5.0"  # with the one that asks
+    while not (caught or statuses):
+        caught = all_begun in httpx2.get(f"{address(engine)}/metrics").text
+    if caught:
+        engine.stop()
+    for thread in threads:
+        thread.join()
+    return statuses if caught else None
