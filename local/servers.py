@@ -163,17 +163,47 @@ def postgresql(folder: Path, binaries: Path | None = None) -> Iterator[tuple[Ser
         for parent in folder.parents:  # it must be able to reach its folder
             if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o001)
-    data, port = folder / "data", free_port()
     subprocess.run(
         [
-            *(binaries / "initdb", "--pgdata", data, "--username", "owner", "--encoding", "UTF8"),
-            *("--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", secret, "--no-sync"),
+            *(binaries / "initdb", "--pgdata", folder / "data", "--username", "owner"),
+            *("--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "scram-sha-256"),
+            *("--pwfile", secret, "--no-sync"),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,
         **_as(user),
     )
+    with _cluster(binaries, folder, user) as server:
+        yield server, f"postgresql://owner:{password}@127.0.0.1:{server.port}/postgres"
+
+
+@contextlib.contextmanager
+def standby(folder: Path, primary: str) -> Iterator[Server]:
+    """A standby of a running PostgreSQL, which follows it until it is promoted.
+
+    Args:
+        folder: An empty folder for its files.
+        primary: The owner's address of the primary, which was started by `postgresql`.
+    """
+    binaries = installations()[0]
+    user = _unprivileged() if os.getuid() == 0 else None
+    folder.mkdir(parents=True)
+    if user:
+        shutil.chown(folder, user)
+    subprocess.run(
+        [binaries / "pg_basebackup", "-d", primary, "-D", folder / "data", "-R", "-X", "stream"],
+        check=True,
+        cwd=folder,
+        **_as(user),
+    )
+    with _cluster(binaries, folder, user) as server:
+        yield server
+
+
+def _cluster(binaries: Path, folder: Path, user: str | None) -> Server:
+    """The server over the files in a folder."""
+    port = free_port()
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
@@ -182,16 +212,9 @@ def postgresql(folder: Path, binaries: Path | None = None) -> Iterator[tuple[Ser
         "shared_buffers": "256MB",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    server = Server(
-        [binaries / "postgres", "-D", data, *options],
-        port,
-        folder / "log",
-        user=user,
-        stop_signal=signal.SIGINT,
-    )
     (folder / "log").touch()
-    with server:
-        yield server, f"postgresql://owner:{password}@127.0.0.1:{port}/postgres"
+    command: list[str | Path] = [binaries / "postgres", "-D", folder / "data", *options]
+    return Server(command, port, folder / "log", user=user, stop_signal=signal.SIGINT)
 
 
 def installations() -> list[Path]:

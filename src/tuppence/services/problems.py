@@ -26,6 +26,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "service.draining": 503,
     "service.timeout": 504,
     "database.unreachable": 503,
+    "database.timeout": 504,
     "relay.unreachable": 503,
     "store.disk": 503,
 }

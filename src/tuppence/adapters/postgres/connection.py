@@ -23,6 +23,7 @@ _MEANINGS: Final = {
 """What the breach of a constraint means to a person."""
 
 _NO_TABLES: Final = {"3F000", "42P01"}
+_TOO_LONG: Final = "57014"
 
 
 def named(name: str) -> str:
@@ -102,6 +103,9 @@ def database_errors() -> Iterator[None]:
     except (psycopg.Error, adbc_driver_manager.Error) as error:
         if isinstance(error, adbc_driver_manager.Error) and unreachable(error):
             raise _unreachable(str(error)) from None
+        if error.sqlstate == _TOO_LONG:
+            message = "the database took too long over a query"
+            raise UserError("database.timeout", message, "ask for less at a time") from None
         if error.sqlstate in _NO_TABLES:
             message = "the database lacks tables that are needed"
             hint = "tuppence database migrate makes them"
@@ -111,7 +115,7 @@ def database_errors() -> Iterator[None]:
 
 def unreachable(error: adbc_driver_manager.Error) -> bool:
     """Whether it is the connection that failed, not the query."""
-    return not error.sqlstate or error.sqlstate[:2] in {"08", "57"}
+    return not error.sqlstate or error.sqlstate[:2] == "08" or error.sqlstate[:3] == "57P"
 
 
 def _unreachable(problem: str) -> UserError:

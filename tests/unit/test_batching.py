@@ -1,0 +1,134 @@
+"""Requests that wait together are worked on together."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tuppence.errors import UserError
+from tuppence.services.rules_engine.batching import Batcher
+
+
+class Desk:
+    """Doubles numbers, notes in which batches, and refuses negative ones."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[int]]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.code = "request.body"
+
+    def handle(self, key: str, items: Sequence[int]) -> list[int]:
+        self.gate.wait(10)
+        self.batches.append((key, list(items)))
+        if any(item < 0 for item in items):
+            raise UserError(self.code, "negative")
+        if 0 in items:
+            raise ZeroDivisionError
+        return [2 * item for item in items]
+
+
+def batcher(
+    desk: Desk, executor: ThreadPoolExecutor | None, most: int = 10, waiting: int = 100
+) -> Batcher[str, int, int]:
+    return Batcher(desk.handle, executor, 1, most, waiting)
+
+
+async def ask(
+    one: Batcher[str, int, int], *items: int, key: str = "a"
+) -> list[int | BaseException]:
+    answers = (one.answer(key, item, 1) for item in items)
+    return await asyncio.gather(*answers, return_exceptions=True)
+
+
+def test_what_arrives_together_is_one_batch() -> None:
+    desk = Desk()
+    assert asyncio.run(ask(batcher(desk, None), 1, 2, 3)) == [2, 4, 6]
+    assert desk.batches == [("a", [1, 2, 3])]
+
+
+def test_what_arrives_while_one_is_worked_on_is_the_next_batch() -> None:
+    desk = Desk()
+    desk.gate.clear()
+
+    async def arrive() -> list[int | BaseException]:
+        with ThreadPoolExecutor(1) as pool:
+            one = batcher(desk, pool)
+            first = asyncio.create_task(ask(one, 1))
+            await asyncio.sleep(0.05)
+            others = asyncio.create_task(ask(one, 2, 3))
+            await asyncio.sleep(0.05)
+            desk.gate.set()
+            return [*await first, *await others]
+
+    assert asyncio.run(arrive()) == [2, 4, 6]
+    assert desk.batches == [("a", [1]), ("a", [2, 3])]
+
+
+def test_a_batch_has_a_size_and_one_key() -> None:
+    desk = Desk()
+
+    async def arrive() -> None:
+        one = batcher(desk, None, most=2)
+        await asyncio.gather(ask(one, 1, 2, 3), ask(one, 4, key="b"))
+
+    asyncio.run(arrive())
+    assert desk.batches == [("a", [1, 2]), ("b", [4]), ("a", [3])]
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_only_who_is_to_blame_is_refused(threads: bool) -> None:
+    desk = Desk()
+
+    async def arrive() -> list[int | BaseException]:
+        with ThreadPoolExecutor(1) as pool:
+            return await ask(batcher(desk, pool if threads else None), 1, -2, 3)
+
+    first, second, third = asyncio.run(arrive())
+    assert (first, third) == (2, 6)
+    assert isinstance(second, UserError)
+
+
+def test_trouble_that_is_nobodys_fault_is_everybodys_at_once() -> None:
+    desk = Desk()
+    desk.code = "relay.unreachable"
+    answers = asyncio.run(ask(batcher(desk, None), 1, -2))
+    assert [type(answer) for answer in answers] == [UserError, UserError]
+    assert len(desk.batches) == 1, "it is not tried again one by one"
+
+
+def test_a_bug_is_told_to_all_who_wait_and_does_not_stop_the_next() -> None:
+    desk = Desk()
+
+    async def arrive() -> list[int | BaseException]:
+        one = batcher(desk, None)
+        return [*await ask(one, 0, 1), *await ask(one, 5)]
+
+    *failed, last = asyncio.run(arrive())
+    assert [type(answer) for answer in failed] == [ZeroDivisionError, ZeroDivisionError]
+    assert last == 10
+
+
+def test_more_than_may_wait_is_sent_away() -> None:
+    desk = Desk()
+    answers = asyncio.run(ask(batcher(desk, None, waiting=2), 1, 2, 3))
+    assert answers[:2] == [2, 4]
+    assert isinstance(answers[2], UserError)
+    assert answers[2].code == "service.busy"
+
+
+def test_who_has_gone_is_not_worked_for() -> None:
+    desk = Desk()
+
+    async def leave() -> None:
+        one = batcher(desk, None)
+        task = asyncio.create_task(one.answer("a", 1, 1))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert one.waiting == 0
+
+    asyncio.run(leave())
+    assert desk.batches == []

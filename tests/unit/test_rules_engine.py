@@ -1,0 +1,257 @@
+"""The rules engine as a service, in this process, over facts of a store."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+from tests.building import ROOT, bank, day
+
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.compiled import Loops
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.feel.values import Date
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, make_ruleset
+from tuppence.runs.serving import Engines
+from tuppence.services.access import digest
+from tuppence.services.rules_engine.app import Limits, rules_engine_app
+
+DAY = "2026-06-30"
+TOKEN = {"Authorization": "Bearer secret"}
+
+
+class StoredFacts:
+    """Facts of a store, as the port CustomerFacts; it can be made to fail."""
+
+    def __init__(self, store: FactStore) -> None:
+        self._store = store
+        self.given = store.schema
+        self.error: Exception | None = None
+        self.asked: list[Sequence[str]] = []
+
+    def schema(self) -> Schema:
+        return self.given
+
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
+        del as_of, fields
+        self.asked.append(customer_ids)
+        if self.error is not None:
+            raise self.error
+        known = {
+            i for name, _ in self._store.partitions() for i in self._store.read(name).customer_ids
+        }
+        if not known & set(customer_ids):
+            name = self._store.partitions()[0][0]
+            return self._store.read(name).slice(0, 0)
+        (one,) = known & set(customer_ids)
+        return self._store.find(one)
+
+    def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def rulesets(tmp_path: Path) -> tuple[RulesetDirectory, Ruleset]:
+    directory = RulesetDirectory(tmp_path / "rulesets")
+    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    directory.put(ruleset)
+    return directory, ruleset
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> StoredFacts:
+    rows = [
+        {"booking date": day("2026-06-25"), "amount": -1250, "category": "bank fee"},
+        {"booking date": day("2026-03-01"), "amount": -100, "category": "food"},
+    ]
+    FactStore.create(tmp_path / "store", Schema()).append(bank(rows))
+    return StoredFacts(FactStore(tmp_path / "store"))
+
+
+@pytest.fixture
+def client(
+    tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> Iterator[TestClient]:
+    directory, ruleset = rulesets
+    directory.publish(ruleset.digest)
+    engines = Engines(directory, facts.schema, Loops())
+    callers = {digest("secret"): "tester"}
+    app = rules_engine_app(
+        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=20.0)
+    )
+    with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
+        yield running
+
+
+def evaluation(**what: Any) -> dict[str, Any]:
+    return {"run_id": "r", "as_of": DAY, **what}
+
+
+def test_results_are_counted_kept_and_answered(client: TestClient, tmp_path: Path) -> None:
+    body = evaluation(customers=["ann", "nobody", "ann"], rules=["bank_fees"], results=True)
+    answer = client.post("/v1/evaluations", json=body).json()
+    (ann,) = answer.pop("results")
+    assert answer == {
+        "ruleset": answer["ruleset"],
+        "as_of": DAY,
+        "customers": 1,
+        "evaluations": 1,
+        "qualified": 1,
+        "unknown": 0,
+        "changed": 16,
+        "missing": ["nobody"],
+        "run_id": "r",
+    }
+    assert ann == {
+        "customer_id": "ann",
+        "results": [
+            {
+                "rule_id": "bank_fees",
+                "state": "qualified",
+                "score": 52.5,
+                "values": {"fees": 12.5, "yearly": 12.5},
+                "since": DAY,
+            }
+        ],
+    }
+    with Database(tmp_path / "results") as database:
+        assert [row.customer_id for row in database.scan()] == ["ann"]
+    again = client.post("/v1/evaluations", json=evaluation(customers=["ann"])).json()
+    assert (again["changed"], again["results"]) == (0, None)
+
+
+def test_given_facts_are_answered_and_not_kept(client: TestClient, tmp_path: Path) -> None:
+    facts = {
+        "customer": {"currency": "GBP", "since": "2020-01-01"},
+        "accounts": {"id": ["a"], "type": ["current"]},
+        "transactions": {
+            "booking date": ["2026-06-25", "2026-03-01"],
+            "amount": [-1250, -100],
+            "category": ["bank fee", None],
+            "own transfer": [False, False],
+            "account": ["a", "a"],
+        },
+    }
+    body = evaluation(facts=[facts, facts | {"accounts": {"id": ["b"], "type": ["current"]}}])
+    refused = client.post("/v1/evaluations", json=body)
+    assert "there is no account 'a'" in refused.json()["title"]
+    body = evaluation(facts=[facts], rules=["bank_fees"], results=True)
+    answer = client.post("/v1/evaluations", json=body).json()
+    assert answer["changed"] is None
+    (result,) = answer["results"][0]["results"]
+    assert (result["state"], result["score"]) == ("qualified", 52.5)
+    with Database(tmp_path / "results") as database:
+        assert list(database.scan()) == []
+
+
+def test_one_rule_for_one_customer_and_why(client: TestClient) -> None:
+    path = "/v1/customers/ann/rules/bank_fees"
+    one = client.post(f"{path}/evaluation", json={"as_of": DAY}).json()
+    assert (one["qualified"], one["score"], one["values"]["fees"]) == (True, 52.5, 12.5)
+    why = client.get(f"{path}/explanation", params={"as_of": DAY}).json()
+    assert why["clauses"][0]["value"] == "true"
+    unknown = client.get("/v1/customers/ann/rules/nope/explanation", params={"as_of": DAY})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "rule.unknown")
+    nobody = client.get("/v1/customers/bob/rules/bank_fees/explanation", params={"as_of": DAY})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "facts.unknown-customer")
+
+
+def test_an_engine_loads_a_ruleset_that_it_lacks(
+    client: TestClient, rulesets: tuple[RulesetDirectory, Ruleset]
+) -> None:
+    directory, ruleset = rulesets
+    other = make_ruleset(ruleset.rules[:3])
+    missing = evaluation(customers=["ann"], ruleset=other.digest)
+    assert client.post("/v1/evaluations", json=missing).status_code == 404
+    directory.put(other)
+    answer = client.post("/v1/evaluations", json=missing).json()
+    assert (answer["ruleset"], answer["evaluations"]) == (other.digest, 3)
+    assert client.get("/v1/ruleset").json()["serving"] == ruleset.digest
+
+
+def test_a_refresh_swaps_only_what_is_right(
+    client: TestClient, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> None:
+    directory, ruleset = rulesets
+    other = make_ruleset(ruleset.rules[:3])
+    directory.put(other)
+
+    def refresh(**what: Any) -> httpx2.Response:
+        return client.post("/v1/ruleset/refresh", json=what)
+
+    prepared = refresh(ruleset=other.digest, serve=False).json()
+    assert prepared == {"serving": ruleset.digest, "ready": other.digest}
+    assert refresh(ruleset="0" * 16).json()["code"] == "ruleset.unknown"
+    assert client.get("/v1/ruleset").json()["serving"] == ruleset.digest
+    directory.publish(other.digest)
+    assert refresh().json() == {"serving": other.digest, "ready": other.digest}
+    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    assert refresh().status_code == 200
+    given = {"customer": {"currency": "GBP", "tier": "gold"}, "accounts": {"id": [], "type": []}}
+    empty: dict[str, list[Any]] = {
+        name: [] for name in ("booking date", "amount", "own transfer", "account")
+    }
+    body = evaluation(facts=[given | {"transactions": empty}])
+    assert client.post("/v1/evaluations", json=body).status_code == 200
+
+
+def test_dates_that_cannot_be_kept_are_refused(client: TestClient) -> None:
+    for date in ("1969-12-31", "2150-01-01"):
+        body = evaluation(customers=["ann"], as_of=date)
+        assert client.post("/v1/evaluations", json=body).json()["code"] == "results.date"
+    assert client.post("/v1/ruleset/refresh", json={}).status_code == 200
+
+
+def test_trouble_has_a_status_that_tells_whether_to_try_again(
+    client: TestClient, facts: StoredFacts
+) -> None:
+    facts.error = UserError("relay.unreachable", "gone")
+    answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    facts.error = RuntimeError("secret detail")
+    answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
+    assert (answer.status_code, answer.json()["code"]) == (500, "service.bug")
+    assert "secret" not in answer.text
+
+
+def test_a_request_has_limits(client: TestClient) -> None:
+    json = {"Content-Type": "application/json"}
+    large = client.post("/v1/evaluations", content=b" " * 16_000_001, headers=json)
+    assert (large.status_code, large.json()["code"]) == (413, "request.large")
+    for content in (b"", b"{", b'"\xff"', b"[" * 100_000):
+        answer = client.post("/v1/evaluations", content=content, headers=json)
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+    assert client.post("/v1/evaluations", content=b"{}").status_code == 415
+    assert client.get("/v1/evaluations").json()["code"] == "http.405"
+
+
+def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
+    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema, Loops())
+    app = rules_engine_app(
+        engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
+    )
+    with TestClient(app, headers=TOKEN) as client:
+        assert client.get("/healthz").status_code == 200
+        for answer in (
+            client.get("/readyz"),
+            client.post("/v1/evaluations", json=evaluation(customers=["ann"])),
+            client.post("/v1/ruleset/refresh", json={}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "ruleset.none")
+
+
+def test_figures_are_told_by_pattern_never_by_identifier(client: TestClient) -> None:
+    client.post("/v1/customers/ann/rules/bank_fees/evaluation", json={"as_of": DAY})
+    figures = client.get("/metrics").text
+    assert 'path="/v1/customers/{customer_id}/rules/{rule_id}/evaluation",status="200"' in figures
+    assert "tuppence_rules_engine_evaluations_total 1.0" in figures
+    assert "/ann/" not in figures
