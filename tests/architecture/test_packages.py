@@ -36,9 +36,10 @@ def installed_with(extra: str) -> set[str]:
             if extras and of not in extras:
                 continue
             asked = re.search(r"\[([\w,\s-]+)\]", requirement.partition(";")[0])
-            for one in [""] + (asked[1].split(",") if asked else []):
-                if package not in found or one:
-                    left.append((package, one.strip()))
+            extras_asked = [one.strip() for one in asked[1].split(",")] if asked else []
+            left.extend((package, one) for one in extras_asked)
+            if package not in found:
+                left.append((package, ""))
             found.add(package)
     return found
 
