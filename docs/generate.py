@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import typer
@@ -13,9 +14,13 @@ from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.types import strip
+from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.domain import documented_definitions
 from tuppence.rules.message import FILTERS
-from tuppence.rules.rule import Example, Message, Rule
+from tuppence.rules.rule import Example, Message
+from tuppence.services.problems import STATUSES
+from tuppence.services.rules_engine.openapi import openapi_document
+from tuppence.services.sql_relay import MOST_CUSTOMERS, endpoints
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -76,12 +81,21 @@ def attributes(kind: type) -> Iterator[tuple[str, str]]:
         yield name, meaning
 
 
+def choices(kind: type[msgspec.Struct], key: str) -> list[str]:
+    """The words that a key may have."""
+    schema = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][key]
+    found = schema.get("enum") or next(part for part in schema["anyOf"] if "enum" in part)["enum"]
+    return sorted(word for word in found if word)
+
+
 def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
     """A table of the keys of a file's struct."""
     required = {f.name for f in msgspec.structs.fields(kind) if f.required}
+    names = {f.name: f.encode_name for f in msgspec.structs.fields(kind)}
     yield "| key | | meaning |\n|---|---|---|"
     for name, meaning in attributes(kind):
-        yield f"| `{name}` | {'must be there' if name in required else ''} | {meaning} |"
+        key = names.get(name, name)
+        yield f"| `{key}` | {'must be there' if name in required else ''} | {meaning} |"
     yield ""
 
 
@@ -89,7 +103,21 @@ def files_page() -> Iterator[str]:
     """The keys of the files that people write."""
     yield "# Files that people write\n\n## A rule\n"
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
-    yield from structure(Rule)
+    yield from structure(Definition)
+    yield "`when`, `score` and each of `values` are FEEL, or a form.\n"
+    yield "### A form: rows of `when`\n"
+    yield from structure(Criteria)
+    yield "`is` is one of: " + ", ".join(f"`{word}`" for word in choices(Criteria, "is")) + ".\n"
+    yield "### A form: a measure\n"
+    yield from structure(Measure)
+    measures = ", ".join(f"`{word}`" for word in choices(Measure, "measure"))
+    yield f"`measure` is one of: {measures}.\n"
+    yield "### A form: conditions of `where`\n"
+    yield from structure(Where)
+    yield "### A form: a score\n"
+    yield from structure(Score)
+    yield from structure(Term)
+    yield "### Its message\n"
     yield "`message` has `title` and `body`, " + (Message.__doc__ or "").split(": ", 1)[1] + "\n"
     yield f"Filters for values in it: {', '.join(f'`{name}`' for name in FILTERS)}.\n"
     yield "### One of its tests\n"
@@ -129,6 +157,75 @@ def commands_page() -> Iterator[str]:
     yield from describe(root, "tuppence")
 
 
+def http_page() -> Iterator[str]:
+    """The interfaces of the services."""
+    yield "# HTTP interfaces\n"
+    yield (
+        "Every request needs the header `Authorization: Bearer TOKEN`, but for `/healthz`\n"
+        "(the process is alive), `/readyz` (it can do its work), `/metrics` and `/openapi.json`.\n"
+        "Bodies and answers are JSON. Money is in minor units, dates are such as `2026-06-30`.\n"
+    )
+    yield "## Rules engine\n"
+    yield "An engine serves its OpenAPI document at `/openapi.json`. In short:\n"
+    document = openapi_document(Schema())
+    yield "| request | what it does |\n|---|---|"
+    for path, item in document["paths"].items():
+        for method in ("get", "post"):
+            if method in item:
+                yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
+    parts = document["components"]["schemas"]
+    asked = ("Evaluations", "GivenFacts", "OneEvaluation", "Refresh")
+    for name in (
+        *asked,
+        "EvaluationsAnswer",
+        "CustomerAnswer",
+        "RuleAnswer",
+        "OneAnswer",
+        "Serving",
+    ):
+        yield f"\n### {name}\n"
+        yield from keys(parts[name])
+    yield "\n## SQL relay\n"
+    yield "| request | what it does |\n|---|---|"
+    for request, meaning in endpoints():
+        yield f"| `{request}` | {meaning} |"
+    yield (
+        f"\nAt most {MOST_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
+        "streams, one after another: customers, accounts, transactions. Their columns are those of\n"
+        "[the schema](schema.md); customers' declared attributes are one column of JSON.\n"
+    )
+    yield "## Errors\n"
+    yield (
+        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
+        "is more to say `detail` and `errors`. Codes are stable. 502, 503 and 504 may be sent\n"
+        "again, after the seconds that `Retry-After` says. Codes not listed come with 400.\n"
+    )
+    yield "| code | status |\n|---|---|"
+    for code, status in sorted(STATUSES.items()):
+        yield f"| `{code}` | {status} |"
+
+
+def keys(part: dict[str, Any]) -> Iterator[str]:
+    """A table of the keys of an object in a JSON Schema."""
+    yield "| key | | type |\n|---|---|---|"
+    for name, value in part["properties"].items():
+        needed = "must be there" if name in part.get("required", ()) else ""
+        yield f"| `{name}` | {needed} | {type_of(value)} |"
+
+
+def type_of(value: dict[str, Any]) -> str:
+    """The type of a value in a JSON Schema, in words."""
+    if "anyOf" in value:
+        return " or ".join(dict.fromkeys(type_of(part) for part in value["anyOf"]))
+    if "$ref" in value:
+        return f"`{value['$ref'].rpartition('/')[2]}`"
+    if "enum" in value:
+        return ", ".join(f"`{word}`" for word in value["enum"])
+    if value.get("type") == "array":
+        return f"list of {type_of(value.get('items', {}))}"
+    return str(value.get("format", value.get("type", "anything")))
+
+
 def language_page() -> Iterator[str]:
     """The specification in tests/spec, in one page."""
     yield "# The language, by example\n"
@@ -148,6 +245,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "language.md": language_page,
     "files.md": files_page,
     "commands.md": commands_page,
+    "http.md": http_page,
 }
 
 

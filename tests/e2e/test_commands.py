@@ -126,7 +126,7 @@ def test_rules_are_checked_and_tested(tuppence: Run, rules: Path) -> None:
     assert found[0]["range"]["start"] == {"line": 4, "character": 12}
     assert found[0]["range"]["end"] == {"line": 4, "character": 19}
     assert (found[0]["code"], found[0]["severity"]) == ("feel.unknown-name", 1)
-    assert json.loads(tuppence("rules", "schema").stdout)["$ref"] == "#/$defs/Rule"
+    assert json.loads(tuppence("rules", "schema").stdout)["$ref"] == "#/$defs/Definition"
 
 
 def test_a_run_tells_what_it_did(tuppence: Run, store: Path, rules: Path) -> None:

@@ -153,7 +153,14 @@ class Criteria(
 
 
 class Term(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """A part of a score: a measure times a weight, held between bounds."""
+    """A part of a score.
+
+    Attributes:
+        what: The measure.
+        weight: It is multiplied by this.
+        least: And is then no less than this.
+        most: And no more than this.
+    """
 
     what: Measure
     weight: Number = "1"
@@ -162,7 +169,14 @@ class Term(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 
 
 class Score(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """A score: where it starts, and what is added to it; held between bounds."""
+    """A score.
+
+    Attributes:
+        start: Where it starts.
+        terms: What is added to it.
+        least: It is no less than this.
+        most: It is no more than this.
+    """
 
     start: Number = "0"
     terms: list[Term] = []

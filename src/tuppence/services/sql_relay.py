@@ -113,10 +113,10 @@ def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/v1/schema", relay.schema),
-            Route("/v1/customers", relay.customers),
-            Route("/v1/facts", relay.facts, methods=["POST"]),
-            Route("/v1/rules", relay.rules),
+            *(
+                Route(path, getattr(relay, name), methods=[method])
+                for method, path, name in _ROUTES
+            ),
             Route("/healthz", relay.healthy),
             Route("/readyz", relay.ready),
             Route("/metrics", metrics.endpoint),
@@ -132,6 +132,21 @@ def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
         },
         lifespan=lifespan,
     )
+
+
+_ROUTES: Final = (
+    ("GET", "/v1/schema", "schema"),
+    ("GET", "/v1/customers", "customers"),
+    ("POST", "/v1/facts", "facts"),
+    ("GET", "/v1/rules", "rules"),
+)
+
+
+def endpoints() -> list[tuple[str, str]]:
+    """The requests that the relay answers, and what each gives."""
+    return [
+        (f"{method} {path}", str(getattr(_Relay, name).__doc__)) for method, path, name in _ROUTES
+    ]
 
 
 class _Relay:
@@ -150,7 +165,7 @@ class _Relay:
         return json_response({"attributes": schema.attributes})
 
     async def customers(self, request: Request) -> Response:
-        """A page of customers who have agreed, in the order of their identifiers."""
+        """Customers who have agreed `as_of` a date, `after` one in their order, up to `limit`."""
         query = request.query_params
         limit = query.get("limit", "1000")
         if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_CUSTOMERS:
@@ -165,7 +180,7 @@ class _Relay:
         )
 
     async def facts(self, request: Request) -> Response:
-        """Three Arrow IPC streams, one after another: customers, accounts, transactions."""
+        """The facts of `customers` who have agreed `as_of` a date; `fields` of transactions."""
         wanted = await read_body(request, self._decoder, BODY_BYTES)
         date = asked_date(wanted.as_of)
         if any("\0" in customer for customer in wanted.customers):
@@ -181,7 +196,7 @@ class _Relay:
         return StreamingResponse(whole(), media_type="application/vnd.apache.arrow.stream")
 
     async def rules(self, request: Request) -> Response:
-        """The approved definitions that are valid on a date."""
+        """The approved definitions that are valid `as_of` a date."""
         date = asked_date(request.query_params.get("as_of", ""))
         rules = await self._ask("rules_in_force", lambda: self._reader.rules_in_force(date))
         documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
