@@ -191,8 +191,8 @@ def http_page() -> Iterator[str]:
         yield f"| `{request}` | {meaning} |"
     yield (
         f"\nAt most {MOST_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
-        "streams, one after another: customers, accounts, transactions. Their columns are those of\n"
-        "[the schema](schema.md); customers' declared attributes are one column of JSON.\n"
+        "streams, one after another: customers, accounts, transactions. Their columns are those\n"
+        "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
     )
     yield "## Errors\n"
     yield (
