@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -136,11 +137,10 @@ def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> 
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path, binaries: Path | None = None) -> Iterator[tuple[Server, str]]:
+def postgresql(binaries: Path | None = None) -> Iterator[tuple[Server, str]]:
     """A PostgreSQL with an empty database, and its address with the owner's password.
 
     Args:
-        folder: An empty folder for its files.
         binaries: Of `installations`; the oldest if left out: what works there works with newer.
 
     Raises:
@@ -152,53 +152,52 @@ def postgresql(folder: Path, binaries: Path | None = None) -> Iterator[tuple[Ser
             message = "there is no PostgreSQL server on this machine: apt-get install postgresql"
             raise MissingError(message)
         binaries = found[0]
-    user = _unprivileged() if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
-    folder.mkdir(parents=True, exist_ok=True)
     password = secrets.token_hex(16)
-    secret = folder / "password"
-    secret.write_text(password)
-    if user:
-        shutil.chown(folder, user)
-        shutil.chown(secret, user)
-        for parent in folder.parents:  # it must be able to reach its folder
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o001)
-    subprocess.run(
-        [
+    with _folder() as (folder, user):
+        secret = folder / "password"
+        secret.write_text(password)
+        if user:
+            shutil.chown(secret, user)
+        command: list[str | Path] = [
             *(binaries / "initdb", "--pgdata", folder / "data", "--username", "owner"),
             *("--encoding", "UTF8", "--locale", "C.UTF-8", "--auth", "scram-sha-256"),
             *("--pwfile", secret, "--no-sync"),
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        cwd=folder,
-        **_as(user),
-    )
-    with _cluster(binaries, folder, user) as server:
-        yield server, f"postgresql://owner:{password}@127.0.0.1:{server.port}/postgres"
+        ]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as(user))
+        with _cluster(binaries, folder, user) as server:
+            yield server, f"postgresql://owner:{password}@127.0.0.1:{server.port}/postgres"
 
 
 @contextlib.contextmanager
-def standby(folder: Path, primary: str) -> Iterator[Server]:
+def standby(primary: str) -> Iterator[Server]:
     """A standby of a running PostgreSQL, which follows it until it is promoted.
 
     Args:
-        folder: An empty folder for its files.
         primary: The owner's address of the primary, which was started by `postgresql`.
     """
     binaries = installations()[0]
+    with _folder() as (folder, user):
+        copy: list[str | Path] = [
+            binaries / "pg_basebackup",
+            "-d",
+            primary,
+            "-D",
+            folder / "data",
+            "-R",
+        ]
+        subprocess.run(copy, check=True, cwd=folder, **_as(user))
+        with _cluster(binaries, folder, user) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[tuple[Path, str | None]]:
+    """A folder for a PostgreSQL, and who is to run it: it refuses to run as root."""
     user = _unprivileged() if os.getuid() == 0 else None
-    folder.mkdir(parents=True)
-    if user:
-        shutil.chown(folder, user)
-    subprocess.run(
-        [binaries / "pg_basebackup", "-d", primary, "-D", folder / "data", "-R", "-X", "stream"],
-        check=True,
-        cwd=folder,
-        **_as(user),
-    )
-    with _cluster(binaries, folder, user) as server:
-        yield server
+    with tempfile.TemporaryDirectory(prefix="tuppence-postgresql-") as folder:
+        if user:
+            shutil.chown(folder, user)
+        yield Path(folder), user
 
 
 def _cluster(binaries: Path, folder: Path, user: str | None) -> Server:

@@ -87,8 +87,8 @@ class Platform:
         raise RuntimeError("the engines did not become ready: see their logs")
 
     def _start(self) -> None:
-        running = postgresql(self.folder / "postgresql")
-        self.postgres, self.database = self._open.enter_context(running)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.postgres, self.database = self._open.enter_context(postgresql())
         migrate_database(self.database, "head")
         login = self._reader()
         relay_token = self.folder / "relay.token"

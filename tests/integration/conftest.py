@@ -11,10 +11,10 @@ from tuppence.adapters.postgres.migrating import migrate
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+def postgres() -> Iterator[tuple[Server, str]]:
     """A PostgreSQL, and its owner's address."""
     try:
-        with postgresql(tmp_path_factory.mktemp("postgresql")) as (server, url):
+        with postgresql() as (server, url):
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))

@@ -83,8 +83,8 @@ def test_the_same_run_comes_out_after_a_round_trip(
 
 
 @pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
-def test_every_version_of_postgresql_will_do(binaries: Path, tmp_path: Path) -> None:
-    with postgresql(tmp_path / "server", binaries) as (_, url):
+def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
+    with postgresql(binaries) as (_, url):
         migrate(url)
         put(url, *three_customers())
         put(url, *three_customers())

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx2
 import psycopg
@@ -53,11 +52,11 @@ def through(pool: Pool, query: str) -> None:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[tuple[Server, str]]:
+def own_server() -> Iterator[tuple[Server, str]]:
     """A PostgreSQL that may be stopped."""
     if not installations():
         pytest.skip("there is no PostgreSQL on this machine: apt-get install postgresql")
-    with postgresql(tmp_path / "server") as (server, url):
+    with postgresql() as (server, url):
         filled(url)
         yield server, url
 
@@ -152,10 +151,10 @@ def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
     return answer
 
 
-def test_it_goes_over_to_the_standby(own_server: tuple[Server, str], tmp_path: Path) -> None:
+def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
     """The primary dies, the standby is promoted, and the relay reads on from there."""
     primary, url = own_server
-    with standby(tmp_path / "standby", url) as second:
+    with standby(url) as second:
         both = f"127.0.0.1:{primary.port},127.0.0.1:{second.port}"
         pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 8, 1.0, 5.0)
         with client(pool) as relay:
