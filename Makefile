@@ -39,9 +39,10 @@ conformance: .venv/.ready  ## the score on the public conformance cases of the l
 fuzz: .venv/.ready  ## two million random texts through the language
 	$(BIN)/python -m tests.generative.fuzz_feel --inputs 2000000
 
-bench: .venv/.ready  ## how fast it is, beside others: half an hour, and 2 GB in build/
+bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 40 GB of temporary files
 	$(BIN)/python benchmarks/feel/run.py
 	$(BIN)/python benchmarks/columns/run.py
+	$(BIN)/python benchmarks/services/run.py
 
 format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff format .

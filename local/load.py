@@ -62,6 +62,34 @@ async def flow(
     return noted
 
 
+async def saturate(
+    port: int, path: str, token: str, bodies: Sequence[str], connections: int, seconds: float
+) -> list[float]:
+    """Ask on so many connections, on each again as soon as there is an answer.
+
+    Returns:
+        Seconds of each request.
+
+    Raises:
+        RuntimeError: An answer was not a good one.
+    """
+    end = time.perf_counter() + seconds
+    times: list[float] = []
+
+    async def client(seed: int) -> None:
+        drawn = random.Random(seed)  # noqa: S311 - which body is no secret
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while (began := time.perf_counter()) < end:
+            status, answer = await _ask(reader, writer, path, token, drawn.choice(bodies))
+            if status != 200:
+                raise RuntimeError(f"status {status}: {answer[:500]!r}")
+            times.append(time.perf_counter() - began)
+        writer.close()
+
+    await asyncio.gather(*map(client, range(connections)))
+    return times
+
+
 async def _client(
     port: int,
     token: str,
@@ -80,7 +108,9 @@ async def _client(
         status, answer = 0, b""
         try:
             line = line or await asyncio.open_connection("127.0.0.1", port)
-            status, answer = await asyncio.wait_for(_ask(*line, token, json.dumps(body)), 30)
+            status, answer = await asyncio.wait_for(
+                _ask(*line, "/v1/evaluations", token, json.dumps(body)), 30
+            )
         except (OSError, EOFError, TimeoutError):
             pass
         if status != 200 and line is not None:  # the balancer closes after an error of its own
@@ -96,10 +126,10 @@ async def _client(
 
 
 async def _ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, body: str
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, token: str, body: str
 ) -> tuple[int, bytes]:
     writer.write(
-        f"POST /v1/evaluations HTTP/1.1\r\nHost: engines\r\nAuthorization: Bearer {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: engines\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     )
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
