@@ -77,6 +77,20 @@ def test_rulesets_are_kept_by_their_digest(rulesets: RulesetStore, ruleset: Rule
     assert rulesets.get(ruleset.digest) == ruleset.content
 
 
+def test_one_ruleset_is_the_current_one(rulesets: RulesetStore, ruleset: Ruleset) -> None:
+    assert rulesets.current() is None
+    with pytest.raises(UserError, match="there is no ruleset"):
+        rulesets.publish(ruleset.digest)
+    rulesets.put(ruleset)
+    assert rulesets.current() is None, "what is kept is not served yet"
+    other = make_ruleset(ruleset.rules[1:])
+    rulesets.put(other)
+    for digest in (ruleset.digest, other.digest, ruleset.digest):
+        rulesets.publish(digest)
+        assert rulesets.current() == digest
+    assert sorted(rulesets.digests()) == sorted([ruleset.digest, other.digest])
+
+
 @pytest.mark.parametrize("digest", ["0" * 16, "../../../etc/passwd", ""])
 def test_an_unknown_ruleset_is_named(rulesets: RulesetStore, digest: str) -> None:
     with pytest.raises(UserError, match="there is no ruleset"):

@@ -1,7 +1,10 @@
 """The services together: PostgreSQL, relay, three engines and a load balancer, on loopback."""
 
 import io
-from collections.abc import Iterator
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +16,8 @@ import psycopg
 import pytest
 import schemathesis
 from hypothesis import given, settings
-from local.servers import MissingError
-from local.stack import Platform, address
+from local.servers import PATIENCE, MissingError
+from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -404,6 +407,39 @@ def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Runnin
     assert serving(running) == before
     printed = running.publish("--ruleset", "f" * 16, status=1)
     assert "no ruleset ffffffffffffffff" in printed
+
+
+def test_a_database_trigger_has_an_approved_rule_published(
+    running: Running, tmp_path: Path
+) -> None:
+    before = set(serving(running))
+    log = tmp_path / "watch.log"
+    where = ("--rulesets", running.platform.rulesets, *running.engines, "--as-of", DAY)
+    arguments = ("rules", "publish", "--watch", *running.database, *where)
+    with log.open("wb") as output:
+        watching = subprocess.Popen([*TUPPENCE, *map(str, arguments)], stderr=output, stdout=output)
+    try:
+        wait_for(lambda: "waiting for rules" in log.read_text(), log)
+        text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
+        (tmp_path / "rules").mkdir()
+        changed = text.replace("kind: saving", "kind: guidance")
+        (tmp_path / "rules" / "bank_fees.yaml").write_text(changed)
+        approve(running.platform.database, tmp_path / "rules")
+        wait_for(lambda: set(serving(running)).isdisjoint(before), log)
+        wait_for(lambda: "serves now" in log.read_text(), log)
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.wait()
+    approve(running.platform.database, ROOT / "catalogue")
+    running.publish("--ruleset", running.ruleset.digest)
+
+
+def wait_for(happened: Callable[[], bool], log: Path) -> None:
+    """Wait, with much patience, until something has happened."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
 
 
 # -- the documented interface ---------------------------------------------------------------------
