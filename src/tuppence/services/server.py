@@ -18,7 +18,8 @@ def serve(app: ASGIApp, host: str, port: int, drain_seconds: int) -> None:
         port: Likewise.
         drain_seconds: How long requests that have begun may take to end.
     """
-    sys.setswitchinterval(0.0003)
+    # Requests must not wait five milliseconds for each turn of a thread that evaluates.
+    sys.setswitchinterval(0.0005)
     uvicorn.run(
         app,
         host=host,
@@ -27,6 +28,7 @@ def serve(app: ASGIApp, host: str, port: int, drain_seconds: int) -> None:
         access_log=False,  # paths hold customers' identifiers
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         backlog=2_048,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=75,

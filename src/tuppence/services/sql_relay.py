@@ -15,8 +15,6 @@ import pyarrow as pa
 from msgspec import Meta
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -24,10 +22,9 @@ from starlette.routing import Route
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.services.access import Access
+from tuppence.services.application import application
 from tuppence.services.bodies import asked_date, json_response, read_body
-from tuppence.services.metrics import Measured, Metrics
-from tuppence.services.problems import on_bug, on_http_error, on_user_error
+from tuppence.services.metrics import Metrics
 
 MOST_CUSTOMERS: Final = 5_000
 """In one request for facts, or in one page."""
@@ -111,27 +108,8 @@ def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
         yield
         reader.close()
 
-    return Starlette(
-        routes=[
-            *(
-                Route(path, getattr(relay, name), methods=[method])
-                for method, path, name in _ROUTES
-            ),
-            Route("/healthz", relay.healthy),
-            Route("/readyz", relay.ready),
-            Route("/metrics", metrics.endpoint),
-        ],
-        middleware=[
-            Middleware(Measured, metrics=metrics),
-            Middleware(Access, callers=callers),
-        ],
-        exception_handlers={
-            UserError: on_user_error,
-            HTTPException: on_http_error,
-            Exception: on_bug,
-        },
-        lifespan=lifespan,
-    )
+    routes = [Route(path, getattr(relay, name), methods=[way]) for way, path, name in _ROUTES]
+    return application(routes, relay.check, metrics, callers, lifespan)
 
 
 _ROUTES: Final = (
@@ -202,14 +180,9 @@ class _Relay:
         documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
         return json_response({"rules": documents})
 
-    async def healthy(self, _: Request) -> Response:
-        """The process is alive."""
-        return json_response({"status": "ok"})
-
-    async def ready(self, _: Request) -> Response:
-        """The database answers."""
+    async def check(self) -> None:
+        """See that the database answers."""
         await self._ask("check", self._reader.check)
-        return json_response({"status": "ok"})
 
     async def _ask(self, query: str, ask: Callable[[], Any]) -> Any:
         with self._queries.labels(query).time():

@@ -47,3 +47,15 @@ def migrate(url: str, to: str = "head") -> tuple[str, str]:
         with database_errors():
             raise error.orig or error from None
     return before, target
+
+
+def run_script(connection: sqlalchemy.Connection, revision: str, way: str) -> None:
+    """Run the statements of a migration.
+
+    Args:
+        connection: Of the migration.
+        revision: The file of the migration, which has its statements beside it.
+        way: `up` or `down`.
+    """
+    statements = Path(revision).with_suffix(f".{way}.sql").read_text("utf-8")
+    connection.connection.cursor().execute(statements)

@@ -11,8 +11,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,10 +31,9 @@ from tuppence.runs.serving import (
     unknown_customer,
     unknown_rule,
 )
-from tuppence.services.access import Access
+from tuppence.services.application import application
 from tuppence.services.bodies import asked_date, json_response, read_body
-from tuppence.services.metrics import Measured, Metrics
-from tuppence.services.problems import on_bug, on_http_error, on_user_error
+from tuppence.services.metrics import Metrics
 from tuppence.services.rules_engine.batching import Batcher
 from tuppence.services.rules_engine.messages import (
     EvaluationsAnswer,
@@ -102,29 +99,15 @@ def rules_engine_app(
         yield
         await run_in_threadpool(service.end)
 
-    return Starlette(
-        routes=[
-            Route("/v1/evaluations", service.evaluations, methods=["POST"]),
-            Route(f"{one}/evaluation", service.evaluation, methods=["POST"]),
-            Route(f"{one}/explanation", service.explanation),
-            Route("/v1/ruleset", service.ruleset),
-            Route("/v1/ruleset/refresh", service.refresh, methods=["POST"]),
-            Route("/openapi.json", service.openapi),
-            Route("/healthz", service.healthy),
-            Route("/readyz", service.ready),
-            Route("/metrics", metrics.endpoint),
-        ],
-        middleware=[
-            Middleware(Measured, metrics=metrics),
-            Middleware(Access, callers=callers),
-        ],
-        exception_handlers={
-            UserError: on_user_error,
-            HTTPException: on_http_error,
-            Exception: on_bug,
-        },
-        lifespan=lifespan,
-    )
+    routes = [
+        Route("/v1/evaluations", service.evaluations, methods=["POST"]),
+        Route(f"{one}/evaluation", service.evaluation, methods=["POST"]),
+        Route(f"{one}/explanation", service.explanation),
+        Route("/v1/ruleset", service.ruleset),
+        Route("/v1/ruleset/refresh", service.refresh, methods=["POST"]),
+        Route("/openapi.json", service.openapi),
+    ]
+    return application(routes, service.check, metrics, callers, lifespan)
 
 
 class _RulesEngine:
@@ -154,7 +137,10 @@ class _RulesEngine:
         self._batches = metrics.histogram("batch_seconds", "Time of a batch of requests.")
         self._requests = metrics.counter("batch_requests", "Requests in batches.")
         self._evaluated = metrics.counter("evaluations", "Pairs of a customer and a rule.")
-        metrics.gauge("customers_waiting", "To be evaluated.", lambda: self._in_threads.waiting)
+        batchers = (self._in_threads, self._between)
+        metrics.gauge(
+            "customers_waiting", "To be evaluated.", lambda: sum(b.waiting for b in batchers)
+        )
 
     def begin(self) -> None:
         """Serve what was published last; the first request must not wait for it."""
@@ -229,15 +215,10 @@ class _RulesEngine:
         """This API in the terms of OpenAPI."""
         return json_response(openapi_document(self._engines.schema))
 
-    async def healthy(self, _: HttpRequest) -> Response:
-        """The process is alive."""
-        return json_response({"status": "ok"})
-
-    async def ready(self, _: HttpRequest) -> Response:
-        """A ruleset is served."""
+    async def check(self) -> None:
+        """See that a ruleset is served."""
         if self._engines.served is None:
             raise nothing_published()
-        return json_response({"status": "ok"})
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -1,20 +1,18 @@
 """Definitions, publications and the audit log: see the .sql files of this name."""
 
-from pathlib import Path
-
 from alembic import op
+
+from tuppence.adapters.postgres.migrating import run_script
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables."""
-    statements = Path(__file__).with_suffix(".up.sql").read_text("utf-8")
-    op.get_bind().connection.cursor().execute(statements)
+    """Make them."""
+    run_script(op.get_bind(), __file__, "up")
 
 
 def downgrade() -> None:
     """Drop them, and what is in them."""
-    statements = Path(__file__).with_suffix(".down.sql").read_text("utf-8")
-    op.get_bind().connection.cursor().execute(statements)
+    run_script(op.get_bind(), __file__, "down")

@@ -1,0 +1,61 @@
+"""What every service has around its own requests."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from tuppence.errors import UserError
+from tuppence.services.access import Access
+from tuppence.services.bodies import json_response
+from tuppence.services.metrics import Measured, Metrics
+from tuppence.services.problems import on_bug, on_http_error, on_user_error
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    check: Callable[[], Awaitable[None]],
+    metrics: Metrics,
+    callers: Mapping[str, str],
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+) -> Starlette:
+    """A service: its requests, health, figures, who may call, and errors as problems.
+
+    Args:
+        routes: Its own.
+        check: Raises where it cannot do its work now.
+        metrics: Its figures.
+        callers: Who may call: names by the digest of their token.
+        lifespan: What is done before the first request and after the last.
+    """
+
+    async def healthy(_: Request) -> Response:
+        return json_response({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        await check()
+        return json_response({"status": "ok"})
+
+    return Starlette(
+        routes=[
+            *routes,
+            Route("/healthz", healthy),
+            Route("/readyz", ready),
+            Route("/metrics", metrics.endpoint),
+        ],
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Access, callers=callers),
+        ],
+        exception_handlers={
+            UserError: on_user_error,
+            HTTPException: on_http_error,
+            Exception: on_bug,
+        },
+        lifespan=lifespan,
+    )

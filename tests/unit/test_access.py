@@ -1,0 +1,43 @@
+"""Who may call a service."""
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import Run
+
+from tuppence.errors import UserError
+from tuppence.services.access import add_caller, digest, read_callers
+
+
+def test_a_token_is_printed_once_and_only_its_digest_is_kept(tuppence: Run, tmp_path: Path) -> None:
+    tokens = [
+        tuppence("serve", "token", name, "--callers", "callers").stdout.strip()
+        for name in ("one", "two")
+    ]
+    path = tmp_path / "callers"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert not any(token in path.read_text() for token in tokens)
+    assert read_callers(path) == {digest(tokens[0]): "one", digest(tokens[1]): "two"}
+    done = tuppence("serve", "token", "one", "--callers", "callers", status=1)
+    assert "one has a token already" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb", "x" * 65])
+def test_a_caller_has_a_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="is not a caller's name"):
+        add_caller(name, tmp_path / "callers")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "names no caller"),
+        ("# none yet\n", "names no caller"),
+        ("engine secret\n", "callers:1: not a caller's name and the SHA-256"),
+    ],
+)
+def test_a_wrong_file_of_callers_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "callers"
+    path.write_text(text)
+    with pytest.raises(UserError, match=problem):
+        read_callers(path)
