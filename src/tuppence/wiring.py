@@ -242,7 +242,8 @@ def rules_engine_service(
     """A rules engine over facts from a relay, with rulesets and results on this machine.
 
     Raises:
-        UserError: A package is missing, or the file of callers is wrong.
+        UserError: A package is missing, the file of callers is wrong, the relay does not answer,
+            or the ruleset that was published last does not fit the facts.
     """
     with _extra("engine"):
         from tuppence.adapters.relay import RelayFacts  # noqa: PLC0415
@@ -253,10 +254,10 @@ def rules_engine_service(
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2)
     engines = Engines(RulesetDirectory(rulesets), facts.schema, Loops())
+    known = read_callers(callers)
+    engines.begin()
     limits = Limits(batches, waiting, seconds)
-    return rules_engine_app(
-        engines, facts, lambda: Database(results), read_callers(callers), limits
-    )
+    return rules_engine_app(engines, facts, lambda: Database(results), known, limits)
 
 
 def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:

@@ -9,12 +9,16 @@ DRIVERS = {"adbc-driver-postgresql", "adbc-driver-manager", "alembic", "psycopg"
 PROBE = """
 import sys
 from pathlib import Path
+from tuppence.errors import UserError
 from tuppence.wiring import add_caller, rules_engine_service
 folder = Path(sys.argv[1])
 add_caller("probe", folder / "callers")
-rules_engine_service(
-    "http://127.0.0.1:1", "token", folder, folder / "results", folder / "callers", 1, 1, 1.0
-)
+try:
+    rules_engine_service(
+        "http://127.0.0.1:1", "token", folder, folder / "results", folder / "callers", 1, 1, 1.0
+    )
+except UserError as error:
+    assert error.code == "relay.unreachable"
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 

@@ -1,5 +1,6 @@
 """The rules engine as a service, in this process, over facts of a store."""
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,16 +35,20 @@ class StoredFacts:
         self._store = store
         self.given = store.schema
         self.error: Exception | None = None
-        self.asked: list[Sequence[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waits = threading.Event()
 
     def schema(self) -> Schema:
+        if not self.gate.is_set():
+            self.waits.set()
+            self.gate.wait(30)
         return self.given
 
     def of(
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
         del as_of, fields
-        self.asked.append(customer_ids)
         if self.error is not None:
             raise self.error
         known = {
@@ -84,6 +89,7 @@ def client(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     engines = Engines(directory, facts.schema, Loops())
+    engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=20.0)
@@ -204,6 +210,26 @@ def test_a_refresh_swaps_only_what_is_right(
     assert client.post("/v1/evaluations", json=body).status_code == 200
 
 
+def test_nobody_waits_for_a_ruleset_that_is_being_loaded(
+    client: TestClient, facts: StoredFacts
+) -> None:
+    body = evaluation(customers=["ann"])
+    client.post("/v1/evaluations", json=body)
+    facts.gate.clear()
+    refreshed: list[int] = []
+    refreshing = threading.Thread(
+        target=lambda: refreshed.append(client.post("/v1/ruleset/refresh", json={}).status_code)
+    )
+    refreshing.start()
+    assert facts.waits.wait(30)
+    assert client.post("/v1/evaluations", json=body).status_code == 200
+    assert client.get("/readyz").status_code == 200
+    assert refreshed == []
+    facts.gate.set()
+    refreshing.join()
+    assert refreshed == [200]
+
+
 def test_dates_that_cannot_be_kept_are_refused(client: TestClient) -> None:
     for date in ("1969-12-31", "2150-01-01"):
         body = evaluation(customers=["ann"], as_of=date)
@@ -236,6 +262,7 @@ def test_a_request_has_limits(client: TestClient) -> None:
 
 def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
     engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema, Loops())
+    engines.begin()
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
     )

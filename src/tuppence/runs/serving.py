@@ -97,7 +97,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Engines:
-    """The rulesets that are ready, and which one is served.
+    """The rulesets that are ready, and which one is served; for many threads.
+
+    One ruleset is loaded at a time, and nobody who asks for another waits for that.
 
     Args:
         rulesets: Where they are kept.
@@ -109,7 +111,8 @@ class Engines:
         self._rulesets = rulesets
         self._ask_schema = schema
         self._loops = loops
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # held for a moment only
+        self._loading = threading.RLock()
         self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
         self._schema: Schema | None = None
         self._served: str | None = None
@@ -123,13 +126,17 @@ class Engines:
     @property
     def schema(self) -> Schema:
         """Of the facts; asked for once, and at each `prepare`."""
-        with self._lock:
-            if self._schema is None:
-                self._schema = self._ask_schema()
-            return self._schema
+        if self._schema is None:
+            self._schema = self._ask_schema()
+        return self._schema
 
     def begin(self) -> None:
-        """Serve what was published last, if anything was, and have the loops compiled."""
+        """Serve what was published last, if anything was.
+
+        Raises:
+            UserError: It cannot be loaded, or nobody tells the schema.
+        """
+        self._schema = self._ask_schema()
         if self._rulesets.current() is not None:
             current = self.published()
             self.prepare(current)
@@ -153,11 +160,12 @@ class Engines:
             UserError: There is none of that digest, or it does not fit the facts. What is served
                 stays as it is.
         """
-        with self._lock:
+        with self._loading:
             fresh = self._ask_schema()
             if fresh != self._schema:
-                self._schema = fresh
-                self._engines.clear()
+                with self._lock:
+                    self._schema = fresh
+                    self._engines.clear()
             engine = self.engine(digest, self._latest or Date(0))
             sample = msgspec.convert(_SAMPLE, given_type(fresh))
             results = engine.evaluate(given_batch([sample], fresh)).results
@@ -182,21 +190,31 @@ class Engines:
         wanted = digest or self._served
         if wanted is None:
             raise nothing_published()
-        key = (wanted, as_of.day)
-        with self._lock:
-            found = self._engines.get(key)
-            if found is None:
-                found = self._engines[key] = self._made(wanted, as_of)
+        found = self.ready(wanted, as_of)
+        if found is None:
+            with self._loading:
+                found = self.ready(wanted, as_of) or self._made(wanted, as_of)
                 self._latest = as_of
-                if len(self._engines) > MOST_ENGINES:
-                    self._engines.popitem(last=False)
-            else:
+                with self._lock:
+                    self._engines[wanted, as_of.day] = found
+                    if len(self._engines) > MOST_ENGINES:
+                        self._engines.popitem(last=False)
+        return found
+
+    def ready(self, digest: str, as_of: Date) -> Engine | None:
+        """A ruleset that is ready for a date; None where it would have to be loaded first."""
+        key = (digest, as_of.day)
+        with self._lock:
+            if key in self._engines:
                 self._engines.move_to_end(key)
-            return found
+            return self._engines.get(key)
 
     def _made(self, digest: str, as_of: Date) -> Engine:
-        known = next(reversed(self._engines.values())).plan if self._engines else None
-        same = next((e.plan.ruleset for (d, _), e in self._engines.items() if d == digest), None)
+        with self._lock:
+            engines = list(self._engines.values())
+        known = engines[-1].plan if engines else None
+        plans = (engine.plan for engine in engines)
+        same = next((plan.ruleset for plan in plans if plan.ruleset.digest == digest), None)
         ruleset = same or self._loaded(digest, known.ruleset if known else None)
         return Engine(make_plan(ruleset, as_of, self.schema, known), self._loops)
 

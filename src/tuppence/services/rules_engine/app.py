@@ -83,7 +83,7 @@ def rules_engine_app(
     """The service.
 
     Args:
-        engines: The rulesets that are ready.
+        engines: The rulesets that are ready; it has begun.
         facts: Of customers.
         open_results: Opens the store of results, once in each thread that evaluates.
         callers: Who may call: names by the digest of their token.
@@ -143,8 +143,7 @@ class _RulesEngine:
         )
 
     def begin(self) -> None:
-        """Serve what was published last; the first request must not wait for it."""
-        self._engines.begin()
+        """See that no request has to wait for what could be done before."""
         self._learn_schema()
         gc.freeze()  # what is loaded now stays: the collector need not look at it again
 
@@ -226,6 +225,8 @@ class _RulesEngine:
         wanted = digest or self._engines.served
         if wanted is None:
             raise nothing_published()
+        if self._engines.ready(wanted, as_of) is None:
+            await self._in_time(run_in_threadpool(self._engines.engine, wanted, as_of))
         key = _Key(wanted, as_of.day, bool(request.given))
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
@@ -241,7 +242,7 @@ class _RulesEngine:
             raise UserError("service.timeout", message, "try again with fewer customers") from None
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer]:
-        """Answer requests about one ruleset and date; in a thread."""
+        """Answer requests about one ruleset and date."""
         with self._batches.time():
             engine = self._engines.engine(key.ruleset, Date(key.day))
             known = {checked.rule.id for checked in engine.plan.ruleset.rules}
