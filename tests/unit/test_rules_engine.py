@@ -38,6 +38,8 @@ class StoredFacts:
         self.gate = threading.Event()
         self.gate.set()
         self.waits = threading.Event()
+        self.stuck = threading.Event()
+        self.stuck.set()
 
     def schema(self) -> Schema:
         if not self.gate.is_set():
@@ -49,6 +51,7 @@ class StoredFacts:
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
         del as_of, fields
+        self.stuck.wait(30)
         if self.error is not None:
             raise self.error
         known = {
@@ -247,6 +250,29 @@ def test_trouble_has_a_status_that_tells_whether_to_try_again(
     answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
     assert (answer.status_code, answer.json()["code"]) == (500, "service.bug")
     assert "secret" not in answer.text
+
+
+def test_a_request_that_takes_too_long_is_ended(
+    tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> None:
+    directory, ruleset = rulesets
+    directory.publish(ruleset.digest)
+    engines = Engines(directory, facts.schema, Loops())
+    engines.begin()
+    app = rules_engine_app(
+        engines,
+        facts,
+        lambda: Database(tmp_path / "results"),
+        {digest("secret"): "t"},
+        Limits(seconds=0.2),
+    )
+    with TestClient(app, headers=TOKEN) as client:
+        client.post("/v1/evaluations", json=evaluation(customers=["nobody"]))  # it is ready now
+        facts.stuck.clear()
+        answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
+        assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
+        assert answer.headers["retry-after"] == "1"
+        facts.stuck.set()
 
 
 def test_a_request_has_limits(client: TestClient) -> None:

@@ -156,7 +156,7 @@ class Definitions:
         """Waits for rules that are approved or retired, and gives the name of each."""
         with connect(self._url) as connection, database_errors():
             connection.autocommit = True
-            connection.execute("LISTEN tuppence_rules")
+            connection.execute(named("listen"))
             for notice in connection.notifies():
                 yield notice.payload
 

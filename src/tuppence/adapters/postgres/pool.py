@@ -152,9 +152,7 @@ def _see_that_it_lives(connection: dbapi.Connection, record: Any, _: Any) -> Non
     if time.monotonic() - record.info.get("used", 0.0) < FRESH_SECONDS:
         return
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            cursor.fetchall()
+        execute(connection, "ping")
         connection.rollback()
     except adbc_driver_manager.Error as error:
         if unreachable(error):
