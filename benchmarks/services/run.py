@@ -173,7 +173,7 @@ def bodies(store: Path) -> list[str]:
     name = facts.partitions()[0][0]
     batch = facts.read(name)
     made_: list[str] = []
-    for number in range(0, 3_000, 5):
+    for number in range(min(len(batch), 5_000)):
         one = batch.slice(number, number + 1)
         rows = int(one.transactions.offsets[-1])
         last = (max(0, rows - 180), rows)

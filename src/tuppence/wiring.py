@@ -141,12 +141,12 @@ def dump_facts(url: str, store: Path) -> int:
     """Put a database's facts into a store; the number of transactions there."""
     with _extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import everything, read_schema  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import PAGE, everything, read_schema  # noqa: PLC0415
 
     with contextlib.closing(connect_columns(url)) as connection:
         facts = FactStore.create(store, read_schema(connection))
         for rows in everything(connection):
-            facts.append(rows)
+            facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
         return facts.transaction_count
 
 

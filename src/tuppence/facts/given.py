@@ -1,5 +1,6 @@
 """Facts that somebody hands over in JSON: a column for each field, as in a batch."""
 
+import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, cast
 
@@ -68,7 +69,6 @@ def given_batch(
         UserError: A date is none, a currency is not known, columns are of different lengths,
             two accounts have the same id, or a transaction is of no account.
     """
-    days = _Days()
     names = [f"{number:08}" for number in range(len(all_given))]
     for given in all_given:
         _check(given)
@@ -76,15 +76,15 @@ def given_batch(
     if len(set(accounts_of_all)) < len(accounts_of_all):
         raise _wrong("accounts: two have the same id")
     customers = {
-        f.name: [_stored(getattr(g.customer, _attribute(f)), f, days) for g in all_given]
+        f.name: [_stored(getattr(g.customer, _attribute(f)), f) for g in all_given]
         for f in columns("customers", schema).values()
         if f.name != "id"
     }
-    accounts = _columns([g.accounts for g in all_given], _given("accounts", schema), days)
+    accounts = _columns([g.accounts for g in all_given], _given("accounts", schema))
     wanted = [f for f in _given("transactions", schema) if f.name != "id"]
     if fields is not None:
         wanted = [f for f in wanted if f.name in fields]
-    transactions = _columns([g.transactions for g in all_given], wanted, days)
+    transactions = _columns([g.transactions for g in all_given], wanted)
     rows = len(transactions["amount"])
     owners = [n for n, g in zip(names, all_given, strict=True) for _ in g.accounts.id]
     sequence = pl.int_range(rows, dtype=pl.Int64, eager=True)
@@ -111,15 +111,13 @@ def rows_of(given: Given) -> int:
     return len(given.transactions.amount)
 
 
-class _Days(dict[str, int]):
-    """Days since 1970-01-01 by their text: few dates, many rows."""
-
-    def __missing__(self, text: str) -> int:
-        date = parse_date(text)
-        if date is None:
-            raise _wrong(f"{text[:20]!r} is not a date", "write it as 2026-06-30")
-        self[text] = date.day
-        return date.day
+@functools.lru_cache(maxsize=20_000)  # few dates, many rows
+def _day(text: str) -> int:
+    """Days since 1970-01-01."""
+    date = parse_date(text)
+    if date is None:
+        raise _wrong(f"{text[:20]!r} is not a date", "write it as 2026-06-30")
+    return date.day
 
 
 def _given(table: str, schema: Schema) -> list[Field]:
@@ -167,7 +165,7 @@ def _values(part: Any) -> Iterator[Sequence[Any] | None]:
     return (getattr(part, name) for name in part.__struct_fields__)
 
 
-def _columns(parts: Sequence[Any], fields: Sequence[Field], days: _Days) -> dict[str, list[Any]]:
+def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, list[Any]]:
     """The columns of many, end to end."""
     made: dict[str, list[Any]] = {}
     key = _attribute(next(f for f in fields if not f.nullable))
@@ -177,13 +175,13 @@ def _columns(parts: Sequence[Any], fields: Sequence[Field], days: _Days) -> dict
             values = getattr(part, name)
             whole += [None] * len(getattr(part, key)) if values is None else values
         if field.kind is Kind.DATE:
-            whole = [None if text is None else days[text] for text in whole]
+            whole = [None if text is None else _day(text) for text in whole]
         made[field.name] = whole
     return made
 
 
-def _stored(value: Any, field: Field, days: _Days) -> Any:
-    return days[value] if field.kind is Kind.DATE and value is not None else value
+def _stored(value: Any, field: Field) -> Any:
+    return _day(value) if field.kind is Kind.DATE and value is not None else value
 
 
 def _frame(data: Mapping[str, Any], table: str, schema: Schema) -> pl.DataFrame:

@@ -262,26 +262,26 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
     Raises:
         UserError: The facts do not fit together.
     """
-    answers: list[Answer] = []
+    answers: dict[int, Answer] = {}
     for group in _without_shared_accounts(requests):
         batch = given_batch(
-            [given for request in group for given in request.given],
+            [given for index in group for given in requests[index].given],
             schema,
             engine.plan.transaction_fields,
         )
-        evaluation = engine.evaluate(batch)
-        found = news({}, evaluation.results)
+        found = news({}, engine.evaluate(batch).results)
         start = 0
-        for request in group:
+        for index in group:
+            request = requests[index]
             stop = start + len(request.given)
             rows = found.rows[start:stop] if _needs_rows(request) else None
             qualified = int(found.qualified[start:stop].sum())
             unknown = int(found.unknown[start:stop].sum())
-            answers.append(
-                _answer(engine, request, rows, stop - start, qualified, unknown, None, ())
+            answers[index] = _answer(
+                engine, request, rows, stop - start, qualified, unknown, None, ()
             )
             start = stop
-    return answers
+    return [answers[index] for index in range(len(requests))]
 
 
 def explain_kept(
@@ -321,18 +321,19 @@ def unknown_customer(customer: str) -> UserError:
     return UserError("facts.unknown-customer", message)
 
 
-def _without_shared_accounts(requests: Sequence[Request]) -> list[list[Request]]:
-    """The requests in groups, in order, in which no two customers have an account in common."""
-    groups: list[list[Request]] = []
-    taken: set[str] = set()
-    for request in requests:
-        own = [i for given in request.given for i in account_ids(given)]
-        if not groups or not taken.isdisjoint(own):
-            groups.append([])
-            taken = set()
-        groups[-1].append(request)
-        taken.update(own)
-    return groups
+def _without_shared_accounts(requests: Sequence[Request]) -> list[list[int]]:
+    """The requests, by index, in groups in which no two have an account in common."""
+    groups: list[tuple[set[str], list[int]]] = []
+    for index, request in enumerate(requests):
+        own = {account for given in request.given for account in account_ids(given)}
+        for taken, group in groups:
+            if taken.isdisjoint(own):
+                taken.update(own)
+                group.append(index)
+                break
+        else:
+            groups.append((own, [index]))
+    return [group for _, group in groups]
 
 
 def _needs_rows(request: Request) -> bool:

@@ -17,7 +17,7 @@ from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
 
 TABLES: Final = ("customers", "accounts", "transactions")
-PAGE: Final = 5_000
+PAGE: Final = 10_000
 """Customers at a time when all of them are read."""
 
 
