@@ -15,8 +15,8 @@ from tuppence.runs.ledger import Tally
 
 RETRYABLE = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may be sent again."""
-REFRESH_SECONDS = 60.0
-"""A ruleset of hundreds of rules is checked and planned in this time."""
+REFRESH_SECONDS = 300.0
+"""Time for checking and planning hundreds of rules, on a new machine after compiling the loops."""
 
 
 class HttpEvaluations:

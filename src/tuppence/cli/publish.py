@@ -57,11 +57,11 @@ def register(app: typer.Typer) -> None:
         the ruleset before any of them does.
         """
         definitions = open_definitions(database)
-        day = date_option(as_of or today().isoformat(), "--as-of")
         author = by or getpass.getuser()
         secret = read_text(token).strip() if token else ""
 
         def once() -> None:
+            day = date_option(as_of or today().isoformat(), "--as-of")
             digest = ruleset or _build(database, rulesets, day, loud=format_ is Format.TABLE)
             confirmed = publish_ruleset(digest, rulesets, engines or (), secret)
             definitions.note_publication(digest, day, [c.address for c in confirmed], author)
