@@ -3,8 +3,8 @@
 One request alone is begun at once. Under load many small ones become one batch, and what a batch
 costs (asking the relay, binding the plan, a transaction of the store) is paid once for all.
 
-Work that waits for others is done in threads. Work that only computes is done between requests:
-beside a busy thread it would take four times as long, since both want the interpreter.
+Work that waits for others is done in threads. Work that only computes is done between requests: a
+thread beside them would only contend for the interpreter.
 """
 
 import asyncio
