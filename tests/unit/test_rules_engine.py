@@ -302,6 +302,21 @@ def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: Sto
             assert (answer.status_code, answer.json()["code"]) == (503, "ruleset.none")
 
 
+def test_the_document_describes_the_schema_of_the_facts(
+    client: TestClient, facts: StoredFacts
+) -> None:
+    def customer_fields() -> set[str]:
+        document = client.get("/openapi.json", headers={"Authorization": ""}).json()
+        assert document["openapi"] == "3.1.0"
+        return set(document["components"]["schemas"]["GivenCustomer"]["properties"])
+
+    before = customer_fields()
+    assert {"currency", "birth year"} <= before
+    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    client.post("/v1/ruleset/refresh", json={})
+    assert customer_fields() == before | {"tier"}
+
+
 def test_figures_are_told_by_pattern_never_by_identifier(client: TestClient) -> None:
     client.post("/v1/customers/ann/rules/bank_fees/evaluation", json={"as_of": DAY})
     figures = client.get("/metrics").text
