@@ -166,7 +166,11 @@ def publish_ruleset(
         from tuppence.adapters.engines import discover  # noqa: PLC0415
         from tuppence.runs.publishing import publish  # noqa: PLC0415
 
-    return publish(digest, RulesetDirectory(rulesets), discover(addresses, token))
+    with contextlib.ExitStack() as stack:
+        engines = discover(addresses, token)
+        for engine in engines:
+            stack.callback(engine.close)
+        return publish(digest, RulesetDirectory(rulesets), engines)
 
 
 def run_through_engines(

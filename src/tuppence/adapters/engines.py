@@ -5,16 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx2
 import msgspec
-import stamina
 
+from tuppence.adapters.calling import Caller
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.runs.ledger import Tally
 
-RETRYABLE = frozenset({429, 502, 503, 504})
-"""Statuses after which the same request may be sent again."""
 REFRESH_SECONDS = 300.0
 """Time for checking and planning hundreds of rules, on a new machine after compiling the loops."""
 
@@ -25,81 +22,25 @@ class HttpEvaluations:
     Args:
         address: Of the load balancer, or of one engine.
         token: Of this caller.
-        seconds: How long one try may take.
-        attempts: Tries at most; between them it waits, longer each time.
     """
 
-    def __init__(self, address: str, token: str, seconds: float = 60.0, attempts: int = 5) -> None:
-        self._attempts = attempts
-        self._client = httpx2.Client(
-            base_url=address,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx2.Timeout(seconds, connect=2.0),
-            trust_env=False,
-        )
+    def __init__(self, address: str, token: str) -> None:
+        self._caller = Caller("engine", address, token, seconds=60.0, attempts=5)
 
     def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
         """What became of customers."""
         body = {"run_id": run_id, "as_of": str(as_of), "ruleset": ruleset, "customers": customers}
-        found = msgspec.json.decode(self._post("/v1/evaluations", body), type=_Counts)
-        return Tally(
-            found.customers, found.evaluations, found.qualified, found.unknown, found.changed
-        )
+        answer = self._caller.ask("POST", "/v1/evaluations", body)
+        return msgspec.json.decode(answer, type=Tally)
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
-
-    def _post(self, path: str, body: Any) -> bytes:
-        try:
-            for attempt in stamina.retry_context(
-                on=_AgainError, attempts=self._attempts, timeout=None, wait_max=10.0
-            ):
-                with attempt:
-                    return self._once(path, body)
-        except _AgainError as error:
-            message = f"the engines did not answer, tried {self._attempts} times: {error}"
-            raise UserError("engine.unreachable", message, "the same run goes on later") from None
-        raise AssertionError("an attempt returns or raises")
-
-    def _once(self, path: str, body: Any) -> bytes:
-        try:
-            response = self._client.post(path, json=body)
-        except httpx2.TransportError as error:
-            raise _AgainError(type(error).__name__) from None
-        if response.status_code in RETRYABLE:
-            raise _AgainError(f"status {response.status_code}")
-        if response.status_code != 200:
-            raise UserError("engine.refused", f"an engine refused: {_title(response.content)}")
-        return response.content
-
-
-class _Counts(msgspec.Struct):
-    customers: int
-    evaluations: int
-    qualified: int
-    unknown: int
-    changed: int
-
-
-class _AgainError(Exception):
-    """The engines could not answer now."""
-
-
-def _title(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Problem).title
-    except msgspec.DecodeError:
-        return "in other words than an engine does"
+        self._caller.close()
 
 
 class _Serving(msgspec.Struct):
     serving: str | None
     ready: str | None = None
-
-
-class _Problem(msgspec.Struct):
-    title: str
 
 
 class HttpEngine:
@@ -112,7 +53,7 @@ class HttpEngine:
 
     def __init__(self, address: str, token: str) -> None:
         self.address = address
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._caller = Caller("engine", address, token, REFRESH_SECONDS)
 
     def serving(self) -> str | None:
         """Digest of the ruleset that it serves."""
@@ -123,22 +64,12 @@ class HttpEngine:
         answer = self._ask("POST", "/v1/ruleset/refresh", {"ruleset": digest, "serve": serve})
         return answer.serving if serve else answer.ready
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._caller.close()
+
     def _ask(self, method: str, path: str, body: Any = None) -> _Serving:
-        try:
-            response = httpx2.request(
-                method,
-                self.address + path,
-                json=body,
-                headers=self._headers,
-                timeout=REFRESH_SECONDS,
-                trust_env=False,
-            )
-        except httpx2.TransportError as error:
-            message = f"cannot be reached ({type(error).__name__})"
-            raise UserError("engine.unreachable", message) from None
-        if response.status_code != 200:
-            raise UserError("engine.refused", _title(response.content))
-        return msgspec.json.decode(response.content, type=_Serving)
+        return msgspec.json.decode(self._caller.ask(method, path, body), type=_Serving)
 
 
 def discover(addresses: Sequence[str], token: str) -> list[HttpEngine]:

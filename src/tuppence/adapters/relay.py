@@ -1,17 +1,14 @@
 """Facts from the SQL relay, over HTTP."""
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Final
 
-import httpx2
 import msgspec
 import nanoarrow
 import polars as pl
-import stamina
 
-from tuppence.adapters.engines import RETRYABLE
-from tuppence.errors import UserError
+from tuppence.adapters.calling import Caller
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import with_attributes
@@ -20,10 +17,6 @@ from tuppence.feel.values import Date
 
 CUSTOMERS_PER_REQUEST: Final = 1_000
 TABLES: Final = ("customers", "accounts", "transactions")
-
-
-class _AgainError(Exception):
-    """The relay could not answer now."""
 
 
 class _Attributes(msgspec.Struct):
@@ -44,19 +37,14 @@ class RelayFacts:
     """
 
     def __init__(self, url: str, token: str, patience: float = 10.0) -> None:
-        self._patience = patience
         self._schema: Schema | None = None
-        self._client = httpx2.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx2.Timeout(patience, connect=2.0),
-            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=32),
-            trust_env=False,
+        self._caller = Caller(
+            "relay", url, token, patience, attempts=6, patience=patience, longest_wait=1.0
         )
 
     def schema(self) -> Schema:
         """The fields that the facts have."""
-        answer = self._ask("GET", "/v1/schema")
+        answer = self._caller.ask("GET", "/v1/schema")
         self._schema = Schema(msgspec.json.decode(answer, type=_Attributes).attributes)
         return self._schema
 
@@ -76,55 +64,21 @@ class RelayFacts:
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         """Customers who have agreed, beginning after one."""
-        query = {"after": after, "as_of": str(as_of), "limit": limit}
-        answer = self._ask("GET", "/v1/customers", params=query)
+        answer = self._caller.ask(
+            "GET", "/v1/customers", after=after, as_of=str(as_of), limit=limit
+        )
         return msgspec.json.decode(answer, type=_Page).customers
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
+        self._caller.close()
 
     def _frames(
         self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None
     ) -> dict[str, pl.DataFrame]:
+        fields = None if fields is None else sorted(fields)
         asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
-        wanted = msgspec.json.encode(asked)
-        kind = {"Content-Type": "application/json"}
-        source = io.BytesIO(self._ask("POST", "/v1/facts", content=wanted, headers=kind))
+        source = io.BytesIO(self._caller.ask("POST", "/v1/facts", asked))
         return {
             table: pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for table in TABLES
         }
-
-    def _ask(self, method: str, path: str, **what: Any) -> bytes:
-        """The body of a good answer.
-
-        Raises:
-            UserError: The relay refuses, or does not answer in time.
-        """
-        try:
-            for attempt in self._attempts():
-                with attempt:
-                    return self._once(method, path, what)
-        except _AgainError as error:
-            message = f"the SQL relay does not answer ({error})"
-            raise UserError("relay.unreachable", message, "try again in a second") from None
-        raise AssertionError("an attempt returns or raises")
-
-    def _once(self, method: str, path: str, what: Mapping[str, Any]) -> bytes:
-        try:
-            response = self._client.request(method, path, **what)
-        except httpx2.TransportError as error:
-            raise _AgainError(type(error).__name__) from None
-        if response.status_code in RETRYABLE:
-            raise _AgainError(f"status {response.status_code}")
-        if response.status_code != 200:
-            message = f"the relay refused with status {response.status_code}"
-            raise UserError("relay.refused", f"{message}: {response.text[:200]}")
-        return response.content
-
-    def _attempts(self) -> Iterator[Any]:
-        return iter(
-            stamina.retry_context(
-                on=_AgainError, attempts=6, timeout=self._patience, wait_initial=0.05, wait_max=1.0
-            )
-        )
