@@ -28,7 +28,15 @@ STATUSES: Final[Mapping[str, int]] = {
     "database.unreachable": 503,
     "database.timeout": 504,
     "relay.unreachable": 503,
+    "relay.refused": 502,
+    "relay.privileges": 503,
+    "database.refused": 500,
+    "database.version": 503,
+    "ruleset.corrupt": 500,
+    "ruleset.format": 500,
+    "store.corrupt": 500,
     "store.disk": 503,
+    "store.format": 500,
 }
 """HTTP status of a code; 400 where it is not listed."""
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
