@@ -175,28 +175,24 @@ class Engines:
         """From now on use this ruleset, which is prepared, where a request names none."""
         self._served = digest
 
-    def engine(self, digest: str | None, as_of: Date) -> Engine:
+    def engine(self, digest: str, as_of: Date) -> Engine:
         """A ruleset made ready for a date; it is loaded first where it is not.
 
         Args:
-            digest: Of the ruleset; None for the one that is served.
+            digest: Of the ruleset.
             as_of: The date.
 
         Raises:
-            UserError: There is no such ruleset, nothing was published yet, or results of that
-                date cannot be kept.
+            UserError: There is no such ruleset, or results of that date cannot be kept.
         """
         check_day(as_of.day)
-        wanted = digest or self._served
-        if wanted is None:
-            raise nothing_published()
-        found = self.ready(wanted, as_of)
+        found = self.ready(digest, as_of)
         if found is None:
             with self._loading:
-                found = self.ready(wanted, as_of) or self._made(wanted, as_of)
+                found = self.ready(digest, as_of) or self._made(digest, as_of)
                 self._latest = as_of
                 with self._lock:
-                    self._engines[wanted, as_of.day] = found
+                    self._engines[digest, as_of.day] = found
                     if len(self._engines) > MOST_ENGINES:
                         self._engines.popitem(last=False)
         return found
@@ -285,7 +281,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
 
 
 def explain_kept(
-    engine: Engine, customer: str, rule_id: str, facts: CustomerFacts
+    engine: Engine, customer: str, rule_id: str, facts: CustomerFacts, schema: Schema
 ) -> dict[str, Any]:
     """Why a rule says what it says of a customer, for JSON.
 
@@ -299,7 +295,7 @@ def explain_kept(
     batch = facts.of([customer], plan.as_of)
     if not len(batch):
         raise unknown_customer(customer)
-    found = explain(checked, batch, plan.as_of, facts.schema())
+    found = explain(checked, batch, plan.as_of, schema)
     return document(customer, plan.as_of, found)
 
 

@@ -192,12 +192,12 @@ class _RulesEngine:
     async def explanation(self, http: HttpRequest) -> Response:
         """Why a rule says what it says of a customer."""
         query = http.query_params
-        digest, date = query.get("ruleset"), asked_date(query.get("as_of", ""))
+        digest, date = self._wanted(query.get("ruleset")), asked_date(query.get("as_of", ""))
         customer, rule = http.path_params["customer_id"], http.path_params["rule_id"]
 
         def explain() -> dict[str, Any]:
             engine = self._engines.engine(digest, date)
-            return explain_kept(engine, customer, rule, self._facts)
+            return explain_kept(engine, customer, rule, self._facts, self._engines.schema)
 
         return json_response(await self._in_time(run_in_threadpool(explain)))
 
@@ -216,15 +216,19 @@ class _RulesEngine:
 
     async def check(self) -> None:
         """See that a ruleset is served."""
-        if self._engines.served is None:
-            raise nothing_published()
+        self._wanted(None)
 
     # -- inside ----------------------------------------------------------------------------------
 
-    async def _answer(self, digest: str | None, as_of: Date, request: Request) -> Answer:
+    def _wanted(self, digest: str | None) -> str:
+        """The ruleset that a request names, or the one that is served."""
         wanted = digest or self._engines.served
         if wanted is None:
             raise nothing_published()
+        return wanted
+
+    async def _answer(self, digest: str | None, as_of: Date, request: Request) -> Answer:
+        wanted = self._wanted(digest)
         if self._engines.ready(wanted, as_of) is None:
             await self._in_time(run_in_threadpool(self._engines.engine, wanted, as_of))
         key = _Key(wanted, as_of.day, bool(request.given))

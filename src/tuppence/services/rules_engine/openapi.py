@@ -7,6 +7,8 @@ import msgspec
 from tuppence.facts.schema import Schema
 from tuppence.services.problems import Problem
 from tuppence.services.rules_engine.messages import (
+    Day,
+    Digest,
     EvaluationsAnswer,
     Identifier,
     OneAnswer,
@@ -34,17 +36,15 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
     """The document, for facts of a schema."""
     evaluations = evaluations_type(schema)
     kinds = [evaluations, EvaluationsAnswer, OneEvaluation, OneAnswer, Refresh, Serving, Problem]
-    parts: Any = [*kinds, Identifier, RuleId]
+    parts: Any = [*kinds, Identifier, RuleId, Day, Digest]
     found, components = msgspec.json.schema_components(
         parts, ref_template="#/components/schemas/{name}"
     )
     either = [{"required": ["customers"]}, {"required": ["facts"]}]
     components["Evaluations"]["oneOf"] = either
     refs = dict(zip(kinds, found, strict=False))
-    identifier, rule = found[-2:]
+    identifier, rule, day, digest = found[-4:]
     path = [_parameter("customer_id", "path", identifier), _parameter("rule_id", "path", rule)]
-    day = {"type": "string", "format": "date"}
-    digest = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
     asked = [_parameter("as_of", "query", day), _parameter("ruleset", "query", digest, False)]
     one = "/v1/customers/{customer_id}/rules/{rule_id}"
     problem = refs[Problem]
