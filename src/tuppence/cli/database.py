@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.load import Database
+from tuppence.cli.output import Database
 from tuppence.wiring import migrate_database
 
 

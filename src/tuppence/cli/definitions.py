@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.load import Database
-from tuppence.cli.output import Format, console, print_json, table, today
+from tuppence.cli.output import Database, Format, console, print_json, table, today
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.files import read_rules, rule_paths

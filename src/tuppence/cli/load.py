@@ -9,11 +9,6 @@ from tuppence.cli.output import Store, date_option, track
 from tuppence.errors import UserError
 from tuppence.wiring import dump_facts, load_facts, open_facts
 
-ADDRESS = "Of the database: postgresql://user@host/name."
-Database = Annotated[
-    str, typer.Option(help=ADDRESS, envvar="TUPPENCE_DATABASE", show_default=False)
-]
-
 
 def register(program: typer.Typer) -> None:
     """Add the command."""

@@ -29,6 +29,14 @@ from tuppence.feel.values import Date, parse_date
 WIDEST = 100
 T = TypeVar("T")
 
+Database = Annotated[
+    str,
+    typer.Option(
+        help="Of the database: postgresql://user@host/name.",
+        envvar="TUPPENCE_DATABASE",
+        show_default=False,
+    ),
+]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.load import Database
-from tuppence.cli.output import Format, console, date_option, print_json, table, today
+from tuppence.cli.output import Database, Format, console, date_option, print_json, table, today
 from tuppence.errors import UserError
-from tuppence.feel.values import Date
+from tuppence.facts.schema import Schema
+from tuppence.rules.definition import Definition
 from tuppence.runs.publishing import Confirmation, checked_ruleset
 from tuppence.structured import read_text
 from tuppence.wiring import keep_ruleset, open_definitions, publish_ruleset
@@ -62,7 +62,12 @@ def register(app: typer.Typer) -> None:
 
         def once() -> None:
             day = date_option(as_of or today().isoformat(), "--as-of")
-            digest = ruleset or _build(database, rulesets, day, loud=format_ is Format.TABLE)
+            digest = ruleset or _build(
+                definitions.in_force(day),
+                definitions.schema(),
+                rulesets,
+                loud=format_ is Format.TABLE,
+            )
             confirmed = publish_ruleset(digest, rulesets, engines or (), secret)
             definitions.note_publication(digest, day, [c.address for c in confirmed], author)
             _print(digest, confirmed, format_)
@@ -81,9 +86,8 @@ def register(app: typer.Typer) -> None:
                     typer.echo(line, err=True)
 
 
-def _build(database: str, rulesets: Path, day: Date, *, loud: bool) -> str:
-    definitions = open_definitions(database)
-    built, warnings = checked_ruleset(definitions.in_force(day), definitions.schema())
+def _build(definitions: Sequence[Definition], schema: Schema, rulesets: Path, *, loud: bool) -> str:
+    built, warnings = checked_ruleset(definitions, schema)
     if loud:
         for warning in warnings:
             typer.echo(f"warning: {warning}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.load import Database
+from tuppence.cli.output import Database
 from tuppence.structured import read_text
 from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
 
