@@ -17,10 +17,10 @@ run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and 
 platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer on loopback; Ctrl-C
 	@$(BIN)/python -m local
 
-test: .venv/.ready  ## the tests
+test: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests
 	$(BIN)/python -m pytest
 
-check: .venv/.ready  ## format, lint, types, import layers, generated docs, tests, coverage
+check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint, types, import layers, generated docs, tests, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -54,10 +54,12 @@ docs: .venv/.ready  ## write the generated pages
 lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
-	$(UV) pip compile pyproject.toml --extra relay --group dev --universal --python-version 3.11 --generate-hashes \
-	  --upgrade --no-header --quiet -o requirements/dev.txt
-	$(UV) pip compile --group bench --universal --python-version 3.11 --generate-hashes \
-	  --upgrade --no-header --quiet -o requirements/bench.txt
+	$(UV) pip compile pyproject.toml --extra relay --extra aws --group dev --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/dev.txt
+	for group in bench emulator functions infra; do \
+	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
+	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \
+	done
 
 clean:  ## remove what the commands made
 	rm -rf .venv .tools build .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -72,4 +74,10 @@ clean:  ## remove what the commands made
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The emulator and the infrastructure have packages of their own, which would not go with ours.
+.tools/%/.ready: requirements/%.txt | $(UV)
+	@test -x .tools/$*/bin/python || $(UV) venv --quiet --python $(PYTHON) .tools/$*
+	$(UV) pip sync --quiet --python .tools/$*/bin/python --require-hashes $<
 	@touch $@

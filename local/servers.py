@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ from typing import Any, Final
 
 PATIENCE: Final = 180.0
 """Seconds that a server may take to start or to stop."""
+
+
+AWS_REGION: Final = "eu-west-1"
 
 
 class MissingError(Exception):
@@ -251,3 +255,34 @@ def _as(user: str | None) -> dict[str, Any]:
 def _unprivileged() -> str:
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
+
+
+def aws_emulator(folder: Path, *, secure: bool = False) -> Server:
+    """An emulator of AWS with nothing in it.
+
+    Args:
+        folder: For its log and its files.
+        secure: It checks signatures and policies, and speaks TLS.
+
+    Raises:
+        MissingError: Its packages are not installed.
+    """
+    python = Path(__file__).parent.parent / ".tools/emulator/bin/python"
+    if not python.exists():
+        raise MissingError("the emulator of AWS is not installed: make .tools/emulator/.ready")
+    port = free_port()
+    environment = {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": AWS_REGION,
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+        "TMPDIR": str(folder),
+        "LOG_LEVEL": "WARNING",
+        "FUNCTIONS_PYTHON": sys.executable,
+        "AUTH": "true" if secure else "false",
+        "USE_SSL": "1" if secure else "",
+    }
+    command = [python, Path(__file__).with_name("emulator.py")]
+    return Server(command, port, folder / "emulator.log", environment)

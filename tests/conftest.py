@@ -1,11 +1,12 @@
 """What many tests start from."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from local.servers import AWS_REGION, MissingError, Server, aws_emulator
 from tests.building import bank, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -55,3 +56,23 @@ def tuppence(
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An emulator of AWS, which tests share."""
+    try:
+        with aws_emulator(tmp_path_factory.mktemp("aws")) as server:
+            yield server
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def aws(emulator: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The environment of a program that talks to the emulator."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{emulator.port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", AWS_REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return emulator

@@ -1,11 +1,15 @@
 """What every FactSource and every RulesetStore does, whatever is behind it."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from local.servers import AWS_REGION
 from tests.building import ROOT, bank, day
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
@@ -59,9 +63,15 @@ def test_an_empty_source_has_no_partitions(filled: Filled) -> None:
     assert source.schema == Schema()
 
 
-@pytest.fixture(params=["embedded"])
-def rulesets(tmp_path: Path) -> RulesetStore:
-    return RulesetDirectory(tmp_path / "rulesets")
+@pytest.fixture(params=["directory", "s3"])
+def rulesets(tmp_path: Path, request: pytest.FixtureRequest) -> RulesetStore:
+    if request.param == "directory":
+        return RulesetDirectory(tmp_path / "rulesets")
+    request.getfixturevalue("aws")
+    s3 = client("s3")
+    bucket = f"rulesets-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
+    return S3Rulesets(s3, bucket, "rulesets/")
 
 
 @pytest.fixture(scope="module")

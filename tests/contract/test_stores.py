@@ -1,28 +1,67 @@
-"""What every ResultStore and every Ledger does, whatever is behind it."""
+"""What every store of results and every ledger does, whatever is behind it."""
 
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
+from tests.fleet import MemoryLedger
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.ledger import DynamoLedger
+from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
+from tuppence.errors import UserError
+from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
-from tuppence.runs.ledger import Ledger, RunRecord, Tally
+from tuppence.runs.fleet import FleetItem, FleetLedger, FleetRun, PageName, PageState
+from tuppence.runs.ledger import RunRecord, Tally
 
 LAYOUT = Layout("digest", (("a", ("x",)), ("b", ())))
+LAYOUTS = {"digest": LAYOUT}
 
 
-class Both(ResultStore, Ledger, Protocol):
-    """Today's adapters implement the two ports together."""
-
-
-@pytest.fixture(params=["embedded"])
-def kept(tmp_path: Path) -> Iterator[Both]:
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
     with Database(tmp_path / "results.sqlite") as database:
         yield database
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def kept(request: pytest.FixtureRequest) -> Iterator[ResultStore]:
+    if request.param == "sqlite":
+        yield request.getfixturevalue("database")
+        return
+    request.getfixturevalue("aws")
+    store = DynamoResults(
+        client("dynamodb"), new_table("customer_id", "rule_id"), LAYOUTS.__getitem__
+    )
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def book(request: pytest.FixtureRequest) -> FleetLedger:
+    if request.param == "memory":
+        return MemoryLedger()
+    request.getfixturevalue("aws")
+    return DynamoLedger(client("dynamodb"), new_table("run_id", "entry"))
+
+
+def new_table(*keys: str) -> str:
+    """A table of the emulator."""
+    name = f"table-{uuid.uuid4().hex}"
+    kinds = zip(keys, ("HASH", "RANGE"), strict=True)
+    client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in kinds],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
 
 
 def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults:
@@ -32,18 +71,18 @@ def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults
 
 
 def test_results_come_back_as_they_were(kept: ResultStore) -> None:
-    rows = [row(f"c{n}") for n in range(1200)]
+    rows = [row(f"c{n}") for n in range(250)]
     kept.put(rows)
     found = kept.get([r.customer_id for r in rows] + ["nobody"])
     assert found == {r.customer_id: r for r in rows}
     assert kept.get([]) == {}
 
 
-def test_results_are_found_among_many_others(kept: ResultStore) -> None:
+def test_results_are_found_among_many_others(database: Database) -> None:
     rows = [row(f"c{n:05d}") for n in range(5000)]
-    kept.put(rows)
+    database.put(rows)
     few = ["c00000", "c04999", "c02500", "c0", "d"]
-    assert sorted(kept.get(few)) == ["c00000", "c02500", "c04999"]
+    assert sorted(database.get(few)) == ["c00000", "c02500", "c04999"]
 
 
 def test_newer_results_replace_older_ones_and_never_the_other_way(kept: ResultStore) -> None:
@@ -54,50 +93,133 @@ def test_newer_results_replace_older_ones_and_never_the_other_way(kept: ResultSt
     assert kept.get(["ann"])["ann"] == row("ann", as_of=5, score="3.0000")
 
 
-def test_a_scan_is_in_order_and_can_begin_anywhere(kept: ResultStore) -> None:
-    kept.put([row(name) for name in ("cat", "ann", "bob")])
-    assert [r.customer_id for r in kept.scan()] == ["ann", "bob", "cat"]
-    assert [r.customer_id for r in kept.scan("ann")] == ["bob", "cat"]
+def test_a_scan_is_in_order_and_can_begin_anywhere(database: Database) -> None:
+    database.put([row(name) for name in ("cat", "ann", "bob")])
+    assert [r.customer_id for r in database.scan()] == ["ann", "bob", "cat"]
+    assert [r.customer_id for r in database.scan("ann")] == ["bob", "cat"]
+
+
+def test_every_kind_of_value_comes_back(kept: ResultStore) -> None:
+    values = {
+        "number": Decimal("-12345678901234.5678"),
+        "large": Decimal(10) ** 33,
+        "larger": Decimal(10) ** 40,
+        "text": "",
+        "yes": True,
+        "none": None,
+        "day": Date(20_000),
+        "list": [Decimal("1.5"), "a", None, {"x": Date(1)}],
+        "duration": evaluate('@"P1Y2M"'),
+    }
+    layout = Layout("values", (("a", tuple(values)),))
+    LAYOUTS["values"] = layout
+    result = Result("a", State.QUALIFIED, None, values, 3)
+    kept.put([CustomerResults("ann", 3, layout, pack([packed(result)]))])
+    assert kept.get(["ann"])["ann"].results == (result,)
+
+
+def test_a_rule_that_is_gone_leaves_no_result(kept: ResultStore) -> None:
+    kept.put([row("ann", as_of=5)])
+    fewer = Layout("fewer", LAYOUT.rules[:1])
+    LAYOUTS["fewer"] = fewer
+    left = CustomerResults("ann", 6, fewer, pack([packed(row("ann", 5).results[0])]))
+    kept.put([left])
+    assert [r.rule_id for r in kept.get(["ann"])["ann"].results] == ["a"]
+    kept.put([row("ann", as_of=7)])
+    assert kept.get(["ann"])["ann"].results == row("ann", as_of=7).results
 
 
 RUN = RunRecord("r1", 5, "digest", ("i1", "i2"))
 
 
-def test_a_ledger_knows_what_is_done(kept: Both) -> None:
-    assert kept.latest() is None
-    kept.start(RUN)
-    assert kept.latest() == RUN
-    assert kept.done("r1") == {}
-    with kept.finishing("r1", "i1", Tally(customers=3)):
-        kept.put([row("ann")])
-    assert kept.done("r1") == {"i1": Tally(customers=3)}
-    assert list(kept.get(["ann"])) == ["ann"]
-    kept.finish("r1")
-    latest = kept.latest()
+def test_a_ledger_knows_what_is_done(database: Database) -> None:
+    assert database.latest() is None
+    database.start(RUN)
+    assert database.latest() == RUN
+    assert database.done("r1") == {}
+    with database.finishing("r1", "i1", Tally(customers=3)):
+        database.put([row("ann")])
+    assert database.done("r1") == {"i1": Tally(customers=3)}
+    assert list(database.get(["ann"])) == ["ann"]
+    database.finish("r1")
+    latest = database.latest()
     assert latest is not None
     assert latest.finished
 
 
-def test_an_item_that_fails_is_not_done(kept: Both) -> None:
-    kept.start(RUN)
-    with pytest.raises(ZeroDivisionError), kept.finishing("r1", "i1", Tally()):
+def test_an_item_that_fails_is_not_done(database: Database) -> None:
+    database.start(RUN)
+    with pytest.raises(ZeroDivisionError), database.finishing("r1", "i1", Tally()):
         raise ZeroDivisionError
-    assert kept.done("r1") == {}
+    assert database.done("r1") == {}
 
 
-def test_an_item_can_be_finished_again(kept: Both) -> None:
-    kept.start(RUN)
+def test_an_item_can_be_finished_again(database: Database) -> None:
+    database.start(RUN)
     for n in (1, 2):
-        with kept.finishing("r1", "i1", Tally(customers=n)):
+        with database.finishing("r1", "i1", Tally(customers=n)):
             pass
-    assert kept.done("r1") == {"i1": Tally(customers=2)}
+    assert database.done("r1") == {"i1": Tally(customers=2)}
 
 
-def test_a_run_that_is_started_again_has_nothing_done(kept: Both) -> None:
-    kept.start(RUN)
-    with kept.finishing("r1", "i1", Tally()):
+def test_a_run_that_is_started_again_has_nothing_done(database: Database) -> None:
+    database.start(RUN)
+    with database.finishing("r1", "i1", Tally()):
         pass
-    kept.start(RunRecord("r2", 6, "digest", ()))
-    kept.start(RUN)
-    assert kept.done("r1") == {}
-    assert kept.latest() == RUN
+    database.start(RunRecord("r2", 6, "digest", ()))
+    database.start(RUN)
+    assert database.done("r1") == {}
+    assert database.latest() == RUN
+
+
+NIGHT = FleetRun("night", "2026-06-30", "digest")
+
+
+def test_a_run_is_begun_once(book: FleetLedger) -> None:
+    assert book.latest() == ""
+    assert book.begin(NIGHT) == NIGHT
+    moved = book.move(NIGHT, replace(NIGHT, cursor="c", pages=2, unsent=("b", "c")))
+    assert book.begin(NIGHT) == moved
+    assert book.latest() == "2026-06-30"
+    with pytest.raises(UserError, match="night is as of 2026-06-30, with ruleset digest"):
+        book.begin(replace(NIGHT, ruleset="other"))
+
+
+def test_an_older_run_is_refused(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    with pytest.raises(UserError, match="the latest run is as of 2026-06-30"):
+        book.begin(FleetRun("older", "2026-06-29", "digest"))
+    assert book.begin(FleetRun("same", "2026-06-30", "other")).pages == 0
+
+
+def test_of_two_who_list_one_goes_on(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    first = replace(NIGHT, cursor="b", pages=1, unsent=("a", "b"))
+    assert book.move(NIGHT, first) == first
+    assert book.move(NIGHT, replace(NIGHT, cursor="x", pages=1)) == first
+    listed = replace(first, unsent=(), listed=True)
+    assert book.move(first, listed) == listed
+    assert book.move(first, replace(first, pages=2)) == listed
+
+
+def test_what_is_entered_twice_counts_once(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    page = PageName("night", "2026-06-30", 17)
+    item = FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"))
+    for _ in range(2):
+        book.note(page, items=5)
+        book.note(page, done=[0, 1])
+        book.note(page, done=[1, 2], given_up=[item])
+    run, pages = book.read("night")
+    assert run == NIGHT
+    titles = {3: "ann and 1 others"}
+    assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), titles)]
+
+
+def test_a_page_that_is_not_cut_has_no_number_of_items(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    book.note(PageName("night", "2026-06-30", 0), done=[4])
+    _, pages = book.read("night")
+    assert list(pages) == [PageState(0, None, frozenset({4}), {})]
+    with pytest.raises(UserError, match="no run day"):
+        book.read("day")

@@ -73,16 +73,16 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         UserError: What is kept is of a later date, or damaged.
     """
     previous = [before.get(customer) for customer in fresh.customer_ids]
-    by_layout: dict[str, list[int]] = {}
+    by_layout: dict[int, list[int]] = {}
     for i, row in enumerate(previous):
         if row is not None and row.as_of > fresh.as_of:
             kept, now = Date(row.as_of), Date(fresh.as_of)
             message = f"the results kept are as of {kept}, later than {now}"
             raise UserError("results.older", message, "run it into another store")
-        by_layout.setdefault("" if row is None else row.ruleset, []).append(i)
+        by_layout.setdefault(id(None if row is None else row.layout), []).append(i)
     rows: list[CustomerResults] = []
     counts = np.zeros((3, len(fresh)), np.int64)
-    for ruleset, customers in by_layout.items():
+    for customers in by_layout.values():
         part = fresh if len(customers) == len(fresh) else _part(fresh, customers)
         olds = [row for i in customers if (row := previous[i]) is not None]
         old_layout = olds[0].layout if olds else fresh.layout
@@ -95,7 +95,7 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
         counts[:, customers] = (merged.changed, merged.qualified, merged.unknown)
         written = (
             np.flatnonzero(merged.changed).tolist()
-            if ruleset == fresh.layout.ruleset
+            if old_layout.ruleset == fresh.layout.ruleset and olds
             else range(len(part))
         )
         rows += part.chosen(written, merged.data)

@@ -98,8 +98,8 @@ def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
 def damaged(customer_id: str) -> UserError:
     """The error for results that make no sense."""
     whose = f" of customer {customer_id}" if customer_id else ""
-    hint = "remove results.sqlite and run again: results can always be computed anew"
-    return UserError("store.corrupt", f"results{whose} are damaged in results.sqlite", hint)
+    hint = "remove them and run again: results can always be computed anew"
+    return UserError("store.corrupt", f"the kept results{whose} are damaged", hint)
 
 
 def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:

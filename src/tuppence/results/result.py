@@ -1,6 +1,6 @@
 """The one result kept for each (customer, rule)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -88,10 +88,6 @@ class ResultStore(Protocol):
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
         """Keep these in place of what is there, unless that is of a later date."""
-        ...
-
-    def scan(self, after: str = "") -> Iterator[CustomerResults]:
-        """All customers' results in the order of their identifiers, beginning after one."""
         ...
 
 

@@ -1,0 +1,179 @@
+"""The fleet's ledger in DynamoDB.
+
+    run_id   entry          what
+    #latest  -              as_of: the latest date of all runs
+    RUN      run            record: the run, JSON; pages and listed: what a change must have seen
+    RUN      page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE`
+
+Sets take what is added twice once: that makes the ledger exact, however often a message comes.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+from botocore.exceptions import ClientError
+
+from tuppence.adapters.aws.clients import DAY_SECONDS, aws_errors, error_code
+from tuppence.errors import UserError
+from tuppence.feel.values import parse_date
+from tuppence.runs.fleet import FleetItem, FleetRun, PageName, PageState
+
+KEPT_DAYS: Final = 90
+"""After the date of a run its entries are removed."""
+_LATEST: Final = {"run_id": {"S": "#latest"}, "entry": {"S": "-"}}
+_PAGE: Final = "page-"
+
+
+class DynamoLedger:
+    """Implements the port FleetLedger; for many threads.
+
+    Args:
+        client: Of DynamoDB.
+        table: Its name.
+    """
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def begin(self, run: FleetRun) -> FleetRun:
+        """Enter a run, or give the one of that name as it stands."""
+        try:
+            self._call(
+                "update_item",
+                Key=_LATEST,
+                UpdateExpression="SET as_of = :as_of",
+                ConditionExpression="attribute_not_exists(as_of) OR as_of <= :as_of",
+                ExpressionAttributeValues={":as_of": {"S": run.as_of}},
+            )
+            self._write(run, "attribute_not_exists(run_id)", {})
+        except _ConditionError:
+            latest = self.latest()
+            if latest > run.as_of:
+                message = f"the latest run is as of {latest}, and this one is as of {run.as_of}"
+                hint = "older results never replace newer ones"
+                raise UserError("results.older", message, hint) from None
+        else:
+            return run
+        there = self._run(run.run_id)
+        same = ("as_of", "ruleset", "prefix", "chosen")
+        if any(getattr(there, name) != getattr(run, name) for name in same):
+            message = f"the run {run.run_id} is as of {there.as_of}, with ruleset {there.ruleset}"
+            raise UserError("run.different", message, "give this one another name")
+        return there
+
+    def move(self, before: FleetRun, after: FleetRun) -> FleetRun:
+        """Put a run in place of what it was, unless somebody else was faster."""
+        seen = {":pages": {"N": str(before.pages)}, ":listed": {"BOOL": before.listed}}
+        try:
+            self._write(after, "pages = :pages AND listed = :listed", seen)
+        except _ConditionError:
+            return self._run(before.run_id)
+        return after
+
+    def note(
+        self,
+        page: PageName,
+        items: int | None = None,
+        done: Iterable[int] = (),
+        given_up: Iterable[FleetItem] = (),
+    ) -> None:
+        """Enter what became of a page."""
+        sets = ["expires_at = :expires"]
+        values: dict[str, Any] = {":expires": _expires(page.as_of)}
+        names: dict[str, str] = {}
+        adds = []
+        if items is not None:
+            sets.append("#items = :items")
+            names["#items"] = "items"
+            values[":items"] = {"N": str(items)}
+        if numbers := [str(number) for number in done]:
+            adds.append("done :done")
+            values[":done"] = {"NS": numbers}
+        if titles := [f"{item.number} {item.title}" for item in given_up]:
+            adds.append("given_up :titles")
+            values[":titles"] = {"SS": titles}
+        change = f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else "")
+        self._call(
+            "update_item",
+            Key={"run_id": {"S": page.run_id}, "entry": {"S": f"{_PAGE}{page.number:07d}"}},
+            UpdateExpression=change,
+            ExpressionAttributeValues=values,
+            **({"ExpressionAttributeNames": names} if names else {}),
+        )
+
+    def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
+        """A run and its pages."""
+        return self._run(run_id), self._pages(run_id)
+
+    def latest(self) -> str:
+        """The latest date of all runs that were begun."""
+        found = self._call("get_item", Key=_LATEST, ConsistentRead=True)
+        return str(found["Item"]["as_of"]["S"]) if "Item" in found else ""
+
+    def _run(self, run_id: str) -> FleetRun:
+        found = self._call("get_item", Key=_run_key(run_id), ConsistentRead=True)
+        if "Item" not in found:
+            message = f"the ledger {self._table} has no run {run_id}"
+            raise UserError("run.unknown", message, "see the name that the run was begun with")
+        return msgspec.json.decode(found["Item"]["record"]["S"], type=FleetRun)
+
+    def _write(self, run: FleetRun, condition: str, seen: dict[str, Any]) -> None:
+        record = {
+            "record": {"S": msgspec.json.encode(run).decode()},
+            "pages": {"N": str(run.pages)},
+            "listed": {"BOOL": run.listed},
+            "expires_at": _expires(run.as_of),
+        }
+        self._call(
+            "put_item",
+            Item=_run_key(run.run_id) | record,
+            ConditionExpression=condition,
+            **({"ExpressionAttributeValues": seen} if seen else {}),
+        )
+
+    def _pages(self, run_id: str) -> Iterator[PageState]:
+        query: dict[str, Any] = {
+            "KeyConditionExpression": "run_id = :run AND begins_with(entry, :page)",
+            "ExpressionAttributeValues": {":run": {"S": run_id}, ":page": {"S": _PAGE}},
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._call("query", **query)
+            yield from map(_state, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _call(self, operation: str, **request: Any) -> Any:
+        with aws_errors("ledger", f"the table {self._table}"):
+            try:
+                return getattr(self._client, operation)(TableName=self._table, **request)
+            except ClientError as error:
+                if error_code(error) == "ConditionalCheckFailedException":
+                    raise _ConditionError from None
+                raise
+
+
+class _ConditionError(Exception):
+    """What is there is not what a change must have seen."""
+
+
+def _run_key(run_id: str) -> dict[str, Any]:
+    return {"run_id": {"S": run_id}, "entry": {"S": "run"}}
+
+
+def _expires(as_of: str) -> dict[str, str]:
+    date = parse_date(as_of)
+    return {"N": str(((date.day if date else 0) + KEPT_DAYS) * DAY_SECONDS)}
+
+
+def _state(item: dict[str, Any]) -> PageState:
+    titles = (entry.partition(" ") for entry in item.get("given_up", {"SS": ()})["SS"])
+    return PageState(
+        int(item["entry"]["S"].removeprefix(_PAGE)),
+        int(item["items"]["N"]) if "items" in item else None,
+        frozenset(int(number) for number in item.get("done", {"NS": ()})["NS"]),
+        {int(number): title for number, _, title in titles},
+    )

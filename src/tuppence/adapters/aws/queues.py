@@ -1,0 +1,80 @@
+"""Queues in SQS: a standard one for pages, a FIFO one for work items."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tuppence.adapters.aws.clients import aws_errors
+from tuppence.errors import UserError
+from tuppence.runs.fleet import FleetItem, Page
+
+MOST_MESSAGES: Final = 10
+MOST_BYTES: Final = 1_000_000
+"""In one request; SQS takes 1,048,576."""
+TRIES: Final = 5
+"""Of the messages that SQS does not take though it takes others of the same request."""
+
+
+class SqsQueue:
+    """Implements the port Queue; for many threads.
+
+    Work items of a FIFO queue go one after another by customer, and the same item of the same run
+    is taken once in five minutes. Both names are digests: they tell nothing about a person.
+
+    Args:
+        client: Of SQS.
+        url: Of the queue; that of a FIFO queue ends with `.fifo`.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Sequence[Page | FleetItem]) -> None:
+        """Send messages; those that are not taken are sent again."""
+        with aws_errors("queue", f"the queue {self._url.rsplit('/', 1)[-1]}"):
+            for entries in _requests([self._entry(message) for message in messages]):
+                self._send(entries)
+
+    def _send(self, entries: Sequence[dict[str, Any]]) -> None:
+        left = list(entries)
+        for attempt in range(TRIES):
+            time.sleep(0.1 * attempt)
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=left)
+            failed = {entry["Id"] for entry in answer.get("Failed", ())}
+            left = [entry for entry in left if entry["Id"] in failed]
+            if not left:
+                return
+        code = next(iter(answer["Failed"]))["Code"]
+        message = f"{len(left)} messages were not taken by the queue: {code}"
+        raise UserError("queue.unavailable", message, "try again later")
+
+    def _entry(self, message: Page | FleetItem) -> dict[str, Any]:
+        entry: dict[str, Any] = {"MessageBody": msgspec.json.encode(message).decode()}
+        if isinstance(message, FleetItem) and self._url.endswith(".fifo"):
+            name = f"{message.run_id} {message.page} {message.number}"
+            entry["MessageGroupId"] = _digest(message.customers[0])
+            entry["MessageDeduplicationId"] = _digest(name)
+        return entry
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _requests(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """As few requests as the limits of SQS allow."""
+    request: list[dict[str, Any]] = []
+    size = 0
+    for entry in entries:
+        length = len(entry["MessageBody"].encode())
+        if request and (len(request) == MOST_MESSAGES or size + length > MOST_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(entry | {"Id": str(len(request))})
+        size += length
+    if request:
+        yield request

@@ -1,0 +1,80 @@
+"""A fleet in memory: a ledger and queues that lose nothing and can be made to misbehave."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tuppence.errors import UserError
+from tuppence.feel.values import Date
+from tuppence.runs.fleet import FleetItem, FleetRun, Page, PageName, PageState
+
+
+class MemoryLedger:
+    """Implements the port FleetLedger."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, FleetRun] = {}
+        self._pages: dict[PageName, PageState] = {}
+
+    def begin(self, run: FleetRun) -> FleetRun:
+        if run.as_of < self.latest():
+            raise UserError("results.older", f"the latest run is as of {self.latest()}")
+        there = self._runs.setdefault(run.run_id, run)
+        if (there.as_of, there.ruleset) != (run.as_of, run.ruleset):
+            message = f"the run {run.run_id} is as of {there.as_of}, with ruleset {there.ruleset}"
+            raise UserError("run.different", message)
+        return there
+
+    def move(self, before: FleetRun, after: FleetRun) -> FleetRun:
+        there = self._runs[before.run_id]
+        if (there.pages, there.listed) == (before.pages, before.listed):
+            self._runs[before.run_id] = after
+        return self._runs[before.run_id]
+
+    def note(
+        self,
+        page: PageName,
+        items: int | None = None,
+        done: Iterable[int] = (),
+        given_up: Iterable[FleetItem] = (),
+    ) -> None:
+        state = self._pages.get(page, PageState(page.number, None, frozenset(), {}))
+        self._pages[page] = PageState(
+            page.number,
+            state.items if items is None else items,
+            state.done | set(done),
+            state.given_up | {item.number: item.title for item in given_up},
+        )
+
+    def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
+        if run_id not in self._runs:
+            raise UserError("run.unknown", f"the ledger has no run {run_id}")
+        mine = (state for name, state in self._pages.items() if name.run_id == run_id)
+        return self._runs[run_id], mine
+
+    def latest(self) -> str:
+        return max((run.as_of for run in self._runs.values()), default="")
+
+
+class MemoryQueue:
+    """Implements the port Queue; it takes `room` messages more, then none."""
+
+    def __init__(self, room: int = 1_000_000) -> None:
+        self.messages: list[Page | FleetItem] = []
+        self.room = room
+
+    def send(self, messages: Sequence[Page | FleetItem]) -> None:
+        taken = list(messages)[: self.room]
+        self.messages += taken
+        self.room -= len(taken)
+        if len(taken) < len(messages):
+            raise UserError("queue.unavailable", "the queue is full")
+
+
+class People:
+    """Implements the port Customers."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = sorted(names)
+
+    def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
+        assert as_of
+        return [name for name in self.names if name > after][:limit]

@@ -1,0 +1,195 @@
+"""The steps of a fleet's run, each broken off, done twice and done by two."""
+
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+from tests.fleet import MemoryLedger, MemoryQueue, People
+
+from tuppence.errors import UserError
+from tuppence.runs.fleet import (
+    FleetItem,
+    FleetRun,
+    Page,
+    cut,
+    evaluate,
+    list_customers,
+    make_items,
+    progress,
+)
+
+NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
+EVERYBODY = People(f"C{n:05d}" for n in range(2_345))
+
+
+def listed(
+    run: FleetRun, queue: MemoryQueue, ledger: MemoryLedger, people: People = EVERYBODY
+) -> FleetRun:
+    return list_customers(ledger.begin(run), people, queue, ledger, lambda: True)
+
+
+def customers(queue: MemoryQueue) -> list[str]:
+    pages = [message for message in queue.messages if isinstance(message, Page)]
+    return [customer for page in pages for customer in page.customers]
+
+
+def test_every_customer_is_on_one_page() -> None:
+    queue, ledger = MemoryQueue(), MemoryLedger()
+    run = listed(NIGHT, queue, ledger)
+    assert customers(queue) == EVERYBODY.names
+    assert run.listed
+    assert run.pages == 24
+    assert [page.number for page in queue.messages if isinstance(page, Page)] == list(range(24))
+
+
+def test_a_lister_whose_time_runs_short_goes_on_where_it_was() -> None:
+    queue, ledger = MemoryQueue(), MemoryLedger()
+    run = ledger.begin(NIGHT)
+    steps = 0
+    while not run.listed:
+        time = iter([True, False, False])
+        run = list_customers(run, EVERYBODY, queue, ledger, lambda time=time: next(time))  # type: ignore[misc]
+        steps += 1
+    assert steps == 4
+    assert sorted(set(customers(queue))) == EVERYBODY.names
+    assert progress("night", ledger).pages == 24
+
+
+@pytest.mark.parametrize("room", [0, 1, 5, 10, 13, 23])
+def test_pages_that_were_entered_and_not_sent_are_sent_by_the_next(room: int) -> None:
+    queue, ledger = MemoryQueue(room), MemoryLedger()
+    with pytest.raises(UserError, match="full"):
+        listed(NIGHT, queue, ledger)
+    queue.room = 1_000
+    listed(NIGHT, queue, ledger)
+    assert {p.number for p in queue.messages if isinstance(p, Page)} == set(range(24))
+    assert sorted(set(customers(queue))) == EVERYBODY.names
+    by_number = {(p.number, p.customers) for p in queue.messages if isinstance(p, Page)}
+    assert len(by_number) == 24, "a page that is sent again is the same page"
+
+
+def test_customers_who_leave_between_two_tries_do_not_make_a_run_unwhole() -> None:
+    queue, ledger = MemoryQueue(3), MemoryLedger()
+    with pytest.raises(UserError, match="full"):
+        listed(NIGHT, queue, ledger)
+    queue.room = 1_000
+    listed(NIGHT, queue, ledger, People(EVERYBODY.names[500:]))
+    run_through(queue, ledger)
+    assert progress("night", ledger).whole
+
+
+def test_two_who_list_at_the_same_time_agree_on_the_pages() -> None:
+    ledger = MemoryLedger()
+    first, second = MemoryQueue(), MemoryQueue()
+    behind = ledger.begin(NIGHT)
+    listed(NIGHT, first, ledger)
+    list_customers(behind, EVERYBODY, second, ledger, lambda: True)
+    assert progress("night", ledger).pages == 24
+    assert customers(first) == EVERYBODY.names
+
+
+@pytest.mark.parametrize("prefix", ["C0012", "C00123", "C", "D", "C02344"])
+def test_a_prefix_chooses_customers(prefix: str) -> None:
+    queue = MemoryQueue()
+    listed(replace(NIGHT, prefix=prefix), queue, MemoryLedger())
+    assert customers(queue) == [one for one in EVERYBODY.names if one.startswith(prefix)]
+
+
+def test_customers_can_be_named() -> None:
+    queue = MemoryQueue()
+    listed(replace(NIGHT, chosen=("C00007", "C00003", "C00007")), queue, MemoryLedger())
+    assert customers(queue) == ["C00003", "C00007"]
+
+
+PAGE = Page("night", "2026-06-30", "0123456789abcdef", 4, ("a", "b", "c"), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("per_item", "rules", "expected"),
+    [
+        (1, 0, [(("a",), None), (("b",), None), (("c",), None)]),
+        (2, 0, [(("a", "b"), None), (("c",), None)]),
+        (3, 2, [(("a", "b", "c"), ("r1", "r2")), (("a", "b", "c"), ("r3",))]),
+    ],
+)
+def test_a_page_is_cut_into_items(
+    per_item: int, rules: int, expected: Sequence[tuple[object, ...]]
+) -> None:
+    page = replace(PAGE, customers_per_item=per_item, rules_per_item=rules)
+    items = cut(page, lambda: ["r1", "r2", "r3"])
+    assert [(item.customers, item.rules) for item in items] == expected
+    assert [item.number for item in items] == list(range(len(items)))
+
+
+class Engines:
+    """Implements the port Evaluations; it fails for some customers."""
+
+    def __init__(self, poison: str = "") -> None:
+        self.poison = poison
+        self.asked: list[str] = []
+
+    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+        assert seconds > 0
+        self.asked += item.customers
+        if self.poison in item.customers:
+            raise UserError("engine.unreachable", "the engine does not answer")
+
+
+def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> None:
+    """Do everything that is in a queue, each message twice, the last ones first."""
+    pages = [message for message in queue.messages if isinstance(message, Page)]
+    work = MemoryQueue()
+    for page in [*reversed(pages), *pages]:
+        make_items(page, list, work, ledger)
+    engines = Engines(poison)
+    for last_try in (False, True):
+        for item in reversed(work.messages):
+            assert isinstance(item, FleetItem)
+            try:
+                evaluate(item, engines, ledger, ledger.latest(), 1.0, last_try=last_try)
+            except UserError:
+                assert poison in item.customers
+
+
+def test_messages_that_come_twice_and_out_of_order_count_once() -> None:
+    queue, ledger = MemoryQueue(), MemoryLedger()
+    listed(NIGHT, queue, ledger)
+    assert not progress("night", ledger).ended
+    run_through(queue, ledger)
+    found = progress("night", ledger)
+    assert (found.items, found.done, found.dead_lettered) == (2_345, 2_345, 0)
+    assert found.whole
+    assert found.ended
+
+
+def test_what_is_given_up_has_a_name_until_it_is_done_after_all() -> None:
+    queue, ledger = MemoryQueue(), MemoryLedger()
+    listed(NIGHT, queue, ledger)
+    run_through(queue, ledger, poison="C00123")
+    found = progress("night", ledger)
+    assert (found.items, found.done, found.dead_lettered) == (2_345, 2_344, 1)
+    assert found.titles == ("C00123",)
+    assert found.ended
+    assert not found.whole
+    run_through(queue, ledger)
+    assert progress("night", ledger).whole
+
+
+def test_an_item_of_an_older_run_is_given_up() -> None:
+    ledger, engines = MemoryLedger(), Engines()
+    (item, *_) = cut(PAGE, list)
+    evaluate(item, engines, ledger, "2026-07-01", 1.0, last_try=False)
+    assert engines.asked == []
+    ledger.begin(NIGHT)
+    assert progress("night", ledger).titles == ("a",)
+
+
+def test_a_run_that_has_nobody_is_whole() -> None:
+    ledger = MemoryLedger()
+    listed(NIGHT, MemoryQueue(), ledger, People([]))
+    assert progress("night", ledger).whole
+
+
+def test_a_date_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match="is not a date such as"):
+        _ = FleetRun("x", "30.6.2026", "d").date
