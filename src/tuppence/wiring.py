@@ -189,7 +189,7 @@ def run_through_engines(
     """A run over all customers of a relay, through running engines."""
     with _extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
-        from tuppence.adapters.relay import RelayFacts  # noqa: PLC0415
+        from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
     with (
@@ -250,7 +250,7 @@ def rules_engine_service(
             or the ruleset that was published last does not fit the facts.
     """
     with _extra("engine"):
-        from tuppence.adapters.relay import RelayFacts  # noqa: PLC0415
+        from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.compiled import Loops  # noqa: PLC0415
         from tuppence.runs.serving import Engines  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415

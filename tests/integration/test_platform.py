@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.relay import RelayFacts
+from tuppence.adapters.relay_facts import RelayFacts
 from tuppence.cli.app import build
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -10,28 +10,48 @@ import msgspec
 from tuppence.adapters.calling import Caller
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
+from tuppence.runs.fleet import FleetItem
 from tuppence.runs.ledger import Tally
 
+ATTEMPTS: Final = 5
 REFRESH_SECONDS = 300.0
 """Time for checking and planning hundreds of rules, on a new machine after compiling the loops."""
 
 
 class HttpEvaluations:
-    """The engines behind one address. Implements the port EvaluationService.
+    """The engines behind one address. Implements the ports EvaluationService and Evaluations.
 
     Args:
         address: Of the load balancer, or of one engine.
         token: Of this caller.
+        seconds: One try may take.
+        longest_wait: Seconds between two of at most five tries.
     """
 
-    def __init__(self, address: str, token: str) -> None:
-        self._caller = Caller("engine", address, token, seconds=60.0, attempts=5)
+    def __init__(
+        self, address: str, token: str, seconds: float = 60.0, longest_wait: float = 10.0
+    ) -> None:
+        self._caller = Caller(
+            "engine", address, token, seconds, attempts=ATTEMPTS, longest_wait=longest_wait
+        )
 
     def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
         """What became of customers."""
         body = {"run_id": run_id, "as_of": str(as_of), "ruleset": ruleset, "customers": customers}
         answer = self._caller.ask("POST", "/v1/evaluations", body)
         return msgspec.json.decode(answer, type=Tally)
+
+    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+        """Have an item evaluated and its results kept."""
+        body: dict[str, Any] = {
+            "run_id": item.run_id,
+            "as_of": item.as_of,
+            "ruleset": item.ruleset,
+            "customers": item.customers,
+        }
+        if item.rules is not None:
+            body["rules"] = item.rules
+        self._caller.ask("POST", "/v1/evaluations", body, within=seconds)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -1,34 +1,27 @@
-"""Facts from the SQL relay, over HTTP."""
+"""The SQL relay, over HTTP: who may be evaluated, and by which definitions."""
 
-import io
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import msgspec
-import nanoarrow
-import polars as pl
 
 from tuppence.adapters.calling import Caller
-from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.rows import with_attributes
-from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
-
-CUSTOMERS_PER_REQUEST: Final = 1_000
-TABLES: Final = ("customers", "accounts", "transactions")
-
-
-class _Attributes(msgspec.Struct):
-    attributes: tuple[Field, ...]
 
 
 class _Page(msgspec.Struct):
     customers: tuple[str, ...]
 
 
-class RelayFacts:
-    """Implements the port CustomerFacts; it may be used by many threads.
+class _Rule(msgspec.Struct):
+    document: msgspec.Raw
+
+
+class _Rules(msgspec.Struct):
+    rules: tuple[_Rule, ...]
+
+
+class Relay:
+    """What needs no facts; it may be used by many threads. Implements the port Customers.
 
     Args:
         url: Of the relay.
@@ -37,30 +30,9 @@ class RelayFacts:
     """
 
     def __init__(self, url: str, token: str, patience: float = 10.0) -> None:
-        self._schema: Schema | None = None
         self._caller = Caller(
             "relay", url, token, patience, attempts=6, patience=patience, longest_wait=1.0
         )
-
-    def schema(self) -> Schema:
-        """The fields that the facts have."""
-        answer = self._caller.ask("GET", "/v1/schema")
-        self._schema = Schema(msgspec.json.decode(answer, type=_Attributes).attributes)
-        return self._schema
-
-    def of(
-        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
-    ) -> FactBatch:
-        """The facts of those who exist and have agreed to be evaluated as of a date."""
-        schema = self._schema or self.schema()
-        parts = [
-            self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
-            for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
-        ]
-        tables = {table: pl.concat([part[table] for part in parts]) for table in TABLES if parts}
-        if tables:
-            tables["customers"] = with_attributes(tables["customers"], schema)
-        return batch_from(ordered(coded(tables, schema, fields)), schema)
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         """Customers who have agreed, beginning after one."""
@@ -69,16 +41,11 @@ class RelayFacts:
         )
         return msgspec.json.decode(answer, type=_Page).customers
 
+    def documents(self, as_of: Date) -> list[bytes]:
+        """The approved definitions that are valid on a date, as JSON."""
+        answer = self._caller.ask("GET", "/v1/rules", as_of=str(as_of))
+        return [bytes(rule.document) for rule in msgspec.json.decode(answer, type=_Rules).rules]
+
     def close(self) -> None:
         """Let go of the connections."""
         self._caller.close()
-
-    def _frames(
-        self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None
-    ) -> dict[str, pl.DataFrame]:
-        fields = None if fields is None else sorted(fields)
-        asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
-        source = io.BytesIO(self._caller.ask("POST", "/v1/facts", asked))
-        return {
-            table: pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for table in TABLES
-        }

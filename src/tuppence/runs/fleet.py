@@ -7,6 +7,8 @@ names what it is about, the ledger counts names and not messages, and it is told
 work is handed on. So what is expected is exact, and what is missing has a name.
 """
 
+import datetime
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Final, NamedTuple, Protocol, TypeVar
 
@@ -23,6 +25,26 @@ T = TypeVar("T")
 RunId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 
 
+class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run is begun with: by a schedule, or by hand.
+
+    Attributes:
+        scheduled: When the schedule fired, such as 2026-06-30T01:00:00Z; its day is the run's date.
+        as_of: The date in its place.
+        ruleset: Digest; the one that was published last where it is left out.
+        run_id: Name of the run; made of the date, the ruleset and the choice where it is left out.
+        prefix: Only customers whose identifier begins so.
+        customers: Only these customers.
+    """
+
+    scheduled: str | None = None
+    as_of: str | None = None
+    ruleset: str | None = None
+    run_id: RunId | None = None
+    prefix: str = ""
+    customers: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+
+
 class FleetRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A run, and how far its customers are listed.
 
@@ -33,7 +55,7 @@ class FleetRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         customers_per_item: How many customers travel together.
         rules_per_item: How many rules; all where it is 0.
         prefix: Only customers whose identifier begins so.
-        chosen: Only these customers, where there are any.
+        chosen: Only these customers, in order, where there are any.
         cursor: The last customer who is on a page.
         pages: How many are entered; they are numbered from 0.
         unsent: The customers on the pages that were entered last, and may not be sent yet.
@@ -46,7 +68,7 @@ class FleetRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customers_per_item: Annotated[int, Meta(ge=1, le=1_000)] = 1
     rules_per_item: Annotated[int, Meta(ge=0, le=5_000)] = 0
     prefix: str = ""
-    chosen: tuple[str, ...] = ()
+    chosen: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
     cursor: str = ""
     pages: int = 0
     unsent: tuple[str, ...] = ()
@@ -242,6 +264,60 @@ class Evaluations(Protocol):
         ...
 
 
+def requested_day(start: Start, zone: datetime.tzinfo) -> Date:
+    """The date that somebody asks for, or that of the schedule.
+
+    Raises:
+        UserError: There is none, or it is not one.
+    """
+    if start.as_of is None and start.scheduled is not None:
+        moment = datetime.datetime.fromisoformat(start.scheduled)
+        return Date((moment.astimezone(zone).date() - datetime.date(1970, 1, 1)).days)
+    found = parse_date(start.as_of or "")
+    if found is None:
+        raise UserError("run.date", f"as_of is {start.as_of!r}", "give a date such as 2026-06-30")
+    return found
+
+
+def requested(
+    start: Start,
+    current: Callable[[], str | None],
+    zone: datetime.tzinfo,
+    customers_per_item: int,
+    rules_per_item: int,
+) -> FleetRun:
+    """The run that somebody asks for; asked for again, it is the same one.
+
+    Args:
+        start: What was asked.
+        current: Asks for the digest of the ruleset that was published last.
+        zone: Where days begin at midnight.
+        customers_per_item: How many customers travel together.
+        rules_per_item: How many rules; all where it is 0.
+
+    Raises:
+        UserError: There is no date, or no ruleset.
+    """
+    as_of = requested_day(start, zone)
+    ruleset = start.ruleset or current()
+    if ruleset is None:
+        message = "no ruleset was published yet"
+        raise UserError("ruleset.none", message, "publish one, or name one")
+    name = f"{as_of}-{ruleset}"
+    if start.prefix or start.customers:
+        chosen = " ".join([start.prefix, *sorted(start.customers)])
+        name += f"-{hashlib.sha256(chosen.encode()).hexdigest()[:8]}"
+    return FleetRun(
+        start.run_id or name,
+        str(as_of),
+        ruleset,
+        customers_per_item,
+        rules_per_item,
+        start.prefix,
+        tuple(sorted(set(start.customers))),
+    )
+
+
 def list_customers(
     run: FleetRun,
     customers: Customers,
@@ -295,7 +371,7 @@ def _unsent(run: FleetRun) -> Iterator[Page]:
 def _next_customers(run: FleetRun, customers: Customers) -> Sequence[str]:
     limit = CUSTOMERS_PER_PAGE * PAGES_AT_ONCE
     if run.chosen:
-        return sorted(one for one in set(run.chosen) if one > run.cursor)[:limit]
+        return [one for one in run.chosen if one > run.cursor][:limit]
     cursor = max(run.cursor, run.prefix[:-1])  # whoever is called like the prefix comes after it
     while found := customers.page(cursor, run.date, limit):
         wanted = [one for one in found if one.startswith(run.prefix)]
@@ -328,11 +404,28 @@ def cut(page: Page, rules: Callable[[], Sequence[str]]) -> list[FleetItem]:
 
 
 def make_items(
-    page: Page, rules: Callable[[], Sequence[str]], queue: Queue, ledger: FleetLedger
+    page: Page,
+    rules: Callable[[], Sequence[str]],
+    queue: Queue,
+    ledger: FleetLedger,
+    *,
+    last_try: bool,
 ) -> int:
-    """Cut a page into work items, enter how many, and send them."""
+    """Cut a page into work items, enter how many, and send them.
+
+    Args:
+        page: Customers.
+        rules: As `cut` takes them.
+        queue: For items.
+        ledger: Where it is entered.
+        last_try: If it fails now it is not tried again, so all items are entered as given up
+            beforehand; those that are done after all count as done.
+
+    Raises:
+        UserError: Not all could be sent.
+    """
     items = cut(page, rules)
-    ledger.note(page.name, items=len(items))
+    ledger.note(page.name, items=len(items), given_up=items if last_try else ())
     queue.send(items)
     return len(items)
 

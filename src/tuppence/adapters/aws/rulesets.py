@@ -3,13 +3,15 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from tuppence.adapters.aws.clients import aws_errors, error_code
 from tuppence.errors import UserError
-from tuppence.rules.ruleset import Ruleset
+
+if TYPE_CHECKING:
+    from tuppence.rules.ruleset import Ruleset
 
 
 class S3Rulesets:
@@ -26,7 +28,7 @@ class S3Rulesets:
         self._bucket = bucket
         self._prefix = prefix
 
-    def put(self, ruleset: Ruleset) -> None:
+    def put(self, ruleset: "Ruleset") -> None:
         """Keep a ruleset; one that is there is left as it is."""
         key = self._key(ruleset.digest)
         with self._errors(key):

@@ -1,0 +1,67 @@
+"""Facts from the SQL relay, over HTTP."""
+
+import io
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+import nanoarrow
+import polars as pl
+
+from tuppence.adapters.relay import Relay
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.rows import with_attributes
+from tuppence.facts.schema import Field, Schema
+from tuppence.feel.values import Date
+
+CUSTOMERS_PER_REQUEST: Final = 1_000
+TABLES: Final = ("customers", "accounts", "transactions")
+
+
+class _Attributes(msgspec.Struct):
+    attributes: tuple[Field, ...]
+
+
+class RelayFacts(Relay):
+    """Implements the port CustomerFacts; it may be used by many threads.
+
+    Args:
+        url: Of the relay.
+        token: Of this caller.
+        patience: Seconds for which a request is tried, several times if need be.
+    """
+
+    def __init__(self, url: str, token: str, patience: float = 10.0) -> None:
+        super().__init__(url, token, patience)
+        self._schema: Schema | None = None
+
+    def schema(self) -> Schema:
+        """The fields that the facts have."""
+        answer = self._caller.ask("GET", "/v1/schema")
+        self._schema = Schema(msgspec.json.decode(answer, type=_Attributes).attributes)
+        return self._schema
+
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
+        """The facts of those who exist and have agreed to be evaluated as of a date."""
+        schema = self._schema or self.schema()
+        parts = [
+            self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
+            for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
+        ]
+        tables = {table: pl.concat([part[table] for part in parts]) for table in TABLES if parts}
+        if tables:
+            tables["customers"] = with_attributes(tables["customers"], schema)
+        return batch_from(ordered(coded(tables, schema, fields)), schema)
+
+    def _frames(
+        self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None
+    ) -> dict[str, pl.DataFrame]:
+        fields = None if fields is None else sorted(fields)
+        asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
+        source = io.BytesIO(self._caller.ask("POST", "/v1/facts", asked))
+        return {
+            table: pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for table in TABLES
+        }

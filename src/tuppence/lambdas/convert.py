@@ -1,0 +1,41 @@
+"""Makes a ruleset of the approved definitions; by hand, on a schedule, or when one changes."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tuppence.errors import UserError
+from tuppence.rules.definition import Definition
+from tuppence.runs.fleet import Start, requested_day
+from tuppence.runs.publishing import checked_ruleset
+from tuppence.wiring_aws import converter
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Check and try the definitions, keep their ruleset, and have every engine serve it.
+
+    Raises:
+        UserError: Anything is wrong with them: the log says what, and nothing is changed.
+    """
+    del context
+    parts = converter()
+    documents = parts.relay.documents(
+        requested_day(msgspec.convert(event, Start), parts.settings.zone)
+    )
+    definitions = [msgspec.json.decode(document, type=Definition) for document in documents]
+    try:
+        ruleset, warnings = checked_ruleset(definitions, parts.relay.schema())
+    except UserError as error:
+        logger.error(error.code, extra={"errors": error.details})  # noqa: TRY400 - no bug
+        raise
+    parts.rulesets.put(ruleset)
+    parts.refresh({"ruleset": ruleset.digest})
+    logger.info("converted", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})
+    return {"ruleset": ruleset.digest, "warnings": warnings}

@@ -1,0 +1,44 @@
+"""Cuts pages of customers into work items for the invoke queue."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tuppence.errors import UserError
+from tuppence.runs.fleet import Page, make_items
+from tuppence.wiring_aws import cutter
+
+logger = Logger()
+metrics = Metrics()
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Cut the pages of a batch of messages; those that fail come again."""
+    return process_partial_response(event, _cut, processor, context)
+
+
+def _cut(record: SQSRecord) -> None:
+    parts = cutter()
+    page = msgspec.json.decode(record.body, type=Page)
+    last = int(record.attributes.approximate_receive_count) >= parts.settings.tries
+    try:
+        items = make_items(
+            page, lambda: parts.rules(page.ruleset), parts.queue, parts.ledger, last_try=last
+        )
+    except UserError as error:
+        name = {"run_id": page.run_id, "page": page.number, "code": error.code}
+        logger.warning("a page was not cut", extra=name | {"last_try": last})
+        raise
+    metrics.add_metric("ItemsMade", MetricUnit.Count, items)
