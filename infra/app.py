@@ -1,0 +1,44 @@
+"""The CDK app. `cdk synth -c env=dev`, or without node's CLI `python -m infra.app dev OUTPUT`."""
+
+import sys
+
+import aws_cdk as cdk
+import cdk_nag
+
+from infra.config import ENVIRONMENTS, Environment
+from infra.stacks.data import Data
+from infra.stacks.fleet import Fleet
+from infra.stacks.network import Network
+from infra.stacks.services import Services
+from infra.stacks.watch import Watch
+
+VERSION = "tuppence:version"
+
+
+def build(app: cdk.App, environment: Environment) -> None:
+    """Put the stacks of an environment into the app."""
+    where = cdk.Environment(account=environment.account, region=environment.region)
+    prefix = f"tuppence-{environment.name}"
+    network = Network(app, f"{prefix}-network", environment, where)
+    data = Data(app, f"{prefix}-data", environment, where, network)
+    services = Services(app, f"{prefix}-services", environment, where, network, data)
+    fleet = Fleet(app, f"{prefix}-fleet", environment, where, network, data, services)
+    Watch(app, f"{prefix}-watch", environment, where, data, services, fleet)
+    for name, value in {"project": "tuppence", "environment": environment.name}.items():
+        cdk.Tags.of(app).add(name, value)
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
+
+
+def main() -> None:
+    """Write the templates."""
+    arguments = sys.argv[1:]
+    app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None)
+    name = arguments[0] if arguments else app.node.try_get_context("env") or "dev"
+    if name not in ENVIRONMENTS:
+        sys.exit(f"there is no environment {name!r}: choose one of {', '.join(ENVIRONMENTS)}")
+    build(app, ENVIRONMENTS[name])
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What differs between the environments; everything else is the same in all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from infra.timing import Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One copy of the whole.
+
+    Attributes:
+        name: Begins the names of its stacks.
+        account: AWS account; left out, the stacks fit any account.
+        region: AWS region.
+        zones: Availability zones.
+        schedule: When the nightly run begins, a cron of EventBridge; none for runs by hand only.
+        time_zone: Of the schedule, and of the days that runs are named by.
+        customers_per_item: How many customers travel as one message.
+        rules_per_item: How many rules; all where it is 0.
+        timing: Time-outs and tries.
+        invoke_concurrency: Invoke functions at the same time, at most.
+        engine_floor: Engines that run when there is nothing to do.
+        engine_ceiling: And at most.
+        items_per_engine: Waiting items for each running engine that have more engines started.
+        relay_tasks: Copies of the relay.
+        database_units: Aurora capacity units, at least and at most; a unit is about 2 GiB.
+        readers: Read replicas of the database.
+        warm_reads: Reads a second that the table of results takes at once.
+        warm_writes: Likewise, writes.
+        keep: Whether data outlast their stack.
+        monthly_budget: US dollars, beyond which somebody is told.
+        run_hours: A run that is not whole after so many hours is late.
+    """
+
+    name: str
+    account: str | None = None
+    region: str = "eu-west-1"
+    zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b")
+    schedule: str | None = None
+    time_zone: str = "Europe/London"
+    customers_per_item: int = 1
+    rules_per_item: int = 0
+    timing: Timing = Timing()
+    invoke_concurrency: int = 50
+    engine_floor: int = 1
+    engine_ceiling: int = 4
+    items_per_engine: int = 2_000
+    relay_tasks: int = 1
+    database_units: tuple[float, float] = (0.5, 4)
+    readers: int = 0
+    warm_reads: int = 12_000
+    warm_writes: int = 4_000
+    keep: bool = True
+    monthly_budget: int = 300
+    run_hours: int = 4
+
+
+ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
+    {
+        "dev": Environment(name="dev", keep=False, monthly_budget=400),
+        "staging": Environment(
+            name="staging",
+            schedule="cron(0 3 * * ? *)",
+            engine_floor=2,
+            relay_tasks=2,
+            monthly_budget=800,
+        ),
+        "prod": Environment(
+            name="prod",
+            schedule="cron(0 1 * * ? *)",
+            customers_per_item=25,
+            invoke_concurrency=200,
+            engine_floor=2,
+            engine_ceiling=20,
+            relay_tasks=3,
+            database_units=(1, 32),
+            readers=1,
+            warm_reads=40_000,
+            warm_writes=20_000,
+            monthly_budget=2_000,
+        ),
+        # The emulator: short time-outs, so that what is given up is given up within a minute.
+        "local": Environment(
+            name="local",
+            account="000000000000",
+            schedule="rate(1 minute)",
+            timing=Timing(invoke=4, tries=3, engine=1.0, longest_wait=0.5, margin=0.5),
+            invoke_concurrency=8,
+            keep=False,
+        ),
+    }
+)

@@ -1,0 +1,205 @@
+"""What lasts: the database, tables, rulesets, queues, secrets, and the key to them."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secrets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.config import Environment
+from infra.excuses import excuse
+from infra.stacks.network import Network
+
+
+class Data(cdk.Stack):
+    """The stores.
+
+    Attributes:
+        key: Encrypts all of them.
+        database: Aurora PostgreSQL, the system of record.
+        login: User and password with which the relay reads.
+        results: Table of results.
+        ledger: Table of the ledger.
+        rulesets: Bucket of rulesets.
+        access_logs: Bucket for logs of accesses.
+        relay_token: For callers of the relay.
+        engines_token: For callers of the engines.
+        customer_queue: Of pages.
+        invoke_queue: Of work items.
+        dead_pages: Pages that were given up.
+        dead_items: Items that were given up.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        environment: Environment,
+        where: cdk.Environment,
+        network: Network,
+    ) -> None:
+        super().__init__(scope, name, env=where)
+        self._environment = environment
+        self._removal = cdk.RemovalPolicy.RETAIN if environment.keep else cdk.RemovalPolicy.DESTROY
+        self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=self._removal)
+        self.key.grant_encrypt_decrypt(
+            iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")
+        )
+        self.relay_token = self._token("RelayToken", "callers of the SQL relay")
+        self.engines_token = self._token("EnginesToken", "callers of the rules engines")
+        self.login = rds.DatabaseSecret(
+            self, "RelayLogin", username="relay", dbname="tuppence"
+        )
+        self.database = self._database(network)
+        warm = dynamodb.WarmThroughput(
+            read_units_per_second=environment.warm_reads,
+            write_units_per_second=environment.warm_writes,
+        )
+        self.results = self._table("Results", "customer_id", "rule_id", warm)
+        self.ledger = self._table("Ledger", "run_id", "entry", None)
+        self.access_logs = self._bucket("AccessLogs", s3.BucketEncryption.S3_MANAGED)
+        self.access_logs.add_lifecycle_rule(expiration=cdk.Duration.days(90))
+        self.rulesets = self._bucket("Rulesets", s3.BucketEncryption.KMS)
+        timing = environment.timing
+        self.dead_pages = self._queue("DeadPages")
+        self.dead_items = self._queue("DeadItems", fifo=True)
+        self.customer_queue = self._queue("CustomerQueue", timing.rule_visibility, self.dead_pages)
+        self.invoke_queue = self._queue(
+            "InvokeQueue", timing.invoke_visibility, self.dead_items, fifo=True
+        )
+        self._excuse()
+
+    def _queue(
+        self,
+        label: str,
+        visibility: int | None = None,
+        dead: sqs.Queue | None = None,
+        *,
+        fifo: bool = False,
+    ) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            label,
+            fifo=fifo or None,
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if fifo else None,
+            fifo_throughput_limit=(
+                sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None
+            ),
+            visibility_timeout=cdk.Duration.seconds(visibility) if visibility else None,
+            retention_period=cdk.Duration.days(4 if dead else 14),
+            dead_letter_queue=(
+                sqs.DeadLetterQueue(queue=dead, max_receive_count=self._environment.timing.tries)
+                if dead
+                else None
+            ),
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=self.key,
+            data_key_reuse=cdk.Duration.hours(1),
+            enforce_ssl=True,
+        )
+
+    def _token(self, label: str, whose: str) -> secrets.Secret:
+        return secrets.Secret(
+            self,
+            label,
+            description=f"bearer token of {whose}",
+            generate_secret_string=secrets.SecretStringGenerator(
+                password_length=43, exclude_punctuation=True
+            ),
+            removal_policy=self._removal,
+        )
+
+    def _database(self, network: Network) -> rds.DatabaseCluster:
+        least, most = self._environment.database_units
+        readers = [
+            rds.ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=True)
+            for number in range(self._environment.readers)
+        ]
+        cluster = rds.DatabaseCluster(
+            self,
+            "Database",
+            engine=rds.DatabaseClusterEngine.aurora_postgres(
+                version=rds.AuroraPostgresEngineVersion.VER_16_6
+            ),
+            writer=rds.ClusterInstance.serverless_v2("Writer"),
+            readers=readers,
+            serverless_v2_min_capacity=least,
+            serverless_v2_max_capacity=most,
+            vpc=network.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=[network.database],
+            credentials=rds.Credentials.from_generated_secret("owner"),
+            default_database_name="tuppence",
+            storage_encrypted=True,
+            storage_encryption_key=self.key,
+            iam_authentication=True,
+            deletion_protection=self._environment.keep,
+            backup=rds.BackupProps(retention=cdk.Duration.days(14)),
+            cloudwatch_logs_exports=["postgresql"],
+            copy_tags_to_snapshot=True,
+            removal_policy=(
+                cdk.RemovalPolicy.SNAPSHOT if self._environment.keep else cdk.RemovalPolicy.DESTROY
+            ),
+        )
+        return cluster
+
+    def _table(
+        self, label: str, partition: str, sort: str, warm: dynamodb.WarmThroughput | None
+    ) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            label,
+            partition_key=dynamodb.Attribute(name=partition, type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            warm_throughput=warm,
+            time_to_live_attribute="expires_at",
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self.key,
+            deletion_protection=self._environment.keep,
+            removal_policy=self._removal,
+        )
+
+    def _bucket(self, label: str, encryption: s3.BucketEncryption) -> s3.Bucket:
+        whole = encryption is s3.BucketEncryption.KMS
+        return s3.Bucket(
+            self,
+            label,
+            versioned=whole,
+            encryption=encryption,
+            encryption_key=self.key if whole else None,
+            bucket_key_enabled=whole,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=(
+                s3.ObjectOwnership.BUCKET_OWNER_ENFORCED
+                if whole
+                else s3.ObjectOwnership.BUCKET_OWNER_PREFERRED
+            ),
+            server_access_logs_bucket=self.access_logs if whole else None,
+            server_access_logs_prefix="rulesets/" if whole else None,
+            removal_policy=self._removal,
+        )
+
+    def _excuse(self) -> None:
+        by_hand = "changed by hand, and the services started anew: docs/how-to/deploy-to-aws.md"
+        for secret in (self.relay_token, self.engines_token, self.login):
+            excuse(secret, {"SMG4": by_hand})
+        excuse(self.access_logs, {"S1": "it is where accesses are logged"})
+        excuse(
+            self.database,
+            {
+                "SMG4": "the owner logs in for migrations only, by hand",
+                "RDS10": "only environments whose data need not last go unprotected",
+                "RDS11": "the port is no secret: nothing outside the network can reach it",
+            },
+        )

@@ -1,0 +1,242 @@
+"""A run's way: the schedule and the functions."""
+
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as functions
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from constructs import Construct
+
+from infra import grants
+from infra.config import Environment
+from infra.excuses import excuse
+from infra.image import ROOT, image
+from infra.stacks.data import Data
+from infra.stacks.network import Network
+from infra.stacks.services import Services
+
+CODE: Final = ROOT / "build" / "functions"
+"""The functions with their packages: `make functions` puts them there."""
+NAMESPACE: Final = "tuppence"
+"""Of the metrics that functions write."""
+
+
+class Fleet(cdk.Stack):
+    """The functions.
+
+    Attributes:
+        customer: Lists customers.
+        rule: Cuts pages.
+        invoke: Has items evaluated.
+        convert: Makes rulesets.
+        refresh: Has engines serve them.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        environment: Environment,
+        where: cdk.Environment,
+        network: Network,
+        data: Data,
+        services: Services,
+    ) -> None:
+        super().__init__(scope, name, env=where)
+        self._environment = environment
+        self._network = network
+        self._data = data
+        timing = environment.timing
+        self._settings = {
+            "TUPPENCE_RELAY": services.relay_url,
+            "TUPPENCE_RELAY_SECRET": data.relay_token.secret_name,
+            "TUPPENCE_ENGINES": services.engines_url,
+            "TUPPENCE_ENGINES_SECRET": data.engines_token.secret_name,
+            "TUPPENCE_ENGINES_NAMESPACE": services.namespace_name,
+            "TUPPENCE_ENGINES_SERVICE": "engines",
+            "TUPPENCE_RULESETS": data.rulesets.bucket_name,
+            "TUPPENCE_LEDGER": data.ledger.table_name,
+            "TUPPENCE_CUSTOMER_QUEUE": self._data.customer_queue.queue_url,
+            "TUPPENCE_INVOKE_QUEUE": self._data.invoke_queue.queue_url,
+            "TUPPENCE_TIME_ZONE": environment.time_zone,
+            "TUPPENCE_CUSTOMERS_PER_ITEM": str(environment.customers_per_item),
+            "TUPPENCE_RULES_PER_ITEM": str(environment.rules_per_item),
+            "TUPPENCE_TRIES": str(timing.tries),
+            "TUPPENCE_ENGINE_SECONDS": str(timing.engine),
+            "TUPPENCE_LONGEST_WAIT": str(timing.longest_wait),
+            "TUPPENCE_MARGIN_SECONDS": str(timing.margin),
+        }
+        if not CODE.exists():
+            raise FileNotFoundError(f"{CODE}: make functions puts the functions there")
+        self.customer = self._customer()
+        self.rule = self._rule()
+        self.invoke = self._invoke()
+        self.refresh = self._refresh()
+        self.convert = self._convert()
+        self._excuse()
+
+    # -- functions -------------------------------------------------------------------------------
+
+    def _customer(self) -> functions.Function:
+        timing = self._environment.timing
+        found = self._function("customer", timing.customer, 512, self._reads_relay | {
+            "TUPPENCE_RULESETS", "TUPPENCE_LEDGER", "TUPPENCE_CUSTOMER_QUEUE", "TUPPENCE_TIME_ZONE",
+            "TUPPENCE_CUSTOMERS_PER_ITEM", "TUPPENCE_RULES_PER_ITEM", "TUPPENCE_MARGIN_SECONDS",
+        })
+        grants.may_read_secret(found, self._data.relay_token)
+        grants.may_read_rulesets(found, self._data)
+        grants.may(found, self._data.ledger.table_arn, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+        grants.may_send(found, self._data, self._data.customer_queue)
+        again = self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=self._name("customer"),
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        grants.may(found, again, "lambda:InvokeFunction")
+        if self._environment.schedule:
+            scheduler.Schedule(
+                self,
+                "Nightly",
+                description="begins the nightly run",
+                schedule=scheduler.ScheduleExpression.expression(
+                    self._environment.schedule, cdk.TimeZone.of(self._environment.time_zone)
+                ),
+                target=targets.LambdaInvoke(
+                    found,
+                    input=scheduler.ScheduleTargetInput.from_object(
+                        {"scheduled": scheduler.ContextAttribute.scheduled_time}
+                    ),
+                    retry_attempts=3,
+                    dead_letter_queue=self._data.dead_pages,
+                ),
+            )
+        return found
+
+    def _rule(self) -> functions.Function:
+        timing = self._environment.timing
+        names = {
+            "TUPPENCE_RULESETS", "TUPPENCE_LEDGER", "TUPPENCE_INVOKE_QUEUE", "TUPPENCE_TRIES",
+        }
+        found = self._function("rule", timing.rule, 512, names)
+        grants.may_read_rulesets(found, self._data)
+        grants.may(found, self._data.ledger.table_arn, "dynamodb:UpdateItem")
+        grants.may_send(found, self._data, self._data.invoke_queue)
+        found.add_event_source(
+            sources.SqsEventSource(
+                self._data.customer_queue,
+                batch_size=10,
+                report_batch_item_failures=True,
+                max_concurrency=20,
+            )
+        )
+        return found
+
+    def _invoke(self) -> functions.Function:
+        timing = self._environment.timing
+        found = self._function("invoke", timing.invoke, 512, {
+            "TUPPENCE_ENGINES", "TUPPENCE_ENGINES_SECRET", "TUPPENCE_LEDGER", "TUPPENCE_TRIES",
+            "TUPPENCE_ENGINE_SECONDS", "TUPPENCE_LONGEST_WAIT", "TUPPENCE_MARGIN_SECONDS",
+        })
+        grants.may_read_secret(found, self._data.engines_token)
+        ledger = self._data.ledger.table_arn
+        grants.may(found, ledger, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        grants.may(found, self._data.key.key_arn, "kms:Decrypt")
+        found.add_event_source(
+            sources.SqsEventSource(
+                self._data.invoke_queue,
+                batch_size=10,
+                report_batch_item_failures=True,
+                max_concurrency=self._environment.invoke_concurrency,
+            )
+        )
+        return found
+
+    def _convert(self) -> functions.Function:
+        names = self._reads_relay | {"TUPPENCE_RULESETS", "TUPPENCE_TIME_ZONE"}
+        found = self._function(
+            "convert", self._environment.timing.publish, 2_048, names, large=True
+        )
+        found.add_environment("TUPPENCE_REFRESH_FUNCTION", self.refresh.function_name)
+        grants.may_read_secret(found, self._data.relay_token)
+        grants.may(found, self._data.rulesets.arn_for_objects(grants.RULESETS), "s3:PutObject")
+        grants.may(found, self._data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
+        grants.may(found, self.refresh.function_arn, "lambda:InvokeFunction")
+        return found
+
+    def _refresh(self) -> functions.Function:
+        names = {
+            "TUPPENCE_RULESETS", "TUPPENCE_ENGINES_SECRET", "TUPPENCE_ENGINES_NAMESPACE",
+            "TUPPENCE_ENGINES_SERVICE",
+        }
+        found = self._function(
+            "refresh", self._environment.timing.publish, 1_024, names, large=True
+        )
+        grants.may_read_secret(found, self._data.engines_token)
+        grants.may_read_rulesets(found, self._data)
+        grants.may(found, self._data.rulesets.arn_for_objects(grants.CURRENT), "s3:PutObject")
+        grants.may(found, self._data.key.key_arn, "kms:GenerateDataKey")
+        grants.may(found, "*", "servicediscovery:DiscoverInstances")  # it knows no resources
+        return found
+
+    @property
+    def _reads_relay(self) -> set[str]:
+        return {"TUPPENCE_RELAY", "TUPPENCE_RELAY_SECRET"}
+
+    def _name(self, label: str) -> str:
+        return f"tuppence-{self._environment.name}-{label}"
+
+    def _function(
+        self, label: str, seconds: int, memory: int, names: set[str], *, large: bool = False
+    ) -> functions.Function:
+        """A function; a large one, that checks rules, is an image, since a zip has 250 MB at most."""
+        name = self._name(label)
+        group = logs.LogGroup(
+            self,
+            f"{label.title()}Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            encryption_key=self._data.key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        settings = {one: value for one, value in self._settings.items() if one in names}
+        handler = f"tuppence.lambdas.{label}.handler"
+        if large:
+            asset = image(self, f"{label.title()}Image", "publisher")
+            code = functions.Code.from_ecr_image(
+                asset.repository, cmd=[handler], tag_or_digest=asset.image_tag
+            )
+        else:
+            code = functions.Code.from_asset(str(CODE))
+        return functions.Function(
+            self,
+            label.title(),
+            function_name=name,
+            runtime=functions.Runtime.FROM_IMAGE if large else functions.Runtime.PYTHON_3_13,
+            architecture=functions.Architecture.X86_64,
+            code=code,
+            handler=functions.Handler.FROM_IMAGE if large else handler,
+            timeout=cdk.Duration.seconds(seconds),
+            memory_size=memory,
+            vpc=self._network.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=[self._network.functions],
+            tracing=functions.Tracing.ACTIVE,
+            log_group=group,
+            role=grants.function_role(self, label, group),
+            logging_format=functions.LoggingFormat.JSON,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": label,
+                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+                **settings,
+            },
+        )
+
+    def _excuse(self) -> None:
+        excuse(self, {"IAM5[Resource::*]": "X-Ray, network interfaces, Cloud Map: no resources"})
+        for function in (self.customer, self.rule, self.invoke):
+            excuse(function, {"L1": "the version that all packages of the functions are built for"})

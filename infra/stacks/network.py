@@ -1,0 +1,101 @@
+"""A network without a way to the internet: what is needed of AWS has an endpoint in it."""
+
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import Environment
+from infra.excuses import excuse
+
+SERVICES: Final = {
+    "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+    "Queues": ec2.InterfaceVpcEndpointAwsService.SQS,
+    "Functions": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,
+    "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+    "Images": ec2.InterfaceVpcEndpointAwsService.ECR,
+    "ImageLayers": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    "Discovery": ec2.InterfaceVpcEndpointAwsService("data-servicediscovery"),
+}
+"""Endpoints that cost by the hour; those of S3 and DynamoDB cost nothing."""
+
+
+class Network(cdk.Stack):
+    """The network, its endpoints and the groups of who may talk to whom.
+
+    Attributes:
+        vpc: The network.
+        functions: Group of the functions.
+        balancer: Group of the load balancer.
+        engines: Group of the engines.
+        relay: Group of the relay.
+        database: Group of the database.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, environment: Environment, where: cdk.Environment
+    ) -> None:
+        super().__init__(scope, name, env=where)
+        private = ec2.SubnetConfiguration(
+            name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=22
+        )
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            availability_zones=list(environment.zones),
+            subnet_configuration=[private],
+            restrict_default_security_group=False,
+        )
+        self.vpc.add_flow_log(
+            "FlowLog",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(
+                logs.LogGroup(
+                    self,
+                    "FlowLogs",
+                    retention=logs.RetentionDays.ONE_MONTH,
+                    removal_policy=cdk.RemovalPolicy.DESTROY,
+                )
+            ),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+        )
+        gateways = {
+            "Buckets": ec2.GatewayVpcEndpointAwsService.S3,
+            "Tables": ec2.GatewayVpcEndpointAwsService.DYNAMODB,
+        }
+        for label, gateway in gateways.items():
+            self.vpc.add_gateway_endpoint(label, service=gateway)
+        endpoints = self._group("Endpoints", "endpoints of AWS services")
+        inside = ec2.Peer.ipv4(self.vpc.vpc_cidr_block)
+        endpoints.add_ingress_rule(inside, ec2.Port.tcp(443), "everything in the network")
+        for label, service in SERVICES.items():
+            self.vpc.add_interface_endpoint(
+                label, service=service, security_groups=[endpoints], open=False
+            )
+        excuse(endpoints, {"EC23": "the range is the network's own, which the check cannot see"})
+        self.functions = self._group("Functions", "functions")
+        self.balancer = self._group("Balancer", "load balancer")
+        self.engines = self._group("EngineTasks", "rules engines")
+        self.relay = self._group("RelayTasks", "SQL relay")
+        self.database = self._group("Database", "database")
+        allowed = [
+            (self.functions, self.balancer, 8600, "functions ask engines"),
+            (self.functions, self.balancer, 8601, "functions ask the relay"),
+            (self.engines, self.balancer, 8601, "engines ask the relay"),
+            (self.balancer, self.engines, 8602, "requests go to engines"),
+            (self.functions, self.engines, 8602, "each engine is told to refresh"),
+            (self.balancer, self.relay, 8601, "requests go to the relay"),
+            (self.relay, self.database, 5432, "the relay asks the database"),
+        ]
+        for source, target, port, why in allowed:
+            source.connections.allow_to(target, ec2.Port.tcp(port), why)
+        aws = [self.functions, self.engines, self.relay]
+        for group in aws:
+            group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
+
+    def _group(self, label: str, what: str) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(
+            self, label, vpc=self.vpc, description=what, allow_all_outbound=False
+        )

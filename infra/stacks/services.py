@@ -1,0 +1,326 @@
+"""The SQL relay and the rules engines on Fargate, behind one load balancer inside the network."""
+
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_applicationautoscaling as scaling
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_servicediscovery as discovery
+from constructs import Construct
+
+from infra import grants
+from infra.config import Environment
+from infra.excuses import excuse
+from infra.image import image
+from infra.stacks.data import Data
+from infra.stacks.network import Network
+
+RELAY_PORT: Final = 8601
+ENGINES_PORT: Final = 8600
+ENGINE_PORT: Final = 8602
+DRAIN_SECONDS: Final = 60
+NAMESPACE: Final = "tuppence"
+
+
+class Services(cdk.Stack):
+    """The services.
+
+    Attributes:
+        cluster: Of ECS.
+        relay: The service of relays.
+        engines: The service of engines.
+        engines_scaling: How many engines there are; the fleet says by what.
+        discovery: Where running engines are found.
+        relay_url: Address of the relays.
+        engines_url: Address of the engines.
+        balancer: The load balancer.
+        relay_targets: The relays behind it.
+        engine_targets: The engines behind it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        environment: Environment,
+        where: cdk.Environment,
+        network: Network,
+        data: Data,
+    ) -> None:
+        super().__init__(scope, name, env=where)
+        self._environment = environment
+        self._data = data
+        self._subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        self.cluster = ecs.Cluster(
+            self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
+        )
+        self.balancer = elb.ApplicationLoadBalancer(
+            self,
+            "Balancer",
+            vpc=network.vpc,
+            vpc_subnets=self._subnets,
+            internet_facing=False,
+            security_group=network.balancer,
+            drop_invalid_header_fields=True,
+            deletion_protection=environment.keep,
+            idle_timeout=cdk.Duration.seconds(60),
+        )
+        self.balancer.log_access_logs(
+            s3.Bucket.from_bucket_name(self, "AccessLogs", data.access_logs.bucket_name),
+            prefix="balancer",
+        )
+        host = self.balancer.load_balancer_dns_name
+        self.relay_url = f"http://{host}:{RELAY_PORT}"
+        self.engines_url = f"http://{host}:{ENGINES_PORT}"
+        self.relay = self._relay(network)
+        self.relay_targets = self._behind(self.relay, RELAY_PORT, RELAY_PORT)
+        self.engines = self._engines(network)
+        self.engine_targets = self._behind(self.engines, ENGINES_PORT, ENGINE_PORT)
+        self._migration()
+        self._excuse()
+
+    def _relay(self, network: Network) -> ecs.FargateService:
+        database = self._data.database
+        login = self._data.login
+        task = self._task(
+            "Relay",
+            cpu=512,
+            memory=1_024,
+            port=RELAY_PORT,
+            command=["serve", "sql-relay", "--callers", "env:RELAY_TOKEN", "--host", "0.0.0.0"],
+            environment={
+                "TUPPENCE_DATABASE": "postgresql://",
+                "PGHOST": (
+                    database.cluster_read_endpoint.hostname
+                    if self._environment.readers
+                    else database.cluster_endpoint.hostname
+                ),
+                "PGDATABASE": "tuppence",
+                "PGSSLMODE": "verify-full",
+                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
+            },
+            hidden={
+                "PGUSER": ecs.Secret.from_secrets_manager(login, "username"),
+                "PGPASSWORD": ecs.Secret.from_secrets_manager(login, "password"),
+                "RELAY_TOKEN": ecs.Secret.from_secrets_manager(self._data.relay_token),
+            },
+        )
+        return self._service("Relay", task, network.relay, self._environment.relay_tasks, None)
+
+    def _engines(self, network: Network) -> ecs.FargateService:
+        data = self._data
+        rulesets = f"s3://{data.rulesets.bucket_name}/rulesets/"
+        task = self._task(
+            "Engine",
+            cpu=1_024,
+            memory=2_048,
+            port=ENGINE_PORT,
+            command=[
+                *("serve", "rules-engine", "--relay", self.relay_url),
+                *("--relay-token", "env:RELAY_TOKEN", "--callers", "env:ENGINES_TOKEN"),
+                *("--rulesets", rulesets, "--results", f"dynamodb://{data.results.table_name}"),
+                *("--host", "0.0.0.0"),
+            ],
+            environment={"AWS_DEFAULT_REGION": self.region},
+            hidden={
+                "RELAY_TOKEN": ecs.Secret.from_secrets_manager(data.relay_token),
+                "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
+            },
+        )
+        table = data.results.table_arn
+        actions = ("dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem")
+        grants.may(task.task_role, table, *actions)
+        grants.may_read_rulesets(task.task_role, data)
+        space = discovery.HttpNamespace(self, "Namespace", name=self._space)
+        place = space.create_service("EnginesPlace", name="engines")
+        service = self._service(
+            "Engines", task, network.engines, self._environment.engine_floor, place
+        )
+        self.discovery = place
+        self.engines_scaling = service.auto_scale_task_count(
+            min_capacity=self._environment.engine_floor,
+            max_capacity=self._environment.engine_ceiling,
+        )
+        self._scale(service)
+        return service
+
+    def _scale(self, engines: ecs.FargateService) -> None:
+        """As many engines as have `items_per_engine` waiting items each, and no fewer than some."""
+        minute = cdk.Duration.minutes(1)
+        waiting = self._data.invoke_queue.metric_approximate_number_of_messages_visible(
+            period=minute, statistic="Maximum"
+        )
+        running = cloudwatch.Metric(
+            namespace="ECS/ContainerInsights",
+            metric_name="RunningTaskCount",
+            dimensions_map={
+                "ClusterName": self.cluster.cluster_name,
+                "ServiceName": engines.service_name,
+            },
+            period=minute,
+            statistic="Average",
+        )
+        share = self._environment.items_per_engine
+        self.engines_scaling.scale_on_metric(
+            "ByWaiting",
+            metric=cloudwatch.MathExpression(
+                expression="waiting / FILL(running, 1)",
+                using_metrics={"waiting": waiting, "running": running},
+                label="waiting items for each engine",
+                period=minute,
+            ),
+            adjustment_type=scaling.AdjustmentType.PERCENT_CHANGE_IN_CAPACITY,
+            scaling_steps=[
+                scaling.ScalingInterval(upper=share / 10, change=-50),
+                scaling.ScalingInterval(lower=share, change=50),
+                scaling.ScalingInterval(lower=4 * share, change=200),
+            ],
+            min_adjustment_magnitude=1,
+            cooldown=cdk.Duration.minutes(2),
+        )
+
+    @property
+    def _space(self) -> str:
+        return f"{NAMESPACE}-{self._environment.name}"
+
+    @property
+    def namespace_name(self) -> str:
+        """Of Cloud Map."""
+        return self._space
+
+    def _task(
+        self,
+        label: str,
+        cpu: int,
+        memory: int,
+        port: int | None,
+        command: list[str],
+        environment: dict[str, str],
+        hidden: dict[str, ecs.Secret],
+    ) -> ecs.FargateTaskDefinition:
+        """A task that runs as nobody, from an image that it cannot write to."""
+        task = ecs.FargateTaskDefinition(self, f"{label}Task", cpu=cpu, memory_limit_mib=memory)
+        task.add_volume(name="tmp")
+        group = logs.LogGroup(
+            self,
+            f"{label}Logs",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            encryption_key=self._data.key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        alive = "import urllib.request as r; r.urlopen('http://127.0.0.1:%d/healthz', timeout=3)"
+        container = task.add_container(
+            label.lower(),
+            image=ecs.ContainerImage.from_docker_image_asset(
+                image(self, f"{label}Image", "engine" if label == "Engine" else "relay")
+            ),
+            command=command,
+            environment=environment,
+            secrets=hidden,
+            user="10001",
+            readonly_root_filesystem=True,
+            stop_timeout=cdk.Duration.seconds(DRAIN_SECONDS),
+            logging=ecs.LogDrivers.aws_logs(stream_prefix=label.lower(), log_group=group),
+            port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
+            health_check=(
+                ecs.HealthCheck(
+                    command=["CMD", "python", "-c", alive % port],
+                    start_period=cdk.Duration.seconds(60),
+                )
+                if port
+                else None
+            ),
+        )
+        container.add_mount_points(
+            ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
+        )
+        return task
+
+    def _service(
+        self,
+        label: str,
+        task: ecs.FargateTaskDefinition,
+        group: ec2.SecurityGroup,
+        count: int,
+        place: discovery.Service | None,
+    ) -> ecs.FargateService:
+        service = ecs.FargateService(
+            self,
+            label,
+            cluster=self.cluster,
+            task_definition=task,
+            desired_count=count,
+            vpc_subnets=self._subnets,
+            security_groups=[group],
+            assign_public_ip=False,
+            min_healthy_percent=100,
+            max_healthy_percent=200,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
+            health_check_grace_period=cdk.Duration.seconds(90),
+        )
+        if place is not None:
+            service.associate_cloud_map_service(service=place, container_port=ENGINE_PORT)
+        return service
+
+    def _behind(
+        self, service: ecs.FargateService, port: int, container_port: int
+    ) -> elb.ApplicationTargetGroup:
+        listener = self.balancer.add_listener(
+            f"Port{port}", port=port, protocol=elb.ApplicationProtocol.HTTP, open=False
+        )
+        return listener.add_targets(
+            f"Targets{port}",
+            port=container_port,
+            protocol=elb.ApplicationProtocol.HTTP,
+            targets=[service],
+            deregistration_delay=cdk.Duration.seconds(DRAIN_SECONDS),
+            load_balancing_algorithm_type=elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS,
+            health_check=elb.HealthCheck(
+                path="/readyz",
+                interval=cdk.Duration.seconds(10),
+                timeout=cdk.Duration.seconds(5),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=2,
+            ),
+        )
+
+    def _migration(self) -> None:
+        """A task that is run by hand: it makes the tables and the relay's login, as the owner."""
+        owner = self._data.database.secret
+        if owner is None:
+            raise TypeError("the database has a secret of its owner")
+        task = self._task(
+            "Migration",
+            cpu=512,
+            memory=1_024,
+            port=None,
+            command=["database", "migrate", "--login", "relay", "--password", "env:RELAY_PASSWORD"],
+            environment={
+                "TUPPENCE_DATABASE": "postgresql://",
+                "PGDATABASE": "tuppence",
+                "PGSSLMODE": "verify-full",
+                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
+            },
+            hidden={
+                "PGHOST": ecs.Secret.from_secrets_manager(owner, "host"),
+                "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
+                "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
+                "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(self._data.login, "password"),
+            },
+        )
+        cdk.CfnOutput(self, "MigrationTaskArn", value=task.task_definition_arn)
+        cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
+
+    def _excuse(self) -> None:
+        excuse(
+            self,
+            {
+                "ECS2": "what stands in the environment is no secret: secrets are references",
+                "IAM5[Resource::*]": "ecr:GetAuthorizationToken knows no resources",
+            },
+        )

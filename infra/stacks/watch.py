@@ -1,0 +1,258 @@
+"""Who is told of what: alarms, a dashboard of where a run's time goes, a budget."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as functions
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.config import Environment
+from infra.stacks.data import Data
+from infra.stacks.fleet import NAMESPACE, Fleet
+from infra.stacks.services import Services
+
+MINUTE = cdk.Duration.minutes(1)
+FIVE_MINUTES = cdk.Duration.minutes(5)
+
+
+class Watch(cdk.Stack):
+    """The alarms; subscribe to the topic that the stack names."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        environment: Environment,
+        where: cdk.Environment,
+        data: Data,
+        services: Services,
+        fleet: Fleet,
+    ) -> None:
+        super().__init__(scope, name, env=where)
+        self._data = data
+        self._services = services
+        self._fleet = fleet
+        self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
+        self._topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[self._topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        self._alarms(environment)
+        self._dashboard(environment)
+        self._budget(environment)
+        cdk.CfnOutput(self, "AlarmTopic", value=self._topic.topic_arn)
+
+    @property
+    def _functions(self) -> dict[str, functions.Function]:
+        fleet = self._fleet
+        return {
+            "Customer": fleet.customer,
+            "Rule": fleet.rule,
+            "Invoke": fleet.invoke,
+            "Convert": fleet.convert,
+            "Refresh": fleet.refresh,
+        }
+
+    def _alarms(self, environment: Environment) -> None:
+        data, services = self._data, self._services
+        late = environment.run_hours * 3_600
+        for label, queue in {"DeadPages": data.dead_pages, "DeadItems": data.dead_items}.items():
+            waiting = queue.metric_approximate_number_of_messages_visible(period=MINUTE)
+            self._alarm(label, waiting, 1, "work was given up: tuppence fleet status names it")
+        for label, queue, seconds in (
+            ("OldPages", data.customer_queue, late / 4),
+            ("OldItems", data.invoke_queue, late / 2),
+        ):
+            age = queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
+            self._alarm(label, age, seconds, "messages wait for long: are the engines well?")
+        for label, function in self._functions.items():
+            errors = function.metric_errors(period=FIVE_MINUTES)
+            self._alarm(f"{label}Errors", errors, 1, f"the function {label.lower()} failed")
+            throttles = function.metric_throttles(period=FIVE_MINUTES)
+            self._alarm(f"{label}Throttles", throttles, 10, "the account's concurrency is used up")
+        for label, table in {"Results": data.results, "Ledger": data.ledger}.items():
+            throttled = table.metric_throttled_requests_for_operations(
+                operations=[
+                    dynamodb.Operation.PUT_ITEM,
+                    dynamodb.Operation.QUERY,
+                    dynamodb.Operation.UPDATE_ITEM,
+                ],
+                period=FIVE_MINUTES,
+            )
+            self._alarm(f"{label}Throttles", throttled, 100, "the table grows too slowly")
+        targets = services.engine_targets
+        self._alarm(
+            "EngineErrors",
+            targets.metrics.http_code_target(
+                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+            ),
+            100,
+            "engines answer with errors: see their log",
+        )
+        self._alarm(
+            "RunLate",
+            self._waiting(sum_of=[data.customer_queue, data.invoke_queue]),
+            1,
+            f"a run is not whole after {environment.run_hours} hours",
+            periods=environment.run_hours * 12,
+        )
+        self._alarm(
+            "RelayPool",
+            services.relay_targets.metrics.http_code_target(
+                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+            ),
+            10,
+            "the relay sends requests away: it has no connection free, or no database",
+        )
+
+    def _alarm(
+        self,
+        label: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        meaning: str,
+        periods: int = 1,
+    ) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            label,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=meaning,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _waiting(self, sum_of: list[sqs.Queue]) -> cloudwatch.MathExpression:
+        metrics: dict[str, cloudwatch.IMetric] = {}
+        for number, queue in enumerate(sum_of):
+            metrics[f"seen{number}"] = queue.metric_approximate_number_of_messages_visible()
+            metrics[f"held{number}"] = queue.metric_approximate_number_of_messages_not_visible()
+        return cloudwatch.MathExpression(
+            expression=" + ".join(metrics),
+            using_metrics=metrics,
+            label="messages of the run",
+            period=FIVE_MINUTES,
+        )
+
+    def _dashboard(self, environment: Environment) -> None:
+        data, services, fleet = self._data, self._services, self._fleet
+        board = cloudwatch.Dashboard(
+            self, "Dashboard", dashboard_name=f"tuppence-{environment.name}"
+        )
+
+        def graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
+            return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8, height=6)
+
+        def ours(name: str, service: str, statistic: str = "Sum") -> cloudwatch.Metric:
+            return cloudwatch.Metric(
+                namespace=NAMESPACE,
+                metric_name=name,
+                dimensions_map={"service": service},
+                statistic=statistic,
+                period=MINUTE,
+            )
+
+        board.add_widgets(
+            graph("1 pages listed", ours("PagesListed", "customer")),
+            graph("2 items made", ours("ItemsMade", "rule")),
+            graph("3 items done, failed", ours("ItemsDone", "invoke"), ours("ItemsFailed", "invoke")),
+        )
+        board.add_widgets(
+            graph(
+                "messages that wait",
+                *(
+                    queue.metric_approximate_number_of_messages_visible(period=MINUTE, label=label)
+                    for label, queue in {
+                        "pages": data.customer_queue,
+                        "items": data.invoke_queue,
+                        "dead pages": data.dead_pages,
+                        "dead items": data.dead_items,
+                    }.items()
+                ),
+            ),
+            graph(
+                "age of the oldest, seconds",
+                data.customer_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
+                data.invoke_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
+            ),
+            graph("functions running", *(
+                function.metric("ConcurrentExecutions", statistic="Maximum", period=MINUTE)
+                for function in (fleet.customer, fleet.rule, fleet.invoke)
+            )),
+        )
+        board.add_widgets(
+            graph(
+                "an item, seconds",
+                ours("ItemSeconds", "invoke", "p50"),
+                ours("ItemSeconds", "invoke", "p99"),
+            ),
+            graph(
+                "an engine's answer, seconds",
+                services.engine_targets.metrics.target_response_time(statistic="p50"),
+                services.engine_targets.metrics.target_response_time(statistic="p99"),
+            ),
+            graph(
+                "the relay's answer, seconds",
+                services.relay_targets.metrics.target_response_time(statistic="p50"),
+                services.relay_targets.metrics.target_response_time(statistic="p99"),
+            ),
+        )
+        board.add_widgets(
+            graph("engines' processors, %", services.engines.metric_cpu_utilization()),
+            graph("Aurora capacity units", data.database.metric_serverless_database_capacity()),
+            graph(
+                "writes of results, units",
+                data.results.metric_consumed_write_capacity_units(period=MINUTE),
+            ),
+        )
+
+    def _budget(self, environment: Environment) -> None:
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(
+                    amount=environment.monthly_budget, unit="USD"
+                ),
+                cost_filters={"TagKeyValue": [f"user:environment${environment.name}"]},
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        comparison_operator="GREATER_THAN",
+                        notification_type=kind,
+                        threshold=percent,
+                        threshold_type="PERCENTAGE",
+                    ),
+                    subscribers=[
+                        budgets.CfnBudget.SubscriberProperty(
+                            address=self._topic.topic_arn, subscription_type="SNS"
+                        )
+                    ],
+                )
+                for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
+            ],
+        )
+        self._topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("budgets.amazonaws.com")],
+                resources=[self._topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
