@@ -1,7 +1,7 @@
 """What differs between the environments; everything else is the same in all of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -44,7 +44,7 @@ class Environment:
     time_zone: str = "Europe/London"
     customers_per_item: int = 1
     rules_per_item: int = 0
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     invoke_concurrency: int = 50
     engine_floor: int = 1
     engine_ceiling: int = 4
@@ -87,7 +87,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         "local": Environment(
             name="local",
             account="000000000000",
-            schedule="rate(1 minute)",
+            schedule="cron(0 1 * * ? *)",
             timing=Timing(invoke=4, tries=3, engine=1.0, longest_wait=0.5, margin=0.5),
             invoke_concurrency=8,
             keep=False,

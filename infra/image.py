@@ -18,7 +18,15 @@ def image(scope: Construct, label: str, target: str) -> images.DockerImageAsset:
         directory=str(ROOT),
         target=target,
         platform=images.Platform.LINUX_AMD64,
-        exclude=["*", "!Dockerfile", "!pyproject.toml", "!README.md", "!LICENSE", "!NOTICE",
-                 "!requirements", "!src"],
+        exclude=[
+            "*",
+            "!Dockerfile",
+            "!pyproject.toml",
+            "!README.md",
+            "!LICENSE",
+            "!NOTICE",
+            "!requirements",
+            "!src",
+        ],
         ignore_mode=cdk.IgnoreMode.DOCKER,
     )

@@ -1,6 +1,6 @@
 """Time-outs, visibility and retries as one set: change one, and what follows from it changes.
 
-    engine's try  <  function's time-out  <  visibility of its messages
+engine's try  <  function's time-out  <  visibility of its messages
 """
 
 from dataclasses import dataclass

@@ -5,12 +5,15 @@ environment says where it listens (GATEWAY_PORT), which Python runs the function
 (FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) and speaks TLS (USE_SSL).
 """
 
+import datetime
 import os
 from typing import Any
 
 import ministack.core.iam_actions as iam
 import ministack.core.lambda_runtime as runtime
+import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
+import ministack.services.scheduler as schedules
 from ministack.app import main
 
 BATCHES = {
@@ -21,6 +24,7 @@ BATCHES = {
 _action = iam.extract_iam_action
 _concurrency = functions._sqs_esm_concurrency
 _binary = runtime._detect_runtime_binary
+_target = events._invoke_target
 _execute = functions._execute_function
 
 
@@ -49,6 +53,15 @@ def execute(function: Any, event: Any, *arguments: Any, **options: Any) -> Any:
     return answer
 
 
+def target(called: Any, event: Any, schedule: Any) -> Any:
+    """AWS puts the time at which a schedule was due where the input asks for it."""
+    due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
+    text = called.get("Input") or ""
+    moment = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
+    return _target(told if text else called, event, schedule)
+
+
 def binary(name: str) -> tuple[str, str]:
     """Functions run where their packages are."""
     found, script = _binary(name)
@@ -59,5 +72,7 @@ if __name__ == "__main__":
     iam.extract_iam_action = action
     functions._sqs_esm_concurrency = concurrency
     functions._execute_function = execute
+    events._invoke_target = target
+    schedules._SCHEDULE_TICK_INTERVAL = 1
     runtime._detect_runtime_binary = binary
     main()

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-import psycopg
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tuppence.wiring import add_caller, migrate_database
+from tuppence.wiring import add_caller, make_reader, migrate_database
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 
@@ -26,6 +25,9 @@ class Platform:
     Attributes:
         folder: For its files; empty.
         engine_count: How many engines.
+        rulesets_at: Where rulesets are kept, if not in the folder.
+        results_at: Where results are kept, if not in the folder.
+        environment: Added to that of the engines.
         database: The owner's address of the database.
         postgres: Its server.
         relay: The SQL relay.
@@ -36,6 +38,9 @@ class Platform:
 
     folder: Path
     engine_count: int = 3
+    rulesets_at: str = ""
+    results_at: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
     database: str = ""
     postgres: Server = field(init=False)
     relay: Server = field(init=False)
@@ -99,10 +104,12 @@ class Platform:
         for number in range(1, self.engine_count + 1):
             options: list[str | Path] = [
                 *("--relay", address(self.relay), "--relay-token", relay_token),
-                *("--rulesets", self.rulesets, "--results", self.results),
+                *("--rulesets", self.rulesets_at or self.rulesets),
+                *("--results", self.results_at or self.results),
                 *("--callers", self.folder / "engine.callers"),
             ]
-            self.engines.append(self._service("rules-engine", options, {}, f"-{number}"))
+            engine = self._service("rules-engine", options, self.environment, f"-{number}")
+            self.engines.append(engine)
         for engine in self.engines:  # they start side by side
             self._open.callback(engine.stop)
             engine.begin()
@@ -115,10 +122,7 @@ class Platform:
     def _reader(self) -> str:
         """The address of a login that may only read."""
         password = secrets.token_hex(16)
-        with psycopg.connect(self.database) as connection:
-            connection.execute(
-                f"CREATE ROLE relay LOGIN PASSWORD '{password}' IN ROLE tuppence_reader"
-            )
+        make_reader(self.database, "relay", password)
         return f"postgresql://relay:{password}@127.0.0.1:{self.postgres.port}/postgres"
 
     def _service(

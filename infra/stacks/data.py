@@ -47,14 +47,10 @@ class Data(cdk.Stack):
         self._environment = environment
         self._removal = cdk.RemovalPolicy.RETAIN if environment.keep else cdk.RemovalPolicy.DESTROY
         self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=self._removal)
-        self.key.grant_encrypt_decrypt(
-            iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com")
-        )
+        self.key.grant_encrypt_decrypt(iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com"))
         self.relay_token = self._token("RelayToken", "callers of the SQL relay")
         self.engines_token = self._token("EnginesToken", "callers of the rules engines")
-        self.login = rds.DatabaseSecret(
-            self, "RelayLogin", username="relay", dbname="tuppence"
-        )
+        self.login = rds.DatabaseSecret(self, "RelayLogin", username="relay", dbname="tuppence")
         self.database = self._database(network)
         warm = dynamodb.WarmThroughput(
             read_units_per_second=environment.warm_reads,
@@ -72,6 +68,17 @@ class Data(cdk.Stack):
         self.invoke_queue = self._queue(
             "InvokeQueue", timing.invoke_visibility, self.dead_items, fifo=True
         )
+        outputs = {
+            "LedgerTable": self.ledger.table_name,
+            "ResultsTable": self.results.table_name,
+            "RulesetsBucket": self.rulesets.bucket_name,
+            "CustomerQueueUrl": self.customer_queue.queue_url,
+            "InvokeQueueUrl": self.invoke_queue.queue_url,
+            "DeadPagesUrl": self.dead_pages.queue_url,
+            "DeadItemsUrl": self.dead_items.queue_url,
+        }
+        for label, value in outputs.items():
+            cdk.CfnOutput(self, label, value=value)
         self._excuse()
 
     def _queue(
@@ -87,9 +94,7 @@ class Data(cdk.Stack):
             label,
             fifo=fifo or None,
             deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if fifo else None,
-            fifo_throughput_limit=(
-                sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None
-            ),
+            fifo_throughput_limit=(sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None),
             visibility_timeout=cdk.Duration.seconds(visibility) if visibility else None,
             retention_period=cdk.Duration.days(4 if dead else 14),
             dead_letter_queue=(
@@ -120,7 +125,7 @@ class Data(cdk.Stack):
             rds.ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=True)
             for number in range(self._environment.readers)
         ]
-        cluster = rds.DatabaseCluster(
+        return rds.DatabaseCluster(
             self,
             "Database",
             engine=rds.DatabaseClusterEngine.aurora_postgres(
@@ -146,7 +151,6 @@ class Data(cdk.Stack):
                 cdk.RemovalPolicy.SNAPSHOT if self._environment.keep else cdk.RemovalPolicy.DESTROY
             ),
         )
-        return cluster
 
     def _table(
         self, label: str, partition: str, sort: str, warm: dynamodb.WarmThroughput | None

@@ -4,11 +4,11 @@ from typing import Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from infra import grants
@@ -53,9 +53,9 @@ class Fleet(cdk.Stack):
         timing = environment.timing
         self._settings = {
             "TUPPENCE_RELAY": services.relay_url,
-            "TUPPENCE_RELAY_SECRET": data.relay_token.secret_name,
+            "TUPPENCE_RELAY_SECRET": data.relay_token.secret_arn,
             "TUPPENCE_ENGINES": services.engines_url,
-            "TUPPENCE_ENGINES_SECRET": data.engines_token.secret_name,
+            "TUPPENCE_ENGINES_SECRET": data.engines_token.secret_arn,
             "TUPPENCE_ENGINES_NAMESPACE": services.namespace_name,
             "TUPPENCE_ENGINES_SERVICE": "engines",
             "TUPPENCE_RULESETS": data.rulesets.bucket_name,
@@ -83,13 +83,30 @@ class Fleet(cdk.Stack):
 
     def _customer(self) -> functions.Function:
         timing = self._environment.timing
-        found = self._function("customer", timing.customer, 512, self._reads_relay | {
-            "TUPPENCE_RULESETS", "TUPPENCE_LEDGER", "TUPPENCE_CUSTOMER_QUEUE", "TUPPENCE_TIME_ZONE",
-            "TUPPENCE_CUSTOMERS_PER_ITEM", "TUPPENCE_RULES_PER_ITEM", "TUPPENCE_MARGIN_SECONDS",
-        })
+        found = self._function(
+            "customer",
+            timing.customer,
+            512,
+            self._reads_relay
+            | {
+                "TUPPENCE_RULESETS",
+                "TUPPENCE_LEDGER",
+                "TUPPENCE_CUSTOMER_QUEUE",
+                "TUPPENCE_TIME_ZONE",
+                "TUPPENCE_CUSTOMERS_PER_ITEM",
+                "TUPPENCE_RULES_PER_ITEM",
+                "TUPPENCE_MARGIN_SECONDS",
+            },
+        )
         grants.may_read_secret(found, self._data.relay_token)
         grants.may_read_rulesets(found, self._data)
-        grants.may(found, self._data.ledger.table_arn, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+        grants.may(
+            found,
+            self._data.ledger.table_arn,
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        )
         grants.may_send(found, self._data, self._data.customer_queue)
         again = self.format_arn(
             service="lambda",
@@ -99,28 +116,44 @@ class Fleet(cdk.Stack):
         )
         grants.may(found, again, "lambda:InvokeFunction")
         if self._environment.schedule:
-            scheduler.Schedule(
-                self,
-                "Nightly",
-                description="begins the nightly run",
-                schedule=scheduler.ScheduleExpression.expression(
-                    self._environment.schedule, cdk.TimeZone.of(self._environment.time_zone)
-                ),
-                target=targets.LambdaInvoke(
-                    found,
-                    input=scheduler.ScheduleTargetInput.from_object(
-                        {"scheduled": scheduler.ContextAttribute.scheduled_time}
-                    ),
-                    retry_attempts=3,
-                    dead_letter_queue=self._data.dead_pages,
-                ),
-            )
+            self._begin_by(self._environment.schedule, found)
         return found
+
+    def _begin_by(self, schedule: str, customer: functions.Function) -> None:
+        """Have the schedule call the customer function, with the time that it was due."""
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
+            description="what the schedule may do",
+        )
+        grants.may(role, customer.function_arn, "lambda:InvokeFunction")
+        grants.may_send(role, self._data, self._data.dead_pages)
+        scheduler.CfnSchedule(
+            self,
+            "Nightly",
+            description="begins the nightly run",
+            schedule_expression=schedule,
+            schedule_expression_timezone=self._environment.time_zone,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=customer.function_arn,
+                role_arn=role.role_arn,
+                input='{"scheduled": "<aws.scheduler.scheduled-time>"}',
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=3),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
+                    arn=self._data.dead_pages.queue_arn
+                ),
+            ),
+        )
 
     def _rule(self) -> functions.Function:
         timing = self._environment.timing
         names = {
-            "TUPPENCE_RULESETS", "TUPPENCE_LEDGER", "TUPPENCE_INVOKE_QUEUE", "TUPPENCE_TRIES",
+            "TUPPENCE_RULESETS",
+            "TUPPENCE_LEDGER",
+            "TUPPENCE_INVOKE_QUEUE",
+            "TUPPENCE_TRIES",
         }
         found = self._function("rule", timing.rule, 512, names)
         grants.may_read_rulesets(found, self._data)
@@ -138,10 +171,20 @@ class Fleet(cdk.Stack):
 
     def _invoke(self) -> functions.Function:
         timing = self._environment.timing
-        found = self._function("invoke", timing.invoke, 512, {
-            "TUPPENCE_ENGINES", "TUPPENCE_ENGINES_SECRET", "TUPPENCE_LEDGER", "TUPPENCE_TRIES",
-            "TUPPENCE_ENGINE_SECONDS", "TUPPENCE_LONGEST_WAIT", "TUPPENCE_MARGIN_SECONDS",
-        })
+        found = self._function(
+            "invoke",
+            timing.invoke,
+            512,
+            {
+                "TUPPENCE_ENGINES",
+                "TUPPENCE_ENGINES_SECRET",
+                "TUPPENCE_LEDGER",
+                "TUPPENCE_TRIES",
+                "TUPPENCE_ENGINE_SECONDS",
+                "TUPPENCE_LONGEST_WAIT",
+                "TUPPENCE_MARGIN_SECONDS",
+            },
+        )
         grants.may_read_secret(found, self._data.engines_token)
         ledger = self._data.ledger.table_arn
         grants.may(found, ledger, "dynamodb:GetItem", "dynamodb:UpdateItem")
@@ -170,7 +213,9 @@ class Fleet(cdk.Stack):
 
     def _refresh(self) -> functions.Function:
         names = {
-            "TUPPENCE_RULESETS", "TUPPENCE_ENGINES_SECRET", "TUPPENCE_ENGINES_NAMESPACE",
+            "TUPPENCE_RULESETS",
+            "TUPPENCE_ENGINES_SECRET",
+            "TUPPENCE_ENGINES_NAMESPACE",
             "TUPPENCE_ENGINES_SERVICE",
         }
         found = self._function(
@@ -193,7 +238,7 @@ class Fleet(cdk.Stack):
     def _function(
         self, label: str, seconds: int, memory: int, names: set[str], *, large: bool = False
     ) -> functions.Function:
-        """A function; a large one, that checks rules, is an image, since a zip has 250 MB at most."""
+        """A function; a large one, that checks rules, is an image: a zip has 250 MB at most."""
         name = self._name(label)
         group = logs.LogGroup(
             self,

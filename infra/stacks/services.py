@@ -281,7 +281,7 @@ class Services(cdk.Stack):
             deregistration_delay=cdk.Duration.seconds(DRAIN_SECONDS),
             load_balancing_algorithm_type=elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS,
             health_check=elb.HealthCheck(
-                path="/readyz",
+                path="/healthz",
                 interval=cdk.Duration.seconds(10),
                 timeout=cdk.Duration.seconds(5),
                 healthy_threshold_count=2,
@@ -299,7 +299,14 @@ class Services(cdk.Stack):
             cpu=512,
             memory=1_024,
             port=None,
-            command=["database", "migrate", "--login", "relay", "--password", "env:RELAY_PASSWORD"],
+            command=[
+                "database",
+                "migrate",
+                "--reader",
+                "relay",
+                "--password",
+                "env:RELAY_PASSWORD",
+            ],
             environment={
                 "TUPPENCE_DATABASE": "postgresql://",
                 "PGDATABASE": "tuppence",

@@ -168,7 +168,9 @@ class Watch(cdk.Stack):
         board.add_widgets(
             graph("1 pages listed", ours("PagesListed", "customer")),
             graph("2 items made", ours("ItemsMade", "rule")),
-            graph("3 items done, failed", ours("ItemsDone", "invoke"), ours("ItemsFailed", "invoke")),
+            graph(
+                "3 items done, failed", ours("ItemsDone", "invoke"), ours("ItemsFailed", "invoke")
+            ),
         )
         board.add_widgets(
             graph(
@@ -188,10 +190,13 @@ class Watch(cdk.Stack):
                 data.customer_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
                 data.invoke_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
             ),
-            graph("functions running", *(
-                function.metric("ConcurrentExecutions", statistic="Maximum", period=MINUTE)
-                for function in (fleet.customer, fleet.rule, fleet.invoke)
-            )),
+            graph(
+                "functions running",
+                *(
+                    function.metric("ConcurrentExecutions", statistic="Maximum", period=MINUTE)
+                    for function in (fleet.customer, fleet.rule, fleet.invoke)
+                ),
+            ),
         )
         board.add_widgets(
             graph(

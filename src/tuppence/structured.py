@@ -1,10 +1,11 @@
 """YAML files read into typed structs; every complaint names the file, line and column."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import yaml
@@ -14,6 +15,8 @@ from tuppence.errors import UserError
 T = TypeVar("T")
 Location = tuple[str | int, ...]
 
+ENVIRONMENT: Final = "env:"
+"""Begins the name of a secret in the environment, where a file could be named."""
 _MAXIMUM_BYTES = 1_000_000
 _PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
 
@@ -61,6 +64,22 @@ class Document(Generic[T]):
     def line(self, number: int) -> str:
         """A line of the file, counted from 1."""
         return self.text.split("\n")[number - 1]
+
+
+def read_secret(where: str) -> str:
+    """A secret from a file, or with `env:NAME` from the environment; blanks around it are left out.
+
+    Raises:
+        UserError: There is none.
+    """
+    if not where.startswith(ENVIRONMENT):
+        return read_text(Path(where)).strip()
+    secret = os.environ.get(where.removeprefix(ENVIRONMENT), "").strip()
+    if not secret:
+        raise UserError(
+            "secret.missing", f"the environment has no {where.removeprefix(ENVIRONMENT)}"
+        )
+    return secret
 
 
 def read_text(path: Path) -> str:

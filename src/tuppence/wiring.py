@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
+    from tuppence.results.result import ResultStore
+    from tuppence.rules.ruleset import RulesetStore
     from tuppence.runs.publishing import Confirmation
     from tuppence.runs.run import Outcome
+    from tuppence.wiring_aws import Fleet
 
 
 def open_facts(store: Path) -> FactStore:
@@ -125,6 +128,14 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
     return migrate(url, to)
 
 
+def make_reader(url: str, name: str, password: str) -> None:
+    """Make a login that may only read, as a relay needs it, or give it a new password."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.migrating import make_reader  # noqa: PLC0415 - an extra
+
+    make_reader(url, name, password)
+
+
 def load_facts(
     schema: Schema, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
 ) -> None:
@@ -216,7 +227,7 @@ def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
 
 
 def relay_service(
-    url: str, callers: Path, pool_size: int, waiting: int, patience: float, query_seconds: float
+    url: str, callers: str, pool_size: int, waiting: int, patience: float, query_seconds: float
 ) -> "Starlette":
     """The SQL relay over a database.
 
@@ -236,14 +247,14 @@ def relay_service(
 def rules_engine_service(
     relay: str,
     relay_token: str,
-    rulesets: Path,
-    results: Path,
-    callers: Path,
+    rulesets: str,
+    results: str,
+    callers: str,
     batches: int,
     waiting: int,
     seconds: float,
 ) -> "Starlette":
-    """A rules engine over facts from a relay, with rulesets and results on this machine.
+    """A rules engine over facts from a relay, with rulesets and results on this machine or on AWS.
 
     Raises:
         UserError: A package is missing, the file of callers is wrong, the relay does not answer,
@@ -257,11 +268,40 @@ def rules_engine_service(
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2)
-    engines = Engines(RulesetDirectory(rulesets), facts.schema, Loops())
+    kept = _ruleset_store(rulesets)
+    engines = Engines(kept, facts.schema, Loops())
     known = read_callers(callers)
     engines.begin()
     limits = Limits(batches, waiting, seconds)
-    return rules_engine_app(engines, facts, lambda: Database(results), known, limits)
+    return rules_engine_app(engines, facts, _result_store(results, kept), known, limits)
+
+
+def _ruleset_store(where: str) -> "RulesetStore":
+    """Rulesets in a folder, or in a bucket such as s3://bucket/rulesets/."""
+    if not where.startswith("s3://"):
+        return RulesetDirectory(Path(where))
+    with _extra("aws"):
+        from tuppence.wiring_aws import s3_rulesets  # noqa: PLC0415
+
+    return s3_rulesets(where)
+
+
+def _result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
+    """Opens results in a file, or in a table such as dynamodb://table."""
+    if not where.startswith("dynamodb://"):
+        return lambda: Database(Path(where))
+    with _extra("aws"):
+        from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
+
+    return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
+
+
+def open_fleet(environment: str) -> "Fleet":
+    """The fleet of an environment on AWS."""
+    with _extra("aws"):
+        from tuppence.wiring_aws import Fleet  # noqa: PLC0415
+
+    return Fleet(environment)
 
 
 def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:

@@ -13,15 +13,17 @@ import msgspec
 
 from tuppence.adapters.aws.clients import aws_errors, client
 from tuppence.adapters.aws.ledger import DynamoLedger
-from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.errors import UserError
+from tuppence.runs.fleet import Progress, Start, progress
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.relay import Relay
     from tuppence.adapters.relay_facts import RelayFacts
+    from tuppence.rules.ruleset import RulesetStore
 
 PREFIX = "TUPPENCE_"
 
@@ -31,9 +33,9 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         relay: Address of the SQL relay.
-        relay_secret: Name of the secret that holds the token for it.
+        relay_secret: Name or ARN of the secret that holds the token for it.
         engines: Address of the engines' load balancer.
-        engines_secret: Name of the secret that holds the token for them.
+        engines_secret: Name or ARN of the secret that holds the token for them.
         engines_namespace: Cloud Map's namespace in which running engines are found.
         engines_service: And the name of their service.
         rulesets: Bucket of the rulesets.
@@ -196,7 +198,11 @@ def refresher() -> Refresher:
 
 
 def _running_engines(found: Settings) -> "list[HttpEngine]":
-    """Every engine that Cloud Map knows to be running."""
+    """Every engine that Cloud Map knows to be running.
+
+    Raises:
+        UserError: There is none: then nobody would confirm anything.
+    """
     from tuppence.adapters.engines import HttpEngine  # noqa: PLC0415
 
     with aws_errors("engines", f"the service {found.engines_service}"):
@@ -204,14 +210,70 @@ def _running_engines(found: Settings) -> "list[HttpEngine]":
             NamespaceName=found.engines_namespace,
             ServiceName=found.engines_service,
             MaxResults=1_000,
-            HealthStatus="HEALTHY_OR_ELSE_ALL",
+            HealthStatus="HEALTHY",
         )
     places = [instance["Attributes"] for instance in answer["Instances"]]
+    if not places:
+        raise UserError("engines.none", f"no engine of {found.engines_namespace} is running")
     token = _secret(found.engines_secret)
     return [
         HttpEngine(f"http://{place['AWS_INSTANCE_IPV4']}:{place['AWS_INSTANCE_PORT']}", token)
         for place in places
     ]
+
+
+class Fleet:
+    """An environment's fleet, as those who look after it see it.
+
+    Args:
+        environment: Its name, such as `prod`.
+
+    Raises:
+        UserError: There is none of that name, or AWS cannot be asked.
+    """
+
+    def __init__(self, environment: str) -> None:
+        self._environment = environment
+        name = f"tuppence-{environment}-data"
+        with aws_errors("fleet", f"the stack {name}"):
+            (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        self._outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
+    def start(self, start: Start) -> dict[str, Any]:
+        """Have a run begun: what the customer function answers.
+
+        Raises:
+            UserError: The function refuses.
+        """
+        return self._ask("customer", msgspec.json.encode(start))
+
+    def refresh(self, ruleset: str) -> dict[str, Any]:
+        """Have every engine serve a ruleset: what the refresh function answers."""
+        return self._ask("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
+
+    def progress(self, run_id: str) -> Progress:
+        """Where a run stands."""
+        ledger = DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
+        return progress(run_id, ledger)
+
+    def redrive(self) -> tuple[int, int]:
+        """Send what was given up again: how many pages, and how many items."""
+        sqs, at = client("sqs"), self._outputs
+        pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
+        return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
+
+    def _ask(self, label: str, payload: bytes) -> dict[str, Any]:
+        name = f"tuppence-{self._environment}-{label}"
+        with aws_errors("fleet", f"the function {name}"):
+            answer = client("lambda", seconds=900, attempts=1).invoke(
+                FunctionName=name, Payload=payload
+            )
+        found: dict[str, Any] = msgspec.json.decode(answer["Payload"].read())
+        if "FunctionError" in answer:
+            message = found.get("errorMessage", "it ended without an answer")
+            hint = "see its log"
+            raise UserError("fleet.function", f"the function {name}: {message}", hint)
+        return found
 
 
 def s3_rulesets(address: str) -> S3Rulesets:
@@ -220,7 +282,7 @@ def s3_rulesets(address: str) -> S3Rulesets:
     return S3Rulesets(client("s3"), bucket, prefix)
 
 
-def dynamo_results(table: str, rulesets: S3Rulesets) -> "Callable[[], DynamoResults]":
+def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], DynamoResults]":
     """Opens the results in a table; the rulesets tell what each result's values are."""
     from tuppence.adapters.aws.results import DynamoResults  # noqa: PLC0415
     from tuppence.results.packed import Layout  # noqa: PLC0415

@@ -17,7 +17,7 @@ def test_a_token_is_printed_once_and_only_its_digest_is_kept(tuppence: Run, tmp_
     path = tmp_path / "callers"
     assert path.stat().st_mode & 0o777 == 0o600
     assert not any(token in path.read_text() for token in tokens)
-    assert read_callers(path) == {digest(tokens[0]): "one", digest(tokens[1]): "two"}
+    assert read_callers(str(path)) == {digest(tokens[0]): "one", digest(tokens[1]): "two"}
     done = tuppence("serve", "token", "one", "--callers", "callers", status=1)
     assert "one has a token already" in done.stderr
 
@@ -40,4 +40,4 @@ def test_a_wrong_file_of_callers_is_refused(tmp_path: Path, text: str, problem: 
     path = tmp_path / "callers"
     path.write_text(text)
     with pytest.raises(UserError, match=problem):
-        read_callers(path)
+        read_callers(str(path))

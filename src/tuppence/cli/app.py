@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "definitions": "definitions",
     "dispatch": "dispatch",
     "serve": "serve",
+    "fleet": "fleet",
 }
 """Each command and the module that has it. Loading all of them takes a second."""
 

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.output import Database
-from tuppence.wiring import migrate_database
+from tuppence.structured import read_secret
+from tuppence.wiring import make_reader, migrate_database
 
 
 def register(program: typer.Typer) -> None:
@@ -24,12 +25,23 @@ def register(program: typer.Typer) -> None:
         to: Annotated[
             str, typer.Option(help="A version such as 0001; head is the newest, base none.")
         ] = "head",
+        reader: Annotated[
+            str, typer.Option(help="Make a login of this name too, that may only read.")
+        ] = "",
+        password: Annotated[
+            str, typer.Option(help="Where its password is: a file, or env:NAME.")
+        ] = "",
     ) -> None:
         """Bring the tables of a database to a version, forward or back, in one transaction.
 
         The login must own the tables. Going back drops what the later versions added.
         """
+        if bool(reader) != bool(password):
+            raise typer.BadParameter("--reader and --password go together")
         before, after = migrate_database(database, to)
         typer.echo(f"from {before} to {after}" if before != after else f"at {after} already")
+        if reader:
+            make_reader(database, reader, read_secret(password))
+            typer.echo(f"{reader} may read")
 
     program.add_typer(app)

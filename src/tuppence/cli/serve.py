@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.output import Database
-from tuppence.structured import read_text
+from tuppence.structured import read_secret
 from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
 
 Callers = Annotated[
-    Path,
+    str,
     typer.Option(
-        "--callers", help="Who may call: made by tuppence serve token.", show_default=False
+        "--callers",
+        help="Who may call: a file, made by tuppence serve token; or env:NAME, one token.",
+        show_default=False,
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if left out.")]
@@ -62,11 +64,13 @@ def register(program: typer.Typer) -> None:
     def rules_engine(
         relay: Annotated[str, typer.Option(help="Address of the SQL relay.", show_default=False)],
         relay_token: Annotated[
-            Path, typer.Option(help="File with this engine's token for the relay.")
+            str, typer.Option(help="This engine's token for the relay: a file, or env:NAME.")
         ],
-        rulesets: Annotated[Path, typer.Option(help="Folder of the published rulesets.")],
+        rulesets: Annotated[
+            str, typer.Option(help="Published rulesets: a folder, or s3://bucket/prefix/.")
+        ],
         results: Annotated[
-            Path, typer.Option(help="File of the results; engines of a machine share it.")
+            str, typer.Option(help="Results: a file on this machine, or dynamodb://table.")
         ],
         callers: Callers,
         host: Host = LOOPBACK,
@@ -83,7 +87,7 @@ def register(program: typer.Typer) -> None:
         Small requests that come at the same time are evaluated together. An engine keeps no state
         of its own: it reads facts from the relay, and rulesets and results where they are kept.
         """
-        token_text = read_text(relay_token).strip()
+        token_text = read_secret(relay_token)
         service = rules_engine_service(
             relay, token_text, rulesets, results, callers, batches, queue, seconds
         )
@@ -92,7 +96,8 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
     def token(
-        name: Annotated[str, typer.Argument(help="Of the caller.")], callers: Callers
+        name: Annotated[str, typer.Argument(help="Of the caller.")],
+        callers: Annotated[Path, typer.Option(help="File of callers.", show_default=False)],
     ) -> None:
         """Make a token for a caller, and print it: it is kept nowhere.
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 RunId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 
 
-class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a run is begun with: by a schedule, or by hand.
 
     Attributes:

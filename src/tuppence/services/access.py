@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tuppence.errors import UserError
 from tuppence.services.problems import problem_of, respond
-from tuppence.structured import read_text
+from tuppence.structured import ENVIRONMENT, read_secret, read_text
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 """Paths that tell nothing about a person."""
@@ -24,12 +24,19 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def read_callers(path: Path) -> Mapping[str, str]:
-    """Callers by the digest of their token; a line of the file is `NAME DIGEST`.
+def read_callers(where: str) -> Mapping[str, str]:
+    """Callers by the digest of their token.
+
+    Args:
+        where: A file whose lines are `NAME DIGEST`, or `env:NAME` for one caller, whose token is in
+            the environment.
 
     Raises:
         UserError: The file cannot be read, or a line is something else.
     """
+    if where.startswith(ENVIRONMENT):
+        return {digest(read_secret(where)): where.removeprefix(ENVIRONMENT)}
+    path = Path(where)
     callers: dict[str, str] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -55,7 +62,7 @@ def add_caller(name: str, path: Path) -> str:
     if not _LINE.fullmatch(line):
         message = f"{name!r} is not a caller's name"
         raise UserError("access.name", message, "letters, digits, dot, dash, underscore")
-    if path.exists() and name in read_callers(path).values():
+    if path.exists() and name in read_callers(str(path)).values():
         hint = "remove its line to give it a new token"
         raise UserError("access.name", f"{path}: {name} has a token already", hint)
     with path.open("a") as file:

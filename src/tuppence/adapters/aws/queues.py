@@ -78,3 +78,38 @@ def _requests(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]
         size += length
     if request:
         yield request
+
+
+def redrive(client: Any, dead: str, url: str) -> int:
+    """Send every message of a dead-letter queue to its queue again; how many there were.
+
+    A message is deleted after it was sent: broken off, some come twice, and none is lost. In a FIFO
+    queue each gets a new name for deduplication, so that it is not taken for the one of before.
+
+    Args:
+        client: Of SQS.
+        dead: Address of the dead-letter queue.
+        url: Address of the queue.
+
+    Raises:
+        UserError: AWS refuses, or cannot be reached.
+    """
+    moved = 0
+    with aws_errors("queue", f"the queue {dead.rsplit('/', 1)[-1]}"):
+        while messages := client.receive_message(
+            QueueUrl=dead,
+            MaxNumberOfMessages=MOST_MESSAGES,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=["MessageGroupId"],
+        ).get("Messages"):
+            for message in messages:
+                fifo = {}
+                if url.endswith(".fifo"):
+                    fifo = {
+                        "MessageGroupId": message["Attributes"]["MessageGroupId"],
+                        "MessageDeduplicationId": message["MessageId"],
+                    }
+                client.send_message(QueueUrl=url, MessageBody=message["Body"], **fifo)
+                client.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+                moved += 1
+    return moved

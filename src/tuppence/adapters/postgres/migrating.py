@@ -7,8 +7,9 @@ import sqlalchemy
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg import sql
 
-from tuppence.adapters.postgres.connection import database_errors
+from tuppence.adapters.postgres.connection import connect, database_errors
 from tuppence.errors import UserError
 
 
@@ -47,6 +48,29 @@ def migrate(url: str, to: str = "head") -> tuple[str, str]:
         with database_errors():
             raise error.orig or error from None
     return before, target
+
+
+def make_reader(url: str, name: str, password: str) -> None:
+    """Make a login that may only read, or give it a new password.
+
+    Args:
+        url: Of the database; the login there may make others.
+        name: Of the new login.
+        password: The server gets what it needs to check it, and never sees it.
+
+    Raises:
+        UserError: The database refuses.
+    """
+    with connect(url) as connection, database_errors():
+        known = connection.execute("SELECT FROM pg_roles WHERE rolname = $1", [name]).fetchone()
+        secret = connection.pgconn.encrypt_password(
+            password.encode(), name.encode(), b"scram-sha-256"
+        ).decode()
+        statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
+            sql.SQL("CREATE" if known is None else "ALTER"), sql.Identifier(name), secret
+        )
+        connection.execute(statement)
+        connection.execute(sql.SQL("GRANT tuppence_reader TO {}").format(sql.Identifier(name)))
 
 
 def run_script(connection: sqlalchemy.Connection, revision: str, way: str) -> None:

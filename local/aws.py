@@ -1,0 +1,159 @@
+"""`make aws-local`: the stacks on an emulator of AWS, one nightly run, and a comparison."""
+
+import argparse
+import datetime
+import getpass
+import json
+import sys
+import tempfile
+import time
+import zoneinfo
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from local.__main__ import ROOT, say, tuppence
+from local.cloud import Cloud
+from local.servers import PATIENCE, MissingError
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.adapters.embedded.database import Database
+from tuppence.errors import UserError
+from tuppence.results.result import Result
+from tuppence.runs.fleet import Progress
+from tuppence.wiring_aws import Fleet, dynamo_results
+
+ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
+
+
+def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
+    """Make a population, and put it and the catalogue into the database."""
+    tuppence("synth", "--store", store, "--customers", customers, "--until", until)
+    database = ("--database", cloud.platform.database)
+    consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
+    tuppence("load", "--store", store, "--to", cloud.platform.database, *consent)
+    steps = ("--reason", "trying it out", "--by")
+    tuppence("definitions", "put", ROOT / "catalogue", *database, *steps, getpass.getuser())
+    listed = tuppence("definitions", "list", *database, "--format", "json")
+    rules = [row["rule_id"] for row in msgspec.json.decode(listed)]
+    for state, who in (("in_review", getpass.getuser()), ("approved", "reviewer")):
+        tuppence("definitions", "move", *rules, *database, "--to", state, *steps, who)
+
+
+def publish(cloud: Cloud, as_of: str) -> str:
+    """Have the functions make a ruleset and publish it; its digest."""
+    made = call("tuppence-local-convert", {"as_of": as_of})
+    rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
+    deadline = time.monotonic() + PATIENCE
+    while rulesets.current() != made["ruleset"]:
+        assert time.monotonic() < deadline, "the refresh function does not publish"
+        time.sleep(0.2)
+    cloud.platform.wait_until_ready()
+    return str(made["ruleset"])
+
+
+def call(function: str, event: dict[str, Any]) -> Any:
+    """What a function answers.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    answer = client("lambda", seconds=300, attempts=1).invoke(
+        FunctionName=function, Payload=json.dumps(event)
+    )
+    found = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise RuntimeError(f"{function}: {found}")
+    return found
+
+
+def fire_schedule() -> None:
+    """Have what the nightly schedule does done now, and once, by another schedule like it."""
+    schedules = client("scheduler")
+    (nightly,) = schedules.list_schedules()["Schedules"]
+    whole = schedules.get_schedule(Name=nightly["Name"])
+    schedules.create_schedule(
+        Name="now",
+        ScheduleExpression="at(2026-01-01T01:00:00)",
+        FlexibleTimeWindow=whole["FlexibleTimeWindow"],
+        Target=whole["Target"],
+    )
+
+
+def wait_for(run_id: str, seconds: float = PATIENCE) -> Progress:
+    """Wait until all of a run is done or given up; that it begins, too."""
+    deadline = time.monotonic() + seconds
+    fleet = Fleet("local")
+    while time.monotonic() < deadline:
+        try:
+            found = fleet.progress(run_id)
+        except UserError as error:
+            if error.code != "run.unknown":  # until it has begun
+                raise
+        else:
+            if found.ended:
+                return found
+        time.sleep(0.5)
+    raise RuntimeError(f"the run {run_id} does not end: {fleet.progress(run_id)}")
+
+
+def differences(cloud: Cloud, store: Path) -> tuple[int, int]:
+    """How many customers were evaluated, and how many have other results than in one process."""
+    rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
+    there = dynamo_results(cloud.name("data", "Results"), rulesets)()
+    with Database(store / "results.sqlite") as database:
+        here = {row.customer_id: row.results for row in database.scan()}
+    kept = there.get(sorted(here))
+    there.close()
+    found: dict[str, tuple[Result, ...]] = {name: row.results for name, row in kept.items()}
+    return len(found), sum(found.get(name) != results for name, results in here.items())
+
+
+def main() -> int:
+    """Run once; 0 if the run is whole, and its results are those of one process."""
+    parser = argparse.ArgumentParser(prog="make aws-local", description=__doc__)
+    parser.add_argument("--customers", type=int, default=2_000)
+    parser.add_argument("--engines", type=int, default=2)
+    parser.add_argument("--secure", action="store_true", help="check policies, speak TLS only")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuppence-") as folder:
+        try:
+            return _run(Path(folder), options.customers, options.engines, secure=options.secure)
+        except MissingError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nstopped")
+            return 130
+
+
+def _run(folder: Path, customers: int, engines: int, *, secure: bool) -> int:
+    say("starting the emulator, PostgreSQL, relay, engines, load balancer; deploying the stacks")
+    began = time.monotonic()
+    store = folder / "store"
+    with Cloud(folder / "cloud", secure=secure, engine_count=engines) as cloud:
+        made = {stack: len(names) for stack, names in cloud.names.items()}
+        print("  " + ", ".join(f"{stack} {count}" for stack, count in made.items()) + " resources")
+        today = datetime.datetime.now(ZONE).date().isoformat()
+        say(f"making and loading {customers:,} customers, and the catalogue")
+        fill(cloud, store, customers, today)
+        say("calling the function that makes and publishes rulesets")
+        ruleset = publish(cloud, today)
+        say(f"ready after {time.monotonic() - began:.0f} s; the schedule fires")
+        began = time.monotonic()
+        fire_schedule()
+        run_id = f"{today}-{ruleset}"
+        found = wait_for(run_id, 600)
+        seconds = time.monotonic() - began
+        print(tuppence("fleet", "status", run_id, "--env", "local"), end="")
+        print(f"  {found.done / seconds:,.0f} work items a second, {seconds:.0f} s")
+        say("the same run in one process")
+        tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", today)
+        evaluated, different = differences(cloud, store)
+    print(f"  {evaluated:,} customers have results in DynamoDB, {different:,} differ")
+    return 0 if found.whole and not different and evaluated == customers else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The commands `tuppence fleet …`."""
+
+import time
+from typing import Annotated
+
+import msgspec
+import typer
+
+from tuppence.cli.output import Format, console, print_json, progress, table
+from tuppence.runs.fleet import Progress, Start
+from tuppence.wiring import open_fleet
+
+Environment = Annotated[
+    str,
+    typer.Option("--env", help="Such as prod.", envvar="TUPPENCE_ENV", show_default=False),
+]
+FormatOption = Annotated[Format, typer.Option("--format")]
+POLL_SECONDS = 2.0
+MOST_TITLES = 20
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
+    app = typer.Typer(name="fleet", no_args_is_help=True)
+
+    @app.callback()
+    def group() -> None:
+        """Look after runs on AWS; region and credentials are those of the AWS command line."""
+
+    example = "`tuppence fleet start --env prod --as-of 2026-06-30"
+
+    @app.command(epilog=f"Examples: {example}`, and for some customers: {example} --prefix C001`")
+    def start(
+        env: Environment,
+        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        ruleset: Annotated[
+            str, typer.Option(help="Digest; the one that was published last if left out.")
+        ] = "",
+        run_id: Annotated[
+            str, typer.Option(help="Names the run; its date, ruleset and choice if left out.")
+        ] = "",
+        prefix: Annotated[
+            str, typer.Option(help="Only customers whose identifier begins so.")
+        ] = "",
+        customer: Annotated[
+            list[str] | None, typer.Option(help="Only this customer; may be repeated.")
+        ] = None,
+    ) -> None:
+        """Begin a run by hand. Begun again, it goes on where it was."""
+        asked = Start(
+            as_of=as_of,
+            ruleset=ruleset or None,
+            run_id=run_id or None,
+            prefix=prefix,
+            customers=tuple(customer or ()),
+        )
+        found = open_fleet(env).start(asked)
+        state = "all customers are listed" if found["listed"] else "listing goes on"
+        typer.echo(f"run {found['run_id']}: {state} on {found['pages']:,} pages")
+
+    @app.command(
+        epilog="Example: `tuppence fleet status 2026-06-30-0123456789abcdef --env prod --wait`"
+    )
+    def status(
+        run_id: Annotated[str, typer.Argument(help="Name of the run.")],
+        env: Environment,
+        wait: Annotated[
+            bool, typer.Option("--wait", help="Until all is done or given up.")
+        ] = False,
+        format_: FormatOption = Format.TABLE,
+    ) -> None:
+        """Where a run stands, by its ledger, and what was given up.
+
+        The exit status is 0 if the run is whole, 3 if it goes on, 4 if something was given up.
+        """
+        fleet = open_fleet(env)
+        found = fleet.progress(run_id)
+        with progress() as bar:
+            task = bar.add_task("items", total=None, unit="items")
+            while wait and not found.ended:
+                bar.update(task, total=found.items, completed=found.done)
+                time.sleep(POLL_SECONDS)
+                found = fleet.progress(run_id)
+        if format_ is Format.JSON:
+            print_json(msgspec.to_builtins(found))
+        else:
+            _print(found)
+        raise typer.Exit(0 if found.whole else 4 if found.dead_lettered else 3)
+
+    @app.command(epilog="Example: `tuppence fleet redrive --env prod`")
+    def redrive(env: Environment) -> None:
+        """Send everything that was given up again."""
+        pages, items = open_fleet(env).redrive()
+        typer.echo(f"sent again: {pages:,} pages, {items:,} items")
+
+    @app.command(epilog="Example: `tuppence fleet refresh --ruleset 0123456789abcdef --env prod`")
+    def refresh(
+        env: Environment,
+        ruleset: Annotated[
+            str, typer.Option(help="Digest; the one that was published last if left out.")
+        ] = "",
+    ) -> None:
+        """Have every running engine serve a ruleset: to publish it again, or to roll back."""
+        found = open_fleet(env).refresh(ruleset)
+        typer.echo(f"{len(found['engines'])} engines serve {found['ruleset']}")
+
+    program.add_typer(app)
+
+
+def _print(found: Progress) -> None:
+    state = "whole" if found.whole else "ended, not whole" if found.ended else "under way"
+    typer.echo(f"run {found.run_id}: {state}")
+    listed = f"{found.pages:,}" + ("" if found.listed else " so far")
+    rows = [
+        ("pages of customers", listed),
+        ("pages to be cut", f"{found.uncut:,}"),
+        ("work items", f"{found.items:,}"),
+        ("done", f"{found.done:,}"),
+        ("given up", f"{found.dead_lettered:,}"),
+    ]
+    console().print(table(("", "count"), rows, ("count",)))
+    for title in found.titles[:MOST_TITLES]:
+        typer.echo(f"given up: {title}")
+    if len(found.titles) > MOST_TITLES:
+        typer.echo(f"and {len(found.titles) - MOST_TITLES:,} more: see --format json")
