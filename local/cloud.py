@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-from local.servers import AWS_REGION, PATIENCE, MissingError, Server, aws_emulator
+from local.servers import (
+    AWS_REGION,
+    PATIENCE,
+    MissingError,
+    Server,
+    aws_emulator,
+    emulator_certificate,
+)
 from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
@@ -98,7 +105,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
         if self.secure:
-            found["AWS_CA_BUNDLE"] = str(self.folder / "aws" / "ministack-tls" / "server.crt")
+            found["AWS_CA_BUNDLE"] = str(emulator_certificate(self.folder / "aws"))
         return found
 
     def name(self, stack: str, label: str) -> str:
@@ -116,7 +123,7 @@ class Cloud:
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data"):
+        for stack in ("network", "data", "services"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(
@@ -124,7 +131,7 @@ class Cloud:
                 self.engine_count,
                 f"s3://{self.name('data', 'Rulesets')}/rulesets/",
                 f"dynamodb://{self.name('data', 'Results')}",
-                dict(os.environ),
+                self.environment | self._credentials("EngineTaskTaskRole"),
             )
         )
         relay_token = (self.platform.folder / "relay.token").read_text()
@@ -136,9 +143,19 @@ class Cloud:
             "TUPPENCE_RELAY": address(self.platform.relay),
             "TUPPENCE_ENGINES": self.platform.url,
         }
-        for stack in ("services", "fleet", "watch"):
+        for stack in ("fleet", "watch"):
             self._deploy(templates, stack, here)
         self._register()
+
+    def _credentials(self, label: str) -> dict[str, str]:
+        """What has a program act in a role of the services."""
+        arn = f"arn:aws:iam::000000000000:role/{self.name('services', label)}"
+        found = client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": found["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": found["SessionToken"],
+        }
 
     def _register(self) -> None:
         """Let Cloud Map know the engines, as ECS does."""

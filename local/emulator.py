@@ -11,6 +11,7 @@ from typing import Any
 
 import ministack.core.iam_actions as iam
 import ministack.core.lambda_runtime as runtime
+import ministack.services.cloudformation.provisioners as formation
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
 import ministack.services.scheduler as schedules
@@ -25,6 +26,7 @@ _action = iam.extract_iam_action
 _concurrency = functions._sqs_esm_concurrency
 _binary = runtime._detect_runtime_binary
 _target = events._invoke_target
+_secret = formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"]
 _execute = functions._execute_function
 
 
@@ -62,6 +64,12 @@ def target(called: Any, event: Any, schedule: Any) -> Any:
     return _target(told if text else called, event, schedule)
 
 
+def secret(*arguments: Any, **options: Any) -> tuple[str, Any]:
+    """A template's reference to a secret is its ARN on AWS, and so what policies name."""
+    _, attributes = _secret(*arguments, **options)
+    return attributes["Arn"], attributes
+
+
 def binary(name: str) -> tuple[str, str]:
     """Functions run where their packages are."""
     found, script = _binary(name)
@@ -72,6 +80,7 @@ if __name__ == "__main__":
     iam.extract_iam_action = action
     functions._sqs_esm_concurrency = concurrency
     functions._execute_function = execute
+    formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"] = secret
     events._invoke_target = target
     schedules._SCHEDULE_TICK_INTERVAL = 1
     runtime._detect_runtime_binary = binary

@@ -257,6 +257,11 @@ def _unprivileged() -> str:
     return "postgres" if "postgres" in names else "nobody"
 
 
+def emulator_certificate(folder: Path) -> Path:
+    """The certificate of a secure emulator, by its folder."""
+    return folder / "ministack-tls" / "server.crt"
+
+
 def aws_emulator(folder: Path, *, secure: bool = False) -> Server:
     """An emulator of AWS with nothing in it.
 
@@ -284,5 +289,7 @@ def aws_emulator(folder: Path, *, secure: bool = False) -> Server:
         "AUTH": "true" if secure else "false",
         "USE_SSL": "1" if secure else "",
     }
+    if secure:  # the functions, too, trust the certificate that it makes for itself
+        environment["AWS_CA_BUNDLE"] = str(emulator_certificate(folder))
     command = [python, Path(__file__).with_name("emulator.py")]
     return Server(command, port, folder / "emulator.log", environment)
