@@ -1,0 +1,46 @@
+# The images of the services: `docker build --target engine .`, or relay, or publisher.
+# Each has only what it needs: an engine has no database driver, and none has a compiler.
+
+FROM python:3.13-slim-bookworm AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 PATH=/app/bin:$PATH
+
+FROM base AS build
+WORKDIR /src
+COPY requirements/uv.txt requirements/
+RUN pip install --no-cache-dir --require-hashes -r requirements/uv.txt
+COPY requirements/engine.txt requirements/relay.txt requirements/publisher.txt requirements/
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY src src
+RUN uv build --wheel --out-dir /wheel
+
+FROM build AS build-engine
+RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes -r requirements/engine.txt \
+ && VIRTUAL_ENV=/app uv pip install --no-cache --no-deps /wheel/*.whl
+
+FROM build AS build-relay
+RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes -r requirements/relay.txt \
+ && VIRTUAL_ENV=/app uv pip install --no-cache --no-deps /wheel/*.whl
+
+FROM build AS build-publisher
+RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes -r requirements/publisher.txt \
+ && VIRTUAL_ENV=/app uv pip install --no-cache --no-deps /wheel/*.whl
+
+FROM base AS engine
+COPY --from=build-engine /app /app
+# The file system cannot be written, so what numba compiles goes where a task has a volume.
+ENV NUMBA_CACHE_DIR=/tmp/numba
+USER 10001
+ENTRYPOINT ["tuppence"]
+
+FROM base AS relay
+ADD --chmod=644 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/rds.pem
+COPY --from=build-relay /app /app
+USER 10001
+ENTRYPOINT ["tuppence"]
+
+FROM base AS publisher
+COPY --from=build-publisher /app /app
+ENV NUMBA_CACHE_DIR=/tmp/numba
+USER 10001
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["tuppence.lambdas.convert.handler"]

@@ -6,13 +6,18 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform test check conformance fuzz bench format lock docs clean
+.PHONY: help run platform aws-local functions test check conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and an explanation
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/quickstart/run.sh
+
+aws-local: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## a night on an emulator of AWS, with the stacks as they are deployed
+	@$(BIN)/python -m local.aws
+
+functions: build/functions/.ready  ## the functions with their packages, as AWS runs them
 
 platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer on loopback; Ctrl-C
 	@$(BIN)/python -m local
@@ -56,6 +61,13 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	  --no-header --quiet -o requirements/uv.txt
 	$(UV) pip compile pyproject.toml --extra relay --extra aws --group dev --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/dev.txt
+	$(UV) pip compile pyproject.toml --extra engine --extra aws --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt
+	$(UV) pip compile pyproject.toml --extra relay --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/relay.txt
+	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
+	  -o requirements/publisher.txt
 	for group in bench emulator functions infra; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \
@@ -80,4 +92,13 @@ clean:  ## remove what the commands made
 .tools/%/.ready: requirements/%.txt | $(UV)
 	@test -x .tools/$*/bin/python || $(UV) venv --quiet --python $(PYTHON) .tools/$*
 	$(UV) pip sync --quiet --python .tools/$*/bin/python --require-hashes $<
+	@touch $@
+
+SOURCES := $(shell find src -name '*.py' -o -name '*.sql' -o -name '*.feel')
+build/functions/.ready: requirements/functions.txt $(SOURCES) | $(UV)
+	rm -rf build/functions && mkdir -p build/functions
+	$(UV) pip install --quiet --target build/functions --no-deps --require-hashes \
+	  --python-version 3.13 --python-platform x86_64-manylinux_2_28 --only-binary :all: \
+	  -r requirements/functions.txt
+	cp -r src/tuppence build/functions/ && find build/functions -name __pycache__ -prune -exec rm -r {} +
 	@touch $@

@@ -88,7 +88,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             name="local",
             account="000000000000",
             schedule="cron(0 1 * * ? *)",
-            timing=Timing(invoke=4, tries=3, engine=1.0, longest_wait=0.5, margin=0.5),
+            timing=Timing(invoke=4, tries=3, engine=1.0, longest_wait=0.4, margin=0.5),
             invoke_concurrency=8,
             keep=False,
         ),

@@ -112,6 +112,11 @@ class Server:
             self._process.wait(PATIENCE)
             self._process = None
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     @property
     def running(self) -> bool:
         """Whether it is still there."""

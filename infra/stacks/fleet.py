@@ -274,11 +274,7 @@ class Fleet(cdk.Stack):
             log_group=group,
             role=grants.function_role(self, label, group),
             logging_format=functions.LoggingFormat.JSON,
-            environment={
-                "POWERTOOLS_SERVICE_NAME": label,
-                "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
-                **settings,
-            },
+            environment=settings,
         )
 
     def _excuse(self) -> None:

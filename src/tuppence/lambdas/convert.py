@@ -12,8 +12,8 @@ from tuppence.runs.fleet import Start, requested_day
 from tuppence.runs.publishing import checked_ruleset
 from tuppence.wiring_aws import converter
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="convert")
+metrics = Metrics(namespace="tuppence", service="convert")
 
 
 @logger.inject_lambda_context

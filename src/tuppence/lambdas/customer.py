@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence.runs.fleet import FleetRun, Start, list_customers, requested
 from tuppence.wiring_aws import lister
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="customer")
+metrics = Metrics(namespace="tuppence", service="customer")
 
 
 @logger.inject_lambda_context

@@ -14,8 +14,8 @@ from tuppence.errors import UserError
 from tuppence.runs.fleet import FleetItem, evaluate
 from tuppence.wiring_aws import invoker
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="invoke")
+metrics = Metrics(namespace="tuppence", service="invoke")
 processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 processor.raise_on_entire_batch_failure = False
 

@@ -9,8 +9,8 @@ from tuppence.errors import UserError
 from tuppence.runs.publishing import publish
 from tuppence.wiring_aws import refresher
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="refresh")
+metrics = Metrics(namespace="tuppence", service="refresh")
 
 
 @logger.inject_lambda_context

@@ -17,8 +17,8 @@ from tuppence.errors import UserError
 from tuppence.runs.fleet import Page, make_items
 from tuppence.wiring_aws import cutter
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="rule")
+metrics = Metrics(namespace="tuppence", service="rule")
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 

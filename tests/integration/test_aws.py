@@ -1,0 +1,193 @@
+"""The stacks on an emulator that checks every policy and speaks TLS only, and what goes wrong."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError
+from local.aws import call, differences, fill, fire_schedule, publish, wait_for
+from local.cloud import Cloud
+from local.servers import MissingError
+from tests.building import ROOT
+from tests.integration.test_platform import command
+
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page
+from tuppence.wiring_aws import Fleet
+
+CUSTOMERS = 120
+POISON = "x" * 201
+"""The engines take no such name."""
+
+
+class Night(NamedTuple):
+    """A cloud with a population and a published ruleset; the nightly run is through."""
+
+    cloud: Cloud
+    store: Path
+    ruleset: str
+    as_of: str
+    run_id: str
+
+    def start(self, run_id: str, **what: Any) -> Any:
+        event = {"as_of": self.as_of, "run_id": run_id, **what}
+        return call("tuppence-local-customer", event)
+
+    def is_right(self) -> bool:
+        """Whether the results are those of one process."""
+        return differences(self.cloud, self.store) == (CUSTOMERS, 0)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    folder = tmp_path_factory.mktemp("aws")
+    store = folder / "store"
+    try:
+        with Cloud(folder / "cloud", secure=True) as cloud:
+            fill(cloud, store, CUSTOMERS, "2026-06-30")
+            as_of = time.strftime("%Y-%m-%d")
+            ruleset = publish(cloud, as_of)
+            fire_schedule()
+            yield Night(cloud, store, ruleset, as_of, f"{as_of}-{ruleset}")
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def poisoned(night: Night) -> str:
+    """A run of three customers, of whom the engines do not take one; it goes on meanwhile."""
+    night.start("poisoned", customers=["C0000001", POISON, "C0000002"])
+    return "poisoned"
+
+
+def test_a_night_gives_what_one_process_gives(night: Night) -> None:
+    found = wait_for(night.run_id)
+    assert found.whole
+    assert (found.items, found.done, found.pages) == (CUSTOMERS, CUSTOMERS, 2)
+    command("run", "--store", night.store, "--rules", ROOT / "catalogue", "--as-of", night.as_of)
+    assert night.is_right()
+    printed = command("fleet", "status", night.run_id, "--env", "local")
+    assert "whole" in printed
+    assert not Fleet("local").progress("poisoned").whole
+
+
+def test_roles_may_do_nothing_else(night: Night) -> None:
+    """What is forbidden fails, so what the run did was allowed by the templates' policies."""
+    role = night.cloud.name("fleet", "InvokeRole")
+    arn = f"arn:aws:iam::000000000000:role/{role}"
+    given = client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+        patch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+        client("secretsmanager").get_secret_value(SecretId=night.cloud.name("data", "EnginesToken"))
+        forbidden: list[Callable[[], Any]] = [
+            lambda: client("dynamodb").scan(TableName=night.cloud.name("data", "Results")),
+            lambda: client("s3").list_objects_v2(Bucket=night.cloud.name("data", "Rulesets")),
+            lambda: client("secretsmanager").get_secret_value(
+                SecretId=night.cloud.name("data", "RelayToken")
+            ),
+            lambda: client("sqs").send_message(
+                QueueUrl=night.cloud.name("data", "InvokeQueue"), MessageBody="x"
+            ),
+        ]
+        for attempt in forbidden:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                attempt()
+
+
+def test_messages_that_come_again_change_nothing(night: Night) -> None:
+    before = wait_for(night.run_id)
+    names = [f"C{number:07d}" for number in range(CUSTOMERS)]
+    parts = [names[n : n + CUSTOMERS_PER_PAGE] for n in range(0, CUSTOMERS, CUSTOMERS_PER_PAGE)]
+    pages = [
+        Page(night.run_id, night.as_of, night.ruleset, number, tuple(part), 1, 0)
+        for number, part in enumerate(parts)
+    ]
+    SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue")).send([*reversed(pages)] * 2)
+    until_taken(night)
+    assert wait_for(night.run_id) == before
+    assert night.is_right()
+
+
+def until_taken(night: Night) -> None:
+    """Wait until no message waits in a queue; what is worked on does not count."""
+    deadline = time.monotonic() + 120
+    quiet = 0
+    while quiet < 4:
+        assert time.monotonic() < deadline
+        waiting = 0
+        for label in ("CustomerQueue", "InvokeQueue"):
+            found = client("sqs").get_queue_attributes(
+                QueueUrl=night.cloud.name("data", label),
+                AttributeNames=["ApproximateNumberOfMessages"],
+            )
+            waiting += int(found["Attributes"]["ApproximateNumberOfMessages"])
+        quiet = 0 if waiting else quiet + 1
+        time.sleep(0.5)
+
+
+def test_an_engine_that_is_killed_loses_nothing(night: Night) -> None:
+    victim = night.cloud.platform.engines[1]
+    night.start("killed", prefix="C000001")
+    victim.kill()
+    try:
+        assert wait_for("killed").whole
+    finally:
+        victim.start()
+    assert night.is_right()
+
+
+def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
+    """While customers are listed, and while they are evaluated."""
+    relay = night.cloud.platform.relay
+    relay.kill()
+    with pytest.raises(RuntimeError, match="the relay does not answer"):
+        night.start("relay", prefix="C000002")
+    relay.start()
+    night.start("relay", prefix="C000002")
+    relay.kill()
+    time.sleep(2)
+    relay.start()
+    assert wait_for("relay").whole
+    assert night.is_right()
+
+
+def test_a_function_whose_time_is_up_is_called_again(night: Night) -> None:
+    """Both engines stand still for longer than the function may take."""
+    engines = night.cloud.platform.engines
+    night.start("still", customers=[f"C{number:07d}" for number in range(5)])
+    for engine in engines:
+        engine.send_signal(signal.SIGSTOP)
+    time.sleep(6)
+    for engine in engines:
+        engine.send_signal(signal.SIGCONT)
+    assert wait_for("still").whole
+    assert night.is_right()
+
+
+def test_what_cannot_be_done_is_named_and_can_be_sent_again(night: Night, poisoned: str) -> None:
+    found = wait_for(poisoned)
+    assert found.titles == (POISON,)
+    assert (found.done, found.dead_lettered) == (2, 1)
+    printed = command("fleet", "status", poisoned, "--env", "local", status=4)
+    assert "ended, not whole" in printed
+    assert f"given up: {POISON}" in printed
+    waiting = client("sqs").get_queue_attributes(
+        QueueUrl=night.cloud.name("data", "DeadItems"), AttributeNames=["All"]
+    )
+    assert waiting["Attributes"]["ApproximateNumberOfMessages"] == "1"
+    assert "0 pages, 1 items" in command("fleet", "redrive", "--env", "local")
+
+
+def test_a_run_can_be_begun_by_hand_and_an_older_one_is_refused(night: Night) -> None:
+    fleet = ("fleet", "start", "--env", "local", "--prefix", "C000003")
+    printed = command(*fleet, "--as-of", night.as_of, "--run-id", "hand")
+    assert printed == "run hand: all customers are listed on 1 pages\n"
+    assert wait_for("hand").items == 10
+    assert "the latest run is as of" in command(*fleet, "--as-of", "2026-01-01", status=1)
+    assert "2 engines serve" in command("fleet", "refresh", "--env", "local")

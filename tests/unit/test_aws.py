@@ -1,0 +1,181 @@
+"""What the adapters for AWS do when AWS is slow, throttles, or takes half of what it is given."""
+
+import io
+import uuid
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from local.servers import AWS_REGION
+from tests.building import ROOT
+from tests.contract.test_stores import LAYOUTS, new_table, row
+
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.queues import SqsQueue, redrive
+from tuppence.adapters.aws.results import DynamoResults
+from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import make_ruleset
+from tuppence.runs.fleet import FleetItem, Page
+from tuppence.wiring_aws import settings
+
+pytestmark = pytest.mark.usefixtures("aws")
+
+
+class Body(io.BytesIO):
+    """As botocore reads it."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+def refusing(times: int, status: int, body: str) -> Callable[..., AWSResponse | None]:
+    """Answers so many requests in the place of AWS."""
+    left = [times]
+
+    def answer(request: Any, **_: object) -> AWSResponse | None:
+        left[0] -= 1
+        if left[0] < 0:
+            return None
+        return AWSResponse(request.url, status, {}, Body(body.encode()))
+
+    return answer
+
+
+THROTTLED = '{"__type": "ThrottlingException", "message": "slow down"}'
+
+
+def test_throttled_writes_are_tried_again_and_none_is_lost() -> None:
+    dynamodb = client("dynamodb")
+    store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
+    dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(9, 400, THROTTLED))
+    rows = [row(f"c{n}") for n in range(20)]
+    store.put(rows)
+    assert store.get([r.customer_id for r in rows]) == {r.customer_id: r for r in rows}
+    store.close()
+
+
+def test_writes_that_stay_throttled_fail_and_can_be_done_again() -> None:
+    dynamodb = client("dynamodb", attempts=1)
+    store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
+    dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(3, 400, THROTTLED))
+    rows = [row(f"c{n}") for n in range(10)]
+    with pytest.raises(UserError, match="ThrottlingException") as raised:
+        store.put(rows)
+    assert raised.value.code == "results.unavailable"
+    store.put(rows)
+    assert len(store.get([r.customer_id for r in rows])) == 10
+    store.close()
+
+
+def test_what_has_not_changed_is_not_written() -> None:
+    dynamodb = client("dynamodb")
+    store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
+    written: list[str] = []
+    for operation in ("PutItem", "UpdateItem", "BatchWriteItem"):
+        dynamodb.meta.events.register(
+            f"before-send.dynamodb.{operation}", lambda event_name, **_: written.append(event_name)
+        )
+    store.put([row("ann")])
+    assert len(written) == 2
+    store.get(["ann"])
+    store.put([row("ann", as_of=1)])
+    assert len(written) == 2
+    store.put([row("ann", as_of=1, score="2.0000")])
+    assert len(written) == 3
+    assert store.get(["ann"])["ann"].results[0].score == Decimal(2)
+    store.close()
+
+
+def test_a_slow_bucket_is_waited_for() -> None:
+    s3 = client("s3")
+    bucket = f"slow-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
+    rulesets = S3Rulesets(s3, bucket)
+    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    slow_down = "<Error><Code>SlowDown</Code></Error>"
+    s3.meta.events.register("before-send.s3.PutObject", refusing(1, 503, slow_down))
+    rulesets.put(ruleset)
+    asked = []
+
+    def late(request: Any, **_: object) -> None:
+        asked.append(request.url)
+        if len(asked) < 3:
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    s3.meta.events.register("before-send.s3.GetObject", late)
+    assert rulesets.get(ruleset.digest) == ruleset.content
+    assert len(asked) == 3
+
+
+def test_a_role_that_may_not_is_told_plainly() -> None:
+    with pytest.raises(UserError, match=r"s3://nowhere-at-all/current: AWS refused: NoSuchBucket"):
+        S3Rulesets(client("s3"), "nowhere-at-all").current()
+
+
+def items(count: int) -> list[FleetItem]:
+    return [FleetItem("r", "2026-06-30", "d", 0, n, (f"c{n}",)) for n in range(count)]
+
+
+class HalfTaken:
+    """A queue that takes the first half of a request, until it takes all."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.taken: list[str] = []
+
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:
+        entries = request["Entries"]
+        self.refusals -= 1
+        refused = entries[len(entries) // 2 :] if self.refusals >= 0 else []
+        self.taken += [one["MessageBody"] for one in entries if one not in refused]
+        return {"Failed": [{"Id": one["Id"], "Code": "InternalError"} for one in refused]}
+
+
+def test_messages_that_are_not_taken_are_sent_again() -> None:
+    queue = HalfTaken(3)
+    SqsQueue(queue, "http://q.fifo").send(items(25))
+    assert len(queue.taken) == len(set(queue.taken)) == 25
+    with pytest.raises(UserError, match="messages were not taken by the queue: InternalError"):
+        SqsQueue(HalfTaken(100), "http://q.fifo").send(items(40))
+
+
+def test_requests_keep_the_limits_of_the_queue() -> None:
+    sizes: list[int] = []
+
+    class Queue(HalfTaken):
+        def send_message_batch(self, **request: Any) -> dict[str, Any]:
+            sizes.append(sum(len(one["MessageBody"]) for one in request["Entries"]))
+            return super().send_message_batch(**request)
+
+    queue = Queue(0)
+    pages = [Page("r", "2026-06-30", "d", n, ("x" * 200,) * 1_000, 1, 0) for n in range(12)]
+    SqsQueue(queue, "http://q").send(pages)
+    assert len(queue.taken) == 12
+    assert max(sizes) <= 1_048_576
+
+
+def test_the_same_item_is_taken_once_and_goes_again_after_a_redrive() -> None:
+    sqs = client("sqs")
+    fifo = {"FifoQueue": "true"}
+    urls = [
+        sqs.create_queue(QueueName=f"{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
+        for _ in range(2)
+    ]
+    for _ in range(3):
+        SqsQueue(sqs, urls[0]).send(items(4))
+    assert redrive(sqs, urls[0], urls[1]) == 4
+    assert redrive(sqs, urls[1], urls[0]) == 4
+
+
+def test_settings_that_are_wrong_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUPPENCE_TRIES", "5")
+    assert settings().tries == 5
+    monkeypatch.setenv("TUPPENCE_TRIES", "many")
+    with pytest.raises(UserError, match="tries"):
+        settings()

@@ -1,0 +1,188 @@
+"""The functions' handlers: what they report to the queue, and what they tell of people."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from local.servers import MissingError
+from tests.building import ROOT
+from tests.fleet import MemoryLedger, MemoryQueue, People
+
+from tuppence.errors import UserError
+from tuppence.lambdas import customer, invoke, rule
+from tuppence.runs.fleet import FleetItem, FleetRun, Page, progress
+from tuppence.wiring_aws import Cutter, Invoker, Lister, Settings
+
+NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
+SETTINGS = Settings(tries=3)
+
+
+class Context:
+    """What AWS tells a function about its call."""
+
+    function_name = "f"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:000000000000:function:f"
+    aws_request_id = "1"
+
+    def __init__(self, *milliseconds: int) -> None:
+        self.left = list(milliseconds)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
+
+
+def event(messages: Sequence[Page | FleetItem], received: int = 1) -> dict[str, Any]:
+    """A batch of messages, as SQS gives them to a function."""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": "r",
+                "body": msgspec.json.encode(message).decode(),
+                "attributes": {
+                    "ApproximateReceiveCount": str(received),
+                    "MessageGroupId": message.customers[0],
+                },
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:q.fifo",
+                "awsRegion": "eu-west-1",
+            }
+            for number, message in enumerate(messages)
+        ]
+    }
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+class Engines(NamedTuple):
+    """Implements the port Evaluations; some customers cannot be evaluated."""
+
+    poison: Sequence[str]
+    times: list[float]
+
+    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+        self.times.append(seconds)
+        if item.customers[0] in self.poison:
+            raise UserError("engine.unreachable", f"no answer about {item.customers[0]}")
+
+
+Inject = Callable[..., MemoryLedger]
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Inject:
+    """Puts the fleet in memory where the functions look for AWS."""
+    ledger = MemoryLedger()
+    ledger.begin(NIGHT)
+
+    def inject(module: Any, name: str, built: Callable[[MemoryLedger], Any]) -> MemoryLedger:
+        monkeypatch.setattr(module, name, lambda: built(ledger))
+        return ledger
+
+    return inject
+
+
+def items(*customers: str) -> list[FleetItem]:
+    return [
+        FleetItem("night", "2026-06-30", NIGHT.ruleset, 0, number, (customer,))
+        for number, customer in enumerate(customers)
+    ]
+
+
+@pytest.mark.parametrize("received", [1, 3])
+def test_half_of_a_batch_fails_and_the_other_half_is_done(
+    parts: Inject,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    received: int,
+) -> None:
+    engines = Engines(("bad1", "bad2"), [])
+    ledger = parts(invoke, "invoker", lambda book: Invoker(SETTINGS, engines, book))  # type: ignore[arg-type]
+    batch = items("good1", "bad1", "good2", "bad1", "bad2", "good3")
+    answer = invoke.handler(event(batch, received), Context(9_000))
+    assert failed(answer) == ["m1", "m3", "m4"], "the second of a group waits for the first"
+    titles = {0: "good1", 1: "bad1", 2: "good2", 4: "bad2", 5: "good3"}
+    (page,) = ledger.read("night")[1]
+    assert page.done == {0, 2, 5}
+    assert page.given_up == ({} if received == 1 else titles)
+    told = [str(vars(record)) for record in caplog.records]
+    assert ["engine.unreachable" in line for line in told] == [True, True]
+    told += capsys.readouterr().out.splitlines()  # the metrics
+    assert not any(name in line for line in told for name in ("good", "bad"))
+
+
+def test_a_function_keeps_time_to_end_in_good_order(parts: Inject) -> None:
+    engines = Engines((), [])
+    parts(invoke, "invoker", lambda book: Invoker(SETTINGS, engines, book))  # type: ignore[arg-type]
+    invoke.handler(event(items("a", "b")), Context(9_000, 5_000))
+    assert engines.times == [7.0, 3.0]
+
+
+def test_pages_are_cut_and_one_that_fails_comes_again(parts: Inject) -> None:
+    queue = MemoryQueue(room=3)
+    ledger = parts(rule, "cutter", lambda book: Cutter(SETTINGS, list, book, queue))  # type: ignore[arg-type]
+    pages = [
+        Page("night", "2026-06-30", NIGHT.ruleset, number, (f"a{number}", f"b{number}"), 1, 0)
+        for number in range(2)
+    ]
+    assert failed(rule.handler(event(pages), Context(9_000))) == ["m1"]
+    queue.room = 9
+    assert failed(rule.handler(event(pages[1:], received=3), Context(9_000))) == []
+    assert sum(page.items or 0 for page in ledger.read("night")[1]) == 4
+
+
+def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> None:
+    queue, called = MemoryQueue(), []
+    people = People(f"C{n:05d}" for n in range(1_500))
+
+    class Rulesets:
+        def current(self) -> str:
+            return NIGHT.ruleset
+
+    def built(book: MemoryLedger) -> Any:
+        again: Any = lambda name, what: called.append((name, what))
+        return Lister(SETTINGS, Rulesets(), book, people, queue, again)  # type: ignore[arg-type]
+
+    ledger = parts(customer, "lister", built)
+    scheduled = {"scheduled": "2026-06-30T00:00:00Z"}
+    told = customer.handler(scheduled, Context(9_000, 100, 100))
+    name = f"2026-06-30-{NIGHT.ruleset}"
+    assert told == {"run_id": name, "pages": 10, "listed": False}
+    assert called == [("f", {**scheduled, "run_id": name})]
+    again = customer.handler(called[0][1], Context(9_000))
+    assert again == {"run_id": name, "pages": 15, "listed": True}
+    assert progress(name, ledger).pages == 15
+
+
+def test_the_functions_need_no_package_but_their_own(tmp_path: object) -> None:
+    """As they are put together for AWS, here for the Python that runs this."""
+    uv = ROOT / ".tools/bin/uv"
+    if not uv.exists():
+        pytest.skip(str(MissingError("uv is not installed by make: make .tools/bin/uv")))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    subprocess.run(
+        [
+            *(uv, "pip", "install", "--quiet", "--target", str(tmp_path), "--no-deps"),
+            *("--require-hashes", "--python-version", version, "--only-binary", ":all:"),
+            *("-r", ROOT / "requirements/functions.txt"),
+        ],
+        check=True,
+    )
+    script = (
+        f"import sys; sys.path[:0] = [{str(ROOT / 'src')!r}, {str(tmp_path)!r}]\n"
+        "from tuppence.lambdas import customer, rule, invoke\n"
+        "from tuppence.adapters.relay import Relay\n"
+        "from tuppence.adapters.engines import HttpEvaluations\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not {"numba", "polars", "numpy", "psycopg"} & set(done.stdout.split())
