@@ -14,7 +14,7 @@ help:  ## list the commands
 run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and an explanation
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/quickstart/run.sh
 
-aws-local: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## a night on an emulator of AWS, with the stacks as they are deployed
+aws-local: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the stacks and one nightly run on an emulator of AWS
 	@$(BIN)/python -m local.aws
 
 functions: build/functions/.ready  ## the functions with their packages, as AWS runs them
@@ -29,6 +29,7 @@ check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint,
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	.tools/infra/bin/mypy --strict infra
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/coverage erase

@@ -1,6 +1,7 @@
 """The CDK app. `cdk synth -c env=dev`, or without node's CLI `python -m infra.app dev OUTPUT`."""
 
 import sys
+from typing import Final
 
 import aws_cdk as cdk
 import cdk_nag
@@ -12,7 +13,8 @@ from infra.stacks.network import Network
 from infra.stacks.services import Services
 from infra.stacks.watch import Watch
 
-VERSION = "tuppence:version"
+FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
+"""Ways of CDK that have to be asked for."""
 
 
 def build(app: cdk.App, environment: Environment) -> None:
@@ -32,7 +34,7 @@ def build(app: cdk.App, environment: Environment) -> None:
 def main() -> None:
     """Write the templates."""
     arguments = sys.argv[1:]
-    app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None)
+    app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None, context=FEATURES)
     name = arguments[0] if arguments else app.node.try_get_context("env") or "dev"
     if name not in ENVIRONMENTS:
         sys.exit(f"there is no environment {name!r}: choose one of {', '.join(ENVIRONMENTS)}")

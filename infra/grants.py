@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secrets
@@ -56,6 +57,13 @@ def may_read_rulesets(who: iam.IGrantable, data: Data) -> None:
         may(who, data.rulesets.arn_for_objects(key), "s3:GetObject")
     may(who, data.rulesets.bucket_arn, "s3:ListBucket")
     may(who, data.key.key_arn, "kms:Decrypt")
+
+
+def may_use(who: iam.IGrantable, data: Data, table: dynamodb.ITable, *actions: str) -> None:
+    """Let somebody do something with a table, and with the key that encrypts it."""
+    may(who, table.table_arn, *(f"dynamodb:{action}" for action in actions))
+    keys = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
+    may(who, data.key.key_arn, *(f"kms:{action}" for action in keys))
 
 
 def may_send(who: iam.IGrantable, data: Data, queue: sqs.IQueue) -> None:

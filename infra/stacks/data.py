@@ -129,7 +129,7 @@ class Data(cdk.Stack):
             self,
             "Database",
             engine=rds.DatabaseClusterEngine.aurora_postgres(
-                version=rds.AuroraPostgresEngineVersion.VER_16_6
+                version=rds.AuroraPostgresEngineVersion.VER_17_7
             ),
             writer=rds.ClusterInstance.serverless_v2("Writer"),
             readers=readers,

@@ -100,13 +100,7 @@ class Fleet(cdk.Stack):
         )
         grants.may_read_secret(found, self._data.relay_token)
         grants.may_read_rulesets(found, self._data)
-        grants.may(
-            found,
-            self._data.ledger.table_arn,
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-        )
+        grants.may_use(found, self._data, self._data.ledger, "GetItem", "PutItem", "UpdateItem")
         grants.may_send(found, self._data, self._data.customer_queue)
         again = self.format_arn(
             service="lambda",
@@ -157,7 +151,7 @@ class Fleet(cdk.Stack):
         }
         found = self._function("rule", timing.rule, 512, names)
         grants.may_read_rulesets(found, self._data)
-        grants.may(found, self._data.ledger.table_arn, "dynamodb:UpdateItem")
+        grants.may_use(found, self._data, self._data.ledger, "UpdateItem")
         grants.may_send(found, self._data, self._data.invoke_queue)
         found.add_event_source(
             sources.SqsEventSource(
@@ -186,9 +180,8 @@ class Fleet(cdk.Stack):
             },
         )
         grants.may_read_secret(found, self._data.engines_token)
-        ledger = self._data.ledger.table_arn
-        grants.may(found, ledger, "dynamodb:GetItem", "dynamodb:UpdateItem")
-        grants.may(found, self._data.key.key_arn, "kms:Decrypt")
+        grants.may_use(found, self._data, self._data.ledger, "GetItem", "UpdateItem")
+        grants.may(found, self._data.key.key_arn, "kms:Decrypt")  # to receive messages
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.invoke_queue,
@@ -252,7 +245,7 @@ class Fleet(cdk.Stack):
         handler = f"tuppence.lambdas.{label}.handler"
         if large:
             asset = image(self, f"{label.title()}Image", "publisher")
-            code = functions.Code.from_ecr_image(
+            code: functions.Code = functions.Code.from_ecr_image(
                 asset.repository, cmd=[handler], tag_or_digest=asset.image_tag
             )
         else:

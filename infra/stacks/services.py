@@ -132,9 +132,7 @@ class Services(cdk.Stack):
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
             },
         )
-        table = data.results.table_arn
-        actions = ("dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem")
-        grants.may(task.task_role, table, *actions)
+        grants.may_use(task.task_role, data, data.results, "Query", "PutItem", "UpdateItem")
         grants.may_read_rulesets(task.task_role, data)
         space = discovery.HttpNamespace(self, "Namespace", name=self._space)
         place = space.create_service("EnginesPlace", name="engines")
