@@ -27,14 +27,17 @@ RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes 
 
 FROM base AS engine
 COPY --from=build-engine /app /app
-# The file system cannot be written, so what numba compiles goes where a task has a volume.
+# The file system cannot be written but for /tmp, where a task has a volume: declared here, the
+# volume gets the folder's rights, so that nobody's user may write there.
 ENV NUMBA_CACHE_DIR=/tmp/numba
+VOLUME ["/tmp"]
 USER 10001
 ENTRYPOINT ["tuppence"]
 
 FROM base AS relay
 ADD --chmod=644 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/rds.pem
 COPY --from=build-relay /app /app
+VOLUME ["/tmp"]
 USER 10001
 ENTRYPOINT ["tuppence"]
 
