@@ -98,7 +98,7 @@ def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
 def damaged(customer_id: str) -> UserError:
     """The error for results that make no sense."""
     whose = f" of customer {customer_id}" if customer_id else ""
-    hint = "remove them and run again: results can always be computed anew"
+    hint = "remove them, here the file results.sqlite, and run again: they are computed anew"
     return UserError("store.corrupt", f"the kept results{whose} are damaged", hint)
 
 
