@@ -143,8 +143,10 @@ def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> 
     people = People(f"C{n:05d}" for n in range(1_500))
 
     class Rulesets:
+        published = NIGHT.ruleset
+
         def current(self) -> str:
-            return NIGHT.ruleset
+            return self.published
 
     def built(book: MemoryLedger) -> Any:
         again: Any = lambda name, what: called.append((name, what))
@@ -155,7 +157,8 @@ def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> 
     told = customer.handler(scheduled, Context(9_000, 100, 100))
     name = f"2026-06-30-{NIGHT.ruleset}"
     assert told == {"run_id": name, "pages": 10, "listed": False}
-    assert called == [("f", {**scheduled, "run_id": name})]
+    assert called == [("f", {"as_of": "2026-06-30", "ruleset": NIGHT.ruleset, "run_id": name})]
+    Rulesets.published = "fedcba9876543210"  # meanwhile; the run stays with its own
     again = customer.handler(called[0][1], Context(9_000))
     assert again == {"run_id": name, "pages": 15, "listed": True}
     assert progress(name, ledger).pages == 15

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.runs.fleet import FleetRun, Start, list_customers, requested
+from tuppence.runs.fleet import FleetRun, Start, again, list_customers, requested
 from tuppence.wiring_aws import lister
 
 logger = Logger(service="customer")
@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = list_customers(run, parts.customers, parts.queue, parts.ledger, may_go_on)
     metrics.add_metric("PagesListed", MetricUnit.Count, run.pages - before)
     if not run.listed:
-        parts.call_again(context.function_name, {**event, "run_id": run.run_id})
+        parts.call_again(context.function_name, msgspec.to_builtins(again(run)))
     return _told(run)
 
 

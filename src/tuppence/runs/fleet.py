@@ -318,6 +318,17 @@ def requested(
     )
 
 
+def again(run: FleetRun) -> Start:
+    """What has the very same run gone on with, whatever was published meanwhile."""
+    return Start(
+        as_of=run.as_of,
+        ruleset=run.ruleset,
+        run_id=run.run_id,
+        prefix=run.prefix,
+        customers=run.chosen,
+    )
+
+
 def list_customers(
     run: FleetRun,
     customers: Customers,
