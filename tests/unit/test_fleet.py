@@ -1,5 +1,7 @@
 """The steps of a fleet's run, each broken off, done twice and done by two."""
 
+import datetime
+import zoneinfo
 from collections.abc import Sequence
 
 import pytest
@@ -11,11 +13,13 @@ from tuppence.runs.fleet import (
     FleetItem,
     FleetRun,
     Page,
+    Start,
     cut,
     evaluate,
     list_customers,
     make_items,
     progress,
+    requested,
 )
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
@@ -193,3 +197,24 @@ def test_a_run_that_has_nobody_is_whole() -> None:
 def test_a_date_that_is_none_is_refused() -> None:
     with pytest.raises(UserError, match="is not a date such as"):
         _ = FleetRun("x", "30.6.2026", "d").date
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (Start(as_of="2026-06-30"), "2026-06-30"),
+        (Start(scheduled="2026-06-29T23:30:00Z"), "2026-06-30"),  # it is summer time in London
+        (Start(as_of="2026-07-01"), "ahead of time"),
+        (Start(as_of="2026-02-30"), "as_of is '2026-02-30'"),
+        (Start(), "as_of is None"),
+    ],
+)
+def test_the_date_of_a_run_is_a_day_of_its_zone_and_not_to_come(
+    start: Start, expected: str
+) -> None:
+    now = datetime.datetime(2026, 6, 30, 1, tzinfo=zoneinfo.ZoneInfo("Europe/London"))
+    try:
+        found = requested(start, lambda: "d", now, 1, 0).as_of
+    except UserError as error:
+        found = error.message
+    assert expected in found

@@ -1,5 +1,6 @@
 """Lists the customers of a run into the customer queue; by a schedule, or by hand."""
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     asked = requested(
         start,
         parts.rulesets.current,
-        settings.zone,
+        datetime.datetime.now(settings.zone),
         settings.customers_per_item,
         settings.rules_per_item,
     )

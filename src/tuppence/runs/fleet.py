@@ -21,6 +21,7 @@ from tuppence.feel.values import Date, parse_date
 CUSTOMERS_PER_PAGE: Final = 100
 PAGES_AT_ONCE: Final = 10
 """Pages that are asked for, entered and sent together: so many messages fit into one request."""
+EPOCH: Final = datetime.date(1970, 1, 1)
 T = TypeVar("T")
 RunId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
 
@@ -264,7 +265,7 @@ class Evaluations(Protocol):
         ...
 
 
-def requested_day(start: Start, zone: datetime.tzinfo) -> Date:
+def requested_day(start: Start, zone: datetime.tzinfo | None) -> Date:
     """The date that somebody asks for, or that of the schedule.
 
     Raises:
@@ -272,7 +273,7 @@ def requested_day(start: Start, zone: datetime.tzinfo) -> Date:
     """
     if start.as_of is None and start.scheduled is not None:
         moment = datetime.datetime.fromisoformat(start.scheduled)
-        return Date((moment.astimezone(zone).date() - datetime.date(1970, 1, 1)).days)
+        return Date((moment.astimezone(zone).date() - EPOCH).days)
     found = parse_date(start.as_of or "")
     if found is None:
         raise UserError("run.date", f"as_of is {start.as_of!r}", "give a date such as 2026-06-30")
@@ -282,7 +283,7 @@ def requested_day(start: Start, zone: datetime.tzinfo) -> Date:
 def requested(
     start: Start,
     current: Callable[[], str | None],
-    zone: datetime.tzinfo,
+    now: datetime.datetime,
     customers_per_item: int,
     rules_per_item: int,
 ) -> FleetRun:
@@ -291,14 +292,18 @@ def requested(
     Args:
         start: What was asked.
         current: Asks for the digest of the ruleset that was published last.
-        zone: Where days begin at midnight.
+        now: In the time zone in which days begin at midnight.
         customers_per_item: How many customers travel together.
         rules_per_item: How many rules; all where it is 0.
 
     Raises:
-        UserError: There is no date, or no ruleset.
+        UserError: There is no date or no ruleset, or the date is to come: after such a run every
+            other would be an older one, and refused.
     """
-    as_of = requested_day(start, zone)
+    as_of = requested_day(start, now.tzinfo)
+    if as_of.day > (now.date() - EPOCH).days:
+        message = f"a run as of {as_of} would be ahead of time"
+        raise UserError("run.date", message, "give a date that is not to come")
     ruleset = start.ruleset or current()
     if ruleset is None:
         message = "no ruleset was published yet"
