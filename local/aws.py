@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import getpass
 import json
 import sys
 import tempfile
@@ -11,9 +10,7 @@ import zoneinfo
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from local.__main__ import ROOT, say, tuppence
+from local.__main__ import ROOT, approve_catalogue, say, tuppence
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
 from tuppence.adapters.aws.clients import client
@@ -30,15 +27,9 @@ ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
 def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
     """Make a population, and put it and the catalogue into the database."""
     tuppence("synth", "--store", store, "--customers", customers, "--until", until)
-    database = ("--database", cloud.platform.database)
     consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
     tuppence("load", "--store", store, "--to", cloud.platform.database, *consent)
-    steps = ("--reason", "trying it out", "--by")
-    tuppence("definitions", "put", ROOT / "catalogue", *database, *steps, getpass.getuser())
-    listed = tuppence("definitions", "list", *database, "--format", "json")
-    rules = [row["rule_id"] for row in msgspec.json.decode(listed)]
-    for state, who in (("in_review", getpass.getuser()), ("approved", "reviewer")):
-        tuppence("definitions", "move", *rules, *database, "--to", state, *steps, who)
+    approve_catalogue(cloud.platform)
 
 
 def publish(cloud: Cloud, as_of: str) -> str:
