@@ -212,7 +212,7 @@ def test_what_is_entered_twice_counts_once(book: FleetLedger) -> None:
         book.note(page, done=[1, 2], given_up=[item])
     run, pages = book.read("night")
     assert run == NIGHT
-    titles = {3: "ann and 1 others"}
+    titles = {3: "ann and 1 more"}
     assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), titles)]
 
 

@@ -144,7 +144,7 @@ class FleetItem(msgspec.Struct, frozen=True):
         """What it is about, for a person."""
         first, others = self.customers[0], len(self.customers) - 1
         rules = "" if self.rules is None else f" by {len(self.rules)} rules from {self.rules[0]}"
-        return f"{first}{f' and {others} others' if others else ''}{rules}"
+        return f"{first}{f' and {others} more' if others else ''}{rules}"
 
 
 class PageState(msgspec.Struct, frozen=True):
