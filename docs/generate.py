@@ -9,6 +9,9 @@ import msgspec
 import typer
 
 from tuppence.bankdata.mapping import Mapping as MappingFile
+from tuppence.capacity import cost
+from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
@@ -226,6 +229,61 @@ def type_of(value: dict[str, Any]) -> str:
     return str(value.get("format", value.get("type", "anything")))
 
 
+def cost_page() -> Iterator[str]:
+    """The bill of a million customers, with prices, measured work and assumptions."""
+    environment, prices, work = ENVIRONMENTS["prod"], read_prices(), read_work()
+    load = cost.Load(1_000_000, 60, 1)
+    ours = list(cost.monthly(environment, prices, work, load, cost.our_shape(environment, work)))
+    published = list(cost.monthly(environment, prices, work, load, cost.PUBLISHED))
+    total, beside = sum(line.usd for line in ours), sum(line.usd for line in published)
+    yield "# What a fleet costs\n"
+    yield (
+        "`tuppence cost --customers 1000000 --rules 60 --env prod`: US dollars a month, by the\n"
+        f"list prices of {prices.region} as of {prices.dated}, one run a day. Beside it the\n"
+        "published shape: a request for each customer and rule, a write for each evaluation,\n"
+        "by the same prices and the same measured work.\n"
+    )
+    yield "| component | how it comes about | dollars | published shape |\n|---|---|---:|---:|"
+    for one, other in zip(ours, published, strict=True):
+        quantity = f" = {one.quantity:,.2f} {one.unit}" if one.unit != "month" else ""
+        yield f"| {one.component} | {one.formula}{quantity} | {one.usd:,.2f} | {other.usd:,.2f} |"
+    yield f"| total | | {total:,.2f} | {beside:,.2f} |\n"
+    once = cost.first_run(environment, prices, work, load)
+    yield (
+        f"That is {100 * total / load.customers:.3f} cents a customer; the published shape costs\n"
+        f"{beside / total:,.0f} times as much. The first run writes every result: "
+        f"{once:,.2f} dollars, once.\n"
+    )
+    yield "## Measured\n"
+    yield (
+        f"On {work.measured}, {work.machine}: {work.population}.\n"
+        "Seconds are those of one processor, and one of AWS is taken to be as fast.\n"
+        "`benchmarks/fleet/measure.py` measures anew.\n"
+    )
+    yield "| what | figure |\n|---|---:|"
+    for part, figures in msgspec.to_builtins(work).items():
+        if isinstance(figures, dict):
+            for name, figure in figures.items():
+                yield f"| {part}, {name.replace('_', ' ')} | {plain(figure)} |"
+    yield "\n## Assumed\n"
+    yield f"- Processors that a run needs are busy {cost.BUSY:.0%} of the time they are there."
+    yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is in memory."
+    yield f"- A function has {cost.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
+    yield f"- A request to a queue or a table takes {1_000 * cost.CALL_SECONDS:.0f} ms."
+    yield f"- A call of a function writes {cost.LOG_BYTES:,} bytes of logs, and takes full batches."
+    left_out = " ".join((cost.monthly.__doc__ or "").partition("Not counted: ")[2].split())
+    yield f"- Not counted: {left_out}"
+    yield "\n## Prices\n"
+    yield "| unit | dollars | source |\n|---|---:|---|"
+    for name, price in sorted(prices.price.items()):
+        yield f"| {name.replace('_', ' ')} | {plain(price.usd)} | {price.source} |"
+
+
+def plain(figure: float) -> str:
+    """A figure without an exponent."""
+    return f"{figure:,.10f}".rstrip("0").rstrip(".")
+
+
 def language_page() -> Iterator[str]:
     """The specification in tests/spec, in one page."""
     yield "# The language, by example\n"
@@ -246,6 +304,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "files.md": files_page,
     "commands.md": commands_page,
     "http.md": http_page,
+    "cost.md": cost_page,
 }
 
 

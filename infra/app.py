@@ -1,4 +1,4 @@
-"""The CDK app. `cdk synth -c env=dev`, or without node's CLI `python -m infra.app dev OUTPUT`."""
+"""The CDK app. `cdk synth -c env=dev`, or `python -m infra.app dev OUTPUT` with src on the path."""
 
 import sys
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 import aws_cdk as cdk
 import cdk_nag
 
-from infra.config import ENVIRONMENTS, Environment
 from infra.stacks.data import Data
 from infra.stacks.fleet import Fleet
 from infra.stacks.network import Network
 from infra.stacks.services import Services
 from infra.stacks.watch import Watch
+from tuppence.capacity.environments import ENVIRONMENTS, Environment
 
 FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
 """Ways of CDK that have to be asked for."""

@@ -55,6 +55,7 @@ def synthesise(environment: str, folder: Path) -> None:
     done = subprocess.run(
         [python, "-m", "infra.app", environment, folder],
         cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,

@@ -118,6 +118,12 @@ class Server:
         self._process.send_signal(number)
 
     @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether it is still there."""
         return self._process is not None and self._process.poll() is None

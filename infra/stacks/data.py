@@ -11,9 +11,9 @@ from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config import Environment
 from infra.excuses import excuse
 from infra.stacks.network import Network
+from tuppence.capacity.environments import Environment
 
 
 class Data(cdk.Stack):

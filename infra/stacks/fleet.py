@@ -12,12 +12,12 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra import grants
-from infra.config import Environment
 from infra.excuses import excuse
 from infra.image import ROOT, image
 from infra.stacks.data import Data
 from infra.stacks.network import Network
 from infra.stacks.services import Services
+from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
 
 CODE: Final = ROOT / "build" / "functions"
 """The functions with their packages: `make functions` puts them there."""
@@ -86,7 +86,7 @@ class Fleet(cdk.Stack):
         found = self._function(
             "customer",
             timing.customer,
-            512,
+            FUNCTION_MEMORY,
             self._reads_relay
             | {
                 "TUPPENCE_RULESETS",
@@ -149,14 +149,14 @@ class Fleet(cdk.Stack):
             "TUPPENCE_INVOKE_QUEUE",
             "TUPPENCE_TRIES",
         }
-        found = self._function("rule", timing.rule, 512, names)
+        found = self._function("rule", timing.rule, FUNCTION_MEMORY, names)
         grants.may_read_rulesets(found, self._data)
         grants.may_use(found, self._data, self._data.ledger, "UpdateItem")
         grants.may_send(found, self._data, self._data.invoke_queue)
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.customer_queue,
-                batch_size=10,
+                batch_size=MESSAGES_PER_CALL,
                 report_batch_item_failures=True,
                 max_concurrency=20,
             )
@@ -168,7 +168,7 @@ class Fleet(cdk.Stack):
         found = self._function(
             "invoke",
             timing.invoke,
-            512,
+            FUNCTION_MEMORY,
             {
                 "TUPPENCE_ENGINES",
                 "TUPPENCE_ENGINES_SECRET",
@@ -185,7 +185,7 @@ class Fleet(cdk.Stack):
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.invoke_queue,
-                batch_size=10,
+                batch_size=MESSAGES_PER_CALL,
                 report_batch_item_failures=True,
                 max_concurrency=self._environment.invoke_concurrency,
             )

@@ -7,7 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.config import Environment
+from tuppence.capacity.environments import Environment
 
 RANGE: Final = "10.0.0.0/16"
 """Of the network's addresses."""

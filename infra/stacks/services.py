@@ -14,11 +14,11 @@ from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
 from infra import grants
-from infra.config import Environment
 from infra.excuses import excuse
 from infra.image import image
 from infra.stacks.data import Data
 from infra.stacks.network import Network
+from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment, TaskSize
 
 RELAY_PORT: Final = 8601
 ENGINES_PORT: Final = 8600
@@ -89,8 +89,7 @@ class Services(cdk.Stack):
         login = self._data.login
         task = self._task(
             "Relay",
-            cpu=512,
-            memory=1_024,
+            RELAY_TASK,
             port=RELAY_PORT,
             command=["serve", "sql-relay", "--callers", "env:RELAY_TOKEN", "--host", "0.0.0.0"],
             environment={
@@ -117,8 +116,7 @@ class Services(cdk.Stack):
         rulesets = f"s3://{data.rulesets.bucket_name}/rulesets/"
         task = self._task(
             "Engine",
-            cpu=1_024,
-            memory=2_048,
+            ENGINE_TASK,
             port=ENGINE_PORT,
             command=[
                 *("serve", "rules-engine", "--relay", self.relay_url),
@@ -194,15 +192,16 @@ class Services(cdk.Stack):
     def _task(
         self,
         label: str,
-        cpu: int,
-        memory: int,
+        size: TaskSize,
         port: int | None,
         command: list[str],
         environment: dict[str, str],
         hidden: dict[str, ecs.Secret],
     ) -> ecs.FargateTaskDefinition:
         """A task that runs as nobody, from an image that it cannot write to."""
-        task = ecs.FargateTaskDefinition(self, f"{label}Task", cpu=cpu, memory_limit_mib=memory)
+        task = ecs.FargateTaskDefinition(
+            self, f"{label}Task", cpu=size.cpu, memory_limit_mib=size.memory
+        )
         task.add_volume(name="tmp")
         group = logs.LogGroup(
             self,
@@ -294,8 +293,7 @@ class Services(cdk.Stack):
             raise TypeError("the database has a secret of its owner")
         task = self._task(
             "Migration",
-            cpu=512,
-            memory=1_024,
+            RELAY_TASK,
             port=None,
             command=[
                 "database",

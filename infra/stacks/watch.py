@@ -12,10 +12,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config import Environment
 from infra.stacks.data import Data
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
+from tuppence.capacity.environments import Environment
 
 MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)

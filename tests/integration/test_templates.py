@@ -13,6 +13,8 @@ from local.cloud import STACKS, synthesise
 from local.servers import MissingError
 from tests.building import ROOT
 
+from tuppence.capacity import cost
+
 REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
 Resources = dict[str, dict[str, Any]]
@@ -164,6 +166,16 @@ def test_every_alarm_tells_somebody_what_it_means(resources: Resources) -> None:
     for name, alarm in alarms.items():
         assert alarm["AlarmDescription"], name
         assert alarm["AlarmActions"], name
+
+
+def test_what_costs_by_the_month_is_what_the_cost_counts(resources: Resources) -> None:
+    endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
+    interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
+    assert len(interfaces) == cost.ENDPOINTS
+    assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == cost.SECRETS
+    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS
+    assert len(list(of(resources, "AWS::KMS::Key"))) == 1
+    assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 
 def test_the_resources_are_those_that_were_reviewed(written: dict[str, Path]) -> None:

@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "dispatch": "dispatch",
     "serve": "serve",
     "fleet": "fleet",
+    "cost": "cost",
 }
 """Each command and the module that has it. Loading all of them takes a second."""
 

@@ -5,7 +5,28 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from infra.timing import Timing
+from tuppence.capacity.timing import Timing
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """Of a task on Fargate.
+
+    Attributes:
+        cpu: In 1/1024 of a processor.
+        memory: In MiB.
+    """
+
+    cpu: int
+    memory: int
+
+
+ENGINE_TASK: Final = TaskSize(1_024, 2_048)
+RELAY_TASK: Final = TaskSize(512, 1_024)
+FUNCTION_MEMORY: Final = 512
+"""Of the functions of a run, in MiB."""
+MESSAGES_PER_CALL: Final = 10
+"""A function takes so many messages at most: SQS gives no more of a FIFO queue at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)

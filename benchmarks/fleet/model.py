@@ -1,0 +1,352 @@
+"""A discrete-event model of one run of the fleet.
+
+    lister -> queue of pages -> rule function -> queue of items -> invoke functions
+           -> engines -> relay -> database, and the table of results
+
+Everything is counted in calls of the invoke function, each with a batch of items that it does one
+after another. Times of processors are measured (`tuppence.capacity.tables.Work`), the sizes are
+those of an environment, and the rest is what AWS documents (`Limits`). What is drawn by chance is
+drawn from a seed.
+"""
+
+import math
+import random
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import simpy
+
+from tuppence.capacity.cost import (
+    CALL_SECONDS,
+    FUNCTION_CPU,
+    READ_BYTES,
+    UNIT_CPU,
+    WRITE_BYTES,
+)
+from tuppence.capacity.environments import (
+    ENGINE_TASK,
+    MESSAGES_PER_CALL,
+    RELAY_TASK,
+    Environment,
+)
+from tuppence.capacity.tables import Work
+from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
+
+MINUTE: Final = 60.0
+RULE_CALLS: Final = 20
+"""Rule functions at the same time, as the template says."""
+COOLDOWN: Final = 120.0
+"""Seconds between two changes of the number of engines, as the template says."""
+LISTING_WRITES: Final = 12
+"""Units of the ledger for the record of a run, which names the customers of ten pages."""
+Process = Generator[simpy.Event, Any, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What AWS gives an account that asked for nothing.
+
+    Attributes:
+        functions: At the same time, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
+        functions_at_first: A queue's first calls, and how many more every minute,
+            https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html.
+        functions_by_minute: See there.
+        queue_requests: Of one kind a second to a FIFO queue of high throughput,
+            https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html.
+        table_units: Reads and writes a second of one table,
+            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html.
+        partition_writes: Units a second under one key: the ledger keeps a run under one,
+            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
+        tasks_by_minute: That a service starts,
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html.
+        task_seconds: Until a task that is started takes requests. An assumption.
+        metric_seconds: Until a queue's length is known to what scales by it. An assumption.
+        unit_seconds: Until the database has doubled, once it is busy. An assumption.
+    """
+
+    functions: int = 1_000
+    functions_at_first: int = 5
+    functions_by_minute: int = 300
+    queue_requests: float = 70_000
+    table_units: float = 40_000
+    partition_writes: float = 1_000
+    tasks_by_minute: int = 500
+    task_seconds: float = 90
+    metric_seconds: float = 90
+    unit_seconds: float = 30
+
+
+class Moment(NamedTuple):
+    """How things stand."""
+
+    minute: float
+    waiting: int
+    done: int
+    engines: float
+    functions: int
+
+
+class Outcome(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        seconds: From the schedule to the last item.
+        listed: Seconds until every customer was on a page.
+        items: That were done.
+        busy: Share of what it can do that each part did, in the middle four fifths of the items.
+        moments: Minute by minute.
+    """
+
+    seconds: float
+    listed: float
+    items: int
+    busy: dict[str, float]
+    moments: tuple[Moment, ...]
+
+    @property
+    def limit(self) -> str:
+        """The part that did most of what it can do."""
+        return max(self.busy, key=self.busy.__getitem__)
+
+
+class Part:
+    """Something that can do so much a second, and does it in the order in which it is asked."""
+
+    def __init__(self, env: simpy.Environment, by_second: float, most: float | None = None) -> None:
+        self._env = env
+        self._free_at = 0.0
+        self.by_second = by_second
+        self.most = most or by_second
+        self.did = 0.0
+
+    def do(self, amount: float, at_least: float = 0.0) -> Process:
+        """Do an amount, which takes some seconds at least, even where nothing else is to be done."""
+        now = self._env.now
+        self._free_at = max(self._free_at, now) + amount / self.by_second
+        self.did += amount
+        yield self._env.timeout(max(self._free_at - now, at_least))
+
+    @property
+    def behind(self) -> float:
+        """Seconds of work that wait."""
+        return max(0.0, self._free_at - self._env.now)
+
+
+class Model:
+    """A run in the making.
+
+    Args:
+        environment: Its sizes.
+        work: What things take.
+        limits: Of AWS.
+        customers: How many.
+        rules: How many.
+        seed: Of what is drawn by chance.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        work: Work,
+        limits: Limits,
+        customers: int,
+        rules: int,
+        seed: int,
+    ) -> None:
+        self._environment = environment
+        self._work = work
+        self._limits = limits
+        self._customers = customers
+        self._rules = rules
+        self._random = random.Random(seed)  # noqa: S311 - repeatable
+        self._env = env = simpy.Environment()
+        self._pages = simpy.Store(env)
+        self._batches = simpy.Store(env)
+        self._together = environment.customers_per_item
+        self._items = math.ceil(customers / self._together)
+        self._made = self._over = self._done = self._running = 0
+        self._listed = 0.0
+        self._marks: list[tuple[float, dict[str, float]]] = []
+        self._moments: list[Moment] = []
+        self._finished = env.event()
+        cpu = {"engine": ENGINE_TASK.cpu / 1_024, "relay": RELAY_TASK.cpu / 1_024}
+        least, most = (units * UNIT_CPU for units in environment.database_units)
+        instances = max(1, environment.readers)
+        table = limits.table_units
+        self._engine_cpu = cpu["engine"]
+        self.parts = {
+            "lister": Part(env, 1.0),
+            "functions": Part(env, min(environment.invoke_concurrency, limits.functions)),
+            "engines": Part(
+                env,
+                environment.engine_floor * cpu["engine"],
+                environment.engine_ceiling * cpu["engine"],
+            ),
+            "relay": Part(env, environment.relay_tasks * cpu["relay"]),
+            "database": Part(env, instances * least, instances * most),
+            "queue of items": Part(env, limits.queue_requests),
+            "reads of results": Part(env, min(environment.warm_reads, table)),
+            "writes of results": Part(env, min(environment.warm_writes, table)),
+            "ledger": Part(env, limits.partition_writes),
+        }
+
+    def run(self) -> Outcome:
+        """Have it run to its end."""
+        env = self._env
+        env.process(self._list())
+        for _ in range(RULE_CALLS):
+            env.process(self._cut())
+        env.process(self._begin_functions())
+        env.process(self._scale_engines())
+        env.process(self._scale_database())
+        env.process(self._look())
+        env.run(self._finished)
+        (began, before), (ended, after) = self._marks
+        span = max(ended - began, 1e-9)
+        busy = {
+            name: (after[name] - before[name]) / (part.most * span)
+            for name, part in self.parts.items()
+        }
+        self._moments.append(self._moment())
+        return Outcome(env.now, self._listed, self._done, busy, tuple(self._moments))
+
+    # -- the way of an item ----------------------------------------------------------------------
+
+    def _list(self) -> Process:
+        """Put everybody on pages: one function, which goes on in another call when time is up."""
+        by_page = self._work.functions.seconds_by_listed_page / FUNCTION_CPU
+        left = math.ceil(self._customers / CUSTOMERS_PER_PAGE)
+        while left:
+            pages = min(left, PAGES_AT_ONCE)
+            yield from self.parts["lister"].do(pages * by_page + 3 * CALL_SECONDS)
+            yield from self.parts["ledger"].do(LISTING_WRITES)
+            for _ in range(pages):
+                yield self._pages.put(None)
+            left -= pages
+        self._listed = self._env.now
+
+    def _cut(self) -> Process:
+        """Cut pages into items: one of the rule functions."""
+        by_page = self._work.functions.seconds_by_cut_page / FUNCTION_CPU
+        in_page = math.ceil(CUSTOMERS_PER_PAGE / self._together)
+        while True:
+            yield self._pages.get()
+            items = min(in_page, self._items - self._made)
+            self._made += items
+            requests = math.ceil(items / MESSAGES_PER_CALL)
+            yield self._env.timeout(by_page + (1 + requests) * CALL_SECONDS)
+            yield from self.parts["ledger"].do(1)
+            yield from self.parts["queue of items"].do(requests)
+            self._over += items
+            while self._over >= MESSAGES_PER_CALL or (self._over and self._made == self._items):
+                batch = min(self._over, MESSAGES_PER_CALL)
+                self._over -= batch
+                yield self._batches.put(batch)
+
+    def _begin_functions(self) -> Process:
+        """Begin more functions every minute, as long as there is something to do for them."""
+        most = round(self.parts["functions"].most)
+        begun = 0
+        more = self._limits.functions_at_first
+        while begun < most:
+            for _ in range(min(more, most - begun)):
+                self._env.process(self._function())
+                begun += 1
+            more = max(1, round(self._limits.functions_by_minute / MINUTE))
+            yield self._env.timeout(1.0)
+
+    def _function(self) -> Process:
+        """Do batches: one of the invoke functions."""
+        work, parts, together = self._work, self.parts, self._together
+        engine, results = work.engine, work.results
+        writes = (
+            self._rules * results.writes_by_rule * math.ceil(results.bytes_by_item / WRITE_BYTES)
+        )
+        reads = math.ceil(self._rules * results.bytes_by_item / READ_BYTES)
+        own = work.functions.seconds_by_item / FUNCTION_CPU + CALL_SECONDS
+        by_item = engine.seconds(1, together, together * self._rules)
+        by_item += together * writes * results.seconds_by_write
+        while True:
+            batch: int = yield self._batches.get()
+            self._running += 1
+            drawn = sum(self._random.expovariate(1.0) for _ in range(batch))
+            customers = batch * together
+            yield from parts["queue of items"].do(2)
+            yield self._env.timeout(batch * own)
+            relay = work.relay.seconds(drawn, drawn * together, 0)
+            yield from parts["relay"].do(relay, relay / (RELAY_TASK.cpu / 1_024))
+            database = work.database.seconds(drawn, drawn * together, 0)
+            yield from parts["database"].do(database, database)
+            yield from parts["reads of results"].do(customers * reads)
+            seconds = drawn * by_item
+            yield from parts["engines"].do(seconds, seconds / self._engine_cpu)
+            yield from parts["writes of results"].do(customers * writes)
+            yield from parts["ledger"].do(batch)
+            parts["functions"].did += batch * own + seconds / self._engine_cpu
+            self._running -= 1
+            self._finish(batch)
+
+    def _finish(self, batch: int) -> None:
+        self._done += batch
+        if len(self._marks) < 2 and self._done >= (0.1, 0.9)[len(self._marks)] * self._items:
+            self._marks.append((self._env.now, {n: part.did for n, part in self.parts.items()}))
+        if self._done == self._items:
+            self._finished.succeed()
+
+    # -- scaling ---------------------------------------------------------------------------------
+
+    def _scale_engines(self) -> Process:
+        """Steps by waiting items for each engine, as the template has them."""
+        limits, share = self._limits, self._environment.items_per_engine
+        floor, ceiling = self._environment.engine_floor, self._environment.engine_ceiling
+        tasks = floor
+        while True:
+            yield self._env.timeout(limits.metric_seconds)
+            waiting = self._waiting / tasks
+            step = 2.0 if waiting >= 4 * share else 0.5 if waiting >= share else 0.0
+            step = -0.5 if waiting < share / 10 else step
+            change = math.ceil(abs(step) * tasks) * (1 if step > 0 else -1)
+            change = min(change, round(limits.tasks_by_minute * limits.metric_seconds / MINUTE))
+            wanted = min(max(tasks + change, floor), ceiling)
+            if wanted > tasks:
+                yield self._env.timeout(limits.task_seconds)
+            tasks = wanted
+            self.parts["engines"].by_second = tasks * self._engine_cpu
+            yield self._env.timeout(max(0.0, COOLDOWN - limits.task_seconds))
+
+    def _scale_database(self) -> Process:
+        """Twice the units while more than a second of work waits, half of them while none does."""
+        part = self.parts["database"]
+        least = part.by_second
+        while True:
+            yield self._env.timeout(self._limits.unit_seconds)
+            factor = 2.0 if part.behind > 1 else 0.5 if part.behind == 0 else 1.0
+            part.by_second = min(max(part.by_second * factor, least), part.most)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def _waiting(self) -> int:
+        return self._made - self._done
+
+    def _moment(self) -> Moment:
+        engines = self.parts["engines"].by_second / self._engine_cpu
+        return Moment(self._env.now / MINUTE, self._waiting, self._done, engines, self._running)
+
+    def _look(self) -> Process:
+        while True:
+            self._moments.append(self._moment())
+            yield self._env.timeout(10.0)
+
+
+def simulate(
+    environment: Environment,
+    work: Work,
+    limits: Limits,
+    customers: int,
+    rules: int,
+    seed: int = 1,
+) -> Outcome:
+    """A run of so many customers and rules."""
+    return Model(environment, work, limits, customers, rules, seed).run()

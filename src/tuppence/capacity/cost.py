@@ -1,0 +1,382 @@
+"""What a fleet costs a month, by component: a formula, a quantity, a price.
+
+What grows with customers follows from the measured work of a run and from how the environment cuts
+it; what does not is what the environment keeps running.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tuppence.capacity.environments import (
+    ENGINE_TASK,
+    FUNCTION_MEMORY,
+    MESSAGES_PER_CALL,
+    RELAY_TASK,
+    Environment,
+    TaskSize,
+)
+from tuppence.capacity.tables import Prices, Work
+from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
+
+DAYS: Final = 365.25 / 12
+HOURS: Final = 24 * DAYS
+"""Of a month."""
+BUSY: Final = 0.7
+"""Share of their time in which the processors that a run needs are busy: they are started before,
+and stopped after. An assumption."""
+FUNCTION_CPU: Final = FUNCTION_MEMORY / 1_769
+"""Processors of a function: AWS gives it one for every 1,769 MB of memory,
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html."""
+UNIT_CPU: Final = 0.25
+"""Processors of an Aurora capacity unit, which has 2 GiB: as many as instances of class r have for
+as much memory. An assumption: AWS does not say."""
+CALL_SECONDS: Final = 0.01
+"""A request of a function to a queue or a table takes so long. An assumption."""
+WRITE_BYTES: Final = 1_024
+READ_BYTES: Final = 4_096
+"""In a unit of DynamoDB."""
+OVERHEAD_BYTES: Final = 100
+"""That DynamoDB adds to each item it stores."""
+NAME_BYTES: Final = 12
+"""Of a customer's identifier, in the ledger."""
+MESSAGE_BYTES: Final = 1_000
+LOG_BYTES: Final = 2_000
+"""Of a call of a function: it is told of, with its metrics. An assumption."""
+ENDPOINTS: Final = 7
+SECRETS: Final = 4
+ALARMS: Final = 21
+METRICS: Final = 10
+"""What the templates have; the metrics are those that the functions write."""
+GB: Final = 1e9
+
+
+class Load(NamedTuple):
+    """What has to be done: customers × rules, so many times a day."""
+
+    customers: int
+    rules: int
+    runs_per_day: float
+
+
+class Shape(NamedTuple):
+    """How a run is cut, and what it writes.
+
+    Attributes:
+        customers_per_item: How many customers travel together.
+        rules_per_item: How many rules; all where it is 0.
+        written: Share of the results that is written.
+        compared: Whether results are read first, to see which have changed.
+    """
+
+    customers_per_item: int
+    rules_per_item: int
+    written: float
+    compared: bool
+
+
+PUBLISHED: Final = Shape(1, 1, 1.0, compared=False)
+"""One request for each customer and rule, one write for each evaluation: the shape of the published
+system that this one follows."""
+
+
+class Line(NamedTuple):
+    """A part of the bill.
+
+    Attributes:
+        component: What is paid for.
+        formula: How the quantity comes about, with its figures.
+        quantity: How many a month.
+        unit: Of what.
+        usd_each: US dollars for one.
+    """
+
+    component: str
+    formula: str
+    quantity: float
+    unit: str
+    usd_each: float
+
+    @property
+    def usd(self) -> float:
+        """US dollars a month."""
+        return self.quantity * self.usd_each
+
+
+class Run(NamedTuple):
+    """What one run of a shape comes to.
+
+    Attributes:
+        pages: Messages of the customer queue.
+        items: Messages of the invoke queue.
+        visits: Customers of all items: each time their facts are read.
+        evaluations: Customers × rules.
+        writes: Results that are written.
+        reads: Units of the table of results that are read.
+        engine_seconds: Of one processor; likewise the next two.
+        relay_seconds: Of the relay.
+        database_seconds: Of the database.
+        calls: Of functions.
+        function_seconds: That all functions run.
+    """
+
+    pages: int
+    items: int
+    visits: int
+    evaluations: int
+    writes: float
+    reads: float
+    engine_seconds: float
+    relay_seconds: float
+    database_seconds: float
+    calls: float
+    function_seconds: float
+
+
+def our_shape(environment: Environment, work: Work) -> Shape:
+    """The shape of an environment's runs, which write only what changed."""
+    written = work.results.writes_by_rule
+    return Shape(environment.customers_per_item, environment.rules_per_item, written, compared=True)
+
+
+def run_of(environment: Environment, work: Work, load: Load, shape: Shape) -> Run:
+    """What one run comes to.
+
+    A function waits for its engine. When all functions are busy, each engine has so many requests
+    at once as there are functions for it, and each of them takes so many times longer.
+    """
+    groups = math.ceil(load.rules / (shape.rules_per_item or load.rules))
+    pages = math.ceil(load.customers / CUSTOMERS_PER_PAGE)
+    items = math.ceil(load.customers / shape.customers_per_item) * groups
+    visits = load.customers * groups
+    evaluations = load.customers * load.rules
+    writes = evaluations * shape.written
+    units = math.ceil(load.rules * work.results.bytes_by_item / READ_BYTES)
+    engine = work.engine.seconds(items, visits, evaluations)
+    engine += writes * work.results.seconds_by_write
+    at_once = max(1.0, environment.invoke_concurrency / environment.engine_ceiling)
+    functions = work.functions
+    processor = (
+        pages * (functions.seconds_by_listed_page + functions.seconds_by_cut_page)
+        + items * functions.seconds_by_item
+    ) / FUNCTION_CPU
+    requests = pages * (3 / PAGES_AT_ONCE + 1) + items * (1 / MESSAGES_PER_CALL + 1)
+    return Run(
+        pages=pages,
+        items=items,
+        visits=visits,
+        evaluations=evaluations,
+        writes=writes,
+        reads=visits * units * shape.compared,
+        engine_seconds=engine,
+        relay_seconds=work.relay.seconds(items, visits, 0),
+        database_seconds=work.database.seconds(items, visits, 0),
+        calls=1 + (pages + items) / MESSAGES_PER_CALL,
+        function_seconds=processor + requests * CALL_SECONDS + engine * at_once,
+    )
+
+
+def monthly(
+    environment: Environment, prices: Prices, work: Work, load: Load, shape: Shape
+) -> Iterator[Line]:
+    """The bill of a month; the same components in the same order for every shape.
+
+    Not counted: loading bank data, traffic between zones, the observations of Container Insights,
+    requests to keys, secrets and buckets, traces, backups of the database, support and taxes.
+    """
+    run = run_of(environment, work, load, shape)
+    runs = load.runs_per_day * DAYS
+    at = f"{runs:,.0f} runs"
+    yield from _services(environment, prices, run, runs)
+    yield from _database(environment, prices, work, load, run, runs)
+    seconds, calls = run.function_seconds * runs, run.calls * runs
+    gb_seconds = seconds * FUNCTION_MEMORY / 1_024
+    yield Line(
+        "functions, time",
+        f"{run.function_seconds:,.0f} s a run x {FUNCTION_MEMORY} MB x {at}",
+        gb_seconds,
+        "GB-seconds",
+        prices.of("lambda_gb_second"),
+    )
+    yield _millions(
+        "functions, calls",
+        f"({run.pages:,} pages + {run.items:,} items) / {MESSAGES_PER_CALL} x {at}",
+        calls,
+        "calls",
+        prices.of("lambda_million_calls"),
+    )
+    requests = 3 / MESSAGES_PER_CALL
+    sent = f"(send, receive, delete) / {MESSAGES_PER_CALL} x {at}"
+    yield _millions(
+        "queue of customers",
+        f"{run.pages:,} pages x {sent}",
+        run.pages * requests * runs,
+        "requests",
+        prices.of("sqs_million_standard"),
+    )
+    yield _millions(
+        "queue of items",
+        f"{run.items:,} items x {sent}",
+        run.items * requests * runs,
+        "requests",
+        prices.of("sqs_million_fifo"),
+    )
+    yield from _tables(prices, work, shape, run, runs)
+    yield from _network(environment, prices, work, run, runs)
+    yield Line("logs", f"{calls:,.0f} calls x {LOG_BYTES:,} B", calls * LOG_BYTES / GB, "GB",
+               prices.of("log_gb"))  # fmt: skip
+    yield Line(
+        "alarms, dashboard, metrics",
+        f"{ALARMS} alarms, 1 dashboard, {METRICS} metrics",
+        1,
+        "month",
+        ALARMS * prices.of("alarm_month")
+        + prices.of("dashboard_month")
+        + METRICS * prices.of("metric_month"),
+    )
+    kept = SECRETS * prices.of("secret_month") + prices.of("key_month")
+    yield Line("secrets, key", f"{SECRETS} secrets, 1 key", 1, "month", kept)
+
+
+def first_run(environment: Environment, prices: Prices, work: Work, load: Load) -> float:
+    """US dollars, once, for writing every result, beyond what a run writes on any other night."""
+    shape = our_shape(environment, work)
+    more = work.results.writes_by_rule_on_a_first_night - shape.written
+    units = math.ceil(work.results.bytes_by_item / WRITE_BYTES)
+    return load.customers * load.rules * more * units / 1e6 * prices.of("dynamodb_million_writes")
+
+
+def _services(environment: Environment, prices: Prices, run: Run, runs: float) -> Iterator[Line]:
+    floor = environment.engine_floor
+    work = run.engine_seconds / (ENGINE_TASK.cpu / 1_024) / BUSY / 3_600
+    yield Line(
+        "engines",
+        f"{floor} x {HOURS:,.0f} h + {work:,.2f} h a run x {runs:,.0f} runs",
+        floor * HOURS + work * runs,
+        "task-hours",
+        _task(prices, ENGINE_TASK),
+    )
+    work = run.relay_seconds / (RELAY_TASK.cpu / 1_024) / BUSY / 3_600
+    always = environment.relay_tasks * HOURS
+    yield Line(
+        "relay",
+        f"the larger of {environment.relay_tasks} x {HOURS:,.0f} h and {work:,.2f} h a run",
+        max(always, work * runs),
+        "task-hours",
+        _task(prices, RELAY_TASK),
+    )
+
+
+def _task(prices: Prices, size: TaskSize) -> float:
+    """An hour of a task."""
+    cpu = size.cpu / 1_024 * prices.of("fargate_cpu_hour")
+    return cpu + size.memory / 1_024 * prices.of("fargate_gb_hour")
+
+
+def _database(
+    environment: Environment, prices: Prices, work: Work, load: Load, run: Run, runs: float
+) -> Iterator[Line]:
+    instances = 1 + environment.readers
+    least = environment.database_units[0]
+    units = run.database_seconds / UNIT_CPU / BUSY / 3_600
+    yield Line(
+        "database",
+        f"{instances} x {least:g} units x {HOURS:,.0f} h + {units:,.2f} h a run x {runs:,.0f} runs",
+        instances * least * HOURS + units * runs,
+        "unit-hours",
+        prices.of("aurora_acu_hour"),
+    )
+    pages = work.database.pages_by_customer
+    yield _millions(
+        "database, pages",
+        f"{run.visits:,} visits x {pages:,.0f} pages x {runs:,.0f} runs, none in memory",
+        run.visits * pages * runs,
+        "pages",
+        prices.of("aurora_million_pages"),
+    )
+    kept = work.database.bytes_by_customer
+    yield Line(
+        "database, storage",
+        f"{load.customers:,} customers x {kept / 1_000:,.0f} kB",
+        load.customers * kept / GB,
+        "GB",
+        prices.of("aurora_gb_month"),
+    )
+
+
+def _tables(prices: Prices, work: Work, shape: Shape, run: Run, runs: float) -> Iterator[Line]:
+    size = work.results.bytes_by_item
+    units = math.ceil(size / WRITE_BYTES)
+    write, read = prices.of("dynamodb_million_writes"), prices.of("dynamodb_million_reads")
+    yield _millions(
+        "results, writes",
+        f"{run.evaluations:,} results x {shape.written:.1%} written x {runs:,.0f} runs",
+        run.writes * units * runs,
+        "units",
+        write,
+    )
+    yield _millions(
+        "results, reads",
+        f"{run.reads:,.0f} units of {READ_BYTES // 1_024} kB x {runs:,.0f} runs",
+        run.reads * runs,
+        "units",
+        read,
+    )
+    yield Line(
+        "results, storage",
+        f"{run.evaluations:,} results x ({size:.0f} + {OVERHEAD_BYTES}) B, and as back-up",
+        run.evaluations * (size + OVERHEAD_BYTES) / GB,
+        "GB",
+        prices.of("dynamodb_gb_month") + prices.of("dynamodb_backup_gb_month"),
+    )
+    listed = (
+        math.ceil(CUSTOMERS_PER_PAGE * PAGES_AT_ONCE * NAME_BYTES / WRITE_BYTES) / PAGES_AT_ONCE
+    )
+    yield _millions(
+        "ledger, writes",
+        f"({run.pages:,} pages x {1 + listed:.1f} + {run.items:,} items) x {runs:,.0f} runs",
+        (run.pages * (1 + listed) + run.items) * runs,
+        "units",
+        write,
+    )
+    yield _millions(
+        "ledger, reads",
+        f"{run.items:,} items / {MESSAGES_PER_CALL} x {runs:,.0f} runs",
+        run.items / MESSAGES_PER_CALL * runs,
+        "units",
+        read,
+    )
+
+
+def _network(
+    environment: Environment, prices: Prices, work: Work, run: Run, runs: float
+) -> Iterator[Line]:
+    facts = work.facts.bytes_by_customer
+    yield Line("load balancer", f"{HOURS:,.0f} h", HOURS, "hours", prices.of("balancer_hour"))
+    yield Line(
+        "load balancer, traffic",
+        f"{run.visits:,} visits x {facts / 1_000:,.0f} kB x {runs:,.0f} runs",
+        run.visits * facts * runs / GB,
+        "GB",
+        prices.of("balancer_unit_hour"),
+    )
+    zones = len(environment.zones)
+    yield Line(
+        "endpoints",
+        f"{ENDPOINTS} endpoints x {zones} zones x {HOURS:,.0f} h",
+        ENDPOINTS * zones * HOURS,
+        "hours",
+        prices.of("endpoint_hour"),
+    )
+    messages = (run.pages + run.items) * 2 * MESSAGE_BYTES + run.calls * LOG_BYTES
+    yield Line(
+        "endpoints, traffic",
+        f"{messages / GB:,.2f} GB of messages and logs x {runs:,.0f} runs",
+        messages / GB * runs,
+        "GB",
+        prices.of("endpoint_gb"),
+    )
+
+
+def _millions(component: str, formula: str, quantity: float, unit: str, usd: float) -> Line:
+    return Line(component, formula, quantity / 1e6, f"M {unit}", usd)

@@ -1,0 +1,115 @@
+"""The command `tuppence cost`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuppence.capacity.cost import PUBLISHED, Line, Load, first_run, monthly, our_shape
+from tuppence.capacity.environments import ENVIRONMENTS, Environment
+from tuppence.capacity.tables import Prices, Work, read_prices, read_work
+from tuppence.cli.output import Format, console, print_json, table
+from tuppence.errors import UserError
+
+MOST_CUSTOMERS = 10_000_000_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence cost --customers 1000000 --rules 60 --env prod`")
+    def cost(
+        customers: Annotated[
+            int, typer.Option(help="Customers who are evaluated.", min=1, max=MOST_CUSTOMERS)
+        ],
+        rules: Annotated[int, typer.Option(help="Rules.", min=1, max=100_000)],
+        runs_per_day: Annotated[
+            float, typer.Option(help="Runs a day; 0.5 is one every other day.", min=0.01, max=1_000)
+        ] = 1,
+        env: Annotated[
+            str, typer.Option("--env", help="Such as prod.", envvar="TUPPENCE_ENV")
+        ] = "prod",
+        prices: Annotated[
+            Path | None, typer.Option(help="A table of prices in place of ours; TOML.")
+        ] = None,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """What a fleet on AWS costs a month, by component, with each formula.
+
+        Beside it stands what the published shape would cost by the same prices and the same
+        measured work: a request for each customer and rule, and a write for each evaluation.
+        """
+        if env not in ENVIRONMENTS:
+            message = f"there is no environment {env!r}"
+            raise UserError("cost.environment", message, f"choose one of {', '.join(ENVIRONMENTS)}")
+        environment, asked, work = ENVIRONMENTS[env], read_prices(prices), read_work()
+        load = Load(customers, rules, runs_per_day)
+        ours = list(monthly(environment, asked, work, load, our_shape(environment, work)))
+        published = list(monthly(environment, asked, work, load, PUBLISHED))
+        once = first_run(environment, asked, work, load)
+        if format_ is Format.JSON:
+            print_json(_document(environment, asked, work, load, ours, published, once))
+        else:
+            _print(environment, asked, work, load, ours, published, once)
+
+
+def _document(
+    environment: Environment,
+    prices: Prices,
+    work: Work,
+    load: Load,
+    ours: list[Line],
+    published: list[Line],
+    once: float,
+) -> dict[str, Any]:
+    def lines(found: list[Line]) -> list[dict[str, Any]]:
+        return [{**line._asdict(), "usd": round(line.usd, 4)} for line in found]
+
+    return {
+        "environment": environment.name,
+        **load._asdict(),
+        "prices": {"dated": prices.dated, "region": prices.region},
+        "work": {"measured": work.measured, "machine": work.machine},
+        "monthly": lines(ours),
+        "monthly_usd": round(sum(line.usd for line in ours), 2),
+        "first_run_usd": round(once, 2),
+        "published_shape": lines(published),
+        "published_shape_usd": round(sum(line.usd for line in published), 2),
+    }
+
+
+def _print(
+    environment: Environment,
+    prices: Prices,
+    work: Work,
+    load: Load,
+    ours: list[Line],
+    published: list[Line],
+    once: float,
+) -> None:
+    often = "1 run" if load.runs_per_day == 1 else f"{load.runs_per_day:g} runs"
+    typer.echo(
+        f"{load.customers:,} customers x {load.rules:,} rules, {often} a day, "
+        f"environment {environment.name}: US dollars a month"
+    )
+    typer.echo(f"prices: list prices of {prices.region} as of {prices.dated}")
+    typer.echo(f"work: measured on {work.measured}, {work.machine}\n")
+    rows = [
+        (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")
+        for one, other in zip(ours, published, strict=True)
+    ]
+    total, beside = sum(line.usd for line in ours), sum(line.usd for line in published)
+    rows.append(("total", "", f"{total:,.2f}", f"{beside:,.0f}"))
+    heads = ("component", "how it comes about", "dollars", "published shape")
+    console().print(table(heads, rows, heads[2:]))
+    evaluations = load.customers * load.rules
+    typer.echo(f"a customer: {100 * total / load.customers:.3f} cents a month")
+    typer.echo(f"the first run, which writes all {evaluations:,} results: {once:,.2f} dollars once")
+    typer.echo(f"the published shape costs {beside / total:,.1f} times as much")
+
+
+def _formula(line: Line) -> str:
+    if line.unit == "month":
+        return line.formula
+    each = f"${line.usd_each:.10f}".rstrip("0").rstrip(".")
+    return f"{line.formula} = {line.quantity:,.2f} {line.unit} x {each}"

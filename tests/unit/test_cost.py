@@ -1,0 +1,126 @@
+"""What a fleet costs, against arithmetic by hand."""
+
+import itertools
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from tuppence.capacity.cost import (
+    PUBLISHED,
+    Load,
+    Shape,
+    first_run,
+    monthly,
+    our_shape,
+    run_of,
+)
+from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.tables import Price, read_prices, read_work
+from tuppence.cli.app import build
+from tuppence.errors import UserError
+
+PROD = ENVIRONMENTS["prod"]
+WORK = msgspec.structs.replace(
+    read_work(),
+    results=msgspec.structs.replace(read_work().results, writes_by_rule=0.25, bytes_by_item=200),
+)
+MILLION = Load(1_000_000, 60, 1)
+
+
+def dollars(load: Load, shape: Shape, environment: str = "prod") -> dict[str, float]:
+    lines = monthly(ENVIRONMENTS[environment], read_prices(), WORK, load, shape)
+    return {line.component: line.usd for line in lines}
+
+
+def test_what_is_paid_by_request_is_as_by_hand() -> None:
+    """At 0.625 dollars a million writes, 0.125 a million reads, 30.4375 days a month."""
+    found = dollars(MILLION, our_shape(PROD, WORK))
+    assert found["results, writes"] == pytest.approx(60 * 0.25 * 30.4375 * 0.625)
+    assert found["results, reads"] == pytest.approx(3 * 30.4375 * 0.125)  # 12,000 B are 3 x 4 kB
+    assert found["queue of items"] == pytest.approx(0.04 * 3 / 10 * 30.4375 * 0.5)
+    assert found["load balancer"] == pytest.approx(730.5 * 0.0225)
+    assert found["endpoints"] == pytest.approx(7 * 2 * 730.5 * 0.01)
+    published = dollars(MILLION, PUBLISHED)
+    assert published["results, writes"] == pytest.approx(60 * 30.4375 * 0.625)
+    assert published["results, reads"] == 0
+    assert published["queue of items"] == pytest.approx(60 * 3 / 10 * 30.4375 * 0.5)
+
+
+def test_the_cost_follows_the_number_of_customers() -> None:
+    shape = our_shape(PROD, WORK)
+    totals = [sum(dollars(Load(n * 1_000_000, 60, 1), shape).values()) for n in (0, 1, 2, 3)]
+    steps = [after - before for before, after in itertools.pairwise(totals)]
+    assert steps[1] == pytest.approx(steps[2], rel=0.01)
+    assert steps[0] <= steps[1] * 1.001  # a task that runs anyway does some of the work
+
+
+def test_no_component_costs_more_than_in_the_published_shape_but_reading() -> None:
+    ours, published = dollars(MILLION, our_shape(PROD, WORK)), dollars(MILLION, PUBLISHED)
+    assert list(ours) == list(published)
+    assert {name for name in ours if ours[name] > published[name]} == {"results, reads"}
+
+
+def test_an_item_with_some_of_the_rules_has_its_customers_read_again() -> None:
+    """With 20 of 60 rules an item there are three times as many items and visits."""
+    whole = run_of(PROD, WORK, MILLION, Shape(25, 0, 0.25, compared=True))
+    parts = run_of(PROD, WORK, MILLION, Shape(25, 20, 0.25, compared=True))
+    assert (whole.items, whole.visits) == (40_000, 1_000_000)
+    assert (parts.items, parts.visits) == (120_000, 3_000_000)
+    assert parts.evaluations == whole.evaluations == 60_000_000
+    assert parts.writes == whole.writes
+    assert parts.reads == 3 * whole.reads
+
+
+def test_the_first_run_writes_the_rest_once() -> None:
+    expected = 60 * (WORK.results.writes_by_rule_on_a_first_night - 0.25) * 0.625
+    assert first_run(PROD, read_prices(), WORK, MILLION) == pytest.approx(expected)
+
+
+def test_every_price_is_used_and_has_a_source() -> None:
+    prices = read_prices()
+    plain = [line.usd for line in monthly(PROD, prices, WORK, MILLION, our_shape(PROD, WORK))]
+    for name, price in prices.price.items():
+        assert price.source.startswith("https://aws.amazon.com/")
+        dearer = prices.price | {name: Price(2 * price.usd, price.source)}
+        other = msgspec.structs.replace(prices, price=dearer)
+        lines = monthly(PROD, other, WORK, MILLION, our_shape(PROD, WORK))
+        assert [line.usd for line in lines] != plain, name
+
+
+def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        read_prices(tmp_path / "missing.toml")
+    path = tmp_path / "prices.toml"
+    path.write_text('dated = "2026-01-01"\nregion = "eu-west-1"\n[price]\nkey_month = 3\n')
+    with pytest.raises(UserError, match="Expected `object`"):
+        read_prices(path)
+    path.write_text('dated = "2026-01-01"\nregion = "eu-west-1"\n[price]\n')
+    with pytest.raises(UserError, match="the table has no price of fargate_cpu_hour"):
+        list(monthly(PROD, read_prices(path), WORK, MILLION, PUBLISHED))
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(build("cost"), ["cost", *arguments])
+    if isinstance(done.exception, UserError):
+        return 1, done.exception.message
+    return done.exit_code, done.output
+
+
+def test_the_command_prints_what_it_computes() -> None:
+    asked = ("--customers", "1000000", "--rules", "60", "--env", "prod")
+    status, printed = run(*asked, "--format", "json")
+    found = json.loads(printed)
+    assert status == 0
+    assert found["monthly_usd"] == pytest.approx(sum(x["usd"] for x in found["monthly"]), abs=0.01)
+    status, printed = run(*asked)
+    assert status == 0
+    assert f"{found['monthly_usd']:,.2f}" in printed
+    assert f"{found['published_shape_usd']:,.0f}" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    assert run("--customers", "1", "--rules", "1", "--env", "x") == (
+        1,
+        "there is no environment 'x'",
+    )
