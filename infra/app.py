@@ -1,4 +1,7 @@
-"""The CDK app. `cdk synth -c env=dev`, or `python -m infra.app dev OUTPUT` with src on the path."""
+"""The CDK app: `make cdk DO="synth -c env=dev"`, or `python -m infra.app dev OUTPUT`.
+
+In place of an environment a repository, OWNER/NAME, gives the roles for its workflows.
+"""
 
 import sys
 from typing import Final
@@ -7,6 +10,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from infra.stacks.data import Data
+from infra.stacks.delivery import Delivery
 from infra.stacks.fleet import Fleet
 from infra.stacks.network import Network
 from infra.stacks.services import Services
@@ -26,9 +30,7 @@ def build(app: cdk.App, environment: Environment) -> None:
     services = Services(app, f"{prefix}-services", environment, where, network, data)
     fleet = Fleet(app, f"{prefix}-fleet", environment, where, network, data, services)
     Watch(app, f"{prefix}-watch", environment, where, data, services, fleet)
-    for name, value in {"project": "tuppence", "environment": environment.name}.items():
-        cdk.Tags.of(app).add(name, value)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
+    cdk.Tags.of(app).add("environment", environment.name)
 
 
 def main() -> None:
@@ -36,9 +38,16 @@ def main() -> None:
     arguments = sys.argv[1:]
     app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None, context=FEATURES)
     name = arguments[0] if arguments else app.node.try_get_context("env") or "dev"
-    if name not in ENVIRONMENTS:
+    repository = name if "/" in name else app.node.try_get_context("repository")
+    if repository:
+        deployed = [one for one in ENVIRONMENTS if one != "local"]
+        Delivery(app, "tuppence-delivery", repository, deployed)
+    elif name in ENVIRONMENTS:
+        build(app, ENVIRONMENTS[name])
+    else:
         sys.exit(f"there is no environment {name!r}: choose one of {', '.join(ENVIRONMENTS)}")
-    build(app, ENVIRONMENTS[name])
+    cdk.Tags.of(app).add("project", "tuppence")
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
     app.synth()
 
 

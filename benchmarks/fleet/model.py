@@ -121,7 +121,7 @@ class Part:
         self.did = 0.0
 
     def do(self, amount: float, at_least: float = 0.0) -> Process:
-        """Do an amount, which takes some seconds at least, even where nothing else is to be done."""
+        """Do an amount; it takes some seconds at least, even where nothing else is to be done."""
         now = self._env.now
         self._free_at = max(self._free_at, now) + amount / self.by_second
         self.did += amount
@@ -142,6 +142,7 @@ class Model:
         limits: Of AWS.
         customers: How many.
         rules: How many.
+        listers: Parts, by prefix, that the run is begun in.
         seed: Of what is drawn by chance.
     """
 
@@ -152,6 +153,7 @@ class Model:
         limits: Limits,
         customers: int,
         rules: int,
+        listers: int,
         seed: int,
     ) -> None:
         self._environment = environment
@@ -159,12 +161,14 @@ class Model:
         self._limits = limits
         self._customers = customers
         self._rules = rules
+        self._listers = listers
         self._random = random.Random(seed)  # noqa: S311 - repeatable
         self._env = env = simpy.Environment()
         self._pages = simpy.Store(env)
         self._batches = simpy.Store(env)
         self._together = environment.customers_per_item
         self._items = math.ceil(customers / self._together)
+        self._unlisted = math.ceil(customers / CUSTOMERS_PER_PAGE)
         self._made = self._over = self._done = self._running = 0
         self._listed = 0.0
         self._marks: list[tuple[float, dict[str, float]]] = []
@@ -176,7 +180,7 @@ class Model:
         table = limits.table_units
         self._engine_cpu = cpu["engine"]
         self.parts = {
-            "lister": Part(env, 1.0),
+            "listers": Part(env, listers),
             "functions": Part(env, min(environment.invoke_concurrency, limits.functions)),
             "engines": Part(
                 env,
@@ -194,7 +198,8 @@ class Model:
     def run(self) -> Outcome:
         """Have it run to its end."""
         env = self._env
-        env.process(self._list())
+        for _ in range(self._listers):
+            env.process(self._list())
         for _ in range(RULE_CALLS):
             env.process(self._cut())
         env.process(self._begin_functions())
@@ -214,16 +219,16 @@ class Model:
     # -- the way of an item ----------------------------------------------------------------------
 
     def _list(self) -> Process:
-        """Put everybody on pages: one function, which goes on in another call when time is up."""
+        """Put customers on pages: one function, which goes on in another call when time is up."""
         by_page = self._work.functions.seconds_by_listed_page / FUNCTION_CPU
-        left = math.ceil(self._customers / CUSTOMERS_PER_PAGE)
-        while left:
-            pages = min(left, PAGES_AT_ONCE)
-            yield from self.parts["lister"].do(pages * by_page + 3 * CALL_SECONDS)
+        while self._unlisted:
+            pages = min(self._unlisted, PAGES_AT_ONCE)
+            self._unlisted -= pages
+            seconds = pages * by_page + 3 * CALL_SECONDS
+            yield from self.parts["listers"].do(seconds, seconds)
             yield from self.parts["ledger"].do(LISTING_WRITES)
             for _ in range(pages):
                 yield self._pages.put(None)
-            left -= pages
         self._listed = self._env.now
 
     def _cut(self) -> Process:
@@ -346,7 +351,8 @@ def simulate(
     limits: Limits,
     customers: int,
     rules: int,
+    listers: int = 1,
     seed: int = 1,
 ) -> Outcome:
     """A run of so many customers and rules."""
-    return Model(environment, work, limits, customers, rules, seed).run()
+    return Model(environment, work, limits, customers, rules, listers, seed).run()

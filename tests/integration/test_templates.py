@@ -194,6 +194,46 @@ def listed(folder: Path) -> str:
     return "\n".join(sorted(lines)) + "\n"
 
 
+@pytest.fixture(scope="module")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Resources:
+    """Of the stack of roles for workflows."""
+    folder = tmp_path_factory.mktemp("delivery")
+    try:
+        synthesise("owner/name", folder)
+    except MissingError as error:
+        pytest.skip(str(error))
+    template = json.loads((folder / "tuppence-delivery.template.json").read_text())
+    found: Resources = template["Resources"]
+    return found
+
+
+def test_workflows_get_a_role_for_their_own_environment_only(delivery: Resources) -> None:
+    roles = {role["RoleName"]: role for _, role in of(delivery, "AWS::IAM::Role")}
+    subjects = {"tuppence-diff": "repo:owner/name:pull_request"} | {
+        f"tuppence-deploy{name}": f"repo:owner/name:environment:{name}"
+        for name in ("dev", "staging", "prod")
+    }
+    assert roles.keys() == subjects.keys()
+    issuer = "token.actions.githubusercontent.com"
+    for name, role in roles.items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+        expected = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": subjects[name]}
+        assert trust["Condition"] == {"StringEquals": expected}
+
+
+def test_a_pull_request_may_only_look(delivery: Resources) -> None:
+    for name, policy in of(delivery, "AWS::IAM::Policy"):
+        text = json.dumps(policy["PolicyDocument"])
+        statements = policy["PolicyDocument"]["Statement"]
+        if name.startswith("Diff"):
+            assert "-lookup-role-" in text
+            assert [s["Action"] for s in statements] == ["sts:AssumeRole"]
+        else:
+            (environment,) = {e for e in ("dev", "staging", "prod") if f"tuppence-{e}-" in text}
+            assert name.startswith(f"Deploy{environment.title()}")
+
+
 def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
     name, folder = templates
     done = subprocess.run(
