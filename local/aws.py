@@ -2,13 +2,12 @@
 
 import argparse
 import datetime
-import json
 import sys
 import tempfile
 import time
 import zoneinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from local.__main__ import ROOT, approve_catalogue, say, tuppence
 from local.cloud import Cloud
@@ -18,7 +17,7 @@ from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.database import Database
 from tuppence.errors import UserError
 from tuppence.results.result import Result
-from tuppence.runs.fleet import Progress
+from tuppence.runs.fleet import Progress, Start
 from tuppence.wiring_aws import Fleet, dynamo_results
 
 ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
@@ -34,7 +33,7 @@ def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
 
 def publish(cloud: Cloud, as_of: str) -> str:
     """Have the functions make a ruleset and publish it; its digest."""
-    made = call("tuppence-local-convert", {"as_of": as_of})
+    made = Fleet("local").convert(Start(as_of=as_of))
     rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
     deadline = time.monotonic() + PATIENCE
     while rulesets.current() != made["ruleset"]:
@@ -42,21 +41,6 @@ def publish(cloud: Cloud, as_of: str) -> str:
         time.sleep(0.2)
     cloud.platform.wait_until_ready()
     return str(made["ruleset"])
-
-
-def call(function: str, event: dict[str, Any]) -> Any:
-    """What a function answers.
-
-    Raises:
-        RuntimeError: It failed.
-    """
-    answer = client("lambda", seconds=300, attempts=1).invoke(
-        FunctionName=function, Payload=json.dumps(event)
-    )
-    found = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise RuntimeError(f"{function}: {found}")
-    return found
 
 
 def fire_schedule() -> None:

@@ -38,6 +38,9 @@ RULE_CALLS: Final = 20
 """Rule functions at the same time, as the template says."""
 COOLDOWN: Final = 120.0
 """Seconds between two changes of the number of engines, as the template says."""
+ENOUGH: Final = 0.75
+"""A part that does less of what it can do is not what a run waits for: it waits for engines."""
+STARTING: Final = "start of engines"
 LISTING_WRITES: Final = 12
 """Units of the ledger for the record of a run, which names the customers of ten pages."""
 Process = Generator[simpy.Event, Any, None]
@@ -56,8 +59,8 @@ class Limits:
             https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html.
         table_units: Reads and writes a second of one table,
             https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html.
-        partition_writes: Units a second under one key: the ledger keeps a run under one,
-            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
+        table_writes_at_first: A second of a table that was not warmed, which the ledger is not,
+            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html.
         tasks_by_minute: That a service starts,
             https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html.
         task_seconds: Until a task that is started takes requests. An assumption.
@@ -70,7 +73,7 @@ class Limits:
     functions_by_minute: int = 300
     queue_requests: float = 70_000
     table_units: float = 40_000
-    partition_writes: float = 1_000
+    table_writes_at_first: float = 4_000
     tasks_by_minute: int = 500
     task_seconds: float = 90
     metric_seconds: float = 90
@@ -106,8 +109,9 @@ class Outcome(NamedTuple):
 
     @property
     def limit(self) -> str:
-        """The part that did most of what it can do."""
-        return max(self.busy, key=self.busy.__getitem__)
+        """The part that did most of what it can do, or that it took long to start engines."""
+        busiest = max(self.busy, key=self.busy.__getitem__)
+        return busiest if self.busy[busiest] > ENOUGH else STARTING
 
 
 class Part:
@@ -124,8 +128,8 @@ class Part:
         """Do an amount; it takes some seconds at least, even where nothing else is to be done."""
         now = self._env.now
         self._free_at = max(self._free_at, now) + amount / self.by_second
-        self.did += amount
         yield self._env.timeout(max(self._free_at - now, at_least))
+        self.did += amount
 
     @property
     def behind(self) -> float:
@@ -192,7 +196,7 @@ class Model:
             "queue of items": Part(env, limits.queue_requests),
             "reads of results": Part(env, min(environment.warm_reads, table)),
             "writes of results": Part(env, min(environment.warm_writes, table)),
-            "ledger": Part(env, limits.partition_writes),
+            "ledger": Part(env, limits.table_writes_at_first),
         }
 
     def run(self) -> Outcome:

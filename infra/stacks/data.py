@@ -125,7 +125,7 @@ class Data(cdk.Stack):
             rds.ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=True)
             for number in range(self._environment.readers)
         ]
-        return rds.DatabaseCluster(
+        database = rds.DatabaseCluster(
             self,
             "Database",
             engine=rds.DatabaseClusterEngine.aurora_postgres(
@@ -150,6 +150,37 @@ class Data(cdk.Stack):
             removal_policy=(
                 cdk.RemovalPolicy.SNAPSHOT if self._environment.keep else cdk.RemovalPolicy.DESTROY
             ),
+        )
+        self._let_it_call(database)
+        return database
+
+    def _let_it_call(self, database: rds.DatabaseCluster) -> None:
+        """Let the database call the function that makes rulesets, when one is approved."""
+        role = iam.Role(
+            self,
+            "DatabaseRole",
+            assumed_by=iam.ServicePrincipal("rds.amazonaws.com"),
+            description="what the database may do",
+        )
+        may = iam.PolicyStatement(
+            actions=["lambda:InvokeFunction"], resources=[self.convert_function]
+        )
+        role.add_to_policy(may)
+        cluster = database.node.default_child
+        if not isinstance(cluster, rds.CfnDBCluster):
+            raise TypeError("a cluster of databases is made of one resource")
+        cluster.associated_roles = [
+            rds.CfnDBCluster.DBClusterRoleProperty(role_arn=role.role_arn, feature_name="Lambda")
+        ]
+
+    @property
+    def convert_function(self) -> str:
+        """ARN of the function that makes rulesets: that of a later stack, so by its name."""
+        return self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=f"tuppence-{self._environment.name}-convert",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
 
     def _table(

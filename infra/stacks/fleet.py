@@ -77,6 +77,7 @@ class Fleet(cdk.Stack):
         self.invoke = self._invoke()
         self.refresh = self._refresh()
         self.convert = self._convert()
+        self._schedules()
         self._excuse()
 
     # -- functions -------------------------------------------------------------------------------
@@ -109,29 +110,35 @@ class Fleet(cdk.Stack):
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         grants.may(found, again, "lambda:InvokeFunction")
-        if self._environment.schedule:
-            self._begin_by(self._environment.schedule, found)
         return found
 
-    def _begin_by(self, schedule: str, customer: functions.Function) -> None:
-        """Have the schedule call the customer function, with the time that it was due."""
+    def _schedules(self) -> None:
+        environment = self._environment
+        if environment.schedule:
+            self._call_by("Nightly", "begins the nightly run", environment.schedule, self.customer)
+        if environment.publish_schedule:
+            what = "publishes what is approved"
+            self._call_by("Publishing", what, environment.publish_schedule, self.convert)
+
+    def _call_by(self, label: str, what: str, schedule: str, function: functions.Function) -> None:
+        """Have a schedule call a function, with the time that it was due."""
         role = iam.Role(
             self,
-            "ScheduleRole",
+            f"{label}Role",
             assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
-            description="what the schedule may do",
+            description=f"of the schedule that {what}",
         )
-        grants.may(role, customer.function_arn, "lambda:InvokeFunction")
+        grants.may(role, function.function_arn, "lambda:InvokeFunction")
         grants.may_send(role, self._data, self._data.dead_pages)
         scheduler.CfnSchedule(
             self,
-            "Nightly",
-            description="begins the nightly run",
+            label,
+            description=what,
             schedule_expression=schedule,
             schedule_expression_timezone=self._environment.time_zone,
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=customer.function_arn,
+                arn=function.function_arn,
                 role_arn=role.role_arn,
                 input='{"scheduled": "<aws.scheduler.scheduled-time>"}',
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=3),

@@ -91,9 +91,9 @@ class Network(cdk.Stack):
         ]
         for source, target, port, why in allowed:
             source.connections.allow_to(target, ec2.Port.tcp(port), why)
-        aws = [self.functions, self.engines, self.relay]
-        for group in aws:
+        for group in (self.functions, self.engines, self.relay, self.database):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
+        for group in (self.functions, self.engines, self.relay):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
 
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:

@@ -296,12 +296,8 @@ class Services(cdk.Stack):
             RELAY_TASK,
             port=None,
             command=[
-                "database",
-                "migrate",
-                "--reader",
-                "relay",
-                "--password",
-                "env:RELAY_PASSWORD",
+                *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
+                *("--convert", self._data.convert_function),
             ],
             environment={
                 "TUPPENCE_DATABASE": "postgresql://",

@@ -136,6 +136,14 @@ def make_reader(url: str, name: str, password: str) -> None:
     make_reader(url, name, password)
 
 
+def call_convert(url: str, function: str) -> None:
+    """Have Aurora call the convert function whenever a definition is approved or retired."""
+    with _extra("database"):
+        from tuppence.adapters.postgres.migrating import call_convert  # noqa: PLC0415 - an extra
+
+    call_convert(url, function)
+
+
 def load_facts(
     schema: Schema, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
 ) -> None:

@@ -247,6 +247,10 @@ class Fleet:
         """
         return self._ask("customer", msgspec.json.encode(start))
 
+    def convert(self, start: Start) -> dict[str, Any]:
+        """Have the approved definitions made into a ruleset: what the convert function answers."""
+        return self._ask("convert", msgspec.json.encode(start))
+
     def refresh(self, ruleset: str) -> dict[str, Any]:
         """Have every engine serve a ruleset: what the refresh function answers."""
         return self._ask("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
-from local.aws import call, differences, fill, fire_schedule, publish, wait_for
+from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
 from local.servers import MissingError
 from tests.building import ROOT
@@ -16,7 +16,8 @@ from tests.integration.test_platform import command
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.queues import SqsQueue
-from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page
+from tuppence.errors import UserError
+from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page, Start
 from tuppence.wiring_aws import Fleet
 
 CUSTOMERS = 120
@@ -34,8 +35,7 @@ class Night(NamedTuple):
     run_id: str
 
     def start(self, run_id: str, **what: Any) -> Any:
-        event = {"as_of": self.as_of, "run_id": run_id, **what}
-        return call("tuppence-local-customer", event)
+        return Fleet("local").start(Start(as_of=self.as_of, run_id=run_id, **what))
 
     def is_right(self) -> bool:
         """Whether the results are those of one process."""
@@ -60,7 +60,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
 @pytest.fixture(scope="module", autouse=True)
 def poisoned(night: Night) -> str:
     """A run of three customers, of whom the engines do not take one; it goes on meanwhile."""
-    night.start("poisoned", customers=["C0000001", POISON, "C0000002"])
+    night.start("poisoned", customers=("C0000001", POISON, "C0000002"))
     return "poisoned"
 
 
@@ -149,7 +149,7 @@ def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
     """While customers are listed, and while they are evaluated."""
     relay = night.cloud.platform.relay
     relay.kill()
-    with pytest.raises(RuntimeError, match="the relay does not answer"):
+    with pytest.raises(UserError, match="the relay does not answer"):
         night.start("relay", prefix="C000002")
     relay.start()
     night.start("relay", prefix="C000002")
@@ -163,7 +163,7 @@ def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
 def test_a_function_whose_time_is_up_is_called_again(night: Night) -> None:
     """Both engines stand still for longer than the function may take."""
     engines = night.cloud.platform.engines
-    night.start("still", customers=[f"C{number:07d}" for number in range(5)])
+    night.start("still", customers=tuple(f"C{number:07d}" for number in range(5)))
     for engine in engines:
         engine.send_signal(signal.SIGSTOP)
     time.sleep(6)

@@ -1,5 +1,6 @@
 """Definitions in a real PostgreSQL: their life, who may do what, and the log of it."""
 
+import datetime
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
+from tuppence.adapters.postgres.connection import named
+from tuppence.adapters.postgres.migrating import call_convert
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
+from tuppence.runs.fleet import EPOCH, Start, requested_day
 
 Ask = Callable[..., list[tuple[object, ...]]]
 CATALOGUE = ROOT / "catalogue"
@@ -147,3 +151,62 @@ def test_wrong_rules_never_get_in(desk: Run, rows_of: Ask, tmp_path: Path) -> No
     (tmp_path / "bad.yaml").write_text(text.replace("category =", "catgory ="))
     assert "catgory" in desk("put", "bad.yaml", status=1).stderr
     assert rows_of("SELECT count(*) FROM tuppence.definitions") == [(0,)]
+
+
+FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:tuppence-test-convert"
+AURORA = """
+    CREATE SCHEMA aws_lambda;
+    CREATE TABLE aws_lambda.calls (number serial, function text, payload json, way text);
+    CREATE FUNCTION aws_lambda.invoke(function text, payload json, region text, way text)
+    RETURNS void LANGUAGE sql AS $$
+        INSERT INTO aws_lambda.calls (function, payload, way)
+        SELECT function, payload, region || ' ' || way
+        WHERE 0 < 1 / (SELECT count(*) FROM pg_tables WHERE tablename = 'reachable')
+    $$;
+    CREATE TABLE aws_lambda.reachable ();
+"""
+"""What stands for Aurora's extension; it fails where the last table is missing."""
+
+
+@pytest.fixture
+def aurora(database: str, rows_of: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_of(AURORA)
+    text = named("call_convert")
+    without = text.replace("CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;", "")
+    assert without != text
+    monkeypatch.setattr("tuppence.adapters.postgres.migrating.named", lambda _: without)
+    call_convert(database, FUNCTION)
+    call_convert(database, FUNCTION)  # a second time changes nothing
+
+
+@pytest.mark.usefixtures("aurora")
+def test_aurora_calls_the_function_when_a_rule_is_approved_or_retired(
+    desk: Run, rows_of: Ask
+) -> None:
+    calls = "SELECT function, payload ->> 'scheduled', way FROM aws_lambda.calls"
+    desk("put", CATALOGUE / "bank_fees.yaml")
+    desk("move", "bank_fees", "--to", "in_review")
+    assert rows_of(calls) == []
+    desk("move", "bank_fees", "--to", "approved", by="bob")
+    ((function, scheduled, way),) = rows_of(calls)
+    assert (function, way) == (FUNCTION, "eu-west-1 Event")
+    day = requested_day(Start(scheduled=str(scheduled)), datetime.UTC)
+    assert abs(day.day - (datetime.datetime.now(tz=datetime.UTC).date() - EPOCH).days) <= 1
+    desk("move", "bank_fees", "--to", "retired", by="bob")
+    assert len(rows_of(calls)) == 2
+
+
+@pytest.mark.usefixtures("aurora")
+def test_a_rule_is_approved_though_the_function_cannot_be_called(desk: Run, rows_of: Ask) -> None:
+    rows_of("DROP TABLE aws_lambda.reachable")
+    desk("put", CATALOGUE / "bank_fees.yaml")
+    desk("move", "bank_fees", "--to", "in_review")
+    desk("move", "bank_fees", "--to", "approved", by="bob")
+    assert rows_of("SELECT state FROM tuppence.rules_in_force") == [("approved",)]
+    assert rows_of("SELECT * FROM aws_lambda.calls") == []
+
+
+def test_a_database_that_cannot_call_functions_says_so(database: str, tuppence: Run) -> None:
+    asked = ("database", "migrate", "--database", database, "--convert")
+    assert "aws_lambda" in tuppence(*asked, FUNCTION, status=1).stderr
+    assert "not the ARN of a function" in tuppence(*asked, "convert", status=1).stderr

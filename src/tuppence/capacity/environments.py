@@ -39,7 +39,8 @@ class Environment:
         region: AWS region.
         zones: Availability zones.
         schedule: When the nightly run begins, a cron of EventBridge; none for runs by hand only.
-        time_zone: Of the schedule, and of the days that runs are named by.
+        publish_schedule: When what is approved is published; besides when it is approved.
+        time_zone: Of the schedules, and of the days that runs are named by.
         customers_per_item: How many customers travel as one message.
         rules_per_item: How many rules; all where it is 0.
         timing: Time-outs and tries.
@@ -62,6 +63,7 @@ class Environment:
     region: str = "eu-west-1"
     zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b")
     schedule: str | None = None
+    publish_schedule: str | None = None
     time_zone: str = "Europe/London"
     customers_per_item: int = 1
     rules_per_item: int = 0
@@ -86,6 +88,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         "staging": Environment(
             name="staging",
             schedule="cron(0 3 * * ? *)",
+            publish_schedule="cron(0 2 * * ? *)",
             engine_floor=2,
             relay_tasks=2,
             monthly_budget=800,
@@ -93,6 +96,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         "prod": Environment(
             name="prod",
             schedule="cron(0 1 * * ? *)",
+            publish_schedule="cron(0 0 * * ? *)",
             customers_per_item=25,
             invoke_concurrency=200,
             engine_floor=2,

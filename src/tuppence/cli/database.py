@@ -6,7 +6,7 @@ import typer
 
 from tuppence.cli.output import Database
 from tuppence.structured import read_secret
-from tuppence.wiring import make_reader, migrate_database
+from tuppence.wiring import call_convert, make_reader, migrate_database
 
 
 def register(program: typer.Typer) -> None:
@@ -31,6 +31,9 @@ def register(program: typer.Typer) -> None:
         password: Annotated[
             str, typer.Option(help="Where its password is: a file, or env:NAME.")
         ] = "",
+        convert: Annotated[
+            str, typer.Option(help="ARN of the function that Aurora calls when a rule is decided.")
+        ] = "",
     ) -> None:
         """Bring the tables of a database to a version, forward or back, in one transaction.
 
@@ -43,5 +46,8 @@ def register(program: typer.Typer) -> None:
         if reader:
             make_reader(database, reader, read_secret(password))
             typer.echo(f"{reader} may read")
+        if convert:
+            call_convert(database, convert)
+            typer.echo(f"calls {convert} when a definition is approved or retired")
 
     program.add_typer(app)

@@ -93,6 +93,17 @@ def register(program: typer.Typer) -> None:
         pages, items = open_fleet(env).redrive()
         typer.echo(f"sent again: {pages:,} pages, {items:,} items")
 
+    @app.command(epilog="Example: `tuppence fleet convert --as-of 2026-06-30 --env prod`")
+    def convert(
+        env: Environment,
+        as_of: Annotated[str, typer.Option(help="The rules in force on this date.")],
+    ) -> None:
+        """Make a ruleset of the approved definitions, and have every running engine serve it."""
+        found = open_fleet(env).convert(Start(as_of=as_of))
+        typer.echo(f"ruleset {found['ruleset']}: engines are told to serve it")
+        for warning in found["warnings"]:
+            typer.echo(f"warning: {warning}")
+
     @app.command(epilog="Example: `tuppence fleet refresh --ruleset 0123456789abcdef --env prod`")
     def refresh(
         env: Environment,

@@ -3,11 +3,14 @@
     run_id   entry          what
     #latest  -              as_of: the latest date of all runs
     RUN      run            record: the run, JSON; pages and listed: what a change must have seen
-    RUN      page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE`
+    RUN#1    page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE`
 
 Sets take what is added twice once: that makes the ledger exact, however often a message comes.
+Pages are spread over sixteen keys of their run, since DynamoDB takes a thousand writes a second
+under one: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -23,6 +26,7 @@ KEPT_DAYS: Final = 90
 """After the date of a run its entries are removed."""
 _LATEST: Final = {"run_id": {"S": "#latest"}, "entry": {"S": "-"}}
 _PAGE: Final = "page-"
+_SHARDS: Final = 16
 
 
 class DynamoLedger:
@@ -97,7 +101,10 @@ class DynamoLedger:
         change = f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else "")
         self._call(
             "update_item",
-            Key={"run_id": {"S": page.run_id}, "entry": {"S": f"{_PAGE}{page.number:07d}"}},
+            Key={
+                "run_id": {"S": _shard(page.run_id, page.number % _SHARDS)},
+                "entry": {"S": f"{_PAGE}{page.number:07d}"},
+            },
             UpdateExpression=change,
             ExpressionAttributeValues=values,
             **({"ExpressionAttributeNames": names} if names else {}),
@@ -105,7 +112,8 @@ class DynamoLedger:
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
         """A run and its pages."""
-        return self._run(run_id), self._pages(run_id)
+        shards = (_shard(run_id, number) for number in range(_SHARDS))
+        return self._run(run_id), itertools.chain.from_iterable(map(self._pages, shards))
 
     def latest(self) -> str:
         """The latest date of all runs that were begun."""
@@ -133,10 +141,10 @@ class DynamoLedger:
             **({"ExpressionAttributeValues": seen} if seen else {}),
         )
 
-    def _pages(self, run_id: str) -> Iterator[PageState]:
+    def _pages(self, shard: str) -> Iterator[PageState]:
         query: dict[str, Any] = {
-            "KeyConditionExpression": "run_id = :run AND begins_with(entry, :page)",
-            "ExpressionAttributeValues": {":run": {"S": run_id}, ":page": {"S": _PAGE}},
+            "KeyConditionExpression": "run_id = :shard",
+            "ExpressionAttributeValues": {":shard": {"S": shard}},
             "ConsistentRead": True,
         }
         while True:
@@ -162,6 +170,10 @@ class _ConditionError(Exception):
 
 def _run_key(run_id: str) -> dict[str, Any]:
     return {"run_id": {"S": run_id}, "entry": {"S": "run"}}
+
+
+def _shard(run_id: str, number: int) -> str:
+    return f"{run_id}#{number:x}"  # no name of a run has this sign
 
 
 def _expires(as_of: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from tuppence.adapters.postgres.connection import connect, database_errors
+from tuppence.adapters.postgres.connection import connect, database_errors, named
 from tuppence.errors import UserError
 
 
@@ -71,6 +71,25 @@ def make_reader(url: str, name: str, password: str) -> None:
         )
         connection.execute(statement)
         connection.execute(sql.SQL("GRANT tuppence_reader TO {}").format(sql.Identifier(name)))
+
+
+def call_convert(url: str, function: str) -> None:
+    """Have Aurora call a function on AWS whenever a definition is approved or retired.
+
+    Args:
+        url: Of the database, which may call the function.
+        function: Its ARN.
+
+    Raises:
+        UserError: That is no ARN of a function, or the database cannot call functions.
+    """
+    parts = function.split(":")
+    if len(parts) < 7 or parts[2] != "lambda":
+        message = f"{function!r} is not the ARN of a function"
+        raise UserError("database.function", message, "it begins with arn:aws:lambda:REGION:")
+    literals = {"function": sql.Literal(function), "region": sql.Literal(parts[3])}
+    with connect(url) as connection, database_errors():
+        connection.execute(sql.SQL(named("call_convert")).format(**literals))
 
 
 def run_script(connection: sqlalchemy.Connection, revision: str, way: str) -> None:

@@ -1,0 +1,24 @@
+-- Has Aurora call a function on AWS whenever a definition is approved or retired: at the end of the
+-- transaction, without waiting, and without undoing anything where it cannot be called. What
+-- aws_lambda is: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/PostgreSQL-Lambda.html
+CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;
+
+CREATE OR REPLACE FUNCTION tuppence.call_convert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM aws_lambda.invoke(
+        TG_ARGV[0],
+        json_build_object('scheduled', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')),
+        TG_ARGV[1],
+        'Event'
+    );
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'the function % could not be called: %', TG_ARGV[0], SQLERRM;
+    RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS call_convert ON tuppence.definitions;
+CREATE CONSTRAINT TRIGGER call_convert AFTER INSERT ON tuppence.definitions
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.state IN ('approved', 'retired'))
+    EXECUTE FUNCTION tuppence.call_convert({function}, {region});
