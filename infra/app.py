@@ -23,13 +23,11 @@ FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
 
 def build(app: cdk.App, environment: Environment) -> None:
     """Put the stacks of an environment into the app."""
-    where = cdk.Environment(account=environment.account, region=environment.region)
-    prefix = f"tuppence-{environment.name}"
-    network = Network(app, f"{prefix}-network", environment, where)
-    data = Data(app, f"{prefix}-data", environment, where, network)
-    services = Services(app, f"{prefix}-services", environment, where, network, data)
-    fleet = Fleet(app, f"{prefix}-fleet", environment, where, network, data, services)
-    Watch(app, f"{prefix}-watch", environment, where, data, services, fleet)
+    network = Network(app, environment)
+    data = Data(app, environment, network)
+    services = Services(app, environment, network, data)
+    fleet = Fleet(app, environment, network, data, services)
+    Watch(app, environment, data, services, fleet)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

@@ -12,11 +12,12 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.excuses import excuse
+from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import Environment
 
 
-class Data(cdk.Stack):
+class Data(EnvironmentStack):
     """The stores.
 
     Attributes:
@@ -38,13 +39,10 @@ class Data(cdk.Stack):
     def __init__(
         self,
         scope: Construct,
-        name: str,
         environment: Environment,
-        where: cdk.Environment,
         network: Network,
     ) -> None:
-        super().__init__(scope, name, env=where)
-        self._environment = environment
+        super().__init__(scope, environment, "data")
         self._removal = cdk.RemovalPolicy.RETAIN if environment.keep else cdk.RemovalPolicy.DESTROY
         self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=self._removal)
         self.key.grant_encrypt_decrypt(iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com"))

@@ -15,6 +15,7 @@ from infra import grants
 from infra.excuses import excuse
 from infra.image import ROOT, image
 from infra.stacks.data import Data
+from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from infra.stacks.services import Services
 from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
@@ -25,7 +26,7 @@ NAMESPACE: Final = "tuppence"
 """Of the metrics that functions write."""
 
 
-class Fleet(cdk.Stack):
+class Fleet(EnvironmentStack):
     """The functions.
 
     Attributes:
@@ -39,15 +40,12 @@ class Fleet(cdk.Stack):
     def __init__(
         self,
         scope: Construct,
-        name: str,
         environment: Environment,
-        where: cdk.Environment,
         network: Network,
         data: Data,
         services: Services,
     ) -> None:
-        super().__init__(scope, name, env=where)
-        self._environment = environment
+        super().__init__(scope, environment, "fleet")
         self._network = network
         self._data = data
         timing = environment.timing

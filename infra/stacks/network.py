@@ -7,6 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.stacks.environment import EnvironmentStack
 from tuppence.capacity.environments import Environment
 
 RANGE: Final = "10.0.0.0/16"
@@ -23,7 +24,7 @@ SERVICES: Final = {
 """Endpoints that cost by the hour; those of S3 and DynamoDB cost nothing."""
 
 
-class Network(cdk.Stack):
+class Network(EnvironmentStack):
     """The network, its endpoints and the groups of who may talk to whom.
 
     Attributes:
@@ -35,10 +36,8 @@ class Network(cdk.Stack):
         database: Group of the database.
     """
 
-    def __init__(
-        self, scope: Construct, name: str, environment: Environment, where: cdk.Environment
-    ) -> None:
-        super().__init__(scope, name, env=where)
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        super().__init__(scope, environment, "network")
         private = ec2.SubnetConfiguration(
             name="private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=22
         )

@@ -17,6 +17,7 @@ from infra import grants
 from infra.excuses import excuse
 from infra.image import image
 from infra.stacks.data import Data
+from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment, TaskSize
 
@@ -27,7 +28,7 @@ DRAIN_SECONDS: Final = 60
 NAMESPACE: Final = "tuppence"
 
 
-class Services(cdk.Stack):
+class Services(EnvironmentStack):
     """The services.
 
     Attributes:
@@ -46,14 +47,11 @@ class Services(cdk.Stack):
     def __init__(
         self,
         scope: Construct,
-        name: str,
         environment: Environment,
-        where: cdk.Environment,
         network: Network,
         data: Data,
     ) -> None:
-        super().__init__(scope, name, env=where)
-        self._environment = environment
+        super().__init__(scope, environment, "services")
         self._data = data
         self._subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.cluster = ecs.Cluster(

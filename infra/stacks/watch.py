@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.stacks.data import Data
+from infra.stacks.environment import EnvironmentStack
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
 from tuppence.capacity.environments import Environment
@@ -21,20 +22,18 @@ MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
-class Watch(cdk.Stack):
+class Watch(EnvironmentStack):
     """The alarms; subscribe to the topic that the stack names."""
 
     def __init__(
         self,
         scope: Construct,
-        name: str,
         environment: Environment,
-        where: cdk.Environment,
         data: Data,
         services: Services,
         fleet: Fleet,
     ) -> None:
-        super().__init__(scope, name, env=where)
+        super().__init__(scope, environment, "watch")
         self._data = data
         self._services = services
         self._fleet = fleet
