@@ -231,11 +231,8 @@ def type_of(value: dict[str, Any]) -> str:
 
 def cost_page() -> Iterator[str]:
     """The bill of a million customers, with prices, measured work and assumptions."""
-    environment, prices, work = ENVIRONMENTS["prod"], read_prices(), read_work()
-    load = cost.Load(1_000_000, 60, 1)
-    ours = list(cost.monthly(environment, prices, work, load, cost.our_shape(environment, work)))
-    published = list(cost.monthly(environment, prices, work, load, cost.PUBLISHED))
-    total, beside = sum(line.usd for line in ours), sum(line.usd for line in published)
+    prices, work = read_prices(), read_work()
+    found = cost.estimate(ENVIRONMENTS["prod"], prices, work, cost.Load(1_000_000, 60, 1))
     yield "# What a fleet costs\n"
     yield (
         "`tuppence cost --customers 1000000 --rules 60 --env prod`: US dollars a month, by the\n"
@@ -244,15 +241,14 @@ def cost_page() -> Iterator[str]:
         "by the same prices and the same measured work.\n"
     )
     yield "| component | how it comes about | dollars | published shape |\n|---|---|---:|---:|"
-    for one, other in zip(ours, published, strict=True):
+    for one, other in zip(found.ours, found.published, strict=True):
         quantity = f" = {one.quantity:,.2f} {one.unit}" if one.unit != "month" else ""
         yield f"| {one.component} | {one.formula}{quantity} | {one.usd:,.2f} | {other.usd:,.2f} |"
-    yield f"| total | | {total:,.2f} | {beside:,.2f} |\n"
-    once = cost.first_run(environment, prices, work, load)
+    yield f"| total | | {found.usd:,.2f} | {found.published_usd:,.2f} |\n"
     yield (
-        f"That is {100 * total / load.customers:.3f} cents a customer; the published shape costs\n"
-        f"{beside / total:,.0f} times as much. The first run writes every result: "
-        f"{once:,.2f} dollars, once.\n"
+        f"That is {100 * found.usd / found.load.customers:.3f} cents a customer; the published\n"
+        f"shape costs {found.published_usd / found.usd:,.0f} times as much. The first run writes every\n"
+        f"result: {found.first_run:,.2f} dollars, once.\n"
     )
     yield "## Measured\n"
     yield (

@@ -12,7 +12,7 @@ from tuppence.capacity.cost import (
     PUBLISHED,
     Load,
     Shape,
-    first_run,
+    estimate,
     monthly,
     our_shape,
     run_of,
@@ -76,7 +76,8 @@ def test_an_item_with_some_of_the_rules_has_its_customers_read_again() -> None:
 
 def test_the_first_run_writes_the_rest_once() -> None:
     expected = 60 * (WORK.results.writes_by_rule_on_a_first_night - 0.25) * 0.625
-    assert first_run(PROD, read_prices(), WORK, MILLION) == pytest.approx(expected)
+    found = estimate(PROD, read_prices(), WORK, MILLION)
+    assert found.first_run == pytest.approx(expected)
 
 
 def test_every_price_is_used_and_has_a_source() -> None:

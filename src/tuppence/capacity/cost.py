@@ -238,12 +238,53 @@ def monthly(
     yield Line("secrets, key", f"{SECRETS} secrets, 1 key", 1, "month", kept)
 
 
-def first_run(environment: Environment, prices: Prices, work: Work, load: Load) -> float:
-    """US dollars, once, for writing every result, beyond what a run writes on any other night."""
+class Estimate(NamedTuple):
+    """What a load costs in an environment.
+
+    Attributes:
+        environment: Where.
+        prices: By which prices.
+        work: And by which measured work.
+        load: What has to be done.
+        ours: The bill of a month.
+        published: That of the published shape, component by component.
+        first_run: US dollars, once, for writing every result on the first night, beyond what is
+            written on any other.
+    """
+
+    environment: Environment
+    prices: Prices
+    work: Work
+    load: Load
+    ours: tuple[Line, ...]
+    published: tuple[Line, ...]
+    first_run: float
+
+    @property
+    def usd(self) -> float:
+        """US dollars a month."""
+        return sum(line.usd for line in self.ours)
+
+    @property
+    def published_usd(self) -> float:
+        """And of the published shape."""
+        return sum(line.usd for line in self.published)
+
+
+def estimate(environment: Environment, prices: Prices, work: Work, load: Load) -> Estimate:
+    """What a load costs, beside the published shape by the same prices and the same work."""
     shape = our_shape(environment, work)
     more = work.results.writes_by_rule_on_a_first_night - shape.written
-    units = math.ceil(work.results.bytes_by_item / WRITE_BYTES)
-    return load.customers * load.rules * more * units / 1e6 * prices.of("dynamodb_million_writes")
+    units = load.customers * load.rules * more * math.ceil(work.results.bytes_by_item / WRITE_BYTES)
+    return Estimate(
+        environment,
+        prices,
+        work,
+        load,
+        tuple(monthly(environment, prices, work, load, shape)),
+        tuple(monthly(environment, prices, work, load, PUBLISHED)),
+        units / 1e6 * prices.of("dynamodb_million_writes"),
+    )
 
 
 def _services(environment: Environment, prices: Prices, run: Run, runs: float) -> Iterator[Line]:

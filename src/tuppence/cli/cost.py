@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.capacity.cost import PUBLISHED, Line, Load, first_run, monthly, our_shape
-from tuppence.capacity.environments import ENVIRONMENTS, Environment
-from tuppence.capacity.tables import Prices, Work, read_prices, read_work
+from tuppence.capacity.cost import Estimate, Line, Load, estimate
+from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, print_json, table
 from tuppence.errors import UserError
 
@@ -42,70 +42,51 @@ def register(app: typer.Typer) -> None:
         if env not in ENVIRONMENTS:
             message = f"there is no environment {env!r}"
             raise UserError("cost.environment", message, f"choose one of {', '.join(ENVIRONMENTS)}")
-        environment, asked, work = ENVIRONMENTS[env], read_prices(prices), read_work()
         load = Load(customers, rules, runs_per_day)
-        ours = list(monthly(environment, asked, work, load, our_shape(environment, work)))
-        published = list(monthly(environment, asked, work, load, PUBLISHED))
-        once = first_run(environment, asked, work, load)
+        found = estimate(ENVIRONMENTS[env], read_prices(prices), read_work(), load)
         if format_ is Format.JSON:
-            print_json(_document(environment, asked, work, load, ours, published, once))
+            print_json(_document(found))
         else:
-            _print(environment, asked, work, load, ours, published, once)
+            _print(found)
 
 
-def _document(
-    environment: Environment,
-    prices: Prices,
-    work: Work,
-    load: Load,
-    ours: list[Line],
-    published: list[Line],
-    once: float,
-) -> dict[str, Any]:
-    def lines(found: list[Line]) -> list[dict[str, Any]]:
-        return [{**line._asdict(), "usd": round(line.usd, 4)} for line in found]
+def _document(found: Estimate) -> dict[str, Any]:
+    def lines(bill: tuple[Line, ...]) -> list[dict[str, Any]]:
+        return [{**line._asdict(), "usd": round(line.usd, 4)} for line in bill]
 
     return {
-        "environment": environment.name,
-        **load._asdict(),
-        "prices": {"dated": prices.dated, "region": prices.region},
-        "work": {"measured": work.measured, "machine": work.machine},
-        "monthly": lines(ours),
-        "monthly_usd": round(sum(line.usd for line in ours), 2),
-        "first_run_usd": round(once, 2),
-        "published_shape": lines(published),
-        "published_shape_usd": round(sum(line.usd for line in published), 2),
+        "environment": found.environment.name,
+        **found.load._asdict(),
+        "prices": {"dated": found.prices.dated, "region": found.prices.region},
+        "work": {"measured": found.work.measured, "machine": found.work.machine},
+        "monthly": lines(found.ours),
+        "monthly_usd": round(found.usd, 2),
+        "first_run_usd": round(found.first_run, 2),
+        "published_shape": lines(found.published),
+        "published_shape_usd": round(found.published_usd, 2),
     }
 
 
-def _print(
-    environment: Environment,
-    prices: Prices,
-    work: Work,
-    load: Load,
-    ours: list[Line],
-    published: list[Line],
-    once: float,
-) -> None:
+def _print(found: Estimate) -> None:
+    load, prices, work = found.load, found.prices, found.work
     often = "1 run" if load.runs_per_day == 1 else f"{load.runs_per_day:g} runs"
     typer.echo(
         f"{load.customers:,} customers x {load.rules:,} rules, {often} a day, "
-        f"environment {environment.name}: US dollars a month"
+        f"environment {found.environment.name}: US dollars a month"
     )
     typer.echo(f"prices: list prices of {prices.region} as of {prices.dated}")
     typer.echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")
-        for one, other in zip(ours, published, strict=True)
+        for one, other in zip(found.ours, found.published, strict=True)
     ]
-    total, beside = sum(line.usd for line in ours), sum(line.usd for line in published)
-    rows.append(("total", "", f"{total:,.2f}", f"{beside:,.0f}"))
+    rows.append(("total", "", f"{found.usd:,.2f}", f"{found.published_usd:,.0f}"))
     heads = ("component", "how it comes about", "dollars", "published shape")
     console().print(table(heads, rows, heads[2:]))
-    evaluations = load.customers * load.rules
-    typer.echo(f"a customer: {100 * total / load.customers:.3f} cents a month")
-    typer.echo(f"the first run, which writes all {evaluations:,} results: {once:,.2f} dollars once")
-    typer.echo(f"the published shape costs {beside / total:,.1f} times as much")
+    results = load.customers * load.rules
+    typer.echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")
+    typer.echo(f"the first run, which writes all {results:,} results: {found.first_run:,.2f} once")
+    typer.echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
 
 
 def _formula(line: Line) -> str:
