@@ -247,8 +247,8 @@ def cost_page() -> Iterator[str]:
     yield f"| total | | {found.usd:,.2f} | {found.published_usd:,.2f} |\n"
     yield (
         f"That is {100 * found.usd / found.load.customers:.3f} cents a customer; the published\n"
-        f"shape costs {found.published_usd / found.usd:,.0f} times as much. The first run writes every\n"
-        f"result: {found.first_run:,.2f} dollars, once.\n"
+        f"shape costs {found.published_usd / found.usd:,.0f} times as much. The first run writes\n"
+        f"every result: {found.first_run:,.2f} dollars, once.\n"
     )
     yield "## Measured\n"
     yield (

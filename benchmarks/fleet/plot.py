@@ -8,6 +8,7 @@ import matplotlib as mpl
 
 mpl.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 WAITING, ENGINES = "#adb5bd", "#0b7285"
 
@@ -52,6 +53,7 @@ def runs(data: dict, path: Path) -> None:
         right = panel.twinx()
         right.step(minutes, [m[3] for m in moments], color=ENGINES, where="post")
         right.set_ylim(bottom=0)
+        right.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         for axes in (panel, right):
             axes.spines[["top"]].set_visible(False)
         right.tick_params(colors=ENGINES)

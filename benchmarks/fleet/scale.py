@@ -29,6 +29,7 @@ SIZES = (1_000_000, 10_000_000, 100_000_000)
 RULES = 60
 GOAL = 3_600.0
 """Seconds that a run may take."""
+FIRST = "as `prod` is"
 MOST_UNITS = 256.0
 """Aurora capacity units of one instance, at most."""
 
@@ -104,9 +105,9 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
 
 
 def steps(customers: int) -> Iterator[Step]:
-    """A run as it is, and with one limit after another lifted, until the goal is met."""
+    """A run as it is, and with one limit after another lifted, once and until the goal is met."""
     work, prices = read_work(), read_prices()
-    setup, change = Setup(ENVIRONMENTS["prod"], Limits()), "as `prod` is"
+    setup, change = Setup(ENVIRONMENTS["prod"], Limits()), FIRST
     while True:
         environment, limits, listers = setup
         outcome = simulate(environment, work, limits, customers, RULES, listers)
@@ -114,7 +115,7 @@ def steps(customers: int) -> Iterator[Step]:
             environment, prices, work, Load(customers, RULES, 1), our_shape(environment, work)
         )
         yield Step(change, setup, outcome, sum(line.usd for line in bill))
-        if outcome.seconds <= GOAL:
+        if outcome.seconds <= GOAL and change != FIRST:
             return
         setup, change = lifted(setup, outcome.limit)
 

@@ -80,7 +80,14 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
 
 
 class ResultStore(Protocol):
-    """Keeps the results of every customer."""
+    """Keeps the results of every customer.
+
+    Attributes:
+        by_rule: Whether a row may have some of its ruleset's rules: results by the others stay as
+            they are. Otherwise a row takes the place of all that is there.
+    """
+
+    by_rule: bool
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
         """What is kept of these customers; those without results are left out."""

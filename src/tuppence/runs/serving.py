@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +18,14 @@ from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.batch import news
-from tuppence.results.packed import check_day
-from tuppence.results.result import CustomerResults, ResultStore, State, json_value
+from tuppence.results.packed import Layout, check_day, pack
+from tuppence.results.result import CustomerResults, ResultStore, State, json_value, packed
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 
 MOST_ENGINES: Final = 8
 """Rulesets × dates that are kept ready."""
+MOST_PARTS: Final = 64
+"""And parts of them."""
 _SAMPLE: Final = {
     "customer": {"currency": "GBP"},
     "accounts": {"id": ["a"], "type": ["current"]},
@@ -42,7 +45,7 @@ class Request(msgspec.Struct, frozen=True):
     Attributes:
         customers: Whom; their facts are fetched, and their results kept.
         given: In place of `customers`: facts of people whose results are answered only.
-        rules: Which results to answer; all where it is None.
+        rules: By which rules; by all where it is None.
         results: Whether to answer results, or counts only.
     """
 
@@ -79,8 +82,8 @@ class Answer(msgspec.Struct, frozen=True):
         evaluations: customers × rules.
         qualified: Results in that state.
         unknown: Likewise.
-        changed: Results, of all rules, that differ from what was kept before; None where nothing
-            is kept.
+        changed: Results that differ from what was kept before, those by other rules too where the
+            store keeps a customer's results as one; None where nothing is kept.
         missing: Customers who do not exist, or have not agreed.
         results: By customer, where they were asked for.
     """
@@ -114,6 +117,7 @@ class Engines:
         self._lock = threading.Lock()  # held for a moment only
         self._loading = threading.RLock()
         self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, int, frozenset[str]], Engine] = OrderedDict()
         self._schema: Schema | None = None
         self._served: str | None = None
         self._latest: Date | None = None
@@ -166,6 +170,7 @@ class Engines:
                 with self._lock:
                     self._schema = fresh
                     self._engines.clear()
+                    self._parts.clear()
             engine = self.engine(digest, self._latest or Date(0))
             sample = msgspec.convert(_SAMPLE, given_type(fresh))
             results = engine.evaluate(given_batch([sample], fresh)).results
@@ -205,6 +210,22 @@ class Engines:
                 self._engines.move_to_end(key)
             return self._engines.get(key)
 
+    def part(self, whole: Engine, rules: frozenset[str]) -> Engine:
+        """An engine for some of the rules of another; results are of the same ruleset."""
+        plan = whole.plan
+        key = (plan.ruleset.digest, plan.as_of.day, rules)
+        with self._lock:
+            found = self._parts.get(key)
+        if found is None:
+            chosen = tuple(one for one in plan.ruleset.rules if one.rule.id in rules)
+            ruleset = replace(plan.ruleset, rules=chosen)
+            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan), self._loops)
+            with self._lock:
+                self._parts[key] = found
+                if len(self._parts) > MOST_PARTS:
+                    self._parts.popitem(last=False)
+        return found
+
     def _made(self, digest: str, as_of: Date) -> Engine:
         with self._lock:
             engines = list(self._engines.values())
@@ -223,6 +244,12 @@ def evaluate_kept(
 ) -> list[Answer]:
     """Evaluate the customers of requests together, keep what is new, and answer each request.
 
+    Args:
+        engine: For all rules, or for those that all of the requests name.
+        requests: About customers.
+        facts: Of customers.
+        results: Where they are kept.
+
     Raises:
         UserError: Facts cannot be had, results cannot be kept, or what is kept is of a later date.
     """
@@ -230,6 +257,8 @@ def evaluate_kept(
     batch = facts.of(wanted, engine.plan.as_of, engine.plan.transaction_fields)
     evaluation = engine.evaluate(batch)
     before = results.get(batch.customer_ids)
+    if results.by_rule:
+        before = _by_rules_of(engine.plan.layout, before)
     found = news(before, evaluation.results)
     results.put(found.rows)
     place = {customer: i for i, customer in enumerate(batch.customer_ids)}
@@ -315,6 +344,24 @@ def unknown_customer(customer: str) -> UserError:
     """There is no such customer, or they have not agreed: callers are not told which."""
     message = f"there is no customer {customer[:64]} who has agreed to be evaluated"
     return UserError("facts.unknown-customer", message)
+
+
+def _by_rules_of(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, CustomerResults]:
+    """The rows without results by other rules of the same ruleset: those are left as they are."""
+    wanted = {rule for rule, _ in layout.rules}
+    narrowed: dict[int, Layout] = {}
+    found: dict[str, CustomerResults] = {}
+    for customer, row in rows.items():
+        rules = row.layout.rules
+        if row.ruleset != layout.ruleset or all(rule in wanted for rule, _ in rules):
+            found[customer] = row
+            continue
+        part = tuple(entry for entry in rules if entry[0] in wanted)
+        if part:
+            narrow = narrowed.setdefault(id(row.layout), Layout(layout.ruleset, part))
+            kept = pack([packed(result) for result in row.results if result.rule_id in wanted])
+            found[customer] = CustomerResults(customer, row.as_of, narrow, kept)
+    return found
 
 
 def _without_shared_accounts(requests: Sequence[Request]) -> list[list[int]]:

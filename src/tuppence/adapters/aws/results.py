@@ -57,6 +57,8 @@ class DynamoResults:
         layout_of: The layout of a ruleset's results, by its digest.
     """
 
+    by_rule = True
+
     def __init__(self, client: Any, table: str, layout_of: Callable[[str], Layout]) -> None:
         self._client = client
         self._table = table
@@ -134,7 +136,7 @@ class DynamoResults:
             before = kept.get(result.rule_id)
             if before is None or before.retired or before.result != result:
                 writes.append(partial(self._put, _encoded(row, result)))
-        gone = kept.keys() - {result.rule_id for result in results}
+        gone = kept.keys() - {rule for rule, _ in self._layout(row.ruleset).rules}
         writes += [partial(self._retire, row, rule) for rule in gone if not kept[rule].retired]
         return writes
 

@@ -67,6 +67,8 @@ class Database:
         UserError: It is not a database, is damaged, or cannot be written.
     """
 
+    by_rule = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._layouts: dict[str, Layout] = {}

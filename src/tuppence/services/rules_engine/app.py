@@ -71,6 +71,7 @@ class _Key(NamedTuple):
     ruleset: str
     day: int
     given: bool
+    rules: frozenset[str] | None
 
 
 def rules_engine_app(
@@ -231,7 +232,8 @@ class _RulesEngine:
         wanted = self._wanted(digest)
         if self._engines.ready(wanted, as_of) is None:
             await self._in_time(run_in_threadpool(self._engines.engine, wanted, as_of))
-        key = _Key(wanted, as_of.day, bool(request.given))
+        part = request.rules if request.customers and not request.results else None
+        key = _Key(wanted, as_of.day, bool(request.given), part)
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
         batcher = self._between if small else self._in_threads
@@ -256,7 +258,10 @@ class _RulesEngine:
             if key.given:
                 answers = evaluate_given(engine, requests, self._engines.schema)
             else:
-                answers = evaluate_kept(engine, requests, self._facts, self._results())
+                results = self._results()
+                if key.rules is not None and results.by_rule:
+                    engine = self._engines.part(engine, key.rules)
+                answers = evaluate_kept(engine, requests, self._facts, results)
         self._requests.inc(len(requests))
         self._evaluated.inc(sum(answer.evaluations for answer in answers))
         return answers

@@ -1,0 +1,92 @@
+"""A run that is cut by rules, where each pair of customer and rule has an item of its own."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+from tests.contract.test_stores import new_table
+
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.results import DynamoResults
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.compiled import Loops
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date, parse_date
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import make_ruleset
+from tuppence.runs.serving import Engines, Request, evaluate_kept
+
+DAYS = ("2026-06-27", "2026-06-28", "2026-06-29")
+GROUP = 5
+
+
+def date(text: str) -> Date:
+    found = parse_date(text)
+    assert found is not None
+    return found
+
+
+class Facts:
+    """All customers of a store with one partition, as the port CustomerFacts."""
+
+    def __init__(self, store: FactStore) -> None:
+        ((name, _),) = store.partitions()
+        self._whole = store.read(name)
+        self.customers = self._whole.customer_ids
+
+    def schema(self) -> Schema:
+        return Schema()
+
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
+        del as_of, fields
+        assert tuple(customer_ids) == self.customers
+        return self._whole
+
+    def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
+        raise NotImplementedError
+
+
+@pytest.mark.usefixtures("aws")
+def test_parts_of_a_run_come_to_what_the_whole_comes_to(tmp_path: Path, tuppence: Run) -> None:
+    tuppence("synth", "--store", tmp_path / "store", "--customers", 20, "--until", DAYS[-1])
+    facts = Facts(FactStore(tmp_path / "store"))
+    customers = facts.customers
+    directory = RulesetDirectory(tmp_path / "rulesets")
+    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    directory.put(ruleset)
+    engines = Engines(directory, Schema, Loops())
+    names = [one.rule.id for one in ruleset.rules]
+    groups = [frozenset(names[n : n + GROUP]) for n in range(0, len(names), GROUP)]
+
+    def results() -> DynamoResults:
+        table = new_table("customer_id", "rule_id")
+        layout = engines.engine(ruleset.digest, date(DAYS[0])).plan.layout
+        return DynamoResults(client("dynamodb"), table, lambda _: layout)
+
+    whole, parts = results(), results()
+    for day in DAYS:
+        engine = engines.engine(ruleset.digest, date(day))
+        (expected,) = evaluate_kept(engine, [Request(customers)], facts, whole)
+        changed = qualified = 0
+        for group in groups:
+            part = engines.part(engine, group)
+            assert part is engines.part(engine, group)
+            assert len(part.plan.rules) == len(group)
+            (answer,) = evaluate_kept(part, [Request(customers, rules=group)], facts, parts)
+            assert answer.evaluations == len(customers) * len(group)
+            changed += answer.changed or 0
+            qualified += answer.qualified
+        assert (changed, qualified) == (expected.changed, expected.qualified)
+        there, here = whole.get(customers), parts.get(customers)
+        assert {name: row.results for name, row in here.items()} == {
+            name: row.results for name, row in there.items()
+        }
+    assert qualified
+    whole.close()
+    parts.close()
