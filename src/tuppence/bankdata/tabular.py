@@ -12,12 +12,15 @@ from typing import Final
 import polars as pl
 
 from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.masking import masked_texts
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
+FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
+"""Fields in which people and banks write what they like, card numbers too."""
 _ROW: Final = "row"
 _REASON: Final = "reason"
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
@@ -100,6 +103,11 @@ def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
     if frame.height == 0:
         raise UserError("file.empty", f"{path}: the file has a header and no rows")
+    frame = frame.with_columns(
+        masked_texts(frame[column])
+        for field, column in mapping.columns.items()
+        if field in FREE_TEXTS and column in frame.columns
+    )
     if _REASON not in frame.columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias(_REASON))
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(_ROW))

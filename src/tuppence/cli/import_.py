@@ -1,17 +1,51 @@
 """The command `tuppence import`."""
 
+import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from urllib.parse import quote
 
 import typer
 
+from tuppence.bankdata import berlin_group, open_banking, plaid
+from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
+from tuppence.bankdata.statement import Items, read_statement
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cli.output import Store, console, date_option, table, today, track
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.wiring import create_facts
+
+Today = Annotated[
+    str | None,
+    typer.Option("--today", help="No row may be dated later; the system's date if left out."),
+]
+
+
+class Reader(NamedTuple):
+    """A standard of banks' interfaces: what it is, and how its documents are read."""
+
+    title: str
+    items: Items
+
+
+READERS = {
+    "open-banking": Reader(
+        "Import what UK Open Banking gives, versions 3.1 and 4.0.", open_banking.items
+    ),
+    "berlin-group": Reader(
+        "Import what the Berlin Group's NextGenPSD2 gives, version 1.3.", berlin_group.items
+    ),
+    "plaid": Reader("Import what Plaid gives for transactions.", plaid.items),
+}
+_ABOUT = (
+    "Accounts, balances and booked transactions of one customer. The same documents again change "
+    "nothing, later ones hold over earlier ones, and what is pending is left out until it is "
+    "booked. What cannot be taken is set aside in the folder `rejects` of the store, each with "
+    "its place and the reason."
+)
 
 
 def register(program: typer.Typer) -> None:
@@ -32,12 +66,7 @@ def register(program: typer.Typer) -> None:
         attributes: Annotated[
             Path | None, typer.Option(help="Declares more customer attributes; for a new store.")
         ] = None,
-        today_: Annotated[
-            str | None,
-            typer.Option(
-                "--today", help="No row may be dated later; the system's date if left out."
-            ),
-        ] = None,
+        today_: Today = None,
     ) -> None:
         """Import transactions, accounts or customers from tables.
 
@@ -48,8 +77,7 @@ def register(program: typer.Typer) -> None:
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
         facts = create_facts(store, schema)
         meaning = read_mapping(mapping, facts.schema)
-        day = date_option(today_, "--today") if today_ else None
-        latest = today().fromisoformat(str(day)) if day else today()
+        latest = _latest(today_)
         rows = []
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
@@ -69,4 +97,45 @@ def register(program: typer.Typer) -> None:
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         console().print(table(columns, rows, columns[1:5]))
 
+    for name, reader in READERS.items():
+        _register_reader(app, name, reader)
     program.add_typer(app)
+
+
+def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
+    example = f"`tuppence import {name} fetched/ --customer ann --store money`"
+
+    @app.command(name, help=f"{reader.title}\n\n{_ABOUT}", epilog=f"Example: {example}")
+    def read(
+        paths: Annotated[
+            list[Path], typer.Argument(help="JSON, NDJSON, or folders of them, oldest first.")
+        ],
+        customer: Annotated[str, typer.Option(help="Whose data they are.")],
+        store: Store,
+        today_: Today = None,
+    ) -> None:
+        facts = create_facts(store, Schema())
+        owners = Owners(facts.customers(), facts.owners())
+        documents = read_documents(paths)
+        found = read_statement(
+            documents, reader.items, customer, facts.schema, owners, _latest(today_)
+        )
+        rejects = found.reading.rejects
+        aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
+        counts = facts.append(found.reading.rows)
+        rows = [
+            (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
+            for what, count in counts.items()
+        ]
+        columns = ("what", "new", "changed", "unchanged")
+        console().print(table(columns, rows, columns[1:]))
+        for what, count in sorted(found.left.items()):
+            typer.echo(f"left out: {count:,} {what}")
+        if rejects.height:
+            typer.echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
+
+
+def _latest(text: str | None) -> datetime.date:
+    """The day after which nothing can be booked."""
+    day = date_option(text, "--today") if text else None
+    return datetime.date.fromisoformat(str(day)) if day else today()

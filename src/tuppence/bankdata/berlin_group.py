@@ -1,0 +1,148 @@
+"""NextGenPSD2 of the Berlin Group, version 1.3: accounts, balances and transactions.
+
+https://www.berlin-group.org/nextgenpsd2-downloads. Amounts are signed: money out is negative. A
+transaction without a `transactionId` may have an `entryReference`, which banks keep as well.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final
+
+from tuppence.bankdata.statement import (
+    Account,
+    Balance,
+    Booking,
+    Item,
+    Money,
+    Part,
+    Unfit,
+    leave,
+    listed,
+    moment_of,
+    needed,
+    optional,
+    refuse,
+)
+
+ACCOUNT_TYPES: Final = {
+    "CACC": "current",
+    "TRAN": "current",
+    "SVGS": "savings",
+    "MOMA": "savings",
+    "CARD": "credit card",
+    "LOAN": "loan",
+    "MGLD": "loan",
+}
+"""By cashAccountType, ISO 20022 ExternalCashAccountType1Code; others count as current."""
+BOOK_BALANCES: Final = frozenset({"closingBooked", "interimBooked", "openingBooked"})
+FAMILIES: Final = {
+    "ICDT": "transfer",
+    "RCDT": "transfer",
+    "IDDT": "direct debit",
+    "RDDT": "direct debit",
+    "CCRD": "card",
+    "MCRD": "card",
+    "CNTR": "cash",
+}
+"""How it was paid, by the family in bankTransactionCode: DOMAIN-FAMILY-SUBFAMILY."""
+
+
+def items(content: Any) -> Iterator[Item]:
+    """The items of a document: an answer of the API."""
+    found = False
+    if isinstance(content, dict):
+        own = content.get("account")
+        account = _account_id(own)
+        for number, one in enumerate(listed(content, "accounts")):
+            found = True
+            yield from _account_items(f"accounts[{number}]", one)
+        if isinstance(own, dict) and {"resourceId", "cashAccountType", "product"} & own.keys():
+            found = True
+            yield from _account_items("account", own)
+        for number, one in enumerate(listed(content, "balances")):
+            found = True
+            yield Item(f"balances[{number}]", one, partial(_balance, account))
+        transactions = content.get("transactions")
+        if isinstance(transactions, dict):
+            found = True
+            readers: dict[str, Callable[[Any], Iterable[Part]]] = {
+                "booked": partial(_transaction, account or _linked(transactions)),
+                "pending": leave("pending transactions"),
+                "information": leave("standing orders"),
+            }
+            for kind, read in readers.items():
+                for number, one in enumerate(listed(transactions, kind)):
+                    yield Item(f"transactions.{kind}[{number}]", one, read)
+    if not found:
+        yield Item("", content, refuse("this has no accounts, balances or transactions"))
+
+
+def _account_items(place: str, content: Any) -> Iterator[Item]:
+    yield Item(place, content, _account)
+    for number, one in enumerate(listed(content, "balances")):
+        yield Item(f"{place}.balances[{number}]", one, partial(_balance, _account_id(content)))
+
+
+def _account(content: Any) -> Iterator[Part]:
+    account = _account_id(content)
+    if account is None:
+        raise Unfit("the account has no iban, bban or resourceId")
+    code = (optional(content, "cashAccountType") or "").upper()
+    names = (optional(content, key) for key in ("displayName", "name", "product"))
+    yield Account(
+        account,
+        ACCOUNT_TYPES.get(code, "current"),
+        optional(content, "currency"),
+        next(filter(None, names), None),
+    )
+
+
+def _balance(account: str | None, content: Any) -> Iterator[Part]:
+    if account is None:
+        raise Unfit("nothing says which account this is the balance of")
+    if optional(content, "balanceType") not in BOOK_BALANCES:
+        yield from leave("balances that are not of the books")(content)
+        return
+    moment = optional(content, "lastChangeDateTime") or needed(content, "referenceDate")
+    yield Balance(account, moment_of(moment), _money(content, "balanceAmount"))
+
+
+def _transaction(account: str | None, content: Any) -> Iterator[Part]:
+    if account is None:
+        raise Unfit("nothing says which account this is a transaction of")
+    amount = _money(content, "transactionAmount")
+    other = "creditorName" if amount.text.startswith("-") else "debtorName"
+    texts = (
+        optional(content, key)
+        for key in ("remittanceInformationUnstructured", "additionalInformation", other)
+    )
+    family = (optional(content, "bankTransactionCode") or "").upper().split("-")[1:2]
+    kind = FAMILIES.get(family[0]) if family else None
+    after = content.get("balanceAfterTransaction")
+    yield Booking(
+        account,
+        optional(content, "transactionId") or optional(content, "entryReference"),
+        moment_of(needed(content, "bookingDate")),
+        amount,
+        next(filter(None, texts), None),
+        optional(content, other) if kind == "card" else None,
+        "direct debit" if optional(content, "mandateId") else kind,
+        balance=_money(after, "balanceAmount") if after else None,
+    )
+
+
+def _money(content: Any, key: str) -> Money:
+    currency = needed(content, key, "currency").upper()
+    return Money(needed(content, key, "amount").removeprefix("+"), currency)
+
+
+def _account_id(content: Any) -> str | None:
+    """What transactions and balances refer to an account by."""
+    names = (optional(content, key) for key in ("iban", "bban", "resourceId"))
+    return next(filter(None, names), None)
+
+
+def _linked(transactions: Any) -> str | None:
+    """The account at the end of a link, where nothing else names it."""
+    link = optional(transactions, "_links", "account", "href")
+    return link.rstrip("/").rpartition("/")[2] if link else None

@@ -1,0 +1,189 @@
+"""UK Open Banking, versions 3.1 and 4.0: what the account and transaction API gives.
+
+https://openbankinguk.github.io/read-write-api-site3/ and https://standards.openbanking.org.uk. Both
+versions spell statuses and types in their own way, and both are understood whatever the document
+says of itself. Unknown codes do no harm: what they would tell stays empty.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from tuppence.bankdata.statement import (
+    Account,
+    Balance,
+    Booking,
+    CreditLimit,
+    Holder,
+    Item,
+    Left,
+    Money,
+    Part,
+    Unfit,
+    country_of,
+    day_of,
+    leave,
+    listed,
+    moment_of,
+    needed,
+    optional,
+    refuse,
+)
+
+BOOKED: Final = frozenset({"booked", "book"})
+PENDING: Final = frozenset({"pending", "pdng", "futr", "info"})
+REJECTED: Final = frozenset({"rejected", "rjct"})
+ACCOUNT_TYPES: Final[Mapping[str, str]] = {
+    "currentaccount": "current",
+    "emoney": "current",
+    "prepaidcard": "current",
+    "cacc": "current",
+    "tran": "current",
+    "odft": "current",
+    "savings": "savings",
+    "svgs": "savings",
+    "moma": "savings",
+    "ondp": "savings",
+    "creditcard": "credit card",
+    "chargecard": "credit card",
+    "card": "credit card",
+    "char": "credit card",
+    "loan": "loan",
+    "mortgage": "loan",
+    "mgld": "loan",
+}
+"""By AccountSubType of version 3.1 or AccountTypeCode of version 4.0; others count as current."""
+BOOK_BALANCES: Final = frozenset(
+    {"closingbooked", "interimbooked", "openingbooked", "previouslyclosedbooked"}
+    | {"clbd", "itbd", "opbd", "prcd"}
+)
+"""Balances of the books, which pending transactions do not touch."""
+LIMITS: Final = frozenset({"pre-agreed", "credit", "prea", "cred"})
+"""Credit lines that were agreed, unlike temporary and emergency ones."""
+PAYMENT_TYPES: Final = (
+    ("direct debit", ("directdebit", "iddt", "rddt")),
+    ("standing order", ("standingorder", "automatictransfer", "stdo")),
+    ("cash", ("cash", "atm", "counter", "cwdl", "cdpt", "cntr")),
+    ("card", ("card", "ccrd", "mcrd", "pointofsale", "posd", "posc")),
+    ("transfer", ("credittransfer", "transfer", "icdt", "rcdt", "fasterpayment")),
+)
+"""How it was paid, by what is in the bank's codes; the first that fits."""
+
+
+def items(content: Any) -> Iterator[Item]:
+    """The items of a document: an answer of the API, or one resource's list."""
+    data = content.get("Data") if isinstance(content, dict) else None
+    if not isinstance(data, dict):
+        yield Item("", content, refuse("this is no answer of Open Banking: it has no Data"))
+        return
+    known = [name for name in _READERS if name in data]
+    for name in known:
+        for number, one in enumerate(listed(data, name)):
+            yield Item(f"Data.{name}[{number}]", one, _READERS[name])
+    if not known:
+        kind = "a consent" if "Permissions" in data else " and ".join(sorted(data)) or "nothing"
+        yield Item("Data", data, refuse(f"{kind} has no accounts, balances or transactions"))
+
+
+def _account(content: Any) -> Iterator[Part]:
+    code = optional(content, "AccountSubType") or optional(content, "AccountTypeCode") or ""
+    opened = optional(content, "OpeningDate")
+    names = (optional(content, key) for key in ("Nickname", "Description"))
+    yield Account(
+        needed(content, "AccountId"),
+        ACCOUNT_TYPES.get(code.lower(), "current"),
+        optional(content, "Currency"),
+        next(filter(None, names), None),
+        day_of(opened) if opened else None,
+    )
+
+
+def _transaction(content: Any) -> Iterator[Part]:
+    status = needed(content, "Status").lower()
+    if status in PENDING:
+        yield Left("pending transactions")
+        return
+    if status in REJECTED:
+        yield Left("rejected transactions")
+        return
+    if status not in BOOKED:
+        raise Unfit(f"the status {needed(content, 'Status')} is not known")
+    balance = content.get("Balance")
+    yield Booking(
+        needed(content, "AccountId"),
+        optional(content, "TransactionId"),
+        moment_of(needed(content, "BookingDateTime")),
+        _money(content),
+        optional(content, "TransactionInformation"),
+        optional(content, "MerchantDetails", "MerchantName"),
+        _payment_type(content),
+        balance=_money(balance) if _is_of_books(balance) else None,
+    )
+
+
+def _balance(content: Any) -> Iterator[Part]:
+    account = needed(content, "AccountId")
+    for line in listed(content, "CreditLine"):
+        if (optional(line, "Type") or "").lower() in LIMITS and "Amount" in line:
+            yield CreditLimit(account, _plain(line["Amount"]))
+    if _is_of_books(content):
+        yield Balance(account, moment_of(needed(content, "DateTime")), _money(content))
+    else:
+        yield Left("balances that are not of the books")
+
+
+def _party(content: Any) -> Iterator[Part]:
+    yield Left("parties")
+    found = (country_of(optional(one, "Country")) for one in listed(content, "Address"))
+    if (optional(content, "PartyType") or "").lower() == "sole":
+        yield from (Holder(country) for country in found if country)
+
+
+def _money(content: Any) -> Money:
+    """A signed amount: the indicator says which way it goes.
+
+    Raises:
+        Unfit: The amount, its currency or the indicator is not what it has to be.
+    """
+    amount = _plain(content.get("Amount") if isinstance(content, dict) else None)
+    way = needed(content, "CreditDebitIndicator").lower()
+    if way not in {"credit", "debit", "crdt", "dbit"}:
+        raise Unfit(f"CreditDebitIndicator is {way}, neither Credit nor Debit")
+    out = way in {"debit", "dbit"} and amount.text.strip("0.") != ""
+    return Money(f"-{amount.text}" if out else amount.text, amount.currency)
+
+
+def _plain(content: Any) -> Money:
+    amount = needed(content, "Amount")
+    if amount.startswith("-"):
+        raise Unfit(f"the amount {amount} has a sign, which CreditDebitIndicator is for")
+    return Money(amount, needed(content, "Currency").upper())
+
+
+def _is_of_books(balance: Any) -> bool:
+    return (optional(balance, "Type") or "").lower() in BOOK_BALANCES
+
+
+def _payment_type(content: Any) -> str | None:
+    codes = "".join(
+        optional(content, key, part) or ""
+        for key in ("BankTransactionCode", "ProprietaryBankTransactionCode")
+        for part in ("Code", "SubCode")
+    ).lower()
+    if not codes and "CardInstrument" in content:
+        return "card"
+    return next((kind for kind, signs in PAYMENT_TYPES if any(s in codes for s in signs)), None)
+
+
+_READERS: Final[Mapping[str, Callable[[Any], Iterable[Part]]]] = {
+    "Account": _account,
+    "Transaction": _transaction,
+    "Balance": _balance,
+    "Party": _party,
+    "DirectDebit": leave("direct debits"),
+    "StandingOrder": leave("standing orders"),
+    "ScheduledPayment": leave("scheduled payments"),
+    "Beneficiary": leave("beneficiaries"),
+    "Product": leave("products"),
+    "Offer": leave("offers"),
+    "Statement": leave("statements"),
+}

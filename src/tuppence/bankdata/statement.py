@@ -1,0 +1,482 @@
+"""What banks tell through their interfaces, whichever it is: its parts, and rows for a store.
+
+A reader of one standard says where the items of a document are and what each of them means
+(`Item`). Items that mean nothing we can take are set aside, each with its place and the reason.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from tuppence.bankdata.masking import masked
+from tuppence.bankdata.tabular import LONGEST_TEXT, Owners, Reading
+from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.schema import Schema
+
+EPOCH: Final = date(1970, 1, 1)
+_AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
+_MOST_CONTENT: Final = 2_000
+
+
+class Unfit(Exception):  # noqa: N818 - it is no error of the program's
+    """An item that cannot be taken; the text says why."""
+
+
+class Money(NamedTuple):
+    """An amount.
+
+    Attributes:
+        text: A decimal number in the main unit, signed.
+        currency: ISO 4217.
+    """
+
+    text: str
+    currency: str
+
+
+class Account(NamedTuple):
+    """An account: `current`, `savings`, `credit card` or `loan`."""
+
+    id: str
+    type: str
+    currency: str | None = None
+    name: str | None = None
+    opened: date | None = None
+
+
+class Booking(NamedTuple):
+    """A transaction that is booked.
+
+    Attributes:
+        account: Identifier.
+        id: Of the bank's; None where it gives none.
+        moment: When it was booked: an ISO date, or date and time.
+        amount: Negative where money went out.
+        text: As the bank describes it.
+        merchant: As the bank names them.
+        type: How it was paid.
+        country: Where.
+        balance: Of the account, after it.
+    """
+
+    account: str
+    id: str | None
+    moment: str
+    amount: Money
+    text: str | None = None
+    merchant: str | None = None
+    type: str | None = None
+    country: str | None = None
+    balance: Money | None = None
+
+
+class Balance(NamedTuple):
+    """What an account held, by its books, at a moment."""
+
+    account: str
+    moment: str
+    amount: Money
+
+
+class CreditLimit(NamedTuple):
+    """Up to where an account may be overdrawn, or a card used."""
+
+    account: str
+    amount: Money
+
+
+class Holder(NamedTuple):
+    """Where the customer lives."""
+
+    country: str
+
+
+class Left(NamedTuple):
+    """Something that is understood, and is none of the facts that rules read."""
+
+    what: str
+
+
+Part = Account | Booking | Balance | CreditLimit | Holder | Left
+
+
+class Item(NamedTuple):
+    """Something in a document.
+
+    Attributes:
+        place: Where, such as `Data.Transaction[3]`.
+        content: What stands there.
+        read: What it means; raises Unfit where it means nothing we can take.
+    """
+
+    place: str
+    content: Any
+    read: Callable[[Any], Iterable[Part]]
+
+
+class Document(NamedTuple):
+    """Some JSON, and where it is from: a file, and in it a line."""
+
+    source: str
+    content: Any
+
+
+Items = Callable[[Any], Iterator[Item]]
+"""The items of a document of one standard."""
+
+
+class StatementReading(NamedTuple):
+    """What documents gave.
+
+    Attributes:
+        reading: As of a table; the places of rejects are texts.
+        left: What is understood and is none of our facts: how many, by what it is.
+    """
+
+    reading: Reading
+    left: Mapping[str, int]
+
+
+def read_statement(
+    documents: Iterable[Document],
+    items: Items,
+    customer: str,
+    schema: Schema,
+    owners: Owners,
+    today: date,
+) -> StatementReading:
+    """Read what a bank tells about one customer.
+
+    A later document holds over an earlier one. A booking without an identifier is known by its
+    account, its moment and its amount, and counted among equal ones of its document: what the bank
+    says about it may change, and documents may overlap.
+
+    Args:
+        documents: In the order in which they were fetched.
+        items: Of a document of their standard.
+        customer: Whose they are.
+        schema: Of the store.
+        owners: Who is in the store already.
+        today: Nothing may be booked later.
+
+    Raises:
+        UserError: An account is another customer's, or nobody says what the customer's currency is.
+    """
+    statement = _Statement(customer, owners, today)
+    for document in documents:
+        statement.add(document, items)
+    return statement.reading(schema)
+
+
+class _Statement:
+    def __init__(self, customer: str, owners: Owners, today: date) -> None:
+        self._customer = customer
+        self._owners = owners
+        self._today = today
+        self._accounts: dict[str, Account] = {}
+        self._limits: dict[str, Money] = {}
+        self._balances: list[Balance] = []
+        self._bookings: dict[tuple[str, str], _Placed] = {}
+        self._countries: set[str] = set()
+        self._left: Counter[str] = Counter()
+        self._rejects: list[tuple[str, str, str, str]] = []
+        self._count = 0
+
+    def add(self, document: Document, items: Items) -> None:
+        """Take the parts of a document."""
+        bookings: list[tuple[Booking, Item]] = []
+        for item in items(document.content):
+            self._count += 1
+            try:
+                parts = list(item.read(item.content))
+            except Unfit as error:
+                self._set_aside(document, item, str(error))
+                continue
+            for part in parts:
+                match part:
+                    case Booking():
+                        bookings.append((part, item))
+                    case Account():
+                        self._accounts[part.id] = part
+                    case CreditLimit():
+                        self._limits[part.account] = part.amount
+                    case Balance():
+                        self._balances.append(part)
+                    case Holder():
+                        self._countries.add(part.country)
+                    case Left():
+                        self._left[part.what] += 1
+        self._place(document, bookings)
+
+    def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
+        """Give bookings their names, and their order among those of a day."""
+        moments = [booking.moment for booking, _ in bookings]
+        newest_first = bool(moments) and moments[0] > moments[-1]
+        seen: Counter[str] = Counter()
+        for number, (booking, item) in enumerate(bookings):
+            name = booking.id
+            if name is None:
+                key = "\x1f".join((booking.account, booking.moment, *booking.amount))
+                digest = hashlib.blake2b(key.encode(), digest_size=9).hexdigest()
+                name = f"~{digest}-{seen[key]}"
+                seen[key] += 1
+            order = -number if newest_first else number
+            placed = _Placed(booking, document, item, order)
+            self._bookings[booking.account, name] = placed
+
+    def _set_aside(self, document: Document, item: Item, reason: str) -> None:
+        content = masked(json.dumps(item.content, ensure_ascii=False, default=str))
+        self._rejects.append((document.source, item.place, reason, content[:_MOST_CONTENT]))
+
+    def reading(self, schema: Schema) -> StatementReading:
+        """All of it as rows."""
+        currency = self._currency()
+        digits = minor_digits(currency)
+        if digits is None:
+            raise UserError("import.currency", f"there is no currency {currency}", "see ISO 4217")
+        held = self._held()
+        rows: list[dict[str, Any]] = []
+        balances = self._known_balances()
+        for (account, name), placed in self._bookings.items():
+            try:
+                row = _row(
+                    placed.booking, currency, digits, balances.get((account, name)), self._today
+                )
+            except Unfit as error:
+                self._set_aside(placed.document, placed.item, str(error))
+                continue
+            self._accounts.setdefault(account, Account(account, "current"))
+            rows.append(row | {"id": name, "moment": placed.booking.moment, "order": placed.order})
+        rows.sort(key=lambda row: (row["booking date"], row["moment"], row["order"]))
+        for sequence, row in enumerate(rows):
+            row["sequence"] = sequence
+        accounts = [
+            self._account_row(one, currency, digits)
+            for one in self._accounts.values()
+            if not (one.id in held and one == Account(one.id, "current"))  # only named by bookings
+        ]
+        person = {"id": self._customer, "currency": currency}
+        if len(self._countries) == 1:
+            person["country"] = next(iter(self._countries))
+        is_new = self._customer not in self._owners.customers["id"]
+        found = Rows(
+            _frame([person], "customers", schema) if is_new else None,
+            _frame(accounts, "accounts", schema) if accounts else None,
+            _frame(rows, "transactions", schema) if rows else None,
+        )
+        names = ("document", "place", "reason", "content")
+        rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
+        return StatementReading(Reading(found, rejects, self._count), dict(self._left))
+
+    def _currency(self) -> str:
+        """That of the customer in the store; else of the first account or booking that has one."""
+        known = self._owners.customers.filter(pl.col("id") == self._customer)["currency"]
+        if len(known):
+            return str(known[0])
+        given = [account.currency for account in self._accounts.values()]
+        given += [placed.booking.amount.currency for placed in self._bookings.values()]
+        for currency in given:
+            if currency:
+                return currency
+        message = f"the currency of customer {self._customer} is not known"
+        raise UserError("import.currency", message, "import accounts or transactions first")
+
+    def _held(self) -> frozenset[str]:
+        """Accounts of this customer in the store."""
+        mine: list[str] = []
+        for account, owner in self._owners.accounts.select("id", "customer").iter_rows():
+            if owner == self._customer:
+                mine.append(account)
+            elif account in self._accounts or any(a == account for a, _ in self._bookings):
+                message = f"the account {account} is that of customer {owner}"
+                raise UserError("import.owner", message, "see --customer")
+        return frozenset(mine)
+
+    def _known_balances(self) -> dict[tuple[str, str], Money]:
+        """Balances of the books are those after the last booking before them."""
+        found: dict[tuple[str, str], Money] = {}
+        for balance in self._balances:
+            before = [
+                (_time(placed.booking.moment), placed.order, key)
+                for key, placed in self._bookings.items()
+                if key[0] == balance.account
+                and _time(placed.booking.moment) <= _time(balance.moment)
+            ]
+            if before:
+                found[max(before)[2]] = balance.amount
+        return found
+
+    def _account_row(self, account: Account, currency: str, digits: int) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "id": account.id,
+            "customer": self._customer,
+            "type": account.type,
+            "name": _text(account.name),
+            "opened": (account.opened - EPOCH).days if account.opened else None,
+        }
+        limit = self._limits.get(account.id)
+        if limit is not None and limit.currency == currency:
+            row["credit limit"] = _minor(limit, digits)
+        return row
+
+
+class _Placed(NamedTuple):
+    booking: Booking
+    document: Document
+    item: Item
+    order: int
+
+
+def _row(
+    booking: Booking, currency: str, digits: int, balance: Money | None, today: date
+) -> dict[str, Any]:
+    """A transaction's row.
+
+    Raises:
+        Unfit: It is in another currency, or more exact than that is, or in the future.
+    """
+    day = _time(booking.moment).date()
+    if day > today:
+        raise Unfit(f"it is booked in the future: {booking.moment}")
+    if booking.amount.currency != currency:
+        raise Unfit(f"{booking.amount.currency} where the customer's money is {currency}")
+    after = booking.balance or balance
+    return {
+        "account": booking.account,
+        "booking date": (day - EPOCH).days,
+        "amount": _minor(booking.amount, digits),
+        "merchant": _text(booking.merchant),
+        "type": booking.type,
+        "text": _text(booking.text),
+        "country": booking.country,
+        "own transfer": False,
+        "balance": _minor(after, digits) if after and after.currency == currency else None,
+    }
+
+
+def _minor(money: Money, digits: int) -> int:
+    """Whole minor units, exactly.
+
+    Raises:
+        Unfit: It is no such number.
+    """
+    found = _AMOUNT.fullmatch(money.text)
+    if found is None:
+        raise Unfit(f"{money.text!r} is not an amount")
+    sign, whole, fraction = found[1], found[2], (found[3] or "").rstrip("0")
+    if len(fraction) > digits:
+        raise Unfit(f"{money.text} has too many digits after the point for {money.currency}")
+    value = int(whole + fraction.ljust(digits, "0"))
+    return -value if sign else value
+
+
+def _time(moment: str) -> datetime:
+    """A moment; where it does not say in which zone, it is taken for UTC.
+
+    Raises:
+        Unfit: It is none.
+    """
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        raise Unfit(f"{moment!r} is not a date or time") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _text(text: str | None) -> str | None:
+    """Without blanks around, and without card numbers."""
+    if text is None or not text.strip():
+        return None
+    return masked(text.strip())[:LONGEST_TEXT]
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.DataFrame:
+    fields = columns(table, schema)
+    types = {name: POLARS_TYPES[one.kind] for name, one in fields.items()}
+    return pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
+
+
+# -- for readers of a standard ---------------------------------------------------------------------
+
+
+def needed(content: Any, *path: str) -> str:
+    """A text that has to be there.
+
+    Raises:
+        Unfit: It is not.
+    """
+    found = optional(content, *path)
+    if found is None:
+        raise Unfit(f"{'.'.join(path)} is missing")
+    return found
+
+
+def optional(content: Any, *path: str) -> str | None:
+    """A text or number, as a text; None where it, or what it should be in, is not there."""
+    for key in path:
+        if not isinstance(content, dict):
+            return None
+        content = content.get(key)
+    if isinstance(content, bool) or content is None or isinstance(content, dict | list):
+        return None
+    return f"{content}".strip() or None
+
+
+def listed(content: Any, key: str) -> list[Any]:
+    """The elements of a list, of which one alone may stand without it; none where it is missing."""
+    found = content.get(key) if isinstance(content, dict) else None
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def moment_of(text: str) -> str:
+    """A date, or a date and time, of ISO 8601, or a date such as 31-12-2026.
+
+    Raises:
+        Unfit: It is none.
+    """
+    day = re.fullmatch(r"(\d{2})-(\d{2})-(\d{4})", text)
+    plain = f"{day[3]}-{day[2]}-{day[1]}" if day else text
+    _time(plain)
+    return plain
+
+
+def day_of(text: str) -> date:
+    """The day of a moment.
+
+    Raises:
+        Unfit: It is none.
+    """
+    return _time(moment_of(text)).date()
+
+
+def country_of(code: str | None) -> str | None:
+    """A country's code of ISO 3166, for which many write UK; None where it is no code."""
+    if code is None or not re.fullmatch("[A-Za-z]{2}", code):
+        return None
+    return {"UK": "GB"}.get(code.upper(), code.upper())
+
+
+def leave(what: str) -> Callable[[Any], Iterator[Part]]:
+    """Reads things that are none of our facts."""
+
+    def read(_: Any) -> Iterator[Part]:
+        yield Left(what)
+
+    return read
+
+
+def refuse(reason: str) -> Callable[[Any], Iterator[Part]]:
+    """Reads things that we do not take."""
+
+    def read(_: Any) -> Iterator[Part]:
+        raise Unfit(reason)
+
+    return read

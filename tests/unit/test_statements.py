@@ -1,0 +1,532 @@
+"""What banks' interfaces give, as rows: each trap a test, and every example that is public."""
+
+import copy
+import json
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bankdata import berlin_group, open_banking, plaid
+from tuppence.bankdata.documents import read_documents
+from tuppence.bankdata.masking import masked, masked_texts
+from tuppence.bankdata.statement import Document, Items, StatementReading, read_statement
+from tuppence.bankdata.tabular import Owners
+from tuppence.errors import UserError
+from tuppence.facts.rows import Counts
+from tuppence.facts.schema import Schema
+
+TODAY = date(2026, 11, 25)
+SHARED = ROOT.parent / "shared/data"
+
+
+def owners(*accounts: tuple[str, str]) -> Owners:
+    """Of customers whose money is pounds."""
+    customers = sorted({customer for _, customer in accounts})
+    return Owners(
+        pl.DataFrame(
+            {"id": customers, "currency": ["GBP"] * len(customers)},
+            schema={"id": pl.String, "currency": pl.String},
+        ),
+        pl.DataFrame(
+            [(account, customer, "GBP") for account, customer in accounts],
+            schema={"id": pl.String, "customer": pl.String, "currency": pl.String},
+            orient="row",
+        ),
+    )
+
+
+def read(items: Items, *contents: Any, known: Owners | None = None) -> StatementReading:
+    documents = [Document(f"d{number}", content) for number, content in enumerate(contents)]
+    return read_statement(documents, items, "ann", Schema(), known or owners(), TODAY)
+
+
+def transactions(found: StatementReading, *names: str) -> list[Any]:
+    frame = found.reading.rows.transactions
+    assert frame is not None
+    rows = frame.select(names).rows()
+    return [row[0] for row in rows] if len(names) == 1 else rows
+
+
+def reasons(found: StatementReading) -> list[tuple[str, str]]:
+    return found.reading.rejects.select("place", "reason").rows()
+
+
+def booked(**changes: Any) -> dict[str, Any]:
+    """A transaction of UK Open Banking; None takes a key out."""
+    whole = {
+        "AccountId": "a",
+        "TransactionId": "t1",
+        "Amount": {"Amount": "12.50", "Currency": "GBP"},
+        "CreditDebitIndicator": "Debit",
+        "Status": "Booked",
+        "BookingDateTime": "2026-06-24T10:00:00+01:00",
+        "TransactionInformation": "GREEN BASKET 0042",
+    }
+    return {key: value for key, value in (whole | changes).items() if value is not None}
+
+
+def answer(*found: Any, resource: str = "Transaction") -> dict[str, Any]:
+    return {"Data": {resource: list(found)}}
+
+
+# -- UK Open Banking -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "way", "expected"),
+    [
+        ("12.50", "Debit", -1250),
+        ("12.50", "Credit", 1250),
+        ("0.00", "Debit", 0),
+        ("7", "DBIT", -700),
+    ],
+)
+def test_the_indicator_is_the_sign(amount: str, way: str, expected: int) -> None:
+    one = booked(Amount={"Amount": amount, "Currency": "GBP"}, CreditDebitIndicator=way)
+    assert transactions(read(open_banking.items, answer(one)), "amount") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Amount": {"Amount": "-1.00", "Currency": "GBP"}}, "the amount -1.00 has a sign"),
+        ({"Amount": {"Amount": "1.005", "Currency": "GBP"}}, "too many digits after the point"),
+        ({"Amount": {"Amount": "1,00", "Currency": "GBP"}}, "1,00' is not an amount"),
+        (
+            {"Amount": {"Amount": "1.00", "Currency": "USD"}},
+            "USD where the customer's money is GBP",
+        ),
+        ({"Amount": None}, "Amount is missing"),
+        ({"CreditDebitIndicator": "Both"}, "neither Credit nor Debit"),
+        ({"Status": "Undone"}, "the status Undone is not known"),
+        ({"BookingDateTime": "24/06/2026"}, "'24/06/2026' is not a date or time"),
+        ({"BookingDateTime": "2026-12-24"}, "it is booked in the future: 2026-12-24"),
+        ({"AccountId": None}, "AccountId is missing"),
+    ],
+)
+def test_what_cannot_be_taken_is_set_aside_with_its_reason(
+    changes: dict[str, Any], reason: str
+) -> None:
+    found = read(open_banking.items, answer(booked(TransactionId="good"), booked(**changes)))
+    assert transactions(found, "id") == ["good"]
+    ((place, why),) = reasons(found)
+    assert place == "Data.Transaction[1]"
+    assert reason in why
+
+
+@pytest.mark.parametrize("status", ["Pending", "PDNG", "FUTR", "Rejected", "RJCT"])
+def test_what_is_not_booked_is_left_out(status: str) -> None:
+    found = read(open_banking.items, answer(booked(), booked(TransactionId="p", Status=status)))
+    assert transactions(found, "id") == ["t1"]
+    assert sum(found.left.values()) == 1
+
+
+@pytest.mark.parametrize("status", ["Booked", "BOOK", "book"])
+def test_both_vocabularies_are_understood(status: str) -> None:
+    assert transactions(read(open_banking.items, answer(booked(Status=status))), "id") == ["t1"]
+
+
+def test_the_basic_permission_leaves_fields_empty() -> None:
+    found = read(open_banking.items, answer(booked(TransactionInformation=None)))
+    assert transactions(found, "text", "merchant", "type") == [(None, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ({"Code": "IssuedDirectDebits", "SubCode": "DirectDebit"}, "direct debit"),
+        ({"Code": "PMNT", "SubCode": "ICDT"}, "transfer"),
+        ({"Code": "CustomerCardTransactions"}, "card"),
+        ({"Code": "CounterTransactions", "SubCode": "CashWithdrawal"}, "cash"),
+        ({"Code": "Whatever"}, None),
+    ],
+)
+def test_how_it_was_paid_is_read_off_lenient_codes(code: dict[str, str], kind: str | None) -> None:
+    found = read(open_banking.items, answer(booked(BankTransactionCode=code)))
+    assert transactions(found, "type") == [kind]
+
+
+def test_a_balance_of_the_books_is_that_after_the_last_booking_before_it() -> None:
+    balance = {
+        "AccountId": "a",
+        "Amount": {"Amount": "100.00", "Currency": "GBP"},
+        "CreditDebitIndicator": "Debit",
+        "Type": "InterimBooked",
+        "DateTime": "2026-06-25T00:00:00Z",
+    }
+    available = balance | {"Type": "ITAV", "Amount": {"Amount": "900.00", "Currency": "GBP"}}
+    later = booked(TransactionId="t2", BookingDateTime="2026-06-26")
+    found = read(
+        open_banking.items,
+        answer(later, booked()),
+        answer(balance, available, resource="Balance"),
+    )
+    assert transactions(found, "id", "balance") == [("t1", -10000), ("t2", None)]
+
+
+def test_accounts_have_their_types_and_agreed_limits() -> None:
+    def account(name: str, **code: str) -> dict[str, Any]:
+        return {"AccountId": name, "Currency": "GBP", **code}
+
+    def line(kind: str, amount: str) -> dict[str, Any]:
+        return {"Type": kind, "Amount": {"Amount": amount, "Currency": "GBP"}}
+
+    balance = {
+        "AccountId": "a",
+        "Amount": {"Amount": "1.00", "Currency": "GBP"},
+        "CreditDebitIndicator": "Credit",
+        "Type": "InterimAvailable",
+        "CreditLine": [line("Pre-Agreed", "500.00"), line("Temporary", "2000.00")],
+    }
+    found = read(
+        open_banking.items,
+        answer(
+            account("a", AccountSubType="CurrentAccount"),
+            account("b", AccountTypeCode="SVGS"),
+            account("c", AccountSubType="CreditCard"),
+            account("d", AccountTypeCode="XXXX"),
+            resource="Account",
+        ),
+        answer(balance, resource="Balance"),
+    )
+    frame = found.reading.rows.accounts
+    assert frame is not None
+    assert frame.select("id", "type", "credit limit").rows() == [
+        ("a", "current", 50000),
+        ("b", "savings", None),
+        ("c", "credit card", None),
+        ("d", "current", None),
+    ]
+
+
+# -- what is fetched again -------------------------------------------------------------------------
+
+
+def kept(store: FactStore, *contents: Any) -> Counts:
+    """Import documents of UK Open Banking: what became of the transactions."""
+    known = Owners(store.customers(), store.owners())
+    found = read(open_banking.items, *contents, known=known)
+    return store.append(found.reading.rows).get("transactions", Counts())
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> FactStore:
+    return FactStore.create(tmp_path / "store", Schema())
+
+
+def nameless(text: str, day: int = 24, amount: str = "5.00") -> dict[str, Any]:
+    return booked(
+        TransactionId=None,
+        TransactionInformation=text,
+        Amount={"Amount": amount, "Currency": "GBP"},
+        BookingDateTime=f"2026-06-{day}T00:00:00Z",
+    )
+
+
+def test_the_same_documents_again_change_nothing(bank: FactStore) -> None:
+    pages = answer(booked(), nameless("one")), answer(nameless("two", 25))
+    assert kept(bank, *pages) == Counts(new=3)
+    digest = bank.digest
+    assert kept(bank, *pages) == Counts(unchanged=3)
+    assert bank.digest == digest
+
+
+def test_a_later_fetch_that_overlaps_updates(bank: FactStore) -> None:
+    kept(bank, answer(booked(), booked(TransactionId="t2")))
+    better = booked(MerchantDetails={"MerchantName": "Green Basket"})
+    assert kept(bank, answer(better, booked(TransactionId="t3"))) == Counts(new=1, changed=1)
+    assert bank.transaction_count == 3
+
+
+def test_rows_without_an_identifier_keep_theirs_though_their_text_changes(bank: FactStore) -> None:
+    twice = [nameless("CARD 0042"), nameless("CARD 0042"), nameless("CARD 0042", amount="5.01")]
+    assert kept(bank, answer(*twice)) == Counts(new=3)
+    other = copy.deepcopy(twice)
+    other[0]["TransactionInformation"] = "Green Basket"
+    assert kept(bank, answer(*other)) == Counts(changed=1, unchanged=2)
+
+
+def test_pages_that_overlap_give_each_row_once(bank: FactStore) -> None:
+    rows = [nameless("a", 24), nameless("a", 24), nameless("b", 25)]
+    assert kept(bank, answer(*rows), answer(*rows[:2])) == Counts(new=3)
+
+
+def test_a_pending_row_that_books_is_one_row(bank: FactStore) -> None:
+    pending = booked(TransactionId="p9", Status="Pending", BookingDateTime=None)
+    kept(bank, answer(pending, booked()))
+    assert kept(bank, answer(booked(TransactionId="b1"), booked())) == Counts(new=1, unchanged=1)
+    assert bank.transaction_count == 2
+
+
+def test_rows_stand_in_the_order_in_which_they_were_booked() -> None:
+    newest_first = [booked(TransactionId=f"t{n}", BookingDateTime="2026-06-24") for n in (3, 2)]
+    newest_first.append(booked(TransactionId="t1", BookingDateTime="2026-06-23"))
+    found = read(open_banking.items, answer(*newest_first))
+    assert transactions(found, "id") == ["t1", "t2", "t3"]
+
+
+def test_an_account_of_somebody_else_is_refused() -> None:
+    with pytest.raises(UserError, match="the account a is that of customer bob"):
+        read(open_banking.items, answer(booked()), known=owners(("a", "bob")))
+
+
+def test_a_customer_whose_currency_nobody_says_is_refused() -> None:
+    with pytest.raises(UserError, match="the currency of customer ann is not known"):
+        read(open_banking.items, {"Data": {"Product": [{}]}})
+
+
+# -- Berlin Group, Plaid ---------------------------------------------------------------------------
+
+GIRO = {
+    "account": {"iban": "DE2310010010123456788"},
+    "transactions": {
+        "booked": [
+            {
+                "transactionId": "1",
+                "creditorName": "Stadtwerke",
+                "mandateId": "M7",
+                "transactionAmount": {"currency": "EUR", "amount": "-56.67"},
+                "bookingDate": "2026-06-25",
+                "remittanceInformationUnstructured": "Abschlag Strom",
+                "balanceAfterTransaction": {
+                    "balanceAmount": {"currency": "EUR", "amount": "443.33"},
+                    "balanceType": "interimBooked",
+                },
+            },
+            {
+                "entryReference": "2",
+                "debtorName": "Paul Simpson",
+                "bankTransactionCode": "PMNT-RCDT-ESCT",
+                "transactionAmount": {"currency": "EUR", "amount": "343.01"},
+                "bookingDate": "2026-06-26",
+            },
+        ],
+        "pending": [{"transactionAmount": {"currency": "EUR", "amount": "-1.00"}}],
+    },
+}
+
+
+def test_berlin_group_gives_accounts_and_signed_transactions() -> None:
+    accounts = {
+        "accounts": [
+            {
+                "resourceId": "3dc3d5b3",
+                "iban": "DE2310010010123456788",
+                "currency": "EUR",
+                "cashAccountType": "CACC",
+                "name": "Main Account",
+            }
+        ]
+    }
+    balances = {
+        "account": {"iban": "DE2310010010123456788"},
+        "balances": [
+            {
+                "balanceType": "closingBooked",
+                "balanceAmount": {"currency": "EUR", "amount": "786.34"},
+                "referenceDate": "2026-06-26",
+            },
+            {"balanceType": "expected", "balanceAmount": {"currency": "EUR", "amount": "1"}},
+        ],
+    }
+    found = read(berlin_group.items, accounts, GIRO, balances)
+    fields = ("account", "id", "amount", "text", "type", "balance")
+    iban = "DE2310010010123456788"
+    assert transactions(found, *fields) == [
+        (iban, "1", -5667, "Abschlag Strom", "direct debit", 44333),
+        (iban, "2", 34301, "Paul Simpson", "transfer", 78634),
+    ]
+    assert found.left == {"pending transactions": 1, "balances that are not of the books": 1}
+    frame = found.reading.rows.accounts
+    assert frame is not None
+    assert frame.select("id", "type", "name").rows() == [(iban, "current", "Main Account")]
+
+
+def test_berlin_group_without_an_account_is_set_aside() -> None:
+    whole = {**GIRO, "account": None}
+    del whole["account"]
+    linked = copy.deepcopy(whole)
+    linked["transactions"]["_links"] = {"account": {"href": "/v1/accounts/3dc3d5b3"}}  # type: ignore[index]
+    assert set(transactions(read(berlin_group.items, linked), "account")) == {"3dc3d5b3"}
+    found = read(berlin_group.items, whole, {"accounts": [{"currency": "EUR"}]}, linked)
+    assert [reason for _, reason in reasons(found)] == [
+        "nothing says which account this is a transaction of",
+        "nothing says which account this is a transaction of",
+        "the account has no iban, bban or resourceId",
+    ]
+
+
+def test_plaid_turns_signs_and_keeps_cents_exact() -> None:
+    def one(name: str, amount: str, **changes: Any) -> dict[str, Any]:
+        whole = {
+            "account_id": "a",
+            "transaction_id": name,
+            "amount": json.loads(amount, parse_float=Decimal),
+            "iso_currency_code": "USD",
+            "date": "2026-06-24",
+            "name": "PURCHASE WM SUPERCENTER #1700",
+            "merchant_name": "Walmart",
+            "payment_channel": "in store",
+            "pending": False,
+        }
+        return whole | changes
+
+    sync = {
+        "accounts": [
+            {
+                "account_id": "a",
+                "name": "Checking",
+                "type": "depository",
+                "subtype": "savings",
+                "balances": {"iso_currency_code": "USD", "limit": None},
+            },
+            {
+                "account_id": "c",
+                "type": "credit",
+                "balances": {"iso_currency_code": "USD", "limit": 2000},
+            },
+        ],
+        "added": [one("1", "72.1"), one("2", "-4.22"), one("3", "0"), one("4", "1", pending=True)],
+        "modified": [one("1", "72.3"), one("5", "1", iso_currency_code=None)],
+        "removed": [{"transaction_id": "x"}],
+    }
+    found = read(plaid.items, sync)
+    assert sorted(transactions(found, "id", "amount", "merchant", "type")) == [
+        ("1", -7230, "Walmart", "card"),
+        ("2", 422, "Walmart", "card"),
+        ("3", 0, "Walmart", "card"),
+    ]
+    frame = found.reading.rows.accounts
+    assert frame is not None
+    assert frame.select("id", "type", "credit limit").rows() == [
+        ("a", "savings", None),
+        ("c", "credit card", 200000),
+    ]
+    assert reasons(found) == [("modified[1]", "the amount has no currency of ISO 4217")]
+    assert sum(found.left.values()) == 2
+
+
+# -- privacy ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CARD 4111111111111111 LONDON", "CARD ************1111 LONDON"),
+        ("4111 1111 1111 1111", "**** **** **** 1111"),
+        ("5500-0000-0000-0004.", "****-****-****-0004."),
+        ("amex 378282246310005", "amex ***********0005"),
+        ("REF 4111111111111112", "REF 4111111111111112"),  # its check digit is wrong
+        ("0000000000000000", "0000000000000000"),
+        ("sort 80200110203346 ok", "sort 80200110203346 ok"),
+        ("short 411111111111", "short 411111111111"),
+    ],
+)
+def test_card_numbers_are_masked(text: str, expected: str) -> None:
+    assert masked(text) == expected
+    column = pl.Series(["plain", None, text])
+    assert masked_texts(column).to_list() == ["plain", None, expected]
+
+
+def test_card_numbers_reach_neither_the_store_nor_the_rejects(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    store = tmp_path / "money"
+    number = "4111 1111 1111 1111"
+    bad = booked(TransactionId="t2", Status="Undone", TransactionInformation=number)
+    document = answer(booked(TransactionInformation=f"paid by {number}"), bad)
+    (tmp_path / "page.json").write_text(json.dumps(document))
+    asked = ("--customer", "a/nn", "--store", store)
+    done = tuppence("import", "open-banking", tmp_path / "page.json", *asked)
+    assert "rejected: 1 of 2 items" in done.stdout
+    assert transactions_of(FactStore(store)) == ["paid by **** **** **** 1111"]
+    (tmp_path / "t.csv").write_text(f"d,a,t\n2026-06-24,-1,{number}\n2026-13-24,-1,{number}\n")
+    (tmp_path / "m.yaml").write_text(
+        "table: transactions\ncolumns: {booking date: d, amount: a, text: t}\n"
+        "constants: {account: x, customer: bob, currency: GBP}\n"
+    )
+    tuppence(
+        "import", "csv", tmp_path / "t.csv", "--mapping", tmp_path / "m.yaml", "--store", store
+    )
+    held = [path for path in store.rglob("*") if path.is_file()]
+    assert any("rejects" in path.parts for path in held)
+    assert not [path for path in held if number.encode() in path.read_bytes()]
+
+
+def transactions_of(store: FactStore) -> Sequence[str]:
+    (rows,) = [part.transactions for part in store.parts() if part.transactions is not None]
+    return rows["text"].to_list()
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_folders_lines_and_pages_are_read_in_order(tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text('{"n": 2.10}')
+    (tmp_path / "a.ndjson").write_text('{"n": 0}\n\n{"n": 1}\n')
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/c.json").write_text('﻿{"n": 3}')
+    (tmp_path / "notes.txt").write_text("no")
+    found = list(read_documents([tmp_path]))
+    assert found == [
+        Document("a.ndjson:1", {"n": 0}),
+        Document("a.ndjson:3", {"n": 1}),
+        Document("b.json", {"n": Decimal("2.10")}),
+        Document("deep/c.json", {"n": 3}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), (b"{", "this is not JSON"), (b"\xff", "this is not UTF-8 text")],
+)
+def test_files_that_are_none_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "page.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        list(read_documents([path]))
+    with pytest.raises(UserError, match="no JSON in this folder"):
+        list(read_documents([ROOT / "src/tuppence/feel"]))
+
+
+# -- the public examples ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["v3.1.11", "v4.0"])
+def test_the_examples_of_uk_open_banking(version: str) -> None:
+    folder = SHARED / "open-banking" / version / "examples"
+    if not folder.exists():
+        pytest.skip("the examples of UK Open Banking do not lie beside this project")
+    documents = read_documents([folder])
+    found = read_statement(documents, open_banking.items, "ann", Schema(), owners(), TODAY)
+    assert transactions(found, "account", "amount", "balance") == [
+        ("22289", 1000, 23000),
+        ("31820", -10000, -5736),
+    ]
+    rejected = found.reading.rejects
+    assert set(rejected["reason"]) == {"a consent has no accounts, balances or transactions"}
+    assert rejected["document"].str.starts_with("account-access-consents-").all()
+    taken = {path.name for path in folder.iterdir()} - set(rejected["document"])
+    assert len(taken) > 40
+
+
+def test_the_examples_of_plaid() -> None:
+    folder = SHARED / "plaid"
+    if not folder.exists():
+        pytest.skip("the examples of Plaid do not lie beside this project")
+    answers = json.loads((folder / "plaid-example-responses.json").read_text(), parse_float=Decimal)
+    documents = [Document(name, content) for name, content in answers.items()]
+    documents += read_documents([folder / "sandbox-custom-users"])
+    found = read_statement(documents, plaid.items, "ann", Schema(), owners(), TODAY)
+    assert transactions(found, "amount", "merchant") == [(-7210, "Walmart")]
+    assert found.left["pending transactions"] == 2
+    assert set(found.reading.rejects["reason"]) == set(plaid.OTHERS.values())
