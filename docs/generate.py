@@ -43,7 +43,8 @@ def schema_page() -> Iterator[str]:
         yield "| field | type | unit | meaning |\n|---|---|---|---|"
         for field in Schema().fields(name):
             kind = str(strip(field.feel_type)) + (" or null" if field.nullable else "")
-            yield f"| `{field.name}` | {kind} | {field.unit} | {field.doc} |"
+            doc = f"{field.doc} Personal." if field.personal else field.doc
+            yield f"| `{field.name}` | {kind} | {field.unit} | {doc} |"
         yield ""
 
 

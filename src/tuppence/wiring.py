@@ -5,7 +5,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
@@ -22,6 +22,7 @@ from tuppence.runs.ledger import Tally
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
     from tuppence.results.result import ResultStore
@@ -60,6 +61,20 @@ def open_results(store: Path) -> Database:
         message = f"{store}: there are no results here"
         raise UserError("results.missing", message, "tuppence run makes them")
     return Database(path)
+
+
+def held_of(store: Path, customer: str) -> dict[str, Any]:
+    """All that a store holds of a customer, for JSON, with the reason of every result."""
+    from tuppence.adapters.embedded.privacy import held  # noqa: PLC0415 - it loads the engine
+
+    return held(store, customer)
+
+
+def erase_customer(store: Path, customer: str) -> "Erased":
+    """Erase a customer from a store, then look through all of it."""
+    from tuppence.adapters.embedded.privacy import erase  # noqa: PLC0415 - it loads the engine
+
+    return erase(store, customer)
 
 
 def run_here(

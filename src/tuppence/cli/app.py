@@ -24,6 +24,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "explain",
     "feel": "feel",
     "store": "store",
+    "export": "privacy",
+    "forget": "privacy",
     "load": "load",
     "database": "database",
     "definitions": "definitions",
@@ -49,9 +51,9 @@ def build(wanted: str = "") -> typer.Typer:
     def program() -> None:
         """Bank data in, personal money insights out."""
 
-    for name, module in COMMANDS.items():
-        if wanted not in COMMANDS or name == wanted:
-            importlib.import_module(f"tuppence.cli.{module}").register(app)
+    modules = [COMMANDS[wanted]] if wanted in COMMANDS else dict.fromkeys(COMMANDS.values())
+    for module in modules:
+        importlib.import_module(f"tuppence.cli.{module}").register(app)
     return app
 
 

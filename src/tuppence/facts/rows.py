@@ -54,6 +54,15 @@ class Rows:
     accounts: pl.DataFrame | None = None
     transactions: pl.DataFrame | None = None
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables that have rows, by name."""
+        whole = {
+            "customers": self.customers,
+            "accounts": self.accounts,
+            "transactions": self.transactions,
+        }
+        return {name: frame for name, frame in whole.items() if frame is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

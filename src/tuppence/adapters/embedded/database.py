@@ -132,6 +132,17 @@ class Database:
             )
         self._layouts |= layouts
 
+    def erase(self, customer_id: str) -> bool:
+        """Erase the results of a customer, in the file too; whether there were any."""
+        with self._errors():
+            self._connection.execute("PRAGMA secure_delete = ON")
+            query = "DELETE FROM results WHERE customer_id = ?"
+            erased = self._connection.execute(query, [customer_id]).rowcount
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased > 0
+
     def _layout(self, ruleset: str) -> Layout:
         known = self._layouts.get(ruleset)
         if known is None:

@@ -93,14 +93,25 @@ class FactStore:
 
     def find(self, customer_id: str) -> FactBatch:
         """The facts of one customer, with the transactions' identifiers."""
+        batch = batch_from(self._merge(self._home(customer_id)), self.schema)
+        index = batch.customer_ids.index(customer_id)
+        return batch.slice(index, index + 1)
+
+    def _home(self, customer_id: str) -> _Partition:
+        """The partition that a customer lives in.
+
+        Raises:
+            UserError: There is no such customer.
+        """
         for partition in self._manifest.partitions:
-            ids = self._table(partition, "customers")["id"]
-            if customer_id in ids:
-                batch = batch_from(self._merge(partition), self.schema)
-                index = batch.customer_ids.index(customer_id)
-                return batch.slice(index, index + 1)
+            if customer_id in self._table(partition, "customers")["id"]:
+                return partition
         message = f"{self._folder.parent}: there is no customer {customer_id}"
         raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
+
+    def rows_of(self, customer_id: str) -> Rows:
+        """All rows of one customer."""
+        return _split(self._merge(self._home(customer_id)), customer_id)[0]
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -172,11 +183,8 @@ class FactStore:
         with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
             self._manifest = self._load()
             partitions = self._manifest.partitions
-            tables = {"customers": rows.customers, "accounts": rows.accounts}
-            tables["transactions"] = rows.transactions
-            given = {name: frame for name, frame in tables.items() if frame is not None}
             name = f"p{len(partitions):05d}"
-            content = ordered(coded(given, self.schema))
+            content = ordered(coded(rows.tables(), self.schema))
             heights = (content.customers.height, content.transactions.height)
             new = _Partition(name, *heights, (self._write(name, content),))
             self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
@@ -195,6 +203,23 @@ class FactStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, rejects.write_csv().encode())
         return path
+
+    def erase(self, customer_id: str) -> None:
+        """Erase a customer with all that belongs to them; nothing of it stays in any file.
+
+        Raises:
+            UserError: There is no such customer.
+        """
+        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
+            self._manifest = self._load()
+            home = self._home(customer_id)
+            _, others = _split(self._merge(home), customer_id)
+            content = ordered(coded(others.tables(), self.schema))  # with dictionaries of its own
+            heights = (content.customers.height, content.transactions.height)
+            smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
+            partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
+            self._commit(partitions, self._manifest.next_sequence)
+            self._commit(partitions, self._manifest.next_sequence)  # nothing of before stays
 
     def compact(self) -> None:
         """Make one segment of each partition's several."""
@@ -373,6 +398,20 @@ class FactStore:
 
 
 _RESTORE: Final = "restore the store from a copy, or import into a new one"
+
+
+def _split(content: Coded, customer_id: str) -> tuple[Rows, Rows]:
+    """The rows of one customer, and those of all others."""
+    transactions = content.plain_transactions()
+    own = content.accounts.filter(pl.col("customer") == customer_id)["id"]
+    is_own = {
+        "customers": (content.customers, pl.col("id") == customer_id),
+        "accounts": (content.accounts, pl.col("customer") == customer_id),
+        "transactions": (transactions, pl.col("account").is_in(own.implode())),
+    }
+    mine = {name: frame.filter(own) for name, (frame, own) in is_own.items()}
+    others = {name: frame.filter(~own) for name, (frame, own) in is_own.items()}
+    return Rows(**mine), Rows(**others)
 
 
 class _Homes:
