@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "results": "results",
     "feed": "feed",
     "explain": "explain",
+    "streams": "streams",
     "feel": "feel",
     "store": "store",
     "export": "privacy",

@@ -1,0 +1,290 @@
+"""Recurring payments and income: found in the transactions of each account.
+
+First every payment is put behind the earlier one of the same payee that it seems to follow, so that
+several streams to one payee are told apart and a price rise continues its stream. Then streams that
+are regular enough are kept.
+
+    transactions -> payees -> chains of payments -> streams
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from tuppence.compiled import Loops, part_of_loops
+from tuppence.feel.values import Date
+
+CADENCES: Final = (
+    ("weekly", 7, 6, 8),
+    ("fortnightly", 14, 13, 15),
+    ("monthly", 30, 25, 36),
+    ("every two months", 61, 55, 67),
+    ("quarterly", 91, 83, 100),
+    ("half-yearly", 182, 174, 192),
+    ("yearly", 365, 353, 378),
+)
+"""Names, days, and the fewest and most days between two payments: weekends, holidays and lengths of
+months leave some room. Four-weekly is told from monthly when a stream is known."""
+FOUR_WEEKLY: Final = "four-weekly"
+MANDATES: Final = ("direct debit", "standing order")
+"""Types of payments that somebody has agreed to once: their amounts may vary."""
+OF_BANK: Final = ("cash", "fee", "interest")
+"""Types of transactions that nobody else is paid by, or pays."""
+VARIES: Final = 60
+"""Percent by which such an amount, or income, may differ from the one before it."""
+RISES: Final = 25
+"""Percent by which other amounts may: that much is a price rise, more is another purchase."""
+LEAST: Final = 3
+"""Payments that make a stream; of a mandate one less."""
+EARLY: Final = 4
+"""With fewer payments a stream is early."""
+SAME: Final = 0.005
+"""Amounts that differ by no larger share are the same."""
+_PARTIES: Final = ("account", "payee")
+_OPEN: Final = 16
+"""Streams of one payee that are followed at the same time."""
+_FIELDS: Final = 5
+_FEWEST: Final = np.array([fewest for _, _, fewest, _ in CADENCES])
+_MOST: Final = np.array([most for _, _, _, most in CADENCES])
+
+
+def find_streams(
+    transactions: pl.DataFrame, as_of: Date, loops: Loops | None = None
+) -> pl.DataFrame:
+    """The streams in transactions that are booked until a date.
+
+    Args:
+        transactions: With the columns of a store's transactions; texts as texts.
+        as_of: Nothing after it is known.
+        loops: Calls the loops.
+
+    Returns:
+        One row a stream, ordered by account, payee and first payment: `account`; `payee`; `kind`:
+        bill, subscription or income; `cadence`; `payments`; `first` and `last`, days; `amount`,
+        `previous` and `typical`, minor units, positive; `next`, the day when it is due, and
+        `window`, the days by which it may be off; `confidence`, 0 to 1; `state`: early, mature or
+        stopped.
+    """
+    rows = _with_payees(transactions.filter(pl.col("booking date") <= as_of.day))
+    return _streams(chained(rows, loops or Loops()), as_of)
+
+
+def chained(rows: pl.DataFrame, loops: Loops) -> pl.DataFrame:
+    """The rows, each with the number of its `chain` of payments that follow each other."""
+    codes = [pl.col(name).cast(pl.Categorical).to_physical().cast(pl.Int64) for name in _PARTIES]
+    rows = rows.with_columns(group=(codes[0] * rows.height + codes[1]) * 2 + pl.col("is_in"))
+    rows = rows.sort("group", "day", "size")
+    starts = rows.select(pl.col("group").diff().fill_null(1) != 0).to_series()
+    offsets = np.append(starts.arg_true().to_numpy(), rows.height).astype(np.int64)
+    chain = np.zeros(rows.height, np.int64)
+    arguments = (
+        offsets,
+        rows["day"].to_numpy().astype(np.int64),
+        rows["size"].to_numpy().astype(np.int64),
+        rows["room"].to_numpy().astype(np.int64),
+        _FEWEST,
+        _MOST,
+    )
+    loops.call(_link, arguments, (np.zeros(_OPEN * _FIELDS, np.int64), chain))
+    return rows.with_columns(chain=pl.Series(chain))
+
+
+def _with_payees(transactions: pl.DataFrame) -> pl.DataFrame:
+    """What the search needs of each transaction that is none of a customer's own transfers."""
+    mandate = pl.col("type").is_in(MANDATES).fill_null(value=False)
+    is_in = pl.col("amount") > 0
+    of_bank = pl.col("type").is_in(OF_BANK).fill_null(value=False)
+    return (
+        transactions.filter(~pl.col("own transfer") & (pl.col("amount") != 0) & ~of_bank)
+        .join(_plain_texts(transactions["text"]), on="text", how="left", maintain_order="left")
+        .with_columns(payee=pl.coalesce("merchant", "plain"))
+        .filter(pl.col("payee").is_not_null() & (pl.col("payee") != ""))
+        .select(
+            "account",
+            "payee",
+            is_in=is_in,
+            day=pl.col("booking date"),
+            size=pl.col("amount").abs(),
+            mandate=mandate,
+            card=pl.col("type").eq_missing("card"),
+            room=pl.when(mandate | is_in).then(VARIES).otherwise(RISES),
+        )
+    )
+
+
+def _plain_texts(texts: pl.Series) -> pl.DataFrame:
+    """For each different text what it is without numbers, which change from payment to payment."""
+    text = pl.col("text").str.to_uppercase().str.replace_all(r"[0-9*#/]+", " ")
+    plain = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    return texts.drop_nulls().unique().to_frame("text").with_columns(plain=plain)
+
+
+def _link(
+    offsets: Any, days: Any, sizes: Any, room: Any, fewest: Any, most: Any, state: Any, chain: Any
+) -> None:
+    """Put each payment behind the one that it follows.
+
+    `state` holds the open chains of a payee: last day, last size, payments, cadence, number.
+    """
+    number = 0
+    for group in range(len(offsets) - 1):
+        used = 0
+        for i in range(offsets[group], offsets[group + 1]):
+            best = -1
+            least = 1 << 60
+            best_cadence = -1
+            for c in range(used):
+                at = c * 5
+                apart = days[i] - state[at]
+                before = state[at + 1]
+                change = sizes[i] - before if sizes[i] > before else before - sizes[i]
+                if change * 100 > before * room[i]:
+                    continue
+                cadence = _cadence_of(apart, state[at + 3], fewest, most)
+                if cadence < 0:
+                    continue
+                middle = (fewest[cadence] + most[cadence]) // 2
+                off = apart - middle if apart > middle else middle - apart
+                cost = off * 10 + (change * 1000 // before if before > 0 else 0)
+                if change != 0:
+                    cost += 500
+                if state[at + 2] == 1:
+                    cost += 200
+                if cost < least:
+                    least = cost
+                    best = c
+                    best_cadence = cadence
+            if best < 0:
+                best = used
+                if used < 16:
+                    used += 1
+                else:
+                    best = 0
+                    for c in range(used):
+                        if state[c * 5] < state[best * 5]:
+                            best = c
+                state[best * 5 + 2] = 0
+                state[best * 5 + 3] = -1
+                state[best * 5 + 4] = number
+                number += 1
+            elif state[best * 5 + 3] < 0:
+                state[best * 5 + 3] = best_cadence
+            state[best * 5] = days[i]
+            state[best * 5 + 1] = sizes[i]
+            state[best * 5 + 2] += 1
+            chain[i] = state[best * 5 + 4]
+
+
+@part_of_loops
+def _cadence_of(apart: int, known: int, fewest: Any, most: Any) -> int:
+    """The cadence at which two payments so many days apart follow each other; -1 for none.
+
+    A stream that is known may leave out two payments, as council tax does in winter.
+    """
+    if known < 0:
+        for cadence in range(len(fewest)):
+            if fewest[cadence] <= apart <= most[cadence]:
+                return cadence
+        return -1
+    for times in range(1, 4):
+        if times * fewest[known] <= apart <= times * most[known]:
+            return known
+    return -1
+
+
+def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
+    """The chains that are streams."""
+    rows = rows.filter(pl.len().over("chain") > 1).sort("chain", "day")
+    follows = pl.col("chain").diff() == 0
+    day, size = pl.col("day"), pl.col("size")
+    rows = rows.with_columns(
+        apart=pl.when(follows).then(day.diff()),
+        before=pl.when(follows).then(size.shift()),
+        monthday=day.cast(pl.Date).dt.day().cast(pl.Int64),
+        weekday=day % 7,
+    ).with_columns(changed=(size - pl.col("before")).abs() > SAME * pl.col("before"))
+    found = rows.group_by("chain", maintain_order=True).agg(
+        pl.first("account", "payee", "is_in"),
+        payments=pl.len(),
+        first=day.first(),
+        last=day.last(),
+        amount=size.last(),
+        previous=pl.col("before").last(),
+        typical=size.median().cast(pl.Int64),
+        apart=pl.col("apart").median(),
+        least=pl.col("apart").quantile(0.15, "nearest"),
+        most=pl.col("apart").quantile(0.85, "nearest"),
+        changes=pl.col("changed").sum(),
+        weekdays=pl.col("weekday").max() - pl.col("weekday").min(),
+        mandate=pl.col("mandate").mean() > 0.5,
+        card=pl.col("card").mean() > 0.5,
+        monthday=pl.col("monthday").median().cast(pl.Int64),
+        spread=pl.col("monthday").max() - pl.col("monthday").min(),
+    )
+    found = found.with_columns(same=1 - pl.col("changes") / (pl.col("payments") - 1))
+    found = _with_cadence(found)
+    enough = pl.col("payments") >= LEAST - pl.col("mandate").cast(pl.Int64)
+    rises = pl.when(pl.col("payments") > LEAST).then(1 + pl.col("payments") // 6).otherwise(0)
+    steady = pl.col("mandate") | pl.col("is_in") | (pl.col("changes") <= rises)
+    found = found.filter(enough & steady)
+    return _with_outlook(found, as_of).sort("account", "payee", "first").select(
+        "account", "payee", "kind", "cadence", "payments", "first", "last", "amount", "previous",
+        "typical", "next", "window", "confidence", "state",
+    )  # fmt: skip
+
+
+def _with_cadence(found: pl.DataFrame) -> pl.DataFrame:
+    """The name and the days of each chain's cadence, by the middle distance of its payments."""
+    cadence, days = pl.lit(None, pl.String), pl.lit(None, pl.Int64)
+    for name, between, fewest, most in CADENCES:
+        here = pl.col("apart").is_between(fewest, most)
+        cadence = pl.when(here).then(pl.lit(name)).otherwise(cadence)
+        days = pl.when(here).then(between).otherwise(days)
+    found = found.with_columns(cadence=cadence, days=days).filter(pl.col("days").is_not_null())
+    by_weeks = (pl.col("apart") == 28) & (pl.col("weekdays") == 0) & (pl.col("spread") > 6)
+    four = by_weeks & (pl.col("cadence") == "monthly")
+    return found.with_columns(
+        cadence=pl.when(four).then(pl.lit(FOUR_WEEKLY)).otherwise("cadence"),
+        days=pl.when(four).then(28).otherwise("days"),
+    )
+
+
+def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
+    """When each stream is due next, how sure that is, and what state it is in."""
+    monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
+    months = pl.concat_str((pl.col("days") / 30.4).round().cast(pl.Int64), pl.lit("mo"))
+    last = pl.col("last").cast(pl.Date)
+    first_of = last.dt.month_start().dt.offset_by(months)
+    ahead = first_of.dt.offset_by(
+        pl.concat_str(
+            pl.min_horizontal(pl.col("monthday"), first_of.dt.month_end().dt.day()) - 1,
+            pl.lit("d"),
+        )
+    )
+    due = pl.when(monthly).then(ahead).otherwise(last + pl.duration(days=pl.col("days")))
+    weekday = due.dt.weekday()
+    rolled = due + pl.duration(days=pl.when(weekday > 5).then(8 - weekday).otherwise(0))
+    jitter = (pl.col("most") - pl.col("least")).fill_null(0)
+    window = pl.when(monthly).then(pl.max_horizontal(2, jitter // 4)).otherwise(1)
+    regular = 1 - (jitter - 3 * monthly.cast(pl.Int64)).clip(0, None) / (pl.col("days") * 2)
+    many = 1 - 0.5 ** (pl.col("payments") - 1)
+    steady = pl.when("mandate").then(0.7 + 0.3 * pl.col("same")).otherwise("same")
+    found = found.with_columns(
+        next=rolled.cast(pl.Int32),
+        window=window.cast(pl.Int64),
+        confidence=(many * regular.clip(0.2, 1) * pl.max_horizontal(steady, 0.5)).round(3),
+        kind=pl.when("is_in")
+        .then(pl.lit("income"))
+        .when("card")
+        .then(pl.lit("subscription"))
+        .otherwise(pl.lit("bill")),
+    )
+    late = as_of.day > pl.col("next") + pl.col("days") // 2 + pl.col("window")
+    return found.with_columns(
+        state=pl.when(late)
+        .then(pl.lit("stopped"))
+        .when(pl.col("payments") < EARLY)
+        .then(pl.lit("early"))
+        .otherwise(pl.lit("mature"))
+    )

@@ -1,0 +1,317 @@
+"""Recurring streams: by hand, on a population whose truth is known, and on a real bank's list."""
+
+import datetime
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.building import ROOT, day
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bankdata import calibration, synthetic
+from tuppence.bankdata.recurring import find_streams
+from tuppence.compiled import Loops
+from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date, parse_date
+
+BERKA = ROOT.parent / "shared/data/berka"
+AS_OF = "2026-06-30"
+Row = tuple[str, int]
+Report = Callable[[str, float], None]
+
+
+def date(text: str) -> Date:
+    found = parse_date(text)
+    assert found is not None
+    return found
+
+
+def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    fields = columns("transactions", Schema())
+    whole = [
+        {"id": str(n), "sequence": n, "account": "a", "own transfer": False, **row}
+        for n, row in enumerate(rows)
+    ]
+    types = {name: POLARS_TYPES[field.kind] for name, field in fields.items()}
+    return pl.DataFrame([{name: row.get(name) for name in types} for row in whole], schema=types)
+
+
+def rows(*booked: Row, **what: Any) -> list[dict[str, Any]]:
+    given = {"merchant": "Streamly", "type": "card"} | what
+    return [{"booking date": day(text), "amount": amount, **given} for text, amount in booked]
+
+
+def found(
+    *groups: list[dict[str, Any]], as_of: str = AS_OF, **options: Any
+) -> list[dict[str, Any]]:
+    whole = list(itertools.chain.from_iterable(groups))
+    return find_streams(table(whole), date(as_of), **options).to_dicts()
+
+
+def shown(stream: dict[str, Any], *names: str) -> list[Any]:
+    dates = {"first", "last", "next"}
+    return [str(Date(stream[name])) if name in dates else stream[name] for name in names]
+
+
+def each_month(amount: int, count: int, on: int = 8, begin: int = 1) -> Iterator[Row]:
+    for month in range(begin, begin + count):
+        yield f"2026-{month:02d}-{on:02d}", amount
+
+
+def every(days: int, count: int, amount: int, begin: str = "2026-02-06") -> Iterator[Row]:
+    first = datetime.date.fromisoformat(begin)
+    for number in range(count):
+        yield (first + datetime.timedelta(number * days)).isoformat(), amount
+
+
+def test_a_subscription_is_found_with_what_comes_next() -> None:
+    (one,) = found(rows(*each_month(-999, 6)))
+    names = ("kind", "cadence", "payments", "amount", "previous", "typical", "next", "state")
+    assert shown(one, *names) == [
+        *("subscription", "monthly", 6, 999, 999, 999),
+        *("2026-07-08", "mature"),
+    ]
+    assert one["confidence"] > 0.9
+    assert one["window"] <= 3
+
+
+def test_it_is_the_same_without_a_compiler() -> None:
+    groups = rows(*each_month(-999, 6)), rows(*every(7, 10, 41_000), merchant="Works")
+    assert found(*groups, loops=Loops(use_compiler=False)) == found(*groups)
+
+
+def test_a_price_rise_continues_its_stream() -> None:
+    paid = [*each_month(-999, 3), *each_month(-1099, 3, begin=4)]
+    (one,) = found(rows(*paid))
+    assert shown(one, "payments", "amount", "previous") == [6, 1099, 1099]
+    (one,) = found(rows(*paid[:4]), as_of="2026-04-20")
+    assert shown(one, "payments", "amount", "previous", "typical") == [4, 1099, 999, 999]
+
+
+def test_two_streams_to_one_payee_are_told_apart() -> None:
+    first = rows(*each_month(-499, 6, on=3))
+    second = rows(*each_month(-1799, 6, on=17))
+    assert [shown(one, "amount", "payments") for one in found(first, second)] == [
+        [499, 6],
+        [1799, 6],
+    ]
+
+
+def test_payments_roll_over_weekends_and_the_ends_of_months() -> None:
+    rolled = [
+        ("2026-01-31", -5000),
+        ("2026-02-28", -5000),
+        ("2026-03-31", -5000),
+        ("2026-04-30", -5000),
+        ("2026-06-01", -5000),
+        ("2026-06-30", -5000),
+    ]
+    (one,) = found(rows(*rolled, type="standing order", merchant="Landlord"))
+    assert shown(one, "kind", "cadence", "payments", "next") == ["bill", "monthly", 6, "2026-07-30"]
+
+
+@pytest.mark.parametrize(
+    ("days", "cadence"), [(7, "weekly"), (14, "fortnightly"), (28, "four-weekly")]
+)
+def test_cadences_by_weeks(days: int, cadence: str) -> None:
+    count = 140 // days
+    (one,) = found(
+        rows(*every(days, count, 50_000), merchant="Works", type="salary"), as_of="2026-06-20"
+    )
+    assert shown(one, "kind", "cadence", "payments") == ["income", cadence, count]
+    last = datetime.date(2026, 2, 6) + datetime.timedelta(days * (count - 1))
+    assert shown(one, "next") == [(last + datetime.timedelta(days)).isoformat()]
+
+
+@pytest.mark.parametrize(
+    ("days", "cadence"),
+    [(61, "every two months"), (91, "quarterly"), (182, "half-yearly"), (365, "yearly")],
+)
+def test_rarer_cadences(days: int, cadence: str) -> None:
+    paid = every(days, 3, -12_000, "2024-06-10")
+    (one,) = found(rows(*paid, type="direct debit"), as_of="2026-06-20")
+    assert one["cadence"] == cadence
+
+
+def test_a_month_or_two_may_be_left_out() -> None:
+    council_tax = ["2025-11-19", "2025-12-19", "2026-01-19", "2026-04-20", "2026-05-19"]
+    paid = [(text, -19_175) for text in council_tax]
+    (one,) = found(rows(*paid, type="direct debit", merchant="Council Tax"))
+    assert one["payments"] == 5
+
+
+def test_bills_may_vary_and_purchases_may_not() -> None:
+    varied = [-9000, -12_000, -14_500, -11_000, -8000, -6000]
+    paid = [(text, amount) for (text, _), amount in zip(each_month(0, 6), varied, strict=True)]
+    (one,) = found(rows(*paid, type="direct debit", merchant="Northern Spark"))
+    assert shown(one, "kind", "payments", "amount", "typical") == ["bill", 6, 6000, 10_000]
+    assert found(rows(*paid, type="card", merchant="Green Basket")) == []
+
+
+def test_states() -> None:
+    (one,) = found(rows(*each_month(-999, 3, begin=4)))
+    assert one["state"] == "early"
+    (one,) = found(rows(*each_month(-999, 2, begin=5), type="direct debit"))
+    assert one["state"] == "early"
+    assert found(rows(*each_month(-999, 2, begin=5))) == []
+    (one,) = found(rows(*each_month(-999, 4)))
+    assert one["state"] == "stopped"
+
+
+def test_texts_stand_for_payees_where_no_merchant_is_known() -> None:
+    texts = [f"STREAMLY *{number}77 {number}/26" for number in range(1, 7)]
+    groups = [
+        rows(booked, merchant=None, text=text)
+        for booked, text in zip(each_month(-999, 6), texts, strict=True)
+    ]
+    (one,) = found(*groups)
+    assert shown(one, "payee", "payments") == ["STREAMLY", 6]
+
+
+def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
+    groups = (
+        rows(*each_month(-10_000, 6), **{"own transfer": True}),
+        rows(*each_month(300, 6), merchant="Bank", type="interest"),
+        rows(*each_month(-2000, 6), merchant="Cash Machine", type="cash"),
+    )
+    assert found(*groups) == []
+    assert found(rows(*each_month(-999, 6)), as_of="2026-02-28") == []
+
+
+# -- where the truth is known ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """A year of people nobody of whom exists: what recurs was made to recur."""
+    facts = FactStore.create(tmp_path_factory.mktemp("population") / "store", Schema())
+    for _, made in synthetic.population(1_000, 7, date(AS_OF), 12):
+        facts.add_partition(made)
+    parts = [part.transactions for part in facts.parts() if part.transactions is not None]
+    return pl.concat(parts)
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Report:
+    """Says a figure beside the name of the test, whatever the outcome."""
+
+    def say(name: str, figure: float) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"[{request.node.name}: {name} {figure:.4f}] ")
+
+    return say
+
+
+PAYEES = {name for names in calibration.BILLERS.values() for name in names}
+RECURS = [*PAYEES, "Employer", "Child Benefit"]
+
+
+@pytest.fixture(scope="module")
+def streams(population: pl.DataFrame) -> pl.DataFrame:
+    return find_streams(population, date(AS_OF))
+
+
+@pytest.fixture(scope="module")
+def truth(population: pl.DataFrame) -> pl.DataFrame:
+    """Each account and payee with one payment a month at most, and three in all."""
+    month = pl.col("booking date").cast(pl.Date).dt.strftime("%Y-%m")
+    groups = (
+        population.filter(pl.col("merchant").is_in(RECURS))
+        .group_by("account", payee="merchant")
+        .agg(
+            payments=pl.len(),
+            months=month.n_unique(),
+            amounts=pl.col("amount").n_unique(),
+            category=pl.col("category").first(),
+        )
+    )
+    return groups.filter((pl.col("payments") == pl.col("months")) & (pl.col("payments") >= 3))
+
+
+def share(frame: pl.DataFrame, condition: pl.Expr) -> float:
+    return float(frame.select(condition.mean()).item())
+
+
+def test_what_is_found_recurs(streams: pl.DataFrame, report: Report) -> None:
+    assert streams.height > 5_000
+    precision = share(streams, pl.col("payee").is_in(RECURS))
+    report("precision", precision)
+    assert precision >= 0.98
+
+
+def test_what_recurs_is_found_whole(
+    streams: pl.DataFrame, truth: pl.DataFrame, report: Report
+) -> None:
+    whole = truth.join(streams, on=["account", "payee", "payments"], how="semi")
+    report("recall", whole.height / truth.height)
+    assert whole.height / truth.height >= 0.95
+
+
+def test_price_rises_continue_their_streams(
+    streams: pl.DataFrame, truth: pl.DataFrame, report: Report
+) -> None:
+    fixed = pl.col("payee").is_in(PAYEES) & (pl.col("category") != "energy")
+    risen = truth.filter(fixed & (pl.col("amounts") == 2))
+    whole = risen.join(streams, on=["account", "payee", "payments"], how="semi")
+    report("price rises", whole.height / risen.height)
+    assert risen.height > 1_000
+    assert whole.height / risen.height >= 0.95
+
+
+def test_what_is_due_next_comes_when_it_is_said(population: pl.DataFrame, report: Report) -> None:
+    """Found until the end of May, compared with what was paid in June."""
+    known = find_streams(population, date("2026-05-31")).filter(
+        (pl.col("state") == "mature") & (pl.col("cadence") == "monthly")
+    )
+    june = population.filter(pl.col("booking date") > day("2026-05-31")).select(
+        "account", payee="merchant", paid="booking date"
+    )
+    apart = (pl.col("paid") - pl.col("next")).abs() <= pl.col("window")
+    both = known.join(june, on=["account", "payee"]).group_by("account", "payee", "first")
+    hit = both.agg(hit=apart.any())
+    report("in time", share(hit, pl.col("hit")))
+    assert share(hit, pl.col("hit")) >= 0.9
+
+
+def test_the_list_of_a_real_bank(report: Report) -> None:
+    """Outgoing payments of the Berka data against the bank's own list of standing orders."""
+    if not BERKA.exists():
+        pytest.skip("the Berka data do not lie beside this project")
+    texts = {"account_id": pl.String, "partner_account": pl.String, "account_to": pl.String}
+    raw = pl.read_csv(BERKA / "transactions.csv", schema_overrides=texts, infer_schema_length=None)
+    paid = raw.select(
+        pl.col("account_id").alias("account"),
+        pl.concat_str("partner_bank", "partner_account").alias("merchant"),
+        pl.lit(None, pl.String).alias("text"),
+        pl.lit("transfer").alias("type"),
+        pl.lit(value=False).alias("own transfer"),
+        pl.col("date").str.to_date().cast(pl.Int32).alias("booking date"),
+        ((pl.col("amount") * 100).round().cast(pl.Int64) * (2 * pl.col("credit") - 1)).alias(
+            "amount"
+        ),
+    )
+    key = ["account", "payee", "amount"]
+    streams = find_streams(paid, date("1999-01-01")).filter(pl.col("kind") != "income")
+    orders = pl.read_csv(BERKA / "standing_orders.csv", schema_overrides=texts).select(
+        account="account_id",
+        payee=pl.concat_str("bank_to", "account_to"),
+        amount=(pl.col("amount") * 100).round().cast(pl.Int64),
+    )
+    thrice = (
+        paid.filter((pl.col("amount") < 0) & pl.col("merchant").is_not_null())
+        .group_by("account", payee="merchant", amount=-pl.col("amount"))
+        .len()
+        .filter(pl.col("len") >= 3)
+    )
+    in_slice = orders.join(thrice, on=key, how="semi")
+    precision = streams.join(orders, on=key, how="semi").height / streams.height
+    recall = in_slice.join(streams, on=key, how="semi").height / in_slice.height
+    report("precision", precision)
+    report("recall", recall)
+    assert streams.height > 400
+    assert precision >= 0.99
+    assert recall >= 0.99
