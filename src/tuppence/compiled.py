@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-LOOP_SOURCES: Final = ("compiled.py", "bankdata/*.py", "engine/*.py", "plan/*.py", "results/*.py")
+LOOP_SOURCES: Final = ("compiled.py", "facts/*.py", "engine/*.py", "plan/*.py", "results/*.py")
 """Where loops, what they call and the constants they use stand."""
 
 F = TypeVar("F", bound=Callable[..., Any])

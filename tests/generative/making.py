@@ -90,9 +90,12 @@ class Maker:
 
     def series(self, depth: int) -> str:
         """A list of numbers."""
-        kind = self.random.randrange(8)
+        kind = self.random.randrange(9)
         if kind == 0:
             return f"accounts[{self.account_predicate()}].balance"
+        if kind == 8:
+            field = self.pick("amount", "monthly amount", "change", "times", "previous amount")
+            return f"{self.streams()}.{field}"
         if kind == 1:
             return f"{self.rows(depth)}.balance"
         if kind == 2:
@@ -114,6 +117,20 @@ class Maker:
             )
         )  # fmt: skip
 
+    def streams(self) -> str:
+        """A list of bills, subscriptions or incomes."""
+        name = str(self.pick("bills", "subscriptions", "incomes"))
+        if self.random.random() < 0.2:
+            return name
+        asked = self.pick(
+            "amount > 10", "change > 0", "change != 0", 'state = "mature"', 'state != "stopped"',
+            "next date > today()", 'last date > today() - @"P30D"', 'cadence = "monthly"',
+            "times >= 3", "confidence > 0.5", f"payee = {repr_(self.pick(*TEXTS))}",
+            "category != null", "window days < 3", "monthly amount in [1..100]",
+            'state = "early" and first date > today() - @"P75D"',
+        )  # fmt: skip
+        return f"{name}[{asked}]"
+
     # -- values ------------------------------------------------------------------------------
 
     def number(self, depth: int) -> str:
@@ -126,7 +143,8 @@ class Maker:
                 function = self.pick("sum", "total", "mean", "min", "max", "median", "average")
                 return f"{function}({self.series(1)})"
             case 4:
-                return f"count({self.pick(self.rows(), f'accounts[{self.account_predicate()}]')})"
+                own = f"accounts[{self.account_predicate()}]"
+                return f"count({self.pick(self.rows(), own, self.streams())})"
             case 5:
                 place = self.pick("1", "-1", "-2", "2", "3", "-3")
                 return f"{self.rows()}[{place}].{self.pick('amount', 'amount', 'balance')}"
@@ -221,6 +239,10 @@ class Maker:
                         'customer.joined + @"P30D" > today()', "customer.keen = null",
                         'contains(customer.tier, "o")', "odd(customer.history days)",
                         "customer.income in (100, 1000)",
+                        f"{self.streams()}[1].payee = {repr_(self.pick(*TEXTS))}",
+                        f"{self.streams()}[-1].next date > today()",
+                        f"some s in {self.streams()} satisfies s.change > 0",
+                        f"max({self.streams()}.last date) > {self.pick(*DATES)}",
                     )
                 )  # fmt: skip
             case _:
@@ -294,6 +316,18 @@ def facts(random: Random, customers: int, most_rows: int) -> FactBatch:
             tables["transactions"].append(
                 _transaction(random, pick, f"{identifier}-t{number}", number, own, today)
             )
+        for stream in range(random.randrange(3) if most_rows > 2 else 0):
+            one = _transaction(random, pick, "", 0, own, today)
+            one |= {"own transfer": False, "type": pick("card", "direct debit", "salary", None)}
+            every, rise = pick(7, 14, 28, 30, 31, 61, 91), pick(0, 0, 100, -5)
+            for number in range(random.randrange(2, 7)):
+                again = {
+                    "id": f"{identifier}-s{stream}-{number}",
+                    "sequence": 10_000 + number,
+                    "booking date": today - 3 - every * number - pick(0, 0, 0, 1),
+                    "amount": one["amount"] + rise * (number > 2),
+                }
+                tables["transactions"].append(one | again)
     frames = {name: frame(name, rows, SCHEMA) for name, rows in tables.items()}
     return batch_from(ordered(coded(frames, SCHEMA)), SCHEMA)
 

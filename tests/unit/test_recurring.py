@@ -12,10 +12,12 @@ from tests.building import ROOT, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
-from tuppence.bankdata.recurring import find_streams
 from tuppence.compiled import Loops
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
+from tuppence.facts.streams import streams_of
 from tuppence.feel.values import Date, parse_date
 
 BERKA = ROOT.parent / "shared/data/berka"
@@ -30,14 +32,43 @@ def date(text: str) -> Date:
     return found
 
 
+def frame(table: str, given: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    types = {name: POLARS_TYPES[field.kind] for name, field in columns(table, Schema()).items()}
+    return pl.DataFrame([{name: row.get(name) for name in types} for row in given], schema=types)
+
+
+def batch_of(transactions: pl.DataFrame) -> FactBatch:
+    """Facts with a customer for each account."""
+    accounts = transactions["account"].unique(maintain_order=True).to_list()
+    tables = {
+        "customers": frame("customers", [{"id": one, "currency": "GBP"} for one in accounts]),
+        "accounts": frame(
+            "accounts", [{"id": one, "customer": one, "type": "current"} for one in accounts]
+        ),
+        "transactions": transactions,
+    }
+    return batch_from(ordered(coded(tables, Schema())), Schema())
+
+
+def find(batch: FactBatch, as_of: Date, loops: Loops | None = None) -> pl.DataFrame:
+    """The streams, with texts as texts, ordered by account, payee and first day."""
+    found = streams_of(batch, as_of, loops or Loops())
+    assert found.offsets[-1] == len(found.columns["payee"].values)
+    series = {
+        name: [column.dictionary[code] for code in column.values.tolist()]
+        if len(column.dictionary) > 1
+        else column.values
+        for name, column in found.columns.items()
+    }
+    return pl.DataFrame(series).sort("account", "payee", "first date")
+
+
 def table(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    fields = columns("transactions", Schema())
-    whole = [
-        {"id": str(n), "sequence": n, "account": "a", "own transfer": False, **row}
-        for n, row in enumerate(rows)
-    ]
-    types = {name: POLARS_TYPES[field.kind] for name, field in fields.items()}
-    return pl.DataFrame([{name: row.get(name) for name in types} for row in whole], schema=types)
+    given = {"account": "a", "own transfer": False}
+    return frame(
+        "transactions",
+        [{"id": str(n), "sequence": n, **given, **row} for n, row in enumerate(rows)],
+    )
 
 
 def rows(*booked: Row, **what: Any) -> list[dict[str, Any]]:
@@ -49,12 +80,11 @@ def found(
     *groups: list[dict[str, Any]], as_of: str = AS_OF, **options: Any
 ) -> list[dict[str, Any]]:
     whole = list(itertools.chain.from_iterable(groups))
-    return find_streams(table(whole), date(as_of), **options).to_dicts()
+    return list(find(batch_of(table(whole)), date(as_of), **options).iter_rows(named=True))
 
 
 def shown(stream: dict[str, Any], *names: str) -> list[Any]:
-    dates = {"first", "last", "next"}
-    return [str(Date(stream[name])) if name in dates else stream[name] for name in names]
+    return [str(Date(stream[n])) if n.endswith(" date") else stream[n] for n in names]
 
 
 def each_month(amount: int, count: int, on: int = 8, begin: int = 1) -> Iterator[Row]:
@@ -70,13 +100,22 @@ def every(days: int, count: int, amount: int, begin: str = "2026-02-06") -> Iter
 
 def test_a_subscription_is_found_with_what_comes_next() -> None:
     (one,) = found(rows(*each_month(-999, 6)))
-    names = ("kind", "cadence", "payments", "amount", "previous", "typical", "next", "state")
+    names = (
+        "kind",
+        "cadence",
+        "times",
+        "amount",
+        "previous amount",
+        "typical amount",
+        "next date",
+        "state",
+    )
     assert shown(one, *names) == [
         *("subscription", "monthly", 6, 999, 999, 999),
         *("2026-07-08", "mature"),
     ]
-    assert one["confidence"] > 0.9
-    assert one["window"] <= 3
+    assert one["confidence"] > 900
+    assert one["window days"] <= 3
 
 
 def test_it_is_the_same_without_a_compiler() -> None:
@@ -87,15 +126,15 @@ def test_it_is_the_same_without_a_compiler() -> None:
 def test_a_price_rise_continues_its_stream() -> None:
     paid = [*each_month(-999, 3), *each_month(-1099, 3, begin=4)]
     (one,) = found(rows(*paid))
-    assert shown(one, "payments", "amount", "previous") == [6, 1099, 1099]
+    assert shown(one, "times", "amount", "previous amount") == [6, 1099, 1099]
     (one,) = found(rows(*paid[:4]), as_of="2026-04-20")
-    assert shown(one, "payments", "amount", "previous", "typical") == [4, 1099, 999, 999]
+    assert shown(one, "times", "amount", "previous amount", "typical amount") == [4, 1099, 999, 999]
 
 
 def test_two_streams_to_one_payee_are_told_apart() -> None:
     first = rows(*each_month(-499, 6, on=3))
     second = rows(*each_month(-1799, 6, on=17))
-    assert [shown(one, "amount", "payments") for one in found(first, second)] == [
+    assert [shown(one, "amount", "times") for one in found(first, second)] == [
         [499, 6],
         [1799, 6],
     ]
@@ -111,7 +150,12 @@ def test_payments_roll_over_weekends_and_the_ends_of_months() -> None:
         ("2026-06-30", -5000),
     ]
     (one,) = found(rows(*rolled, type="standing order", merchant="Landlord"))
-    assert shown(one, "kind", "cadence", "payments", "next") == ["bill", "monthly", 6, "2026-07-30"]
+    assert shown(one, "kind", "cadence", "times", "next date") == [
+        "bill",
+        "monthly",
+        6,
+        "2026-07-30",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +166,9 @@ def test_cadences_by_weeks(days: int, cadence: str) -> None:
     (one,) = found(
         rows(*every(days, count, 50_000), merchant="Works", type="salary"), as_of="2026-06-20"
     )
-    assert shown(one, "kind", "cadence", "payments") == ["income", cadence, count]
+    assert shown(one, "kind", "cadence", "times") == ["income", cadence, count]
     last = datetime.date(2026, 2, 6) + datetime.timedelta(days * (count - 1))
-    assert shown(one, "next") == [(last + datetime.timedelta(days)).isoformat()]
+    assert shown(one, "next date") == [(last + datetime.timedelta(days)).isoformat()]
 
 
 @pytest.mark.parametrize(
@@ -141,14 +185,14 @@ def test_a_month_or_two_may_be_left_out() -> None:
     council_tax = ["2025-11-19", "2025-12-19", "2026-01-19", "2026-04-20", "2026-05-19"]
     paid = [(text, -19_175) for text in council_tax]
     (one,) = found(rows(*paid, type="direct debit", merchant="Council Tax"))
-    assert one["payments"] == 5
+    assert one["times"] == 5
 
 
 def test_bills_may_vary_and_purchases_may_not() -> None:
     varied = [-9000, -12_000, -14_500, -11_000, -8000, -6000]
     paid = [(text, amount) for (text, _), amount in zip(each_month(0, 6), varied, strict=True)]
     (one,) = found(rows(*paid, type="direct debit", merchant="Northern Spark"))
-    assert shown(one, "kind", "payments", "amount", "typical") == ["bill", 6, 6000, 10_000]
+    assert shown(one, "kind", "times", "amount", "typical amount") == ["bill", 6, 6000, 10_000]
     assert found(rows(*paid, type="card", merchant="Green Basket")) == []
 
 
@@ -169,7 +213,7 @@ def test_texts_stand_for_payees_where_no_merchant_is_known() -> None:
         for booked, text in zip(each_month(-999, 6), texts, strict=True)
     ]
     (one,) = found(*groups)
-    assert shown(one, "payee", "payments") == ["STREAMLY", 6]
+    assert shown(one, "payee", "times") == ["STREAMLY", 6]
 
 
 def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
@@ -186,12 +230,23 @@ def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def population(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+def people(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
     """A year of people nobody of whom exists: what recurs was made to recur."""
     facts = FactStore.create(tmp_path_factory.mktemp("population") / "store", Schema())
     for _, made in synthetic.population(1_000, 7, date(AS_OF), 12):
         facts.add_partition(made)
-    parts = [part.transactions for part in facts.parts() if part.transactions is not None]
+    return facts
+
+
+@pytest.fixture(scope="module")
+def batch(people: FactStore) -> FactBatch:
+    ((name, _),) = people.partitions()
+    return people.read(name)
+
+
+@pytest.fixture(scope="module")
+def population(people: FactStore) -> pl.DataFrame:
+    parts = [part.transactions for part in people.parts() if part.transactions is not None]
     return pl.concat(parts)
 
 
@@ -211,8 +266,8 @@ RECURS = [*PAYEES, "Employer", "Child Benefit"]
 
 
 @pytest.fixture(scope="module")
-def streams(population: pl.DataFrame) -> pl.DataFrame:
-    return find_streams(population, date(AS_OF))
+def streams(batch: FactBatch) -> pl.DataFrame:
+    return find(batch, date(AS_OF))
 
 
 @pytest.fixture(scope="module")
@@ -223,13 +278,13 @@ def truth(population: pl.DataFrame) -> pl.DataFrame:
         population.filter(pl.col("merchant").is_in(RECURS))
         .group_by("account", payee="merchant")
         .agg(
-            payments=pl.len(),
+            times=pl.len(),
             months=month.n_unique(),
             amounts=pl.col("amount").n_unique(),
             category=pl.col("category").first(),
         )
     )
-    return groups.filter((pl.col("payments") == pl.col("months")) & (pl.col("payments") >= 3))
+    return groups.filter((pl.col("times") == pl.col("months")) & (pl.col("times") >= 3))
 
 
 def share(frame: pl.DataFrame, condition: pl.Expr) -> float:
@@ -246,7 +301,7 @@ def test_what_is_found_recurs(streams: pl.DataFrame, report: Report) -> None:
 def test_what_recurs_is_found_whole(
     streams: pl.DataFrame, truth: pl.DataFrame, report: Report
 ) -> None:
-    whole = truth.join(streams, on=["account", "payee", "payments"], how="semi")
+    whole = truth.join(streams, on=["account", "payee", "times"], how="semi")
     report("recall", whole.height / truth.height)
     assert whole.height / truth.height >= 0.95
 
@@ -256,22 +311,24 @@ def test_price_rises_continue_their_streams(
 ) -> None:
     fixed = pl.col("payee").is_in(PAYEES) & (pl.col("category") != "energy")
     risen = truth.filter(fixed & (pl.col("amounts") == 2))
-    whole = risen.join(streams, on=["account", "payee", "payments"], how="semi")
+    whole = risen.join(streams, on=["account", "payee", "times"], how="semi")
     report("price rises", whole.height / risen.height)
     assert risen.height > 1_000
     assert whole.height / risen.height >= 0.95
 
 
-def test_what_is_due_next_comes_when_it_is_said(population: pl.DataFrame, report: Report) -> None:
+def test_what_is_due_next_comes_when_it_is_said(
+    batch: FactBatch, population: pl.DataFrame, report: Report
+) -> None:
     """Found until the end of May, compared with what was paid in June."""
-    known = find_streams(population, date("2026-05-31")).filter(
+    known = find(batch, date("2026-05-31")).filter(
         (pl.col("state") == "mature") & (pl.col("cadence") == "monthly")
     )
     june = population.filter(pl.col("booking date") > day("2026-05-31")).select(
         "account", payee="merchant", paid="booking date"
     )
-    apart = (pl.col("paid") - pl.col("next")).abs() <= pl.col("window")
-    both = known.join(june, on=["account", "payee"]).group_by("account", "payee", "first")
+    apart = (pl.col("paid") - pl.col("next date")).abs() <= pl.col("window days")
+    both = known.join(june, on=["account", "payee"]).group_by("account", "payee", "first date")
     hit = both.agg(hit=apart.any())
     report("in time", share(hit, pl.col("hit")))
     assert share(hit, pl.col("hit")) >= 0.9
@@ -284,9 +341,12 @@ def test_the_list_of_a_real_bank(report: Report) -> None:
     texts = {"account_id": pl.String, "partner_account": pl.String, "account_to": pl.String}
     raw = pl.read_csv(BERKA / "transactions.csv", schema_overrides=texts, infer_schema_length=None)
     paid = raw.select(
+        pl.col("trans_id").cast(pl.String).alias("id"),
+        pl.int_range(pl.len()).alias("sequence"),
         pl.col("account_id").alias("account"),
         pl.concat_str("partner_bank", "partner_account").alias("merchant"),
-        pl.lit(None, pl.String).alias("text"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("text", "category", "country")),
+        pl.lit(None, pl.Int64).alias("balance"),
         pl.lit("transfer").alias("type"),
         pl.lit(value=False).alias("own transfer"),
         pl.col("date").str.to_date().cast(pl.Int32).alias("booking date"),
@@ -295,7 +355,7 @@ def test_the_list_of_a_real_bank(report: Report) -> None:
         ),
     )
     key = ["account", "payee", "amount"]
-    streams = find_streams(paid, date("1999-01-01")).filter(pl.col("kind") != "income")
+    streams = find(batch_of(paid), date("1999-01-01")).filter(pl.col("kind") != "income")
     orders = pl.read_csv(BERKA / "standing_orders.csv", schema_overrides=texts).select(
         account="account_id",
         payee=pl.concat_str("bank_to", "account_to"),

@@ -1,19 +1,17 @@
 """The command `tuppence streams`."""
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
-from tuppence.bankdata.recurring import find_streams
 from tuppence.cli.feed import Customer
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
-from tuppence.facts.currency import minor_digits
-from tuppence.feel.values import Date
+from tuppence.facts.context import customer_context
+from tuppence.feel import feel_text
 from tuppence.wiring import open_facts
 
-MONEY = ("amount", "previous", "typical")
-DAYS = ("first", "last", "next")
+COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
+NUMBERS = ("times", "amount", "previous amount")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,29 +31,18 @@ def register(app: typer.Typer) -> None:
         Each with its cadence, its last amount and the one before, when it is due next, and how
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
-        tables = open_facts(store).rows_of(customer).tables()
+        facts = open_facts(store).find(customer)
         day = date_option(as_of or today().isoformat(), "--as-of")
-        digits = minor_digits(tables["customers"]["currency"][0]) or 0
-        found = find_streams(tables["transactions"], day)
-        rows = [_shown(row, digits) for row in found.iter_rows(named=True)]
+        context = customer_context(facts, 0, day, streams=True)
+        found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
+        rows = [{name: _shown(value) for name, value in row.items()} for row in found]
         if format_ is Format.JSON:
             print_json(rows)
             return
-        columns = ("kind", "payee", "cadence", "payments", "amount", "previous", "next", "state")
-        order = sorted(rows, key=lambda row: (row["state"] == "stopped", row["kind"], row["next"]))
-        lines = [
-            [row[name] if row[name] is not None else "" for name in columns]
-            + [f"{row['confidence']:.0%}"]
-            for row in order
-        ]
-        numbers = ("payments", "amount", "previous", "sure")
-        console().print(table((*columns, "sure"), lines, numbers))
+        rows.sort(key=lambda row: (row["state"] == "stopped", row["next date"]))
+        console().print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], NUMBERS))
 
 
-def _shown(row: dict[str, Any], digits: int) -> dict[str, Any]:
-    """Amounts in the main unit, days as dates."""
-    money = {
-        name: None if row[name] is None else str(Decimal(row[name]).scaleb(-digits))
-        for name in MONEY
-    }
-    return row | money | {name: str(Date(row[name])) for name in DAYS}
+def _shown(value: Any) -> Any:
+    """A FEEL value for JSON and tables."""
+    return value if value is None or isinstance(value, str) else feel_text(value)

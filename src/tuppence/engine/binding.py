@@ -22,8 +22,8 @@ from tuppence.plan.columns import ColumnPlan, TablePlan
 
 Array = npt.NDArray[Any]
 
-NUMBER_COLUMNS: Final = 4
-CODE_COLUMNS: Final = 12
+NUMBER_COLUMNS: Final = 8
+CODE_COLUMNS: Final = 20
 """The kernel is compiled for so many columns of a table; those that are not needed are empty."""
 
 MEMO_SIZE: Final = 1 << 14

@@ -22,6 +22,7 @@ from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import Kind
+from tuppence.facts.streams import streams_of
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
 from tuppence.plan.code import Kind as StepKind
@@ -115,7 +116,8 @@ class Engine:
         if problems is not None:
             self._explain(facts, outputs, problems)
         for customer, rules in by_customer.items():
-            context = customer_context(facts, customer, plan.as_of)
+            streams = any(plan.rules[rule].reads_streams for rule in rules)
+            context = customer_context(facts, customer, plan.as_of, streams=streams)
             for rule in rules:
                 result = evaluate_rule(plan.rules[rule], context, plan.as_of, met)
                 _put(outputs, plan.columns, rule, customer, packed(result), prepared.texts)
@@ -140,7 +142,8 @@ class Engine:
                     continue
                 reasons = self._reasons.get((rule, signature))
                 if reasons is None:
-                    context = customer_context(facts, customer, plan.as_of)
+                    streams = plan.rules[rule].reads_streams
+                    context = customer_context(facts, customer, plan.as_of, streams=streams)
                     one: Counter[Problem] = Counter()
                     evaluate_rule(plan.rules[rule], context, plan.as_of, one)
                     reasons = self._reasons[rule, signature] = tuple(one)
@@ -337,6 +340,8 @@ class _Derived:
     def table(self, name: str) -> Table:
         """A table by name."""
         accounts, transactions = self.batch.accounts, self.batch.transactions
+        if name == "streams":
+            return streams_of(self.batch, self.plan.as_of, self.loops)
         if name == "accounts":
             balances = Column(Kind.MONEY, self._balances())
             return Table(accounts.offsets, {**accounts.columns, "balance": balances})

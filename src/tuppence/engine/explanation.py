@@ -76,7 +76,8 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema)
 
     planned = PlannedRule(checked, as_of, record)
     problems: Counter[Problem] = Counter()
-    result = evaluate_rule(planned, customer_context(facts, 0, as_of), as_of, problems)
+    context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
+    result = evaluate_rule(planned, context, as_of, problems)
     clauses = tuple(_part(node, text, seen) for node in _clauses(checked.trees["when",]))
     selections = {
         text[slice(*span)]: rows for span, rows in sorted(selected.items()) if _are_rows(rows)

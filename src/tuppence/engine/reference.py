@@ -60,8 +60,9 @@ def evaluate(plan: Plan, facts: FactBatch) -> Evaluation:
     check_day(plan.as_of.day)
     problems: Counter[Problem] = Counter()
     rows: list[bytes] = []
+    streams = any(rule.reads_streams for rule in plan.rules)
     for index in range(len(facts)):
-        context = customer_context(facts, index, plan.as_of)
+        context = customer_context(facts, index, plan.as_of, streams=streams)
         results = [evaluate_rule(rule, context, plan.as_of, problems) for rule in plan.rules]
         rows.append(pack([packed(result) for result in results]))
     data = np.frombuffer(b"".join(rows), np.uint8)

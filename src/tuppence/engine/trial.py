@@ -35,7 +35,8 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
     for example in checked.rule.tests:
         as_of = example_date(example)
         planned = PlannedRule(checked, as_of)
-        context = customer_context(example_facts(example, schema), 0, as_of)
+        facts = example_facts(example, schema)
+        context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
         problems: Counter[Problem] = Counter()
         result = evaluate_rule(planned, context, as_of, problems)
         failures = tuple(_failures(example, result, problems))

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from tuppence.compiled import Loops
 from tuppence.facts.batch import NULLS, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import ACCOUNTS, TRANSACTIONS, Field, Kind
+from tuppence.facts.schema import ACCOUNTS, COLLECTIONS, STREAMS, TRANSACTIONS, Field, Kind
+from tuppence.facts.streams import streams_of
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import Date
@@ -14,11 +16,17 @@ from tuppence.feel.values import Date
 Row = dict[str, Any]
 
 
-def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
+def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool = False) -> Row:
     """What a rule sees of one customer of the batch; nothing booked after the date.
 
+    Args:
+        batch: Facts.
+        index: Of the customer.
+        as_of: The date.
+        streams: Whether bills, subscriptions and incomes are wanted: they have to be found.
+
     Returns:
-        A context with `customer`, `accounts`, `transactions`, `payments` and `receipts`.
+        A context with `customer` and the collections.
     """
     one = batch.slice(index, index + 1)
     currency = feel_values(one.customers["currency"], 1, 0)[0]
@@ -31,12 +39,25 @@ def customer_context(batch: FactBatch, index: int, as_of: Date) -> Row:
     _derive_accounts(accounts, transactions)
     customer["history days"] = Decimal(as_of.day - int(days[0]) if booked else 0)
     payments, receipts = _split(transactions)
+    found = _streams(one, as_of, digits) if streams else {}
     return {
         "customer": customer,
         "accounts": Rows(accounts, _ACCOUNT_FIELDS),
         "transactions": Rows(transactions, _TRANSACTION_FIELDS),
         "payments": Rows(payments, _TRANSACTION_FIELDS),
         "receipts": Rows(receipts, _TRANSACTION_FIELDS),
+        **found,
+    }
+
+
+def _streams(one: FactBatch, as_of: Date, digits: int) -> Row:
+    """The collections of streams of the one customer of a batch."""
+    table = streams_of(one, as_of, Loops(use_compiler=False))
+    rows = _rows(table, int(table.offsets[-1]), digits)
+    return {
+        name: Rows([row for row in rows if row["kind"] == collection.kind], _STREAM_FIELDS)
+        for name, collection in COLLECTIONS.items()
+        if collection.kind
     }
 
 
@@ -47,6 +68,7 @@ def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
 
 _ACCOUNT_FIELDS: Final = _row_fields(ACCOUNTS)
 _TRANSACTION_FIELDS: Final = _row_fields(TRANSACTIONS)
+_STREAM_FIELDS: Final = _row_fields(STREAMS)
 
 
 def _rows(table: Table, count: int, digits: int) -> list[Row]:

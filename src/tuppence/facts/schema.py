@@ -111,6 +111,45 @@ TRANSACTIONS: Final = (
 )
 
 
+STREAMS: Final = (
+    Field("kind", Kind.TEXT, "bill, subscription or income.", False, derived=True),
+    Field("payee", Kind.TEXT, "Merchant, or the text without numbers.", False, derived=True),
+    Field("category", Kind.TEXT, "Of its last payment.", derived=True),
+    Field(
+        "cadence", Kind.TEXT, "weekly, fortnightly, four-weekly, monthly, …", False, derived=True
+    ),
+    Field("state", Kind.TEXT, "early, mature or stopped.", False, derived=True),
+    Field("times", Kind.NUMBER, "How often it was paid.", False, "payments", derived=True),
+    Field("amount", Kind.MONEY, "Of its last payment, positive.", False, MONEY_UNIT, derived=True),
+    Field("previous amount", Kind.MONEY, "Of the payment before.", False, MONEY_UNIT, derived=True),
+    Field(
+        "change",
+        Kind.MONEY,
+        "The last amount less the one before, 0 where that is the same.",
+        False,
+        MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "typical amount", Kind.MONEY, "The middle of all payments.", False, MONEY_UNIT, derived=True
+    ),
+    Field(
+        "monthly amount",
+        Kind.MONEY,
+        "The last amount for a month.",
+        False,
+        MONEY_UNIT,
+        derived=True,
+    ),
+    Field("first date", Kind.DATE, "Day of its first payment.", False, derived=True),
+    Field("last date", Kind.DATE, "Day of its last payment.", False, derived=True),
+    Field("next date", Kind.DATE, "Day when it is due, or was.", False, derived=True),
+    Field("window days", Kind.NUMBER, "By which that may be off.", False, "days", derived=True),
+    Field("confidence", Kind.NUMBER, "How sure it is, 0 to 1.", False, "share", 3, derived=True),
+    Field("account", Kind.TEXT, "Identifier of its account.", False, derived=True, personal=True),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A list of rows that rules may read.
@@ -120,11 +159,13 @@ class Collection:
         table: Whose rows they are.
         direction: `out` or `in` where it is only money that goes out, with positive amounts, or
             comes in; own transfers are left out of both.
+        kind: Where it is only streams of one kind.
     """
 
     doc: str
     table: str
     direction: str = ""
+    kind: str = ""
 
 
 COLLECTIONS: Final[Mapping[str, Collection]] = {
@@ -140,7 +181,22 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
         "Money in, oldest first; own transfers are left out.", "transactions", "in"
     ),
     "accounts": Collection("The customer's accounts.", "accounts"),
+    "bills": Collection(
+        "What recurs by direct debit, standing order or transfer, as found in the payments.",
+        "streams",
+        kind="bill",
+    ),
+    "subscriptions": Collection(
+        "What recurs by card, as found in the payments.", "streams", kind="subscription"
+    ),
+    "incomes": Collection("Pay and whatever else comes in again.", "streams", kind="income"),
 }
+TABLES: Final[Mapping[str, tuple[Field, ...]]] = {
+    "accounts": ACCOUNTS,
+    "transactions": TRANSACTIONS,
+    "streams": STREAMS,
+}
+"""The fields of the rows of each table."""
 
 
 def collection_doc(name: str) -> str:
@@ -163,7 +219,7 @@ class Schema:
         """The fields of `customer` or of one element of a collection."""
         if collection == "customer":
             return self.customer
-        return ACCOUNTS if COLLECTIONS[collection].table == "accounts" else TRANSACTIONS
+        return TABLES[COLLECTIONS[collection].table]
 
     def names(self) -> Mapping[str, Type]:
         """The names that a rule may use, with their types, for the checker."""

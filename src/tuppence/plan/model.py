@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tuppence.facts.schema import COLLECTIONS, TRANSACTIONS, Field, Kind, Schema
+from tuppence.facts.schema import (
+    ACCOUNTS,
+    COLLECTIONS,
+    STREAMS,
+    TRANSACTIONS,
+    Field,
+    Kind,
+    Schema,
+)
 from tuppence.feel.values import Date
 from tuppence.plan.literals import ANY_ROW, Filter, OneOf, Ordered, asking, both
 
@@ -61,7 +69,8 @@ def model_of(schema: Schema, as_of: Date) -> Model:
         "transactions": Table(
             "transactions", {f.name: f for f in TRANSACTIONS}, "booking date", "amount"
         ),
-        "accounts": Table("accounts", {f.name: f for f in schema.fields("accounts")}, "", ""),
+        "accounts": Table("accounts", {f.name: f for f in ACCOUNTS}, "", ""),
+        "streams": Table("streams", {f.name: f for f in STREAMS}, "", "amount"),
     }
     not_own = asking("own transfer", OneOf(frozenset({False})))
     spent = asking("amount", Ordered(((None, False, Decimal(0), False),), null=False))
@@ -72,6 +81,8 @@ def model_of(schema: Schema, as_of: Date) -> Model:
         if described.direction:
             sign = spent if described.direction == "out" else received
             where = both(where, both(not_own, sign))
+        if described.kind:
+            where = asking("kind", OneOf(frozenset({described.kind})))
         negated = frozenset({"amount"}) if described.direction == "out" else frozenset()
         collections[name] = Collection(tables[described.table], where, negated)
     attributes: dict[tuple[str, ...], Field] = {

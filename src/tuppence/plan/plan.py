@@ -2,9 +2,11 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Final
 
-from tuppence.facts.schema import TRANSACTIONS, Schema
-from tuppence.feel import Expression, compile_expression
+from tuppence.facts.schema import COLLECTIONS, TRANSACTIONS, Schema
+from tuppence.facts.streams import FIELDS
+from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan.columns import ColumnPlan
@@ -36,6 +38,11 @@ class PlannedRule:
         return self.checked.rule
 
     @functools.cached_property
+    def reads_streams(self) -> bool:
+        """Whether it asks for bills, subscriptions or incomes, which have to be found first."""
+        return any(_names(tree) & _STREAMS for tree in self.checked.trees.values())
+
+    @functools.cached_property
     def when(self) -> Expression:
         """Gives true, false or null."""
         return self._ready(("when",), self.record)
@@ -57,6 +64,15 @@ class PlannedRule:
             names=frozenset(self.rule.values),
             record=record,
         )
+
+
+_STREAMS: Final = frozenset(name for name, found in COLLECTIONS.items() if found.kind)
+
+
+def _names(node: syntax.Node) -> frozenset[str]:
+    """The names in a tree."""
+    own = {node.name} if isinstance(node, syntax.Name) else set()
+    return frozenset(own).union(*map(_names, syntax.children(node)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,8 @@ class Plan:
         for table in self.columns.tables:
             if table.table.name == "transactions":
                 needed.update(table.numbers, table.codes)
+            elif table.table.name == "streams":
+                needed |= FIELDS
             elif "balance" in table.numbers:
                 needed.add("balance")
         return frozenset(f.name for f in TRANSACTIONS if f.name in needed and not f.derived)

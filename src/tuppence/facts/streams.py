@@ -10,10 +10,15 @@ are regular enough are kept.
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tuppence.compiled import Loops, part_of_loops
+from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
+from tuppence.facts.schema import STREAMS, Kind
 from tuppence.feel.values import Date
+
+Array = npt.NDArray[Any]
 
 CADENCES: Final = (
     ("weekly", 7, 6, 8),
@@ -35,89 +40,128 @@ VARIES: Final = 60
 """Percent by which such an amount, or income, may differ from the one before it."""
 RISES: Final = 25
 """Percent by which other amounts may: that much is a price rise, more is another purchase."""
+LARGEST: Final = 2**53
+"""In minor units: money of nobody, and more than can be computed with exactly."""
 LEAST: Final = 3
 """Payments that make a stream; of a mandate one less."""
 EARLY: Final = 4
 """With fewer payments a stream is early."""
 SAME: Final = 0.005
 """Amounts that differ by no larger share are the same."""
-_PARTIES: Final = ("account", "payee")
 _OPEN: Final = 16
 """Streams of one payee that are followed at the same time."""
-_FIELDS: Final = 5
+_STATE: Final = 5
 _FEWEST: Final = np.array([fewest for _, _, fewest, _ in CADENCES])
 _MOST: Final = np.array([most for _, _, _, most in CADENCES])
 
 
-def find_streams(
-    transactions: pl.DataFrame, as_of: Date, loops: Loops | None = None
-) -> pl.DataFrame:
-    """The streams in transactions that are booked until a date.
+FIELDS: Final = frozenset(
+    {"account", "amount", "booking date", "category", "merchant", "own transfer", "text", "type"}
+)
+"""Of transactions: what streams are found by."""
+
+
+def streams_of(batch: FactBatch, as_of: Date, loops: Loops) -> Table:
+    """The streams of every customer of a batch, in the transactions booked until a date.
 
     Args:
-        transactions: With the columns of a store's transactions; texts as texts.
+        batch: Transactions with `FIELDS`.
         as_of: Nothing after it is known.
         loops: Calls the loops.
 
     Returns:
-        One row a stream, ordered by account, payee and first payment: `account`; `payee`; `kind`:
-        bill, subscription or income; `cadence`; `payments`; `first` and `last`, days; `amount`,
-        `previous` and `typical`, minor units, positive; `next`, the day when it is due, and
-        `window`, the days by which it may be off; `confidence`, 0 to 1; `state`: early, mature or
-        stopped.
+        A row a stream, with the fields of the schema; a customer's by first day, then by payee.
     """
-    rows = _with_payees(transactions.filter(pl.col("booking date") <= as_of.day))
-    return _streams(chained(rows, loops or Loops()), as_of)
+    rows, payees = _rows(batch, as_of)
+    found = _streams(_chained(rows, loops), as_of)
+    order = np.argsort(np.argsort(np.array([name or "" for name in payees])))
+    rank = pl.Series(order.astype(np.int64)).gather(found["payee"])
+    found = found.with_columns(rank=rank).sort("customer", "first date", "rank", "amount")
+    offsets = np.searchsorted(found["customer"].to_numpy(), np.arange(len(batch) + 1))
+    texts = {
+        "account": batch.transactions.columns["account"].dictionary,
+        "payee": payees,
+        "category": batch.transactions.columns["category"].dictionary,
+    }
+    columns: dict[str, Column] = {}
+    for field in STREAMS:
+        series = found[field.name]
+        if field.kind is Kind.TEXT and field.name not in texts:
+            names = sorted(series.unique().to_list())
+            codes = series.replace_strict(names, range(1, len(names) + 1), return_dtype=pl.UInt32)
+            columns[field.name] = Column(
+                Kind.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
+            )
+            continue
+        series = series.fill_null(NULLS[field.kind])
+        values: Array = series.to_numpy().astype(DTYPES[field.kind])
+        dictionary = texts.get(field.name, (None,))
+        columns[field.name] = Column(field.kind, values, tuple(dictionary), field.decimals)
+    return Table(offsets.astype(np.int64), columns)
 
 
-def chained(rows: pl.DataFrame, loops: Loops) -> pl.DataFrame:
+def _rows(batch: FactBatch, as_of: Date) -> tuple[pl.DataFrame, tuple[str | None, ...]]:
+    """What the search needs of each transaction that is none of a customer's own transfers."""
+    table = batch.transactions
+    given = {name: table.columns[name] for name in FIELDS}
+    types = given["type"].dictionary
+    is_mandate = np.array([name in MANDATES for name in types])
+    is_card = np.array([name == "card" for name in types])
+    of_bank = np.array([name in OF_BANK for name in types])
+    kind, amount = given["type"].values, given["amount"].values
+    payee, payees = _payees(given["merchant"], given["text"])
+    days = given["booking date"].values
+    own = given["own transfer"].values == 1
+    size = np.abs(amount)
+    real = (size > 0) & (size < LARGEST)
+    kept = ~own & real & ~of_bank[kind] & (payee > 0) & (days <= as_of.day)
+    mandate = is_mandate[kind]
+    columns = {
+        "customer": np.repeat(np.arange(len(batch)), np.diff(table.offsets)),
+        "account": given["account"].values,
+        "payee": payee,
+        "category": given["category"].values,
+        "is_in": amount > 0,
+        "day": days.astype(np.int64),
+        "size": size,
+        "mandate": mandate,
+        "card": is_card[kind],
+        "room": np.where(mandate | (amount > 0), VARIES, RISES),
+    }
+    return pl.DataFrame({name: values[kept] for name, values in columns.items()}), payees
+
+
+def _payees(merchant: Column, text: Column) -> tuple[Array, tuple[str | None, ...]]:
+    """For each row the number of its payee, 0 for none, and their names.
+
+    A payee is the merchant, or what is left of the text without numbers, which change from payment
+    to payment.
+    """
+    upper = pl.Series(text.dictionary, dtype=pl.String).str.to_uppercase()
+    plain = upper.str.replace_all(r"[0-9*#/]+", " ").str.replace_all(r"\s+", " ")
+    plain = plain.str.strip_chars().replace("", None)
+    names = plain.drop_nulls().unique().sort()
+    numbers = plain.replace_strict(
+        names, pl.int_range(len(names), eager=True), default=None, return_dtype=pl.Int64
+    )
+    first = len(merchant.dictionary)
+    of_text = (numbers + first).fill_null(0).to_numpy()
+    payee = np.where(merchant.values > 0, merchant.values, of_text[text.values])
+    return payee.astype(np.int64), (*merchant.dictionary, *names)
+
+
+def _chained(rows: pl.DataFrame, loops: Loops) -> pl.DataFrame:
     """The rows, each with the number of its `chain` of payments that follow each other."""
-    codes = [pl.col(name).cast(pl.Categorical).to_physical().cast(pl.Int64) for name in _PARTIES]
-    rows = rows.with_columns(group=(codes[0] * rows.height + codes[1]) * 2 + pl.col("is_in"))
-    rows = rows.sort("group", "day", "size")
+    most = int(rows["payee"].to_numpy().max(initial=0)) + 1
+    group = (pl.col("account").cast(pl.Int64) * most + pl.col("payee")) * 2 + pl.col("is_in")
+    rows = rows.with_columns(group=group).sort("group", "day", "size", maintain_order=True)
     starts = rows.select(pl.col("group").diff().fill_null(1) != 0).to_series()
     offsets = np.append(starts.arg_true().to_numpy(), rows.height).astype(np.int64)
     chain = np.zeros(rows.height, np.int64)
-    arguments = (
-        offsets,
-        rows["day"].to_numpy().astype(np.int64),
-        rows["size"].to_numpy().astype(np.int64),
-        rows["room"].to_numpy().astype(np.int64),
-        _FEWEST,
-        _MOST,
-    )
-    loops.call(_link, arguments, (np.zeros(_OPEN * _FIELDS, np.int64), chain))
+    days, sizes, room = (rows[name].to_numpy().astype(np.int64) for name in ("day", "size", "room"))
+    arguments = (offsets, days, sizes, room, _FEWEST, _MOST)
+    loops.call(_link, arguments, (np.zeros(_OPEN * _STATE, np.int64), chain))
     return rows.with_columns(chain=pl.Series(chain))
-
-
-def _with_payees(transactions: pl.DataFrame) -> pl.DataFrame:
-    """What the search needs of each transaction that is none of a customer's own transfers."""
-    mandate = pl.col("type").is_in(MANDATES).fill_null(value=False)
-    is_in = pl.col("amount") > 0
-    of_bank = pl.col("type").is_in(OF_BANK).fill_null(value=False)
-    return (
-        transactions.filter(~pl.col("own transfer") & (pl.col("amount") != 0) & ~of_bank)
-        .join(_plain_texts(transactions["text"]), on="text", how="left", maintain_order="left")
-        .with_columns(payee=pl.coalesce("merchant", "plain"))
-        .filter(pl.col("payee").is_not_null() & (pl.col("payee") != ""))
-        .select(
-            "account",
-            "payee",
-            is_in=is_in,
-            day=pl.col("booking date"),
-            size=pl.col("amount").abs(),
-            mandate=mandate,
-            card=pl.col("type").eq_missing("card"),
-            room=pl.when(mandate | is_in).then(VARIES).otherwise(RISES),
-        )
-    )
-
-
-def _plain_texts(texts: pl.Series) -> pl.DataFrame:
-    """For each different text what it is without numbers, which change from payment to payment."""
-    text = pl.col("text").str.to_uppercase().str.replace_all(r"[0-9*#/]+", " ")
-    plain = text.str.replace_all(r"\s+", " ").str.strip_chars()
-    return texts.drop_nulls().unique().to_frame("text").with_columns(plain=plain)
 
 
 def _link(
@@ -139,7 +183,7 @@ def _link(
                 apart = days[i] - state[at]
                 before = state[at + 1]
                 change = sizes[i] - before if sizes[i] > before else before - sizes[i]
-                if change * 100 > before * room[i]:
+                if change * 100 > before * room[i]:  # amounts are below LARGEST: it fits
                     continue
                 cadence = _cadence_of(apart, state[at + 3], fewest, most)
                 if cadence < 0:
@@ -205,13 +249,14 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
         weekday=day % 7,
     ).with_columns(changed=(size - pl.col("before")).abs() > SAME * pl.col("before"))
     found = rows.group_by("chain", maintain_order=True).agg(
-        pl.first("account", "payee", "is_in"),
-        payments=pl.len(),
-        first=day.first(),
-        last=day.last(),
-        amount=size.last(),
-        previous=pl.col("before").last(),
-        typical=size.median().cast(pl.Int64),
+        pl.first("customer", "account", "payee", "is_in"),
+        pl.last("category"),
+        pl.len().cast(pl.Int64).alias("times"),
+        day.first().alias("first date"),
+        day.last().alias("last date"),
+        size.last().alias("amount"),
+        pl.col("before").last().alias("previous amount"),
+        size.median().cast(pl.Int64).alias("typical amount"),
         apart=pl.col("apart").median(),
         least=pl.col("apart").quantile(0.15, "nearest"),
         most=pl.col("apart").quantile(0.85, "nearest"),
@@ -222,16 +267,13 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
         monthday=pl.col("monthday").median().cast(pl.Int64),
         spread=pl.col("monthday").max() - pl.col("monthday").min(),
     )
-    found = found.with_columns(same=1 - pl.col("changes") / (pl.col("payments") - 1))
+    found = found.with_columns(same=1 - pl.col("changes") / (pl.col("times") - 1))
     found = _with_cadence(found)
-    enough = pl.col("payments") >= LEAST - pl.col("mandate").cast(pl.Int64)
-    rises = pl.when(pl.col("payments") > LEAST).then(1 + pl.col("payments") // 6).otherwise(0)
+    enough = pl.col("times") >= LEAST - pl.col("mandate").cast(pl.Int64)
+    rises = pl.when(pl.col("times") > LEAST).then(1 + pl.col("times") // 6).otherwise(0)
     steady = pl.col("mandate") | pl.col("is_in") | (pl.col("changes") <= rises)
     found = found.filter(enough & steady)
-    return _with_outlook(found, as_of).sort("account", "payee", "first").select(
-        "account", "payee", "kind", "cadence", "payments", "first", "last", "amount", "previous",
-        "typical", "next", "window", "confidence", "state",
-    )  # fmt: skip
+    return _with_outlook(found, as_of)
 
 
 def _with_cadence(found: pl.DataFrame) -> pl.DataFrame:
@@ -254,7 +296,7 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     """When each stream is due next, how sure that is, and what state it is in."""
     monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
     months = pl.concat_str((pl.col("days") / 30.4).round().cast(pl.Int64), pl.lit("mo"))
-    last = pl.col("last").cast(pl.Date)
+    last = pl.col("last date").cast(pl.Date)
     first_of = last.dt.month_start().dt.offset_by(months)
     ahead = first_of.dt.offset_by(
         pl.concat_str(
@@ -268,23 +310,31 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     jitter = (pl.col("most") - pl.col("least")).fill_null(0)
     window = pl.when(monthly).then(pl.max_horizontal(2, jitter // 4)).otherwise(1)
     regular = 1 - (jitter - 3 * monthly.cast(pl.Int64)).clip(0, None) / (pl.col("days") * 2)
-    many = 1 - 0.5 ** (pl.col("payments") - 1)
+    many = 1 - 0.5 ** (pl.col("times") - 1)
     steady = pl.when("mandate").then(0.7 + 0.3 * pl.col("same")).otherwise("same")
+    changed = (pl.col("amount") - pl.col("previous amount")).fill_null(0)
+    per_month = pl.col("amount") * 30.4375 / pl.col("days")
     found = found.with_columns(
-        next=rolled.cast(pl.Int32),
-        window=window.cast(pl.Int64),
-        confidence=(many * regular.clip(0.2, 1) * pl.max_horizontal(steady, 0.5)).round(3),
-        kind=pl.when("is_in")
+        rolled.cast(pl.Int64).alias("next date"),
+        window.cast(pl.Int64).alias("window days"),
+        changed.alias("change"),
+        per_month.round().cast(pl.Int64).alias("monthly amount"),
+        (1_000 * many * regular.clip(0.2, 1) * pl.max_horizontal(steady, 0.5))
+        .round()
+        .cast(pl.Int64)
+        .alias("confidence"),
+        pl.when("is_in")
         .then(pl.lit("income"))
         .when("card")
         .then(pl.lit("subscription"))
-        .otherwise(pl.lit("bill")),
+        .otherwise(pl.lit("bill"))
+        .alias("kind"),
     )
-    late = as_of.day > pl.col("next") + pl.col("days") // 2 + pl.col("window")
+    late = as_of.day > pl.col("next date") + pl.col("days") // 2 + pl.col("window days")
     return found.with_columns(
         state=pl.when(late)
         .then(pl.lit("stopped"))
-        .when(pl.col("payments") < EARLY)
+        .when(pl.col("times") < EARLY)
         .then(pl.lit("early"))
         .otherwise(pl.lit("mature"))
     )
