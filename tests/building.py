@@ -11,6 +11,8 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import parse_date
 
 ROOT = Path(__file__).parent.parent
+RULES = len(list((ROOT / "catalogue").glob("*.yaml")))
+"""In the catalogue."""
 SHARED = ROOT.parent / "shared"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.building import ROOT
+from tests.building import ROOT, RULES
 from tests.conftest import Run
 
 from tuppence.adapters.embedded import database
@@ -399,7 +399,12 @@ def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
     )
-    for part in ("1,000 customers with", "16 rules as of 2026-06-30", "bank_fees for", "Try next"):
+    for part in (
+        "1,000 customers with",
+        f"{RULES} rules as of 2026-06-30",
+        "bank_fees for",
+        "Try next",
+    ):
         assert part in done.stdout
     again = subprocess.run(
         ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment

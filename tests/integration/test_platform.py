@@ -21,7 +21,7 @@ from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.building import ROOT
+from tests.building import ROOT, RULES
 from typer.testing import CliRunner
 
 from tuppence.adapters.embedded.database import Database
@@ -142,7 +142,7 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
     running: Running, tmp_path: Path
 ) -> None:
     printed = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
-    assert f"{CUSTOMERS * 16:,}" in printed
+    assert f"{CUSTOMERS * RULES:,}" in printed
     command("run", "--store", running.store, "--rules", ROOT / "catalogue", "--as-of", DAY)
     with Database(running.store / "results.sqlite") as one, Database(running.platform.results) as s:
         there, here = list(s.scan()), list(one.scan())
@@ -189,7 +189,7 @@ def test_the_three_ways_to_ask_agree(
     facts = facts_of(relay, customer)
     handed = engine.post("/v1/evaluations", json=evaluation(facts=[facts], results=True))
     (of_given,) = handed.json()["results"]
-    assert len(of_kept["results"]) == 16
+    assert len(of_kept["results"]) == RULES
     assert of_given["results"] == of_kept["results"]
     for result in of_kept["results"]:
         path = f"/v1/customers/{customer}/rules/{result['rule_id']}"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.testclient import TestClient
-from tests.building import ROOT, bank, day
+from tests.building import ROOT, RULES, bank, day
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -116,7 +116,7 @@ def test_results_are_counted_kept_and_answered(client: TestClient, tmp_path: Pat
         "evaluations": 1,
         "qualified": 1,
         "unknown": 0,
-        "changed": 16,
+        "changed": RULES,
         "missing": ["nobody"],
         "run_id": "r",
     }
