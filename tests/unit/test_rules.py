@@ -90,6 +90,8 @@ def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, p
         ('| money }} in', '| money }} {{ x }} in', "the message uses x, which is not among"),
         ("| money", "| geld", "the message cannot be written: No filter named 'geld'"),
         ("{{ fees | money }}", "{{ fees | money }", "the message cannot be written: unexpected"),
+        ("{{ fees | money }}", "{{ 'a lot' | money }}", "a lot is not an amount"),
+        ("{{ fees | money }}", "{{ fees * 6 | money }}", "the message cannot be written: "),
         ("| money", "| date", "is not a date"),
         ('fees: total(payments[category = "bank fee"].amount)', "fees: max(payments.amount)",
          "the value fees can be null, and the message would have a gap"),

@@ -87,7 +87,9 @@ def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str
 
     def money(value: Decimal) -> str:
         """£1,234.50, and £1,234 where there are no pence."""
-        amount = Decimal(value).quantize(unit)  # a template may do sums of its own
+        if not isinstance(value, Decimal | int):  # a template may have numbers of its own
+            raise TypeError(f"{value} is not an amount")
+        amount = Decimal(value).quantize(unit)
         whole = amount == amount.to_integral_value()
         pattern = "¤#,##0" if whole and locale.language == "en" else None
         digits = pattern is None
