@@ -13,12 +13,14 @@ from tuppence.capacity import cost
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
+from tuppence.engine.trial import sample
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.types import strip
 from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.domain import documented_definitions
+from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Example, Message
 from tuppence.services.problems import STATUSES
@@ -281,6 +283,35 @@ def plain(figure: float) -> str:
     return f"{figure:,.10f}".rstrip("0").rstrip(".")
 
 
+def catalogue_page() -> Iterator[str]:
+    """Every insight of the catalogue, with what somebody reads."""
+    schema = Schema()
+    rules = read_rules(ROOT / "catalogue", schema).usable()
+    yield f"# The catalogue: {len(rules)} insights\n"
+    yield (
+        "Each is a file in `catalogue/`, with test customers that pin its bounds. What is quoted\n"
+        "is read by the first of them who qualifies. After an insight's title come its kind and\n"
+        "what the message is in law, and so who must approve it. `tuppence catalogue catalogue`\n"
+        "lists all of them.\n"
+    )
+    for checked in rules:
+        rule, message = checked.rule, sample(checked, schema)
+        yield f"## {rule.id}\n"
+        yield (
+            f"**{rule.title}** ({rule.kind}, {rule.communication}). {rule.description}".strip()
+            + "\n"
+        )
+        if message is not None:
+            yield f"> **{message.title}**\\\n> {message.body}\n"
+        rests = f", then rests {rule.cooldown_days}" if rule.cooldown_days else ", once"
+        history = rule.minimum_history_days
+        yield (
+            f"Shown {rule.expires_after_days} days{rests};"
+            f" needs {f'{history} days of transactions' if history else 'no history'};"
+            f" {len(rule.tests)} test customers.\n"
+        )
+
+
 def language_page() -> Iterator[str]:
     """The specification in tests/spec, in one page."""
     yield "# The language, by example\n"
@@ -302,6 +333,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands_page,
     "http.md": http_page,
     "cost.md": cost_page,
+    "catalogue.md": catalogue_page,
 }
 
 

@@ -56,8 +56,8 @@ def test_help_has_an_example_for_every_command(tuppence: Run) -> None:
     assert "insights" in tuppence("--help").stdout
     for command in (
         ["schema"], ["synth"], ["import", "csv"], ["rules", "check"], ["rules", "test"],
-        ["rules", "schema"], ["rules", "preview"], ["plan"], ["run"], ["results"], ["feed"],
-        ["explain"], ["feel"],
+        ["rules", "schema"], ["rules", "preview"], ["catalogue"], ["plan"], ["run"], ["results"],
+        ["feed"], ["explain"], ["feel"],
         ["store", "check"], ["store", "compact"],
     ):  # fmt: skip
         text = tuppence(*command, "--help").stdout
@@ -74,6 +74,18 @@ def test_schema_tells_all_fields(tuppence: Run, tmp_path: Path) -> None:
     )
     assert set(document) == {"customer", *COLLECTIONS}
     assert [f["name"] for f in document["customer"]["fields"]][-1] == "tier"
+
+
+def test_catalogue_lists_every_insight_with_what_a_customer_reads(tuppence: Run) -> None:
+    text = tuppence("catalogue", ROOT / "catalogue").stdout
+    assert f"{RULES} insights" in text
+    assert max(map(len, text.splitlines())) <= 100
+    insights = json.loads(tuppence("catalogue", ROOT / "catalogue", "--format", "json").stdout)
+    assert len(insights) == RULES
+    for insight in insights:
+        assert insight["description"], insight["id"]
+        assert insight["example"]["title"], insight["id"]
+        assert insight["example"]["body"], insight["id"]
 
 
 def test_import_counts_and_sets_bad_rows_aside(tuppence: Run, tmp_path: Path) -> None:

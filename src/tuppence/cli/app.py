@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "synth": "synth",
     "import": "import_",
     "rules": "rules",
+    "catalogue": "catalogue",
     "plan": "plan",
     "run": "run",
     "results": "results",

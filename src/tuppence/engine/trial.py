@@ -10,9 +10,10 @@ from tuppence.facts.context import customer_context
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
 from tuppence.plan.plan import PlannedRule
-from tuppence.results.result import Result
+from tuppence.results.result import Result, State
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.examples import example_date, example_facts
+from tuppence.rules.message import Rendered, render
 from tuppence.rules.rule import Example
 
 
@@ -33,15 +34,36 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
     """
     verdicts: list[Verdict] = []
     for example in checked.rule.tests:
-        as_of = example_date(example)
-        planned = PlannedRule(checked, as_of)
-        facts = example_facts(example, schema)
-        context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
         problems: Counter[Problem] = Counter()
-        result = evaluate_rule(planned, context, as_of, problems)
+        result = _tried(checked, example, schema, problems)
         failures = tuple(_failures(example, result, problems))
         verdicts.append(Verdict(checked.rule.id, example.name, failures))
     return verdicts
+
+
+def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rendered | None:
+    """What the first test customer who qualifies reads; None where a rule has none.
+
+    Raises:
+        MessageError: The message cannot be written.
+    """
+    for example in checked.rule.tests:
+        if State(example.expect) is State.QUALIFIED:
+            result = _tried(checked, example, schema, Counter())
+            currency = str(example.customer.get("currency", "GBP"))
+            return render(checked.rule, result.values, currency, locale)
+    return None
+
+
+def _tried(
+    checked: CheckedRule, example: Example, schema: Schema, problems: Counter[Problem]
+) -> Result:
+    """What a rule says of a test customer; why parts are unknown is added to the problems."""
+    as_of = example_date(example)
+    planned = PlannedRule(checked, as_of)
+    facts = example_facts(example, schema)
+    context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
+    return evaluate_rule(planned, context, as_of, problems)
 
 
 def _failures(example: Example, result: Result, problems: Counter[Problem]) -> Iterator[str]:

@@ -1,0 +1,64 @@
+"""The command `tuppence catalogue`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuppence.cli.output import Format, console, print_json, table
+from tuppence.engine.trial import sample
+from tuppence.facts.schema import Schema
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.files import read_rules
+
+COLUMNS = ("rule", "kind", "communication", "title", "shown", "rests", "history")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: `tuppence catalogue catalogue --format json`")
+    def catalogue(
+        path: Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")],
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """List insights: what they are, how long they are shown, and what is needed for them.
+
+        Days: so many an insight is shown, then rests, and so many of transactions it needs. As JSON
+        each comes with what a customer reads, for the first of its test customers who qualifies.
+        """
+        schema = Schema()
+        rules = read_rules(path, schema).usable()
+        if format_ is Format.JSON:
+            print_json([_document(checked, schema) for checked in rules])
+            return
+        rows = [
+            (
+                rule.id,
+                rule.kind,
+                rule.communication,
+                rule.title,
+                rule.expires_after_days,
+                rule.cooldown_days,
+                rule.minimum_history_days,
+            )
+            for rule in (checked.rule for checked in rules)
+        ]
+        console().print(table(COLUMNS, rows, COLUMNS[4:]))
+        typer.echo(f"{len(rows)} insights")
+
+
+def _document(checked: CheckedRule, schema: Schema) -> dict[str, Any]:
+    rule, message = checked.rule, sample(checked, schema)
+    return {
+        "id": rule.id,
+        "kind": rule.kind,
+        "communication": rule.communication,
+        "title": rule.title,
+        "description": rule.description,
+        "expires_after_days": rule.expires_after_days,
+        "cooldown_days": rule.cooldown_days,
+        "minimum_history_days": rule.minimum_history_days,
+        "example": None if message is None else asdict(message),
+    }
