@@ -155,10 +155,9 @@ def publish(platform: Platform, digest: str) -> None:
 
 
 def two_rulesets(platform: Platform, store: Path) -> tuple[Ruleset, Ruleset]:
-    """The catalogue without its one rule that is slow, and with a rule changed; both are kept."""
+    """The catalogue, and the catalogue without its first rule; both are kept."""
     checked = read_rules(ROOT / "catalogue", FactStore(store).schema).usable()
-    fast = [one for one in checked if one.rule.id != "charged_twice"]
-    first, second = make_ruleset(fast), make_ruleset(fast[1:])
+    first, second = make_ruleset(checked), make_ruleset(checked[1:])
     for ruleset in (first, second):
         RulesetDirectory(platform.rulesets).put(ruleset)
     return first, second

@@ -17,6 +17,9 @@ from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.results.result import State
+from tuppence.rules.message import render
+from tuppence.wiring import kept_ruleset
 
 RULES = ROOT / "catalogue"
 AS_OF = "2026-06-30"
@@ -228,3 +231,21 @@ def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) ->
             found.add(tuple(row.packed for row in database.scan()))
     assert len(found) == 1
     assert list((tmp_path / "compiled").rglob("*.nbc")), "what was compiled is kept"
+
+
+def test_all_that_a_population_is_told_can_be_read(tuppence: Run, tmp_path: Path) -> None:
+    store, told = tmp_path / "store", set()
+    tuppence("synth", "--customers", 300, "--months", 30, "--seed", 5, "--store", store)
+    for date in ("2026-01-05", "2026-03-01", "2026-06-30"):
+        tuppence("run", "--store", store, "--rules", RULES, "--as-of", date, "--processes", 1)
+        with Database(store / "results.sqlite") as database:
+            everybody = tuple(database.scan())
+        rules = {one.rule.id: one.rule for one in kept_ruleset(store, everybody[0].ruleset).rules}
+        for results in everybody:
+            for result in results.results:
+                if result.state is State.QUALIFIED:
+                    message = render(rules[result.rule_id], result.values, "GBP", "en_GB")
+                    assert message.title
+                    assert message.body
+                    told.add(result.rule_id)
+    assert len(told) >= 45

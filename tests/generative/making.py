@@ -45,7 +45,8 @@ PREDICATES: Final = (
     "balance < 0", "balance between -100 and 100", "country != customer.country",
     "category = customer.tier", "booking date >= customer.joined", "amount > customer.income",
     "own transfer", "not(own transfer)", "text = null", 'account type = "savings"', "amount = 10",
-    "category = merchant", "floor(amount) = amount", "modulo(amount, 10) = 0 and amount > 5",
+    "repeated", "repeated = false", "category = merchant", "floor(amount) = amount",
+    "modulo(amount, 10) = 0 and amount > 5",
     "amount in (10, 33.33)", "balance in (0, [10..20], null)", "amount in ([0..5], > 100)",
     'booking date in (@"2026-03-31", @"2026-03-01")', "abs(balance) > 10", "even(amount)",
 )  # fmt: skip

@@ -191,6 +191,35 @@ def test_accounts_of_one_type_are_one() -> None:
     assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
 
 
+def test_repeated_is_the_same_amount_merchant_and_account_within_two_days() -> None:
+    rows = [
+        (0, "a", "M", -500), (2, "a", "M", -500), (5, "a", "M", -500), (5, "a", "M", -500),
+        (6, "b", "M", -500), (6, "a", "N", -500), (6, "a", "M", -501), (7, "a", None, -9),
+        (7, "a", None, -9), (8, "a", "M", -501),
+    ]  # fmt: skip
+    frames = {
+        "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
+        "accounts": frame("accounts", [
+            {"id": account, "customer": "c", "type": "current"} for account in "ab"
+        ]),
+        "transactions": frame("transactions", [
+            {"id": str(n), "sequence": n, "account": account, "own transfer": False,
+             "amount": amount, "merchant": merchant, "booking date": TODAY - 8 + days}
+            for n, (days, account, merchant, amount) in enumerate(rows)
+        ]),
+    }  # fmt: skip
+    facts_ = batch_from(ordered(coded(frames, Schema())), Schema())
+    made = plan_of(
+        rule("count(transactions[repeated]) = 3", name="a"),
+        rule("count(payments[repeated and amount = 5]) = 2", name="b"),
+        rule("payments[repeated][-1].amount = 5.01", name="c"),
+    )
+    assert made.transaction_fields is not None
+    assert "merchant" in made.transaction_fields
+    assert_same(made, facts_)
+    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
+
+
 def test_nobody_and_nothing() -> None:
     made = plan_of(rule("count(payments) = 0 and sum(payments.amount) = null"))
     assert_same(made, batch(()))

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from tuppence.compiled import Loops
 from tuppence.engine.binding import Texts, bind, read_only
 from tuppence.engine.compute import BLOCK, SHORT_HISTORY, UNSURE, compute
-from tuppence.engine.gather import gather, last_balances
+from tuppence.engine.gather import find_repeated, gather, last_balances
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import REPEATED_WITHIN, Kind
 from tuppence.facts.streams import streams_of
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
@@ -345,12 +345,26 @@ class _Derived:
         if name == "accounts":
             balances = Column(Kind.MONEY, self._balances())
             return Table(accounts.offsets, {**accounts.columns, "balance": balances})
-        if not any("account type" in table.codes for table in self.plan.tables):
-            return transactions
-        own, kind = transactions.columns["account"], accounts.columns["type"]
-        type_of = np.append(kind.values, np.uint32(0))[self._account_rows()]  # -1: null
-        typed = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
-        return Table(transactions.offsets, {**transactions.columns, "account type": typed})
+        columns = dict(transactions.columns)
+        if self._is_read("account type"):
+            own, kind = columns["account"], accounts.columns["type"]
+            type_of = np.append(kind.values, np.uint32(0))[self._account_rows()]  # -1: null
+            columns["account type"] = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
+        if self._is_read("repeated"):
+            columns["repeated"] = Column(Kind.BOOLEAN, self._repeated())
+        return Table(transactions.offsets, columns)
+
+    def _is_read(self, name: str) -> bool:
+        return any(name in table.codes for table in self.plan.tables)
+
+    def _repeated(self) -> Array:
+        """By transaction, 1 where it repeats one of a few days before."""
+        table = self.batch.transactions
+        found = np.zeros(int(table.offsets[-1]), np.uint8)
+        names = ("booking date", "account", "merchant", "amount")
+        columns = (table.offsets, *(table.columns[name].values for name in names))
+        self.loops.call(find_repeated, (*map(read_only, columns), REPEATED_WITHIN), (found,))
+        return found
 
     def _account_rows(self) -> Array:
         """The row of the account for each code that transactions have; -1 for none."""

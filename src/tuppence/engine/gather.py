@@ -439,6 +439,37 @@ def _sort(values: Any, first: int, many: int) -> None:
         gap //= 2
 
 
+def find_repeated(
+    offsets: Any, days: Any, accounts: Any, merchants: Any, amounts: Any, within: int, out: Any
+) -> None:
+    """Put 1 into `out`, which holds 0, where a transaction repeats one of a few days before.
+
+    Args:
+        offsets: Of the transactions, by customer.
+        days: By transaction, ascending within a customer.
+        accounts: By transaction, the code of its account.
+        merchants: By transaction, the code of its merchant; 0 for none.
+        amounts: By transaction.
+        within: How many days apart the two may be.
+        out: By transaction.
+    """
+    for customer in range(len(offsets) - 1):
+        first = offsets[customer]
+        for row in range(first, offsets[customer + 1]):
+            if merchants[row] == 0:
+                continue
+            before = row - 1
+            while before >= first and days[row] - days[before] <= within:
+                if (
+                    amounts[before] == amounts[row]
+                    and merchants[before] == merchants[row]
+                    and accounts[before] == accounts[row]
+                ):
+                    out[row] = 1
+                    break
+                before -= 1
+
+
 def last_balances(
     offsets: Any,
     days: Any,

@@ -7,7 +7,15 @@ from typing import Any, Final
 from tuppence.compiled import Loops
 from tuppence.facts.batch import NULLS, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import ACCOUNTS, COLLECTIONS, STREAMS, TRANSACTIONS, Field, Kind
+from tuppence.facts.schema import (
+    ACCOUNTS,
+    COLLECTIONS,
+    REPEATED_WITHIN,
+    STREAMS,
+    TRANSACTIONS,
+    Field,
+    Kind,
+)
 from tuppence.facts.streams import streams_of
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.rows import RowField, Rows
@@ -37,6 +45,7 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     booked = int(days.searchsorted(as_of.day, side="right"))
     transactions = _rows(one.transactions, booked, digits)
     _derive_accounts(accounts, transactions)
+    _derive_repeated(transactions)
     customer["history days"] = Decimal(as_of.day - int(days[0]) if booked else 0)
     payments, receipts = _split(transactions)
     found = _streams(one, as_of, digits) if streams else {}
@@ -87,6 +96,17 @@ def _derive_accounts(accounts: list[Row], transactions: list[Row]) -> None:
             balances[row["account"]] = balance
     for account in accounts:
         account["balance"] = balances.get(account["id"])
+
+
+def _derive_repeated(transactions: list[Row]) -> None:
+    seen: dict[tuple[str, str, Decimal], int] = {}
+    for row in transactions:
+        merchant, day = row.get("merchant"), row["booking date"].day
+        row["repeated"] = False
+        if merchant is not None:
+            same = row["account"], merchant, row["amount"]
+            row["repeated"] = day - seen.get(same, day - REPEATED_WITHIN - 1) <= REPEATED_WITHIN
+            seen[same] = day
 
 
 def _split(transactions: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -108,7 +108,17 @@ TRANSACTIONS: Final = (
     Field("account", Kind.TEXT, "Identifier of its account.", False, personal=True),
     Field("account type", Kind.TEXT, "Type of its account.", False, derived=True),
     Field("balance", Kind.MONEY, "The account's balance after it.", unit=MONEY_UNIT),
+    Field(
+        "repeated",
+        Kind.BOOLEAN,
+        "The same amount, merchant and account as one of the two days before, or of that day.",
+        False,
+        derived=True,
+    ),
 )
+
+REPEATED_WITHIN: Final = 2
+"""Days between two transactions of which the later is `repeated`."""
 
 
 STREAMS: Final = (

@@ -106,6 +106,8 @@ class Plan:
         for table in self.columns.tables:
             if table.table.name == "transactions":
                 needed.update(table.numbers, table.codes)
+                if "repeated" in table.codes:
+                    needed.add("merchant")
             elif table.table.name == "streams":
                 needed |= FIELDS
             elif "balance" in table.numbers:
