@@ -10,7 +10,7 @@ from tuppence.rules.rule import Rule
 def rank(
     results: Iterable[Result], rules: Mapping[str, Rule], as_of: int, limit: int
 ) -> list[Result]:
-    """The qualified results that are due, the most relevant first; ties by rule.
+    """The qualified results that are due, the most relevant first; ties by rule; one of a topic.
 
     Args:
         results: Of one customer.
@@ -26,7 +26,10 @@ def rank(
         and is_due(rules[result.rule_id], as_of - result.since)
     ]
     due.sort(key=lambda result: (-(result.score or Decimal(0)), result.rule_id))
-    return due[:limit]
+    shown: dict[str, Result] = {}
+    for result in due:
+        shown.setdefault(rules[result.rule_id].topic or f"rule {result.rule_id}", result)
+    return list(shown.values())[:limit]
 
 
 def is_due(rule: Rule, days: int) -> bool:

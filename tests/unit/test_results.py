@@ -189,6 +189,8 @@ def test_the_most_relevant_come_first() -> None:
     ]
     assert [r.rule_id for r in rank(results, RULES, 10, 5)] == ["b", "a"]
     assert [r.rule_id for r in rank(results, RULES, 10, 1)] == ["b"]
+    same = {name: msgspec.structs.replace(rule, topic="t") for name, rule in RULES.items()}
+    assert [r.rule_id for r in rank(results, same, 10, 5)] == ["b"]
     equal = [result("b"), result("a"), msgspec.structs.replace(result("c"), score=None)]
     assert [r.rule_id for r in rank(equal, RULES, 10, 5)] == ["a", "b", "c"]
 

@@ -43,6 +43,12 @@ def test_a_right_rule_has_no_problems(tmp_path: Path) -> None:
     assert shown(tmp_path, RULE) == []
 
 
+def test_a_promotion_that_is_approved_is_right(tmp_path: Path) -> None:
+    approval = "approval: {by: A Firm, date: 2026-05-01, reference: FP-7}"
+    promotion = f"kind: offer\ncommunication: financial promotion\n{approval}"
+    assert shown(tmp_path, RULE.replace("kind: saving", promotion)) == []
+
+
 def test_a_problem_is_shown_with_place_caret_and_hint(tmp_path: Path) -> None:
     text = RULE.replace(
         'when: total(payments[category = "bank fee"].amount) > 5',
@@ -100,6 +106,9 @@ def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, p
         ("title: Fees were charged\n", "", ":2:1: Object missing required field `title`"),
         ("score: 40", "score: 40\nweight: 2", ":2:1: Object contains unknown field `weight`"),
         ("score: 40", "score: 40\nexpires_after_days: 0", "expires_after_days: Expected `int`"),
+        ("kind: saving", "kind: offer\ncommunication: financial promotion",
+         ":4:16: error[rule.approval]: a financial promotion needs the approval of"),
+        ("kind: saving", "kind: offer\napproval: {by: A Firm}", "missing required field `date`"),
         ("title: Fees", "title: Fees: many", "error[file.yaml]"),
         ("id: fees", "", "Object missing required field `id`"),
     ],
@@ -137,7 +146,7 @@ def test_there_must_be_rules(tmp_path: Path) -> None:
 def test_the_catalogue_is_right_and_its_test_customers_come_out_as_expected() -> None:
     files = read_rules(ROOT / "catalogue", Schema())
     assert [show(problem) for problem in files.problems] == []
-    assert len(files.rules) >= 15
+    assert len(files.rules) >= 60
     for checked in files.rules:
         expected = {example.expect for example in checked.rule.tests}
         assert expected >= {"qualified", "not_qualified"}, checked.rule.id

@@ -55,6 +55,7 @@ def _document(checked: CheckedRule, schema: Schema) -> dict[str, Any]:
         "id": rule.id,
         "kind": rule.kind,
         "communication": rule.communication,
+        "topic": rule.topic,
         "title": rule.title,
         "description": rule.description,
         "expires_after_days": rule.expires_after_days,

@@ -73,6 +73,10 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "A value that the message shows can be null.",
         "let when exclude that, or give another value with if … then … else …",
     ),
+    "rule.approval": (
+        "The message is a financial promotion, and nobody is named who approved it.",
+        "write approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing",
+    ),
     "rule.message": (
         "The message's template is wrong, or uses a value that the rule does not have.",
         "use the names under values, between {{ and }}",

@@ -82,6 +82,15 @@ def check_rule(
         if place[0] == "values":
             findings.extend(_value_findings(place, types[place], names, len(text)))
             names[place[1]] = types[place]
+    if rule.communication == "financial promotion" and rule.approval is None:
+        span = Span(0, len(rule.communication))
+        message = "a financial promotion needs the approval of an authorised firm"
+        hint = (
+            "write approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing"
+        )
+        findings.append(
+            Finding(("communication",), Diagnostic("rule.approval", span, message, hint))
+        )
     findings.extend(_message_findings(rule, types, _trial_environment()))
     return CheckedRule(rule, trees, types), findings
 

@@ -18,6 +18,7 @@ from tuppence.feel import FeelSyntaxError
 from tuppence.feel.formatting import format_text
 from tuppence.feel.library import BUILTINS
 from tuppence.rules.rule import (
+    Approval,
     Communication,
     Days,
     Example,
@@ -197,6 +198,8 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         values: What the message needs, by name: measures, or FEEL.
         description: Why it exists and what it is careful about.
         communication: What the message is in law, and so who must approve it.
+        approval: Of a financial promotion, which must have one.
+        topic: Of insights with the same topic a customer sees the most relevant one only.
         valid_from: First day on which it may be published; at once where it is left out.
         valid_until: Last day; for good where it is left out.
         expires_after_days: It is shown for so long, from the day it qualified.
@@ -214,6 +217,8 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     values: dict[Identifier, Feel | Measure] = {}
     description: str = ""
     communication: Communication = "information"
+    approval: Approval | None = None
+    topic: Identifier | None = None
     valid_from: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     valid_until: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
@@ -243,6 +248,8 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
         },
         description=definition.description,
         communication=definition.communication,
+        approval=definition.approval,
+        topic=definition.topic,
         expires_after_days=definition.expires_after_days,
         cooldown_days=definition.cooldown_days,
         minimum_history_days=definition.minimum_history_days,

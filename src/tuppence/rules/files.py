@@ -158,7 +158,7 @@ def _after(last: tuple[int, int]) -> tuple[int, int]:
 def _text(rule: Rule, place: Place) -> str:
     if place[0] == "message":
         return str(getattr(rule.message, place[1]))
-    return rule.expressions()[place]
+    return rule.communication if place == ("communication",) else rule.expressions()[place]
 
 
 def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:

@@ -20,6 +20,20 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     body: Text
 
 
+class Approval(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Who approved a financial promotion: the law has it kept with what customers were told.
+
+    Attributes:
+        by: The authorised firm or the person there.
+        date: When, such as 2026-05-01.
+        reference: Where the firm's record of it is found.
+    """
+
+    by: Text
+    date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    reference: Text
+
+
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A test customer: facts, and what the rule must say of them.
 
@@ -58,6 +72,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         message: What the customer reads.
         description: Why it exists and what it is careful about.
         communication: What the message is in law, and so who must approve it.
+        approval: Of a financial promotion, which must have one.
+        topic: Of insights with the same topic a customer sees the most relevant one only.
         expires_after_days: It is shown for so long, from the day it qualified.
         cooldown_days: And then not for so long, though it still qualifies.
         minimum_history_days: The rule is unknown for customers with fewer days of transactions.
@@ -73,6 +89,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     values: dict[Identifier, Feel] = {}
     description: str = ""
     communication: Communication = "information"
+    approval: Approval | None = None
+    topic: Identifier | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
