@@ -12,9 +12,10 @@ from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.statement import Items, read_statement
 from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.bankdata.transfers import with_own_transfers
 from tuppence.cli.output import Store, console, date_option, table, today, track
 from tuppence.errors import UserError
-from tuppence.facts.rows import Counts
+from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.wiring import create_facts
 
@@ -43,8 +44,9 @@ READERS = {
 _ABOUT = (
     "Accounts, balances and booked transactions of one customer. The same documents again change "
     "nothing, later ones hold over earlier ones, and what is pending is left out until it is "
-    "booked. What cannot be taken is set aside in the folder `rejects` of the store, each with "
-    "its place and the reason."
+    "booked. Transfers between the customer's own accounts are known by their two sides. What "
+    "cannot be taken is set aside in the folder `rejects` of the store, each with its place and "
+    "the reason."
 )
 
 
@@ -122,7 +124,9 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         )
         rejects = found.reading.rejects
         aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
-        counts = facts.append(found.reading.rows)
+        is_known = customer in owners.customers["id"]
+        stored = facts.rows_of(customer) if is_known else Rows()
+        counts = facts.append(with_own_transfers(found.reading.rows, stored))
         rows = [
             (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
             for what, count in counts.items()
