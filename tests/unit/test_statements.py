@@ -17,7 +17,7 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.masking import masked, masked_texts
-from tuppence.bankdata.statement import Document, Items, StatementReading, read_statement
+from tuppence.bankdata.statement import Document, Items, StatementReading, read_statement, with_held
 from tuppence.bankdata.tabular import Owners
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts
@@ -229,6 +229,27 @@ def nameless(text: str, day: int = 24, amount: str = "5.00") -> dict[str, Any]:
         Amount={"Amount": amount, "Currency": "GBP"},
         BookingDateTime=f"2026-06-{day}T00:00:00Z",
     )
+
+
+def test_what_only_an_earlier_fetch_said_is_kept(bank: FactStore) -> None:
+    account = {"AccountId": "a", "Currency": "GBP", "Nickname": "Bills"}
+    pounds = {"Amount": "9.00", "Currency": "GBP"}
+    balance = {
+        "AccountId": "a", "Amount": pounds, "CreditDebitIndicator": "Credit",
+        "Type": "InterimBooked", "DateTime": "2026-06-25T00:00:00Z",
+        "CreditLine": [{"Type": "Pre-Agreed", "Amount": pounds}],
+    }  # fmt: skip
+    whole = answer(account, resource="Account"), answer(balance, resource="Balance")
+    kept(bank, *whole, answer(booked()))
+    known = Owners(bank.customers(), bank.owners())
+    nameless_ = answer({**account, "Nickname": None}, resource="Account")
+    found = read(open_banking.items, nameless_, answer(booked()), known=known)
+    rows = with_held(found.reading.rows, bank.rows_of("ann"))
+    assert rows.accounts is not None
+    assert rows.transactions is not None
+    assert rows.accounts.select("name", "credit limit").rows() == [("Bills", 900)]
+    assert rows.transactions["balance"].to_list() == [900]
+    assert set(bank.append(rows).values()) <= {Counts(), Counts(unchanged=1)}
 
 
 def test_the_same_documents_again_change_nothing(bank: FactStore) -> None:

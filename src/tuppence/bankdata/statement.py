@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -174,6 +175,40 @@ def read_statement(
     for document in documents:
         statement.add(document, items)
     return statement.reading(schema)
+
+
+def with_held(incoming: Rows, stored: Rows) -> Rows:
+    """An import that keeps what only an earlier one said: of accounts, and the balances.
+
+    Banks give limits and balances with other documents than accounts and transactions.
+
+    Args:
+        incoming: Of one customer.
+        stored: What is known of the same customer.
+    """
+    of_accounts = ("name", "opened", "credit limit")
+    return replace(
+        incoming,
+        accounts=_filled(incoming.accounts, stored.accounts, ["id"], of_accounts),
+        transactions=_filled(
+            incoming.transactions, stored.transactions, ["account", "id"], ["balance"]
+        ),
+    )
+
+
+def _filled(
+    frame: pl.DataFrame | None, held: pl.DataFrame | None, key: Sequence[str], names: Sequence[str]
+) -> pl.DataFrame | None:
+    if frame is None or held is None:
+        return frame
+    types = frame.schema
+    before = held.select(
+        *(pl.col(name).cast(types[name]) for name in key),
+        *(pl.col(name).cast(types[name]).alias(f"held {name}") for name in names),
+    )
+    both = frame.join(before, on=key, how="left", maintain_order="left")
+    known = both.with_columns(pl.coalesce(name, f"held {name}").alias(name) for name in names)
+    return known.select(frame.columns)
 
 
 class _Statement:

@@ -10,7 +10,7 @@ import typer
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.statement import Items, read_statement
+from tuppence.bankdata.statement import Items, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.bankdata.transfers import with_own_transfers
 from tuppence.cli.output import Store, console, date_option, table, today, track
@@ -126,7 +126,8 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
         is_known = customer in owners.customers["id"]
         stored = facts.rows_of(customer) if is_known else Rows()
-        counts = facts.append(with_own_transfers(found.reading.rows, stored))
+        incoming = with_own_transfers(with_held(found.reading.rows, stored), stored)
+        counts = facts.append(incoming)
         rows = [
             (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
             for what, count in counts.items()
