@@ -22,7 +22,7 @@ from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term
 from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
-from tuppence.rules.rule import Approval, Example, Message
+from tuppence.rules.rule import Approval, Example, Message, Wording
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.openapi import openapi_document
 from tuppence.services.sql_relay import MOST_CUSTOMERS, endpoints
@@ -124,7 +124,10 @@ def files_page() -> Iterator[str]:
     yield from structure(Score)
     yield from structure(Term)
     yield "### Its message\n"
-    yield "`message` has `title` and `body`, " + (Message.__doc__ or "").split(": ", 1)[1] + "\n"
+    yield "Templates of Jinja over the rule's values.\n"
+    yield from structure(Message)
+    yield "### A variant of it\n"
+    yield from structure(Wording)
     yield f"Filters for values in it: {', '.join(f'`{name}`' for name in FILTERS)}.\n"
     yield "### Its approval\n"
     yield from structure(Approval)

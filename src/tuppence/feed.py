@@ -32,6 +32,15 @@ def rank(
     return list(shown.values())[:limit]
 
 
+def turn(rule: Rule, since: int, as_of: int) -> int:
+    """Which time it is that a customer sees an insight: another one after each rest.
+
+    It begins with the day since which it qualifies, so that an insight that comes and goes with
+    what it tells is not always worded the same.
+    """
+    return since + (as_of - since) // (rule.expires_after_days + rule.cooldown_days)
+
+
 def is_due(rule: Rule, days: int) -> bool:
     """Whether a rule's insight is shown so many days after it qualified.
 

@@ -11,12 +11,13 @@ from tests.building import ROOT
 from tuppence.engine.trial import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
+from tuppence.feed import turn
 from tuppence.feel import Date
 from tuppence.rules.definition import json_schema
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.message import render
-from tuppence.rules.rule import Rule
+from tuppence.rules.rule import Message, Rule, Wording
 from tuppence.rules.ruleset import make_ruleset, read_ruleset
 
 RULE = """
@@ -94,6 +95,8 @@ def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, p
         ("score: 40", "score: today()", "this is a date, and a number is needed"),
         ("  fees: total", "  count: total", "the value count hides the fact or the function"),
         ('| money }} in', '| money }} {{ x }} in', "the message uses x, which is not among"),
+        ("  body: Ask your bank.", "  body: x\n  variants: [{title: x, body: '{{ y }}'}]",
+         ":12:35: error[rule.message]: the message uses y, which is not among"),
         ("| money", "| geld", "the message cannot be written: No filter named 'geld'"),
         ("{{ fees | money }}", "{{ fees | money }", "the message cannot be written: unexpected"),
         ("{{ fees | money }}", "{{ 'a lot' | money }}", "a lot is not an amount"),
@@ -277,6 +280,16 @@ def test_money_and_dates_are_written_as_in_the_locale() -> None:
     assert message("{{ x | percent }}", {"x": Decimal(25)}) == "25%"
     assert message("{{ x | date }}", {"x": date}) == "4 October 2024"
     assert message("{{ x | day_month }}", {"x": date}, locale="cs_CZ") == "4 října"
+
+
+def test_wordings_take_turns() -> None:
+    first, second = Wording("a", "b {{ x }}"), Wording("c {{ x }}", "d")
+    said = Message(first.title, first.body, [second])
+    rule = Rule("r", "tip", "R", "true", "1", said, expires_after_days=3, cooldown_days=4)
+    titles = [render(rule, {"x": "y"}, "GBP", "en_GB", number).title for number in range(3)]
+    assert titles == ["a", "c y", "a"]
+    days = [turn(rule, 100, 100 + day) for day in (0, 2, 6, 7, 14)]
+    assert days == [100, 100, 100, 101, 102]
 
 
 def test_a_message_with_a_gap_is_refused() -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from tuppence.cli.output import Format, Store, console, error_console, print_json
 from tuppence.errors import UserError
 from tuppence.facts.context import customer_context
-from tuppence.feed import rank
+from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
         entries: list[tuple[Result, Rendered]] = []
         for result in rank(row.results, rules, as_of.day, limit):
             try:
-                message = render(rules[result.rule_id], result.values, currency, locale)
+                rule = rules[result.rule_id]
+                number = turn(rule, result.since, as_of.day)
+                message = render(rule, result.values, currency, locale, number)
                 entries.append((result, message))
             except MessageError as error:  # one gap must not cost the customer the other insights
                 error_console().print(f"left out: {error.message}", markup=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.domain import Definitions, expand
 from tuppence.rules.message import FILTERS, message_environment
 from tuppence.rules.rule import Rule
+from tuppence.structured import Location
 
 Place = tuple[str, ...]
 """Where in a rule: `("when",)`, `("values", "yearly")`, `("message", "title")`."""
@@ -34,7 +35,7 @@ _SAMPLES: Final[Mapping[Type, object]] = {
 class Finding:
     """Something about a rule that its author should know."""
 
-    place: Place
+    place: Location
     diagnostic: Diagnostic
 
 
@@ -123,10 +124,8 @@ def _message_findings(
         for place, kind in types.items()
         if place[0] == "values" and strip(kind) in _SAMPLES
     }
-    for part in ("title", "body"):
-        text = getattr(rule.message, part)
+    for place, text in rule.message.texts().items():
         whole = Span(0, len(text))
-        place = ("message", part)
         try:
             template = environment.parse(text)
             names = jinja2.meta.find_undeclared_variables(template)

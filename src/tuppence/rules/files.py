@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.rules.checking import CheckedRule, Finding, Place, check_rule
+from tuppence.rules.checking import CheckedRule, Finding, check_rule
 from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
-from tuppence.structured import Document, read_yaml
+from tuppence.structured import Document, Location, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,11 @@ def _after(last: tuple[int, int]) -> tuple[int, int]:
     return last[0], last[1] + 1
 
 
-def _text(rule: Rule, place: Place) -> str:
-    if place[0] == "message":
-        return str(getattr(rule.message, place[1]))
-    return rule.communication if place == ("communication",) else rule.expressions()[place]
+def _text(rule: Rule, place: Location) -> str:
+    other = (("communication",), rule.communication)
+    return dict[Location, str]((*rule.message.texts().items(), *rule.expressions().items(), other))[
+        place
+    ]
 
 
 def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:

@@ -33,7 +33,9 @@ class Rendered:
     body: str
 
 
-def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) -> Rendered:
+def render(
+    rule: Rule, values: Mapping[str, Any], currency: str, locale: str, turn: int = 0
+) -> Rendered:
     """A rule's message.
 
     Args:
@@ -41,6 +43,7 @@ def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) ->
         values: FEEL values by name.
         currency: ISO 4217, for the filter `money`.
         locale: Such as en_GB.
+        turn: Which time it is, of a message that has several wordings.
 
     Raises:
         MessageError: The template uses a value that is null or missing, or a filter that does not
@@ -48,11 +51,11 @@ def render(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) ->
         UserError: There is no such locale.
     """
     environment = message_environment(currency, locale)
+    wording = rule.message.wordings[turn % len(rule.message.wordings)]
     given = {name: value for name, value in values.items() if value is not None}
     try:
         texts = [
-            environment.from_string(text).render(given)
-            for text in (rule.message.title, rule.message.body)
+            environment.from_string(text).render(given) for text in (wording.title, wording.body)
         ]
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"

@@ -13,11 +13,43 @@ Communication = Literal["service", "information", "guidance", "financial promoti
 Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
 
 
-class Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What the customer reads: Jinja templates over the rule's values."""
+class Wording(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a customer reads: Jinja templates over the rule's values.
+
+    Attributes:
+        title: Short.
+        body: One or two sentences.
+    """
 
     title: Text
     body: Text
+
+
+class Message(Wording, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """What the customer reads, and other ways to say it, so that it is not always the same.
+
+    Attributes:
+        title: Short.
+        body: One or two sentences.
+        variants: The other ways; they take turns.
+    """
+
+    variants: list[Wording] = []
+
+    @property
+    def wordings(self) -> tuple[Wording, ...]:
+        """All of them, the first one first."""
+        return self, *self.variants
+
+    def texts(self) -> dict[tuple[str | int, ...], str]:
+        """The templates by their place in the rule."""
+        places: list[tuple[str | int, ...]] = [("message",)]
+        places += [("message", "variants", number) for number in range(len(self.variants))]
+        return {
+            (*place, part): text
+            for place, wording in zip(places, self.wordings, strict=True)
+            for part, text in (("title", wording.title), ("body", wording.body))
+        }
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -57,7 +57,7 @@ def checked_ruleset(
         checked, findings = check_rule(rule, schema, known)
         wrong = False
         for finding in findings:
-            where, found = ".".join(finding.place), finding.diagnostic
+            where, found = ".".join(map(str, finding.place)), finding.diagnostic
             line = f"{rule.id}: {where}: [{found.code}] {found.message}"
             (warnings if found.warning else errors).append(line)
             wrong = wrong or not found.warning
