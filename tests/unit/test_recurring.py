@@ -107,11 +107,12 @@ def test_a_subscription_is_found_with_what_comes_next() -> None:
         "amount",
         "previous amount",
         "typical amount",
+        "monthly amount",
         "next date",
         "state",
     )
     assert shown(one, *names) == [
-        *("subscription", "monthly", 6, 999, 999, 999),
+        *("subscription", "monthly", 6, 999, 999, 999, 999),
         *("2026-07-08", "mature"),
     ]
     assert one["confidence"] > 900
@@ -159,26 +160,34 @@ def test_payments_roll_over_weekends_and_the_ends_of_months() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "cadence"), [(7, "weekly"), (14, "fortnightly"), (28, "four-weekly")]
+    ("days", "cadence", "monthly"),
+    [(7, "weekly", 217_411), (14, "fortnightly", 108_705), (28, "four-weekly", 54_353)],
 )
-def test_cadences_by_weeks(days: int, cadence: str) -> None:
+def test_cadences_by_weeks(days: int, cadence: str, monthly: int) -> None:
     count = 140 // days
     (one,) = found(
         rows(*every(days, count, 50_000), merchant="Works", type="salary"), as_of="2026-06-20"
     )
     assert shown(one, "kind", "cadence", "times") == ["income", cadence, count]
+    assert one["monthly amount"] == monthly  # a year has 365.25 days
     last = datetime.date(2026, 2, 6) + datetime.timedelta(days * (count - 1))
     assert shown(one, "next date") == [(last + datetime.timedelta(days)).isoformat()]
 
 
 @pytest.mark.parametrize(
-    ("days", "cadence"),
-    [(61, "every two months"), (91, "quarterly"), (182, "half-yearly"), (365, "yearly")],
+    ("days", "cadence", "months"),
+    [
+        (61, "every two months", 2),
+        (91, "quarterly", 3),
+        (182, "half-yearly", 6),
+        (365, "yearly", 12),
+    ],
 )
-def test_rarer_cadences(days: int, cadence: str) -> None:
+def test_rarer_cadences(days: int, cadence: str, months: int) -> None:
     paid = every(days, 3, -12_000, "2024-06-10")
     (one,) = found(rows(*paid, type="direct debit"), as_of="2026-06-20")
     assert one["cadence"] == cadence
+    assert one["monthly amount"] == 12_000 / months
 
 
 def test_a_month_or_two_may_be_left_out() -> None:

@@ -295,7 +295,8 @@ def _with_cadence(found: pl.DataFrame) -> pl.DataFrame:
 def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     """When each stream is due next, how sure that is, and what state it is in."""
     monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
-    months = pl.concat_str((pl.col("days") / 30.4).round().cast(pl.Int64), pl.lit("mo"))
+    whole = (pl.col("days") / 30.4).round().cast(pl.Int64)
+    months = pl.concat_str(whole, pl.lit("mo"))
     last = pl.col("last date").cast(pl.Date)
     first_of = last.dt.month_start().dt.offset_by(months)
     ahead = first_of.dt.offset_by(
@@ -313,7 +314,8 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     many = 1 - 0.5 ** (pl.col("times") - 1)
     steady = pl.when("mandate").then(0.7 + 0.3 * pl.col("same")).otherwise("same")
     changed = (pl.col("amount") - pl.col("previous amount")).fill_null(0)
-    per_month = pl.col("amount") * 30.4375 / pl.col("days")
+    by_days = pl.col("amount") * (365.25 / 12) / pl.col("days")
+    per_month = pl.when(monthly).then(pl.col("amount") / whole).otherwise(by_days)
     found = found.with_columns(
         rolled.cast(pl.Int64).alias("next date"),
         window.cast(pl.Int64).alias("window days"),
