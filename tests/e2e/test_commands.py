@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.building import ROOT, RULES
+from tests.building import ROOT, RULES, bank, day
 from tests.conftest import Run
 
 from tuppence.adapters.embedded import database
@@ -464,3 +464,39 @@ def test_a_preview_needs_a_date(tuppence: Run, store: Path, rules: Path) -> None
     assert "say it with --as-of" in text
     command = ("rules", "preview", rule, "--store", store, "--as-of", "2026-06-30", "--live", rules)
     assert "qualify" in tuppence(*command).stdout
+
+
+def test_brackets_in_names_are_no_markup(tuppence: Run, tmp_path: Path) -> None:
+    """What people call things is printed as it is, whatever the terminal would make of it."""
+    rows = [
+        {
+            "booking date": day(f"2026-0{month}-08"),
+            "amount": -999,
+            "merchant": "[/]",
+            "type": "card",
+        }
+        for month in (4, 5, 6)
+    ]
+    FactStore.create(tmp_path / "store", Schema()).append(bank(rows, "a[/]"))
+    title = "Fees [/] [red]"
+    text = RULE.replace("title: Fees were charged", f"title: {title}")
+    text = text.replace('category = "bank fee"', 'merchant = "[/]"').replace("> 5", "> 0")
+    text = text.replace("values:", "values:\n  shop: payments[-1].merchant")
+    (tmp_path / "fees.yaml").write_text(text)
+    where = ("--store", tmp_path / "store")
+    as_of = ("--as-of", "2026-06-30")
+    tuppence("run", *where, "--rules", tmp_path / "fees.yaml", *as_of, "--processes", 1)
+    assert "a[/] on 2026-06-30" in tuppence("feed", "a[/]", *where).stdout
+    explained = tuppence("explain", "a[/]", "fees", *where).stdout
+    assert "fees for a[/] on 2026-06-30" in explained
+    assert title in explained
+    assert 'shop = "[/]"' in explained
+    previewed = tuppence("rules", "preview", tmp_path / "fees.yaml", *where, *as_of).stdout
+    assert title in previewed
+    assert "Among them: a[/]" in previewed
+    streams = tuppence("streams", "a[/]", *where, *as_of).stdout
+    assert "a[/] on 2026-06-30" in streams
+    assert "monthly" in streams
+    (stream,) = json.loads(tuppence("streams", "a[/]", *where, *as_of, "--format", "json").stdout)
+    assert stream["payee"] == "[/]"
+    assert stream["next date"] == "2026-07-08"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -57,9 +58,9 @@ def _rule(store: Path, ruleset: Ruleset, rule: str) -> CheckedRule:
 
 def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation) -> None:
     out, rule, result = console(), checked.rule, found.result
-    out.print(f"[bold]{rule.id}[/] for [bold]{customer}[/] on {as_of}", highlight=False)
+    out.print(f"[bold]{rule.id}[/] for [bold]{escape(customer)}[/] on {as_of}", highlight=False)
     score = "" if result.score is None else f", score {result.score:f}"
-    out.print(f"{rule.title}: [bold]{result.state}[/]{score}\n", highlight=False)
+    out.print(f"{escape(rule.title)}: [bold]{result.state}[/]{score}\n", highlight=False)
     out.print("[bold]when[/]")
     out.print(Padding(Text(rule.when.rstrip(), "cyan"), (0, 0, 0, 2)))
     out.print("\n[bold]clauses[/]")
@@ -75,9 +76,9 @@ def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation)
     if result.values:
         out.print("\n[bold]values[/]")
         for name, value in result.values.items():
-            out.print(f"  {name} = {feel_text(value)}", highlight=False)
+            out.print(f"  {name} = {feel_text(value)}", highlight=False, markup=False)
     for problem in found.problems:
-        out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False)
+        out.print(f"\nunknown: {problem.message} ({problem.code})", highlight=False, markup=False)
     if found.features:
         out.print("\n[bold]gathered[/]")
         gathered = Table.grid(padding=(0, 1, 0, 2))

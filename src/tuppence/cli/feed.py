@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
@@ -61,7 +62,7 @@ def register(app: typer.Typer) -> None:
             )
             return
         out = console()
-        out.print(f"[bold]{customer}[/] on {as_of}", highlight=False)
+        out.print(f"[bold]{escape(customer)}[/] on {as_of}", highlight=False)
         if not entries:
             out.print("Nothing to show today.")
         for result, message in entries:

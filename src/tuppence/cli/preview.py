@@ -1,5 +1,6 @@
 """How `tuppence rules preview` draws what a rule would do."""
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,7 @@ MOST_OVERLAPS = 8
 def draw(found: Preview, rule: Rule, as_of: Date) -> None:
     """Print a preview."""
     out = console()
-    out.print(f"[bold]{rule.id}[/] as of {as_of}: {rule.title}", highlight=False)
+    out.print(f"[bold]{rule.id}[/] as of {as_of}: {escape(rule.title)}", highlight=False)
     if not found.columns:
         out.print("It does not fit columns: tuppence plan says why, and that it will be slow.")
     others = found.customers - found.qualified - found.unknown
@@ -41,7 +42,7 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
         columns = ("rule", "customers", "of this rule's", "of that rule's")
         out.print(table(columns, lines, columns[1:]))
     if found.examples:
-        out.print(f"Among them: {', '.join(found.examples)}", highlight=False)
+        out.print(f"Among them: {', '.join(found.examples)}", highlight=False, markup=False)
 
 
 def _share(part: int, whole: int) -> str:

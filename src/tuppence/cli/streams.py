@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from tuppence.cli.feed import Customer
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
             print_json(rows)
             return
         rows.sort(key=lambda row: (row["state"] == "stopped", row["next date"]))
+        console().print(f"[bold]{escape(customer)}[/] on {day}", highlight=False)
         console().print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], NUMBERS))
 
 
