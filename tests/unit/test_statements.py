@@ -154,6 +154,31 @@ def test_how_it_was_paid_is_read_off_lenient_codes(code: dict[str, str], kind: s
     assert transactions(found, "type") == [kind]
 
 
+@pytest.mark.parametrize(
+    ("code", "way", "category"),
+    [
+        ("5411", "Debit", "groceries"),
+        ("5411", "Credit", "refund"),
+        ("3058", "Debit", "travel"),
+        ("2999", "Debit", None),
+        ("4000", "Debit", None),
+        ("7995", "Debit", "gambling"),
+        ("7995", "Credit", None),
+        ("5311", "Debit", None),  # department stores sell everything
+        ("x", "Debit", None),
+        (None, "Debit", None),
+    ],
+)
+def test_a_merchant_s_code_gives_a_category_where_it_is_one(
+    code: str | None, way: str, category: str | None
+) -> None:
+    details = {"MerchantName": "M", "MerchantCategoryCode": code}
+    found = read(
+        open_banking.items, answer(booked(MerchantDetails=details, CreditDebitIndicator=way))
+    )
+    assert transactions(found, "category") == [category]
+
+
 def test_a_balance_of_the_books_is_that_after_the_last_booking_before_it() -> None:
     balance = {
         "AccountId": "a",
@@ -383,6 +408,33 @@ def test_berlin_group_without_an_account_is_set_aside() -> None:
         "nothing says which account this is a transaction of",
         "the account has no iban, bban or resourceId",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "amount", "category"),
+    [
+        ("FOOD_AND_DRINK_GROCERIES", "VERY_HIGH", 5, "groceries"),
+        ("FOOD_AND_DRINK_GROCERIES", "HIGH", -5, "refund"),
+        ("FOOD_AND_DRINK_GROCERIES", "MEDIUM", 5, None),
+        ("FOOD_AND_DRINK_GROCERIES", None, 5, None),
+        ("INCOME_WAGES", "HIGH", -5, "income"),
+        ("INCOME_WAGES", "HIGH", 5, None),
+        ("ENTERTAINMENT_CASINOS_AND_GAMBLING", "HIGH", -5, None),
+        ("GENERAL_MERCHANDISE_SUPERSTORES", "VERY_HIGH", 5, None),
+    ],
+)
+def test_plaid_s_categories_are_taken_where_it_is_sure(
+    code: str, level: str | None, amount: int, category: str | None
+) -> None:
+    one = {
+        "account_id": "a",
+        "transaction_id": "1",
+        "amount": amount,
+        "iso_currency_code": "GBP",
+        "date": "2026-06-24",
+        "personal_finance_category": {"detailed": code, "confidence_level": level},
+    }
+    assert transactions(read(plaid.items, {"added": [one]}), "category") == [category]
 
 
 def test_plaid_turns_signs_and_keeps_cents_exact() -> None:

@@ -8,6 +8,7 @@ says of itself. Unknown codes do no harm: what they would tell stays empty.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from tuppence.bankdata.categories import by_merchant_code
 from tuppence.bankdata.statement import (
     Account,
     Balance,
@@ -107,16 +108,18 @@ def _transaction(content: Any) -> Iterator[Part]:
         return
     if status not in BOOKED:
         raise Unfit(f"the status {needed(content, 'Status')} is not known")
-    balance = content.get("Balance")
+    balance, amount = content.get("Balance"), _money(content)
+    code = optional(content, "MerchantDetails", "MerchantCategoryCode")
     yield Booking(
         needed(content, "AccountId"),
         optional(content, "TransactionId"),
         moment_of(needed(content, "BookingDateTime")),
-        _money(content),
+        amount,
         optional(content, "TransactionInformation"),
         optional(content, "MerchantDetails", "MerchantName"),
         _payment_type(content),
         balance=_money(balance) if _is_of_books(balance) else None,
+        category=by_merchant_code(code, is_payment=amount.text.startswith("-")),
     )
 
 

@@ -7,6 +7,7 @@ out. A transaction that was pending comes again, booked, by another identifier.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from tuppence.bankdata.categories import GAMBLING, of_way
 from tuppence.bankdata.statement import (
     Account,
     Booking,
@@ -40,6 +41,56 @@ CODES: Final = {
     "purchase": "card",
 }
 """How it was paid, by transaction_code, which European banks fill."""
+CATEGORIES: Final = {
+    "INCOME_WAGES": "income",
+    "INCOME_RETIREMENT_PENSION": "income",
+    "INCOME_UNEMPLOYMENT": "benefits",
+    "INCOME_INTEREST_EARNED": "interest",
+    "BANK_FEES_ATM_FEES": "bank fee",
+    "BANK_FEES_FOREIGN_TRANSACTION_FEES": "bank fee",
+    "BANK_FEES_INSUFFICIENT_FUNDS": "bank fee",
+    "BANK_FEES_OVERDRAFT_FEES": "bank fee",
+    "BANK_FEES_OTHER_BANK_FEES": "bank fee",
+    "ENTERTAINMENT_CASINOS_AND_GAMBLING": GAMBLING,
+    "ENTERTAINMENT_MUSIC_AND_AUDIO": "entertainment",
+    "ENTERTAINMENT_SPORTING_EVENTS_AMUSEMENT_PARKS_AND_MUSEUMS": "entertainment",
+    "ENTERTAINMENT_TV_AND_MOVIES": "entertainment",
+    "ENTERTAINMENT_VIDEO_GAMES": "entertainment",
+    "FOOD_AND_DRINK_BEER_WINE_AND_LIQUOR": "alcohol",
+    "FOOD_AND_DRINK_COFFEE": "eating out",
+    "FOOD_AND_DRINK_FAST_FOOD": "eating out",
+    "FOOD_AND_DRINK_GROCERIES": "groceries",
+    "FOOD_AND_DRINK_RESTAURANT": "eating out",
+    "GENERAL_MERCHANDISE_CLOTHING_AND_ACCESSORIES": "clothing",
+    "GENERAL_SERVICES_EDUCATION": "education",
+    "GENERAL_SERVICES_INSURANCE": "insurance",
+    "GOVERNMENT_AND_NON_PROFIT_DONATIONS": "charity",
+    "HOME_IMPROVEMENT_FURNITURE": "household",
+    "HOME_IMPROVEMENT_HARDWARE": "household",
+    "HOME_IMPROVEMENT_REPAIR_AND_MAINTENANCE": "household",
+    "LOAN_PAYMENTS_MORTGAGE_PAYMENT": "housing",
+    "MEDICAL_DENTAL_CARE": "health",
+    "MEDICAL_EYE_CARE": "health",
+    "MEDICAL_PHARMACIES_AND_SUPPLEMENTS": "health",
+    "MEDICAL_PRIMARY_CARE": "health",
+    "PERSONAL_CARE_HAIR_AND_BEAUTY": "personal care",
+    "RENT_AND_UTILITIES_GAS_AND_ELECTRICITY": "energy",
+    "RENT_AND_UTILITIES_INTERNET_AND_CABLE": "broadband",
+    "RENT_AND_UTILITIES_RENT": "housing",
+    "RENT_AND_UTILITIES_TELEPHONE": "mobile",
+    "RENT_AND_UTILITIES_WATER": "water",
+    "TRANSPORTATION_GAS": "transport",
+    "TRANSPORTATION_PARKING": "transport",
+    "TRANSPORTATION_PUBLIC_TRANSIT": "transport",
+    "TRANSPORTATION_TAXIS_AND_RIDE_SHARES": "transport",
+    "TRANSPORTATION_TOLLS": "transport",
+    "TRAVEL_FLIGHTS": "travel",
+    "TRAVEL_LODGING": "travel",
+    "TRAVEL_RENTAL_CARS": "travel",
+}
+"""By the detailed code of personal_finance_category; those left out stand for several of ours."""
+SURE: Final = frozenset({"HIGH", "VERY_HIGH"})
+"""Levels of confidence at which a category is taken over: Plaid is more than 90 percent sure."""
 OTHERS: Final = {
     "override_accounts": "this configures Plaid's sandbox, and is no data of a bank",
     "inflow_streams": "recurring streams are found by ourselves, from the transactions",
@@ -90,7 +141,19 @@ def _transaction(content: Any) -> Iterator[Part]:
         optional(content, "merchant_name"),
         CODES.get(code) or CHANNELS.get(optional(content, "payment_channel") or ""),
         country_of(optional(content, "location", "country")),
+        category=_category(content, is_payment=_turned(amount).startswith("-")),
     )
+
+
+def _category(content: Any, *, is_payment: bool) -> str | None:
+    where = "personal_finance_category"
+    if optional(content, where, "confidence_level") not in SURE:
+        return None
+    code = optional(content, where, "detailed") or ""
+    found = CATEGORIES.get(code)
+    if found is None or code.startswith("INCOME_"):
+        return None if is_payment else found
+    return of_way(found, is_payment=is_payment)
 
 
 def _turned(amount: str) -> str:

@@ -66,6 +66,7 @@ class Booking(NamedTuple):
         type: How it was paid.
         country: Where.
         balance: Of the account, after it.
+        category: What it was for, where the bank is sure of it.
     """
 
     account: str
@@ -77,6 +78,7 @@ class Booking(NamedTuple):
     type: str | None = None
     country: str | None = None
     balance: Money | None = None
+    category: str | None = None
 
 
 class Balance(NamedTuple):
@@ -388,6 +390,7 @@ def _row(
         "account": booking.account,
         "booking date": (day - EPOCH).days,
         "amount": _minor(booking.amount, digits),
+        "category": booking.category,
         "merchant": _text(booking.merchant),
         "type": booking.type,
         "text": _text(booking.text),

@@ -1,0 +1,58 @@
+"""Categories that a bank or a payment scheme is sure of.
+
+Codes that stand for more than one of our categories give none: a rule that is silent is better than
+one that is wrong.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+GAMBLING: Final = "gambling"
+REFUND: Final = "refund"
+
+_MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
+    "groceries": (5411, 5422, 5451, 5462, 5499),
+    "eating out": (5812, 5813, 5814),
+    "transport": (4111, 4112, 4121, 4131, 4784, 5541, 5542, 5552, 7523),
+    "travel": (range(3000, 4000), 4411, 4511, 4722, 7011, 7512),
+    "entertainment": (7832, 7922, 7933, 7991, 7996, 7998),
+    "clothing": (5611, 5621, 5631, 5641, 5651, 5655, 5661, 5681, 5691, 5699),
+    "household": (5200, 5211, 5251, 5261, 5712, 5713, 5714, 5719, 5722),
+    "personal care": (5977, 7230, 7298),
+    "alcohol": (5921,),
+    "health": (5912, 5976, 8011, 8021, 8042, 8043, 8062),
+    "education": (8211, 8220, 8241, 8244, 8249, 8299),
+    GAMBLING: (7800, 7801, 7802, 7995),
+    "insurance": (6300,),
+    "charity": (8398,),
+    "subscriptions": (4899, 5968),
+}
+"""Merchant category codes, ISO 18245; 3000 to 3999 are airlines, car rentals and hotels by name."""
+
+
+def by_merchant_code(code: str | None, *, is_payment: bool) -> str | None:
+    """What a merchant's code says of a transaction; None where that is not one category.
+
+    Args:
+        code: Four digits, of ISO 18245.
+        is_payment: Whether money went out.
+    """
+    if code is None or not (code.isascii() and code.isdigit()):
+        return None
+    number = int(code)
+    for category, codes in _MERCHANT_CODES.items():
+        if any(number == one if isinstance(one, int) else number in one for one in codes):
+            return of_way(category, is_payment=is_payment)
+    return None
+
+
+def of_way(category: str, *, is_payment: bool) -> str | None:
+    """A category of payments, for money that may have come back: then it is a refund, or a prize.
+
+    Args:
+        category: Of payments.
+        is_payment: Whether money went out.
+    """
+    if is_payment:
+        return category
+    return None if category == GAMBLING else REFUND
