@@ -156,10 +156,9 @@ def _after(last: tuple[int, int]) -> tuple[int, int]:
 
 
 def _text(rule: Rule, place: Location) -> str:
-    other = (("communication",), rule.communication)
-    return dict[Location, str]((*rule.message.texts().items(), *rule.expressions().items(), other))[
-        place
-    ]
+    class_ = (("communication",), rule.communication)
+    texts = (*rule.message.texts().items(), *rule.expressions().items(), class_)
+    return dict[Location, str](texts)[place]
 
 
 def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:
