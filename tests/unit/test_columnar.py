@@ -220,6 +220,26 @@ def test_repeated_is_the_same_amount_merchant_and_account_within_two_days() -> N
     assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
 
 
+def test_repeated_is_found_among_thousands_of_a_day_and_not_in_others_rows() -> None:
+    ann = [-amount for amount in range(1, 6_000)]
+    people = {"ann": [*ann, ann[0]], "bob": ann[:10]}
+    frames = {
+        "customers": frame("customers", [{"id": one, "currency": "GBP"} for one in people]),
+        "accounts": frame("accounts", [
+            {"id": one, "customer": one, "type": "current"} for one in people
+        ]),
+        "transactions": frame("transactions", [
+            {"id": str(n), "sequence": n, "account": one, "own transfer": False,
+             "amount": amount, "merchant": "M", "booking date": TODAY}
+            for one, amounts in people.items() for n, amount in enumerate(amounts)
+        ]),
+    }  # fmt: skip
+    facts_ = batch_from(ordered(coded(frames, Schema())), Schema())
+    made = plan_of(rule("count(payments[repeated]) = 1"))
+    assert_same(made, facts_)
+    assert Prepared(made.columns, facts_, Loops()).run(0, 2).states[0].tolist() == [1, 0]
+
+
 def test_nobody_and_nothing() -> None:
     made = plan_of(rule("count(payments) = 0 and sum(payments.amount) = null"))
     assert_same(made, batch(()))

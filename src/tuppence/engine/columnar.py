@@ -48,9 +48,10 @@ from tuppence.results.result import packed
 
 Array = npt.NDArray[Any]
 
-
 CHUNK: Final = 2_048
 """Customers for whom the loops are called at once; their features fit into a large cache."""
+_BUCKETS: Final = 4_096
+"""In which rows are looked up that may be repeated."""
 
 
 class Outputs(NamedTuple):
@@ -361,9 +362,10 @@ class _Derived:
         """By transaction, 1 where it repeats one of a few days before."""
         table = self.batch.transactions
         found = np.zeros(int(table.offsets[-1]), np.uint8)
+        room = (np.full(_BUCKETS, -1), np.zeros(len(found), np.int32))
         names = ("booking date", "account", "merchant", "amount")
         columns = (table.offsets, *(table.columns[name].values for name in names))
-        self.loops.call(find_repeated, (*map(read_only, columns), REPEATED_WITHIN), (found,))
+        self.loops.call(find_repeated, (*map(read_only, columns), REPEATED_WITHIN), (*room, found))
         return found
 
     def _account_rows(self) -> Array:

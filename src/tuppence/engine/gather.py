@@ -440,9 +440,19 @@ def _sort(values: Any, first: int, many: int) -> None:
 
 
 def find_repeated(
-    offsets: Any, days: Any, accounts: Any, merchants: Any, amounts: Any, within: int, out: Any
+    offsets: Any,
+    days: Any,
+    accounts: Any,
+    merchants: Any,
+    amounts: Any,
+    within: int,
+    buckets: Any,
+    links: Any,
+    out: Any,
 ) -> None:
     """Put 1 into `out`, which holds 0, where a transaction repeats one of a few days before.
+
+    Rows that may be the same are linked in buckets: a day may have a hundred thousand others.
 
     Args:
         offsets: Of the transactions, by customer.
@@ -451,14 +461,20 @@ def find_repeated(
         merchants: By transaction, the code of its merchant; 0 for none.
         amounts: By transaction.
         within: How many days apart the two may be.
+        buckets: Room for the last row of each; -1 everywhere, and a power of two many.
+        links: By transaction, room for the row before it in its bucket.
         out: By transaction.
     """
+    mask = len(buckets) - 1
     for customer in range(len(offsets) - 1):
         first = offsets[customer]
         for row in range(first, offsets[customer + 1]):
             if merchants[row] == 0:
                 continue
-            before = row - 1
+            bucket = ((amounts[row] * 31 + merchants[row]) * 31 + accounts[row]) & mask
+            before = buckets[bucket]
+            links[row] = before
+            buckets[bucket] = row
             while before >= first and days[row] - days[before] <= within:
                 if (
                     amounts[before] == amounts[row]
@@ -467,7 +483,7 @@ def find_repeated(
                 ):
                     out[row] = 1
                     break
-                before -= 1
+                before = links[before]
 
 
 def last_balances(
