@@ -179,7 +179,7 @@ def _link(
             least = 1 << 60
             best_cadence = -1
             for c in range(used):
-                at = c * 5
+                at = c * _STATE
                 apart = days[i] - state[at]
                 before = state[at + 1]
                 change = sizes[i] - before if sizes[i] > before else before - sizes[i]
@@ -201,23 +201,23 @@ def _link(
                     best_cadence = cadence
             if best < 0:
                 best = used
-                if used < 16:
+                if used < _OPEN:
                     used += 1
                 else:
                     best = 0
                     for c in range(used):
-                        if state[c * 5] < state[best * 5]:
+                        if state[c * _STATE] < state[best * _STATE]:
                             best = c
-                state[best * 5 + 2] = 0
-                state[best * 5 + 3] = -1
-                state[best * 5 + 4] = number
+                state[best * _STATE + 2] = 0
+                state[best * _STATE + 3] = -1
+                state[best * _STATE + 4] = number
                 number += 1
-            elif state[best * 5 + 3] < 0:
-                state[best * 5 + 3] = best_cadence
-            state[best * 5] = days[i]
-            state[best * 5 + 1] = sizes[i]
-            state[best * 5 + 2] += 1
-            chain[i] = state[best * 5 + 4]
+            elif state[best * _STATE + 3] < 0:
+                state[best * _STATE + 3] = best_cadence
+            state[best * _STATE] = days[i]
+            state[best * _STATE + 1] = sizes[i]
+            state[best * _STATE + 2] += 1
+            chain[i] = state[best * _STATE + 4]
 
 
 @part_of_loops

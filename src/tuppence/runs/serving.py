@@ -216,6 +216,8 @@ class Engines:
         key = (plan.ruleset.digest, plan.as_of.day, rules)
         with self._lock:
             found = self._parts.get(key)
+            if found is not None:
+                self._parts.move_to_end(key)
         if found is None:
             chosen = tuple(one for one in plan.ruleset.rules if one.rule.id in rules)
             ruleset = replace(plan.ruleset, rules=chosen)
