@@ -17,7 +17,8 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.masking import masked, masked_texts
-from tuppence.bankdata.statement import Document, Items, StatementReading, read_statement, with_held
+from tuppence.bankdata.parts import Document, Items
+from tuppence.bankdata.statement import StatementReading, read_statement, with_held
 from tuppence.bankdata.tabular import Owners
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts

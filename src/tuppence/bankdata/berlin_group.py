@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from tuppence.bankdata.statement import (
+from tuppence.bankdata.parts import (
     Account,
     Balance,
     Booking,

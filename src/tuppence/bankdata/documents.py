@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tuppence.bankdata.statement import Document
+from tuppence.bankdata.parts import Document
 from tuppence.errors import UserError
 
 MOST_BYTES: Final = 256_000_000

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from tuppence.bankdata.categories import by_merchant_code
-from tuppence.bankdata.statement import (
+from tuppence.bankdata.parts import (
     Account,
     Balance,
     Booking,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from tuppence.bankdata.categories import GAMBLING, of_way
-from tuppence.bankdata.statement import (
+from tuppence.bankdata.parts import (
     Account,
     Booking,
     CreditLimit,

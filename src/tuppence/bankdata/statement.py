@@ -1,21 +1,31 @@
-"""What banks tell through their interfaces, whichever it is: its parts, and rows for a store.
-
-A reader of one standard says where the items of a document are and what each of them means
-(`Item`). Items that mean nothing we can take are set aside, each with its place and the reason.
-"""
+"""What a bank tells about a customer, as rows for a store, whichever its standard."""
 
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from tuppence.bankdata.masking import masked
+from tuppence.bankdata.parts import (
+    Account,
+    Balance,
+    Booking,
+    CreditLimit,
+    Document,
+    Holder,
+    Item,
+    Items,
+    Left,
+    Money,
+    Unfit,
+    time_of,
+)
 from tuppence.bankdata.tabular import LONGEST_TEXT, Owners, Reading
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
@@ -25,115 +35,6 @@ from tuppence.facts.schema import Schema
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
 _MOST_CONTENT: Final = 2_000
-
-
-class Unfit(Exception):  # noqa: N818 - it is no error of the program's
-    """An item that cannot be taken; the text says why."""
-
-
-class Money(NamedTuple):
-    """An amount.
-
-    Attributes:
-        text: A decimal number in the main unit, signed.
-        currency: ISO 4217.
-    """
-
-    text: str
-    currency: str
-
-
-class Account(NamedTuple):
-    """An account: `current`, `savings`, `credit card` or `loan`."""
-
-    id: str
-    type: str
-    currency: str | None = None
-    name: str | None = None
-    opened: date | None = None
-
-
-class Booking(NamedTuple):
-    """A transaction that is booked.
-
-    Attributes:
-        account: Identifier.
-        id: Of the bank's; None where it gives none.
-        moment: When it was booked: an ISO date, or date and time.
-        amount: Negative where money went out.
-        text: As the bank describes it.
-        merchant: As the bank names them.
-        type: How it was paid.
-        country: Where.
-        balance: Of the account, after it.
-        category: What it was for, where the bank is sure of it.
-    """
-
-    account: str
-    id: str | None
-    moment: str
-    amount: Money
-    text: str | None = None
-    merchant: str | None = None
-    type: str | None = None
-    country: str | None = None
-    balance: Money | None = None
-    category: str | None = None
-
-
-class Balance(NamedTuple):
-    """What an account held, by its books, at a moment."""
-
-    account: str
-    moment: str
-    amount: Money
-
-
-class CreditLimit(NamedTuple):
-    """Up to where an account may be overdrawn, or a card used."""
-
-    account: str
-    amount: Money
-
-
-class Holder(NamedTuple):
-    """Where the customer lives."""
-
-    country: str
-
-
-class Left(NamedTuple):
-    """Something that is understood, and is none of the facts that rules read."""
-
-    what: str
-
-
-Part = Account | Booking | Balance | CreditLimit | Holder | Left
-
-
-class Item(NamedTuple):
-    """Something in a document.
-
-    Attributes:
-        place: Where, such as `Data.Transaction[3]`.
-        content: What stands there.
-        read: What it means; raises Unfit where it means nothing we can take.
-    """
-
-    place: str
-    content: Any
-    read: Callable[[Any], Iterable[Part]]
-
-
-class Document(NamedTuple):
-    """Some JSON, and where it is from: a file, and in it a line."""
-
-    source: str
-    content: Any
-
-
-Items = Callable[[Any], Iterator[Item]]
-"""The items of a document of one standard."""
 
 
 class StatementReading(NamedTuple):
@@ -342,10 +243,10 @@ class _Statement:
         found: dict[tuple[str, str], Money] = {}
         for balance in self._balances:
             before = [
-                (_time(placed.booking.moment), placed.order, key)
+                (time_of(placed.booking.moment), placed.order, key)
                 for key, placed in self._bookings.items()
                 if key[0] == balance.account
-                and _time(placed.booking.moment) <= _time(balance.moment)
+                and time_of(placed.booking.moment) <= time_of(balance.moment)
             ]
             if before:
                 found[max(before)[2]] = balance.amount
@@ -380,7 +281,7 @@ def _row(
     Raises:
         Unfit: It is in another currency, or more exact than that is, or in the future.
     """
-    day = _time(booking.moment).date()
+    day = time_of(booking.moment).date()
     if day > today:
         raise Unfit(f"it is booked in the future: {booking.moment}")
     if booking.amount.currency != currency:
@@ -416,19 +317,6 @@ def _minor(money: Money, digits: int) -> int:
     return -value if sign else value
 
 
-def _time(moment: str) -> datetime:
-    """A moment; where it does not say in which zone, it is taken for UTC.
-
-    Raises:
-        Unfit: It is none.
-    """
-    try:
-        found = datetime.fromisoformat(moment)
-    except ValueError:
-        raise Unfit(f"{moment!r} is not a date or time") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _text(text: str | None) -> str | None:
     """Without blanks around, and without card numbers."""
     if text is None or not text.strip():
@@ -440,81 +328,3 @@ def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.
     fields = columns(table, schema)
     types = {name: POLARS_TYPES[one.kind] for name, one in fields.items()}
     return pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
-
-
-# -- for readers of a standard ---------------------------------------------------------------------
-
-
-def needed(content: Any, *path: str) -> str:
-    """A text that has to be there.
-
-    Raises:
-        Unfit: It is not.
-    """
-    found = optional(content, *path)
-    if found is None:
-        raise Unfit(f"{'.'.join(path)} is missing")
-    return found
-
-
-def optional(content: Any, *path: str) -> str | None:
-    """A text or number, as a text; None where it, or what it should be in, is not there."""
-    for key in path:
-        if not isinstance(content, dict):
-            return None
-        content = content.get(key)
-    if isinstance(content, bool) or content is None or isinstance(content, dict | list):
-        return None
-    return f"{content}".strip() or None
-
-
-def listed(content: Any, key: str) -> list[Any]:
-    """The elements of a list, of which one alone may stand without it; none where it is missing."""
-    found = content.get(key) if isinstance(content, dict) else None
-    return found if isinstance(found, list) else [] if found is None else [found]
-
-
-def moment_of(text: str) -> str:
-    """A date, or a date and time, of ISO 8601, or a date such as 31-12-2026.
-
-    Raises:
-        Unfit: It is none.
-    """
-    day = re.fullmatch(r"(\d{2})-(\d{2})-(\d{4})", text)
-    plain = f"{day[3]}-{day[2]}-{day[1]}" if day else text
-    _time(plain)
-    return plain
-
-
-def day_of(text: str) -> date:
-    """The day of a moment.
-
-    Raises:
-        Unfit: It is none.
-    """
-    return _time(moment_of(text)).date()
-
-
-def country_of(code: str | None) -> str | None:
-    """A country's code of ISO 3166, for which many write UK; None where it is no code."""
-    if code is None or not re.fullmatch("[A-Za-z]{2}", code):
-        return None
-    return {"UK": "GB"}.get(code.upper(), code.upper())
-
-
-def leave(what: str) -> Callable[[Any], Iterator[Part]]:
-    """Reads things that are none of our facts."""
-
-    def read(_: Any) -> Iterator[Part]:
-        yield Left(what)
-
-    return read
-
-
-def refuse(reason: str) -> Callable[[Any], Iterator[Part]]:
-    """Reads things that we do not take."""
-
-    def read(_: Any) -> Iterator[Part]:
-        raise Unfit(reason)
-
-    return read

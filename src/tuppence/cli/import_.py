@@ -10,7 +10,8 @@ import typer
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.statement import Items, read_statement, with_held
+from tuppence.bankdata.parts import Items
+from tuppence.bankdata.statement import read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.bankdata.transfers import with_own_transfers
 from tuppence.cli.output import Store, console, date_option, table, today, track
