@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tuppence.bankdata.mapping import Mapping as MappingFile
-from tuppence.capacity import cost
+from tuppence.capacity import cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
@@ -240,7 +240,7 @@ def type_of(value: dict[str, Any]) -> str:
 def cost_page() -> Iterator[str]:
     """The bill of a million customers, with prices, measured work and assumptions."""
     prices, work = read_prices(), read_work()
-    found = cost.estimate(ENVIRONMENTS["prod"], prices, work, cost.Load(1_000_000, 60, 1))
+    found = cost.estimate(ENVIRONMENTS["prod"], prices, work, run.Load(1_000_000, 60, 1))
     yield "# What a fleet costs\n"
     yield (
         "`tuppence cost --customers 1000000 --rules 60 --env prod`: US dollars a month, by the\n"
@@ -272,8 +272,8 @@ def cost_page() -> Iterator[str]:
     yield "\n## Assumed\n"
     yield f"- Processors that a run needs are busy {cost.BUSY:.0%} of the time they are there."
     yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is in memory."
-    yield f"- A function has {cost.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
-    yield f"- A request to a queue or a table takes {1_000 * cost.CALL_SECONDS:.0f} ms."
+    yield f"- A function has {run.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
+    yield f"- A request to a queue or a table takes {1_000 * run.CALL_SECONDS:.0f} ms."
     yield f"- A call of a function writes {cost.LOG_BYTES:,} bytes of logs, and takes full batches."
     left_out = " ".join((cost.monthly.__doc__ or "").partition("Not counted: ")[2].split())
     yield f"- Not counted: {left_out}"

@@ -17,19 +17,14 @@ from typing import Any, Final, NamedTuple
 
 import simpy
 
-from tuppence.capacity.cost import (
-    CALL_SECONDS,
-    FUNCTION_CPU,
-    READ_BYTES,
-    UNIT_CPU,
-    WRITE_BYTES,
-)
+from tuppence.capacity.cost import UNIT_CPU, WRITE_BYTES
 from tuppence.capacity.environments import (
     ENGINE_TASK,
     MESSAGES_PER_CALL,
     RELAY_TASK,
     Environment,
 )
+from tuppence.capacity.run import CALL_SECONDS, FUNCTION_CPU, READ_BYTES
 from tuppence.capacity.tables import Work
 from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 

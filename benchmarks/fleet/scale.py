@@ -19,8 +19,9 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.fleet import model  # noqa: E402
 from benchmarks.fleet.model import Limits, Outcome, simulate  # noqa: E402
 
-from tuppence.capacity.cost import Load, monthly, our_shape  # noqa: E402
+from tuppence.capacity.cost import monthly  # noqa: E402
 from tuppence.capacity.environments import ENVIRONMENTS, Environment  # noqa: E402
+from tuppence.capacity.run import Load, our_shape  # noqa: E402
 from tuppence.capacity.tables import read_prices, read_work  # noqa: E402
 
 PAGE = ROOT / "docs/explanation/scale.md"

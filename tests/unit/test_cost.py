@@ -8,16 +8,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from tuppence.capacity.cost import (
-    PUBLISHED,
-    Load,
-    Shape,
-    estimate,
-    monthly,
-    our_shape,
-    run_of,
-)
+from tuppence.capacity.cost import estimate, monthly
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.run import PUBLISHED, Load, Shape, our_shape, run_of
 from tuppence.capacity.tables import Price, read_prices, read_work
 from tuppence.cli.app import build
 from tuppence.errors import UserError

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.fleet.model import STARTING, Limits, simulate
 from benchmarks.fleet.scale import PAGE, Setup, lifted, minutes
 
-from tuppence.capacity.cost import CALL_SECONDS, FUNCTION_CPU
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.run import CALL_SECONDS, FUNCTION_CPU
 from tuppence.capacity.tables import Work, read_work
 
 PROD = ENVIRONMENTS["prod"]

@@ -16,6 +16,7 @@ from tuppence.capacity.environments import (
     Environment,
     TaskSize,
 )
+from tuppence.capacity.run import PUBLISHED, READ_BYTES, Load, Run, Shape, our_shape, run_of
 from tuppence.capacity.tables import Prices, Work
 from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
@@ -25,17 +26,11 @@ HOURS: Final = 24 * DAYS
 BUSY: Final = 0.7
 """Share of their time in which the processors that a run needs are busy: they are started before,
 and stopped after. An assumption."""
-FUNCTION_CPU: Final = FUNCTION_MEMORY / 1_769
-"""Processors of a function: AWS gives it one for every 1,769 MB of memory,
-https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html."""
 UNIT_CPU: Final = 0.25
 """Processors of an Aurora capacity unit, which has 2 GiB: as many as instances of class r have for
 as much memory. An assumption: AWS does not say."""
-CALL_SECONDS: Final = 0.01
-"""A request of a function to a queue or a table takes so long. An assumption."""
 WRITE_BYTES: Final = 1_024
-READ_BYTES: Final = 4_096
-"""In a unit of DynamoDB."""
+"""In a unit of DynamoDB that is written."""
 OVERHEAD_BYTES: Final = 100
 """That DynamoDB adds to each item it stores."""
 NAME_BYTES: Final = 12
@@ -49,35 +44,6 @@ ALARMS: Final = 21
 METRICS: Final = 10
 """What the templates have; the metrics are those that the functions write."""
 GB: Final = 1e9
-
-
-class Load(NamedTuple):
-    """What has to be done: customers × rules, so many times a day."""
-
-    customers: int
-    rules: int
-    runs_per_day: float
-
-
-class Shape(NamedTuple):
-    """How a run is cut, and what it writes.
-
-    Attributes:
-        customers_per_item: How many customers travel together.
-        rules_per_item: How many rules; all where it is 0.
-        written: Share of the results that is written.
-        compared: Whether results are read first, to see which have changed.
-    """
-
-    customers_per_item: int
-    rules_per_item: int
-    written: float
-    compared: bool
-
-
-PUBLISHED: Final = Shape(1, 1, 1.0, compared=False)
-"""One request for each customer and rule, one write for each evaluation: the shape of the published
-system that this one follows."""
 
 
 class Line(NamedTuple):
@@ -101,79 +67,6 @@ class Line(NamedTuple):
     def usd(self) -> float:
         """US dollars a month."""
         return self.quantity * self.usd_each
-
-
-class Run(NamedTuple):
-    """What one run of a shape comes to.
-
-    Attributes:
-        pages: Messages of the customer queue.
-        items: Messages of the invoke queue.
-        visits: Customers of all items: each time their facts are read.
-        evaluations: Customers × rules.
-        writes: Results that are written.
-        reads: Units of the table of results that are read.
-        engine_seconds: Of one processor; likewise the next two.
-        relay_seconds: Of the relay.
-        database_seconds: Of the database.
-        calls: Of functions.
-        function_seconds: That all functions run.
-    """
-
-    pages: int
-    items: int
-    visits: int
-    evaluations: int
-    writes: float
-    reads: float
-    engine_seconds: float
-    relay_seconds: float
-    database_seconds: float
-    calls: float
-    function_seconds: float
-
-
-def our_shape(environment: Environment, work: Work) -> Shape:
-    """The shape of an environment's runs, which write only what changed."""
-    written = work.results.writes_by_rule
-    return Shape(environment.customers_per_item, environment.rules_per_item, written, compared=True)
-
-
-def run_of(environment: Environment, work: Work, load: Load, shape: Shape) -> Run:
-    """What one run comes to.
-
-    A function waits for its engine. When all functions are busy, each engine has so many requests
-    at once as there are functions for it, and each of them takes so many times longer.
-    """
-    groups = math.ceil(load.rules / (shape.rules_per_item or load.rules))
-    pages = math.ceil(load.customers / CUSTOMERS_PER_PAGE)
-    items = math.ceil(load.customers / shape.customers_per_item) * groups
-    visits = load.customers * groups
-    evaluations = load.customers * load.rules
-    writes = evaluations * shape.written
-    units = math.ceil(load.rules * work.results.bytes_by_item / READ_BYTES)
-    engine = work.engine.seconds(items, visits, evaluations)
-    engine += writes * work.results.seconds_by_write
-    at_once = max(1.0, environment.invoke_concurrency / environment.engine_ceiling)
-    functions = work.functions
-    processor = (
-        pages * (functions.seconds_by_listed_page + functions.seconds_by_cut_page)
-        + items * functions.seconds_by_item
-    ) / FUNCTION_CPU
-    requests = pages * (3 / PAGES_AT_ONCE + 1) + items * (1 / MESSAGES_PER_CALL + 1)
-    return Run(
-        pages=pages,
-        items=items,
-        visits=visits,
-        evaluations=evaluations,
-        writes=writes,
-        reads=visits * units * shape.compared,
-        engine_seconds=engine,
-        relay_seconds=work.relay.seconds(items, visits, 0),
-        database_seconds=work.database.seconds(items, visits, 0),
-        calls=1 + (pages + items) / MESSAGES_PER_CALL,
-        function_seconds=processor + requests * CALL_SECONDS + engine * at_once,
-    )
 
 
 def monthly(

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.capacity.cost import Estimate, Line, Load, estimate
+from tuppence.capacity.cost import Estimate, Line, estimate
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, print_json, table
 from tuppence.errors import UserError
