@@ -123,7 +123,14 @@ REPEATED_WITHIN: Final = 2
 
 STREAMS: Final = (
     Field("kind", Kind.TEXT, "bill, subscription or income.", False, derived=True),
-    Field("payee", Kind.TEXT, "Merchant, or the text without numbers.", False, derived=True),
+    Field(
+        "payee",
+        Kind.TEXT,
+        "Merchant, or the text without numbers.",
+        False,
+        derived=True,
+        personal=True,
+    ),
     Field("category", Kind.TEXT, "Of its last payment.", derived=True),
     Field(
         "cadence", Kind.TEXT, "weekly, fortnightly, four-weekly, monthly, …", False, derived=True
