@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test check conformance fuzz bench format lock docs clean
+.PHONY: help run platform aws-local cdk functions test check model conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint,
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+model: .venv/.ready  ## train the model that tells categories from texts, and ship it
+	$(BIN)/python -m training.categories
 
 conformance: .venv/.ready  ## the score on the public conformance cases of the language
 	@if [ -e ../shared/conformance/run_tck.py ]; \

@@ -42,11 +42,11 @@ def three_customers() -> list[Rows]:
 
 def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0002")
-    assert migrate(url) == ("0002", "0002")
-    assert migrate(url, "0001") == ("0002", "0001")
+    assert migrate(url) == ("base", "0003")
+    assert migrate(url) == ("0003", "0003")
+    assert migrate(url, "0001") == ("0003", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0002")
+    assert migrate(url) == ("base", "0003")
     with pytest.raises(UserError, match="no version 0009"):
         migrate(url, "0009")
 
@@ -94,7 +94,7 @@ def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", SUMMER, 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0002", "base")
+        assert migrate(url, "base") == ("0003", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(

@@ -354,8 +354,11 @@ def test_the_list_of_a_real_bank(report: Report) -> None:
         pl.int_range(pl.len()).alias("sequence"),
         pl.col("account_id").alias("account"),
         pl.concat_str("partner_bank", "partner_account").alias("merchant"),
-        *(pl.lit(None, pl.String).alias(name) for name in ("text", "category", "country")),
-        pl.lit(None, pl.Int64).alias("balance"),
+        *(
+            pl.lit(None, POLARS_TYPES[field.kind]).alias(name)
+            for name, field in columns("transactions", Schema()).items()
+            if field.nullable and name not in {"merchant", "type"}
+        ),
         pl.lit("transfer").alias("type"),
         pl.lit(value=False).alias("own transfer"),
         pl.col("date").str.to_date().cast(pl.Int32).alias("booking date"),

@@ -128,12 +128,23 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
         optional(content, other) if kind == "card" else None,
         "direct debit" if optional(content, "mandateId") else kind,
         balance=_money(after, "balanceAmount") if after else None,
+        foreign_currency=_foreign(content, amount.currency),
     )
 
 
 def _money(content: Any, key: str) -> Money:
     currency = needed(content, key, "currency").upper()
     return Money(needed(content, key, "amount").removeprefix("+"), currency)
+
+
+def _foreign(content: Any, currency: str) -> str | None:
+    """The currency that was changed from or into, where an exchange is told."""
+    for exchange in listed(content, "currencyExchange") or listed(content, "exchangeRate"):
+        for name in ("sourceCurrency", "targetCurrency", "unitCurrency"):
+            told = optional(exchange, name)
+            if told and told != currency:
+                return told
+    return None
 
 
 def _account_id(content: Any) -> str | None:

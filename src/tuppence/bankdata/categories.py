@@ -7,8 +7,21 @@ one that is wrong.
 from collections.abc import Mapping
 from typing import Final
 
+BY_CODE: Final = 95
+"""Confidence, in hundredths, in what a merchant category code says."""
 GAMBLING: Final = "gambling"
 REFUND: Final = "refund"
+INCOMING: Final = frozenset({"income", "benefits", "interest", REFUND})
+"""Categories of money that comes in."""
+CATEGORIES: Final = INCOMING | frozenset(
+    {
+        "alcohol", "bank fee", "broadband", "cash", "charity", "clothing", "council tax",
+        "eating out", "education", "energy", "entertainment", GAMBLING, "groceries", "health",
+        "household", "housing", "insurance", "mobile", "people", "personal care", "savings",
+        "subscriptions", "transport", "travel", "water",
+    }
+)  # fmt: skip
+"""All that a transaction may be for; a mapping may bring others."""
 
 _MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
     "groceries": (5411, 5422, 5451, 5462, 5499),

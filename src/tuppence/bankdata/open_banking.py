@@ -8,7 +8,7 @@ says of itself. Unknown codes do no harm: what they would tell stays empty.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from tuppence.bankdata.categories import by_merchant_code
+from tuppence.bankdata.categories import BY_CODE, by_merchant_code
 from tuppence.bankdata.parts import (
     Account,
     Balance,
@@ -120,6 +120,8 @@ def _transaction(content: Any) -> Iterator[Part]:
         _payment_type(content),
         balance=_money(balance) if _is_of_books(balance) else None,
         category=by_merchant_code(code, is_payment=amount.text.startswith("-")),
+        sure=BY_CODE,
+        foreign_currency=_foreign(content, amount.currency),
     )
 
 
@@ -153,6 +155,13 @@ def _money(content: Any) -> Money:
         raise Unfit(f"CreditDebitIndicator is {way}, neither Credit nor Debit")
     out = way in {"debit", "dbit"} and amount.text.strip("0.") != ""
     return Money(f"-{amount.text}" if out else amount.text, amount.currency)
+
+
+def _foreign(content: Any, currency: str) -> str | None:
+    """The currency that was changed from or into, where an exchange is told."""
+    names = ("SourceCurrency", "TargetCurrency", "UnitCurrency")
+    told = (optional(content, "CurrencyExchange", name) for name in names)
+    return next((name for name in told if name and name != currency), None)
 
 
 def _plain(content: Any) -> Money:

@@ -49,7 +49,9 @@ class Booking(NamedTuple):
         type: How it was paid.
         country: Where.
         balance: Of the account, after it.
-        category: What it was for, where the bank is sure of it.
+        category: What it was for, where the bank tells.
+        sure: How sure that is, in hundredths.
+        foreign_currency: In which it was paid, where that is another one.
     """
 
     account: str
@@ -62,6 +64,8 @@ class Booking(NamedTuple):
     country: str | None = None
     balance: Money | None = None
     category: str | None = None
+    sure: int | None = None
+    foreign_currency: str | None = None
 
 
 class Balance(NamedTuple):

@@ -89,8 +89,9 @@ CATEGORIES: Final = {
     "TRAVEL_RENTAL_CARS": "travel",
 }
 """By the detailed code of personal_finance_category; those left out stand for several of ours."""
-SURE: Final = frozenset({"HIGH", "VERY_HIGH"})
-"""Levels of confidence at which a category is taken over: Plaid is more than 90 percent sure."""
+SURE: Final = {"HIGH": 90, "VERY_HIGH": 98}
+"""Levels of confidence at which a category is taken over, and what Plaid says that they mean."""
+_CATEGORY: Final = "personal_finance_category"
 OTHERS: Final = {
     "override_accounts": "this configures Plaid's sandbox, and is no data of a bank",
     "inflow_streams": "recurring streams are found by ourselves, from the transactions",
@@ -142,14 +143,14 @@ def _transaction(content: Any) -> Iterator[Part]:
         CODES.get(code) or CHANNELS.get(optional(content, "payment_channel") or ""),
         country_of(optional(content, "location", "country")),
         category=_category(content, is_payment=_turned(amount).startswith("-")),
+        sure=SURE.get(optional(content, _CATEGORY, "confidence_level") or ""),
     )
 
 
 def _category(content: Any, *, is_payment: bool) -> str | None:
-    where = "personal_finance_category"
-    if optional(content, where, "confidence_level") not in SURE:
+    if optional(content, _CATEGORY, "confidence_level") not in SURE:
         return None
-    code = optional(content, where, "detailed") or ""
+    code = optional(content, _CATEGORY, "detailed") or ""
     found = CATEGORIES.get(code)
     if found is None or code.startswith("INCOME_"):
         return None if is_payment else found

@@ -35,6 +35,8 @@ from tuppence.facts.schema import Schema
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
 _MOST_CONTENT: Final = 2_000
+AS_THE_BANK_SAYS: Final = 90
+"""Confidence, in hundredths, in the name that a bank gives to a merchant."""
 
 
 class StatementReading(NamedTuple):
@@ -286,16 +288,19 @@ def _row(
         raise Unfit(f"it is booked in the future: {booking.moment}")
     if booking.amount.currency != currency:
         raise Unfit(f"{booking.amount.currency} where the customer's money is {currency}")
-    after = booking.balance or balance
+    after, foreign = booking.balance or balance, booking.foreign_currency
     return {
         "account": booking.account,
         "booking date": (day - EPOCH).days,
         "amount": _minor(booking.amount, digits),
         "category": booking.category,
-        "merchant": _text(booking.merchant),
+        "category confidence": booking.sure if booking.category else None,
+        "merchant": (merchant := _text(booking.merchant)),
+        "merchant confidence": AS_THE_BANK_SAYS if merchant else None,
         "type": booking.type,
         "text": _text(booking.text),
         "country": booking.country,
+        "foreign currency": foreign if foreign != currency else None,
         "own transfer": False,
         "balance": _minor(after, digits) if after and after.currency == currency else None,
     }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tuppence.bankdata import calibration as cal
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, add_months, civil, days_from_civil
 
@@ -81,7 +81,7 @@ class _Book:
         """Add transactions. Amounts are pounds, signed; the rest are codes, one or one a row."""
         block = {"customer": customer, "day": day, "amount": np.rint(amount * 100)}
         defaults = {"category": _NULL, "merchant": _NULL, "text": _NULL, "type": 0}
-        defaults |= {"country": 0, "account": _CURRENT, "own": 0}
+        defaults |= {"country": 0, "account": _CURRENT, "own": 0, "refunded": 0}
         for name, value in (defaults | given).items():
             block[name] = np.broadcast_to(np.asarray(value), customer.shape)
         self.blocks.append(block)
@@ -377,24 +377,36 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
     amount = np.where(cash, np.maximum(np.rint(amount / 10) * 10, 10), np.maximum(amount, 0.5))
     abroad = (rng.random(total) < 0.015) & ~cash
     country = np.where(abroad, rng.integers(1, len(COUNTRIES), total), 0)
-    refund = rng.random(total) < 0.008
+    returned = np.flatnonzero((rng.random(total) < 0.008) & ~cash)
+    back = day[returned] + rng.integers(2, 15, len(returned))
+    refunded = np.zeros(total)
+    refunded[returned] = np.where(back <= calendar.last_day, np.rint(amount[returned] * 100), 0)
     known = np.where(abroad, CATEGORIES.index("travel"), category)
-    known = np.where(refund, CATEGORIES.index("refund"), known)
     known = np.where(rng.random(total) < cal.CATEGORY_MISSING, _NULL, known)
     shown = np.where(rng.random(total) < cal.MERCHANT_MISSING, _NULL, merchant)
-    amount = np.where(refund & ~cash, amount, -amount)
     twice = np.flatnonzero(rng.random(total) < 0.0006)  # some are charged again by mistake
     for rows, later in ((slice(None), 0), (twice, 1)):
         book.add(
             customer[rows],
             day[rows] + later,
-            amount[rows],
+            -amount[rows],
             category=known[rows],
             merchant=shown[rows],
             text=merchant[rows],
             type=np.where(cash, TYPES.index("cash"), TYPES.index("card"))[rows],
             country=country[rows],
+            refunded=0 if later else refunded,
         )
+    book.add(
+        customer[returned],
+        back,
+        amount[returned],
+        category=CATEGORIES.index("refund"),
+        merchant=shown[returned],
+        text=merchant[returned],
+        type=TYPES.index("card"),
+        country=country[returned],
+    )
 
 
 def _pick(rng: np.random.Generator, group: Array, weights: Sequence[Array]) -> Array:
@@ -475,8 +487,9 @@ def _transactions(
     account = customer * 2 + kind
     ids = np.stack([_account_ids(names, _CURRENT), _account_ids(names, _SAVINGS)], axis=1).ravel()
     opening = np.stack([people.opening, people.opening * 1.5], axis=1).ravel()
+    refunded = book.column("refunded", np.int64)[order]
     count = len(day)
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {
             "id": pl.int_range(count, eager=True).cast(pl.String),
             "sequence": pl.int_range(count, eager=True),
@@ -488,11 +501,22 @@ def _transactions(
             "text": _enum(
                 book.column("text", np.int16)[order], [name.upper() for name in MERCHANTS]
             ),
+            "refunded": pl.Series(refunded),
             "country": _enum(book.column("country", np.int16)[order], COUNTRIES),
             "own transfer": pl.Series(book.column("own", np.bool_)[order]),
             "account": _enum(account, ids.tolist()),
             "balance": pl.Series(_balances(account, amount, np.rint(opening * 100))),
         }
+    )
+    unsaid: dict[str, type[pl.DataType]] = dict.fromkeys(
+        ("category confidence", "merchant confidence"), pl.Int64
+    )
+    unsaid |= {"foreign currency": pl.String}
+    return with_confidence(
+        frame.with_columns(
+            pl.col("refunded").replace(0, None),
+            *(pl.lit(None, kind).alias(name) for name, kind in unsaid.items()),
+        )
     )
 
 

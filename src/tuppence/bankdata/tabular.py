@@ -15,7 +15,7 @@ from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import masked_texts
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
@@ -379,7 +379,7 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
         pl.lit("current").alias(_new("type")),
     )
     held = _select(accounts, "accounts", schema) if accounts.height else None
-    return Rows(made, held, _select(good, "transactions", schema))
+    return Rows(made, held, with_confidence(_select(good, "transactions", schema)))
 
 
 def _select(frame: pl.DataFrame, table: str, schema: Schema) -> pl.DataFrame:

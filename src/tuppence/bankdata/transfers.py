@@ -5,8 +5,6 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from tuppence.facts.rows import Rows
-
 DAYS: Final = 3
 """Most days between the two bookings of a transfer: a weekend."""
 _NEVER: Final = ("card", "cash", "fee", "interest")
@@ -82,30 +80,3 @@ def _belong(one: _Side, other: _Side) -> bool:
         and paid.account != received.account
         and (not by_mandate or received.account_type in _OWED)
     )
-
-
-def with_own_transfers(incoming: Rows, stored: Rows) -> Rows:
-    """The rows of an import with own transfers marked, and stored rows that are their other side.
-
-    Args:
-        incoming: Of one customer, where nothing is marked.
-        stored: What is known of the same customer.
-    """
-    if incoming.transactions is None:
-        return incoming
-    key = ["account", "id"]
-    names = incoming.transactions.columns
-    before = stored.transactions
-    older = incoming.transactions.clear() if before is None else before.select(names)
-    older = older.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    older = older.join(incoming.transactions, on=key, how="anti")
-    known = [frame for frame in (incoming.accounts, stored.accounts) if frame is not None]
-    accounts = pl.concat([f.select("id", "customer", "type").cast(pl.String) for f in known])
-    accounts = accounts.unique("id", keep="first", maintain_order=True)
-    sides = own_transfers(pl.concat([incoming.transactions, older]), accounts)
-    sides = sides.with_columns(side=True)
-    marked = incoming.transactions.join(sides, on=key, how="left", maintain_order="left")
-    marked = marked.with_columns(pl.col("side").fill_null(value=False).alias("own transfer"))
-    turned = older.filter(~pl.col("own transfer")).join(sides.drop("side"), on=key, how="semi")
-    turned = turned.with_columns(pl.lit(value=True).alias("own transfer"))
-    return Rows(incoming.customers, incoming.accounts, pl.concat([marked.select(names), turned]))

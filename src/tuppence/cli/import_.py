@@ -7,13 +7,15 @@ from urllib.parse import quote
 
 import typer
 
+from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
+from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.inference import inferred
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.parts import Items
 from tuppence.bankdata.statement import read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
-from tuppence.bankdata.transfers import with_own_transfers
 from tuppence.cli.output import Store, console, date_option, table, today, track
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts, Rows
@@ -81,6 +83,7 @@ def register(program: typer.Typer) -> None:
         facts = create_facts(store, schema)
         meaning = read_mapping(mapping, facts.schema)
         latest = _latest(today_)
+        enricher = Enricher()
         rows = []
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
@@ -93,7 +96,8 @@ def register(program: typer.Typer) -> None:
                     f"row 1: {reading.rejects['reason'][0]}",
                     f"{aside} has the reason for each; nothing was imported from this file",
                 )
-            counts = facts.append(reading.rows).get(meaning.table, Counts())
+            incoming = inferred(reading.rows, _stored(facts, reading.rows, owners), enricher)
+            counts = facts.append(incoming).get(meaning.table, Counts())
             rejected = f"{reading.rejects.height:,}" + (f" → {aside}" if aside else "")
             numbers = (reading.count, counts.new, counts.changed, counts.unchanged)
             rows.append((file.name, *(f"{n:,}" for n in numbers), rejected))
@@ -127,7 +131,7 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
         is_known = customer in owners.customers["id"]
         stored = facts.rows_of(customer) if is_known else Rows()
-        incoming = with_own_transfers(with_held(found.reading.rows, stored), stored)
+        incoming = inferred(with_held(found.reading.rows, stored), stored, Enricher())
         counts = facts.append(incoming)
         rows = [
             (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
@@ -139,6 +143,15 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
             typer.echo(f"left out: {count:,} {what}")
         if rejects.height:
             typer.echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
+
+
+def _stored(facts: FactStore, incoming: Rows, owners: Owners) -> Rows:
+    """What is known of the customers whose transactions come in."""
+    if incoming.transactions is None:
+        return Rows()
+    accounts = incoming.transactions.select(id="account").unique()
+    known = owners.accounts.join(accounts, on="id", how="semi")["customer"]
+    return facts.rows_of(*known.unique().sort())
 
 
 def _latest(text: str | None) -> datetime.date:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
-from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.rows import POLARS_TYPES, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 Dictionaries = Mapping[str, list[str]]
@@ -61,7 +61,7 @@ def coded(
             types = {n: kind for n, kind in types.items() if n in {*fields, "id", "sequence"}}
         frame = tables.get(table)
         frames[table] = pl.DataFrame(schema=types) if frame is None else frame.select(list(types))
-    transactions, dictionaries = _encode(frames["transactions"])
+    transactions, dictionaries = _encode(with_confidence(frames["transactions"]))
     return Coded(frames["customers"], frames["accounts"], transactions, dictionaries)
 
 

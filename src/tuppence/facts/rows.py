@@ -16,6 +16,9 @@ POLARS_TYPES: Final[Mapping[Kind, pl.DataType]] = {
     Kind.BOOLEAN: pl.Boolean(),
 }
 
+CERTAIN: Final = 100
+"""A confidence of 1, in the hundredths that the store keeps."""
+
 
 def columns(table: str, schema: Schema) -> dict[str, Field]:
     """The stored fields of `customers`, `accounts` or `transactions`, keys first."""
@@ -28,6 +31,19 @@ def columns(table: str, schema: Schema) -> dict[str, Field]:
         "transactions": (key, order, *TRANSACTIONS),
     }[table]
     return {field.name: field for field in fields if not field.derived}
+
+
+def with_confidence(transactions: pl.DataFrame) -> pl.DataFrame:
+    """Transactions in which whatever says no confidence of its category or merchant is certain.
+
+    What is given by a person, a mapping or a test is; what is inferred comes with its confidence.
+    """
+    filled = [
+        pl.when(pl.col(name).is_not_null()).then(pl.col(sure).fill_null(CERTAIN)).alias(sure)
+        for name in ("category", "merchant")
+        if {name, sure := f"{name} confidence"} <= {*transactions.columns}
+    ]
+    return transactions.with_columns(filled)
 
 
 def with_attributes(customers: pl.DataFrame, schema: Schema) -> pl.DataFrame:

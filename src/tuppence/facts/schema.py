@@ -100,10 +100,24 @@ TRANSACTIONS: Final = (
     Field("booking date", Kind.DATE, "Day it was booked, never after the evaluation's.", False),
     Field("amount", Kind.MONEY, "Signed: negative is money out.", False, unit=MONEY_UNIT),
     Field("category", Kind.TEXT, "What it was for, such as groceries or energy."),
+    Field(
+        "category confidence", Kind.NUMBER, "How sure that is, 0 to 1.", unit="share", decimals=2
+    ),
     Field("merchant", Kind.TEXT, "Whom it was paid to, by a normalised name."),
+    Field(
+        "merchant confidence", Kind.NUMBER, "How sure that is, 0 to 1.", unit="share", decimals=2
+    ),
     Field("type", Kind.TEXT, "How it was paid: card, direct debit, standing order, cash, …"),
     Field("text", Kind.TEXT, "The bank's description.", personal=True),
     Field("country", Kind.TEXT, "Where it was made, ISO 3166 alpha-2."),
+    Field(
+        "foreign currency",
+        Kind.TEXT,
+        "In which it was paid, ISO 4217, where that is not the customer's.",
+    ),
+    Field(
+        "refunded", Kind.MONEY, "What came back of this payment; null for none.", unit=MONEY_UNIT
+    ),
     Field("own transfer", Kind.BOOLEAN, "Between the customer's own accounts.", False),
     Field("account", Kind.TEXT, "Identifier of its account.", False, personal=True),
     Field("account type", Kind.TEXT, "Type of its account.", False, derived=True),

@@ -28,7 +28,7 @@ from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Field, Schema
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MOST_SEGMENTS: Final = 8
 PARTITION_SIZE: Final = 50_000
 PART_ROWS: Final = 500_000
@@ -109,9 +109,16 @@ class FactStore:
         message = f"{self._folder.parent}: there is no customer {customer_id}"
         raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
 
-    def rows_of(self, customer_id: str) -> Rows:
-        """All rows of one customer."""
-        return _split(self._merge(self._home(customer_id)), customer_id)[0]
+    def rows_of(self, *customers: str) -> Rows:
+        """All rows of some customers.
+
+        Raises:
+            UserError: There is none of an identifier.
+        """
+        homes = {home.name: home for home in map(self._home, customers)}
+        parts = [_split(self._merge(home), customers)[0].tables() for home in homes.values()]
+        names = parts[0] if parts else ()
+        return Rows(**{name: pl.concat(part[name] for part in parts) for name in names})
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -213,7 +220,7 @@ class FactStore:
         with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
             self._manifest = self._load()
             home = self._home(customer_id)
-            _, others = _split(self._merge(home), customer_id)
+            _, others = _split(self._merge(home), [customer_id])
             content = ordered(coded(others.tables(), self.schema))  # with dictionaries of its own
             heights = (content.customers.height, content.transactions.height)
             smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
@@ -400,13 +407,13 @@ class FactStore:
 _RESTORE: Final = "restore the store from a copy, or import into a new one"
 
 
-def _split(content: Coded, customer_id: str) -> tuple[Rows, Rows]:
-    """The rows of one customer, and those of all others."""
+def _split(content: Coded, customers: Sequence[str]) -> tuple[Rows, Rows]:
+    """The rows of some customers, and those of all others."""
     transactions = content.plain_transactions()
-    own = content.accounts.filter(pl.col("customer") == customer_id)["id"]
+    own = content.accounts.filter(pl.col("customer").is_in(customers))["id"]
     is_own = {
-        "customers": (content.customers, pl.col("id") == customer_id),
-        "accounts": (content.accounts, pl.col("customer") == customer_id),
+        "customers": (content.customers, pl.col("id").is_in(customers)),
+        "accounts": (content.accounts, pl.col("customer").is_in(customers)),
         "transactions": (transactions, pl.col("account").is_in(own.implode())),
     }
     mine = {name: frame.filter(own) for name, (frame, own) in is_own.items()}

@@ -194,6 +194,8 @@ def _for_sql(frame: pl.DataFrame) -> pl.DataFrame:
     dates = [name for name in ("booking date", "since", "opened") if name in frame.columns]
     texts = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Enum)]
     frame = frame.with_columns(pl.col(dates).cast(pl.Date), pl.col(texts).cast(pl.String))
+    small = [name for name in frame.columns if name.endswith(" confidence")]
+    frame = frame.with_columns(pl.col(small).cast(pl.Int16))
     names = {"customer": "customer_id", "account": "account_id"}
     return frame.rename({n: names.get(n, n.replace(" ", "_")) for n in frame.columns})
 

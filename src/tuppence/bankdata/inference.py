@@ -1,0 +1,57 @@
+"""What follows from transactions: merchants, categories, own transfers and refunds."""
+
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from tuppence.bankdata.categories import REFUND
+from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.refunds import refunds
+from tuppence.bankdata.transfers import own_transfers
+from tuppence.facts.rows import Rows
+
+_KEY: Final = ["account", "id"]
+
+
+def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
+    """The rows of an import with all that follows from them and from what is known already.
+
+    Own transfers and refunds have two sides, of which one may have come earlier: such rows of the
+    store are given out too where they change. The same rows again change nothing.
+
+    Args:
+        incoming: Of some customers.
+        stored: What is known of the same customers.
+        enricher: Finds merchants and categories.
+    """
+    if incoming.transactions is None:
+        return incoming
+    names = incoming.transactions.columns
+    texts = pl.col(pl.Enum, pl.Categorical).cast(pl.String)
+    fresh = enricher.enriched(incoming.transactions.with_columns(texts))
+    before = stored.transactions
+    older = fresh.clear() if before is None else before.select(names).with_columns(texts)
+    older = older.join(fresh, on=_KEY, how="anti")
+    known = [frame for frame in (incoming.accounts, stored.accounts) if frame is not None]
+    accounts = pl.concat([f.select("id", "customer", "type").cast(pl.String) for f in known])
+    accounts = accounts.unique("id", keep="first", maintain_order=True)
+    together = pl.concat([fresh, older])
+    sides = own_transfers(together, accounts).with_columns(side=True)
+    own = pl.col("own transfer") | pl.col("side").fill_null(value=False)
+    both = together.join(sides, on=_KEY, how="left", maintain_order="left")
+    both = both.with_columns(own.alias("own transfer")).drop("side")
+    found = refunds(both).rename({"refunded": "found refunded"})
+    both = both.join(found, on=_KEY, how="left", maintain_order="left")
+    is_refund = pl.col("sure") > pl.col("category confidence").fill_null(0)
+    both = both.with_columns(
+        pl.coalesce("found refunded", "refunded").alias("refunded"),
+        pl.when(is_refund).then(pl.lit(REFUND)).otherwise("category").alias("category"),
+        pl.when(is_refund)
+        .then("sure")
+        .otherwise("category confidence")
+        .alias("category confidence"),
+    ).select(names)
+    fresh, later = both.head(fresh.height), both.tail(older.height)
+    same = pl.all_horizontal(later[name].eq_missing(older[name]) for name in names)
+    return replace(incoming, transactions=pl.concat([fresh, later.filter(~same)]))
