@@ -39,7 +39,7 @@ check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint,
 	.tools/infra/bin/actionlint
 	.tools/infra/bin/zizmor --offline --no-progress --persona pedantic --quiet .github/workflows
 	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
@@ -66,7 +66,7 @@ format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff check --fix .
 
 docs: .venv/.ready  ## write the generated pages
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \

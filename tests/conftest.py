@@ -22,6 +22,7 @@ class Done(NamedTuple):
 
 
 Run = Callable[..., Done]
+Report = Callable[[str, float], None]
 
 
 @pytest.fixture
@@ -76,3 +77,14 @@ def aws(emulator: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     return emulator
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Report:
+    """Says a figure beside the name of the test, whatever the outcome."""
+
+    def say(name: str, figure: float) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"[{request.node.name}: {name} {figure:.4f}] ")
+
+    return say

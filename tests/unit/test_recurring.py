@@ -2,13 +2,13 @@
 
 import datetime
 import itertools
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 import pytest
 from tests.building import ROOT, day
+from tests.conftest import Report
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
@@ -23,7 +23,6 @@ from tuppence.feel.values import Date, parse_date
 BERKA = ROOT.parent / "shared/data/berka"
 AS_OF = "2026-06-30"
 Row = tuple[str, int]
-Report = Callable[[str, float], None]
 
 
 def date(text: str) -> Date:
@@ -257,17 +256,6 @@ def batch(people: FactStore) -> FactBatch:
 def population(people: FactStore) -> pl.DataFrame:
     parts = [part.transactions for part in people.parts() if part.transactions is not None]
     return pl.concat(parts)
-
-
-@pytest.fixture
-def report(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Report:
-    """Says a figure beside the name of the test, whatever the outcome."""
-
-    def say(name: str, figure: float) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"[{request.node.name}: {name} {figure:.4f}] ")
-
-    return say
 
 
 PAYEES = {name for names in calibration.BILLERS.values() for name in names}

@@ -385,16 +385,28 @@ def test_berlin_group_gives_accounts_and_signed_transactions() -> None:
         ],
     }
     found = read(berlin_group.items, accounts, GIRO, balances)
-    fields = ("account", "id", "amount", "text", "type", "balance")
+    fields = ("account", "id", "amount", "text", "type", "merchant", "balance")
     iban = "DE2310010010123456788"
     assert transactions(found, *fields) == [
-        (iban, "1", -5667, "Abschlag Strom", "direct debit", 44333),
-        (iban, "2", 34301, "Paul Simpson", "transfer", 78634),
+        (iban, "1", -5667, "Abschlag Strom", "direct debit", "Stadtwerke", 44333),
+        (iban, "2", 34301, "Paul Simpson", "transfer", None, 78634),
     ]
     assert found.left == {"pending transactions": 1, "balances that are not of the books": 1}
     frame = found.reading.rows.accounts
     assert frame is not None
     assert frame.select("id", "type", "name").rows() == [(iban, "current", "Main Account")]
+
+
+def test_what_was_changed_from_another_currency_says_so() -> None:
+    giro: dict[str, Any] = copy.deepcopy(GIRO)
+    first, second = giro["transactions"]["booked"]
+    first["currencyExchange"] = {"sourceCurrency": "USD", "targetCurrency": "EUR"}
+    second["currencyExchange"] = [{"sourceCurrency": "EUR", "targetCurrency": "EUR"}]
+    assert transactions(read(berlin_group.items, giro), "foreign currency") == ["USD", None]
+    changed = booked(CurrencyExchange={"SourceCurrency": "GBP", "TargetCurrency": "EUR"})
+    assert transactions(
+        read(open_banking.items, {"Data": {"Transaction": [changed]}}), "foreign currency"
+    ) == ["EUR"]
 
 
 def test_berlin_group_without_an_account_is_set_aside() -> None:

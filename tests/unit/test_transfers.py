@@ -105,3 +105,32 @@ def test_an_import_marks_what_a_later_one_shows_to_be_a_transfer(
         tuppence("import", "open-banking", tmp_path / name, *where)
     assert marks() == [True, True]
     assert FactStore(tmp_path / "money").digest == digest
+
+
+def test_tables_of_two_accounts_show_their_transfers(tuppence: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(
+        "table: transactions\n"
+        "columns: {account: account, booking date: day, amount: amount, text: text, type: type}\n"
+        "constants: {customer: ann, currency: GBP}\n"
+    )
+    header = "account,day,amount,text,type\n"
+    (tmp_path / "a.csv").write_text(
+        f"{header}main,2026-06-24,-50.00,to savings,transfer\n"
+        "main,2026-06-25,-12.50,TESCO STORES 2041,card\n"
+    )
+    (tmp_path / "b.csv").write_text(f"{header}pot,2026-06-25,50.00,from main,transfer\n")
+    where = ("--mapping", tmp_path / "map.yaml", "--store", tmp_path / "money")
+    done = tuppence("import", "csv", tmp_path / "a.csv", *where)
+    assert "known: the merchant of 50% and the category of 50% of 2 transactions" in done.stdout
+    tuppence("import", "csv", tmp_path / "b.csv", *where)
+    rows = FactStore(tmp_path / "money").rows_of("ann").transactions
+    assert rows is not None
+    names = ("account", "own transfer", "merchant", "category")
+    assert rows.sort("account", "booking date").select(names).rows() == [
+        ("main", True, None, None),
+        ("main", False, "Tesco", "groceries"),
+        ("pot", True, None, None),
+    ]
+    again = tuppence("import", "csv", tmp_path / "a.csv", tmp_path / "b.csv", *where)
+    assert " 0 " in again.stdout
+    assert FactStore(tmp_path / "money").rows_of("ann").transactions.equals(rows)  # type: ignore[union-attr]

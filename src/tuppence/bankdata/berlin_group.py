@@ -117,7 +117,8 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
         for key in ("remittanceInformationUnstructured", "additionalInformation", other)
     )
     family = (optional(content, "bankTransactionCode") or "").upper().split("-")[1:2]
-    kind = FAMILIES.get(family[0]) if family else None
+    by_family = FAMILIES.get(family[0]) if family else None
+    kind = "direct debit" if optional(content, "mandateId") else by_family
     after = content.get("balanceAfterTransaction")
     yield Booking(
         account,
@@ -125,8 +126,8 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
         moment_of(needed(content, "bookingDate")),
         amount,
         next(filter(None, texts), None),
-        optional(content, other) if kind == "card" else None,
-        "direct debit" if optional(content, "mandateId") else kind,
+        optional(content, other) if kind in ("card", "direct debit") else None,
+        kind,
         balance=_money(after, "balanceAmount") if after else None,
         foreign_currency=_foreign(content, amount.currency),
     )

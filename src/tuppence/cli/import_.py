@@ -1,10 +1,12 @@
 """The command `tuppence import`."""
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
+import polars as pl
 import typer
 
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -85,6 +87,7 @@ def register(program: typer.Typer) -> None:
         latest = _latest(today_)
         enricher = Enricher()
         rows = []
+        told: list[pl.DataFrame | None] = []
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
             reading = read_table(file, meaning, facts.schema, owners, latest)
@@ -97,12 +100,14 @@ def register(program: typer.Typer) -> None:
                     f"{aside} has the reason for each; nothing was imported from this file",
                 )
             incoming = inferred(reading.rows, _stored(facts, reading.rows, owners), enricher)
+            told.append(incoming.transactions)
             counts = facts.append(incoming).get(meaning.table, Counts())
             rejected = f"{reading.rejects.height:,}" + (f" → {aside}" if aside else "")
             numbers = (reading.count, counts.new, counts.changed, counts.unchanged)
             rows.append((file.name, *(f"{n:,}" for n in numbers), rejected))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         console().print(table(columns, rows, columns[1:5]))
+        _tell_known(told, enricher)
 
     for name, reader in READERS.items():
         _register_reader(app, name, reader)
@@ -131,7 +136,8 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
         is_known = customer in owners.customers["id"]
         stored = facts.rows_of(customer) if is_known else Rows()
-        incoming = inferred(with_held(found.reading.rows, stored), stored, Enricher())
+        enricher = Enricher()
+        incoming = inferred(with_held(found.reading.rows, stored), stored, enricher)
         counts = facts.append(incoming)
         rows = [
             (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
@@ -139,19 +145,41 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         ]
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))
+        _tell_known([incoming.transactions], enricher)
         for what, count in sorted(found.left.items()):
             typer.echo(f"left out: {count:,} {what}")
         if rejects.height:
             typer.echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
 
 
+def _tell_known(imported: Sequence[pl.DataFrame | None], enricher: Enricher) -> None:
+    """Of how many transactions the merchant and the category are known, and by what."""
+    parts = [part.select("merchant", "category").count() for part in imported if part is not None]
+    rows = sum(part.height for part in imported if part is not None)
+    if rows:
+        known = pl.concat(parts).sum()
+        merchants, categories = (known[name][0] / rows for name in ("merchant", "category"))
+        typer.echo(
+            f"known: the merchant of {merchants:.0%} and the category of {categories:.0%} "
+            f"of {rows:,} transactions (lists {enricher.version})"
+        )
+
+
 def _stored(facts: FactStore, incoming: Rows, owners: Owners) -> Rows:
     """What is known of the customers whose transactions come in."""
     if incoming.transactions is None:
         return Rows()
-    accounts = incoming.transactions.select(id="account").unique()
-    known = owners.accounts.join(accounts, on="id", how="semi")["customer"]
-    return facts.rows_of(*known.unique().sort())
+    named = incoming.transactions.select(id="account").unique()
+    whose = owners.accounts.join(named, on="id", how="semi")["customer"]
+    if incoming.accounts is not None:
+        whose = pl.concat([whose, incoming.accounts["customer"]])
+    known = (
+        whose.unique()
+        .sort()
+        .to_frame()
+        .join(owners.customers, left_on="customer", right_on="id", how="semi")
+    )
+    return facts.rows_of(*known["customer"])
 
 
 def _latest(text: str | None) -> datetime.date:

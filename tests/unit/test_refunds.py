@@ -1,0 +1,95 @@
+"""Refunds and the purchases that they are for."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.building import bank, day, frame
+from tests.conftest import Report
+
+from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.refunds import refunds
+from tuppence.bankdata.synthetic import population
+from tuppence.facts.rows import Rows
+from tuppence.feel import Date
+
+BOUGHT = {"account": "a", "booking date": 100, "amount": -5_000, "type": "card", "merchant": "Loom"}
+BACK = BOUGHT | {"booking date": 107, "amount": 5_000}
+
+
+def found(*rows: dict[str, Any]) -> list[tuple[str, int | None, int | None]]:
+    """Numbers of rows, what came back of them, and how sure it is that they came back."""
+    given = [
+        {"id": str(n), "sequence": n, "own transfer": False, **row} for n, row in enumerate(rows)
+    ]
+    table = refunds(frame("transactions", given)).sort("id")
+    return table.select("id", "refunded", "sure").rows()
+
+
+WHOLE = [("0", 5_000, None), ("1", None, 95)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pairs"),
+    [
+        ({}, WHOLE),
+        ({"amount": 2_000}, [("0", 2_000, None), ("1", None, 85)]),
+        ({"amount": 5_001}, []),
+        ({"merchant": "LOOM 0042 LEEDS"}, WHOLE),
+        ({"merchant": None, "text": "LOOM REFUND"}, []),
+        ({"merchant": None, "text": "LOOM 77"}, WHOLE),
+        ({"merchant": None, "text": "LOOM 77", "type": "transfer"}, []),
+        ({"merchant": "Thread & Hem"}, []),
+        ({"account": "b"}, []),
+        ({"booking date": 220}, WHOLE),
+        ({"booking date": 221}, []),
+        ({"booking date": 99}, []),
+        ({"own transfer": True}, []),
+        ({"category": "income"}, []),
+        ({"type": "salary"}, []),
+    ],
+)
+def test_what_comes_back_is_of_a_purchase(changes: dict[str, Any], pairs: list[Any]) -> None:
+    assert found(BOUGHT, BACK | changes) == pairs
+
+
+def test_each_purchase_comes_back_once_and_the_latest_of_just_that_amount() -> None:
+    other = BOUGHT | {"amount": -9_000, "booking date": 103}
+    assert found(BOUGHT, other, BACK) == [("0", 5_000, None), ("2", None, 95)]
+    assert found(BOUGHT, BOUGHT, BACK) == [("1", 5_000, None), ("2", None, 95)]
+    assert found(BOUGHT, BACK, BACK) == WHOLE
+
+
+def test_on_the_population_whose_refunds_are_known(report: Report) -> None:
+    ((_, rows),) = population(1_500, 5, Date(day("2026-06-30")), 13)
+    assert rows.transactions is not None
+    pairs = refunds(rows.transactions).drop_nulls("refunded")
+    truth = rows.transactions.drop_nulls("refunded").select(
+        pl.col("account", "id").cast(pl.String), pl.col("refunded").alias("truly")
+    )
+    key = ["account", "id"]
+    right = pairs.join(truth, on=key).filter(pl.col("refunded") == pl.col("truly")).height
+    report("precision", right / pairs.height)
+    report("recall", right / truth.height)
+    assert truth.height > 2_000
+    assert right >= 0.95 * pairs.height
+    assert right >= 0.95 * truth.height
+
+
+def test_a_refund_of_a_later_import_marks_the_purchase_of_an_earlier_one() -> None:
+    enricher = Enricher()
+    shop = {"amount": -5_000, "type": "card", "text": "GREGGS 0042", "booking date": 100}
+    first = inferred(bank([shop]), Rows(), enricher)
+    again = shop | {"id": "9", "amount": 5_000, "booking date": 105}
+    second = inferred(Rows(transactions=bank([again]).transactions), first, enricher)
+    names = ("id", "merchant", "category", "category confidence", "refunded")
+    assert second.transactions is not None
+    assert second.transactions.select(names).rows() == [
+        ("9", "Greggs", "refund", 95, None),
+        ("0", "Greggs", "eating out", 89, 5_000),
+    ]
+    whole = Rows(first.customers, first.accounts, second.transactions)
+    unchanged = inferred(Rows(transactions=bank([again]).transactions), whole, enricher)
+    assert unchanged.transactions is not None
+    assert unchanged.transactions.equals(second.transactions.head(1))
