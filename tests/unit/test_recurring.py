@@ -17,7 +17,7 @@ from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
-from tuppence.facts.streams import streams_of
+from tuppence.facts.streams import search, table_of
 from tuppence.feel.values import Date, parse_date
 
 BERKA = ROOT.parent / "shared/data/berka"
@@ -51,7 +51,7 @@ def batch_of(transactions: pl.DataFrame) -> FactBatch:
 
 def find(batch: FactBatch, as_of: Date, loops: Loops | None = None) -> pl.DataFrame:
     """The streams, with texts as texts, ordered by account, payee and first day."""
-    found = streams_of(batch, as_of, loops or Loops())
+    found = table_of(search(batch, as_of, loops or Loops()), batch)
     assert found.offsets[-1] == len(found.columns["payee"].values)
     series = {
         name: [column.dictionary[code] for code in column.values.tolist()]
@@ -222,6 +222,42 @@ def test_texts_stand_for_payees_where_no_merchant_is_known() -> None:
     ]
     (one,) = found(*groups)
     assert shown(one, "payee", "times") == ["STREAMLY", 6]
+
+
+def later(name: str, cents: int = -999, count: int = 3, kind: str = "card") -> list[dict[str, Any]]:
+    """Payments from April on, after those of the months before."""
+    return rows(*each_month(cents, count, begin=4), merchant=name, type=kind)
+
+
+def test_a_payee_that_changes_its_name_goes_on() -> None:
+    before = rows(*each_month(-999, 3))
+    (one,) = found(before, later("Streamly Plus"))
+    assert shown(one, "payee", "times", "first date") == ["Streamly Plus", 6, "2026-01-08"]
+    again = rows(*each_month(-999, 3, begin=7), merchant="Stream+")
+    (one,) = found(before, later("Streamly Plus"), again, as_of="2026-09-30")
+    assert shown(one, "payee", "times") == ["Stream+", 9]
+
+
+@pytest.mark.parametrize(
+    ("after", "streams"),
+    [
+        ([later("Other", -1_099)], 2),
+        ([later("Other"), later("Another")], 3),
+        ([later("Other", kind="direct debit")], 2),
+        ([later("Other", count=1)], 1),
+        ([rows(*each_month(-999, 3, begin=5), merchant="Other")], 2),
+        ([rows(*each_month(-999, 3, on=20, begin=4), merchant="Other")], 2),
+    ],
+)
+def test_another_payee_begins_a_stream_of_its_own(after: list[Any], streams: int) -> None:
+    before = rows(*each_month(-999, 3))
+    assert len(found(before, *after, as_of="2026-07-31")) == streams
+
+
+def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
+    before = rows(*each_month(-999, 3), type="direct debit")
+    (one,) = found(before, later("Other", count=1, kind="direct debit"))
+    assert shown(one, "payee", "times") == ["Other", 4]
 
 
 def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:

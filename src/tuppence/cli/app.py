@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "feed": "feed",
     "explain": "explain",
     "streams": "streams",
+    "forecast": "streams",
     "feel": "feel",
     "store": "store",
     "export": "privacy",

@@ -1,4 +1,4 @@
-"""The command `tuppence streams`."""
+"""The commands that look ahead: `tuppence streams` and `tuppence forecast`."""
 
 from typing import Annotated, Any
 
@@ -13,28 +13,30 @@ from tuppence.wiring import open_facts
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
+AHEAD = ("type", "balance", "pay day", "forecast", "forecast low", "forecast high")
+AsOf = Annotated[
+    str, typer.Option(help="Nothing after it is known; the system's date if left out.")
+]
+AsFormat = Annotated[Format, typer.Option("--format")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
 
     @app.command(epilog="Example: `tuppence streams C0000007 --store demo --as-of 2026-06-30`")
     def streams(
         customer: Customer,
         store: Store,
-        as_of: Annotated[
-            str, typer.Option(help="Nothing after it is known; the system's date if left out.")
-        ] = "",
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        as_of: AsOf = "",
+        format_: AsFormat = Format.TABLE,
     ) -> None:
         """Show a customer's bills, subscriptions and income, as found in the transactions.
 
         Each with its cadence, its last amount and the one before, when it is due next, and how
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
-        facts = open_facts(store).find(customer)
         day = date_option(as_of or today().isoformat(), "--as-of")
-        context = customer_context(facts, 0, day, streams=True)
+        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
         rows = [{name: _shown(value) for name, value in row.items()} for row in found]
         if format_ is Format.JSON:
@@ -43,6 +45,33 @@ def register(app: typer.Typer) -> None:
         rows.sort(key=lambda row: (row["state"] == "stopped", row["next date"]))
         console().print(f"[bold]{escape(customer)}[/] on {day}", highlight=False)
         console().print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], NUMBERS))
+
+    @app.command(epilog="Example: `tuppence forecast C0000007 --store demo --as-of 2026-06-15`")
+    def forecast(
+        customer: Customer, store: Store, as_of: AsOf = "", format_: AsFormat = Format.TABLE
+    ) -> None:
+        """Show what a customer's accounts will hold the day before the next pay.
+
+        It is the balance, less what streams will take until then, less what usually goes out at
+        this time of a month. Four of five times an account will hold an amount of the band. An
+        account has no forecast where its balance, the pay day or two earlier months are not known.
+        """
+        day = date_option(as_of or today().isoformat(), "--as-of")
+        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
+        rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]
+        if format_ is Format.JSON:
+            print_json(rows)
+            return
+        shown = [
+            (
+                *(row[name] for name in ("id", *AHEAD[:4])),
+                row["forecast"] and f"{row['forecast low']} to {row['forecast high']}",
+            )
+            for row in rows
+        ]
+        columns = ("account", *AHEAD[:4], "band")
+        console().print(f"[bold]{escape(customer)}[/] on {day}", highlight=False)
+        console().print(table(columns, shown, ("balance", "forecast", "band")))
 
 
 def _shown(value: Any) -> Any:

@@ -4,6 +4,7 @@ It says what the reference engine says, bit for bit. Pairs of a customer and a r
 cannot decide, and what of a rule does not fit columns, are evaluated by the reference.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,8 +22,9 @@ from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, histor
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import REPEATED_WITHIN, Kind
-from tuppence.facts.streams import streams_of
+from tuppence.facts.forecast import forecasts
+from tuppence.facts.schema import FORECASTS, REPEATED_WITHIN, Kind
+from tuppence.facts.streams import Found, search, table_of
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
 from tuppence.plan.code import Kind as StepKind
@@ -342,21 +344,28 @@ class _Derived:
         """A table by name."""
         accounts, transactions = self.batch.accounts, self.batch.transactions
         if name == "streams":
-            return streams_of(self.batch, self.plan.as_of, self.loops)
+            return table_of(self._streams, self.batch)
         if name == "accounts":
-            balances = Column(Kind.MONEY, self._balances())
-            return Table(accounts.offsets, {**accounts.columns, "balance": balances})
+            balances = self._balances()
+            derived: dict[str, Column] = {"balance": Column(Kind.MONEY, balances)}
+            if any(self._is_read(field) for field in FORECASTS):
+                derived |= forecasts(self._streams, self.batch, balances, self.plan.as_of)
+            return Table(accounts.offsets, {**accounts.columns, **derived})
         columns = dict(transactions.columns)
         if self._is_read("account type"):
             own, kind = columns["account"], accounts.columns["type"]
-            type_of = np.append(kind.values, np.uint32(0))[self._account_rows()]  # -1: null
+            type_of = np.append(kind.values, np.uint32(0))[self.batch.account_rows()]  # -1: null
             columns["account type"] = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
         if self._is_read("repeated"):
             columns["repeated"] = Column(Kind.BOOLEAN, self._repeated())
         return Table(transactions.offsets, columns)
 
     def _is_read(self, name: str) -> bool:
-        return any(name in table.codes for table in self.plan.tables)
+        return any(name in (*table.codes, *table.numbers) for table in self.plan.tables)
+
+    @functools.cached_property
+    def _streams(self) -> Found:
+        return search(self.batch, self.plan.as_of, self.loops)
 
     def _repeated(self) -> Array:
         """By transaction, 1 where it repeats one of a few days before."""
@@ -367,13 +376,6 @@ class _Derived:
         columns = (table.offsets, *(table.columns[name].values for name in names))
         self.loops.call(find_repeated, (*map(read_only, columns), REPEATED_WITHIN), (*room, found))
         return found
-
-    def _account_rows(self) -> Array:
-        """The row of the account for each code that transactions have; -1 for none."""
-        ids = self.batch.accounts.columns["id"]
-        row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
-        dictionary = self.batch.transactions.columns["account"].dictionary
-        return np.array([row_of.get(i, -1) for i in dictionary], np.int64)
 
     def customers(self) -> FactBatch:
         """The batch with the customers' derived field, where that is read."""
@@ -393,7 +395,7 @@ class _Derived:
         accounts, transactions = self.batch.accounts, self.batch.transactions
         found = np.full(len(accounts.columns["id"].values), NULL_MONEY, np.int64)
         own = transactions.columns["account"]
-        rows = self._account_rows()
+        rows = self.batch.account_rows()
         columns = (
             transactions.offsets,
             transactions.columns["booking date"].values,

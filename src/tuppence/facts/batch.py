@@ -96,6 +96,13 @@ class FactBatch:
     def __len__(self) -> int:
         return len(self.customer_ids)
 
+    def account_rows(self) -> Array:
+        """For each code that transactions have for an account, its row; -1 for none."""
+        ids = self.accounts.columns["id"]
+        row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
+        dictionary = self.transactions.columns["account"].dictionary
+        return np.array([row_of.get(i, -1) for i in dictionary], np.int64)
+
     def slice(self, start: int, stop: int) -> "FactBatch":
         """Customers start to stop, as views."""
         return FactBatch(

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+
 from tuppence.compiled import Loops
-from tuppence.facts.batch import NULLS, Column, FactBatch, Table
+from tuppence.facts.batch import NULL_MONEY, NULLS, Array, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.forecast import forecasts
 from tuppence.facts.schema import (
     ACCOUNTS,
     COLLECTIONS,
@@ -16,7 +19,7 @@ from tuppence.facts.schema import (
     Field,
     Kind,
 )
-from tuppence.facts.streams import streams_of
+from tuppence.facts.streams import search, table_of
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import Date
@@ -31,7 +34,8 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
         batch: Facts.
         index: Of the customer.
         as_of: The date.
-        streams: Whether bills, subscriptions and incomes are wanted: they have to be found.
+        streams: Whether bills, subscriptions and incomes are wanted, and the forecasts that rest
+            on them: they have to be found.
 
     Returns:
         A context with `customer` and the collections.
@@ -44,11 +48,19 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     days = one.transactions.columns["booking date"].values
     booked = int(days.searchsorted(as_of.day, side="right"))
     transactions = _rows(one.transactions, booked, digits)
-    _derive_accounts(accounts, transactions)
+    balances = _balances(one, booked)
+    _derive(accounts, {"balance": Column(Kind.MONEY, balances)}, digits)
+    types = {account["id"]: account["type"] for account in accounts}
+    for row in transactions:
+        row["account type"] = types[row["account"]]
     _derive_repeated(transactions)
     customer["history days"] = Decimal(as_of.day - int(days[0]) if booked else 0)
     payments, receipts = _split(transactions)
-    found = _streams(one, as_of, digits) if streams else {}
+    found: Row = {}
+    if streams:
+        search_ = search(one, as_of, Loops(use_compiler=False))
+        found = _streams(table_of(search_, one), digits)
+        _derive(accounts, forecasts(search_, one, balances, as_of), digits)
     return {
         "customer": customer,
         "accounts": Rows(accounts, _ACCOUNT_FIELDS),
@@ -59,9 +71,8 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     }
 
 
-def _streams(one: FactBatch, as_of: Date, digits: int) -> Row:
-    """The collections of streams of the one customer of a batch."""
-    table = streams_of(one, as_of, Loops(use_compiler=False))
+def _streams(table: Table, digits: int) -> Row:
+    """The collections of streams of one customer."""
     rows = _rows(table, int(table.offsets[-1]), digits)
     return {
         name: Rows([row for row in rows if row["kind"] == collection.kind], _STREAM_FIELDS)
@@ -86,16 +97,24 @@ def _rows(table: Table, count: int, digits: int) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _derive_accounts(accounts: list[Row], transactions: list[Row]) -> None:
-    balances: dict[str, Decimal] = {}
-    types = {account["id"]: account["type"] for account in accounts}
-    for row in transactions:
-        row["account type"] = types[row["account"]]
-        balance = row.get("balance")  # a batch may hold some fields only
-        if balance is not None:
-            balances[row["account"]] = balance
-    for account in accounts:
-        account["balance"] = balances.get(account["id"])
+def _balances(one: FactBatch, booked: int) -> Array:
+    """The last known balance of each account of one customer, in minor units."""
+    found = np.full(len(one.accounts.columns["id"].values), NULL_MONEY, np.int64)
+    columns = one.transactions.columns
+    if "balance" in columns:  # a batch may hold some fields only
+        rows = one.account_rows()[columns["account"].values[:booked]].tolist()
+        for row, balance in zip(rows, columns["balance"].values[:booked].tolist(), strict=True):
+            if balance != NULL_MONEY:
+                found[row] = balance
+    return found
+
+
+def _derive(accounts: list[Row], columns: Mapping[str, Column], digits: int) -> None:
+    """Add derived fields to rows of accounts."""
+    for name, column in columns.items():
+        values = feel_values(column, len(accounts), digits)
+        for account, value in zip(accounts, values, strict=True):
+            account[name] = value
 
 
 def _derive_repeated(transactions: list[Row]) -> None:

@@ -94,7 +94,26 @@ ACCOUNTS: Final = (
         unit=MONEY_UNIT,
         derived=True,
     ),
+    Field("pay day", Kind.DATE, "When the customer's largest income is due next.", derived=True),
+    Field(
+        "forecast",
+        Kind.MONEY,
+        "What it will hold before the pay day; null where too little is known.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "forecast low",
+        Kind.MONEY,
+        "Four of five times it will hold between this",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+    Field("forecast high", Kind.MONEY, "and this.", unit=MONEY_UNIT, derived=True),
 )
+
+FORECASTS: Final = frozenset({"pay day", "forecast", "forecast low", "forecast high"})
+"""Fields of accounts that look ahead."""
 
 TRANSACTIONS: Final = (
     Field("booking date", Kind.DATE, "Day it was booked, never after the evaluation's.", False),

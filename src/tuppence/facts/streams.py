@@ -7,7 +7,8 @@ are regular enough are kept.
     transactions -> payees -> chains of payments -> streams
 """
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,7 @@ _OPEN: Final = 16
 _STATE: Final = 5
 _FEWEST: Final = np.array([fewest for _, _, fewest, _ in CADENCES])
 _MOST: Final = np.array([most for _, _, _, most in CADENCES])
+_DAYS: Final = [days for _, days, _, _ in CADENCES]
 
 
 FIELDS: Final = frozenset(
@@ -61,19 +63,36 @@ FIELDS: Final = frozenset(
 """Of transactions: what streams are found by."""
 
 
-def streams_of(batch: FactBatch, as_of: Date, loops: Loops) -> Table:
-    """The streams of every customer of a batch, in the transactions booked until a date.
+class Found(NamedTuple):
+    """Streams, before they are a table.
+
+    Attributes:
+        streams: A row each, with its `chain`.
+        rows: The transactions that were looked at, with their `row` in the batch and their `chain`.
+        payees: Names by number.
+    """
+
+    streams: pl.DataFrame
+    rows: pl.DataFrame
+    payees: tuple[str | None, ...]
+
+
+def search(batch: FactBatch, as_of: Date, loops: Loops) -> Found:
+    """Find the streams of every customer of a batch, in the transactions booked until a date.
 
     Args:
         batch: Transactions with `FIELDS`.
         as_of: Nothing after it is known.
         loops: Calls the loops.
-
-    Returns:
-        A row a stream, with the fields of the schema; a customer's by first day, then by payee.
     """
     rows, payees = _rows(batch, as_of)
-    found = _streams(_chained(rows, loops), as_of)
+    chained = _with_renames(_chained(rows, loops))
+    return Found(_streams(chained, as_of), chained, payees)
+
+
+def table_of(streams: Found, batch: FactBatch) -> Table:
+    """Streams as a table: a row each, a customer's by first day, then by payee."""
+    found, payees = streams.streams, streams.payees
     order = np.argsort(np.argsort(np.array([name or "" for name in payees])))
     rank = pl.Series(order.astype(np.int64)).gather(found["payee"])
     found = found.with_columns(rank=rank).sort("customer", "first date", "rank", "amount")
@@ -117,6 +136,7 @@ def _rows(batch: FactBatch, as_of: Date) -> tuple[pl.DataFrame, tuple[str | None
     kept = ~own & real & ~of_bank[kind] & (payee > 0) & (days <= as_of.day)
     mandate = is_mandate[kind]
     columns = {
+        "row": np.arange(int(table.offsets[-1])),
         "customer": np.repeat(np.arange(len(batch)), np.diff(table.offsets)),
         "account": given["account"].values,
         "payee": payee,
@@ -237,6 +257,57 @@ def _cadence_of(apart: int, known: int, fewest: Any, most: Any) -> int:
     return -1
 
 
+def _with_renames(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, in which a chain that goes on under another name is one.
+
+    It goes on where the old name ends after three payments or more, and one other name of the
+    account, and only one, begins with just that amount when the next payment is due.
+    """
+    day, size = pl.col("day"), pl.col("size")
+    times = np.bincount(rows["chain"].to_numpy())
+    may = (times >= LEAST)[rows["chain"].to_numpy()] | rows["mandate"].to_numpy()
+    chains = (
+        rows.filter(may)
+        .sort("chain", "day")
+        .group_by("chain", maintain_order=True)
+        .agg(
+            pl.first("account", "is_in", "mandate"),
+            pl.last("payee"),
+            first=day.first(),
+            last=day.last(),
+            opening=size.first(),
+            size=size.last(),
+            times=pl.len(),
+            apart=(day.last() - day.first()) / (pl.len() - 1),
+        )
+    )
+    ended = chains.filter(pl.col("times") >= LEAST, size == pl.col("opening"))
+    ended = _with_cadence(ended.with_columns(weekdays=1, spread=0))
+    begun = chains.filter(pl.col("mandate") | (pl.col("times") >= LEAST))
+    begun = begun.select("account", "is_in", "mandate", "chain", "payee", "first", size="opening")
+    key = ["account", "is_in", "mandate", "size"]
+    pairs = ended.join(begun, on=key, suffix=" after").filter(
+        pl.col("payee") != pl.col("payee after"),
+        (pl.col("first after") - pl.col("last")).is_between(
+            pl.col("days").replace_strict(_DAYS, _FEWEST),
+            pl.col("days").replace_strict(_DAYS, _MOST),
+        ),
+    )
+    alone = (pl.len().over("chain") == 1) & (pl.len().over("chain after") == 1)
+    goes_on = dict(pairs.filter(alone).select("chain after", "chain").iter_rows())
+    if not goes_on:
+        return rows
+    begins = {chain: _beginning(chain, goes_on) for chain in goes_on}
+    return rows.with_columns(pl.col("chain").replace(begins))
+
+
+def _beginning(chain: int, goes_on: Mapping[int, int]) -> int:
+    """The chain that the one before it goes on, and so on, began as."""
+    while chain in goes_on:
+        chain = goes_on[chain]
+    return chain
+
+
 def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     """The chains that are streams."""
     rows = rows.filter(pl.len().over("chain") > 1).sort("chain", "day")
@@ -249,8 +320,8 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
         weekday=day % 7,
     ).with_columns(changed=(size - pl.col("before")).abs() > SAME * pl.col("before"))
     found = rows.group_by("chain", maintain_order=True).agg(
-        pl.first("customer", "account", "payee", "is_in"),
-        pl.last("category"),
+        pl.first("customer", "account", "is_in"),
+        pl.last("payee", "category"),
         pl.len().cast(pl.Int64).alias("times"),
         day.first().alias("first date"),
         day.last().alias("last date"),
@@ -307,7 +378,9 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     )
     due = pl.when(monthly).then(ahead).otherwise(last + pl.duration(days=pl.col("days")))
     weekday = due.dt.weekday()
-    rolled = due + pl.duration(days=pl.when(weekday > 5).then(8 - weekday).otherwise(0))
+    forward = pl.when(weekday > 5).then(8 - weekday).otherwise(0)
+    back = pl.when(weekday > 5).then(5 - weekday).otherwise(0)
+    rolled = due + pl.duration(days=pl.when("is_in").then(back).otherwise(forward))
     jitter = (pl.col("most") - pl.col("least")).fill_null(0)
     window = pl.when(monthly).then(pl.max_horizontal(2, jitter // 4)).otherwise(1)
     regular = 1 - (jitter - 3 * monthly.cast(pl.Int64)).clip(0, None) / (pl.col("days") * 2)

@@ -4,7 +4,7 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
-from tuppence.facts.schema import COLLECTIONS, TRANSACTIONS, Schema
+from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
 from tuppence.facts.streams import FIELDS
 from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record
@@ -39,8 +39,8 @@ class PlannedRule:
 
     @functools.cached_property
     def reads_streams(self) -> bool:
-        """Whether it asks for bills, subscriptions or incomes, which have to be found first."""
-        return any(_names(tree) & _STREAMS for tree in self.checked.trees.values())
+        """Whether it asks for streams, which have to be found, or for a forecast from them."""
+        return any(_names(tree) & _AHEAD for tree in self.checked.trees.values())
 
     @functools.cached_property
     def when(self) -> Expression:
@@ -66,12 +66,12 @@ class PlannedRule:
         )
 
 
-_STREAMS: Final = frozenset(name for name, found in COLLECTIONS.items() if found.kind)
+_AHEAD: Final = FORECASTS | {name for name, found in COLLECTIONS.items() if found.kind}
 
 
 def _names(node: syntax.Node) -> frozenset[str]:
-    """The names in a tree."""
-    own = {node.name} if isinstance(node, syntax.Name) else set()
+    """The names in a tree, of variables and of fields."""
+    own = {node.name} if isinstance(node, syntax.Name | syntax.Path) else set()
     return frozenset(own).union(*map(_names, syntax.children(node)))
 
 
@@ -110,8 +110,11 @@ class Plan:
                     needed.add("merchant")
             elif table.table.name == "streams":
                 needed |= FIELDS
-            elif "balance" in table.numbers:
-                needed.add("balance")
+            else:
+                if {"balance", *FORECASTS} & {*table.numbers}:
+                    needed.add("balance")
+                if FORECASTS & {*table.numbers, *table.codes}:
+                    needed |= FIELDS
         return frozenset(f.name for f in TRANSACTIONS if f.name in needed and not f.derived)
 
 

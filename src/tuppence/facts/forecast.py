@@ -1,0 +1,151 @@
+"""What an account will hold when the next pay comes: its balance, less what is due, less the rest.
+
+    forecast = balance + what streams will bring or take until then + a spell like this one
+
+A spell like this one is as many days, that began about the same day of an earlier month, without
+what belongs to streams. The middle of such spells is expected; from the low to the high of them is
+the band.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
+from tuppence.facts.schema import Kind
+from tuppence.facts.streams import LARGEST, Found
+from tuppence.feel.values import Date, add_months
+
+Array = npt.NDArray[Any]
+
+MONTHS: Final = 12
+"""How far back spells are looked for."""
+AROUND: Final = 3
+"""Days by which a spell may begin earlier or later in its month."""
+FEWEST: Final = 14
+"""With fewer spells, those of two months, there is no forecast."""
+LOW: Final = 7
+HIGH: Final = 92
+"""Percent of the spells below which the band begins, and above which it ends. A dozen months tell
+too little of the ends: so wide, the band holds four of five."""
+_OVERDUE: Final = 7
+_BLOCK: Final = 4_096
+
+
+def forecasts(found: Found, batch: FactBatch, balances: Array, as_of: Date) -> Mapping[str, Column]:
+    """For each account of a batch when pay is due, and what it will hold the day before.
+
+    Args:
+        found: The streams of the batch as of the date.
+        batch: Facts.
+        balances: Of the accounts, as of the date; null where they are not known.
+        as_of: The date.
+
+    Returns:
+        The derived fields `pay day`, `forecast`, `forecast low` and `forecast high`. Null without
+        a stream of income, a balance, or `FEWEST` spells.
+    """
+    pay_day = _pay_days(found.streams, len(batch), as_of)
+    of_account = np.repeat(pay_day, np.diff(batch.accounts.offsets))
+    days = np.where(of_account == NULL_DATE, -1, of_account.astype(np.int64) - as_of.day - 1)
+    flows = _flows(found, batch, as_of)
+    due = _due(found.streams, batch, days, as_of)
+    quantiles = np.full((3, len(days)), NULL_MONEY, np.int64)
+    for first in range(0, len(days), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        quantiles[:, part] = _spells(flows, days, first, min(first + _BLOCK, len(days)), as_of)
+    known = (balances != NULL_MONEY) & (quantiles[0] != NULL_MONEY) & (days >= 0)
+    columns = {"pay day": Column(Kind.DATE, of_account.astype(np.int32))}
+    for name, spell in zip(("forecast low", "forecast", "forecast high"), quantiles, strict=True):
+        values = np.where(known, balances + due + spell, NULL_MONEY)
+        columns[name] = Column(Kind.MONEY, values.astype(np.int64))
+    return columns
+
+
+def _pay_days(streams: pl.DataFrame, customers: int, as_of: Date) -> Array:
+    """The next day, after the date, on which each customer's largest income is due."""
+    incomes = streams.filter(pl.col("kind") == "income", pl.col("state") != "stopped")
+    main = incomes.sort("monthly amount", "next date", descending=[True, False])
+    main = main.unique("customer", keep="first", maintain_order=True)
+    days = np.full(customers, NULL_DATE, np.int32)
+    days[main["customer"].to_numpy()] = np.maximum(main["next date"].to_numpy(), as_of.day + 1)
+    return days
+
+
+class _Flows(NamedTuple):
+    """Amounts that belong to no stream, by account: rows of accounts, days, minor units."""
+
+    account: Array
+    day: Array
+    amount: Array
+    first_day: Array
+
+
+def _flows(found: Found, batch: FactBatch, as_of: Date) -> _Flows:
+    table = batch.transactions
+    amount = table.columns["amount"].values
+    day = table.columns["booking date"].values.astype(np.int64)
+    account = batch.account_rows()[table.columns["account"].values]
+    alive = found.streams.filter(pl.col("state") != "stopped").select("chain")
+    counted = (day <= as_of.day) & (np.abs(amount) < LARGEST) & (account >= 0)
+    first = np.full(len(batch.accounts.columns["id"].values), as_of.day + 1, np.int64)
+    np.minimum.at(first, account[counted], day[counted])
+    counted[found.rows.join(alive, on="chain", how="semi")["row"].to_numpy()] = False
+    return _Flows(account[counted], day[counted], amount[counted], first)
+
+
+def _due(streams: pl.DataFrame, batch: FactBatch, days: Array, as_of: Date) -> Array:
+    """What streams will bring or take of each account in the days before pay."""
+    account = batch.account_rows()[streams["account"].to_numpy()]
+    until = as_of.day + days[account]
+    next_, every = streams["next date"].to_numpy(), streams["days"].to_numpy()
+    alive = (streams["state"] != "stopped").to_numpy() & (next_ >= as_of.day - _OVERDUE)
+    times = np.where(until >= next_, (until - np.maximum(next_, 0)) // every + 1, 0)
+    late = (next_ <= as_of.day) & (days[account] > 0)
+    times = np.where(late, np.maximum(times, 1), times)
+    sign = np.where(streams["kind"].to_numpy() == "income", 1, -1)
+    amount = np.where(alive, sign * streams["amount"].to_numpy() * times, 0)
+    found = np.zeros(len(days), np.int64)
+    np.add.at(found, account, amount)
+    return found
+
+
+def _spells(flows: _Flows, days: Array, first: int, stop: int, as_of: Date) -> Array:
+    """Low, middle and high of what earlier spells brought to accounts first to stop."""
+    starts = np.array(list(_starts(as_of)), np.int64)
+    base = int(starts.min())
+    width = as_of.day + 1 - base
+    here = (flows.account >= first) & (flows.account < stop) & (flows.day >= base)
+    place = (flows.account[here] - first) * width + flows.day[here] - base
+    count = stop - first
+    sums = np.bincount(place, flows.amount[here], count * width).reshape(count, width)
+    until = np.zeros((count, width + 1), np.int64)  # what was booked before each day
+    np.cumsum(sums.astype(np.int64), axis=1, out=until[:, 1:])
+    length = days[first:stop, None]
+    ends = starts[None, :] + length
+    usable = (
+        (length >= 0)
+        & (ends <= as_of.day + 1)
+        & (starts[None, :] >= flows.first_day[first:stop, None])
+    )
+    index = np.arange(count)[:, None]
+    from_, to = starts[None, :] - base, np.where(usable, ends - base, 0)
+    spells = np.where(usable, until[index, to] - until[index, from_], np.iinfo(np.int64).max)
+    spells.sort(axis=1)
+    many = usable.sum(axis=1)
+    found = np.full((3, count), NULL_MONEY, np.int64)
+    enough = many >= FEWEST
+    for row, percent in enumerate((LOW, 50, HIGH)):
+        rank = np.minimum(many * percent // 100, np.maximum(many - 1, 0))
+        found[row, enough] = spells[np.arange(count), rank][enough]
+    return found
+
+
+def _starts(as_of: Date) -> Iterator[int]:
+    """The days on which earlier spells began: about the day after the date, in earlier months."""
+    for months in range(1, MONTHS + 1):
+        day = add_months(as_of, -months).day + 1
+        yield from range(day - AROUND, day + AROUND + 1)
