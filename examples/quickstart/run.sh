@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 store=${STORE:-build/demo}
 customers=${CUSTOMERS:-10000}
-customer=C0000799
+customer=C0000684
 
 run() { printf '\n\033[1m$ tuppence %s\033[0m\n' "$*"; tuppence "$@"; }
 
