@@ -3,10 +3,11 @@
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -63,11 +64,61 @@ def open_results(store: Path) -> Database:
     return Database(path)
 
 
+def consents_of(store: Path) -> Consents:
+    """What the customers of a store agreed to."""
+    return Consents(store)
+
+
 def held_of(store: Path, customer: str) -> dict[str, Any]:
     """All that a store holds of a customer, for JSON, with the reason of every result."""
-    from tuppence.adapters.embedded.privacy import held  # noqa: PLC0415 - it loads the engine
+    from tuppence.adapters.embedded.privacy import held_in_store  # noqa: PLC0415 - loads the engine
 
-    return held(store, customer)
+    return held_in_store(store, customer)
+
+
+def held_in_database(url: str, results: str, rulesets: str, customer: str) -> dict[str, Any]:
+    """All that the services hold of a customer: facts and consents in a database, and results.
+
+    Raises:
+        UserError: There is no such customer.
+    """
+    from tuppence.runs.privacy import held  # noqa: PLC0415 - it loads the engine
+
+    with _extra("database"):
+        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import consents, read_schema, rows_of  # noqa: PLC0415
+
+    with contextlib.closing(connect_columns(url)) as connection:
+        schema, rows = read_schema(connection), rows_of(connection, customer)
+        agreed = consents(connection, [customer])
+    if rows.customers is None:
+        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+    kept = _ruleset_store(rulesets)
+    row = _result_store(results, kept)().get([customer]).get(customer)
+    evaluated = None
+    if row is not None:
+        evaluated = read_ruleset(kept.get(row.ruleset), schema), Date(row.as_of)
+    return held(rows, schema, agreed, evaluated)
+
+
+def erase_in_database(
+    url: str, results: str, rulesets: str, customer: str
+) -> tuple[Mapping[str, int], bool]:
+    """Erase a customer from the services: rows by table that there were, and whether results were.
+
+    Results go first: begun again after it was broken off, it goes on.
+
+    Raises:
+        UserError: There is no such customer, or something of them is still there.
+    """
+    with _extra("database"):
+        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
+
+    store = _result_store(results, _ruleset_store(rulesets))()
+    had_results = store.erase(customer)
+    with contextlib.closing(connect_columns(url)) as connection:
+        return erase(connection, customer), had_results
 
 
 def erase_customer(store: Path, customer: str) -> "Erased":
@@ -88,7 +139,7 @@ def run_here(
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
     from tuppence.compiled import Loops  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
-    from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run  # noqa: PLC0415
+    from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
     facts = FactStore(store)
     RulesetDirectory(store / "rulesets").put(ruleset)
@@ -105,7 +156,8 @@ def run_here(
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
     with Database(store / "results.sqlite") as database:
-        return run(facts, ruleset, as_of, database, database, evaluator, advance, customers)
+        items = work_items(facts, customers, Consents(store).lapsed(as_of.day))
+        return run(facts, items, ruleset, as_of, database, database, evaluator, advance)
 
 
 def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
@@ -120,13 +172,13 @@ def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     return kept_ruleset(store, latest.ruleset), Date(latest.as_of)
 
 
-def preview_here(
-    facts: FactStore, checked: CheckedRule, live: Ruleset | None, as_of: Date
-) -> "Preview":
-    """What a rule would do over all facts of a store."""
+def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, as_of: Date) -> "Preview":
+    """What a rule would do over the facts of a store."""
     from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
 
-    return Previewer(facts, live, as_of, os.cpu_count() or 1).preview(checked)
+    lapsed = Consents(store).lapsed(as_of.day)
+    threads = os.cpu_count() or 1
+    return Previewer(FactStore(store), live, as_of, threads, lapsed).preview(checked)
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:
@@ -160,27 +212,38 @@ def call_convert(url: str, function: str) -> None:
 
 
 def load_facts(
-    schema: Schema, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
+    store: Path, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
 ) -> None:
-    """Put facts into a database; customers who are new there get a consent from day to day."""
+    """Put a store's facts and consents into a database.
+
+    Customers who are new there, and of whom the store knows no consent, get one from day to day.
+    """
     with _extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import Agreement, load  # noqa: PLC0415
 
     with contextlib.closing(connect_columns(url)) as connection:
-        load(connection, schema, parts, Agreement(begins, ends, jurisdiction))
+        agreement = Agreement(begins, ends, jurisdiction)
+        load(connection, FactStore(store).schema, parts, agreement, Consents(store).of_all)
 
 
 def dump_facts(url: str, store: Path) -> int:
-    """Put a database's facts into a store; the number of transactions there."""
+    """Put a database's facts and consents into a store; the number of transactions there."""
     with _extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import PAGE, everything, read_schema  # noqa: PLC0415
+        from tuppence.adapters.postgres.facts import (  # noqa: PLC0415
+            PAGE,
+            consents,
+            everything,
+            read_schema,
+        )
 
     with contextlib.closing(connect_columns(url)) as connection:
         facts = FactStore.create(store, read_schema(connection))
         for rows in everything(connection):
             facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
+            if rows.customers is not None:
+                Consents(store).record(consents(connection, rows.customers["id"].to_list()))
         return facts.transaction_count
 
 

@@ -70,6 +70,13 @@ def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults
     return CustomerResults(customer, as_of, LAYOUT, pack([packed(result), packed(other)]))
 
 
+def test_who_is_erased_has_no_results(kept: ResultStore) -> None:
+    kept.put([row("ann"), row("bob")])
+    assert kept.erase("ann") is True
+    assert set(kept.get(["ann", "bob"])) == {"bob"}
+    assert kept.erase("ann") is False
+
+
 def test_results_come_back_as_they_were(kept: ResultStore) -> None:
     rows = [row(f"c{n}") for n in range(250)]
     kept.put(rows)

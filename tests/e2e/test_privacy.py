@@ -73,7 +73,10 @@ def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) ->
     mine = FactStore(money).rows_of(ANN).transactions
     assert mine is not None
     done = tuppence("forget", ANN, "--store", money, "--yes")
-    assert f"{mine.height:,} transactions, the results, 2 rows that were set aside" in done.stdout
+    assert (
+        f"{mine.height:,} transactions, the results, 0 consents, 2 rows that were set aside"
+        in done.stdout
+    )
     assert "none names the customer or an account" in done.stdout
     assert look_for(money, names)[1] == []
     assert look_for(money, others)[1]

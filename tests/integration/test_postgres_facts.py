@@ -1,5 +1,6 @@
 """Facts in a real PostgreSQL: loaded, guarded, read back."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from local.servers import installations, postgresql
 from tests.building import ROOT, bank, day, frame
 from tests.conftest import Run
 
+from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
 from tuppence.adapters.postgres.facts import Agreement, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.errors import UserError
+from tuppence.facts.consent import Consent
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
@@ -153,6 +157,62 @@ def test_only_customers_with_a_live_consent_are_listed(database: str, rows_of: A
     rows_of("UPDATE tuppence.consents SET withdrawn_on = '2026-07-01' WHERE customer_id = 'c1'")
     assert page(connection, "", SUMMER, 9) == ["c0", "c2"]
     connection.close()
+
+
+def test_consents_of_a_store_go_with_its_facts_and_back(
+    database: str, tuppence: Run, tmp_path: Path
+) -> None:
+    store = FactStore.create(tmp_path / "here", Schema())
+    for part in three_customers():
+        store.append(part)
+    known = [
+        Consent("c0", "1", "insights", ("accounts",), "GB", 20_000, 20_050),
+        Consent(
+            "c1", "1", "insights", ("accounts", "balances"), "GB", 20_000, None, 30_000, 20_100
+        ),
+    ]
+    Consents(tmp_path / "here").record(known)
+    dates = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+    for _ in range(2):
+        tuppence("load", "--store", "here", "--to", database, *dates)
+    connection = connect_columns(database)
+    assert page(connection, "", SUMMER, 9) == ["c0", "c2"]  # c1 withdrew
+    assert page(connection, "", AGREED.expires, 9) == ["c0"]  # whose consent has no end
+    connection.close()
+    tuppence("load", "--from", database, "--store", "back")
+    back = Consents(tmp_path / "back")
+    assert back.of("c0") + back.of("c1") == known
+    assert [(one.id, one.expires) for one in back.of("c2")] == [
+        ("loaded c2/2026-01-01", AGREED.expires.day)
+    ]
+    assert back.lapsed(SUMMER.day) == {"c1"}
+
+
+def test_the_services_give_all_that_is_held_and_forget_it(
+    database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
+) -> None:
+    put(database, *three_customers())
+    tuppence("load", "--from", database, "--store", "copy")
+    tuppence("run", "--store", "copy", "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
+    copy = tmp_path / "copy"
+    kept = ("--results", copy / "results.sqlite", "--rulesets", copy / "rulesets")
+    where = ("--database", database, *kept)
+    of_services = json.loads(tuppence("export", "c1", *where).stdout)
+    of_store = json.loads(tuppence("export", "c1", "--store", "copy").stdout)
+    assert of_store.pop("set aside") == []
+    assert of_services == of_store
+    assert [one["purpose"] for one in of_services["consents"]] == ["insights"]
+    done = tuppence("forget", "c1", *where, "--yes")
+    assert "1 customers, 1 accounts, 3 transactions, 1 connections, 1 consents" in done.stdout
+    assert "the results" in done.stdout
+    for table in ("accounts", "transactions", "connections", "consents"):
+        query = f"SELECT count(*) FROM tuppence.{table} WHERE customer_id = 'c1'"
+        assert rows_of(query) == [(0,)]
+    with open_results(copy) as results:
+        assert set(results.get(["c0", "c1", "c2"])) == {"c0", "c2"}
+    for command in (("export", "c1"), ("forget", "c1", "--yes")):
+        assert "there is no customer c1" in tuppence(*command, *where, status=1).stderr
+    assert "say where the data are" in tuppence("export", "c1", status=1).stderr
 
 
 def test_the_last_known_balance_is_a_view(database: str, rows_of: Ask) -> None:

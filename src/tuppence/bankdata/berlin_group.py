@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from tuppence.bankdata.parts import (
     Account,
+    Agreed,
     Balance,
     Booking,
     Item,
+    Left,
     Money,
     Part,
     Unfit,
@@ -35,6 +37,8 @@ ACCOUNT_TYPES: Final = {
 }
 """By cashAccountType, ISO 20022 ExternalCashAccountType1Code; others count as current."""
 BOOK_BALANCES: Final = frozenset({"closingBooked", "interimBooked", "openingBooked"})
+CONSENTS: Final = {"valid": True, "revokedByPsu": False, "terminatedByTpp": False, "expired": False}
+"""Statuses of consents that were given, and whether they stand."""
 FAMILIES: Final = {
     "ICDT": "transfer",
     "RCDT": "transfer",
@@ -62,6 +66,9 @@ def items(content: Any) -> Iterator[Item]:
         for number, one in enumerate(listed(content, "balances")):
             found = True
             yield Item(f"balances[{number}]", one, partial(_balance, account))
+        if "consentStatus" in content:
+            found = True
+            yield Item("", content, _consent)
         transactions = content.get("transactions")
         if isinstance(transactions, dict):
             found = True
@@ -94,6 +101,23 @@ def _account(content: Any) -> Iterator[Part]:
         ACCOUNT_TYPES.get(code, "current"),
         optional(content, "currency"),
         next(filter(None, names), None),
+    )
+
+
+def _consent(content: Any) -> Iterator[Part]:
+    """A consent; the answer to a question about one tells neither its name nor its beginning."""
+    status, until = needed(content, "consentStatus"), optional(content, "validUntil")
+    if status not in CONSENTS or until is None:
+        yield Left("consents that were never given, or whose end is not told")
+        return
+    touched = moment_of(optional(content, "lastActionDate") or until)
+    scope = content.get("access")
+    yield Agreed(
+        optional(content, "consentId") or "berlin-group",
+        tuple(sorted(scope)) if isinstance(scope, dict) else (),
+        touched,
+        expires=moment_of(until),
+        withdrawn=None if CONSENTS[status] else touched,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from tuppence.bankdata.categories import BY_CODE, by_merchant_code
 from tuppence.bankdata.parts import (
     Account,
+    Agreed,
     Balance,
     Booking,
     CreditLimit,
@@ -58,6 +59,8 @@ BOOK_BALANCES: Final = frozenset(
     | {"clbd", "itbd", "opbd", "prcd"}
 )
 """Balances of the books, which pending transactions do not touch."""
+CONSENTS: Final = {"authorised": True, "auth": True, "revoked": False, "canc": False, "expd": False}
+"""Statuses of consents that were given, and whether they stand."""
 LIMITS: Final = frozenset({"pre-agreed", "credit", "prea", "cred"})
 """Credit lines that were agreed, unlike temporary and emergency ones."""
 PAYMENT_TYPES: Final = (
@@ -80,8 +83,11 @@ def items(content: Any) -> Iterator[Item]:
     for name in known:
         for number, one in enumerate(listed(data, name)):
             yield Item(f"Data.{name}[{number}]", one, _READERS[name])
-    if not known:
-        kind = "a consent" if "Permissions" in data else " and ".join(sorted(data)) or "nothing"
+    if "ConsentId" in data:
+        yield Item("Data", data, _consent)
+    elif not known:
+        told = " and ".join(sorted(data)) or "nothing"
+        kind = "a request for a consent" if "Permissions" in data else told
         yield Item("Data", data, refuse(f"{kind} has no accounts, balances or transactions"))
 
 
@@ -141,6 +147,23 @@ def _party(content: Any) -> Iterator[Part]:
     found = (country_of(optional(one, "Country")) for one in listed(content, "Address"))
     if (optional(content, "PartyType") or "").lower() == "sole":
         yield from (Holder(country) for country in found if country)
+
+
+def _consent(content: Any) -> Iterator[Part]:
+    status, updated = needed(content, "Status").lower(), needed(content, "StatusUpdateDateTime")
+    granted = moment_of(optional(content, "CreationDateTime") or updated)
+    expires = optional(content, "ExpirationDateTime")
+    if status not in CONSENTS:
+        yield Left("consents that were never given")
+        return
+    yield Agreed(
+        needed(content, "ConsentId"),
+        tuple(map(str, listed(content, "Permissions"))),
+        granted,
+        moment_of(updated) if CONSENTS[status] else None,
+        moment_of(expires) if expires else None,
+        None if CONSENTS[status] else moment_of(updated),
+    )
 
 
 def _money(content: Any) -> Money:

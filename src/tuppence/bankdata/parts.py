@@ -89,13 +89,33 @@ class Holder(NamedTuple):
     country: str
 
 
+class Agreed(NamedTuple):
+    """A consent; moments are ISO dates, or dates and times.
+
+    Attributes:
+        id: Of the bank's.
+        scope: What may be read, as it was asked for.
+        granted: When it was given.
+        confirmed: When it was last confirmed again.
+        expires: When it ends.
+        withdrawn: When it was withdrawn.
+    """
+
+    id: str
+    scope: tuple[str, ...]
+    granted: str
+    confirmed: str | None = None
+    expires: str | None = None
+    withdrawn: str | None = None
+
+
 class Left(NamedTuple):
     """Something that is understood, and is none of the facts that rules read."""
 
     what: str
 
 
-Part = Account | Booking | Balance | CreditLimit | Holder | Left
+Part = Account | Booking | Balance | CreditLimit | Holder | Agreed | Left
 
 
 class Item(NamedTuple):

@@ -14,6 +14,7 @@ import polars as pl
 from tuppence.bankdata.masking import masked
 from tuppence.bankdata.parts import (
     Account,
+    Agreed,
     Balance,
     Booking,
     CreditLimit,
@@ -45,10 +46,12 @@ class StatementReading(NamedTuple):
     Attributes:
         reading: As of a table; the places of rejects are texts.
         left: What is understood and is none of our facts: how many, by what it is.
+        consents: What the customer agreed to.
     """
 
     reading: Reading
     left: Mapping[str, int]
+    consents: tuple[Agreed, ...]
 
 
 def read_statement(
@@ -126,6 +129,7 @@ class _Statement:
         self._balances: list[Balance] = []
         self._bookings: dict[tuple[str, str], _Placed] = {}
         self._countries: set[str] = set()
+        self._consents: dict[str, Agreed] = {}
         self._left: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
         self._count = 0
@@ -152,6 +156,10 @@ class _Statement:
                         self._balances.append(part)
                     case Holder():
                         self._countries.add(part.country)
+                    case Agreed():
+                        first = self._consents.get(part.id, part)
+                        begun = min(part.granted, first.granted, key=time_of)
+                        self._consents[part.id] = part._replace(granted=begun)
                     case Left():
                         self._left[part.what] += 1
         self._place(document, bookings)
@@ -178,6 +186,8 @@ class _Statement:
 
     def reading(self, schema: Schema) -> StatementReading:
         """All of it as rows."""
+        if self._consents and not (self._accounts or self._bookings):
+            return self._given(Rows())
         currency = self._currency()
         digits = minor_digits(currency)
         if digits is None:
@@ -212,9 +222,13 @@ class _Statement:
             _frame(accounts, "accounts", schema) if accounts else None,
             _frame(rows, "transactions", schema) if rows else None,
         )
+        return self._given(found)
+
+    def _given(self, found: Rows) -> StatementReading:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
-        return StatementReading(Reading(found, rejects, self._count), dict(self._left))
+        reading, consents = Reading(found, rejects, self._count), tuple(self._consents.values())
+        return StatementReading(reading, dict(self._left), consents)
 
     def _currency(self) -> str:
         """That of the customer in the store; else of the first account or booking that has one."""

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "forecast": "streams",
     "feel": "feel",
     "store": "store",
+    "consent": "consent",
     "export": "privacy",
     "forget": "privacy",
     "load": "load",

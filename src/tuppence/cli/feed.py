@@ -15,7 +15,7 @@ from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.wiring import kept_ruleset, open_facts, open_results
+from tuppence.wiring import consents_of, kept_ruleset, open_facts, open_results
 
 Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
 
@@ -34,6 +34,11 @@ def register(app: typer.Typer) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
         facts = open_facts(store).find(customer)
         row, as_of = customer_row(store, customer)
+        ended = _ended(store, customer, row, as_of)
+        if ended is not None:
+            as_of = Date(max(row.as_of, ended - 1))
+            why = f"frozen on {as_of}: no consent of this customer has held since {Date(ended)}"
+            error_console().print(why, markup=False, soft_wrap=True)
         ruleset = kept_ruleset(store, row.ruleset)
         rules = {checked.rule.id: checked.rule for checked in ruleset.rules}
         currency = customer_context(facts, 0, as_of)["customer"]["currency"]
@@ -70,6 +75,14 @@ def register(app: typer.Typer) -> None:
             out.print(Text.assemble((f"\n{score:>3}  ", "cyan"), (message.title, "bold")))
             out.print(Padding(Text(message.body), (0, 0, 0, 5)))
             out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
+
+
+def _ended(store: Path, customer: str, row: CustomerResults, as_of: Date) -> int | None:
+    """The first day since which no consent of a customer holds; None where one does, or none is."""
+    consents = consents_of(store).of(customer)
+    if not consents or any(consent.holds(as_of.day) for consent in consents):
+        return None
+    return max((one.end for one in consents if one.end is not None), default=row.as_of + 1)
 
 
 def customer_row(store: Path, customer: str) -> tuple[CustomerResults, Date]:

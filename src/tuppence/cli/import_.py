@@ -1,7 +1,7 @@
 """The command `tuppence import`."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 from urllib.parse import quote
@@ -9,20 +9,20 @@ from urllib.parse import quote
 import polars as pl
 import typer
 
-from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.bankdata.inference import inferred
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.parts import Items
-from tuppence.bankdata.statement import read_statement, with_held
+from tuppence.bankdata.parts import Agreed, Items, day_of
+from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cli.output import Store, console, date_option, table, today, track
 from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.wiring import create_facts
+from tuppence.wiring import consents_of, create_facts
 
 Today = Annotated[
     str | None,
@@ -35,16 +35,17 @@ class Reader(NamedTuple):
 
     title: str
     items: Items
+    jurisdiction: str
 
 
 READERS = {
     "open-banking": Reader(
-        "Import what UK Open Banking gives, versions 3.1 and 4.0.", open_banking.items
+        "Import what UK Open Banking gives, versions 3.1 and 4.0.", open_banking.items, "GB"
     ),
     "berlin-group": Reader(
-        "Import what the Berlin Group's NextGenPSD2 gives, version 1.3.", berlin_group.items
+        "Import what the Berlin Group's NextGenPSD2 gives, version 1.3.", berlin_group.items, "EU"
     ),
-    "plaid": Reader("Import what Plaid gives for transactions.", plaid.items),
+    "plaid": Reader("Import what Plaid gives for transactions.", plaid.items, "US"),
 }
 _ABOUT = (
     "Accounts, balances and booked transactions of one customer. The same documents again change "
@@ -99,7 +100,9 @@ def register(program: typer.Typer) -> None:
                     f"row 1: {reading.rejects['reason'][0]}",
                     f"{aside} has the reason for each; nothing was imported from this file",
                 )
-            incoming = inferred(reading.rows, _stored(facts, reading.rows, owners), enricher)
+            incoming = inferred(
+                reading.rows, _stored(facts.rows_of, reading.rows, owners), enricher
+            )
             told.append(incoming.transactions)
             counts = facts.append(incoming).get(meaning.table, Counts())
             rejected = f"{reading.rejects.height:,}" + (f" → {aside}" if aside else "")
@@ -146,10 +149,36 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))
         _tell_known([incoming.transactions], enricher)
+        consents = [_consent(customer, reader, one) for one in found.consents]
+        known = {one.id: one for one in consents_of(store).of(customer)}
+        consents_of(store).record(one.after(known.get(one.id)) for one in consents)
+        if consents:
+            typer.echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
         for what, count in sorted(found.left.items()):
             typer.echo(f"left out: {count:,} {what}")
         if rejects.height:
             typer.echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
+
+
+def _consent(customer: str, reader: Reader, agreed: Agreed) -> Consent:
+    """A consent as a store keeps it."""
+    moments = (agreed.confirmed, agreed.expires, agreed.withdrawn)
+    confirmed, expires, withdrawn = (moment and _day(moment) for moment in moments)
+    return Consent(
+        customer,
+        agreed.id,
+        PURPOSE,
+        agreed.scope,
+        reader.jurisdiction,
+        min(_day(agreed.granted), *(day for day in (confirmed, expires and expires - 1) if day)),
+        confirmed or None,
+        expires or None,
+        withdrawn or None,
+    )
+
+
+def _day(moment: str) -> int:
+    return (day_of(moment) - EPOCH).days
 
 
 def _tell_known(imported: Sequence[pl.DataFrame | None], enricher: Enricher) -> None:
@@ -165,7 +194,7 @@ def _tell_known(imported: Sequence[pl.DataFrame | None], enricher: Enricher) -> 
         )
 
 
-def _stored(facts: FactStore, incoming: Rows, owners: Owners) -> Rows:
+def _stored(rows_of: Callable[..., Rows], incoming: Rows, owners: Owners) -> Rows:
     """What is known of the customers whose transactions come in."""
     if incoming.transactions is None:
         return Rows()
@@ -179,7 +208,7 @@ def _stored(facts: FactStore, incoming: Rows, owners: Owners) -> Rows:
         .to_frame()
         .join(owners.customers, left_on="customer", right_on="id", how="semi")
     )
-    return facts.rows_of(*known["customer"])
+    return rows_of(*known["customer"])
 
 
 def _latest(text: str | None) -> datetime.date:

@@ -35,9 +35,9 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Load the facts of a store into PostgreSQL, or back. All of them, or none.
 
-        Loading the same facts again changes nothing. A database keeps for each customer what they
-        have agreed to, and a store does not: so say from when until when the consent of those holds
-        who are new to the database.
+        Loading the same facts again changes nothing. Consents that the store has are loaded with
+        them. In a database everybody has one, so say from when until when that of those holds who
+        are new there, and of whom the store has none.
         """
         if (to is None) == (from_ is None):
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
@@ -52,7 +52,7 @@ def register(program: typer.Typer) -> None:
             ends = date_option(consent_until, "--consent-until")
             facts = open_facts(store)
             parts = track(list(facts.parts()), "partitions")
-            load_facts(facts.schema, parts, str(to), begins, ends, jurisdiction)
+            load_facts(store, parts, str(to), begins, ends, jurisdiction)
             count = facts.transaction_count
         seconds = time.monotonic() - began
         typer.echo(

@@ -111,7 +111,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         if date is None:
             message = f"{store}: nothing has run here that would tell the date"
             raise UserError("preview.date", message, "say it with --as-of")
-        found = preview_here(facts, rules[0], published, date)
+        found = preview_here(store, rules[0], published, date)
         if format_ is Format.JSON:
             print_json(found)
         else:

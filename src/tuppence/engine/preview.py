@@ -1,6 +1,7 @@
 """What a rule would do, before it is published: whom it finds, and beside which other rules."""
 
 import concurrent.futures
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
-from tuppence.facts.source import FactSource
+from tuppence.facts.source import FactSource, stretches
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.packed import QUALIFIED, UNKNOWN
@@ -78,12 +79,19 @@ class Previewer:
         live: The rules that are published; None where there are none.
         as_of: The date that rules take for today.
         threads: How many partitions are looked at together.
+        lapsed: Customers who are left out, since their consents have ended.
     """
 
     def __init__(
-        self, facts: FactSource, live: Ruleset | None, as_of: Date, threads: int = 1
+        self,
+        facts: FactSource,
+        live: Ruleset | None,
+        as_of: Date,
+        threads: int = 1,
+        lapsed: Collection[str] = (),
     ) -> None:
         self._facts = facts
+        self._stretches = list(stretches(facts, lapsed))
         self._as_of = as_of
         self._threads = threads
         parts = [] if live is None else self._evaluated(live)[0]
@@ -130,13 +138,14 @@ class Previewer:
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema), Loops())
         fields = engine.plan.transaction_fields
 
-        def evaluated(partition: str) -> _Part:
-            batch = self._facts.read(partition, fields)
+        def evaluated(stretch: tuple[str, int, int]) -> _Part:
+            partition, first, last = stretch
+            batch = self._facts.read(partition, fields).slice(first, last)
             grid = engine.grid(batch)
             return _Part(batch.customer_ids, grid.states, grid.scores)
 
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            parts = list(pool.map(evaluated, [name for name, _ in self._facts.partitions()]))
+            parts = list(pool.map(evaluated, self._stretches))
         return parts, fields is not None
 
 

@@ -1,6 +1,7 @@
 """The port through which facts come."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from tuppence.errors import UserError
@@ -45,6 +46,16 @@ class FactSource(Protocol):
             UserError: There is no such customer.
         """
         ...
+
+
+def stretches(facts: FactSource, left_out: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    """All customers but those left out, as partitions with the places from which to which."""
+    for partition, customers in facts.partitions():
+        ids = facts.read(partition, ()).customer_ids if left_out else ()
+        edges = [-1, *(place for place, name in enumerate(ids) if name in left_out), customers]
+        for before, after in pairwise(edges):
+            if after > before + 1:
+                yield partition, before + 1, after
 
 
 class CustomerFacts(Protocol):

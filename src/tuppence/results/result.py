@@ -97,6 +97,10 @@ class ResultStore(Protocol):
         """Keep these in place of what is there, unless that is of a later date."""
         ...
 
+    def erase(self, customer_id: str) -> bool:
+        """Erase the results of a customer; whether there were any."""
+        ...
+
 
 def packed(result: Result) -> Packed:
     """A result as it is packed."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
-from tuppence.facts.source import FactSource
+from tuppence.facts.source import FactSource, stretches
 from tuppence.feel import Date
 from tuppence.results.batch import News, news
 from tuppence.results.result import ResultStore
@@ -43,41 +43,50 @@ class Outcome(msgspec.Struct, frozen=True):
     already_finished: bool
 
 
-def work_items(facts: FactSource, customers_per_item: int = CUSTOMERS_PER_ITEM) -> list[WorkItem]:
-    """All customers, cut into items."""
+def work_items(
+    facts: FactSource,
+    customers_per_item: int = CUSTOMERS_PER_ITEM,
+    lapsed: Collection[str] = (),
+) -> list[WorkItem]:
+    """All customers, cut into items.
+
+    Args:
+        facts: Of the customers.
+        customers_per_item: At most so many.
+        lapsed: Customers who are left out, since their consents have ended.
+    """
     return [
-        WorkItem(partition, start, min(start + customers_per_item, customers))
-        for partition, customers in facts.partitions()
-        for start in range(0, customers, customers_per_item)
+        WorkItem(partition, start, min(start + customers_per_item, last))
+        for partition, first, last in stretches(facts, lapsed)
+        for start in range(first, last, customers_per_item)
     ]
 
 
 def run(
     facts: FactSource,
+    items: Sequence[WorkItem],
     ruleset: Ruleset,
     as_of: Date,
     results: ResultStore,
     ledger: Ledger,
     evaluate_items: Evaluator,
     advance: Callable[[Tally], None] = lambda _: None,
-    customers_per_item: int = CUSTOMERS_PER_ITEM,
 ) -> Outcome:
     """Evaluate everything, or what is left of it after an interruption.
 
     Args:
         facts: What the customers did.
+        items: All that is to be evaluated.
         ruleset: The rules.
         as_of: The date that the rules take for today.
         results: Where results are kept.
         ledger: Where the progress is kept.
         evaluate_items: How items are evaluated.
         advance: Told of each item when it is done.
-        customers_per_item: How finely the work is cut.
 
     Raises:
         UserError: Results of a later date are kept already.
     """
-    items = work_items(facts, customers_per_item)
     record = RunRecord(
         _run_id(facts, ruleset, as_of),
         as_of.day,

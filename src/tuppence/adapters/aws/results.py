@@ -90,6 +90,15 @@ class DynamoResults:
         for _ in self._pool.map(lambda write: write(), writes):
             pass  # what a write raised is raised here
 
+    def erase(self, customer_id: str) -> bool:
+        """Erase the results of a customer, retired ones too; whether there were any."""
+        rules = self._read(customer_id)
+        for rule in rules:
+            key = {"customer_id": {"S": customer_id}, "rule_id": {"S": rule}}
+            with self._errors():
+                self._client.delete_item(TableName=self._table, Key=key)
+        return bool(rules)
+
     # -- reading ---------------------------------------------------------------------------------
 
     def _read(self, customer_id: str) -> dict[str, _Kept]:

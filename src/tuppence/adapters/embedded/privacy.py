@@ -7,7 +7,6 @@ about nobody, and logs name nobody.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -15,17 +14,15 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
+from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors, write_atomically
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
-from tuppence.facts.currency import minor_digits
-from tuppence.facts.rows import columns
-from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date
-from tuppence.rules.ruleset import read_ruleset
+from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.runs.privacy import held
 
 NAMING: Final = ("id", "customer", "account")
 """Columns of facts that name a customer, an account or a transaction."""
@@ -38,6 +35,7 @@ class Erased(NamedTuple):
         accounts: How many.
         transactions: How many.
         results: Whether there were any.
+        consents: How many.
         rejects: Rows that an import had set aside.
         files: How many were looked through afterwards.
     """
@@ -45,11 +43,12 @@ class Erased(NamedTuple):
     accounts: int
     transactions: int
     results: bool
+    consents: int
     rejects: int
     files: int
 
 
-def held(store: Path, customer: str) -> dict[str, Any]:
+def held_in_store(store: Path, customer: str) -> dict[str, Any]:
     """All that a store holds of a customer, for JSON, with the reason of every result.
 
     Raises:
@@ -57,17 +56,10 @@ def held(store: Path, customer: str) -> dict[str, Any]:
     """
     source = FactStore(store)
     rows = source.rows_of(customer)
-    tables = rows.tables()
-    digits = minor_digits(tables["customers"]["currency"][0]) or 0
-    found: dict[str, Any] = {}
-    for table, frame in tables.items():
-        kinds = {name: field.kind for name, field in columns(table, source.schema).items()}
-        found[table] = [
-            {name: _shown(value, kinds[name], digits) for name, value in row.items()}
-            for row in frame.iter_rows(named=True)
-        ]
     names = _names(customer, rows.accounts)
-    found["results"] = list(_explained(store, source, customer))
+    found = held(
+        rows, source.schema, Consents(store).of(customer), _evaluated(store, source, customer)
+    )
     found["set aside"] = [
         row
         for path in _rejects(store)
@@ -93,6 +85,7 @@ def erase(store: Path, customer: str) -> Erased:
     if (store / "results.sqlite").exists():
         with Database(store / "results.sqlite") as database:
             results = database.erase(customer)
+    consents = Consents(store).erase(customer)
     rejects = sum(_without(path, customer, names) for path in _rejects(store))
     source.erase(customer)
     files, traces = look_for(store, names)
@@ -101,7 +94,12 @@ def erase(store: Path, customer: str) -> Erased:
         raise UserError("privacy.left", message, "nothing else is: have a look at these files")
     heights = {table: frame.height for table, frame in rows.tables().items()}
     return Erased(
-        heights.get("accounts", 0), heights.get("transactions", 0), results, rejects, files
+        heights.get("accounts", 0),
+        heights.get("transactions", 0),
+        results,
+        consents,
+        rejects,
+        files,
     )
 
 
@@ -124,7 +122,9 @@ def _texts(path: Path) -> Iterator[list[Any]]:
         yield from (list(row) for row in _csv(path).iter_rows())
     elif path.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            yield [row[0] for row in database.execute("SELECT customer_id FROM results")]
+            table = "consents" if path.name.startswith("consents") else "results"
+            query = f"SELECT customer_id FROM {table}"  # noqa: S608 - one of two names
+            yield [row[0] for row in database.execute(query)]
     elif path.name == "dictionaries.json":
         yield msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]]).get("account", [])
 
@@ -146,28 +146,17 @@ def _quoted(name: str) -> str:
     return msgspec.json.encode(name).decode()
 
 
-def _explained(store: Path, source: FactStore, customer: str) -> Iterator[dict[str, Any]]:
-    """The results of a customer, each as its rule explains it."""
+def _evaluated(store: Path, source: FactStore, customer: str) -> tuple[Ruleset, Date] | None:
+    """The ruleset and the date of a customer's results."""
     path = store / "results.sqlite"
     if not path.exists():
-        return
+        return None
     with Database(path) as database:
         row = database.get([customer]).get(customer)
     if row is None:
-        return
+        return None
     content = RulesetDirectory(store / "rulesets").get(row.ruleset)
-    facts, as_of = source.find(customer), Date(row.as_of)
-    for checked in read_ruleset(content, source.schema).rules:
-        yield document(customer, as_of, explain(checked, facts, as_of, source.schema))
-
-
-def _shown(value: Any, kind: Kind, digits: int) -> Any:
-    """A stored value as a person writes it."""
-    if value is not None and kind is Kind.MONEY:
-        return str(Decimal(value).scaleb(-digits))
-    if value is not None and kind is Kind.DATE:
-        return str(Date(value))
-    return value
+    return read_ruleset(content, source.schema), Date(row.as_of)
 
 
 def _rejects(store: Path) -> list[Path]:

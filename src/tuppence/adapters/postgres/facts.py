@@ -1,6 +1,6 @@
 """Facts in PostgreSQL: read as columns, and loaded from columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,7 @@ from adbc_driver_postgresql import dbapi
 
 from tuppence.adapters.postgres.connection import database_errors, execute, named, run
 from tuppence.errors import UserError
+from tuppence.facts.consent import Consent
 from tuppence.facts.rows import Rows, columns, with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
@@ -104,10 +105,64 @@ def everything(connection: dbapi.Connection) -> Iterator[Rows]:
         yield Rows(with_attributes(frames[0], schema), frames[1], frames[2])
 
 
+def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Consent]:
+    """What customers agreed to."""
+    found = execute(connection, "consents", customers)
+    rows = found.to_pylist() if found else []
+    return [Consent(**row | {"scope": tuple(row["scope"].split(", "))}) for row in rows]
+
+
+def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
+    """All rows of one customer; none where there is no such customer."""
+    schema = read_schema(connection)
+    frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], None)]
+    if not frames[0].height:
+        return Rows()
+    return Rows(with_attributes(frames[0], schema), frames[1], frames[2])
+
+
+def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
+    """Erase a customer: how many rows there were in each table.
+
+    Raises:
+        UserError: There is no such customer, or a row that names them is still there.
+    """
+    with database_errors():
+        before = _traces(connection, customer)
+        if not before["customers"]:
+            raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+        execute(connection, "forget", customer)
+        left = [table for table, count in _traces(connection, customer).items() if count]
+        if left:
+            raise UserError("privacy.left", f"rows of this customer stay in {', '.join(left)}")
+        connection.commit()
+    return before
+
+
+def _traces(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
+    found = execute(connection, "traces", customer)
+    return (
+        {}
+        if found is None
+        else {name: found.column(name)[0].as_py() for name in found.schema.names}
+    )
+
+
 def load(
-    connection: dbapi.Connection, schema: Schema, parts: Iterable[Rows], agreement: Agreement
+    connection: dbapi.Connection,
+    schema: Schema,
+    parts: Iterable[Rows],
+    agreement: Agreement,
+    consents_of: Callable[[Sequence[str]], Sequence[Consent]] = lambda _: (),
 ) -> None:
     """Put facts into the database, all or none; what is there of the same key is replaced.
+
+    Args:
+        connection: Where.
+        schema: Of the facts.
+        parts: The facts.
+        agreement: The consent of customers who are new and of whom none is known.
+        consents_of: The consents that are known of some customers.
 
     Raises:
         UserError: The customers have other attributes, or a constraint stands against a row.
@@ -123,7 +178,7 @@ def load(
         for part in _ahead(parts):
             if part.accounts is not None:
                 owners = part.accounts.select("id", "customer")
-            _load_part(connection, part, owners, agreement, straight=straight)
+            _load_part(connection, part, owners, agreement, consents_of, straight=straight)
         if straight:
             run(connection, "load_guard")
         connection.commit()
@@ -144,12 +199,18 @@ def _load_part(
     part: Rows,
     owners: pl.DataFrame,
     agreement: Agreement,
+    consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     *,
     straight: bool,
 ) -> None:
     if part.customers is not None:
         _copy(connection, "new_customers", _customers_for_sql(part.customers))
         execute(connection, "load_customers")
+        told = [
+            msgspec.structs.asdict(one) | {"scope": ", ".join(one.scope)}
+            for one in consents_of(part.customers["id"].to_list())
+        ]
+        execute(connection, "load_store_consents", msgspec.json.encode(told).decode())
         granted, expires = agreement.granted, agreement.expires
         execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
     if part.accounts is not None:

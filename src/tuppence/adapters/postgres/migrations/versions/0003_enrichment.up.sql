@@ -11,3 +11,17 @@ ALTER TABLE tuppence.transactions
     ADD CONSTRAINT transactions_category CHECK (category IS NULL OR category_confidence IS NOT NULL);
 COMMENT ON COLUMN tuppence.transactions.category_confidence IS 'In hundredths.';
 COMMENT ON COLUMN tuppence.transactions.merchant_confidence IS 'In hundredths.';
+
+ALTER TABLE tuppence.consents
+    ADD COLUMN scope text NOT NULL DEFAULT 'accounts, balances, transactions',
+    ALTER COLUMN expires_on DROP NOT NULL;
+COMMENT ON COLUMN tuppence.consents.expires_on IS 'The first day without it; null for no end.';
+
+CREATE OR REPLACE FUNCTION tuppence.agreed(customer text, as_of date) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT EXISTS (
+        SELECT FROM tuppence.consents
+        WHERE customer_id = customer AND granted_on <= as_of AND withdrawn_on IS NULL
+            AND (expires_on IS NULL OR as_of < expires_on)
+    )
+$$;

@@ -1,0 +1,6 @@
+-- $1 the customer: how many rows of each table name them
+SELECT (SELECT count(*) FROM tuppence.customers WHERE id = $1) AS customers,
+    (SELECT count(*) FROM tuppence.accounts WHERE customer_id = $1) AS accounts,
+    (SELECT count(*) FROM tuppence.transactions WHERE customer_id = $1) AS transactions,
+    (SELECT count(*) FROM tuppence.connections WHERE customer_id = $1) AS connections,
+    (SELECT count(*) FROM tuppence.consents WHERE customer_id = $1) AS consents

@@ -1,0 +1,130 @@
+"""The command `tuppence consent`."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tuppence.cli.feed import Customer
+from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
+from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSE, Consent
+from tuppence.feel.values import Date
+from tuppence.wiring import consents_of, open_facts
+
+COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
+On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
+Id = Annotated[str, typer.Option("--id", help="Which of the customer's consents.")]
+
+
+def register(program: typer.Typer) -> None:
+    """Add the group of commands."""
+    app = typer.Typer(name="consent", no_args_is_help=True)
+
+    @app.callback()
+    def group() -> None:
+        """Keep what customers of a store agreed to.
+
+        Somebody whose consents have all ended or been withdrawn is not evaluated, and their feed
+        stays as it was. Somebody of whom none was ever recorded is evaluated: a store of one's own
+        data needs none.
+        """
+
+    @app.command("list", epilog="Example: `tuppence consent list C0000007 --store demo`")
+    def list_(
+        customer: Customer,
+        store: Store,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """List the consents of a customer."""
+        open_facts(store)
+        rows = [_row(consent) for consent in consents_of(store).of(customer)]
+        if format_ is Format.JSON:
+            print_json(rows)
+            return
+        shown = [[_text(row[name]) for name in COLUMNS] for row in rows]
+        console().print(table(COLUMNS, shown, ()))
+
+    @app.command(
+        epilog="Example: `tuppence consent grant C0000007 --until 2027-01-01 --store demo`"
+    )
+    def grant(
+        customer: Customer,
+        store: Store,
+        until: Annotated[str, typer.Option(help="First day without it; no end if left out.")] = "",
+        scope: Annotated[
+            list[str] | None, typer.Option(help="What may be read; give it as often as needed.")
+        ] = None,
+        purpose: Annotated[str, typer.Option(help="What for.")] = PURPOSE,
+        jurisdiction: Annotated[
+            str, typer.Option(help="Whose law: ISO 3166 alpha-2, or EU.")
+        ] = "GB",
+        on: On = "",
+        id_: Id = "1",
+    ) -> None:
+        """Record that a customer agreed, or agreed anew."""
+        open_facts(store)
+        granted = _day(on)
+        expires = date_option(until, "--until").day if until else None
+        if expires is not None and expires <= granted:
+            raise UserError("consent.dates", "a consent ends after the day it is granted on")
+        scopes = tuple(scope or ("accounts", "balances", "transactions"))
+        given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
+        consents_of(store).record([given])
+        typer.echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
+
+    @app.command(
+        epilog="Example: `tuppence consent confirm C0000007 --until 2027-04-01 --store demo`"
+    )
+    def confirm(
+        customer: Customer,
+        store: Store,
+        until: Annotated[str, typer.Option(help="A new first day without it.")] = "",
+        on: On = "",
+        id_: Id = "1",
+    ) -> None:
+        """Record that a customer confirmed a consent again."""
+        day = _day(on)
+        changes: dict[str, Any] = {"confirmed": day}
+        if until:
+            changes["expires"] = date_option(until, "--until").day
+        _change(store, customer, id_, **changes)
+        typer.echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
+
+    @app.command(epilog="Example: `tuppence consent withdraw C0000007 --store demo`")
+    def withdraw(customer: Customer, store: Store, on: On = "", id_: Id = "1") -> None:
+        """Record that a customer withdrew a consent: they are evaluated no more."""
+        day = _day(on)
+        _change(store, customer, id_, withdrawn=day)
+        typer.echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")
+
+    program.add_typer(app)
+
+
+def _change(store: Store, customer: str, id_: str, **changes: int) -> None:
+    open_facts(store)
+    found = [one for one in consents_of(store).of(customer) if one.id == id_]
+    if not found:
+        message = f"there is no consent {id_} of customer {customer}"
+        raise UserError("consent.unknown", message, "tuppence consent list shows those there are")
+    consents_of(store).record([msgspec.structs.replace(found[0], **changes)])
+
+
+def _day(text: str) -> int:
+    return date_option(text or today().isoformat(), "--on").day
+
+
+def _row(consent: Consent) -> dict[str, Any]:
+    days = ("granted", "confirmed", "expires", "withdrawn")
+    dates = {n: None if (day := getattr(consent, n)) is None else str(Date(day)) for n in days}
+    return {
+        "id": consent.id,
+        "purpose": consent.purpose,
+        "scope": list(consent.scope),
+        "in": consent.jurisdiction,
+        **dates,
+    }
+
+
+def _text(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, list) else value
