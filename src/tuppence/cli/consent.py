@@ -127,4 +127,4 @@ def _row(consent: Consent) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    return ", ".join(value) if isinstance(value, list) else value
+    return ", ".join(value) if isinstance(value, list) else value or ""
