@@ -10,6 +10,7 @@ import msgspec
 import typer
 from training.texts import held_out
 
+from tuppence.bankdata import incomes
 from tuppence.bankdata.categories import BY_CODE, CATEGORIES, INCOMING
 from tuppence.bankdata.enrichment.brands import KINDS, brand_rows
 from tuppence.bankdata.enrichment.descriptors import descriptor_of, table
@@ -345,6 +346,7 @@ def enrichment_page() -> Iterator[str]:
     """What merchants and categories rest on, and how often the model is right."""
     enricher, model = Enricher(), shipped_model()
     brands = {name for name, _ in brand_rows()}
+    income = f"{incomes.FIRST / 100} to {incomes.MOST / 100}"
     yield "# Merchants and categories\n"
     yield (
         "An import finds whom a payment was paid to and what for, each with a confidence from 0 to "
@@ -360,6 +362,7 @@ def enrichment_page() -> Iterator[str]:
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.7 to 0.92"),
         ("a refund: all of a purchase comes back, or a part", f"{WHOLE / 100} or {PART / 100}"),
+        ("income: receipts that come again from one payer, three times or more", income),
         ("words, by the model", f"{LEAST / 100} to {MOST_OF_MODEL / 100}"),
     ):
         yield f"| {what} | {sure} |"

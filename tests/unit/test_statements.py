@@ -497,7 +497,8 @@ def test_plaid_turns_signs_and_keeps_cents_exact() -> None:
         ("c", "credit card", 200000),
     ]
     assert reasons(found) == [("modified[1]", "the amount has no currency of ISO 4217")]
-    assert sum(found.left.values()) == 2
+    assert found.removed == {"x"}
+    assert sum(found.left.values()) == 1
 
 
 # -- privacy ---------------------------------------------------------------------------------------
@@ -545,6 +546,30 @@ def test_card_numbers_reach_neither_the_store_nor_the_rejects(
     held = [path for path in store.rglob("*") if path.is_file()]
     assert any("rejects" in path.parts for path in held)
     assert not [path for path in held if number.encode() in path.read_bytes()]
+
+
+def test_what_a_bank_takes_back_is_gone(tuppence: Run, tmp_path: Path) -> None:
+    def one(name: str) -> dict[str, Any]:
+        what = {
+            "amount": 5,
+            "iso_currency_code": "GBP",
+            "date": "2026-06-24",
+            "name": f"SHOP {name}",
+        }
+        return {"account_id": "a", "transaction_id": name, **what}
+
+    where = ("--customer", "ann", "--store", "money")
+    (tmp_path / "1.json").write_text(json.dumps({"added": [one("1"), one("2"), one("3")]}))
+    again = {"added": [one("4")], "removed": [{"transaction_id": n} for n in ("2", "4", "9")]}
+    (tmp_path / "2.json").write_text(json.dumps(again))
+    tuppence("import", "plaid", "1.json", *where)
+    assert "removed: 1 transactions" in tuppence("import", "plaid", "2.json", *where).stdout
+    store = FactStore(tmp_path / "money")
+    assert transactions_of(store) == ["SHOP 1", "SHOP 3"]
+    assert store.transaction_count == 2
+    digest = store.digest
+    tuppence("import", "plaid", "2.json", *where)
+    assert FactStore(tmp_path / "money").digest == digest
 
 
 def transactions_of(store: FactStore) -> Sequence[str]:

@@ -10,8 +10,9 @@ from typing import Final
 BY_CODE: Final = 95
 """Confidence, in hundredths, in what a merchant category code says."""
 GAMBLING: Final = "gambling"
+INCOME: Final = "income"
 REFUND: Final = "refund"
-INCOMING: Final = frozenset({"income", "benefits", "interest", REFUND})
+INCOMING: Final = frozenset({INCOME, "benefits", "interest", REFUND})
 """Categories of money that comes in."""
 CATEGORIES: Final = INCOMING | frozenset(
     {

@@ -1,12 +1,13 @@
-"""What follows from transactions: merchants, categories, own transfers and refunds."""
+"""What follows from transactions: merchants, categories, own transfers, income and refunds."""
 
 from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from tuppence.bankdata.categories import REFUND
+from tuppence.bankdata.categories import INCOME, REFUND
 from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.incomes import incomes
 from tuppence.bankdata.refunds import refunds
 from tuppence.bankdata.transfers import own_transfers
 from tuppence.facts.rows import Rows
@@ -17,8 +18,9 @@ _KEY: Final = ["account", "id"]
 def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     """The rows of an import with all that follows from them and from what is known already.
 
-    Own transfers and refunds have two sides, of which one may have come earlier: such rows of the
-    store are given out too where they change. The same rows again change nothing.
+    Own transfers and refunds have two sides, of which one may have come earlier, and income is
+    known by its third receipt: rows of the store are given out too where they change. The same rows
+    again change nothing.
 
     Args:
         incoming: Of some customers.
@@ -43,15 +45,17 @@ def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     both = both.with_columns(own.alias("own transfer")).drop("side")
     found = refunds(both).rename({"refunded": "found refunded"})
     both = both.join(found, on=_KEY, how="left", maintain_order="left")
-    is_refund = pl.col("sure") > pl.col("category confidence").fill_null(0)
-    both = both.with_columns(
-        pl.coalesce("found refunded", "refunded").alias("refunded"),
-        pl.when(is_refund).then(pl.lit(REFUND)).otherwise("category").alias("category"),
-        pl.when(is_refund)
-        .then("sure")
-        .otherwise("category confidence")
-        .alias("category confidence"),
-    ).select(names)
+    both = both.join(incomes(both, accounts), on=_KEY, how="left", maintain_order="left")
+    for category, sure in ((INCOME, "income sure"), (REFUND, "sure")):
+        is_surer = pl.col(sure) > pl.col("category confidence").fill_null(0)
+        both = both.with_columns(
+            pl.when(is_surer).then(pl.lit(category)).otherwise("category").alias("category"),
+            pl.when(is_surer)
+            .then(sure)
+            .otherwise("category confidence")
+            .alias("category confidence"),
+        )
+    both = both.with_columns(refunded=pl.coalesce("found refunded", "refunded")).select(names)
     fresh, later = both.head(fresh.height), both.tail(older.height)
     same = pl.all_horizontal(later[name].eq_missing(older[name]) for name in names)
     return replace(incoming, transactions=pl.concat([fresh, later.filter(~same)]))

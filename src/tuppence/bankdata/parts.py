@@ -109,13 +109,19 @@ class Agreed(NamedTuple):
     withdrawn: str | None = None
 
 
+class Removed(NamedTuple):
+    """A transaction that a bank has taken back, by its identifier."""
+
+    id: str
+
+
 class Left(NamedTuple):
     """Something that is understood, and is none of the facts that rules read."""
 
     what: str
 
 
-Part = Account | Booking | Balance | CreditLimit | Holder | Agreed | Left
+Part = Account | Booking | Balance | CreditLimit | Holder | Agreed | Removed | Left
 
 
 class Item(NamedTuple):

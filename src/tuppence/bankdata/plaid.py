@@ -16,9 +16,9 @@ from tuppence.bankdata.parts import (
     Left,
     Money,
     Part,
+    Removed,
     Unfit,
     country_of,
-    leave,
     listed,
     moment_of,
     needed,
@@ -147,6 +147,10 @@ def _transaction(content: Any) -> Iterator[Part]:
     )
 
 
+def _removed(content: Any) -> Iterator[Part]:
+    yield Removed(needed(content, "transaction_id"))
+
+
 def _category(content: Any, *, is_payment: bool) -> str | None:
     if optional(content, _CATEGORY, "confidence_level") not in SURE:
         return None
@@ -173,5 +177,5 @@ _READERS: Final[Mapping[str, Callable[[Any], Iterable[Part]]]] = {
     "transactions": _transaction,
     "added": _transaction,
     "modified": _transaction,
-    "removed": leave("removed transactions, which stay if they were booked"),
+    "removed": _removed,
 }

@@ -24,6 +24,7 @@ from tuppence.bankdata.parts import (
     Items,
     Left,
     Money,
+    Removed,
     Unfit,
     time_of,
 )
@@ -47,11 +48,13 @@ class StatementReading(NamedTuple):
         reading: As of a table; the places of rejects are texts.
         left: What is understood and is none of our facts: how many, by what it is.
         consents: What the customer agreed to.
+        removed: Identifiers of transactions that the bank has taken back.
     """
 
     reading: Reading
     left: Mapping[str, int]
     consents: tuple[Agreed, ...]
+    removed: frozenset[str]
 
 
 def read_statement(
@@ -130,6 +133,7 @@ class _Statement:
         self._bookings: dict[tuple[str, str], _Placed] = {}
         self._countries: set[str] = set()
         self._consents: dict[str, Agreed] = {}
+        self._removed: set[str] = set()
         self._left: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
         self._count = 0
@@ -137,6 +141,7 @@ class _Statement:
     def add(self, document: Document, items: Items) -> None:
         """Take the parts of a document."""
         bookings: list[tuple[Booking, Item]] = []
+        removed: set[str] = set()
         for item in items(document.content):
             self._count += 1
             try:
@@ -160,9 +165,13 @@ class _Statement:
                         first = self._consents.get(part.id, part)
                         begun = min(part.granted, first.granted, key=time_of)
                         self._consents[part.id] = part._replace(granted=begun)
+                    case Removed():
+                        removed.add(part.id)
                     case Left():
                         self._left[part.what] += 1
         self._place(document, bookings)
+        self._removed |= removed
+        self._bookings = {k: v for k, v in self._bookings.items() if k[1] not in removed}
 
     def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
         """Give bookings their names, and their order among those of a day."""
@@ -228,7 +237,7 @@ class _Statement:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
         reading, consents = Reading(found, rejects, self._count), tuple(self._consents.values())
-        return StatementReading(reading, dict(self._left), consents)
+        return StatementReading(reading, dict(self._left), consents, frozenset(self._removed))
 
     def _currency(self) -> str:
         """That of the customer in the store; else of the first account or booking that has one."""

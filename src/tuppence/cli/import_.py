@@ -142,6 +142,7 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         enricher = Enricher()
         incoming = inferred(with_held(found.reading.rows, stored), stored, enricher)
         counts = facts.append(incoming)
+        removed = facts.remove(customer, found.removed) if found.removed and is_known else 0
         rows = [
             (what, *(f"{n:,}" for n in (count.new, count.changed, count.unchanged)))
             for what, count in counts.items()
@@ -154,6 +155,8 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         if consents:
             typer.echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
+        if removed:
+            typer.echo(f"removed: {removed:,} transactions that the bank has taken back")
         for what, count in sorted(found.left.items()):
             typer.echo(f"left out: {count:,} {what}")
         if rejects.height:

@@ -221,12 +221,22 @@ class FactStore:
             self._manifest = self._load()
             home = self._home(customer_id)
             _, others = _split(self._merge(home), [customer_id])
-            content = ordered(coded(others.tables(), self.schema))  # with dictionaries of its own
-            heights = (content.customers.height, content.transactions.height)
-            smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
-            partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
-            self._commit(partitions, self._manifest.next_sequence)
-            self._commit(partitions, self._manifest.next_sequence)  # nothing of before stays
+            self._replace(home, others)
+
+    def remove(self, customer_id: str, transactions: Collection[str]) -> int:
+        """Remove transactions of a customer by their identifiers; how many there were."""
+        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
+            self._manifest = self._load()
+            home = self._home(customer_id)
+            whole = self._merge(home)
+            rows = whole.plain_transactions()
+            own = whole.accounts.filter(pl.col("customer") == customer_id)["id"]
+            gone = pl.col("id").is_in(list(transactions)) & pl.col("account").is_in(own.implode())
+            kept = rows.filter(~gone)
+            if kept.height < rows.height:
+                left = Rows(whole.customers, whole.accounts, kept)
+                self._replace(home, left)
+            return rows.height - kept.height
 
     def compact(self) -> None:
         """Make one segment of each partition's several."""
@@ -238,6 +248,15 @@ class FactStore:
             self._commit(partitions, self._manifest.next_sequence)
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _replace(self, home: _Partition, rows: Rows) -> None:
+        """Put rows in place of all those of a partition; nothing of before stays in any file."""
+        content = ordered(coded(rows.tables(), self.schema))  # with dictionaries of its own
+        heights = (content.customers.height, content.transactions.height)
+        smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
+        partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
+        self._commit(partitions, self._manifest.next_sequence)
+        self._commit(partitions, self._manifest.next_sequence)  # which removes what was before
 
     def _load(self) -> _Manifest:
         path = self._folder / "manifest.json"
