@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from tuppence.bankdata.categories import by_merchant_code
 from tuppence.bankdata.enrichment.brands import brand_rows, category_of_kind
+from tuppence.bankdata.enrichment.enricher import Evidence
 from tuppence.bankdata.enrichment.model import NONE
 
 HERE: Final = Path(__file__).parent
@@ -73,6 +74,13 @@ def held_out() -> list[Row]:
         if _is_held_out(name)
         for text in _dressed(rng, name, names, owned=False)
     ]
+
+
+def statements() -> Iterator[tuple[Evidence, str]]:
+    """Texts as they stand on statements, written by hand, and their categories; NONE for none."""
+    for row in _table("statements"):
+        way = row["way"] == "out"
+        yield Evidence(row["text"], None, row["type"], is_payment=way), row["category"]
 
 
 def phrases() -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.building import frame
 from tests.conftest import Report
 from training.categories import train
-from training.texts import held_out, rows
+from training.texts import held_out, rows, statements
 
 from tuppence.bankdata import enrichment
 from tuppence.bankdata.categories import CATEGORIES, INCOMING
@@ -165,6 +165,16 @@ def test_the_model_on_brands_that_it_never_saw(report: Report) -> None:
     report("right", right)
     assert len(sure) > 0.15 * len(examined)
     assert right > 0.78
+
+
+def test_on_statements_written_by_hand(enricher: Enricher, report: Report) -> None:
+    found = [(enricher.find(evidence).category, truth) for evidence, truth in statements()]
+    right = sum(category == truth for category, truth in found if category)
+    answered = sum(category is not None for category, _ in found)
+    report("right", right / answered)
+    report("found", right / sum(truth != "" for _, truth in found))
+    assert right >= 0.97 * answered
+    assert right >= 0.85 * sum(truth != "" for _, truth in found)
 
 
 def test_training_learns_what_it_is_told() -> None:

@@ -21,7 +21,7 @@ _LONG: Final = 7
 _CUT: Final = 9
 _KNOWN: Final = 0.95
 _TAGGED: Final = 0.92
-_TORN: Final = 0.8
+_TORN: Final = 0.85
 
 
 class Match(NamedTuple):

@@ -4,7 +4,7 @@ import csv
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.resources import files
 from typing import Final, NamedTuple
 
@@ -27,6 +27,10 @@ class Descriptor(NamedTuple):
 
     words: tuple[str, ...]
     lead: int
+
+    def without(self, words: Collection[str]) -> "Descriptor":
+        """The description without some words, such as the name of a brand of many things."""
+        return Descriptor(tuple(word for word in self.words if word not in words), 0)
 
     def telling(self, start: int, stop: int) -> list[str]:
         """Words from start to stop that may be somebody's name: no numbers, places or forms."""

@@ -150,9 +150,12 @@ class Enricher:
         if merchant is not None and merchant.category is not None:
             sure = round(100 * merchant.confidence * merchant.of_category)
             yield _for_way(merchant.category, evidence), sure
-        if merchant is None or merchant.confidence * 100 <= _UNKNOWN_NAME:
+        if merchant is None or merchant.category is None:
             for words in filter(None, (evidence.text, evidence.merchant)):
-                yield self._by_model(descriptor_of(words), evidence)
+                descriptor = descriptor_of(words)
+                if merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME:
+                    descriptor = descriptor.without(descriptor_of(merchant.name).words)
+                yield self._by_model(descriptor, evidence)
 
     def _by_model(self, descriptor: Descriptor, evidence: Evidence) -> tuple[str | None, int]:
         allowed: AbstractSet[str] = CATEGORIES - INCOMING if evidence.is_payment else INCOMING
