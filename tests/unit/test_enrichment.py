@@ -135,7 +135,7 @@ def test_what_is_certain_stays_and_what_is_surer_holds(enricher: Enricher) -> No
     names = ("merchant", "merchant confidence", "category", "category confidence")
     assert enricher.enriched(table).select(names).rows() == [
         ("My shop", 100, "gifts", 100),
-        ("Tesco", 97, "groceries", 78),
+        ("Tesco", 97, "groceries", 82),
         ("Tesco", 97, "household", 95),
         (None, None, None, None),
     ]
