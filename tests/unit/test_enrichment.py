@@ -3,7 +3,6 @@
 from importlib.resources import files
 
 import msgspec
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,8 +150,7 @@ def test_the_order_and_the_other_columns_stay(enricher: Enricher) -> None:
     assert found["id"].equals(table["id"])
     assert found["merchant"].unique().to_list() == ["Greggs"]
     assert enricher.enriched(found).equals(found)
-    empty = table.clear().with_columns(pl.col("text").cast(pl.Enum([])))
-    assert enricher.enriched(empty).height == 0
+    assert enricher.enriched(table.clear()).height == 0
 
 
 def test_the_model_on_brands_that_it_never_saw(report: Report) -> None:

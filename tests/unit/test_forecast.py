@@ -95,6 +95,10 @@ def test_without_pay_or_balance_or_history_nothing_is_said(rows: list[dict[str, 
     assert forecast(*rows)[1:] == (None, None, None)
 
 
+def test_pay_that_is_late_is_not_counted_before_it_comes() -> None:
+    assert forecast(*PAY, NOW, as_of="2026-06-28")[:2] == ("2026-06-29", "500.00")
+
+
 def test_nothing_after_the_date_is_known() -> None:
     later = [row | {"booking date": row["booking date"] + 30} for row in (*SHOPS, NOW)]
     future = [row for row in later if row["booking date"] > day(AS_OF)]

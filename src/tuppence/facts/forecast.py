@@ -16,7 +16,7 @@ import polars as pl
 
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
 from tuppence.facts.schema import Kind
-from tuppence.facts.streams import LARGEST, Found
+from tuppence.facts.streams import Found
 from tuppence.feel.values import Date, add_months
 
 Array = npt.NDArray[Any]
@@ -32,6 +32,9 @@ HIGH: Final = 92
 """Percent of the spells below which the band begins, and above which it ends. A dozen months tell
 too little of the ends: so wide, the band holds four of five."""
 _OVERDUE: Final = 7
+"""Days after which a payment that is late is not waited for."""
+_LARGEST: Final = 2**43
+"""In minor units: sums of so many as there can be are exact."""
 _BLOCK: Final = 4_096
 
 
@@ -90,7 +93,7 @@ def _flows(found: Found, batch: FactBatch, as_of: Date) -> _Flows:
     day = table.columns["booking date"].values.astype(np.int64)
     account = batch.account_rows()[table.columns["account"].values]
     alive = found.streams.filter(pl.col("state") != "stopped").select("chain")
-    counted = (day <= as_of.day) & (np.abs(amount) < LARGEST) & (account >= 0)
+    counted = (day <= as_of.day) & (np.abs(amount) < _LARGEST) & (account >= 0)
     first = np.full(len(batch.accounts.columns["id"].values), as_of.day + 1, np.int64)
     np.minimum.at(first, account[counted], day[counted])
     counted[found.rows.join(alive, on="chain", how="semi")["row"].to_numpy()] = False
@@ -103,9 +106,8 @@ def _due(streams: pl.DataFrame, batch: FactBatch, days: Array, as_of: Date) -> A
     until = as_of.day + days[account]
     next_, every = streams["next date"].to_numpy(), streams["days"].to_numpy()
     alive = (streams["state"] != "stopped").to_numpy() & (next_ >= as_of.day - _OVERDUE)
-    times = np.where(until >= next_, (until - np.maximum(next_, 0)) // every + 1, 0)
-    late = (next_ <= as_of.day) & (days[account] > 0)
-    times = np.where(late, np.maximum(times, 1), times)
+    alive &= days[account] > 0
+    times = np.where(until >= next_, (until - next_) // every + 1, 0)  # what is late is still due
     sign = np.where(streams["kind"].to_numpy() == "income", 1, -1)
     amount = np.where(alive, sign * streams["amount"].to_numpy() * times, 0)
     found = np.zeros(len(days), np.int64)

@@ -22,6 +22,8 @@ MOST_OF_MODEL: Final = 85
 """No answer of the model is surer, in hundredths: see docs/reference/enrichment.md."""
 _OF_CODE: Final = 95
 _UNKNOWN_NAME: Final = 50
+_CACHED: Final = 200_000
+"""Findings that are remembered: about 100 MB."""
 _BY_HAND: Final = ("transfer", "standing order")
 """Types of payments whose texts people write."""
 _NAMED: Final = ("card", "direct debit")
@@ -68,7 +70,7 @@ class Enricher:
             digest.update((files(__package__) / name).read_bytes())
         self.version = digest.hexdigest()
         """Names the lists and the model that findings rest on."""
-        self._cached = functools.lru_cache(maxsize=1_000_000)(self._find)
+        self._cached = functools.lru_cache(maxsize=_CACHED)(self._find)
 
     def find(self, evidence: Evidence) -> Finding:
         """The merchant and the category of a transaction, as far as they are known."""
@@ -78,7 +80,8 @@ class Enricher:
         """Transactions with their merchants and categories where they were missing or less sure.
 
         Args:
-            transactions: With the columns of the facts' table. What has a confidence of 1 stays.
+            transactions: With the columns of the facts' table, texts as texts. What has a
+                confidence of 1 stays.
         """
         given = pl.col("text", "merchant", "type").cast(pl.String)
         keyed = transactions.with_columns(
@@ -95,21 +98,18 @@ class Enricher:
             nulls_equal=True,
             maintain_order="left",
         )
-        # What is known of a payment names it best: a category that is as sure as another stays.
-        columns: list[pl.Expr] = []
-        for name in ("merchant", "category"):
-            sure, new_sure = pl.col(f"{name} confidence"), pl.col(f"found {name} confidence")
-            better = new_sure > sure.fill_null(0)
-            if name == "merchant":  # a brand's name holds over the bank's spelling of it
-                better = new_sure.is_not_null() & (sure.fill_null(0) < CERTAIN)
-            columns += [
-                pl.when(better)
-                .then(f"found {name}")
-                .otherwise(pl.col(name).cast(pl.String))
-                .alias(name),
-                pl.when(better).then(new_sure).otherwise(sure).alias(sure.meta.output_name()),
-            ]
-        return both.with_columns(columns).select(transactions.columns)
+        known = {name: pl.col(f"{name} confidence").fill_null(0) for name in _INFERRED}
+        found_sure = {name: pl.col(f"found {name} confidence") for name in _INFERRED}
+        better = {
+            # a brand's name holds over the bank's spelling of it
+            "merchant": found_sure["merchant"].is_not_null() & (known["merchant"] < CERTAIN),
+            "category": found_sure["category"] > known["category"],
+        }
+        return both.with_columns(
+            pl.when(better[name]).then(f"found {field}").otherwise(field).alias(field)
+            for name in _INFERRED
+            for field in (name, f"{name} confidence")
+        ).select(transactions.columns)
 
     def _find(self, evidence: Evidence) -> Finding:
         merchant = self._merchant(evidence)
@@ -168,6 +168,7 @@ class Enricher:
         return (None, 0) if category is None else (_for_way(category, evidence), sure)
 
 
+_INFERRED: Final = ("merchant", "category")
 _FOUND: Final[dict[str, Any]] = {
     "found merchant": pl.String,
     "found merchant confidence": pl.Int64,
