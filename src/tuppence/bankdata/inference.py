@@ -1,5 +1,6 @@
-"""What follows from transactions: merchants, categories, own transfers, income and refunds."""
+"""What follows from transactions: merchants, categories, currencies, transfers, income, refunds."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.bankdata.incomes import incomes
 from tuppence.bankdata.refunds import refunds
 from tuppence.bankdata.transfers import own_transfers
+from tuppence.facts.currency import currencies
 from tuppence.facts.rows import Rows
 
 _KEY: Final = ["account", "id"]
@@ -38,7 +40,8 @@ def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     known = [frame for frame in (incoming.accounts, stored.accounts) if frame is not None]
     accounts = pl.concat([f.select("id", "customer", "type").cast(pl.String) for f in known])
     accounts = accounts.unique("id", keep="first", maintain_order=True)
-    together = pl.concat([fresh, older])
+    customers = [f for f in (incoming.customers, stored.customers) if f is not None]
+    together = _with_foreign_currency(pl.concat([fresh, older]), accounts, customers)
     sides = own_transfers(together, accounts).with_columns(side=True)
     own = pl.col("own transfer") | pl.col("side").fill_null(value=False)
     both = together.join(sides, on=_KEY, how="left", maintain_order="left")
@@ -59,3 +62,25 @@ def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     fresh, later = both.head(fresh.height), both.tail(older.height)
     same = pl.all_horizontal(later[name].eq_missing(older[name]) for name in names)
     return replace(incoming, transactions=pl.concat([fresh, later.filter(~same)]))
+
+
+def _with_foreign_currency(
+    transactions: pl.DataFrame, accounts: pl.DataFrame, customers: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
+    """Transactions with the currency that a card's text names beside an amount, if it is another.
+
+    Such as `CAFE DE FLORE PARIS EUR 23.50 @ 1.16`.
+    """
+    money = pl.concat([f.select("id", "currency").cast(pl.String) for f in customers])
+    owners = accounts.select(account="id", id="customer").join(money.unique("id"), on="id")
+    named = pl.coalesce(
+        pl.col("text").str.extract(r"\b([A-Z]{3}) ?\d{1,9}[.,]\d\d\b"),
+        pl.col("text").str.extract(r"\b\d{1,9}[.,]\d\d ?([A-Z]{3})\b"),
+    )
+    known = named.is_in(sorted(currencies())) & (named != pl.col("currency"))
+    is_card = pl.col("type").fill_null("card") == "card"
+    both = transactions.join(
+        owners.select("account", "currency"), on="account", how="left", maintain_order="left"
+    )
+    told = pl.coalesce("foreign currency", pl.when(known & is_card).then(named))
+    return both.with_columns(told.alias("foreign currency")).drop("currency")

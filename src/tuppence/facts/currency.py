@@ -18,6 +18,11 @@ _DIGITS: Final[Mapping[str, int]] = {
 }
 
 
+def currencies() -> frozenset[str]:
+    """All codes."""
+    return frozenset(_DIGITS)
+
+
 def minor_digits(currency: str) -> int | None:
     """How many digits after the point the currency has; None where there is no such currency."""
     return _DIGITS.get(currency)
