@@ -50,7 +50,7 @@ READERS = {
 _ABOUT = (
     "Accounts, balances and booked transactions of one customer. The same documents again change "
     "nothing, later ones hold over earlier ones, and what is pending is left out until it is "
-    "booked. Transfers between the customer's own accounts are known by their two sides. What "
+    "booked. Merchants, categories, own transfers, income and refunds are found in them. What "
     "cannot be taken is set aside in the folder `rejects` of the store, each with its place and "
     "the reason."
 )
@@ -78,8 +78,9 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Import transactions, accounts or customers from tables.
 
-        Importing the same rows again changes nothing. Bad rows are set aside in the folder
-        `rejects` of the store, each with its number and the reason.
+        Importing the same rows again changes nothing. Merchants, categories, own transfers, income
+        and refunds are found where the mapping does not give them. Bad rows are set aside in the
+        folder `rejects` of the store, each with its number and the reason.
         """
         schema = read_attributes(attributes) if attributes else Schema()
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind

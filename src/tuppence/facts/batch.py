@@ -97,11 +97,18 @@ class FactBatch:
         return len(self.customer_ids)
 
     def account_rows(self) -> Array:
-        """For each code that transactions have for an account, its row; -1 for none."""
-        ids = self.accounts.columns["id"]
+        """For each code that transactions have for an account, its row; -1 for none.
+
+        A slice has the dictionaries of the whole, so only the codes that it has are looked up.
+        """
+        ids, own = self.accounts.columns["id"], self.transactions.columns["account"]
         row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
-        dictionary = self.transactions.columns["account"].dictionary
-        return np.array([row_of.get(i, -1) for i in dictionary], np.int64)
+        is_slice = len(own.values) < len(own.dictionary)
+        codes = np.unique(own.values).tolist() if is_slice else range(len(own.dictionary))
+        rows = np.full(len(own.dictionary), -1, np.int64)
+        for code in codes:
+            rows[code] = row_of.get(own.dictionary[code], -1)
+        return rows
 
     def slice(self, start: int, stop: int) -> "FactBatch":
         """Customers start to stop, as views."""
