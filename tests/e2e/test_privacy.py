@@ -53,6 +53,7 @@ def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence
     assert len(found["transactions"]) == rows.transactions.height
     first, amount = found["transactions"][0], rows.transactions["amount"][0]
     assert first["amount"] == f"{amount / 100:.2f}"
+    assert {one["category confidence"] for one in found["transactions"]} == {"1.00", None}
     assert len(first["booking date"]) == len("2026-06-30")
     assert {one["rule_id"] for one in found["results"]} == {
         path.stem for path in (ROOT / "catalogue").glob("*.yaml")

@@ -11,7 +11,7 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.consent import Consent
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import Rows, columns
-from tuppence.facts.schema import Kind, Schema
+from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset
 
@@ -34,9 +34,9 @@ def held(
     digits = minor_digits(tables["customers"]["currency"][0]) or 0
     found: dict[str, Any] = {}
     for table, frame in tables.items():
-        kinds = {name: field.kind for name, field in columns(table, schema).items()}
+        fields = columns(table, schema)
         found[table] = [
-            {name: _shown(value, kinds[name], digits) for name, value in row.items()}
+            {name: _shown(value, fields[name], digits) for name, value in row.items()}
             for row in frame.iter_rows(named=True)
         ]
     found["consents"] = [_of_consent(consent) for consent in consents]
@@ -60,10 +60,15 @@ def _of_consent(consent: Consent) -> dict[str, Any]:
     return whole | {n: None if whole[n] is None else str(Date(whole[n])) for n in dates}
 
 
-def _shown(value: Any, kind: Kind, digits: int) -> Any:
-    """A stored value as a person writes it."""
-    if value is not None and kind is Kind.MONEY:
-        return str(Decimal(value).scaleb(-digits))
-    if value is not None and kind is Kind.DATE:
-        return str(Date(value))
+def _shown(value: Any, field: Field, digits: int) -> Any:
+    """A stored value as a person writes it; money has so many digits after the point."""
+    if value is None:
+        return None
+    match field.kind:
+        case Kind.MONEY:
+            return str(Decimal(value).scaleb(-digits))
+        case Kind.NUMBER if field.decimals:
+            return str(Decimal(value).scaleb(-field.decimals))
+        case Kind.DATE:
+            return str(Date(value))
     return value
