@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -146,9 +147,30 @@ def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -
 
 def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
     """The first good answer; the others may only say: not now."""
-    while (answer := ask()).status_code != 200:
+    for _ in waiting():
+        answer = ask()
+        if answer.status_code == 200:
+            return answer
         assert answer.status_code == 503
-    return answer
+    raise TimeoutError
+
+
+def caught_up(primary: str, second: str) -> None:
+    """Wait until a standby has all that its primary has written."""
+    with psycopg.connect(primary) as there, psycopg.connect(second, autocommit=True) as here:
+        written = there.execute("SELECT pg_current_wal_lsn()").fetchone()
+        for _ in waiting():
+            if here.execute("SELECT pg_last_wal_replay_lsn() >= %s", written).fetchone() == (True,):
+                return
+    raise TimeoutError
+
+
+def waiting() -> Iterator[None]:
+    """Turns of a loop that waits, for a minute: what takes longer hangs."""
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        yield
+        time.sleep(0.02)
 
 
 def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
@@ -160,10 +182,11 @@ def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
         with client(pool) as relay:
             before = relay.post("/v1/facts", json=FACTS)
             assert before.status_code == 200
+            promoted = url.replace(f":{primary.port}/", f":{second.port}/")
+            caught_up(url, promoted)
             primary.kill()
             after = until_good(lambda: relay.post("/v1/facts", json=FACTS))
             assert after.content == before.content
-            promoted = url.replace(f":{primary.port}/", f":{second.port}/")
             with psycopg.connect(promoted, autocommit=True) as connection:
                 connection.execute("SELECT pg_promote()")
             put(promoted, bank([{"booking date": day("2026-06-02"), "amount": -7}], "bob"))
