@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.building import ROOT, day
+from tests.building import ROOT, bank, day
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.privacy import look_for
 from tuppence.facts.consent import Consent
 from tuppence.feel.values import Date
@@ -104,6 +105,8 @@ def test_mistakes_are_told(money: Path, tuppence: Run) -> None:
     where = ("--store", money)
     done = tuppence("consent", "withdraw", ANN, *where, status=1)
     assert "there is no consent 1 of customer C0000007" in done.stderr
+    done = tuppence("consent", "grant", "nobody", *where, status=1)
+    assert "there is no customer nobody" in done.stderr
     days = ("--on", "2026-06-01", "--until", "2026-06-01")
     assert (
         "a consent ends after" in tuppence("consent", "grant", ANN, *days, *where, status=1).stderr
@@ -131,6 +134,9 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
           "access": {"transactions": [], "balances": []}}  # fmt: skip
     (tmp_path / "eu.json").write_text(json.dumps(eu))
     where = ("--customer", "ann", "--store", tmp_path / "money")
+    done = tuppence("import", "open-banking", tmp_path / "uk.json", *where, status=1)
+    assert "import accounts or transactions first" in done.stderr
+    FactStore(tmp_path / "money").append(bank([]))
     done = tuppence("import", "open-banking", tmp_path / "uk.json", *where)
     assert "consents: 1" in done.stdout
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)

@@ -170,8 +170,9 @@ class _Statement:
                     case Left():
                         self._left[part.what] += 1
         self._place(document, bookings)
-        self._removed |= removed
-        self._bookings = {k: v for k, v in self._bookings.items() if k[1] not in removed}
+        if removed:
+            self._removed |= removed
+            self._bookings = {k: v for k, v in self._bookings.items() if k[1] not in removed}
 
     def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
         """Give bookings their names, and their order among those of a day."""
@@ -195,7 +196,8 @@ class _Statement:
 
     def reading(self, schema: Schema) -> StatementReading:
         """All of it as rows."""
-        if self._consents and not (self._accounts or self._bookings):
+        is_known = self._customer in self._owners.customers["id"]
+        if is_known and not (self._accounts or self._bookings):
             return self._given(Rows())
         currency = self._currency()
         digits = minor_digits(currency)
@@ -225,9 +227,8 @@ class _Statement:
         person = {"id": self._customer, "currency": currency}
         if len(self._countries) == 1:
             person["country"] = next(iter(self._countries))
-        is_new = self._customer not in self._owners.customers["id"]
         found = Rows(
-            _frame([person], "customers", schema) if is_new else None,
+            None if is_known else _frame([person], "customers", schema),
             _frame(accounts, "accounts", schema) if accounts else None,
             _frame(rows, "transactions", schema) if rows else None,
         )

@@ -63,7 +63,9 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer agreed, or agreed anew."""
-        open_facts(store)
+        if customer not in open_facts(store).customers()["id"]:
+            message = f"{store}: there is no customer {customer}"
+            raise UserError("facts.unknown-customer", message, "import their data first")
         granted = _day(on)
         expires = date_option(until, "--until").day if until else None
         if expires is not None and expires <= granted:
