@@ -105,11 +105,11 @@ ACCOUNTS: Final = (
     Field(
         "forecast low",
         Kind.MONEY,
-        "Four of five times it will hold between this",
+        "Four of five times it will hold no less than this and no more than `forecast high`.",
         unit=MONEY_UNIT,
         derived=True,
     ),
-    Field("forecast high", Kind.MONEY, "and this.", unit=MONEY_UNIT, derived=True),
+    Field("forecast high", Kind.MONEY, "See `forecast low`.", unit=MONEY_UNIT, derived=True),
 )
 
 FORECASTS: Final = frozenset({"pay day", "forecast", "forecast low", "forecast high"})
