@@ -114,8 +114,7 @@ class Maker:
                 'type = "current"', "balance != null", "balance < 0", "credit limit > 100",
                 'opened < @"2020-01-01"', 'type = "savings" and balance > 10', "name = null",
                 "credit limit in (0, 100)", 'opened in (@"1997-05-19", @"2022-01-08")',
-                "floor(balance) = balance", "opened.year = 2022", "forecast < balance",
-                "forecast low < 0", "pay day > today()", "forecast high = null",
+                "floor(balance) = balance", "opened.year = 2022",
             )
         )  # fmt: skip
 

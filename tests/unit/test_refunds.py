@@ -62,7 +62,7 @@ def test_each_purchase_comes_back_once_and_the_latest_of_just_that_amount() -> N
 
 
 def test_on_the_population_whose_refunds_are_known(report: Report) -> None:
-    ((_, rows),) = population(1_500, 5, Date(day("2026-06-30")), 13)
+    ((_, rows),) = population(800, 5, Date(day("2026-06-30")), 13)
     assert rows.transactions is not None
     pairs = refunds(rows.transactions).drop_nulls("refunded")
     truth = rows.transactions.drop_nulls("refunded").select(
@@ -72,7 +72,7 @@ def test_on_the_population_whose_refunds_are_known(report: Report) -> None:
     right = pairs.join(truth, on=key).filter(pl.col("refunded") == pl.col("truly")).height
     report("precision", right / pairs.height)
     report("recall", right / truth.height)
-    assert truth.height > 2_000
+    assert truth.height > 1_000
     assert right >= 0.95 * pairs.height
     assert right >= 0.95 * truth.height
 
