@@ -109,7 +109,9 @@ def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Con
     """What customers agreed to."""
     found = execute(connection, "consents", customers)
     rows = found.to_pylist() if found else []
-    return [Consent(**row | {"scope": tuple(row["scope"].split(", "))}) for row in rows]
+    return [
+        Consent(**row | {"scope": tuple(filter(None, row["scope"].split(", ")))}) for row in rows
+    ]
 
 
 def rows_of(connection: dbapi.Connection, customer: str) -> Rows:

@@ -15,6 +15,7 @@ COMMENT ON COLUMN tuppence.transactions.merchant_confidence IS 'In hundredths.';
 ALTER TABLE tuppence.consents
     ADD COLUMN scope text NOT NULL DEFAULT 'accounts, balances, transactions',
     ALTER COLUMN expires_on DROP NOT NULL;
+UPDATE tuppence.consents SET expires_on = NULL WHERE expires_on = 'infinity';  -- after going back
 COMMENT ON COLUMN tuppence.consents.expires_on IS 'The first day without it; null for no end.';
 
 CREATE OR REPLACE FUNCTION tuppence.agreed(customer text, as_of date) RETURNS boolean
