@@ -46,11 +46,11 @@ def register(app: typer.Typer) -> None:
         The customer's facts and consents, what an import set aside of them, and each result with
         the clauses, values and transactions that it came from.
         """
-        services = _services(store, database, results, rulesets)
-        if services is None:
-            print_json(held_of(_folder(store), customer))
+        where = _where(store, database, results, rulesets)
+        if isinstance(where, Services):
+            print_json(held_in_database(*where, customer))
         else:
-            print_json(held_in_database(*services, customer))
+            print_json(held_of(where, customer))
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
@@ -66,17 +66,17 @@ def register(app: typer.Typer) -> None:
         Facts, consents, results and what an import set aside are erased; copies are not, nor are
         backups of a database. It cannot be undone.
         """
-        services = _services(store, database, results, rulesets)
+        where = _where(store, database, results, rulesets)
         if not yes:
-            where = store if services is None else "the database and the results"
-            typer.confirm(f"erase all of {customer} from {where}, for good", abort=True)
-        if services is not None:
-            rows, had_results = erase_in_database(*services, customer)
+            named = "the database and the results" if isinstance(where, Services) else where
+            typer.confirm(f"erase all of {customer} from {named}, for good", abort=True)
+        if isinstance(where, Services):
+            rows, had_results = erase_in_database(*where, customer)
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             typer.echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             typer.echo("looked through the tables: none names the customer")
             return
-        found = erase_customer(_folder(store), customer)
+        found = erase_customer(where, customer)
         kept = "the results" if found.results else "no results"
         typer.echo(
             f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, {kept}, "
@@ -85,18 +85,15 @@ def register(app: typer.Typer) -> None:
         typer.echo(f"looked through {found.files:,} files: none names the customer or an account")
 
 
-def _services(store: Path | None, *places: str) -> Services | None:
-    """Where the services hold data; None where it is a store that is asked.
+def _where(store: Path | None, *places: str) -> Path | Services:
+    """Where the data are: in a store, or with the services.
 
     Raises:
         UserError: It is neither, or both, or only a part of it is told.
     """
-    if (store is None) == (not any(places)) or (store is None and not all(places)):
-        message = "say where the data are: --store, or --database, --results and --rulesets"
-        raise UserError("cli.where", message, "tuppence export --help")
-    return None if store else Services(*places)
-
-
-def _folder(store: Path | None) -> Path:
-    assert store is not None  # noqa: S101 - see _services
-    return store
+    if store is not None and not any(places):
+        return store
+    if store is None and all(places):
+        return Services(*places)
+    message = "say where the data are: --store, or --database, --results and --rulesets"
+    raise UserError("cli.where", message, "tuppence export --help")

@@ -54,8 +54,9 @@ def forecasts(found: Found, batch: FactBatch, balances: Array, as_of: Date) -> M
     pay_day = _pay_days(found.streams, len(batch), as_of)
     of_account = np.repeat(pay_day, np.diff(batch.accounts.offsets))
     days = np.where(of_account == NULL_DATE, -1, of_account.astype(np.int64) - as_of.day - 1)
-    flows = _flows(found, batch, as_of)
-    due = _due(found.streams, batch, days, as_of)
+    rows = batch.account_rows()
+    flows = _flows(found, batch, rows, as_of)
+    due = _due(found.streams, rows, days, as_of)
     quantiles = np.full((3, len(days)), NULL_MONEY, np.int64)
     for first in range(0, len(days), _BLOCK):
         part = slice(first, first + _BLOCK)
@@ -87,11 +88,11 @@ class _Flows(NamedTuple):
     first_day: Array
 
 
-def _flows(found: Found, batch: FactBatch, as_of: Date) -> _Flows:
+def _flows(found: Found, batch: FactBatch, rows: Array, as_of: Date) -> _Flows:
     table = batch.transactions
     amount = table.columns["amount"].values
     day = table.columns["booking date"].values.astype(np.int64)
-    account = batch.account_rows()[table.columns["account"].values]
+    account = rows[table.columns["account"].values]
     alive = found.streams.filter(pl.col("state") != "stopped").select("chain")
     counted = (day <= as_of.day) & (np.abs(amount) < _LARGEST) & (account >= 0)
     first = np.full(len(batch.accounts.columns["id"].values), as_of.day + 1, np.int64)
@@ -100,9 +101,9 @@ def _flows(found: Found, batch: FactBatch, as_of: Date) -> _Flows:
     return _Flows(account[counted], day[counted], amount[counted], first)
 
 
-def _due(streams: pl.DataFrame, batch: FactBatch, days: Array, as_of: Date) -> Array:
+def _due(streams: pl.DataFrame, rows: Array, days: Array, as_of: Date) -> Array:
     """What streams will bring or take of each account in the days before pay."""
-    account = batch.account_rows()[streams["account"].to_numpy()]
+    account = rows[streams["account"].to_numpy()]
     until = as_of.day + days[account]
     next_, every = streams["next date"].to_numpy(), streams["days"].to_numpy()
     alive = (streams["state"] != "stopped").to_numpy() & (next_ >= as_of.day - _OVERDUE)

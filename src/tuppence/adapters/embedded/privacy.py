@@ -27,6 +27,11 @@ from tuppence.runs.privacy import held
 NAMING: Final = ("id", "customer", "account")
 """Columns of facts that name a customer, an account or a transaction."""
 
+_NAMING_TABLES: Final = """
+SELECT tables.name FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
+WHERE tables.type = 'table' AND columns.name = 'customer_id'
+"""
+
 
 class Erased(NamedTuple):
     """What was erased.
@@ -122,9 +127,9 @@ def _texts(path: Path) -> Iterator[list[Any]]:
         yield from (list(row) for row in _csv(path).iter_rows())
     elif path.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            table = "consents" if path.name.startswith("consents") else "results"
-            query = f"SELECT customer_id FROM {table}"  # noqa: S608 - one of two names
-            yield [row[0] for row in database.execute(query)]
+            for (table,) in database.execute(_NAMING_TABLES).fetchall():
+                query = f'SELECT customer_id FROM "{table}"'  # noqa: S608 - a table of the file
+                yield [row[0] for row in database.execute(query)]
     elif path.name == "dictionaries.json":
         yield msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]]).get("account", [])
 

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
@@ -158,10 +157,9 @@ class Enricher:
                 yield self._by_model(descriptor, evidence)
 
     def _by_model(self, descriptor: Descriptor, evidence: Evidence) -> tuple[str | None, int]:
-        allowed: AbstractSet[str] = CATEGORIES - INCOMING if evidence.is_payment else INCOMING
-        if evidence.type == "card":
-            allowed = CATEGORIES - INCOMING - {_PEOPLE}
-        elif not evidence.is_payment or evidence.type not in _BY_HAND:
+        bought = evidence.is_payment or evidence.type == "card"
+        allowed = CATEGORIES - INCOMING if bought else INCOMING
+        if evidence.type not in _BY_HAND:
             allowed -= {_PEOPLE}
         category, share = self._model.category(descriptor, allowed)
         sure = min(int(100 * share), MOST_OF_MODEL)
