@@ -13,7 +13,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
-from tuppence.adapters.postgres.facts import Agreement, everything, load, page
+from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent
@@ -186,6 +186,11 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.lapsed(SUMMER.day) == {"c1"}
+    assert migrate(database, "0002") == ("0003", "0002")
+    assert migrate(database) == ("0002", "0003")
+    connection = connect_columns(database)
+    assert consents(connection, ["c0"])[0].expires is None
+    connection.close()
 
 
 def test_the_services_give_all_that_is_held_and_forget_it(
