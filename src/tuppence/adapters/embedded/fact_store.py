@@ -21,6 +21,7 @@ import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
+from tuppence.adapters.embedded.partition_rows import difference, distribute, split
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -116,7 +117,7 @@ class FactStore:
             UserError: There is none of an identifier.
         """
         homes = {home.name: home for home in map(self._home, customers)}
-        parts = [_split(self._merge(home), customers)[0].tables() for home in homes.values()]
+        parts = [split(self._merge(home), customers)[0].tables() for home in homes.values()]
         names = parts[0] if parts else ()
         return Rows(**{name: pl.concat(part[name] for part in parts) for name in names})
 
@@ -220,7 +221,7 @@ class FactStore:
         with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
             self._manifest = self._load()
             home = self._home(customer_id)
-            _, others = _split(self._merge(home), [customer_id])
+            _, others = split(self._merge(home), [customer_id])
             self._replace(home, others)
 
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
@@ -281,14 +282,14 @@ class FactStore:
         if rows.customers is not None:
             homes.settle(rows.customers["id"], partition_size)
             with_home = rows.customers.with_columns(partition=homes.of(rows.customers["id"]))
-            _distribute(with_home, "customers", parts)
+            distribute(with_home, "customers", parts)
         accounts = None
         if rows.accounts is not None:
             accounts = rows.accounts.with_columns(partition=homes.of(rows.accounts["customer"]))
-            _distribute(accounts, "accounts", parts)
+            distribute(accounts, "accounts", parts)
         if rows.transactions is not None:
             of_account = self._account_homes(accounts)
-            _distribute(rows.transactions.join(of_account, on="account"), "transactions", parts)
+            distribute(rows.transactions.join(of_account, on="account"), "transactions", parts)
         partitions = list(old.partitions)
         sequence = old.next_sequence
         for name in sorted(parts):
@@ -329,7 +330,7 @@ class FactStore:
         news: dict[str, pl.DataFrame] = {}
         for table, frame in parts.items():
             had = self._plain(partition, table) if partition.segments else None
-            fresh, count = _difference(frame, had, table)
+            fresh, count = difference(frame, had, table)
             before = counts.get(table, Counts())
             counts[table] = Counts(
                 before.new + count.new,
@@ -426,20 +427,6 @@ class FactStore:
 _RESTORE: Final = "restore the store from a copy, or import into a new one"
 
 
-def _split(content: Coded, customers: Sequence[str]) -> tuple[Rows, Rows]:
-    """The rows of some customers, and those of all others."""
-    transactions = content.plain_transactions()
-    own = content.accounts.filter(pl.col("customer").is_in(customers))["id"]
-    is_own = {
-        "customers": (content.customers, pl.col("id").is_in(customers)),
-        "accounts": (content.accounts, pl.col("customer").is_in(customers)),
-        "transactions": (transactions, pl.col("account").is_in(own.implode())),
-    }
-    mine = {name: frame.filter(own) for name, (frame, own) in is_own.items()}
-    others = {name: frame.filter(~own) for name, (frame, own) in is_own.items()}
-    return Rows(**mine), Rows(**others)
-
-
 class _Homes:
     """Which partition each customer lives in."""
 
@@ -462,35 +449,3 @@ class _Homes:
     def of(self, customers: pl.Series) -> pl.Series:
         """The partition of each customer."""
         return pl.Series([self._home[customer] for customer in customers], dtype=pl.String)
-
-
-def _distribute(frame: pl.DataFrame, table: str, parts: dict[str, dict[str, pl.DataFrame]]) -> None:
-    for (home,), part in frame.partition_by("partition", as_dict=True, include_key=False).items():
-        parts.setdefault(str(home), {})[table] = part
-
-
-def _difference(
-    frame: pl.DataFrame, had: pl.DataFrame | None, table: str
-) -> tuple[pl.DataFrame, Counts]:
-    """The rows that are new or other than before, and the counts.
-
-    A changed transaction keeps its place in the order of its day.
-    """
-    key = ["account", "id"] if table == "transactions" else ["id"]
-    if had is None:
-        fresh = frame.with_columns(is_new=True) if table == "transactions" else frame
-        return fresh, Counts(new=frame.height)
-    values = [name for name in frame.columns if name not in {*key, "sequence"}]
-    texts = [pl.col(n).cast(pl.String) for n, t in frame.schema.items() if isinstance(t, pl.Enum)]
-    both = frame.with_columns(texts).join(
-        had.with_columns(had_it=True), on=key, how="left", suffix=" before"
-    )
-    same = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v} before")) for v in values)
-    known = pl.col("had_it").fill_null(value=False)
-    both = both.with_columns(is_new=~known).filter(~known | ~same)
-    new = int(both["is_new"].sum())
-    count = Counts(new, both.height - new, frame.height - both.height)
-    if table != "transactions":
-        return both.select(frame.columns), count
-    kept = pl.when("is_new").then("sequence").otherwise("sequence before").alias("sequence")
-    return both.with_columns(kept).select([*frame.columns, "is_new"]), count
