@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test check model conformance fuzz bench format lock docs clean
+.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz bench format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer 
 
 test: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests
 	$(BIN)/python -m pytest
+
+test-long: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests that take minutes each: races, floods, damage, fuzz
+	$(BIN)/python -m pytest -m long
 
 check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint, types, layers, workflows, docs, tests, coverage
 	$(BIN)/ruff format --check .
