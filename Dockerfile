@@ -1,7 +1,8 @@
 # The images of the services: `docker build --target engine .`, or relay, or publisher.
 # Each has only what it needs: an engine has no database driver, and none has a compiler.
 
-FROM python:3.13-slim-bookworm AS base
+# Pinned by digest; the pull requests of the dependency updates bring newer ones.
+FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 PATH=/app/bin:$PATH
 
 FROM base AS build
@@ -35,7 +36,10 @@ USER 10001
 ENTRYPOINT ["tuppence"]
 
 FROM base AS relay
-ADD --chmod=644 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/rds.pem
+# When Amazon replaces the bundle the build stops here: compare the new file with its announcement, then
+# change the checksum.
+ADD --chmod=644 --checksum=sha256:e5bb2084ccf45087bda1c9bffdea0eb15ee67f0b91646106e466714f9de3c7e3 \
+  https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem /etc/ssl/rds.pem
 COPY --from=build-relay /app /app
 VOLUME ["/tmp"]
 USER 10001

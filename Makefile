@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz bench format lock docs clean
+.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz audit dist bench hooks format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -59,10 +59,21 @@ conformance: .venv/.ready  ## the score on the public conformance cases of the l
 fuzz: .venv/.ready  ## two million random texts through the language
 	$(BIN)/python -m tests.generative.fuzz_feel --inputs 2000000
 
+audit: .tools/audit/.ready  ## published advisories on what is locked; it asks the package index
+	for lock in requirements/*.txt; do \
+	  .tools/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || exit 1; \
+	done
+
+dist: | $(UV)  ## the wheel and the source distribution, in dist/
+	rm -rf dist && $(UV) build --quiet --out-dir dist
+
 bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 40 GB of temporary files
 	$(BIN)/python benchmarks/feel/run.py
 	$(BIN)/python benchmarks/columns/run.py
 	$(BIN)/python benchmarks/services/run.py
+
+hooks: .venv/.ready  ## have git check each commit: format, lint, import layers
+	$(BIN)/pre-commit install
 
 format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff format .
@@ -83,7 +94,7 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
-	for group in bench emulator functions infra; do \
+	for group in audit bench emulator functions infra; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \
 	done
