@@ -4,14 +4,13 @@ import codecs
 import csv
 import io
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from tuppence.bankdata.mapping import Mapping
-from tuppence.cards import masked
+from tuppence.cards import holds_card, masked
 from tuppence.errors import UserError
 from tuppence.plain_text import from_spreadsheet_safe
 
@@ -51,7 +50,7 @@ def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
 
 def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
     texts = [
@@ -107,10 +106,15 @@ def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
 
 
 def _masked_row(row: Sequence[str]) -> list[str]:
-    """A row whose fields may be parts of one, such as of a card number with the delimiter in it."""
-    hidden = masked("\x1f".join(row))
-    starts = accumulate((len(field) + 1 for field in row), initial=0)
-    return [hidden[start : start + len(field)] for start, field in zip(starts, row, strict=False)]
+    """A row of which fields may be parts of one: a card number with the delimiter between groups.
+
+    Only fields of nothing but digits are looked at together, so that days and amounts stay.
+    """
+    parts = [cell if cell.strip().isdigit() and not holds_card(cell) else "x" for cell in row]
+    hidden = masked("\x1f".join(parts)).split("\x1f")
+    return [
+        cell if part == "x" else new for cell, part, new in zip(row, parts, hidden, strict=True)
+    ]
 
 
 def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:

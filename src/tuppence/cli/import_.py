@@ -94,7 +94,7 @@ def register(program: typer.Typer) -> None:
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
             reading = read_table(file, meaning, facts.schema, owners, latest, tokens)
-            aside = facts.set_aside(masked(file.name), reading.rejects)
+            aside = facts.set_aside(masked(file.name).replace("*", "x"), reading.rejects)
             if reading.rejects.height == reading.count:
                 raise UserError(
                     "import.all-rejected",

@@ -23,7 +23,7 @@ def read_rejects(path: Path) -> pl.DataFrame:
     Args:
         path: A file with what it returned.
     """
-    return _each_text(pl.read_csv(path, infer_schema=False), from_spreadsheet_safe)
+    return _each_text(pl.read_csv(path.read_bytes(), infer_schema=False), from_spreadsheet_safe)
 
 
 def _each_text(frame: pl.DataFrame, change: Callable[[str], str]) -> pl.DataFrame:
