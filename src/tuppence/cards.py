@@ -9,6 +9,7 @@ is masked too: a lost reference costs less than a card number that is kept.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
@@ -48,8 +49,9 @@ def masked(text: str) -> str:
         hidden = False
         for run in _RUN.finditer(plain):
             places = [place for place in range(*run.span()) if "0" <= plain[place] <= "9"]
-            for number in _hidden([int(plain[place]) for place in places]):
-                signs[places[number]] = "*"
+            for start, end in _numbers(run[0]):
+                for place in places[start : end - SHOWN]:
+                    signs[place] = "*"
                 hidden = True
         if hidden:
             plain = "".join("*" if s == "*" else p for s, p in zip(signs, plain, strict=True))
@@ -62,25 +64,24 @@ def holds_card(text: str) -> bool:
     Args:
         text: Any text.
     """
-    return masked(text) != text
+    plain = _without_ibans(_with_ascii_digits(text))
+    return any(True for run in _RUN.finditer(plain) for _ in _numbers(run[0]))
 
 
-def _hidden(digits: list[int]) -> set[int]:
-    """Return the places of digits to mask: those of each card number but its last four."""
-    total = len(digits)
+def _numbers(run: str) -> Iterator[tuple[int, int]]:
+    """Yield where card numbers begin and end, counted in the digits of a text."""
+    digits = [int(sign) for sign in run if sign.isdigit()]
     doubled = [2 * digit - 9 * (digit > 4) for digit in digits]
-    sums = [  # up to each place, with the digits at even or at odd places doubled
-        [0, *accumulate(doubled[i] if i % 2 == odd else digits[i] for i in range(total))]
-        for odd in (0, 1)
-    ]
-    nonzero = [0, *accumulate(map(bool, digits))]
-    found: set[int] = set()
-    for end in range(MIN_DIGITS, total + 1):
+    sums = []  # up to each place, with the digits at even or at odd places doubled
+    for odd in (0, 1):
+        mixed = digits.copy()
+        mixed[odd::2] = doubled[odd::2]
+        sums.append([0, *accumulate(mixed)])
+    for end in range(MIN_DIGITS, len(digits) + 1):
         luhn = sums[end % 2]  # its last digit stands at end - 1 and is not doubled
         for start in range(max(0, end - MAX_DIGITS), end - MIN_DIGITS + 1):
-            if (luhn[end] - luhn[start]) % 10 == 0 and nonzero[end] > nonzero[start]:
-                found.update(range(start, end - SHOWN))
-    return found
+            if (luhn[end] - luhn[start]) % 10 == 0 and any(digits[start:end]):
+                yield start, end
 
 
 def _with_ascii_digits(text: str) -> str:

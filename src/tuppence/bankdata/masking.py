@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from tuppence.cards import MIN_DIGITS, masked
+from tuppence.cards import MIN_DIGITS, holds_card, masked
 
 _CANDIDATE: Final = (
     rf"[\p{{Nd}}\p{{No}}](?:[^\p{{L}}\p{{Nl}}\p{{Nd}}\p{{No}}]*[\p{{Nd}}\p{{No}}])"
@@ -37,7 +37,7 @@ class Tokens:
 
     def of(self, identifier: str) -> str:
         """Return the identifier, or its token where it holds what may be a card number."""
-        if masked(identifier) == identifier:
+        if not holds_card(identifier):
             return identifier
         digest = hashlib.blake2b(identifier.encode(), digest_size=_TOKEN_BYTES, key=self._key())
         return "hidden-" + digest.hexdigest().translate(_LETTERS)
