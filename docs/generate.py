@@ -42,6 +42,28 @@ REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Made from the code by `make docs`; change it there. -->\n"
 
 
+REJECTS = """## Rows that were set aside
+
+CSV, in UTF-8 with commas, in the folder `rejects` of a store: `row`, its number in the file;
+`reason`; then the file's own columns as they were, but for card numbers, and with tokens for
+identifiers that hold one. Where the file has columns called `row` or `reason`, ours are `row in
+file` and `reason set aside`.
+
+`tuppence import csv` knows such a file by how it begins. It leaves out the first two columns,
+takes the mapping that the rows were imported with, but for `delimiter` and `encoding`, and reads
+the others: so rows can be corrected there and imported. Parts of a bank's JSON are set aside as
+`document`, `place`, `reason` and `content`, for reading only.
+
+## CSV that is written
+
+`tuppence results --format csv` and rows that were set aside are made to be opened in a
+spreadsheet. A cell that would be a formula there, because it begins with `=`, `+`, `-`, `@`, a
+tab or a line break, also behind blanks and quotation marks, gets an apostrophe before it. Numbers
+such as `-12.50` stay numbers. Importing a file of rejects takes that apostrophe away again.
+Results have escapes such as `\\x1b` for control characters; JSON has `\\u001b`.
+"""
+
+
 def schema_page() -> Iterator[str]:
     """Fields of everything a rule may read."""
     yield "# What a rule may read\n"
@@ -145,6 +167,7 @@ def files_page() -> Iterator[str]:
     yield from structure(Example)
     yield "## A mapping\n\nWhat the columns of a table mean, for `tuppence import csv`.\n"
     yield from structure(MappingFile)
+    yield REJECTS
 
 
 def commands_page() -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from tuppence.bankdata.masking import Tokens
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import parse_date
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 RULES = len(list((ROOT / "catalogue").glob("*.yaml")))
 """In the catalogue."""
 SHARED = ROOT.parent / "shared"
+TOKENS = Tokens(lambda: b"a secret of tests")
 
 
 def day(text: str) -> int:

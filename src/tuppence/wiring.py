@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
+from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
@@ -49,6 +51,11 @@ def create_facts(store: Path, schema: Schema) -> FactStore:
         UserError: The store exists and its customers have other attributes.
     """
     return FactStore.create(store, schema)
+
+
+def tokens_of(store: Path) -> Tokens:
+    """Return the names that a store gives to identifiers that hold a card number."""
+    return Tokens(lambda: identifier_key(store))
 
 
 def open_results(store: Path) -> Database:

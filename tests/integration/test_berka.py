@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
-from tests.building import ROOT, SHARED, day
+from tests.building import ROOT, SHARED, TOKENS, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
@@ -44,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
         mapping = read_mapping(EXAMPLE / f"{table}.yaml", Schema())
         owners = Owners(store.customers(), store.owners())
         today = datetime.date(2000, 1, 1)
-        reading = read_table(BERKA / f"{table}.csv", mapping, Schema(), owners, today)
+        reading = read_table(BERKA / f"{table}.csv", mapping, Schema(), owners, today, TOKENS)
         assert reading.rejects.height == 0
         store.append(reading.rows)
     return store
@@ -197,7 +197,7 @@ def test_importing_again_changes_nothing(store: FactStore) -> None:
     mapping = read_mapping(EXAMPLE / "transactions.yaml", Schema())
     owners = Owners(store.customers(), store.owners())
     path: Path = BERKA / "transactions.csv"
-    reading = read_table(path, mapping, Schema(), owners, datetime.date(2000, 1, 1))
+    reading = read_table(path, mapping, Schema(), owners, datetime.date(2000, 1, 1), TOKENS)
     counts = store.append(reading.rows)["transactions"]
     assert (counts.new, counts.changed, counts.unchanged) == (0, 0, 30_200)
     assert store.digest == before

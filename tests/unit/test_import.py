@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.building import day
+from tests.building import TOKENS, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
@@ -37,7 +37,7 @@ def read(
     store = FactStore.create(tmp_path / "store", Schema())
     owners = Owners(store.customers(), store.owners())
     meaning = read_mapping(tmp_path / "mapping.yaml", Schema())
-    return read_table(path, meaning, Schema(), owners, TODAY)
+    return read_table(path, meaning, Schema(), owners, TODAY, TOKENS)
 
 
 def transactions(reading: Reading, *names: str) -> list[tuple[Any, ...]]:
@@ -266,7 +266,7 @@ def test_a_file_must_exist_and_be_one(tmp_path: Path) -> None:
     owners = Owners(store.customers(), store.owners())
     for path, code in ((tmp_path / "no.csv", "file.missing"), (tmp_path, "file.folder")):
         with pytest.raises(UserError) as caught:
-            read_table(path, mapping, Schema(), owners, TODAY)
+            read_table(path, mapping, Schema(), owners, TODAY, TOKENS)
         assert caught.value.code == code
 
 

@@ -1,43 +1,73 @@
-"""Card numbers are masked before anything is kept: nobody needs them, and many would like them."""
+"""Card numbers are taken out of columns, identifiers and JSON before anything is kept."""
 
+import hashlib
+import json
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import polars as pl
 
-CANDIDATE: Final = r"\d(?:[ -]?\d){12,18}"
-"""13 to 19 digits, with a blank or a hyphen between some of them: the lengths of ISO/IEC 7812."""
-_CANDIDATE: Final = re.compile(rf"(?<!\d){CANDIDATE}(?!\d)")
-SHOWN: Final = 4
-"""Digits at the end that stay, so that a person knows which card it was."""
+from tuppence.cards import MIN_DIGITS, holds_card, masked
+
+_CANDIDATE: Final = (
+    rf"[\p{{Nd}}\p{{No}}](?:[^\p{{L}}\p{{Nl}}\p{{Nd}}\p{{No}}]*[\p{{Nd}}\p{{No}}])"
+    rf"{{{MIN_DIGITS - 1}}}"
+)
+"""What `masked` may change: so many digits with no letters between them."""
+_TOKEN_BYTES: Final = 12
+_LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+_LEAF: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
+"""A text or a number of a JSON document."""
 
 
-def masked(text: str) -> str:
-    """The text with a star for each digit of a card number but the last four."""
-    return _CANDIDATE.sub(lambda found: _hidden(found[0]), text)
+class Tokens:
+    """Names for identifiers that hold a card number: the same for the same identifier, always.
+
+    A name is a keyed hash (BLAKE2b, RFC 7693): without the key nobody can find the number by trying
+    all of them, as with a plain hash, and rows keep their identity, as with a masked number they
+    would not. It has no digits, so that it is never taken for a card number itself.
+
+    Args:
+        key: Returns the secret of the store; called when the first such identifier comes.
+    """
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._key = key
+
+    def of(self, identifier: str) -> str:
+        """Return the identifier, or its token where it holds what may be a card number."""
+        if not holds_card(identifier):
+            return identifier
+        digest = hashlib.blake2b(identifier.encode(), digest_size=_TOKEN_BYTES, key=self._key())
+        return "hidden-" + digest.hexdigest().translate(_LETTERS)
+
+    def of_all(self, identifiers: pl.Series) -> pl.Series:
+        """Return a column of identifiers, with tokens for those that hold a card number."""
+        return _replaced(identifiers, self.of)
 
 
 def masked_texts(texts: pl.Series) -> pl.Series:
-    """A column of texts, masked; only those that could have such a number are looked into."""
-    suspects = texts.str.contains(CANDIDATE).fill_null(value=False).arg_true()
-    if not len(suspects):
-        return texts
-    return texts.scatter(suspects, [masked(text) for text in texts[suspects]])
+    """Return a column of texts without card numbers; other texts are not looked into."""
+    return _replaced(texts, masked)
 
 
-def _hidden(number: str) -> str:
-    digits = [int(sign) for sign in number if sign.isdigit()]
-    if not _is_card(digits):
-        return number
-    left = len(digits) - SHOWN
-    signs = []
-    for sign in number:
-        signs.append("*" if sign.isdigit() and left > 0 else sign)
-        left -= sign.isdigit()
-    return "".join(signs)
+def masked_json(content: Any) -> str:
+    """Return JSON in which each text and number is masked; a masked number becomes a text."""
+    document = json.dumps(content, ensure_ascii=False, default=str)
+    return _LEAF.sub(lambda leaf: _masked_leaf(leaf[0]), document)
 
 
-def _is_card(digits: list[int]) -> bool:
-    """Whether the last digit is the check digit of the others, by Luhn: ISO/IEC 7812-1, annex B."""
-    doubled = [2 * d - 9 * (d > 4) for d in digits[-2::-2]]
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 and any(digits)
+def _masked_leaf(leaf: str) -> str:
+    text = str(json.loads(leaf)) if leaf.startswith('"') else leaf
+    hidden = masked(text)
+    return leaf if hidden == text else json.dumps(hidden, ensure_ascii=False)
+
+
+def _replaced(texts: pl.Series, replace: Callable[[str], str]) -> pl.Series:
+    """Return a column in which each distinct text that may hold a card number is replaced."""
+    is_long = texts.str.len_bytes() >= MIN_DIGITS
+    suspects = texts.filter(is_long).unique()
+    suspects = suspects.filter(suspects.str.contains(_CANDIDATE))
+    news = {text: new for text in suspects if (new := replace(text)) != text}
+    return texts.replace(news) if news else texts

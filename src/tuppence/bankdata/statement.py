@@ -1,7 +1,6 @@
 """What a bank tells about a customer, as rows for a store, whichever its standard."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from tuppence.bankdata.masking import masked
+from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.parts import (
     Account,
     Agreed,
@@ -24,15 +23,17 @@ from tuppence.bankdata.parts import (
     Items,
     Left,
     Money,
+    Part,
     Removed,
     Unfit,
     time_of,
 )
-from tuppence.bankdata.tabular import LONGEST_TEXT, Owners, Reading
+from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
+from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
-from tuppence.facts.schema import Schema
+from tuppence.facts.schema import Kind, Schema
 
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
@@ -64,8 +65,9 @@ def read_statement(
     schema: Schema,
     owners: Owners,
     today: date,
+    tokens: Tokens,
 ) -> StatementReading:
-    """Read what a bank tells about one customer.
+    """Read what a bank tells about one customer; card numbers in it are masked.
 
     A later document holds over an earlier one. A booking without an identifier is known by its
     account, its moment and its amount, and counted among equal ones of its document: what the bank
@@ -78,11 +80,12 @@ def read_statement(
         schema: Of the store.
         owners: Who is in the store already.
         today: Nothing may be booked later.
+        tokens: Names for identifiers that hold a card number.
 
     Raises:
         UserError: An account is another customer's, or nobody says what the customer's currency is.
     """
-    statement = _Statement(customer, owners, today)
+    statement = _Statement(tokens.of(customer), owners, today, tokens)
     for document in documents:
         statement.add(document, items)
     return statement.reading(schema)
@@ -123,10 +126,11 @@ def _filled(
 
 
 class _Statement:
-    def __init__(self, customer: str, owners: Owners, today: date) -> None:
+    def __init__(self, customer: str, owners: Owners, today: date, tokens: Tokens) -> None:
         self._customer = customer
         self._owners = owners
         self._today = today
+        self._tokens = tokens
         self._accounts: dict[str, Account] = {}
         self._limits: dict[str, Money] = {}
         self._balances: list[Balance] = []
@@ -145,7 +149,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
-                parts = list(item.read(item.content))
+                parts = [self._named(part) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
                 continue
@@ -174,6 +178,14 @@ class _Statement:
             self._removed |= removed
             self._bookings = {k: v for k, v in self._bookings.items() if k[1] not in removed}
 
+    def _named(self, part: Part) -> Part:
+        """A part whose identifiers hold no card number."""
+        fields = part._asdict()
+        names: dict[str, Any] = {
+            n: self._tokens.of(fields[n]) for n in IDENTIFIERS & {*fields} if fields[n]
+        }
+        return part._replace(**names)
+
     def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
         """Give bookings their names, and their order among those of a day."""
         moments = [booking.moment for booking, _ in bookings]
@@ -191,8 +203,9 @@ class _Statement:
             self._bookings[booking.account, name] = placed
 
     def _set_aside(self, document: Document, item: Item, reason: str) -> None:
-        content = masked(json.dumps(item.content, ensure_ascii=False, default=str))
-        self._rejects.append((document.source, item.place, reason, content[:_MOST_CONTENT]))
+        place = masked(document.source), masked(item.place)
+        content = masked_json(item.content)[:_MOST_CONTENT]
+        self._rejects.append((*place, masked(reason), content))
 
     def reading(self, schema: Schema) -> StatementReading:
         """All of it as rows."""
@@ -237,7 +250,10 @@ class _Statement:
     def _given(self, found: Rows) -> StatementReading:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
-        reading, consents = Reading(found, rejects, self._count), tuple(self._consents.values())
+        reading = Reading(found, rejects, self._count)
+        consents = tuple(
+            one._replace(scope=tuple(map(masked, one.scope))) for one in self._consents.values()
+        )
         return StatementReading(reading, dict(self._left), consents, frozenset(self._removed))
 
     def _currency(self) -> str:
@@ -347,13 +363,13 @@ def _minor(money: Money, digits: int) -> int:
 
 
 def _text(text: str | None) -> str | None:
-    """Without blanks around, and without card numbers."""
-    if text is None or not text.strip():
-        return None
-    return masked(text.strip())[:LONGEST_TEXT]
+    """Without blanks around."""
+    return (text or "").strip() or None
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.DataFrame:
     fields = columns(table, schema)
     types = {name: POLARS_TYPES[one.kind] for name, one in fields.items()}
-    return pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
+    frame = pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
+    texts = [n for n, field in fields.items() if field.kind is Kind.TEXT and n not in IDENTIFIERS]
+    return frame.with_columns(masked_texts(frame[n]).str.slice(0, LONGEST_TEXT) for n in texts)

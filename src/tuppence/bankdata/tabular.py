@@ -1,8 +1,6 @@
 """CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,17 +10,16 @@ from typing import Final
 import polars as pl
 
 from tuppence.bankdata.mapping import Mapping
-from tuppence.bankdata.masking import masked_texts
-from tuppence.errors import UserError
+from tuppence.bankdata.masking import Tokens, masked_texts
+from tuppence.bankdata.table_file import REASON, REJECTS, ROW, own_columns, read_raw
+from tuppence.cards import masked
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
-FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
-"""Fields in which people and banks write what they like, card numbers too."""
-_ROW: Final = "row"
-_REASON: Final = "reason"
+IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
+"""Fields that name somebody or something, in whichever table."""
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
@@ -47,7 +44,9 @@ class Reading:
 
     Attributes:
         rows: The good ones, with new owners where the mapping names them.
-        rejects: `row` (1 is the first after the header), `reason`, then the file's own columns.
+        rejects: `row` (1 is the first after the header), `reason`, then the file's own columns,
+            without card numbers. Where the file has columns of these names, ours are `row in file`
+            and `reason set aside`.
         count: How many rows the file has.
     """
 
@@ -57,9 +56,11 @@ class Reading:
 
 
 def read_table(
-    path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date
+    path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
 ) -> Reading:
-    """Read a CSV or Parquet file.
+    """Read a CSV or Parquet file, in which card numbers are masked.
+
+    Rejects of an earlier import may be given as the file, after they were corrected.
 
     Args:
         path: The file; Parquet by its ending, else CSV with a header.
@@ -67,112 +68,61 @@ def read_table(
         schema: The fields that a store can hold.
         owners: Customers and accounts that exist.
         today: No row may be dated later.
+        tokens: Names for identifiers that hold a card number.
 
     Raises:
         UserError: The file as a whole cannot be read.
     """
-    raw = _read_raw(path, mapping)
-    _check_columns(path, mapping, raw.columns)
+    raw = read_raw(path, mapping)
     frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
-    frame = _with_owners(frame, mapping, owners)
     fields = mapping.fields(schema)
     amount = _money_text(mapping, raw.columns)
     if amount is not None:
         frame = frame.with_columns(amount.alias(_new("amount")))
+    frame = _without_cards(frame, fields, tokens)
+    frame = _with_owners(frame, mapping, owners)
     frame = frame.with_columns(digits=_digits())
     frame = _parsed(frame, mapping, fields, today)
     if mapping.table == "transactions" and "id" not in mapping.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
     frame = _without_duplicates(frame, mapping.table)
-    good = frame.filter(pl.col(_REASON).is_null())
-    rejects = frame.filter(pl.col(_REASON).is_not_null()).select(_ROW, _REASON, *_own(raw))
+    good = frame.filter(pl.col(REASON).is_null())
+    bad = frame.filter(pl.col(REASON).is_not_null())
+    rejects = _rejects(bad, mapping, fields, own_columns(raw), tokens)
     return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
 
 
-# -- the file --------------------------------------------------------------------------------------
+def _rejects(
+    bad: pl.DataFrame,
+    mapping: Mapping,
+    fields: dict[str, Field],
+    own: Sequence[str],
+    tokens: Tokens,
+) -> pl.DataFrame:
+    """Rows that cannot be taken, as the file has them but for card numbers.
 
-
-def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
-    """All columns as texts, with the number of the row and, for a ragged one, the reason."""
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file")
-    if not path.is_file():
-        raise UserError("file.folder", f"{path}: this is a folder, not a file")
-    if path.stat().st_size == 0:
-        raise UserError("file.empty", f"{path}: the file is empty")
-    frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
-    if frame.height == 0:
-        raise UserError("file.empty", f"{path}: the file has a header and no rows")
-    frame = frame.with_columns(
-        masked_texts(frame[column])
-        for field, column in mapping.columns.items()
-        if field in FREE_TEXTS and column in frame.columns
-    )
-    if _REASON not in frame.columns:
-        frame = frame.with_columns(pl.lit(None, pl.String).alias(_REASON))
-    return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(_ROW))
-
-
-def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
-    texts = [
-        pl.col(name).dt.strftime(mapping.date_format) if kind.is_temporal() else pl.col(name)
-        for name, kind in frame.schema.items()
-    ]
-    return frame.select(text.cast(pl.String) for text in texts)
-
-
-def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
-    data = path.read_bytes()
-    try:
-        text = data.decode(mapping.encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"{path}: line {line} is not {mapping.encoding} text"
-        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
-        raise UserError("file.encoding", message, hint) from None
-    if "\0" in text:
-        hint = "is it a spreadsheet or an archive? Save it as CSV first"
-        raise UserError("file.binary", f"{path}: this is not a text file", hint)
-    widths = {len(row) for row in csv.reader(io.StringIO(text), delimiter=mapping.delimiter)}
-    if len(widths) > 1:
-        return _read_ragged(text, mapping.delimiter)
-    return pl.read_csv(io.BytesIO(text.encode()), separator=mapping.delimiter, infer_schema=False)
-
-
-def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
-    """A CSV in which some rows have too many or too few fields: these get a reason."""
-    header, *rows = filter(None, csv.reader(io.StringIO(text), delimiter=delimiter))
-    width = len(header)
-    whole = [(row + [""] * width)[:width] for row in rows]
-    names = [name or f"column {i}" for i, name in enumerate(header, 1)]
-    frame = pl.DataFrame(whole, schema=dict.fromkeys(names, pl.String), orient="row")
-    reasons = [
-        None if len(row) == width else f"{len(row)} fields where the header has {width}"
-        for row in rows
-    ]
-    return frame.with_columns(pl.Series(_REASON, reasons, dtype=pl.String))
-
-
-def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
-    found = [name for name in names if name not in {_ROW, _REASON}]
-    for column, place in mapping.sources().items():
-        if column in found:
-            continue
-        message = f"{path}: there is no column {column!r}, which the mapping names at {place}"
-        hint = f"the file has: {', '.join(found)}"
-        other = next((d for d in ";\t|," if len(found) == 1 and d in found[0]), None)
-        if other and other != mapping.delimiter:
-            name = "a tab" if other == "\t" else other
-            hint = f"its fields seem to be separated by {name}: set delimiter in the mapping"
-        raise UserError("import.unknown-column", message, hint)
-
-
-def _own(raw: pl.DataFrame) -> list[str]:
-    return [name for name in raw.columns if name not in {_ROW, _REASON}]
+    Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
+    card numbers.
+    """
+    whose = {column: field for field, column in mapping.columns.items()}
+    sides = (mapping.sign.paid_out, mapping.sign.paid_in)
+    whose |= dict.fromkeys(filter(None, sides), "amount")
+    cells: list[pl.Series] = []
+    for name in own:
+        cell, field = bad[name], whose.get(name, "")
+        hidden = tokens.of_all(cell) if field in IDENTIFIERS else masked_texts(cell)
+        match fields[field].kind if field in fields else None:
+            case Kind.DATE:
+                hidden = hidden.zip_with(bad[_new(field)].is_null(), cell)
+            case Kind.MONEY | Kind.NUMBER:
+                number = _unpadded(cell)
+                hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
+        title = masked(name)
+        while any(cell.name == title for cell in cells):
+            title += "_"
+        cells.append(hidden.alias(title))
+    row, reason = (ROW, REASON) if {*REJECTS} & {*own} else REJECTS
+    return pl.DataFrame([bad[ROW].alias(row), masked_texts(bad[REASON]).alias(reason), *cells])
 
 
 # -- the fields ------------------------------------------------------------------------------------
@@ -192,6 +142,27 @@ def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
     if field.kind is Kind.TEXT and name in mapping.values:
         text = text.replace(mapping.values[name])
     return pl.when(text != "").then(text).alias(_new(name))
+
+
+def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens) -> pl.DataFrame:
+    """The fields without card numbers; an amount that may be one is no number any more.
+
+    A date is left to be read: it is then a day, or else is masked where it is set aside.
+    """
+    changed: list[pl.Series] = []
+    for name, field in fields.items():
+        text = frame.get_column(_new(name), default=None)
+        if text is None or field.kind is Kind.DATE:
+            continue
+        if field.kind in {Kind.MONEY, Kind.NUMBER}:
+            text = _unpadded(text)
+        changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
+    return frame.with_columns(changed)
+
+
+def _unpadded(numbers: pl.Series) -> pl.Series:
+    """Numbers without the zeros that a bank fills a column with."""
+    return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
 
 
 def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
@@ -223,11 +194,11 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
     missing = pl.col("owner currency").is_null()
     return frame.with_columns(
         pl.coalesce(
-            _REASON,
+            REASON,
             _when(pl.col(_new("customer")).is_null(), *ownerless),
             _when(missing, "the currency of customer ", pl.col(_new("customer")), " is not known"),
             _when(other, currency, " where the customer's money is ", pl.col("owner currency")),
-        ).alias(_REASON)
+        ).alias(REASON)
     )
 
 
@@ -266,7 +237,7 @@ def _parsed(
     frame: pl.DataFrame, mapping: Mapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
     """The fields' texts as the store's values; a row keeps the first reason against it."""
-    reasons = [pl.col(_REASON)]
+    reasons = [pl.col(REASON)]
     values: list[pl.Expr] = []
     for name, field in fields.items():
         text = pl.col(_new(name))
@@ -278,7 +249,7 @@ def _parsed(
         values.append(value.alias(_new(name)))
         reasons.extend(bad)
     reasons.append(_when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency")))
-    return frame.with_columns(*values, pl.coalesce(reasons).alias(_REASON))
+    return frame.with_columns(*values, pl.coalesce(reasons).alias(REASON))
 
 
 def _value(
@@ -306,7 +277,7 @@ def _date(text: pl.Expr, name: str, mapping: Mapping, today: date) -> tuple[pl.E
     kind = pl.Datetime if "%H" in mapping.date_format else pl.Date
     day = text.str.strptime(kind, mapping.date_format, strict=False).cast(pl.Date)
     bad = text.is_not_null() & day.is_null()
-    return day.cast(pl.Int32), [
+    return pl.when(day <= today).then(day).cast(pl.Int32), [
         _when(bad, f"{name} is not a date of the form {mapping.date_format}: ", text),
         _when(day > today, f"{name} is in the future: ", text),
     ]
@@ -346,12 +317,12 @@ def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
 
 def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     key = [_new("account"), _new("id")] if table == "transactions" else [_new("id")]
-    first = pl.col(_ROW).filter(pl.col(_REASON).is_null()).first().over(key)
-    again = pl.col(_REASON).is_null() & (pl.col(_ROW) != first)
+    first = pl.col(ROW).filter(pl.col(REASON).is_null()).first().over(key)
+    again = pl.col(REASON).is_null() & (pl.col(ROW) != first)
     reason = _when(
         again, "duplicate id ", pl.col(key[-1]), ": first in row ", first.cast(pl.String)
     )
-    return frame.with_columns(pl.coalesce(_REASON, reason).alias(_REASON))
+    return frame.with_columns(pl.coalesce(REASON, reason).alias(REASON))
 
 
 # -- the rows --------------------------------------------------------------------------------------

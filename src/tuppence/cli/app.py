@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Final
 
 import typer
+from typer.exceptions import TyperException
+from typer.rich_utils import rich_abort_error, rich_format_error
 
+from tuppence.cards import masked
 from tuppence.cli.output import error_console
 from tuppence.errors import UserError
+from tuppence.plain_text import printable
 
 INTERRUPTED: Final = 130
 COMMANDS: Final[Mapping[str, str]] = {
@@ -64,20 +68,37 @@ def build(wanted: str = "") -> typer.Typer:
 def main() -> None:
     """Run the program; end it with 0, 1 for an error of the user's, 2 for a wrong call."""
     try:
-        build(sys.argv[1] if len(sys.argv) > 1 else "")()
+        sys.exit(build(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False))
     except UserError as error:
-        console = error_console()
-        for line in error.details:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-        console.print(f"[bold red]error\\[{error.code}][/]: ", end="")
-        console.print(error.message, markup=False, highlight=False, soft_wrap=True)
-        if error.hint:
-            console.print("[bold]hint[/]: ", end="")
-            console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        _show(error)
         sys.exit(error.exit_status)
+    except TyperException as error:
+        shown = printable(masked(error.format_message()))
+        error.format_message = lambda: shown  # type: ignore[method-assign]
+        rich_format_error(error)  # type: ignore[arg-type]
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        rich_abort_error()
+        sys.exit(1)
     except KeyboardInterrupt:
         error_console().print("interrupted")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _show(error: UserError) -> None:
+    """Print an error, which may quote a file or an option, without card numbers."""
+    console = error_console()
+
+    def say(text: str) -> None:
+        console.print(masked(text), markup=False, highlight=False, soft_wrap=True)
+
+    for line in error.details:
+        say(line)
+    console.print(f"[bold red]error\\[{error.code}][/]: ", end="")
+    say(error.message)
+    if error.hint:
+        console.print("[bold]hint[/]: ", end="")
+        say(error.hint)

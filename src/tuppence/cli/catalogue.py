@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.cli.output import Format, console, print_json, table
+from tuppence.cli.output import Format, console, echo, print_json, table
 from tuppence.engine.trial import sample
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
             for rule in (checked.rule for checked in rules)
         ]
         console().print(table(COLUMNS, rows, COLUMNS[4:]))
-        typer.echo(f"{len(rows)} insights")
+        echo(f"{len(rows)} insights")
 
 
 def _document(checked: CheckedRule, schema: Schema) -> dict[str, Any]:

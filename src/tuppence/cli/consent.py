@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from tuppence.cards import masked
 from tuppence.cli.feed import Customer
-from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
+from tuppence.cli.output import Format, Store, console, date_option, echo, print_json, table, today
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.feel.values import Date
-from tuppence.wiring import consents_of, open_facts
+from tuppence.wiring import consents_of, open_facts, tokens_of
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
@@ -70,10 +71,11 @@ def register(program: typer.Typer) -> None:
         expires = date_option(until, "--until").day if until else None
         if expires is not None and expires <= granted:
             raise UserError("consent.dates", "a consent ends after the day it is granted on")
-        scopes = tuple(scope or ("accounts", "balances", "transactions"))
+        scopes = tuple(map(masked, scope or ("accounts", "balances", "transactions")))
+        id_, purpose = tokens_of(store).of(id_), masked(purpose)
         given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
         consents_of(store).record([given])
-        typer.echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
+        echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
 
     @app.command(
         epilog="Example: `tuppence consent confirm C0000007 --until 2027-04-01 --store demo`"
@@ -91,21 +93,22 @@ def register(program: typer.Typer) -> None:
         if until:
             changes["expires"] = date_option(until, "--until").day
         _change(store, customer, id_, **changes)
-        typer.echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
+        echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
 
     @app.command(epilog="Example: `tuppence consent withdraw C0000007 --store demo`")
     def withdraw(customer: Customer, store: Store, on: On = "", id_: Id = "1") -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
         day = _day(on)
         _change(store, customer, id_, withdrawn=day)
-        typer.echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")
+        echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")
 
     program.add_typer(app)
 
 
 def _change(store: Store, customer: str, id_: str, **changes: int) -> None:
     open_facts(store)
-    found = [one for one in consents_of(store).of(customer) if one.id == id_]
+    name = tokens_of(store).of(id_)
+    found = [one for one in consents_of(store).of(customer) if one.id == name]
     if not found:
         message = f"there is no consent {id_} of customer {customer}"
         raise UserError("consent.unknown", message, "tuppence consent list shows those there are")

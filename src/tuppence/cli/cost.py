@@ -9,7 +9,7 @@ from tuppence.capacity.cost import Estimate, Line, estimate
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
-from tuppence.cli.output import Format, console, print_json, table
+from tuppence.cli.output import Format, console, echo, print_json, table
 from tuppence.errors import UserError
 
 MOST_CUSTOMERS = 10_000_000_000
@@ -71,12 +71,12 @@ def _document(found: Estimate) -> dict[str, Any]:
 def _print(found: Estimate) -> None:
     load, prices, work = found.load, found.prices, found.work
     often = "1 run" if load.runs_per_day == 1 else f"{load.runs_per_day:g} runs"
-    typer.echo(
+    echo(
         f"{load.customers:,} customers x {load.rules:,} rules, {often} a day, "
         f"environment {found.environment.name}: US dollars a month"
     )
-    typer.echo(f"prices: list prices of {prices.region} as of {prices.dated}")
-    typer.echo(f"work: measured on {work.measured}, {work.machine}\n")
+    echo(f"prices: list prices of {prices.region} as of {prices.dated}")
+    echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")
         for one, other in zip(found.ours, found.published, strict=True)
@@ -85,9 +85,9 @@ def _print(found: Estimate) -> None:
     heads = ("component", "how it comes about", "dollars", "published shape")
     console().print(table(heads, rows, heads[2:]))
     results = load.customers * load.rules
-    typer.echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")
-    typer.echo(f"the first run, which writes all {results:,} results: {found.first_run:,.2f} once")
-    typer.echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
+    echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")
+    echo(f"the first run, which writes all {results:,} results: {found.first_run:,.2f} once")
+    echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
 
 
 def _formula(line: Line) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database
+from tuppence.cli.output import Database, echo
 from tuppence.structured import read_secret
 from tuppence.wiring import call_convert, make_reader, migrate_database
 
@@ -42,12 +42,12 @@ def register(program: typer.Typer) -> None:
         if bool(reader) != bool(password):
             raise typer.BadParameter("--reader and --password go together")
         before, after = migrate_database(database, to)
-        typer.echo(f"from {before} to {after}" if before != after else f"at {after} already")
+        echo(f"from {before} to {after}" if before != after else f"at {after} already")
         if reader:
             make_reader(database, reader, read_secret(password))
-            typer.echo(f"{reader} may read")
+            echo(f"{reader} may read")
         if convert:
             call_convert(database, convert)
-            typer.echo(f"calls {convert} when a definition is approved or retired")
+            echo(f"calls {convert} when a definition is approved or retired")
 
     program.add_typer(app)

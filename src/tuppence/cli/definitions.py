@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, Format, console, print_json, table, today
+from tuppence.cli.output import Database, Format, console, echo, print_json, table, today
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.files import read_rules, rule_paths
@@ -50,7 +50,7 @@ def register(program: typer.Typer) -> None:
         given = [read_yaml(file, Definition).value for file in rule_paths(path)]
         changed = definitions.draft(given, by or getpass.getuser(), reason)
         same = len(given) - len(changed)
-        typer.echo(f"{len(changed)} new drafts, {same} unchanged: {', '.join(changed) or 'none'}")
+        echo(f"{len(changed)} new drafts, {same} unchanged: {', '.join(changed) or 'none'}")
 
     @app.command(epilog="Example: `tuppence definitions get copy`")
     def get(
@@ -66,7 +66,7 @@ def register(program: typer.Typer) -> None:
         for one in stored:
             text = to_yaml(document_of(one.definition))
             (folder / f"{one.rule_id}.yaml").write_text(text, "utf-8")
-        typer.echo(f"{len(stored)} rule files in {folder}")
+        echo(f"{len(stored)} rule files in {folder}")
 
     @app.command("list", epilog="Example: `tuppence definitions list`")
     def list_(
@@ -128,6 +128,6 @@ def register(program: typer.Typer) -> None:
         An approved one is in force until it is retired or a newer version is approved.
         """
         open_definitions(database).move(rules, to.value, by or getpass.getuser(), reason)
-        typer.echo(f"{len(rules)} now {to.value}: {', '.join(rules)}")
+        echo(f"{len(rules)} now {to.value}: {', '.join(rules)}")
 
     program.add_typer(app)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Format, console, date_option, print_json, progress, table
+from tuppence.cli.output import Format, console, date_option, echo, print_json, progress, table
 from tuppence.errors import UserError
 from tuppence.runs.ledger import Tally
 from tuppence.structured import read_text
@@ -75,6 +75,6 @@ def register(app: typer.Typer) -> None:
             state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
             print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
             return
-        typer.echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
+        echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
         rows = [(count, f"{number:,}") for count, number in counts.items()]
         console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from tuppence.cli.output import console, error_console
+from tuppence.cli.output import console, echo, error_console
 from tuppence.errors import UserError
 from tuppence.feel import FeelSyntaxError, Outcome, Step, feel_text, format_text, inspect, trace
 from tuppence.feel.library import BUILTINS
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         if expression is None:
             _prompt(names, trace=trace)
         elif layout:
-            typer.echo(format_text(expression, {*BUILTINS, *names}))
+            echo(format_text(expression, {*BUILTINS, *names}))
         else:
             _show(expression, names, traced=trace)
 
@@ -71,7 +71,7 @@ def _show(expression: str, names: dict[str, Any], *, traced: bool) -> Any:
         _show_steps(steps)
     else:
         outcome = inspect(expression, names)
-    typer.echo(feel_text(outcome.value))
+    echo(feel_text(outcome.value))
     _show_findings(outcome)
     return outcome.value
 
@@ -100,12 +100,12 @@ def _prompt(names: dict[str, Any], *, trace: bool) -> None:
     history = _history()
     with contextlib.suppress(OSError):
         readline.read_history_file(history)
-    typer.echo("FEEL. :help tells more, :quit ends.")
+    echo("FEEL. :help tells more, :quit ends.")
     while True:
         try:
             line = input("feel> ").strip()
         except (EOFError, KeyboardInterrupt):
-            typer.echo()
+            echo("")
             break
         if line == ":quit":
             break
@@ -119,17 +119,17 @@ def _answer(line: str, names: dict[str, Any], *, trace: bool) -> bool:
     """Do what a line asks for; tells whether values are traced from now on."""
     name, defines, expression = line.partition(":=")
     if line == ":trace":
-        typer.echo("off" if trace else "on")
+        echo("off" if trace else "on")
         return not trace
     if line == ":names":
-        typer.echo("\n".join(f"{n} = {feel_text(v)}" for n, v in names.items()) or "none")
+        echo("\n".join(f"{n} = {feel_text(v)}" for n, v in names.items()) or "none")
     elif line.startswith(":"):
-        typer.echo(HELP)
+        echo(HELP)
     elif line:
         try:
             value = _show(expression if defines else line, names, traced=trace)
         except FeelSyntaxError as error:
-            typer.echo("\n".join([*error.details, error.message, error.hint]).rstrip(), err=True)
+            echo("\n".join([*error.details, error.message, error.hint]).rstrip(), err=True)
         else:
             if defines:
                 names[name.strip()] = value

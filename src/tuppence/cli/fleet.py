@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tuppence.cli.output import Format, console, print_json, progress, table
+from tuppence.cli.output import Format, console, echo, print_json, progress, table
 from tuppence.runs.fleet import Progress, Start
 from tuppence.wiring import open_fleet
 
@@ -56,7 +56,7 @@ def register(program: typer.Typer) -> None:
         )
         found = open_fleet(env).start(asked)
         state = "all customers are listed" if found["listed"] else "listing goes on"
-        typer.echo(f"run {found['run_id']}: {state} on {found['pages']:,} pages")
+        echo(f"run {found['run_id']}: {state} on {found['pages']:,} pages")
 
     @app.command(
         epilog="Example: `tuppence fleet status 2026-06-30-0123456789abcdef --env prod --wait`"
@@ -91,7 +91,7 @@ def register(program: typer.Typer) -> None:
     def redrive(env: Environment) -> None:
         """Send everything that was given up again."""
         pages, items = open_fleet(env).redrive()
-        typer.echo(f"sent again: {pages:,} pages, {items:,} items")
+        echo(f"sent again: {pages:,} pages, {items:,} items")
 
     @app.command(epilog="Example: `tuppence fleet convert --as-of 2026-06-30 --env prod`")
     def convert(
@@ -100,9 +100,9 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Make a ruleset of the approved definitions, and have every running engine serve it."""
         found = open_fleet(env).convert(Start(as_of=as_of))
-        typer.echo(f"ruleset {found['ruleset']}: engines are told to serve it")
+        echo(f"ruleset {found['ruleset']}: engines are told to serve it")
         for warning in found["warnings"]:
-            typer.echo(f"warning: {warning}")
+            echo(f"warning: {warning}")
 
     @app.command(epilog="Example: `tuppence fleet refresh --ruleset 0123456789abcdef --env prod`")
     def refresh(
@@ -113,14 +113,14 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Have every running engine serve a ruleset: to publish it again, or to roll back."""
         found = open_fleet(env).refresh(ruleset)
-        typer.echo(f"{len(found['engines'])} engines serve {found['ruleset']}")
+        echo(f"{len(found['engines'])} engines serve {found['ruleset']}")
 
     program.add_typer(app)
 
 
 def _print(found: Progress) -> None:
     state = "whole" if found.whole else "ended, not whole" if found.ended else "under way"
-    typer.echo(f"run {found.run_id}: {state}")
+    echo(f"run {found.run_id}: {state}")
     listed = f"{found.pages:,}" + ("" if found.listed else " so far")
     rows = [
         ("pages of customers", listed),
@@ -131,6 +131,6 @@ def _print(found: Progress) -> None:
     ]
     console().print(table(("", "count"), rows, ("count",)))
     for title in found.titles[:MOST_TITLES]:
-        typer.echo(f"given up: {title}")
+        echo(f"given up: {title}")
     if len(found.titles) > MOST_TITLES:
-        typer.echo(f"and {len(found.titles) - MOST_TITLES:,} more: see --format json")
+        echo(f"and {len(found.titles) - MOST_TITLES:,} more: see --format json")

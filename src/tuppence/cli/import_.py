@@ -17,12 +17,13 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.parts import Agreed, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
-from tuppence.cli.output import Store, console, date_option, table, today, track
+from tuppence.cards import masked
+from tuppence.cli.output import Store, console, date_option, echo, table, today, track
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.wiring import consents_of, create_facts
+from tuppence.wiring import consents_of, create_facts, tokens_of
 
 Today = Annotated[
     str | None,
@@ -87,18 +88,18 @@ def register(program: typer.Typer) -> None:
         facts = create_facts(store, schema)
         meaning = read_mapping(mapping, facts.schema)
         latest = _latest(today_)
-        enricher = Enricher()
+        enricher, tokens = Enricher(), tokens_of(store)
         rows = []
         told: list[pl.DataFrame | None] = []
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
-            reading = read_table(file, meaning, facts.schema, owners, latest)
-            aside = facts.set_aside(file.name, reading.rejects)
+            reading = read_table(file, meaning, facts.schema, owners, latest, tokens)
+            aside = facts.set_aside(masked(file.name).replace("*", "x"), reading.rejects)
             if reading.rejects.height == reading.count:
                 raise UserError(
                     "import.all-rejected",
                     f"{file}: all {reading.count} rows were rejected; "
-                    f"row 1: {reading.rejects['reason'][0]}",
+                    f"row 1: {reading.rejects.to_series(1)[0]}",
                     f"{aside} has the reason for each; nothing was imported from this file",
                 )
             incoming = inferred(
@@ -108,7 +109,7 @@ def register(program: typer.Typer) -> None:
             counts = facts.append(incoming).get(meaning.table, Counts())
             rejected = f"{reading.rejects.height:,}" + (f" → {aside}" if aside else "")
             numbers = (reading.count, counts.new, counts.changed, counts.unchanged)
-            rows.append((file.name, *(f"{n:,}" for n in numbers), rejected))
+            rows.append((masked(file.name), *(f"{n:,}" for n in numbers), rejected))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         console().print(table(columns, rows, columns[1:5]))
         _tell_known(told, enricher)
@@ -133,8 +134,10 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         facts = create_facts(store, Schema())
         owners = Owners(facts.customers(), facts.owners())
         documents = read_documents(paths)
+        tokens = tokens_of(store)
+        customer = tokens.of(customer)
         found = read_statement(
-            documents, reader.items, customer, facts.schema, owners, _latest(today_)
+            documents, reader.items, customer, facts.schema, owners, _latest(today_), tokens
         )
         rejects = found.reading.rejects
         aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
@@ -155,13 +158,13 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         known = {one.id: one for one in consents_of(store).of(customer)}
         consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         if consents:
-            typer.echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
+            echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
         if removed:
-            typer.echo(f"removed: {removed:,} transactions that the bank has taken back")
+            echo(f"removed: {removed:,} transactions that the bank has taken back")
         for what, count in sorted(found.left.items()):
-            typer.echo(f"left out: {count:,} {what}")
+            echo(f"left out: {count:,} {what}")
         if rejects.height:
-            typer.echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
+            echo(f"rejected: {rejects.height:,} of {found.reading.count:,} items → {aside}")
 
 
 def _consent(customer: str, reader: Reader, agreed: Agreed) -> Consent:
@@ -192,7 +195,7 @@ def _tell_known(imported: Sequence[pl.DataFrame | None], enricher: Enricher) -> 
     if rows:
         known = pl.concat(parts).sum()
         merchants, categories = (known[name][0] / rows for name in ("merchant", "category"))
-        typer.echo(
+        echo(
             f"known: the merchant of {merchants:.0%} and the category of {categories:.0%} "
             f"of {rows:,} transactions (lists {enricher.version})"
         )

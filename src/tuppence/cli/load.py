@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Store, date_option, track
+from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
 from tuppence.wiring import dump_facts, load_facts, open_facts
 
@@ -55,6 +55,4 @@ def register(program: typer.Typer) -> None:
             load_facts(store, parts, str(to), begins, ends, jurisdiction)
             count = facts.transaction_count
         seconds = time.monotonic() - began
-        typer.echo(
-            f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)"
-        )
+        echo(f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)")

@@ -1,15 +1,19 @@
-"""How commands print: tables that fit, progress, dates and options that several commands share."""
+"""How commands print: tables that fit, progress, dates and options that several commands share.
+
+Whatever a command shows passes through here, where characters that would change what a terminal
+shows are written as escapes.
+"""
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import rich.box
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,11 +24,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date, parse_date
+from tuppence.plain_text import printable, printable_json
 
 WIDEST = 100
 T = TypeVar("T")
@@ -57,7 +63,34 @@ def error_console() -> Console:
     return _sized(Console(stderr=True))
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line.
+
+    Args:
+        text: What to print; it may have several lines.
+        err: Print on standard error.
+    """
+    typer.echo(printable(text), err=err)
+
+
+class _Printable(NamedTuple):
+    """Something that rich shows, without characters that change what a terminal shows."""
+
+    content: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.content, options):
+            text = segment.text if segment.control else printable(segment.text)
+            yield segment._replace(text=text)
+
+
+class _EscapeControls(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(one) for one in renderables]
+
+
 def _sized(console: Console) -> Console:
+    console.push_render_hook(_EscapeControls())
     console.width = min(console.width, WIDEST) if console.is_terminal else WIDEST
     return console
 
@@ -71,13 +104,13 @@ def table(
         right = column in numbers
         made.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        made.add_row(*(Text(printable(str(cell), keep="")) for cell in row))
     return made
 
 
 def print_json(value: Any) -> None:
     """One JSON document."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+    typer.echo(printable_json(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
 class _Rate(ProgressColumn):

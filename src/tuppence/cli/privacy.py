@@ -6,8 +6,9 @@ from typing import Annotated, NamedTuple
 import typer
 
 from tuppence.cli.feed import Customer
-from tuppence.cli.output import print_json
+from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
+from tuppence.plain_text import printable
 from tuppence.wiring import erase_customer, erase_in_database, held_in_database, held_of
 
 Store = Annotated[Path | None, typer.Option(help="The folder of the store.", show_default=False)]
@@ -69,20 +70,20 @@ def register(app: typer.Typer) -> None:
         where = _where(store, database, results, rulesets)
         if not yes:
             named = "the database and the results" if isinstance(where, Services) else where
-            typer.confirm(f"erase all of {customer} from {named}, for good", abort=True)
+            typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
             rows, had_results = erase_in_database(*where, customer)
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
-            typer.echo(f"erased: {told}, {'the' if had_results else 'no'} results")
-            typer.echo("looked through the tables: none names the customer")
+            echo(f"erased: {told}, {'the' if had_results else 'no'} results")
+            echo("looked through the tables: none names the customer")
             return
         found = erase_customer(where, customer)
         kept = "the results" if found.results else "no results"
-        typer.echo(
+        echo(
             f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, {kept}, "
             f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
         )
-        typer.echo(f"looked through {found.files:,} files: none names the customer or an account")
+        echo(f"looked through {found.files:,} files: none names the customer or an account")
 
 
 def _where(store: Path | None, *places: str) -> Path | Services:

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, Format, console, date_option, print_json, table, today
+from tuppence.cli.output import (
+    Database,
+    Format,
+    console,
+    date_option,
+    echo,
+    print_json,
+    table,
+    today,
+)
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.definition import Definition
@@ -75,22 +84,22 @@ def register(app: typer.Typer) -> None:
         if not watch:
             once()
             return
-        typer.echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
+        echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
         for rule in definitions.changes():
-            typer.echo(f"{rule} has changed", err=True)
+            echo(f"{rule} has changed", err=True)
             time.sleep(SETTLE_SECONDS)
             try:
                 once()
             except UserError as error:
                 for line in (*error.details, f"error[{error.code}]: {error.message}"):
-                    typer.echo(line, err=True)
+                    echo(line, err=True)
 
 
 def _build(definitions: Sequence[Definition], schema: Schema, rulesets: Path, *, loud: bool) -> str:
     built, warnings = checked_ruleset(definitions, schema)
     if loud:
         for warning in warnings:
-            typer.echo(f"warning: {warning}")
+            echo(f"warning: {warning}")
     keep_ruleset(built, rulesets)
     return built.digest
 
@@ -99,9 +108,9 @@ def _print(digest: str, confirmed: Sequence[Confirmation], format_: Format) -> N
     if format_ is Format.JSON:
         print_json({"ruleset": digest, "engines": [c._asdict() for c in confirmed]})
         return
-    typer.echo(f"published {digest}")
+    echo(f"published {digest}")
     if confirmed:
         rows = [(c.address, c.before or "nothing", c.now or "nothing") for c in confirmed]
         console().print(table(("engine", "served before", "serves now"), rows))
     else:
-        typer.echo("no engines were named: they serve it when they start")
+        echo("no engines were named: they serve it when they start")

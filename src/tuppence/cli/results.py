@@ -16,6 +16,7 @@ from tuppence.cli.output import Store, console, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
+from tuppence.plain_text import printable, printable_json, spreadsheet_safe
 from tuppence.results.result import CustomerResults, Result, json_value
 from tuppence.wiring import open_results
 
@@ -140,10 +141,15 @@ def _csv(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow(row)
+        writer.writerow(_cell(value) for value in row)
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that is harmless in a terminal and in a spreadsheet."""
+    return spreadsheet_safe(printable(value, keep="")) if isinstance(value, str) else value
 
 
 def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
@@ -153,4 +159,4 @@ def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
         named = dict(zip(COLUMNS, row, strict=True))
         values = evaluate(row[4]) if row[4] else {}
         encoded = encoder.encode(named | {"values": json_value(values)})
-        yield encoded.decode() + "\n"
+        yield printable_json(encoded.decode()) + "\n"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.cli import publish
-from tuppence.cli.output import Format, Store, console, date_option, print_json, table
+from tuppence.cli.output import Format, Store, console, date_option, echo, print_json, table
 from tuppence.cli.preview import draw
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
@@ -44,11 +44,11 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
             print_json([_for_editors(problem) for problem in files.problems])
             raise typer.Exit(any(not problem.warning for problem in files.problems))
         for problem in files.problems:
-            typer.echo(show(problem) + "\n")
+            echo(show(problem) + "\n")
         warnings = sum(problem.warning for problem in files.problems)
         errors = len(files.problems) - warnings
         summary = f"{_count(len(files.rules), 'rule')}, {_count(errors, 'error')}, "
-        typer.echo(summary + _count(warnings, "warning"))
+        echo(summary + _count(warnings, "warning"))
         if errors:
             raise typer.Exit(1)
 
@@ -70,8 +70,8 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
             print_json([_document(verdict) for verdict in verdicts])
         else:
             for verdict in failed:
-                typer.echo(f"{verdict.rule_id}: {verdict.name}")
-                typer.echo("".join(f"    {line}\n" for line in verdict.failures))
+                echo(f"{verdict.rule_id}: {verdict.name}")
+                echo("".join(f"    {line}\n" for line in verdict.failures))
             counts: dict[str, list[int]] = {}
             for verdict in verdicts:
                 row = counts.setdefault(verdict.rule_id, [0, 0])
@@ -80,7 +80,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
             columns = ("rule", "passed", "failed")
             console().print(table(columns, rows, columns[1:]))
             passed = len(verdicts) - len(failed)
-            typer.echo(f"{_count(passed, 'test customer')} as expected, {len(failed)} not")
+            echo(f"{_count(passed, 'test customer')} as expected, {len(failed)} not")
         if failed:
             raise typer.Exit(1)
 

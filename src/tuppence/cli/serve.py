@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database
+from tuppence.cli.output import Database, echo
 from tuppence.structured import read_secret
 from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
 
@@ -52,7 +52,7 @@ def register(program: typer.Typer) -> None:
         work requests wait, and when too many wait they are sent away with 503 and Retry-After.
         """
         service = relay_service(database, callers, pool_size, queue, patience, query_seconds)
-        typer.echo(f"sql-relay listens on http://{host}:{port}", err=True)
+        echo(f"sql-relay listens on http://{host}:{port}", err=True)
         serve_until_told(service, host, port, drain_seconds)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
@@ -91,7 +91,7 @@ def register(program: typer.Typer) -> None:
         service = rules_engine_service(
             relay, token_text, rulesets, results, callers, batches, queue, seconds
         )
-        typer.echo(f"rules-engine listens on http://{host}:{port}", err=True)
+        echo(f"rules-engine listens on http://{host}:{port}", err=True)
         serve_until_told(service, host, port, drain_seconds)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
@@ -104,6 +104,6 @@ def register(program: typer.Typer) -> None:
         The file of callers gets the caller's name and the token's digest. A service reads the file
         when it starts.
         """
-        typer.echo(add_caller(name, callers))
+        echo(add_caller(name, callers))
 
     program.add_typer(app)

@@ -2,7 +2,7 @@
 
 import typer
 
-from tuppence.cli.output import Store, console, table, track
+from tuppence.cli.output import Store, console, echo, table, track
 from tuppence.wiring import open_facts
 
 
@@ -21,12 +21,12 @@ def register(program: typer.Typer) -> None:
             rows.append((name, f"{customers:,}", f"{transactions:,}"))
         columns = ("partition", "customers", "transactions")
         console().print(table(columns, rows, columns[1:]))
-        typer.echo(f"{store}: whole")
+        echo(f"{store}: whole")
 
     @app.command(epilog="Example: `tuppence store compact --store demo`")
     def compact(store: Store) -> None:
         """Rewrite a store after many imports, so that it reads faster. Its facts stay the same."""
         open_facts(store).compact()
-        typer.echo(f"{store}: compacted")
+        echo(f"{store}: compacted")
 
     program.add_typer(app)

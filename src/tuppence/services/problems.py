@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tuppence.cards import masked
 from tuppence.errors import UserError
 
 RETRY_AFTER: Final = "1"
@@ -66,9 +67,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def problem_of(error: UserError) -> Problem:
-    """An error that a person can mend, as it is answered."""
+    """An error that a person can mend, as it is answered: it may quote what was asked for."""
     status = STATUSES.get(error.code, 400)
-    return Problem(error.code, error.message, status, error.hint, error.details)
+    details = tuple(map(masked, error.details))
+    return Problem(error.code, masked(error.message), status, masked(error.hint), details)
 
 
 def respond(problem: Problem) -> Response:

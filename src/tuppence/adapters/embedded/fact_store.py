@@ -22,6 +22,7 @@ import polars as pl
 
 from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
 from tuppence.adapters.embedded.partition_rows import difference, distribute, split
+from tuppence.adapters.embedded.rejects import rejects_csv
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -209,7 +210,7 @@ class FactStore:
                 path.unlink(missing_ok=True)
                 return None
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, rejects.write_csv().encode())
+            write_atomically(path, rejects_csv(rejects))
         return path
 
     def erase(self, customer_id: str) -> None:

@@ -18,6 +18,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors, write_atomically
+from tuppence.adapters.embedded.rejects import read_rejects, rejects_csv
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
@@ -68,7 +69,7 @@ def held_in_store(store: Path, customer: str) -> dict[str, Any]:
     found["set aside"] = [
         row
         for path in _rejects(store)
-        for row in _csv(path).iter_rows(named=True)
+        for row in read_rejects(path).iter_rows(named=True)
         if _is_of(path, customer) or _names_one(row.values(), names)
     ]
     return found
@@ -124,7 +125,7 @@ def _texts(path: Path) -> Iterator[list[Any]]:
         frame = pl.read_parquet(path)
         yield from (frame[name].to_list() for name in NAMING if frame.schema.get(name) == pl.String)
     elif path.suffix == ".csv":
-        yield from (list(row) for row in _csv(path).iter_rows())
+        yield from (list(row) for row in read_rejects(path).iter_rows())
     elif path.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             for (table,) in database.execute(_NAMING_TABLES).fetchall():
@@ -173,18 +174,14 @@ def _is_of(path: Path, customer: str) -> bool:
     return path.name.endswith(f"-{quote(customer, safe='')}.rejects.csv")
 
 
-def _csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema=False)
-
-
 def _without(path: Path, customer: str, names: frozenset[str]) -> int:
     """Take the rows about somebody out of a file of rejects; how many there were."""
-    frame = _csv(path)
+    frame = read_rejects(path)
     about = [_is_of(path, customer) or _names_one(row, names) for row in frame.iter_rows()]
     with disk_errors(path):
         if all(about):
             path.unlink()
         elif any(about):
             left = frame.filter(~pl.Series(about))
-            write_atomically(path, left.write_csv().encode())
+            write_atomically(path, rejects_csv(left))
     return sum(about)

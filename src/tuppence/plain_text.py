@@ -1,0 +1,75 @@
+"""Texts from outside made harmless for terminals and spreadsheets."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Final
+
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories: control and format characters, surrogates, line and paragraph separators."""
+_PLAIN: Final = re.compile(r"[ -~]*")
+_FORMULA: Final = re.compile(r"[\s\x00-\x1f'\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
+"""The beginning of a formula (OWASP, CSV Injection), behind what a spreadsheet may leave out."""
+_NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*%?", re.ASCII)
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    r"""Return a text with escapes such as `\x1b` for characters that change what is shown.
+
+    Those are control and format characters: escape sequences, reversed directions, characters of
+    no width, separators of lines and paragraphs, and halves of surrogate pairs.
+
+    Args:
+        text: Any text.
+        keep: Characters to leave as they are.
+    """
+    return _escaped(text, keep, lambda sign: sign.encode("unicode-escape").decode())
+
+
+def printable_json(document: str) -> str:
+    r"""Return the same JSON document with `\u` escapes for those characters.
+
+    Args:
+        document: JSON, in which only line feeds may stand between values.
+    """
+    return _escaped(
+        document,
+        "\n",
+        lambda sign: "".join(
+            f"\\u{unit:04x}"
+            for unit in memoryview(sign.encode("utf-16-le", "surrogatepass")).cast("H")
+        ),
+    )
+
+
+def spreadsheet_safe(cell: str) -> str:
+    """Return a cell that a spreadsheet shows as text: a formula gets an apostrophe before it.
+
+    Numbers such as -12.50 stay as they are. `from_spreadsheet_safe` gives back the same cell.
+
+    Args:
+        cell: The content of a cell of a CSV file.
+    """
+    return f"'{cell}" if _is_formula(cell) else cell
+
+
+def from_spreadsheet_safe(cell: str) -> str:
+    """Return the cell that `spreadsheet_safe` was given.
+
+    Args:
+        cell: What it returned.
+    """
+    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+
+
+def _is_formula(cell: str) -> bool:
+    return bool(_FORMULA.match(cell)) and not _NUMBER.fullmatch(cell)
+
+
+def _escaped(text: str, keep: str, escape: Callable[[str], str]) -> str:
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(
+        escape(sign) if unicodedata.category(sign) in _UNPRINTABLE and sign not in keep else sign
+        for sign in text
+    )

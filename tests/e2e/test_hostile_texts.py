@@ -1,0 +1,181 @@
+"""What merchants, customers and rules are called does nothing to a terminal or a spreadsheet."""
+
+import csv
+import json
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.building import bank, day
+from tests.conftest import Done, Run
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Schema
+
+EVIL = "\x1b]0;owned\x07\x1b[2K\x9b31m\u202eevil\u2028\u200bshop [bold]x[/]"
+RULE = """
+id: fees
+kind: saving
+title: "Fees \\e[31m\\u202E"
+when: count(transactions) > 0
+score: 50
+values: {shop: "transactions[1].merchant", sum: "=1+1"}
+message: {title: "Fees at {{ shop }}", body: "From {{ shop }}."}
+"""
+MAPPING = """
+table: transactions
+columns: {booking date: Date, amount: Amount, text: Text, account: Account}
+constants: {customer: me, currency: EUR}
+date_format: "%d.%m.%Y"
+decimal_point: ","
+delimiter: ";"
+encoding: windows-1252
+"""
+
+
+def at(folder: Path, command: tuple[str, ...]) -> list[str]:
+    """A command whose store and rules are those of a folder."""
+    return [str(folder / part) if part in {"evil", "rules/fees.yaml"} else part for part in command]
+
+
+def assert_harmless(done: Done) -> None:
+    shown = done.stdout + done.stderr
+    kinds = {sign: unicodedata.category(sign) for sign in {*shown} - {"\n", "\t"}}
+    assert not [sign for sign, kind in kinds.items() if kind in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store in which everything has a hostile name, and results."""
+    folder = tmp_path_factory.mktemp("hostile")
+    rows = bank(
+        [{"booking date": day("2026-06-01"), "amount": -1250, "merchant": EVIL, "text": EVIL}]
+    )
+    assert rows.customers is not None
+    assert rows.accounts is not None
+    rows = Rows(
+        rows.customers.with_columns(id=pl.lit("=" + EVIL)),
+        rows.accounts.with_columns(customer=pl.lit("=" + EVIL), name=pl.lit(EVIL)),
+        rows.transactions,
+    )
+    FactStore.create(folder / "evil", Schema()).append(rows)
+    (folder / "rules").mkdir()
+    (folder / "rules" / "fees.yaml").write_text(RULE)
+    run = ("run", "--store", "evil", "--rules", "rules", "--as-of", "2026-06-30")
+    done = subprocess.run(
+        [sys.executable, "-m", "tuppence", *run],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert_harmless(Done(done.stdout, done.stderr))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("results", "--store", "evil"),
+        ("results", "--store", "evil", "--format", "csv"),
+        ("results", "--store", "evil", "--format", "json"),
+        ("feed", "=" + EVIL, "--store", "evil"),
+        ("feed", "=" + EVIL, "--store", "evil", "--format", "json"),
+        ("explain", "=" + EVIL, "fees", "--store", "evil"),
+        ("explain", "=" + EVIL, "fees", "--store", "evil", "--format", "json"),
+        ("streams", "=" + EVIL, "--store", "evil", "--as-of", "2026-06-30"),
+        ("consent", "grant", "=" + EVIL, "--store", "evil", "--on", "2026-01-01", "--scope", EVIL),
+        ("export", "=" + EVIL, "--store", "evil"),
+        ("rules", "preview", "rules/fees.yaml", "--store", "evil", "--as-of", "2026-06-30"),
+    ],
+)
+def test_no_command_hands_control_characters_to_the_terminal(
+    tuppence: Run, evil: Path, command: tuple[str, ...]
+) -> None:
+    done = tuppence(*at(evil, command))
+    assert "evil" in done.stdout or command[0] in {"streams", "rules"}
+    assert_harmless(done)
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (("export", EVIL, "--store", "evil"), 1),
+        (("results", "--store", EVIL), 1),
+        (("run", "--store", "evil", "--rules", EVIL, "--as-of", "2026-06-30"), 1),
+        (("import", "csv", EVIL, "--mapping", EVIL, "--store", "evil"), 1),
+        (("results", "--store", "evil", f"--{EVIL}"), 2),
+        (("results", "--store", "evil", "--limit", EVIL), 2),
+        (("results", "--store", "evil", "--format", EVIL), 2),
+        ((EVIL,), 2),
+        (("consent", EVIL), 2),
+        (("results", "a\udc80"), 2),
+    ],
+)
+def test_no_error_hands_control_characters_to_the_terminal(
+    tuppence: Run, evil: Path, command: tuple[str, ...], status: int
+) -> None:
+    done = tuppence(*at(evil, command), status=status)
+    assert done.stderr
+    assert_harmless(done)
+
+
+def test_json_of_a_command_holds_the_text_as_it_is(tuppence: Run, evil: Path) -> None:
+    found = json.loads(tuppence("export", "=" + EVIL, "--store", evil / "evil").stdout)
+    assert found["transactions"][0]["merchant"] == EVIL
+
+
+def test_csv_of_results_holds_no_formula(tuppence: Run, evil: Path) -> None:
+    done = tuppence("results", "--store", evil / "evil", "--format", "csv")
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert row["customer_id"].startswith("'=")
+    assert row["score"] == "50.0000"
+
+
+def test_rejects_hold_no_formula_and_can_be_imported_after_a_correction(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    rows = (
+        "Date;Text;Amount;Account;reason\n"
+        '24.06.2026;=HYPERLINK("http://x") für;-12,50;4111111111111111;=x\n'
+        "31.06.2026;=1+1 für Café;-3,00;4111111111111111;-7,00\n"
+    )
+    (tmp_path / "bank.csv").write_text(rows.replace('"', ""), encoding="windows-1252")
+    where = ("--mapping", "mapping.yaml", "--store", "money", "--today", "2026-06-30")
+    tuppence("import", "csv", "bank.csv", *where)
+    (rejects,) = (tmp_path / "money" / "rejects").iterdir()
+    lines = list(csv.reader(rejects.read_text().splitlines()))
+    assert lines[0] == ["row in file", "reason set aside", *rows.splitlines()[0].split(";")]
+    token = lines[1][5]
+    assert token.startswith("hidden-")
+    assert lines[1][2:] == ["31.06.2026", "'=1+1 für Café", "-3,00", token, "-7,00"]
+    corrected = tmp_path / "corrected.csv"
+    corrected.write_text(rejects.read_text().replace("31.06.2026", "30.06.2026"))
+    tuppence("import", "csv", "corrected.csv", *where)
+    parts = [part.transactions for part in FactStore(tmp_path / "money").parts()]
+    found = pl.concat(part for part in parts if part is not None)
+    assert found.sort("booking date").select("text", "amount", "account").rows() == [
+        ("=HYPERLINK(http://x) für", -1250, token),
+        ("=1+1 für Café", -300, token),
+    ]
+
+
+def test_padded_amounts_are_numbers_and_long_ones_may_be_cards(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    (tmp_path / "bank.csv").write_text(
+        "Date;Text;Amount;Account\n"
+        "24.06.2026;a;-0000000000012,50;x\n"
+        "24.06.2026;b;378282246310005;x\n"
+    )
+    where = ("--mapping", "mapping.yaml", "--store", "money", "--today", "2026-06-30")
+    tuppence("import", "csv", "bank.csv", *where)
+    (rejects,) = (tmp_path / "money" / "rejects").iterdir()
+    assert "amount is not a number: ***********0005" in rejects.read_text()
+    assert FactStore(tmp_path / "money").transaction_count == 1

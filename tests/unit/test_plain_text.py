@@ -1,0 +1,79 @@
+"""Texts for terminals and spreadsheets."""
+
+import json
+import unicodedata
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from tuppence.plain_text import (
+    from_spreadsheet_safe,
+    printable,
+    printable_json,
+    spreadsheet_safe,
+)
+
+HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("'\"=+-@\t\r\n ＝\u200b\x1b")))
+
+
+@given(TEXTS)
+def test_no_character_that_changes_a_terminal_stays(text: str) -> None:
+    shown = printable(text, keep="")
+    assert not [sign for sign in shown if unicodedata.category(sign) in HARMFUL]
+    harmless = "".join(sign for sign in text if unicodedata.category(sign) not in HARMFUL)
+    assert printable(harmless) == harmless
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\x9b31mred", r"\x9b31mred"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\u2028b\u200bc", r"a\u2028b\u200bc"),
+        ("a\udc80b", r"a\udc80b"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("£12 at Café 东京", "£12 at Café 东京"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.dictionaries(TEXTS, TEXTS))
+def test_json_means_the_same_and_holds_no_such_character(value: dict[str, str]) -> None:
+    document = printable_json(json.dumps(value, ensure_ascii=False))
+    assert json.loads(document) == value
+    assert not [sign for sign in document if unicodedata.category(sign) in HARMFUL]
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+SUM(A1)", "'+SUM(A1)"),
+        ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r", "'\r"),
+        (' "=1', "' \"=1"),
+        ("'=1", "''=1"),
+        ("＝1", "'＝1"),
+        ("\u200b=1", "'\u200b=1"),
+        ("-12.50", "-12.50"),
+        ("+1,087.50", "+1,087.50"),
+        ("1=1", "1=1"),
+        ("O'Neill", "O'Neill"),
+        ("", ""),
+    ],
+)
+def test_a_formula_gets_an_apostrophe_and_a_number_none(cell: str, safe: str) -> None:
+    assert spreadsheet_safe(cell) == safe
+    assert from_spreadsheet_safe(safe) == cell
+
+
+@given(TEXTS)
+def test_every_cell_comes_back_as_it_was(cell: str) -> None:
+    assert from_spreadsheet_safe(spreadsheet_safe(cell)) == cell
