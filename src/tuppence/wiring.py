@@ -21,6 +21,8 @@ from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from starlette.applications import Starlette
 
     from tuppence.adapters.embedded.privacy import Erased
@@ -256,7 +258,11 @@ def open_definitions(url: str) -> "Definitions":
 
 
 def publish_ruleset(
-    digest: str, rulesets: Path, addresses: Sequence[str], token: str
+    digest: str,
+    rulesets: Path,
+    addresses: Sequence[str],
+    token: str,
+    tls_ca: Path | None = None,
 ) -> "list[Confirmation]":
     """Have every engine behind addresses serve a ruleset of a folder."""
     with _extra("engine"):
@@ -264,7 +270,7 @@ def publish_ruleset(
         from tuppence.runs.publishing import publish  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
-        engines = discover(addresses, token)
+        engines = discover(addresses, token, tls_ca)
         for engine in engines:
             stack.callback(engine.close)
         return publish(digest, RulesetDirectory(rulesets), engines)
@@ -282,6 +288,7 @@ def run_through_engines(
     advance: Callable[[int, Tally], None],
     customers_per_item: int,
     parallel: int,
+    tls_ca: Path | None,
 ) -> "Outcome":
     """A run over all customers of a relay, through running engines."""
     with _extra("engine"):
@@ -290,8 +297,8 @@ def run_through_engines(
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
     with (
-        contextlib.closing(RelayFacts(relay, relay_token)) as facts,
-        contextlib.closing(HttpEvaluations(engines, token)) as service,
+        contextlib.closing(RelayFacts(relay, relay_token, tls_ca=tls_ca)) as facts,
+        contextlib.closing(HttpEvaluations(engines, token, tls_ca=tls_ca)) as service,
         Database(ledger) as database,
     ):
         return dispatch(
@@ -313,7 +320,13 @@ def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
 
 
 def relay_service(
-    url: str, callers: str, pool_size: int, waiting: int, patience: float, query_seconds: float
+    url: str,
+    callers: str,
+    pool_size: int,
+    waiting: int,
+    patience: float,
+    query_seconds: float,
+    caller_requests: int,
 ) -> "Starlette":
     """The SQL relay over a database.
 
@@ -323,11 +336,12 @@ def relay_service(
     with _extra("relay"):
         from tuppence.adapters.postgres.pool import Pool  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
-        from tuppence.services.sql_relay import relay_app  # noqa: PLC0415
+        from tuppence.services.sql_relay import RelayLimits, relay_app  # noqa: PLC0415
 
-    pool = Pool(url, pool_size, waiting, patience, query_seconds)
+    pool = Pool(url, pool_size, query_seconds)
     pool.check()
-    return relay_app(pool, read_callers(callers))
+    limits = RelayLimits(waiting, patience, caller_requests)
+    return relay_app(pool, read_callers(callers), limits)
 
 
 def rules_engine_service(
@@ -339,6 +353,8 @@ def rules_engine_service(
     batches: int,
     waiting: int,
     seconds: float,
+    caller_requests: int,
+    tls_ca: Path | None,
 ) -> "Starlette":
     """A rules engine over facts from a relay, with rulesets and results on this machine or on AWS.
 
@@ -353,12 +369,12 @@ def rules_engine_service(
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
 
-    facts = RelayFacts(relay, relay_token, patience=seconds / 2)
+    facts = RelayFacts(relay, relay_token, patience=seconds / 2, tls_ca=tls_ca)
     kept = _ruleset_store(rulesets)
     engines = Engines(kept, facts.schema, Loops())
     known = read_callers(callers)
     engines.begin()
-    limits = Limits(batches, waiting, seconds)
+    limits = Limits(batches, waiting, seconds, caller_requests)
     return rules_engine_app(engines, facts, _result_store(results, kept), known, limits)
 
 
@@ -390,11 +406,22 @@ def open_fleet(environment: str) -> "Fleet":
     return Fleet(environment)
 
 
-def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:
+def read_tls(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> "SSLContext | None":
+    """Read the files for TLS; None if none is named."""
+    from tuppence.services.server import read_tls  # noqa: PLC0415 - an extra
+
+    return read_tls(certificate, key, client_ca)
+
+
+def serve_until_told(
+    service: "Starlette", host: str, port: int, drain_seconds: int, tls: "SSLContext | None"
+) -> None:
     """Run a service until SIGTERM or SIGINT, and to the end of what it has begun."""
     from tuppence.services.server import serve  # noqa: PLC0415 - an extra
 
-    serve(service, host, port, drain_seconds)
+    serve(service, host, port, drain_seconds, tls)
 
 
 def add_caller(name: str, callers: Path) -> str:

@@ -14,15 +14,16 @@ from tests.building import bank, day
 from tests.integration.test_postgres_facts import put
 
 from tuppence.adapters.postgres.migrating import migrate
-from tuppence.adapters.postgres.pool import Pool
+from tuppence.adapters.postgres.pool import Pool, _lent
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.services.access import digest
-from tuppence.services.sql_relay import relay_app
+from tuppence.services.sql_relay import RelayLimits, relay_app
 
 DATE = Date(day("2026-06-30"))
 FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 TOKEN = {"Authorization": "Bearer secret"}
+LIMITS = RelayLimits(waiting=8, patience=1.0)
 
 
 def reader(url: str) -> str:
@@ -39,15 +40,15 @@ def filled(url: str) -> None:
 
 
 @contextlib.contextmanager
-def client(pool: Pool) -> Iterator[TestClient]:
-    app = relay_app(pool, {digest("secret"): "tester"})
+def client(pool: Pool, limits: RelayLimits = LIMITS) -> Iterator[TestClient]:
+    app = relay_app(pool, {digest("secret"): "tester"}, limits)
     with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
         yield running
 
 
 def through(pool: Pool, query: str) -> None:
     """Run a query of the test's own on a connection of the pool."""
-    with pool._connection() as connection, connection.cursor() as cursor:
+    with _lent(pool._pool) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         cursor.fetchall()
 
@@ -63,7 +64,7 @@ def own_server() -> Iterator[tuple[Server, str]]:
 
 
 def test_a_login_that_may_write_is_refused(database: str) -> None:
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = Pool(database, 1, 5.0)
     with pytest.raises(UserError, match="may change facts"):
         pool.check()
     with client(pool) as relay:
@@ -72,7 +73,7 @@ def test_a_login_that_may_write_is_refused(database: str) -> None:
 
 def test_nothing_can_be_written_through_the_pool(database: str) -> None:
     """Even a login with the rights gets a session that refuses."""
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = Pool(database, 1, 5.0)
     with pytest.raises(UserError, match="read-only"):
         through(pool, "CREATE TABLE tuppence.mine (a int)")
     pool.close()
@@ -80,9 +81,10 @@ def test_nothing_can_be_written_through_the_pool(database: str) -> None:
 
 def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 2, 0.3, 5.0)
+    pool = Pool(reader(database), 1, 5.0)
     busy = pool.facts(["ann"], DATE, None)
-    next(busy)
+    batches = iter(busy)
+    next(batches)
     with client(pool) as relay:
         assert relay.get("/healthz").status_code == 200
         refused = relay.get("/v1/schema")
@@ -101,12 +103,12 @@ def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database:
         for thread in threads:
             thread.join()
         assert statuses == [503] * 3
-        assert len(list(busy)) > 1
+        assert len(list(batches)) > 1
         assert relay.get("/v1/schema").status_code == 200
 
 
 def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
-    pool = Pool(reader(database), 1, 1, 1.0, 0.2)
+    pool = Pool(reader(database), 1, 0.2)
     with pytest.raises(UserError, match="took too long"):
         through(pool, "SELECT pg_sleep(5)")
     assert pool.schema().attributes == ()
@@ -115,10 +117,10 @@ def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
 
 def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 1, 0.2, 5.0)
+    pool = Pool(reader(database), 1, 5.0)
     rows = pool.facts(["ann"], DATE, None)
-    next(rows)
-    rows.close()  # type: ignore[attr-defined]
+    next(iter(rows))
+    rows.close()
     assert pool.in_use == 0
     assert pool.page("", DATE, 5) == ["ann"]
     pool.close()
@@ -126,7 +128,7 @@ def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None
 
 def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -> None:
     server, url = own_server
-    pool = Pool(reader(url), 4, 8, 1.0, 5.0)
+    pool = Pool(reader(url), 4, 5.0)
     with client(pool) as relay:
         before = relay.post("/v1/facts", json=FACTS)
         assert before.status_code == 200
@@ -178,7 +180,7 @@ def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
     primary, url = own_server
     with standby(url) as second:
         both = f"127.0.0.1:{primary.port},127.0.0.1:{second.port}"
-        pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 8, 1.0, 5.0)
+        pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 5.0)
         with client(pool) as relay:
             before = relay.post("/v1/facts", json=FACTS)
             assert before.status_code == 200

@@ -1,6 +1,8 @@
 """Asking our own services over HTTP, again where that may help."""
 
+import ssl
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -24,6 +26,9 @@ class Caller:
         attempts: Tries at most; between them it waits, longer each time, by chance less or more.
         patience: Seconds for all of them; None for no end.
         longest_wait: Seconds between two tries at most.
+        tls_ca: Authorities for the certificate of an https address, PEM; those of the system
+            where it is None.
+        server_name: In the certificate, where it is not that of the address.
     """
 
     def __init__(
@@ -35,6 +40,8 @@ class Caller:
         attempts: int = 1,
         patience: float | None = None,
         longest_wait: float = 10.0,
+        tls_ca: Path | None = None,
+        server_name: str | None = None,
     ) -> None:
         self._service = service
         self._seconds = seconds
@@ -46,7 +53,9 @@ class Caller:
             headers={"Authorization": f"Bearer {token}"},
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=64),
             trust_env=False,
+            verify=_trusted(tls_ca),
         )
+        self._extensions = {} if server_name is None else {"sni_hostname": server_name}
 
     def ask(
         self,
@@ -93,9 +102,14 @@ class Caller:
     ) -> bytes:
         timeout = httpx2.Timeout(max(seconds, 0.001), connect=min(max(seconds, 0.001), 2.0))
         try:
-            answer = self._client.request(method, path, json=body, params=query, timeout=timeout)
+            answer = self._client.request(
+                method, path, json=body, params=query, timeout=timeout, extensions=self._extensions
+            )
         except httpx2.TransportError as error:
             raise _AgainError(type(error).__name__) from None
+        if answer.status_code == 401:
+            message = f"the {self._service} does not know the token of this caller"
+            raise UserError(f"{self._service}.denied", message, "tuppence serve token makes one")
         if answer.status_code in RETRYABLE:
             raise _AgainError(f"status {answer.status_code}")
         if answer.status_code != 200:
@@ -106,6 +120,19 @@ class Caller:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+
+def _trusted(tls_ca: Path | None) -> ssl.SSLContext:
+    """Return the settings of a client that checks certificates.
+
+    Raises:
+        UserError: The file has no certificates in it.
+    """
+    try:
+        return ssl.create_default_context(cafile=tls_ca)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"{tls_ca}: not certificates of authorities ({error.strerror or error})"
+        raise UserError("tls.files", message, "they are needed in PEM") from None
 
 
 class _AgainError(Exception):

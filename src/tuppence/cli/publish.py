@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, Format, console, date_option, print_json, table, today
+from tuppence.cli.output import (
+    Database,
+    Format,
+    TlsCa,
+    console,
+    date_option,
+    print_json,
+    table,
+    today,
+)
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.definition import Definition
@@ -48,6 +57,7 @@ def register(app: typer.Typer) -> None:
         watch: Annotated[
             bool, typer.Option("--watch", help="Stay, and publish whenever a rule is approved.")
         ] = False,
+        tls_ca: TlsCa = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Make a ruleset of the approved definitions, and have every engine serve it.
@@ -68,7 +78,7 @@ def register(app: typer.Typer) -> None:
                 rulesets,
                 loud=format_ is Format.TABLE,
             )
-            confirmed = publish_ruleset(digest, rulesets, engines or (), secret)
+            confirmed = publish_ruleset(digest, rulesets, engines or (), secret, tls_ca)
             definitions.note_publication(digest, day, [c.address for c in confirmed], author)
             _print(digest, confirmed, format_)
 

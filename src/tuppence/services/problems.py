@@ -22,6 +22,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "results.older": 409,
     "request.large": 413,
     "request.content-type": 415,
+    "request.encoding": 415,
+    "caller.busy": 429,
     "service.busy": 503,
     "service.draining": 503,
     "service.timeout": 504,
