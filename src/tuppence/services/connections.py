@@ -155,6 +155,7 @@ class Connection(HttpToolsProtocol):
         self._limits = register.limits
         self._tls = tls
         self._handshake: asyncio.Task[None] | None = None
+        self._connected, self._early = False, b""
         self._application = self.app
         self.app = self._serve  # what uvicorn calls for each request
         self._running: set[anyio.CancelScope] = set()
@@ -178,6 +179,10 @@ class Connection(HttpToolsProtocol):
                 self._handshake = self.loop.create_task(self._encrypt(transport, self._tls))
                 return
         super().connection_made(transport)
+        self._connected = True
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
 
     async def _encrypt(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
         try:
@@ -199,7 +204,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel what was being done for the caller."""
         self._register.discard(self)
-        if self.flow is not None:  # else the handshake has not ended
+        if self._connected:
             super().connection_lost(exc)
         for scope in self._running:
             scope.cancel()
@@ -215,7 +220,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what was received, within the limits."""
+        if not self._connected:  # the handshake has just ended, and `_encrypt` does not know yet
+            self._early += data
+            return
         if self._discarding:
+            self._received += len(data)
+            if self._received > LINGER_BYTES:
+                self.abort()
             return
         began_in_head = self._in_head
         super().data_received(data)
@@ -274,7 +285,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem, throw away what is still sent, and close."""
-        self._discarding = True
+        self._discarding, self._received = True, 0
         if self._running:  # an answer is on its way, and nothing may be put into it
             self.abort()
             return
@@ -315,6 +326,8 @@ class Connection(HttpToolsProtocol):
                     message = {**message, "headers": [*message["headers"], close]}
                 self._answer_deadline = self.loop.time() + self._limits.answer_seconds
             await send(message)
+            if running.cancel_called:  # sending to nobody takes no time, so it could go on for ever
+                await anyio.sleep(0)
 
         with anyio.CancelScope() as running:
             self._running.add(running)

@@ -1,5 +1,6 @@
 """Runs a service until it is told to stop, and then to the end of what it has begun."""
 
+import contextlib
 import functools
 import resource
 import ssl
@@ -42,7 +43,10 @@ def serve(
     _allow_files(limits.strangers + limits.known + SPARE_FILES)
     # Requests must not wait five milliseconds for each turn of a thread that evaluates.
     sys.setswitchinterval(0.0005)
-    uvicorn.run(app, host=host, port=port, **uvicorn_options(limits, tls, drain_seconds))
+    options = uvicorn_options(limits, tls, drain_seconds)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options))
+    with contextlib.suppress(KeyboardInterrupt):  # by which uvicorn tells that it was SIGINT
+        server.run()
 
 
 def uvicorn_options(
@@ -53,6 +57,9 @@ def uvicorn_options(
     return {
         "http": functools.partial(Connection, register, tls),
         "ws": "none",
+        # With uvloop a transport reads on although it was paused before its first byte; then what
+        # begins the TLS handshake would be taken for a request.
+        "loop": "auto" if tls is None else "asyncio",
         "log_level": "error",  # a warning for each malformed request would fill a disk
         "access_log": False,  # paths hold customers' identifiers
         "server_header": False,
