@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.serving import closed, connect, head, post, served, status, wait_until
 
+from tuppence.adapters.engines import discover
 from tuppence.errors import UserError
 from tuppence.services.access import digest
 from tuppence.services.application import application
@@ -243,7 +244,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def files(authority: trustme.CA, tmp_path: Path) -> tuple[Path, Path, Path]:
-    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued = authority.issue_cert("localhost")
     certificate, key, ca = (tmp_path / name for name in ("cert.pem", "key.pem", "ca.pem"))
     certificate.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     issued.private_key_pem.write_to_path(key)
@@ -261,7 +262,7 @@ def test_connections_can_be_encrypted(
         contextlib.ExitStack() as stack,
         served(desk.app, limits, read_tls(certificate, key)) as port,
     ):
-        url = f"https://127.0.0.1:{port}/healthz"
+        url = f"https://localhost:{port}/healthz"
         half = [
             stack.enter_context(connect(port)) for _ in range(20)
         ]  # they never begin a handshake
@@ -273,7 +274,7 @@ def test_connections_can_be_encrypted(
         assert all(closed(one) for one in half)
         assert httpx2.get(url, verify=trusting).status_code == 200
     with served(desk.app, None, read_tls(certificate, key, ca)) as port:
-        url = f"https://127.0.0.1:{port}/healthz"
+        url = f"https://localhost:{port}/healthz"
         with pytest.raises(httpx2.TransportError):
             httpx2.get(url, verify=trusting)
         authority.issue_cert("caller").configure_cert(trusting)
@@ -335,3 +336,28 @@ def flooder(port: int, kind: int) -> socket.socket:
     with contextlib.suppress(ConnectionError):
         connection.sendall(kinds[kind % len(kinds)])
     return connection
+
+
+def test_clients_check_the_certificate_of_a_service(files: tuple[Path, Path, Path]) -> None:
+    """A publisher asks each engine by its number, and its certificate is for the name."""
+    certificate, key, ca = files
+
+    async def ruleset(_: Request) -> Response:
+        return json_response({"serving": "0123456789abcdef"})
+
+    app = Starlette(routes=[Route("/v1/ruleset", ruleset)])
+    with served(app, None, read_tls(certificate, key)) as port:
+        for tls_ca, expected in ((ca, "0123456789abcdef"), (None, None)):
+            by_name = discover([f"https://localhost:{port}"], "token", tls_ca)
+            engine = next(one for one in by_name if "127.0.0.1" in one.address)
+            with contextlib.closing(engine):
+                if expected is None:
+                    with pytest.raises(UserError) as raised:
+                        engine.serving()
+                    assert raised.value.code == "engine.unreachable"
+                else:
+                    assert engine.serving() == expected
+            for other in by_name:
+                other.close()
+    with pytest.raises(UserError, match="not certificates of authorities"):
+        discover(["https://localhost:1"], "token", key)

@@ -7,8 +7,8 @@ import typer
 
 from tuppence.cli.output import Database, TlsCa
 from tuppence.structured import read_secret
-from tuppence.wiring import (
-    add_caller,
+from tuppence.wiring import add_caller
+from tuppence.wiring_services import (
     read_tls,
     relay_service,
     rules_engine_service,
