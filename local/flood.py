@@ -26,12 +26,15 @@ import httpx2
 from local.__main__ import DAY, publish_catalogue, say, tuppence
 from local.servers import Server
 from local.stack import Platform, address
+from tuppence.wiring import add_caller
 
 CALLERS: Final = 4
 """Good callers of a service that keep a connection, and as many that open one for each request."""
 PAUSE_SECONDS: Final = 0.05
-AGAIN_SECONDS: Final = 2.0
+CUSTOMERS: Final = 500
+AGAIN_SECONDS: Final = 5.0
 """After which a hostile connection that was closed is opened again."""
+SERVICES: Final = ("engine", "relay")
 KINDS: Final = (
     "half-open",
     "slow headers",
@@ -62,42 +65,37 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="tuppence-") as folder:
         say("starting the services")
-        with Platform(Path(folder) / "services", 1) as platform:
+        services = Path(folder) / "services"
+        services.mkdir()
+        # Hostile callers who have a token: it is of their own, so their share is, too.
+        tokens = [add_caller("hostile", services / f"{name}.callers") for name in SERVICES]
+        with Platform(services, 1) as platform:
             store = Path(folder) / "store"
-            tuppence("synth", "--store", store, "--customers", 2_000)
+            tuppence("synth", "--store", store, "--customers", CUSTOMERS)
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
             tuppence("load", "--store", store, "--to", platform.database, *consent)
             publish_catalogue(platform)
             platform.wait_until_ready()
             say("measuring")
-            _measure(platform, options.connections, options.seconds, options.many)
+            _measure(platform, tokens, options.connections, options.seconds, options.many)
     return 0
 
 
-def _measure(platform: Platform, number: int, seconds: float, many: int) -> None:
-    customers = [f"C{n:07d}" for n in range(1, 2_000)]
-    token = (platform.folder / "relay.token").read_text()
-    engine = {"run_id": "flood", "as_of": DAY, "results": True}
-    for name, server, bearer, path, good, large in (
-        (
-            "engine",
-            platform.engines[0],
-            platform.token,
-            "/v1/evaluations",
-            {**engine, "customers": customers[:1]},
-            {**engine, "customers": customers[:1_000]},
-        ),
-        (
-            "relay",
-            platform.relay,
-            token,
-            "/v1/facts",
-            {"as_of": DAY, "customers": customers[:1]},
-            {"as_of": DAY, "customers": customers},
-        ),
+def _measure(
+    platform: Platform, hostile_tokens: Sequence[str], number: int, seconds: float, many: int
+) -> None:
+    customers = [f"C{n:07d}" for n in range(1, CUSTOMERS)]
+    servers = (platform.engines[0], platform.relay)
+    tokens = (platform.token, (platform.folder / "relay.token").read_text())
+    paths = ("/v1/evaluations", "/v1/facts")
+    for name, server, token, hostile_token, path in zip(
+        SERVICES, servers, tokens, hostile_tokens, paths, strict=True
     ):
-        asked = _request(path, bearer, good)
-        hostile = _request(path, bearer, large)
+        body: dict[str, object] = {"as_of": DAY}
+        if name == "engine":
+            body |= {"run_id": "flood", "results": True}
+        asked = _request(path, token, {**body, "customers": customers[:1]})
+        hostile = _request(path, hostile_token, {**body, "customers": customers[:100]})
         print(f"\n{name}: {_held(server)}", flush=True)
         print("| | requests | not good | median ms | p99 ms |\n|---|---|---|---|---|")
         asyncio.run(_good(server.port, asked, 3.0))

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.serving import closed, connect, head, post, served, status, wait_until
 
+from tuppence.adapters.calling import Caller
 from tuppence.adapters.engines import discover
 from tuppence.errors import UserError
 from tuppence.services.access import digest
@@ -361,3 +362,27 @@ def test_clients_check_the_certificate_of_a_service(files: tuple[Path, Path, Pat
                 other.close()
     with pytest.raises(UserError, match="not certificates of authorities"):
         discover(["https://localhost:1"], "token", key)
+
+
+def test_a_client_gives_up_an_answer_without_an_end() -> None:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    async def endless(_: Request) -> Response:
+        return Stream(chunks(), "text/plain")
+
+    with served(Starlette(routes=[Route("/", endless)])) as port:
+        caller = Caller("engine", f"http://127.0.0.1:{port}", "token", 0.2)
+        with contextlib.closing(caller), pytest.raises(UserError, match="took too long"):
+            caller.ask("GET", "/")
+
+
+@pytest.mark.parametrize("service", ["relay", "engine"])
+def test_a_client_whose_token_is_not_known_is_told_so(desk: Desk, service: str) -> None:
+    with served(desk.app) as port:
+        caller = Caller(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
+        with contextlib.closing(caller), pytest.raises(UserError) as raised:
+            caller.ask("GET", "/wait")
+        assert raised.value.code == f"{service}.denied"

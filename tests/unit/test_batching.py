@@ -78,9 +78,11 @@ def test_a_batch_has_a_size_and_one_key() -> None:
     assert desk.batches == [("a", [1, 2]), ("b", [4]), ("a", [3])]
 
 
+@pytest.mark.parametrize("code", ["request.body", "relay.refused"])
 @pytest.mark.parametrize("threads", [False, True])
-def test_only_who_is_to_blame_is_refused(threads: bool) -> None:
+def test_only_who_is_to_blame_is_refused(threads: bool, code: str) -> None:
     desk = Desk()
+    desk.code = code
 
     async def arrive() -> list[int | BaseException]:
         with ThreadPoolExecutor(1) as pool:

@@ -1,9 +1,11 @@
 """The rules engine as a service, in this process, over facts of a store."""
 
+import json
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 import pytest
@@ -172,6 +174,28 @@ def test_one_rule_for_one_customer_and_why(client: TestClient) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (404, "rule.unknown")
     nobody = client.get("/v1/customers/bob/rules/bank_fees/explanation", params={"as_of": DAY})
     assert (nobody.status_code, nobody.json()["code"]) == (404, "facts.unknown-customer")
+
+
+@pytest.mark.parametrize("customer", ["%00", "%0a", "x" * 201, "a%1fb", "%7f", "%ff", "%ED%A0%80"])
+def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
+    client: TestClient, facts: StoredFacts, customer: str
+) -> None:
+    facts.error = AssertionError("facts were asked for")
+    path = f"/v1/customers/{customer}/rules/bank_fees"
+    for answer in (
+        client.post(f"{path}/evaluation", json={"as_of": DAY}),
+        client.get(f"{path}/explanation", params={"as_of": DAY}),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["code"] in {"request.identifier", "request.target"}
+    path = f"/v1/customers/ann/rules/{customer}/evaluation"
+    assert client.post(path, json={"as_of": DAY}).status_code == 400
+    text = unquote(customer, errors="surrogatepass") if "ff" not in customer else "\x85"
+    body = f'{{"run_id": "r", "as_of": "{DAY}", "customers": ["ann", {json.dumps(text)}]}}'
+    answer = client.post(
+        "/v1/evaluations", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
 
 
 def test_an_engine_loads_a_ruleset_that_it_lacks(

@@ -50,7 +50,8 @@ class Caller:
         self._longest_wait = longest_wait
         self._client = httpx2.Client(
             base_url=address,
-            headers={"Authorization": f"Bearer {token}"},
+            # Nothing small that becomes large when it is unpacked.
+            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=64),
             trust_env=False,
             verify=_trusted(tls_ca),
@@ -100,22 +101,34 @@ class Caller:
     def _once(
         self, method: str, path: str, body: Any, query: dict[str, Any], seconds: float
     ) -> bytes:
-        timeout = httpx2.Timeout(max(seconds, 0.001), connect=min(max(seconds, 0.001), 2.0))
+        seconds = max(seconds, 0.001)
+        end = time.monotonic() + seconds
+        content = bytearray()
         try:
-            answer = self._client.request(
-                method, path, json=body, params=query, timeout=timeout, extensions=self._extensions
-            )
+            with self._client.stream(
+                method,
+                path,
+                json=body,
+                params=query,
+                timeout=httpx2.Timeout(seconds, connect=min(seconds, 2.0)),
+                extensions=self._extensions,
+            ) as answer:
+                for chunk in answer.iter_bytes():
+                    content += chunk
+                    if time.monotonic() > end:  # the time-out is for each piece of an answer
+                        raise _AgainError("its answer took too long")
         except httpx2.TransportError as error:
             raise _AgainError(type(error).__name__) from None
-        if answer.status_code == 401:
+        status = answer.status_code
+        if status == 401:
             message = f"the {self._service} does not know the token of this caller"
             raise UserError(f"{self._service}.denied", message, "tuppence serve token makes one")
-        if answer.status_code in RETRYABLE:
-            raise _AgainError(f"status {answer.status_code}")
-        if answer.status_code != 200:
-            message = f"the {self._service} refused: {_title(answer)}"
+        if status in RETRYABLE:
+            raise _AgainError(f"status {status}")
+        if status != 200:
+            message = f"the {self._service} refused: {_title(status, bytes(content))}"
             raise UserError(f"{self._service}.refused", message)
-        return answer.content
+        return bytes(content)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -143,8 +156,8 @@ class _Problem(msgspec.Struct):
     title: str
 
 
-def _title(answer: httpx2.Response) -> str:
+def _title(status: int, content: bytes) -> str:
     try:
-        return msgspec.json.decode(answer.content, type=_Problem).title
+        return msgspec.json.decode(content, type=_Problem).title
     except msgspec.DecodeError:
-        return f"status {answer.status_code}"
+        return f"status {status}"

@@ -30,6 +30,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "database.unreachable": 503,
     "database.timeout": 504,
     "relay.unreachable": 503,
+    "relay.denied": 503,
     "relay.refused": 502,
     "relay.privileges": 503,
     "database.refused": 500,

@@ -121,7 +121,7 @@ class Batcher(Generic[K, I, R]):
                 loop = asyncio.get_running_loop()
                 answers = await loop.run_in_executor(self._executor, self._handle, key, items)
         except UserError as error:
-            if len(batch) > 1 and STATUSES.get(error.code) not in RETRYABLE:
+            if len(batch) > 1 and _may_be_about_one(error):
                 half = len(batch) // 2  # only who is to blame is refused
                 await self._work(key, batch[:half])
                 await self._work(key, batch[half:])
@@ -136,3 +136,8 @@ class Batcher(Generic[K, I, R]):
                 one.answer.set_exception(answer)
             else:
                 one.answer.set_result(answer)
+
+
+def _may_be_about_one(error: UserError) -> bool:
+    """Return False for trouble that each item of a batch would have by itself, too."""
+    return error.code == "relay.refused" or STATUSES.get(error.code) not in RETRYABLE
