@@ -93,9 +93,7 @@ class Register:
         """Note that a connection is a caller's; return False if it cannot be kept."""
         if connection in self._known:
             return True
-        if connection.peer not in self._strangers or (
-            connection not in self._strangers[connection.peer]
-        ):
+        if connection not in self._strangers.get(connection.peer, {}):
             return False  # it was closed while its request was read
         if (
             len(self._known) >= self.limits.known

@@ -76,10 +76,13 @@ class Limits(NamedTuple):
 
 
 class _Key(NamedTuple):
+    """Of requests that may be in one batch. Batches of different callers take turns."""
+
     ruleset: str
     day: int
     given: bool
     rules: frozenset[str] | None
+    caller: str
 
 
 def rules_engine_app(
@@ -177,7 +180,9 @@ class _RulesEngine:
         rules = None if asked.rules is None else frozenset(asked.rules)
         customers = tuple(dict.fromkeys(asked.customers or ()))
         request = Request(customers, tuple(asked.facts or ()), rules, asked.results)
-        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        answer = await self._answer(
+            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+        )
         named = {name: getattr(answer, name) for name in Answer.__struct_fields__}
         return json_response(EvaluationsAnswer(**named, run_id=asked.run_id))
 
@@ -186,7 +191,9 @@ class _RulesEngine:
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         asked = await read_body(http, self._one, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
-        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        answer = await self._answer(
+            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+        )
         if not answer.results:
             raise unknown_customer(customer)
         (result,) = answer.results[0].results
@@ -245,12 +252,14 @@ class _RulesEngine:
             raise nothing_published()
         return wanted
 
-    async def _answer(self, digest: str | None, as_of: Date, request: Request) -> Answer:
+    async def _answer(
+        self, caller: str, digest: str | None, as_of: Date, request: Request
+    ) -> Answer:
         wanted = self._wanted(digest)
         if self._engines.ready(wanted, as_of) is None:
             await self._in_time(self._make_ready(wanted, as_of))
         part = request.rules if request.customers and not request.results else None
-        key = _Key(wanted, as_of.day, bool(request.given), part)
+        key = _Key(wanted, as_of.day, bool(request.given), part, caller)
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
         batcher = self._between if small else self._in_threads
