@@ -217,7 +217,7 @@ def test_a_caller_does_not_wait_behind_the_queue_of_another(
         batches.append(set(wanted))
         return known(wanted, *others)
 
-    facts.of = of  # type: ignore[method-assign]
+    facts.of = of  # type: ignore[method-assign, assignment]
     with TestClient(app, headers=TOKEN) as client, ThreadPoolExecutor(8) as threads:
 
         def ask(customer: str, token: str) -> int:
