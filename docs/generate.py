@@ -33,9 +33,14 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
+from tuppence.services.bodies import MAX_IDENTIFIER
+from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
+from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
+from tuppence.services.rules_engine.app import Limits
 from tuppence.services.rules_engine.openapi import openapi_document
-from tuppence.services.sql_relay import MOST_CUSTOMERS, endpoints
+from tuppence.services.sql_relay import BODY_BYTES as RELAY_BODY_BYTES
+from tuppence.services.sql_relay import MOST_CUSTOMERS, RelayLimits, endpoints
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -203,6 +208,12 @@ def commands_page() -> Iterator[str]:
 
 def http_page() -> Iterator[str]:
     """The interfaces of the services."""
+    yield from _http_requests()
+    yield from _http_limits()
+    yield from _http_errors()
+
+
+def _http_requests() -> Iterator[str]:
     yield "# HTTP interfaces\n"
     yield (
         "Every request needs the header `Authorization: Bearer TOKEN`, but for `/healthz`\n"
@@ -238,11 +249,37 @@ def http_page() -> Iterator[str]:
         "streams, one after another: customers, accounts, transactions. Their columns are those\n"
         "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
     )
-    yield "## Errors\n"
+
+
+def _http_limits() -> Iterator[str]:
+    yield "## Limits\n"
+    yield (
+        "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
+        "An identifier has 1 to "
+        f"{MAX_IDENTIFIER} characters, none of them a control character. A key may be\n"
+        "in an object once. Bodies are UTF-8 and not compressed.\n"
+    )
+    limits = ConnectionLimits()
+    yield "| what | limit |\n|---|---|"
+    yield f"| request line and headers | {limits.head_bytes:,} bytes, {limits.headers} headers |"
+    yield f"| body, rules engine | {ENGINE_BODY_BYTES:,} bytes |"
+    yield f"| body, SQL relay | {RELAY_BODY_BYTES:,} bytes |"
+    yield f"| time to send the headers, or for the TLS handshake | {limits.head_seconds:g} s |"
+    yield f"| time to send the body | {limits.body_seconds:g} s |"
+    yield f"| time to read an answer | {limits.answer_seconds:g} s |"
+    yield f"| time between an answer and the next request | {limits.idle_seconds:g} s |"
+    yield f"| connections without a known token | {limits.strangers:,}; the oldest is closed |"
+    yield f"| other connections | {limits.known:,}, half of them of one caller |"
+    engine, relay = Limits().caller_requests, RelayLimits().caller_requests
+    yield f"| requests of one caller at a time | {engine} of an engine, {relay} of the relay |"
+
+
+def _http_errors() -> Iterator[str]:
+    yield "\n## Errors\n"
     yield (
         "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
-        "is more to say `detail` and `errors`. Codes are stable. 502, 503 and 504 may be sent\n"
-        "again, after the seconds that `Retry-After` says. Codes not listed come with 400.\n"
+        "is more to say `detail` and `errors`. Codes are stable. 429, 502, 503 and 504 may be\n"
+        "sent again, after the seconds that `Retry-After` says. Codes not listed come with 400.\n"
     )
     yield "| code | status |\n|---|---|"
     for code, status in sorted(STATUSES.items()):

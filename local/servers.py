@@ -46,6 +46,7 @@ class Server:
         environment: Added to this process's.
         user: Who runs it, if not who runs this.
         stop_signal: What ends it in good order.
+        ready: A command that succeeds once it serves; if left out it does when it listens.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Server:
         environment: dict[str, str] | None = None,
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        ready: Sequence[str | Path] = (),
     ) -> None:
         self.port = port
         self.log = log
@@ -63,6 +65,7 @@ class Server:
         self._environment = {**os.environ, **(environment or {})}
         self._user = user
         self._stop_signal = stop_signal
+        self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -91,6 +94,8 @@ class Server:
         assert self._process is not None
         try:
             _wait_for_port(self.port, self._process, self.log)
+            while self._ready and self.running and subprocess.run(self._ready).returncode:  # noqa: PLW1510
+                time.sleep(0.05)
         except BaseException:
             self.kill()
             raise
@@ -222,7 +227,16 @@ def _cluster(binaries: Path, folder: Path, user: str | None) -> Server:
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     (folder / "log").touch()
     command: list[str | Path] = [binaries / "postgres", "-D", folder / "data", *options]
-    return Server(command, port, folder / "log", user=user, stop_signal=signal.SIGINT)
+    # It listens before it has recovered, and refuses connections until then.
+    ready: list[str | Path] = [
+        binaries / "pg_isready",
+        "--quiet",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    return Server(command, port, folder / "log", None, user, signal.SIGINT, ready)
 
 
 def installations() -> list[Path]:

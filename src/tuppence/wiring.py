@@ -23,8 +23,6 @@ from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
@@ -91,7 +89,7 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
     """
     from tuppence.runs.privacy import held  # noqa: PLC0415 - it loads the engine
 
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import consents, read_schema, rows_of  # noqa: PLC0415
 
@@ -100,8 +98,8 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
         agreed = consents(connection, [customer])
     if rows.customers is None:
         raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-    kept = _ruleset_store(rulesets)
-    row = _result_store(results, kept)().get([customer]).get(customer)
+    kept = ruleset_store(rulesets)
+    row = result_store(results, kept)().get([customer]).get(customer)
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(kept.get(row.ruleset), schema), Date(row.as_of)
@@ -118,11 +116,11 @@ def erase_in_database(
     Raises:
         UserError: There is no such customer, or something of them is still there.
     """
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
 
-    store = _result_store(results, _ruleset_store(rulesets))()
+    store = result_store(results, ruleset_store(rulesets))()
     had_results = store.erase(customer)
     with contextlib.closing(connect_columns(url)) as connection:
         return erase(connection, customer), had_results
@@ -196,7 +194,7 @@ def kept_ruleset(store: Path, digest: str) -> Ruleset:
 
 def migrate_database(url: str, to: str) -> tuple[str, str]:
     """Bring a database's tables to a version: the version before, and the one after."""
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.migrating import migrate  # noqa: PLC0415 - an extra
 
     return migrate(url, to)
@@ -204,7 +202,7 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
 
 def make_reader(url: str, name: str, password: str) -> None:
     """Make a login that may only read, as a relay needs it, or give it a new password."""
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.migrating import make_reader  # noqa: PLC0415 - an extra
 
     make_reader(url, name, password)
@@ -212,7 +210,7 @@ def make_reader(url: str, name: str, password: str) -> None:
 
 def call_convert(url: str, function: str) -> None:
     """Have Aurora call the convert function whenever a definition is approved or retired."""
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.migrating import call_convert  # noqa: PLC0415 - an extra
 
     call_convert(url, function)
@@ -225,7 +223,7 @@ def load_facts(
 
     Customers who are new there, and of whom the store knows no consent, get one from day to day.
     """
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import Agreement, load  # noqa: PLC0415
 
@@ -236,7 +234,7 @@ def load_facts(
 
 def dump_facts(url: str, store: Path) -> int:
     """Put a database's facts and consents into a store; the number of transactions there."""
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import (  # noqa: PLC0415
             PAGE,
@@ -256,22 +254,26 @@ def dump_facts(url: str, store: Path) -> int:
 
 def open_definitions(url: str) -> "Definitions":
     """The definitions of a database."""
-    with _extra("database"):
+    with extra("database"):
         from tuppence.adapters.postgres.definitions import Definitions  # noqa: PLC0415
 
     return Definitions(url)
 
 
 def publish_ruleset(
-    digest: str, rulesets: Path, addresses: Sequence[str], token: str
+    digest: str,
+    rulesets: Path,
+    addresses: Sequence[str],
+    token: str,
+    tls_ca: Path | None = None,
 ) -> "list[Confirmation]":
     """Have every engine behind addresses serve a ruleset of a folder."""
-    with _extra("engine"):
+    with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
         from tuppence.runs.publishing import publish  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
-        engines = discover(addresses, token)
+        engines = discover(addresses, token, tls_ca)
         for engine in engines:
             stack.callback(engine.close)
         return publish(digest, RulesetDirectory(rulesets), engines)
@@ -289,16 +291,17 @@ def run_through_engines(
     advance: Callable[[int, Tally], None],
     customers_per_item: int,
     parallel: int,
+    tls_ca: Path | None,
 ) -> "Outcome":
     """A run over all customers of a relay, through running engines."""
-    with _extra("engine"):
+    with extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
     with (
-        contextlib.closing(RelayFacts(relay, relay_token)) as facts,
-        contextlib.closing(HttpEvaluations(engines, token)) as service,
+        contextlib.closing(RelayFacts(relay, relay_token, tls_ca=tls_ca)) as facts,
+        contextlib.closing(HttpEvaluations(engines, token, tls_ca=tls_ca)) as service,
         Database(ledger) as database,
     ):
         return dispatch(
@@ -319,71 +322,21 @@ def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
     RulesetDirectory(rulesets).put(ruleset)
 
 
-def relay_service(
-    url: str, callers: str, pool_size: int, waiting: int, patience: float, query_seconds: float
-) -> "Starlette":
-    """The SQL relay over a database.
-
-    Raises:
-        UserError: A package is missing, the file of callers is wrong, or the login may write.
-    """
-    with _extra("relay"):
-        from tuppence.adapters.postgres.pool import Pool  # noqa: PLC0415
-        from tuppence.services.access import read_callers  # noqa: PLC0415
-        from tuppence.services.sql_relay import relay_app  # noqa: PLC0415
-
-    pool = Pool(url, pool_size, waiting, patience, query_seconds)
-    pool.check()
-    return relay_app(pool, read_callers(callers))
-
-
-def rules_engine_service(
-    relay: str,
-    relay_token: str,
-    rulesets: str,
-    results: str,
-    callers: str,
-    batches: int,
-    waiting: int,
-    seconds: float,
-) -> "Starlette":
-    """A rules engine over facts from a relay, with rulesets and results on this machine or on AWS.
-
-    Raises:
-        UserError: A package is missing, the file of callers is wrong, the relay does not answer,
-            or the ruleset that was published last does not fit the facts.
-    """
-    with _extra("engine"):
-        from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.compiled import Loops  # noqa: PLC0415
-        from tuppence.runs.serving import Engines  # noqa: PLC0415
-        from tuppence.services.access import read_callers  # noqa: PLC0415
-        from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
-
-    facts = RelayFacts(relay, relay_token, patience=seconds / 2)
-    kept = _ruleset_store(rulesets)
-    engines = Engines(kept, facts.schema, Loops())
-    known = read_callers(callers)
-    engines.begin()
-    limits = Limits(batches, waiting, seconds)
-    return rules_engine_app(engines, facts, _result_store(results, kept), known, limits)
-
-
-def _ruleset_store(where: str) -> "RulesetStore":
+def ruleset_store(where: str) -> "RulesetStore":
     """Rulesets in a folder, or in a bucket such as s3://bucket/rulesets/."""
     if not where.startswith("s3://"):
         return RulesetDirectory(Path(where))
-    with _extra("aws"):
+    with extra("aws"):
         from tuppence.wiring_aws import s3_rulesets  # noqa: PLC0415
 
     return s3_rulesets(where)
 
 
-def _result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
+def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
         return lambda: Database(Path(where))
-    with _extra("aws"):
+    with extra("aws"):
         from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
 
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
@@ -391,29 +344,22 @@ def _result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultS
 
 def open_fleet(environment: str) -> "Fleet":
     """The fleet of an environment on AWS."""
-    with _extra("aws"):
+    with extra("aws"):
         from tuppence.wiring_aws import Fleet  # noqa: PLC0415
 
     return Fleet(environment)
 
 
-def serve_until_told(service: "Starlette", host: str, port: int, drain_seconds: int) -> None:
-    """Run a service until SIGTERM or SIGINT, and to the end of what it has begun."""
-    from tuppence.services.server import serve  # noqa: PLC0415 - an extra
-
-    serve(service, host, port, drain_seconds)
-
-
 def add_caller(name: str, callers: Path) -> str:
     """Make a token for a caller and put its digest into the file of callers."""
-    with _extra("engine"):
+    with extra("engine"):
         from tuppence.services.access import add_caller  # noqa: PLC0415
 
     return add_caller(name, callers)
 
 
 @contextlib.contextmanager
-def _extra(name: str) -> Iterator[None]:
+def extra(name: str) -> Iterator[None]:
     """Imports of packages that are installed only where they are asked for."""
     try:
         yield

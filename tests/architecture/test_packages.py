@@ -10,12 +10,14 @@ PROBE = """
 import sys
 from pathlib import Path
 from tuppence.errors import UserError
-from tuppence.wiring import add_caller, rules_engine_service
+from tuppence.wiring import add_caller
+from tuppence.wiring_services import rules_engine_service
 folder = Path(sys.argv[1])
 add_caller("probe", folder / "callers")
 try:
     rules_engine_service(
-        "http://127.0.0.1:1", "token", sys.argv[1], "results", str(folder / "callers"), 1, 1, 1.0
+        "http://127.0.0.1:1", "token", sys.argv[1], "results", str(folder / "callers"),
+        1, 1, 1.0, 1, None,
     )
 except UserError as error:
     assert error.code == "relay.unreachable"

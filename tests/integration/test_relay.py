@@ -12,17 +12,19 @@ from local.servers import Server, installations, postgresql, standby
 from starlette.testclient import TestClient
 from tests.building import bank, day
 from tests.integration.test_postgres_facts import put
+from tests.serving import connect, post, served, status, wait_until
 
 from tuppence.adapters.postgres.migrating import migrate
-from tuppence.adapters.postgres.pool import Pool
+from tuppence.adapters.postgres.pool import Pool, _lent
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.services.access import digest
-from tuppence.services.sql_relay import relay_app
+from tuppence.services.sql_relay import RelayLimits, relay_app
 
 DATE = Date(day("2026-06-30"))
 FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 TOKEN = {"Authorization": "Bearer secret"}
+LIMITS = RelayLimits(waiting=8, patience=1.0)
 
 
 def reader(url: str) -> str:
@@ -39,15 +41,15 @@ def filled(url: str) -> None:
 
 
 @contextlib.contextmanager
-def client(pool: Pool) -> Iterator[TestClient]:
-    app = relay_app(pool, {digest("secret"): "tester"})
+def client(pool: Pool, limits: RelayLimits = LIMITS) -> Iterator[TestClient]:
+    app = relay_app(pool, {digest("secret"): "tester"}, limits)
     with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
         yield running
 
 
 def through(pool: Pool, query: str) -> None:
     """Run a query of the test's own on a connection of the pool."""
-    with pool._connection() as connection, connection.cursor() as cursor:
+    with _lent(pool._pool) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         cursor.fetchall()
 
@@ -63,7 +65,7 @@ def own_server() -> Iterator[tuple[Server, str]]:
 
 
 def test_a_login_that_may_write_is_refused(database: str) -> None:
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = Pool(database, 1, 5.0)
     with pytest.raises(UserError, match="may change facts"):
         pool.check()
     with client(pool) as relay:
@@ -72,7 +74,7 @@ def test_a_login_that_may_write_is_refused(database: str) -> None:
 
 def test_nothing_can_be_written_through_the_pool(database: str) -> None:
     """Even a login with the rights gets a session that refuses."""
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = Pool(database, 1, 5.0)
     with pytest.raises(UserError, match="read-only"):
         through(pool, "CREATE TABLE tuppence.mine (a int)")
     pool.close()
@@ -80,9 +82,10 @@ def test_nothing_can_be_written_through_the_pool(database: str) -> None:
 
 def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 2, 0.3, 5.0)
+    pool = Pool(reader(database), 1, 5.0)
     busy = pool.facts(["ann"], DATE, None)
-    next(busy)
+    batches = iter(busy)
+    next(batches)
     with client(pool) as relay:
         assert relay.get("/healthz").status_code == 200
         refused = relay.get("/v1/schema")
@@ -101,12 +104,12 @@ def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database:
         for thread in threads:
             thread.join()
         assert statuses == [503] * 3
-        assert len(list(busy)) > 1
+        assert len(list(batches)) > 1
         assert relay.get("/v1/schema").status_code == 200
 
 
 def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
-    pool = Pool(reader(database), 1, 1, 1.0, 0.2)
+    pool = Pool(reader(database), 1, 0.2)
     with pytest.raises(UserError, match="took too long"):
         through(pool, "SELECT pg_sleep(5)")
     assert pool.schema().attributes == ()
@@ -115,18 +118,91 @@ def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
 
 def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 1, 0.2, 5.0)
+    pool = Pool(reader(database), 1, 5.0)
     rows = pool.facts(["ann"], DATE, None)
-    next(rows)
-    rows.close()  # type: ignore[attr-defined]
+    next(iter(rows))
+    rows.close()
     assert pool.in_use == 0
     assert pool.page("", DATE, 5) == ["ann"]
     pool.close()
 
 
+def test_callers_who_vanish_give_their_connections_back(database: str) -> None:
+    """Twenty times as many as there are connections, in the middle of a large answer."""
+    rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
+    put(database, bank(rows))
+    pool = Pool(reader(database), 2, 60.0)
+    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(waiting=64, patience=30.0))
+    asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
+    with served(app) as port:
+        for _ in range(40):
+            with connect(port) as caller:
+                caller.sendall(asked)
+                assert status(caller) == 200
+        good = [httpx2.post(f"http://127.0.0.1:{port}/v1/facts", json=FACTS, headers=TOKEN)]
+        good += [httpx2.get(f"http://127.0.0.1:{port}/v1/schema", headers=TOKEN) for _ in range(4)]
+        assert {answer.status_code for answer in good} == {200}
+        assert len(good[0].content) > 4_000_000
+        wait_until(lambda: pool.in_use == 0)
+
+
+def test_a_query_ends_when_nobody_waits_for_it(database: str) -> None:
+    """The table is locked until the end, and queries may take ten minutes: only that ends them."""
+    put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
+    pool = Pool(reader(database), 2, 600.0)
+    limits = RelayLimits(waiting=64, patience=600.0)
+    app = relay_app(pool, {digest("secret"): "tester"}, limits)
+    asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
+    with served(app) as port, psycopg.connect(database) as owner:
+        owner.execute("LOCK TABLE tuppence.transactions IN ACCESS EXCLUSIVE MODE")
+        with contextlib.ExitStack() as stack:
+            callers = [stack.enter_context(connect(port)) for _ in range(40)]
+            for caller in callers:
+                caller.sendall(asked)
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: "requests_waiting 38.0" in httpx2.get(f"{url}/metrics").text)
+            assert pool.in_use == 2
+            assert httpx2.get(f"{url}/readyz").status_code == 200
+        wait_until(lambda: pool.in_use == 0)
+        assert httpx2.get(f"{url}/v1/schema", headers=TOKEN).status_code == 200
+        owner.rollback()
+        assert httpx2.post(f"{url}/v1/facts", json=FACTS, headers=TOKEN).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/customers?as_of=2026-06-30&limit=000001000999999999", "request.query"),
+        ("/v1/customers?as_of=2026-06-30&limit=" + "9" * 5_000, "request.query"),
+        ("/v1/customers?as_of=2026-06-30&limit=%C2%B2", "request.query"),
+        ("/v1/customers?as_of=2026-06-30&limit=5001", "request.query"),
+        ("/v1/customers?as_of=999999999-12-31", "request.date"),
+        ("/v1/customers?as_of=-999-12-31", "request.date"),
+        ("/v1/customers?as_of=0000-01-01", "request.date"),
+        ("/v1/rules?as_of=" + "9" * 5_000 + "-01-01", "request.date"),
+        ("/v1/customers?as_of=2026-06-30&after=%00", "request.identifier"),
+        ("/v1/customers?as_of=2026-06-30&after=" + "x" * 201, "request.identifier"),
+        ("/v1/customers?as_of=2026-06-30&after=%ff", "request.target"),
+    ],
+)
+def test_a_wrong_query_is_refused(database: str, path: str, code: str) -> None:
+    with client(Pool(reader(database), 1, 5.0)) as relay:
+        answer = relay.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "1582-10-15", "9999-12-31"])
+def test_the_first_and_the_last_dates_are_answered(database: str, date: str) -> None:
+    with client(Pool(reader(database), 1, 5.0)) as relay:
+        assert relay.get("/v1/customers", params={"as_of": date}).status_code == 200
+        assert relay.get("/v1/rules", params={"as_of": date}).status_code == 200
+        facts = relay.post("/v1/facts", json={"as_of": date, "customers": ["ann"]})
+        assert facts.status_code == 200
+
+
 def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -> None:
     server, url = own_server
-    pool = Pool(reader(url), 4, 8, 1.0, 5.0)
+    pool = Pool(reader(url), 4, 5.0)
     with client(pool) as relay:
         before = relay.post("/v1/facts", json=FACTS)
         assert before.status_code == 200
@@ -178,7 +254,7 @@ def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
     primary, url = own_server
     with standby(url) as second:
         both = f"127.0.0.1:{primary.port},127.0.0.1:{second.port}"
-        pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 8, 1.0, 5.0)
+        pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 5.0)
         with client(pool) as relay:
             before = relay.post("/v1/facts", json=FACTS)
             assert before.status_code == 200

@@ -1,12 +1,15 @@
 """Who may call a service."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from starlette.authentication import AuthenticationError
+from starlette.requests import HTTPConnection
 from tests.conftest import Run
 
 from tuppence.errors import UserError
-from tuppence.services.access import add_caller, digest, read_callers
+from tuppence.services.access import BearerTokens, add_caller, digest, read_callers
 
 
 def test_a_token_is_printed_once_and_only_its_digest_is_kept(tuppence: Run, tmp_path: Path) -> None:
@@ -20,6 +23,30 @@ def test_a_token_is_printed_once_and_only_its_digest_is_kept(tuppence: Run, tmp_
     assert read_callers(str(path)) == {digest(tokens[0]): "one", digest(tokens[1]): "two"}
     done = tuppence("serve", "token", "one", "--callers", "callers", status=1)
     assert "one has a token already" in done.stderr
+
+
+def test_every_digest_is_compared_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def compare(known: str, wanted: str) -> bool:
+        compared.append(known)
+        return known == wanted
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    callers = {digest(token): token for token in ("one", "two", "three")}
+    backend = BearerTokens(callers)
+    for token in ("one", "two", "three", "none"):
+        headers = [(b"authorization", f"Bearer {token}".encode())]
+        connection = HTTPConnection({"type": "http", "path": "/v1/rules", "headers": headers})
+        compared.clear()
+        if token == "none":  # noqa: S105
+            with pytest.raises(AuthenticationError):
+                asyncio.run(backend.authenticate(connection))
+        else:
+            found = asyncio.run(backend.authenticate(connection))
+            assert found is not None
+            assert found[1].display_name == token
+        assert compared == list(callers)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "x" * 65])

@@ -78,9 +78,11 @@ def test_a_batch_has_a_size_and_one_key() -> None:
     assert desk.batches == [("a", [1, 2]), ("b", [4]), ("a", [3])]
 
 
+@pytest.mark.parametrize("code", ["request.body", "relay.refused"])
 @pytest.mark.parametrize("threads", [False, True])
-def test_only_who_is_to_blame_is_refused(threads: bool) -> None:
+def test_only_who_is_to_blame_is_refused(threads: bool, code: str) -> None:
     desk = Desk()
+    desk.code = code
 
     async def arrive() -> list[int | BaseException]:
         with ThreadPoolExecutor(1) as pool:
@@ -132,3 +134,47 @@ def test_who_has_gone_is_not_worked_for() -> None:
 
     asyncio.run(leave())
     assert desk.batches == []
+
+
+def test_who_leaves_the_queue_makes_room_at_once() -> None:
+    desk = Desk()
+    desk.gate.clear()
+
+    async def arrive() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            one = batcher(desk, pool, waiting=1)
+            first = asyncio.create_task(one.answer("a", 1, 1))
+            await asyncio.sleep(0.05)
+            gone = asyncio.create_task(one.answer("a", 2, 1))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+            third = asyncio.create_task(one.answer("a", 3, 1))
+            await asyncio.sleep(0)
+            desk.gate.set()
+            await first
+            return await third
+
+    assert asyncio.run(arrive()) == 6
+    assert desk.batches == [("a", [1]), ("a", [3])]
+
+
+def test_one_who_is_to_blame_is_found_in_few_tries() -> None:
+    desk = Desk()
+    answers = asyncio.run(ask(batcher(desk, None, most=256, waiting=256), *range(1, 256), -1))
+    assert answers[:-1] == [2 * item for item in range(1, 256)]
+    assert isinstance(answers[-1], UserError)
+    assert len(desk.batches) == 17, "the batch, and two halves eight times"
+
+
+def test_an_item_can_be_refused_while_the_others_are_answered() -> None:
+    def handle(_: str, items: Sequence[int]) -> list[int | UserError]:
+        batches.append(list(items))
+        return [item if item > 0 else UserError("rule.unknown", "none") for item in items]
+
+    batches: list[list[int]] = []
+    one: Batcher[str, int, int] = Batcher(handle, None, 1, 10, 100)
+    first, second, third = asyncio.run(ask(one, 1, -2, 3))
+    assert (first, third) == (1, 3)
+    assert isinstance(second, UserError)
+    assert batches == [[1, -2, 3]]

@@ -1,14 +1,18 @@
 """The rules engine as a service, in this process, over facts of a store."""
 
+import json
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 from starlette.testclient import TestClient
 from tests.building import ROOT, RULES, bank, day
+from tests.serving import wait_until
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -172,6 +176,67 @@ def test_one_rule_for_one_customer_and_why(client: TestClient) -> None:
     assert (unknown.status_code, unknown.json()["code"]) == (404, "rule.unknown")
     nobody = client.get("/v1/customers/bob/rules/bank_fees/explanation", params={"as_of": DAY})
     assert (nobody.status_code, nobody.json()["code"]) == (404, "facts.unknown-customer")
+
+
+@pytest.mark.parametrize("customer", ["%00", "%0a", "x" * 201, "a%1fb", "%7f", "%ff", "%ED%A0%80"])
+def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
+    client: TestClient, facts: StoredFacts, customer: str
+) -> None:
+    facts.error = AssertionError("facts were asked for")
+    path = f"/v1/customers/{customer}/rules/bank_fees"
+    for answer in (
+        client.post(f"{path}/evaluation", json={"as_of": DAY}),
+        client.get(f"{path}/explanation", params={"as_of": DAY}),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["code"] in {"request.identifier", "request.target"}
+    path = f"/v1/customers/ann/rules/{customer}/evaluation"
+    assert client.post(path, json={"as_of": DAY}).status_code == 400
+    text = unquote(customer, errors="surrogatepass") if "ff" not in customer else "\x85"
+    body = f'{{"run_id": "r", "as_of": "{DAY}", "customers": ["ann", {json.dumps(text)}]}}'
+    answer = client.post(
+        "/v1/evaluations", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+
+
+def test_a_caller_does_not_wait_behind_the_queue_of_another(
+    tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> None:
+    directory, ruleset = rulesets
+    directory.publish(ruleset.digest)
+    engines = Engines(directory, facts.schema, Loops())
+    engines.begin()
+    callers = {digest("secret"): "one", digest("other"): "two"}
+    limits = Limits(batches=1)
+    app = rules_engine_app(engines, facts, lambda: Database(tmp_path / "results"), callers, limits)
+    batches: list[set[str]] = []
+    known = facts.of
+
+    def of(wanted: Sequence[str], *others: Any) -> FactBatch:
+        batches.append(set(wanted))
+        return known(wanted, *others)
+
+    facts.of = of  # type: ignore[method-assign, assignment]
+    with TestClient(app, headers=TOKEN) as client, ThreadPoolExecutor(8) as threads:
+
+        def ask(customer: str, token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            body = evaluation(customers=[customer])
+            return client.post("/v1/evaluations", json=body, headers=headers).status_code
+
+        assert ask("nobody", "secret") == 200  # it is ready now
+        batches.clear()
+        facts.stuck.clear()
+        asked = [threads.submit(ask, "first", "secret")]
+        wait_until(lambda: len(batches) == 1)
+        asked += [threads.submit(ask, f"behind-{n}", "secret") for n in range(3)]
+        asked.append(threads.submit(ask, "ann", "other"))
+        wait_until(lambda: "customers_waiting 4.0" in client.get("/metrics").text)
+        facts.stuck.set()
+        assert [one.result() for one in asked] == [200] * 5
+    assert {"ann"} in batches
+    assert len(batches) == 3
 
 
 def test_an_engine_loads_a_ruleset_that_it_lacks(

@@ -1,6 +1,8 @@
 """Asking our own services over HTTP, again where that may help."""
 
+import ssl
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -24,6 +26,9 @@ class Caller:
         attempts: Tries at most; between them it waits, longer each time, by chance less or more.
         patience: Seconds for all of them; None for no end.
         longest_wait: Seconds between two tries at most.
+        tls_ca: Authorities for the certificate of an https address, PEM; those of the system
+            where it is None.
+        server_name: In the certificate, where it is not that of the address.
     """
 
     def __init__(
@@ -35,6 +40,8 @@ class Caller:
         attempts: int = 1,
         patience: float | None = None,
         longest_wait: float = 10.0,
+        tls_ca: Path | None = None,
+        server_name: str | None = None,
     ) -> None:
         self._service = service
         self._seconds = seconds
@@ -43,10 +50,13 @@ class Caller:
         self._longest_wait = longest_wait
         self._client = httpx2.Client(
             base_url=address,
-            headers={"Authorization": f"Bearer {token}"},
+            # Nothing small that becomes large when it is unpacked.
+            headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=64),
             trust_env=False,
+            verify=_trusted(tls_ca),
         )
+        self._extensions = {} if server_name is None else {"sni_hostname": server_name}
 
     def ask(
         self,
@@ -91,21 +101,51 @@ class Caller:
     def _once(
         self, method: str, path: str, body: Any, query: dict[str, Any], seconds: float
     ) -> bytes:
-        timeout = httpx2.Timeout(max(seconds, 0.001), connect=min(max(seconds, 0.001), 2.0))
+        seconds = max(seconds, 0.001)
+        end = time.monotonic() + seconds
+        content = bytearray()
         try:
-            answer = self._client.request(method, path, json=body, params=query, timeout=timeout)
+            with self._client.stream(
+                method,
+                path,
+                json=body,
+                params=query,
+                timeout=httpx2.Timeout(seconds, connect=min(seconds, 2.0)),
+                extensions=self._extensions,
+            ) as answer:
+                for chunk in answer.iter_bytes():
+                    content += chunk
+                    if time.monotonic() > end:  # the time-out is for each piece of an answer
+                        raise _AgainError("its answer took too long")
         except httpx2.TransportError as error:
             raise _AgainError(type(error).__name__) from None
-        if answer.status_code in RETRYABLE:
-            raise _AgainError(f"status {answer.status_code}")
-        if answer.status_code != 200:
-            message = f"the {self._service} refused: {_title(answer)}"
+        status = answer.status_code
+        if status == 401:
+            message = f"the {self._service} does not know the token of this caller"
+            raise UserError(f"{self._service}.denied", message, "tuppence serve token makes one")
+        if status in RETRYABLE:
+            raise _AgainError(f"status {status}")
+        if status != 200:
+            message = f"the {self._service} refused: {_title(status, bytes(content))}"
             raise UserError(f"{self._service}.refused", message)
-        return answer.content
+        return bytes(content)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+
+def _trusted(tls_ca: Path | None) -> ssl.SSLContext:
+    """Return the settings of a client that checks certificates.
+
+    Raises:
+        UserError: The file has no certificates in it.
+    """
+    try:
+        return ssl.create_default_context(cafile=tls_ca)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"{tls_ca}: not certificates of authorities ({error.strerror or error})"
+        raise UserError("tls.files", message, "they are needed in PEM") from None
 
 
 class _AgainError(Exception):
@@ -116,8 +156,8 @@ class _Problem(msgspec.Struct):
     title: str
 
 
-def _title(answer: httpx2.Response) -> str:
+def _title(status: int, content: bytes) -> str:
     try:
-        return msgspec.json.decode(answer.content, type=_Problem).title
+        return msgspec.json.decode(content, type=_Problem).title
     except msgspec.DecodeError:
-        return f"status {answer.status_code}"
+        return f"status {status}"

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -26,13 +27,25 @@ class HttpEvaluations:
         token: Of this caller.
         seconds: One try may take.
         longest_wait: Seconds between two of at most five tries.
+        tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
     def __init__(
-        self, address: str, token: str, seconds: float = 60.0, longest_wait: float = 10.0
+        self,
+        address: str,
+        token: str,
+        seconds: float = 60.0,
+        longest_wait: float = 10.0,
+        tls_ca: Path | None = None,
     ) -> None:
         self._caller = Caller(
-            "engine", address, token, seconds, attempts=ATTEMPTS, longest_wait=longest_wait
+            "engine",
+            address,
+            token,
+            seconds,
+            attempts=ATTEMPTS,
+            longest_wait=longest_wait,
+            tls_ca=tls_ca,
         )
 
     def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
@@ -69,11 +82,17 @@ class HttpEngine:
     Args:
         address: Such as http://10.0.0.7:8602.
         token: Of this caller.
+        tls_ca: Authorities for the certificate of an https address, in PEM.
+        server_name: In the certificate, where it is not that of the address.
     """
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(
+        self, address: str, token: str, tls_ca: Path | None = None, server_name: str | None = None
+    ) -> None:
         self.address = address
-        self._caller = Caller("engine", address, token, REFRESH_SECONDS)
+        self._caller = Caller(
+            "engine", address, token, REFRESH_SECONDS, tls_ca=tls_ca, server_name=server_name
+        )
 
     def serving(self) -> str | None:
         """Digest of the ruleset that it serves."""
@@ -92,7 +111,7 @@ class HttpEngine:
         return msgspec.json.decode(self._caller.ask(method, path, body), type=_Serving)
 
 
-def discover(addresses: Sequence[str], token: str) -> list[HttpEngine]:
+def discover(addresses: Sequence[str], token: str, tls_ca: Path | None = None) -> list[HttpEngine]:
     """The engines behind addresses; a name that stands for several machines gives one for each.
 
     Raises:
@@ -113,5 +132,5 @@ def discover(addresses: Sequence[str], token: str) -> list[HttpEngine]:
         for family, *_, place in machines:
             host = f"[{place[0]}]" if family == socket.AF_INET6 else str(place[0])
             one = urlunsplit(parts._replace(netloc=f"{host}:{port}"))
-            found.setdefault(one, HttpEngine(one, token))
+            found.setdefault(one, HttpEngine(one, token, tls_ca, parts.hostname))
     return list(found.values())

@@ -1,6 +1,7 @@
 """The SQL relay, over HTTP: who may be evaluated, and by which definitions."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -27,11 +28,21 @@ class Relay:
         url: Of the relay.
         token: Of this caller.
         patience: Seconds for which a request is tried, several times if need be.
+        tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
-    def __init__(self, url: str, token: str, patience: float = 10.0) -> None:
+    def __init__(
+        self, url: str, token: str, patience: float = 10.0, tls_ca: Path | None = None
+    ) -> None:
         self._caller = Caller(
-            "relay", url, token, patience, attempts=6, patience=patience, longest_wait=1.0
+            "relay",
+            url,
+            token,
+            patience,
+            attempts=6,
+            patience=patience,
+            longest_wait=1.0,
+            tls_ca=tls_ca,
         )
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -30,10 +31,13 @@ class RelayFacts(Relay):
         url: Of the relay.
         token: Of this caller.
         patience: Seconds for which a request is tried, several times if need be.
+        tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
-    def __init__(self, url: str, token: str, patience: float = 10.0) -> None:
-        super().__init__(url, token, patience)
+    def __init__(
+        self, url: str, token: str, patience: float = 10.0, tls_ca: Path | None = None
+    ) -> None:
+        super().__init__(url, token, patience, tls_ca)
         self._schema: Schema | None = None
 
     def schema(self) -> Schema:

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Format, console, date_option, echo, print_json, progress, table
+from tuppence.cli.output import (
+    Format,
+    TlsCa,
+    console,
+    date_option,
+    echo,
+    print_json,
+    progress,
+    table,
+)
 from tuppence.errors import UserError
 from tuppence.runs.ledger import Tally
 from tuppence.structured import read_text
@@ -34,6 +43,7 @@ def register(app: typer.Typer) -> None:
         ] = "",
         customers_per_item: Annotated[int, typer.Option(min=1, max=1_000)] = 500,
         parallel: Annotated[int, typer.Option(min=1, max=64, help="Requests at once.")] = 8,
+        tls_ca: TlsCa = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Evaluate every customer who has agreed, through running engines.
@@ -64,6 +74,7 @@ def register(app: typer.Typer) -> None:
                     advance,
                     customers_per_item,
                     parallel,
+                    tls_ca,
                 )
             except KeyboardInterrupt:
                 bar.stop()

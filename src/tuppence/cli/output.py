@@ -43,6 +43,10 @@ Database = Annotated[
         show_default=False,
     ),
 ]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(help="Authorities for the certificates of https addresses, PEM."),
+]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
 
 

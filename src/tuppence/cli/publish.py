@@ -11,6 +11,7 @@ import typer
 from tuppence.cli.output import (
     Database,
     Format,
+    TlsCa,
     console,
     date_option,
     echo,
@@ -57,6 +58,7 @@ def register(app: typer.Typer) -> None:
         watch: Annotated[
             bool, typer.Option("--watch", help="Stay, and publish whenever a rule is approved.")
         ] = False,
+        tls_ca: TlsCa = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Make a ruleset of the approved definitions, and have every engine serve it.
@@ -77,7 +79,7 @@ def register(app: typer.Typer) -> None:
                 rulesets,
                 loud=format_ is Format.TABLE,
             )
-            confirmed = publish_ruleset(digest, rulesets, engines or (), secret)
+            confirmed = publish_ruleset(digest, rulesets, engines or (), secret, tls_ca)
             definitions.note_publication(digest, day, [c.address for c in confirmed], author)
             _print(digest, confirmed, format_)
 

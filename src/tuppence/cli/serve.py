@@ -5,9 +5,15 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, echo
+from tuppence.cli.output import Database, TlsCa, echo
 from tuppence.structured import read_secret
-from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
+from tuppence.wiring import add_caller
+from tuppence.wiring_services import (
+    read_tls,
+    relay_service,
+    rules_engine_service,
+    serve_until_told,
+)
 
 Callers = Annotated[
     str,
@@ -20,6 +26,18 @@ Callers = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if left out.")]
 Drain = Annotated[
     int, typer.Option(min=0, help="Seconds that requests may take to end when it is stopped.")
+]
+TlsCertificate = Annotated[
+    Path | None,
+    typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if left out."),
+]
+TlsKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(help="Callers must show a certificate of these authorities as well, PEM."),
+]
+CallerRequests = Annotated[
+    int, typer.Option(min=1, help="Requests of one caller at a time; further ones get 429.")
 ]
 LOOPBACK = "127.0.0.1"
 
@@ -44,16 +62,23 @@ def register(program: typer.Typer) -> None:
         queue: Annotated[int, typer.Option(min=1, help="Requests at most that wait.")] = 64,
         patience: Annotated[float, typer.Option(min=0.01, help="Seconds that they wait.")] = 2.0,
         query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
+        caller_requests: CallerRequests = 48,
         drain_seconds: Drain = 30,
+        tls_certificate: TlsCertificate = None,
+        tls_key: TlsKey = None,
+        tls_client_ca: TlsClientCa = None,
     ) -> None:
         """Give facts and definitions from a database to services that know no database.
 
         It runs named queries only, with a login that may only read. When all connections are at
         work requests wait, and when too many wait they are sent away with 503 and Retry-After.
         """
-        service = relay_service(database, callers, pool_size, queue, patience, query_seconds)
-        echo(f"sql-relay listens on http://{host}:{port}", err=True)
-        serve_until_told(service, host, port, drain_seconds)
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
+        service = relay_service(
+            database, callers, pool_size, queue, patience, query_seconds, caller_requests
+        )
+        echo(f"sql-relay listens on {_address(host, port, tls)}", err=True)
+        serve_until_told(service, host, port, drain_seconds, tls)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
 
@@ -73,6 +98,7 @@ def register(program: typer.Typer) -> None:
             str, typer.Option(help="Results: a file on this machine, or dynamodb://table.")
         ],
         callers: Callers,
+        tls_ca: TlsCa = None,
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
         batches: Annotated[
@@ -80,19 +106,33 @@ def register(program: typer.Typer) -> None:
         ] = 2,
         queue: Annotated[int, typer.Option(min=1, help="Customers at most that wait.")] = 20_000,
         seconds: Annotated[float, typer.Option(min=0.1, help="A request may take.")] = 30.0,
+        caller_requests: CallerRequests = 512,
         drain_seconds: Drain = 30,
+        tls_certificate: TlsCertificate = None,
+        tls_key: TlsKey = None,
+        tls_client_ca: TlsClientCa = None,
     ) -> None:
         """Evaluate rules for customers on demand: any number of engines can run.
 
         Small requests that come at the same time are evaluated together. An engine keeps no state
         of its own: it reads facts from the relay, and rulesets and results where they are kept.
         """
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         token_text = read_secret(relay_token)
         service = rules_engine_service(
-            relay, token_text, rulesets, results, callers, batches, queue, seconds
+            relay,
+            token_text,
+            rulesets,
+            results,
+            callers,
+            batches,
+            queue,
+            seconds,
+            caller_requests,
+            tls_ca,
         )
-        echo(f"rules-engine listens on http://{host}:{port}", err=True)
-        serve_until_told(service, host, port, drain_seconds)
+        echo(f"rules-engine listens on {_address(host, port, tls)}", err=True)
+        serve_until_told(service, host, port, drain_seconds, tls)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
     def token(
@@ -107,3 +147,7 @@ def register(program: typer.Typer) -> None:
         echo(add_caller(name, callers))
 
     program.add_typer(app)
+
+
+def _address(host: str, port: int, tls: object) -> str:
+    return f"{'http' if tls is None else 'https'}://{host}:{port}"

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    AuthenticationError,
+    SimpleUser,
+)
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from tuppence.errors import UserError
 from tuppence.services.problems import problem_of, respond
@@ -71,34 +78,43 @@ def add_caller(name: str, path: Path) -> str:
     return token
 
 
-class Access:
-    """Middleware that lets nobody in without a known token; it notes the caller's name.
+class BearerTokens(AuthenticationBackend):
+    """Knows callers by the bearer tokens of their requests.
 
     Args:
-        app: What is inside.
         callers: As `read_callers` gives them.
     """
 
-    def __init__(self, app: ASGIApp, callers: Mapping[str, str]) -> None:
-        self._app = app
+    def __init__(self, callers: Mapping[str, str]) -> None:
         self._callers = callers
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
-            caller = self._caller(scope)
-            if caller is None:
-                hint = "send the header Authorization: Bearer TOKEN"
-                error = UserError("access.denied", "the token is missing or not known", hint)
-                await respond(problem_of(error))(scope, receive, send)
-                return
-            scope["caller"] = caller
-        await self._app(scope, receive, send)
+    async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser] | None:
+        """Return the caller, or None where nobody is asked who they are.
 
-    def _caller(self, scope: Scope) -> str | None:
-        given = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
-        kind, _, token = given.decode("latin-1").partition(" ")
-        if kind.lower() != "bearer":
+        Raises:
+            AuthenticationError: There is no token, more than one, or one that is not known.
+        """
+        if conn.scope["path"] in OPEN:
             return None
-        found = digest(token.strip())
-        return next((c for d, c in self._callers.items() if hmac.compare_digest(d, found)), None)
+        given = conn.headers.getlist("authorization")
+        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
+        name = self._name(digest(token.strip()))
+        if scheme.lower() != "bearer" or name is None:
+            raise AuthenticationError
+        return AuthCredentials(), SimpleUser(name)
+
+    def _name(self, wanted: str) -> str | None:
+        """Compare all digests, so that the time taken does not tell which of them it was."""
+        found = None
+        for known, name in self._callers.items():
+            if hmac.compare_digest(known, wanted):
+                found = name
+        return found
+
+
+def denied(_: HTTPConnection, __: AuthenticationError) -> Response:
+    """Return the answer to a request without a known token."""
+    hint = "send the header Authorization: Bearer TOKEN, once"
+    return respond(
+        problem_of(UserError("access.denied", "the token is missing or not known", hint))
+    )

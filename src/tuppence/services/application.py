@@ -6,15 +6,18 @@ from contextlib import AbstractAsyncContextManager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tuppence.errors import UserError
-from tuppence.services.access import Access
+from tuppence.services.access import BearerTokens, denied
 from tuppence.services.bodies import json_response
+from tuppence.services.door import Door
 from tuppence.services.metrics import Measured, Metrics
 from tuppence.services.problems import on_bug, on_http_error, on_user_error
+from tuppence.services.readiness import Readiness
 
 
 def application(
@@ -22,6 +25,7 @@ def application(
     check: Callable[[], Awaitable[None]],
     metrics: Metrics,
     callers: Mapping[str, str],
+    caller_requests: int,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
     """A service: its requests, health, figures, who may call, and errors as problems.
@@ -31,14 +35,16 @@ def application(
         check: Raises where it cannot do its work now.
         metrics: Its figures.
         callers: Who may call: names by the digest of their token.
+        caller_requests: Requests of one caller that are worked on at a time.
         lifespan: What is done before the first request and after the last.
     """
+    readiness = Readiness(check)
 
     async def healthy(_: Request) -> Response:
         return json_response({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        await check()
+        await readiness.check()
         return json_response({"status": "ok"})
 
     return Starlette(
@@ -50,7 +56,8 @@ def application(
         ],
         middleware=[
             Middleware(Measured, metrics=metrics),
-            Middleware(Access, callers=callers),
+            Middleware(AuthenticationMiddleware, backend=BearerTokens(callers), on_error=denied),
+            Middleware(Door, most=caller_requests),
         ],
         exception_handlers={
             UserError: on_user_error,

@@ -1,5 +1,6 @@
 """What services count, for Prometheus."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds."""
+GONE = 499
+"""The status in the figures of a request whose caller was gone before the end of its answer."""
 
 
 class Metrics:
@@ -77,6 +80,9 @@ class Measured:
 
         try:
             await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            status = GONE
+            raise
         finally:
             self._metrics.running -= 1
             path = getattr(scope.get("route"), "path", "other")

@@ -1,15 +1,31 @@
 """Runs a service until it is told to stop, and then to the end of what it has begun."""
 
+import contextlib
+import functools
+import resource
+import ssl
 import sys
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
-MOST_CONNECTIONS: Final = 2_000
+from tuppence.errors import UserError
+from tuppence.services.connections import Connection, ConnectionLimits, Register
+
+SPARE_FILES: Final = 200
+"""Open files for everything but connections of callers."""
 
 
-def serve(app: ASGIApp, host: str, port: int, drain_seconds: int) -> None:
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    drain_seconds: int,
+    tls: ssl.SSLContext | None = None,
+    limits: ConnectionLimits | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT; then take no more connections, and finish what is begun.
 
     Args:
@@ -17,21 +33,89 @@ def serve(app: ASGIApp, host: str, port: int, drain_seconds: int) -> None:
         host: Address to listen on.
         port: Likewise.
         drain_seconds: How long requests that have begun may take to end.
+        tls: Encrypt connections; plain HTTP if left out.
+        limits: On connections.
+
+    Raises:
+        UserError: This process may not open enough files.
     """
+    limits = limits or ConnectionLimits()
+    _allow_files(limits.strangers + limits.known + SPARE_FILES)
     # Requests must not wait five milliseconds for each turn of a thread that evaluates.
     sys.setswitchinterval(0.0005)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,  # paths hold customers' identifiers
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        backlog=2_048,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=drain_seconds,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
+    options = uvicorn_options(limits, tls, drain_seconds)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options))
+    with contextlib.suppress(KeyboardInterrupt):  # by which uvicorn tells that it was SIGINT
+        server.run()
+
+
+def uvicorn_options(
+    limits: ConnectionLimits, tls: ssl.SSLContext | None, drain_seconds: int
+) -> dict[str, Any]:
+    """Return the settings of uvicorn that keep a service within its limits."""
+    register = Register(limits)
+    return {
+        "http": functools.partial(Connection, register, tls),
+        "ws": "none",
+        # With uvloop a transport reads on although it was paused before its first byte; then what
+        # begins the TLS handshake would be taken for a request.
+        "loop": "auto" if tls is None else "asyncio",
+        "log_level": "error",  # a warning for each malformed request would fill a disk
+        "access_log": False,  # paths hold customers' identifiers
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "backlog": 2_048,
+        "timeout_keep_alive": limits.idle_seconds,
+        "timeout_graceful_shutdown": drain_seconds,
+        "callback_notify": register.close_late,
+        "timeout_notify": 0,  # as often as uvicorn looks, which is once a second
+    }
+
+
+def read_tls(
+    certificate: Path | None, key: Path | None, client_ca: Path | None = None
+) -> ssl.SSLContext | None:
+    """Return the TLS settings of a service, version 1.2 or newer; None if no file is named.
+
+    Args:
+        certificate: Of the service, and those between it and the authority; PEM, as the others.
+        key: Its private key.
+        client_ca: Authorities for certificates of callers, who must then show one.
+
+    Raises:
+        UserError: A file is missing, cannot be read, or does not hold what it should.
+    """
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        message = "TLS needs a certificate and its private key"
+        raise UserError("tls.files", message, "give both --tls-certificate and --tls-key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:  # ssl.SSLError is one
+        files = ", ".join(str(path) for path in (certificate, key, client_ca) if path is not None)
+        message = f"{files}: cannot be used for TLS ({error.strerror or error})"
+        hint = "a certificate and its private key without a password are needed, in PEM"
+        raise UserError("tls.files", message, hint) from None
+    return context
+
+
+def _no_password() -> str:
+    """Return no password: OpenSSL would ask for one on the terminal."""
+    return ""
+
+
+def _allow_files(needed: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        message = f"this process may open {hard:,} files, and {needed:,} are needed"
+        raise UserError("service.files", message, "raise the limit, as with ulimit -n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

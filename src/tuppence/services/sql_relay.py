@@ -5,26 +5,42 @@ as Arrow IPC streams, so that neither side builds rows.
 """
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
+import anyio
 import anyio.to_thread
 import msgspec
 import pyarrow as pa
 from msgspec import Meta
 from starlette.applications import Starlette
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.services.application import application
-from tuppence.services.bodies import asked_date, json_response, read_body
+from tuppence.services.bodies import (
+    Identifier,
+    asked_date,
+    asked_number,
+    check_identifier,
+    json_response,
+    read_body,
+)
 from tuppence.services.metrics import Metrics
+from tuppence.services.places import Places
+from tuppence.services.streaming import Stream, in_thread
 
 MOST_CUSTOMERS: Final = 5_000
 """In one request for facts, or in one page."""
@@ -32,7 +48,21 @@ BODY_BYTES: Final = 1_000_000
 CHUNK_BYTES: Final = 1_000_000
 """Of an answer; a smaller one goes out whole."""
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+
+class FactRows(Protocol):
+    """Batches of rows, each with the name of its table; they hold a connection until closed."""
+
+    def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The batches."""
+        ...
+
+    def cancel(self) -> None:
+        """Have the query that another thread waits for end now, if there is one."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
 
 
 class Reader(Protocol):
@@ -45,11 +75,6 @@ class Reader(Protocol):
         """Connections at work."""
         ...
 
-    @property
-    def waiting(self) -> int:
-        """Requests that wait for one."""
-        ...
-
     def schema(self) -> Schema:
         """The schema of the facts."""
         ...
@@ -60,7 +85,7 @@ class Reader(Protocol):
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
-    ) -> Iterator[tuple[str, pa.RecordBatch]]:
+    ) -> FactRows:
         """The rows of customers who have agreed, table by table, as they were at one moment."""
         ...
 
@@ -77,6 +102,20 @@ class Reader(Protocol):
         ...
 
 
+class RelayLimits(NamedTuple):
+    """How much a relay takes on.
+
+    Attributes:
+        waiting: Requests at most that wait for a connection; further ones are refused at once.
+        patience: Seconds that they wait.
+        caller_requests: Requests of one caller that are worked on, or wait, at a time.
+    """
+
+    waiting: int = 64
+    patience: float = 2.0
+    caller_requests: int = 48
+
+
 class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Whose facts are wanted, as of when they must have agreed.
 
@@ -88,28 +127,31 @@ class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     as_of: str
     customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
-    fields: list[str] | None = None
+    fields: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=200)] | None = (
+        None
+    )
 
 
-def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
+def relay_app(reader: Reader, callers: Mapping[str, str], limits: RelayLimits) -> Starlette:
     """The service.
 
     Args:
         reader: Of the database.
         callers: Who may call: names by the digest of their token.
+        limits: How much it takes on.
     """
     metrics = Metrics("sql_relay")
-    relay = _Relay(reader, metrics)
+    relay = _Relay(reader, limits, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # A thread for every connection, and for every request that may wait for one.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = 4 * reader.size + 100
+        # A thread for every connection, for whoever cancels its query, and for the checks.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 2 * reader.size + 2
         yield
         reader.close()
 
     routes = [Route(path, getattr(relay, name), methods=[way]) for way, path, name in _ROUTES]
-    return application(routes, relay.check, metrics, callers, lifespan)
+    return application(routes, relay.check, metrics, callers, limits.caller_requests, lifespan)
 
 
 _ROUTES: Final = (
@@ -128,14 +170,16 @@ def endpoints() -> list[tuple[str, str]]:
 
 
 class _Relay:
-    def __init__(self, reader: Reader, metrics: Metrics) -> None:
+    def __init__(self, reader: Reader, limits: RelayLimits, metrics: Metrics) -> None:
         self._reader = reader
+        self._places = Places(reader.size, limits.waiting, limits.patience)
         self._decoder = msgspec.json.Decoder(FactsRequest)
         self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
         self._rows = metrics.counter("rows", "Rows that were sent.", ("table",))
         metrics.gauge("connections", "Connections at most.", lambda: reader.size)
         metrics.gauge("connections_in_use", "Connections at work.", lambda: reader.in_use)
-        metrics.gauge("requests_waiting", "Requests without a connection.", lambda: reader.waiting)
+        places = self._places
+        metrics.gauge("requests_waiting", "Requests without a connection.", lambda: places.waiting)
 
     async def schema(self, _: Request) -> Response:
         """The declared attributes of customers."""
@@ -145,33 +189,20 @@ class _Relay:
     async def customers(self, request: Request) -> Response:
         """Customers who have agreed `as_of` a date, `after` one in their order, up to `limit`."""
         query = request.query_params
-        limit = query.get("limit", "1000")
-        if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_CUSTOMERS:
-            message = f"limit: a whole number from 1 to {MOST_CUSTOMERS} is needed"
-            raise UserError("request.query", message)
+        limit = asked_number("limit", query.get("limit", "1000"), MOST_CUSTOMERS)
         date, after = asked_date(query.get("as_of", "")), query.get("after", "")
-        if "\0" in after:
-            raise UserError("request.query", "after: not an identifier")
-        page = await self._ask("page", lambda: self._reader.page(after, date, int(limit)))
-        return json_response(
-            {"customers": page, "next": page[-1] if len(page) == int(limit) else None}
-        )
+        if after:
+            check_identifier("after", after)
+        page = await self._ask("page", lambda: self._reader.page(after, date, limit))
+        return json_response({"customers": page, "next": page[-1] if len(page) == limit else None})
 
     async def facts(self, request: Request) -> Response:
         """The facts of `customers` who have agreed `as_of` a date; `fields` of transactions."""
         wanted = await read_body(request, self._decoder, BODY_BYTES)
         date = asked_date(wanted.as_of)
-        if any("\0" in customer for customer in wanted.customers):
-            raise UserError("request.body", "customers: not an identifier")
-        chunks = self._stream(wanted, date)
-        first = await run_in_threadpool(next, chunks, b"")  # errors come before the status line
-
-        async def whole() -> AsyncIterator[bytes]:
-            yield first
-            async for chunk in iterate_in_threadpool(chunks):
-                yield chunk
-
-        return StreamingResponse(whole(), media_type="application/vnd.apache.arrow.stream")
+        for customer in wanted.customers:
+            check_identifier("customers", customer)
+        return Stream(self._chunks(wanted, date), "application/vnd.apache.arrow.stream")
 
     async def rules(self, request: Request) -> Response:
         """The approved definitions that are valid `as_of` a date."""
@@ -182,27 +213,40 @@ class _Relay:
 
     async def check(self) -> None:
         """See that the database answers."""
-        await self._ask("check", self._reader.check)
+        await run_in_threadpool(self._reader.check)
 
     async def _ask(self, query: str, ask: Callable[[], Any]) -> Any:
-        with self._queries.labels(query).time():
-            return await run_in_threadpool(ask)
+        async with self._places.one():
+            with self._queries.labels(query).time():
+                return await run_in_threadpool(ask)
 
-    def _stream(self, wanted: FactsRequest, as_of: Date) -> Iterator[bytes]:
+    async def _chunks(self, wanted: FactsRequest, as_of: Date) -> AsyncGenerator[bytes, None]:
+        """Encode facts in a thread, and give the connection back however it ends."""
+        async with self._places.one():
+            rows = self._reader.facts(wanted.customers, as_of, wanted.fields)
+            chunks = self._encoded(rows)
+            try:
+                with self._queries.labels("facts").time():
+                    while (chunk := await in_thread(chunks, rows.cancel)) is not None:
+                        yield chunk
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await run_in_threadpool(rows.close)
+
+    def _encoded(self, rows: FactRows) -> Iterator[bytes]:
         sink = io.BytesIO()
         writer, written = None, ""
-        with self._queries.labels("facts").time():
-            for table, batch in self._reader.facts(wanted.customers, as_of, wanted.fields):
-                if writer is None or table != written:
-                    if writer is not None:
-                        writer.close()
-                    writer, written = pa.ipc.new_stream(sink, batch.schema), table
-                writer.write_batch(batch)
-                self._rows.labels(table).inc(batch.num_rows)
-                if sink.tell() >= CHUNK_BYTES:
-                    yield sink.getvalue()
-                    sink.seek(0)
-                    sink.truncate()
+        for table, batch in rows:
+            if writer is None or table != written:
+                if writer is not None:
+                    writer.close()
+                writer, written = pa.ipc.new_stream(sink, batch.schema), table
+            writer.write_batch(batch)
+            self._rows.labels(table).inc(batch.num_rows)
+            if sink.tell() >= CHUNK_BYTES:
+                yield sink.getvalue()
+                sink.seek(0)
+                sink.truncate()
         if writer is not None:
             writer.close()
         yield sink.getvalue()

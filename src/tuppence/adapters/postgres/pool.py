@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -30,71 +30,50 @@ FRESH_SECONDS: Final = 1.0
 
 
 class Pool:
-    """Reads from PostgreSQL, with so many connections at most. Implements the relay's Reader.
+    """Reads from PostgreSQL with a bounded number of connections. Implements the relay's Reader.
+
+    Whoever asks while all of them are at work is refused: the relay has the queue. One more
+    connection is for `check`, so that readiness does not depend on how busy the others are.
 
     Args:
         url: Of the database; several hosts may be named, for a fail-over.
         size: Connections at most.
-        waiting: Requests at most that wait for one; further ones are turned away at once.
-        patience: Seconds that they wait.
         query_seconds: How long a query may take.
     """
 
-    def __init__(
-        self, url: str, size: int, waiting: int, patience: float, query_seconds: float
-    ) -> None:
+    def __init__(self, url: str, size: int, query_seconds: float) -> None:
         self.size = size
-        self._most_waiting = waiting
-        self._waiting = 0
-        self._lock = threading.Lock()
         limited = _read_only(url, query_seconds)
-        self._pool = QueuePool(
-            lambda: connect_columns(limited),
-            pool_size=size,
-            max_overflow=0,
-            timeout=patience,
-            reset_on_return="rollback",
-        )
-        sqlalchemy.event.listen(self._pool, "checkout", _see_that_it_lives)
-        sqlalchemy.event.listen(self._pool, "checkin", _note_time)
+        self._pool = _queue_pool(limited, size)
+        self._checking = _queue_pool(limited, 1)
 
     @property
     def in_use(self) -> int:
         """Connections that are at work."""
         return self._pool.checkedout()
 
-    @property
-    def waiting(self) -> int:
-        """Requests that wait for a connection."""
-        return self._waiting
-
     def schema(self) -> Schema:
         """The schema of the facts."""
-        with self._connection() as connection:
+        with _lent(self._pool) as connection:
             return read_schema(connection)
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
         """Customers who have agreed to be evaluated as of a date, after one."""
-        with self._connection() as connection:
+        with _lent(self._pool) as connection:
             return page(connection, after, as_of, limit)
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
-    ) -> Iterator[tuple[str, pa.RecordBatch]]:
+    ) -> "FactRows":
         """The rows of those customers who have agreed, as they were at one moment.
 
         Each table begins with a batch without rows, so that its columns are always told.
         """
-        with self._connection() as connection:
-            found = tables(connection, customers, as_of, fields)
-            for table, reader in zip(TABLES, found, strict=True):
-                yield table, pa.RecordBatch.from_pylist([], reader.schema)
-                for batch in reader:
-                    yield table, batch
+        return FactRows(self._pool, customers, as_of, fields)
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
         """The approved definitions that are valid on a date."""
-        with self._connection() as connection:
+        with _lent(self._pool) as connection:
             found = execute(connection, "rules_in_force", as_of)
             return found.to_pylist() if found else []
 
@@ -104,7 +83,7 @@ class Pool:
         Raises:
             UserError: It does not, or may write.
         """
-        with self._connection() as connection:
+        with _lent(self._checking) as connection:
             found = execute(connection, "may_write")
             if found and found.column("may_write")[0].as_py():
                 message = "the login of the relay may change facts"
@@ -114,32 +93,103 @@ class Pool:
     def close(self) -> None:
         """Let go of all connections that are not at work."""
         self._pool.dispose()
+        self._checking.dispose()
+
+
+class FactRows:
+    """The rows of some customers: batches, each with the name of its table.
+
+    It holds a connection from the first batch until the last, or until it is closed.
+
+    Args:
+        pool: Lends the connection.
+        customers: Their identifiers.
+        as_of: The date on which they must have agreed.
+        fields: The fields of transactions; all where it is None.
+    """
+
+    def __init__(
+        self,
+        pool: QueuePool,
+        customers: Sequence[str],
+        as_of: Date,
+        fields: Sequence[str] | None,
+    ) -> None:
+        self._batches = self._read(pool, customers, as_of, fields)
+        self._lock = threading.Lock()
+        self._connection: dbapi.Connection | None = None
+        self._cancelled = False
+
+    def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        return self._batches
+
+    def cancel(self) -> None:
+        """Have the query that another thread waits for end now, if there is one."""
+        with self._lock:
+            self._cancelled = True
+            if self._connection is not None:
+                with contextlib.suppress(adbc_driver_manager.Error):  # it has just ended
+                    self._connection.adbc_cancel()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._batches.close()
+
+    def _read(
+        self,
+        pool: QueuePool,
+        customers: Sequence[str],
+        as_of: Date,
+        fields: Sequence[str] | None,
+    ) -> Generator[tuple[str, pa.RecordBatch], None, None]:
+        with _lent(pool) as connection, self._cancellable(connection):
+            found = tables(connection, customers, as_of, fields)
+            for table, reader in zip(TABLES, found, strict=True):
+                yield table, pa.RecordBatch.from_pylist([], reader.schema)
+                for batch in reader:
+                    yield table, batch
 
     @contextlib.contextmanager
-    def _connection(self) -> Iterator[dbapi.Connection]:
-        lent = self._lend()
-        try:
-            with database_errors():
-                yield lent.dbapi_connection
-        except UserError as error:
-            if error.code == "database.unreachable":
-                lent.invalidate()
-            raise
-        finally:
-            lent.close()
-
-    def _lend(self) -> Any:
+    def _cancellable(self, connection: dbapi.Connection) -> Iterator[None]:
         with self._lock:
-            if self._waiting >= self._most_waiting:
-                raise _busy()
-            self._waiting += 1
+            if self._cancelled:
+                raise UserError("service.busy", "the request was cancelled", "send it again")
+            self._connection = connection
         try:
-            return self._pool.connect()
-        except sqlalchemy.exc.TimeoutError:
-            raise _busy() from None
+            yield
         finally:
-            with self._lock:
-                self._waiting -= 1
+            with self._lock:  # from here on the connection may be lent to somebody else
+                self._connection = None
+
+
+def _queue_pool(url: str, size: int) -> QueuePool:
+    pool = QueuePool(
+        lambda: connect_columns(url),
+        pool_size=size,
+        max_overflow=0,
+        timeout=0,
+        reset_on_return="rollback",
+    )
+    sqlalchemy.event.listen(pool, "checkout", _see_that_it_lives)
+    sqlalchemy.event.listen(pool, "checkin", _note_time)
+    return pool
+
+
+@contextlib.contextmanager
+def _lent(pool: QueuePool) -> Iterator[dbapi.Connection]:
+    try:
+        lent: Any = pool.connect()
+    except sqlalchemy.exc.TimeoutError:
+        raise _busy() from None
+    try:
+        with database_errors():
+            yield lent.dbapi_connection
+    except UserError as error:
+        if error.code == "database.unreachable":
+            lent.invalidate()
+        raise
+    finally:
+        lent.close()
 
 
 def _busy() -> UserError:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tuppence.errors import UserError
-from tuppence.facts.given import rows_of
+from tuppence.facts.given import account_ids, rows_of
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
@@ -32,7 +32,13 @@ from tuppence.runs.serving import (
     unknown_rule,
 )
 from tuppence.services.application import application
-from tuppence.services.bodies import asked_date, json_response, read_body
+from tuppence.services.bodies import (
+    asked_date,
+    check_identifier,
+    json_response,
+    path_identifier,
+    read_body,
+)
 from tuppence.services.metrics import Metrics
 from tuppence.services.rules_engine.batching import Batcher
 from tuppence.services.rules_engine.messages import (
@@ -60,18 +66,23 @@ class Limits(NamedTuple):
         batches: Worked on at once: while one waits for facts another is evaluated.
         waiting: Customers at most that wait.
         seconds: A request may take.
+        caller_requests: Requests of one caller that are worked on, or wait, at a time.
     """
 
     batches: int = 2
     waiting: int = 20_000
     seconds: float = 30.0
+    caller_requests: int = 512
 
 
 class _Key(NamedTuple):
+    """Of requests that may be in one batch. Batches of different callers take turns."""
+
     ruleset: str
     day: int
     given: bool
     rules: frozenset[str] | None
+    caller: str
 
 
 def rules_engine_app(
@@ -108,7 +119,7 @@ def rules_engine_app(
         Route("/v1/ruleset/refresh", service.refresh, methods=["POST"]),
         Route("/openapi.json", service.openapi),
     ]
-    return application(routes, service.check, metrics, callers, lifespan)
+    return application(routes, service.check, metrics, callers, limits.caller_requests, lifespan)
 
 
 class _RulesEngine:
@@ -124,6 +135,8 @@ class _RulesEngine:
         self._facts = facts
         self._open_results = open_results
         self._seconds = limits.seconds
+        self._preparing = asyncio.Lock()
+        self._document: bytes | memoryview | None = None  # of OpenAPI, once somebody asks for it
         self._of_thread = threading.local()
         self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
         self._in_threads: Batcher[_Key, Request, Answer] = Batcher(
@@ -157,21 +170,30 @@ class _RulesEngine:
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or facts that are handed over."""
         asked = await read_body(http, self._evaluations, BODY_BYTES)
+        for customer in asked.customers or ():
+            check_identifier("customers", customer)
+        for given in asked.facts or ():
+            for account in account_ids(given):
+                check_identifier("facts: accounts: id", account)
         if (asked.customers is msgspec.UNSET) == (asked.facts is msgspec.UNSET):
             raise UserError("request.body", "the body: either customers or facts are needed")
         rules = None if asked.rules is None else frozenset(asked.rules)
         customers = tuple(dict.fromkeys(asked.customers or ()))
         request = Request(customers, tuple(asked.facts or ()), rules, asked.results)
-        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        answer = await self._answer(
+            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+        )
         named = {name: getattr(answer, name) for name in Answer.__struct_fields__}
         return json_response(EvaluationsAnswer(**named, run_id=asked.run_id))
 
     async def evaluation(self, http: HttpRequest) -> Response:
         """Evaluate one rule for one customer."""
-        customer, rule = http.path_params["customer_id"], http.path_params["rule_id"]
+        customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         asked = await read_body(http, self._one, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
-        answer = await self._answer(asked.ruleset, asked_date(asked.as_of), request)
+        answer = await self._answer(
+            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+        )
         if not answer.results:
             raise unknown_customer(customer)
         (result,) = answer.results[0].results
@@ -194,7 +216,7 @@ class _RulesEngine:
         """Why a rule says what it says of a customer."""
         query = http.query_params
         digest, date = self._wanted(query.get("ruleset")), asked_date(query.get("as_of", ""))
-        customer, rule = http.path_params["customer_id"], http.path_params["rule_id"]
+        customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
 
         def explain() -> dict[str, Any]:
             engine = self._engines.engine(digest, date)
@@ -213,7 +235,9 @@ class _RulesEngine:
 
     async def openapi(self, _: HttpRequest) -> Response:
         """This API in the terms of OpenAPI."""
-        return json_response(openapi_document(self._engines.schema))
+        if self._document is None:
+            self._document = json_response(openapi_document(self._engines.schema)).body
+        return Response(self._document, media_type="application/json")
 
     async def check(self) -> None:
         """See that a ruleset is served."""
@@ -228,16 +252,23 @@ class _RulesEngine:
             raise nothing_published()
         return wanted
 
-    async def _answer(self, digest: str | None, as_of: Date, request: Request) -> Answer:
+    async def _answer(
+        self, caller: str, digest: str | None, as_of: Date, request: Request
+    ) -> Answer:
         wanted = self._wanted(digest)
         if self._engines.ready(wanted, as_of) is None:
-            await self._in_time(run_in_threadpool(self._engines.engine, wanted, as_of))
+            await self._in_time(self._make_ready(wanted, as_of))
         part = request.rules if request.customers and not request.results else None
-        key = _Key(wanted, as_of.day, bool(request.given), part)
+        key = _Key(wanted, as_of.day, bool(request.given), part, caller)
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
         batcher = self._between if small else self._in_threads
         return await self._in_time(batcher.answer(key, request, weight))
+
+    async def _make_ready(self, digest: str, as_of: Date) -> None:
+        """Load or plan one at a time: who waits for that needs no thread, and may leave."""
+        async with self._preparing:
+            await run_in_threadpool(self._engines.engine, digest, as_of)
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
@@ -247,24 +278,29 @@ class _RulesEngine:
             message = f"it took more than {self._seconds:g} seconds"
             raise UserError("service.timeout", message, "try again with fewer customers") from None
 
-    def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer]:
-        """Answer requests about one ruleset and date."""
+    def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
+        """Answer requests about one ruleset and date; those with unknown rules are refused."""
         with self._batches.time():
             engine = self._engines.engine(key.ruleset, Date(key.day))
             known = {checked.rule.id for checked in engine.plan.ruleset.rules}
-            for request in requests:
-                for rule in sorted((request.rules or frozenset()) - known):
-                    raise unknown_rule(engine, rule)
-            if key.given:
-                answers = evaluate_given(engine, requests, self._engines.schema)
-            else:
+            unknown = [
+                min((request.rules or frozenset()) - known, default=None) for request in requests
+            ]
+            good = [
+                request for request, rule in zip(requests, unknown, strict=True) if rule is None
+            ]
+            answers: Sequence[Answer] = ()
+            if good and key.given:
+                answers = evaluate_given(engine, good, self._engines.schema)
+            elif good:
                 results = self._results()
                 if key.rules is not None and results.by_rule:
                     engine = self._engines.part(engine, key.rules)
-                answers = evaluate_kept(engine, requests, self._facts, results)
-        self._requests.inc(len(requests))
+                answers = evaluate_kept(engine, good, self._facts, results)
+        self._requests.inc(len(good))
         self._evaluated.inc(sum(answer.evaluations for answer in answers))
-        return answers
+        remaining = iter(answers)
+        return [next(remaining) if rule is None else unknown_rule(engine, rule) for rule in unknown]
 
     def _results(self) -> ResultStore:
         store: ResultStore | None = getattr(self._of_thread, "results", None)
@@ -281,4 +317,5 @@ class _RulesEngine:
         return Serving(self._engines.served, digest)
 
     def _learn_schema(self) -> None:
+        self._document = None
         self._evaluations = msgspec.json.Decoder(evaluations_type(self._engines.schema))

@@ -8,7 +8,7 @@ thread beside them would only contend for the interpreter.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, NamedTuple, TypeVar
@@ -31,7 +31,8 @@ class Batcher(Generic[K, I, R]):
     """Hands items of the same key over in batches.
 
     Args:
-        handle: Answers the items of a key, one for each; it may raise a UserError.
+        handle: Answers the items of a key: for each its answer, or why it has none. It raises a
+            UserError if it cannot tell which of them is to blame.
         executor: Whose threads do the work; None for the thread of the requests.
         workers: How many batches may be worked on at once.
         most: Weight of a batch at most; one item may be heavier.
@@ -40,7 +41,7 @@ class Batcher(Generic[K, I, R]):
 
     def __init__(
         self,
-        handle: Callable[[K, Sequence[I]], Sequence[R]],
+        handle: Callable[[K, Sequence[I]], Sequence[R | UserError]],
         executor: Executor | None,
         workers: int,
         most: int,
@@ -51,13 +52,13 @@ class Batcher(Generic[K, I, R]):
         self._workers = workers
         self._most = most
         self._most_waiting = most_waiting
-        self._queues: OrderedDict[K, deque[_Waiting[I, R]]] = OrderedDict()
+        self._queues: OrderedDict[K, dict[asyncio.Future[R], _Waiting[I, R]]] = OrderedDict()
         self._running = 0
         self._scheduled = False
         self.waiting = 0
 
     async def answer(self, key: K, item: I, weight: int) -> R:
-        """The answer to an item.
+        """Return the answer to an item. Who is cancelled while they wait leaves the queue.
 
         Raises:
             UserError: Too much is waiting, or what `handle` raised.
@@ -65,12 +66,23 @@ class Batcher(Generic[K, I, R]):
         if self.waiting + weight > self._most_waiting and self.waiting:
             raise UserError("service.busy", "the engine has more to do than it can", "try again")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, deque()).append(_Waiting(item, weight, future))
+        self._queues.setdefault(key, {})[future] = _Waiting(item, weight, future)
         self.waiting += weight
         if not self._scheduled:  # after the requests that have arrived together with this one
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._begin)
-        return await future
+        try:
+            return await future
+        finally:
+            self._leave(key, future)
+
+    def _leave(self, key: K, future: "asyncio.Future[R]") -> None:
+        queue = self._queues.get(key, {})
+        waited = queue.pop(future, None)
+        if waited is not None:
+            self.waiting -= waited.weight
+            if not queue:
+                del self._queues[key]
 
     def _begin(self) -> None:
         self._scheduled = False
@@ -78,24 +90,30 @@ class Batcher(Generic[K, I, R]):
             key, queue = self._queues.popitem(last=False)
             taken: list[_Waiting[I, R]] = []
             weight = 0
-            while queue and (not taken or weight + queue[0].weight <= self._most):
-                weight += queue[0].weight
-                taken.append(queue.popleft())
+            for one in queue.values():
+                if taken and weight + one.weight > self._most:
+                    break
+                weight += one.weight
+                taken.append(one)
+            for one in taken:
+                del queue[one.answer]
             if queue:
                 self._queues[key] = queue  # behind the others
             self.waiting -= weight
-            wanted = [one for one in taken if not one.answer.done()]
-            if wanted:
-                self._running += 1
-                task = asyncio.get_running_loop().create_task(self._work(key, wanted))
-                task.add_done_callback(lambda _: self._ended())
+            self._running += 1
+            task = asyncio.get_running_loop().create_task(self._work(key, taken))
+            task.add_done_callback(lambda _: self._ended())
 
     def _ended(self) -> None:
         self._running -= 1
         self._begin()
 
-    async def _work(self, key: K, batch: list[_Waiting[I, R]]) -> None:
+    async def _work(self, key: K, batch: Sequence[_Waiting[I, R]]) -> None:
+        batch = [one for one in batch if not one.answer.done()]  # the others have gone
+        if not batch:
+            return
         items = [one.item for one in batch]
+        answers: Sequence[R | UserError | Exception]
         try:
             if self._executor is None:
                 answers = self._handle(key, items)
@@ -103,21 +121,23 @@ class Batcher(Generic[K, I, R]):
                 loop = asyncio.get_running_loop()
                 answers = await loop.run_in_executor(self._executor, self._handle, key, items)
         except UserError as error:
-            if len(batch) == 1 or STATUSES.get(error.code) in RETRYABLE:
-                for one in batch:
-                    _fail(one, error)
+            if len(batch) > 1 and _may_be_about_one(error):
+                half = len(batch) // 2  # only who is to blame is refused
+                await self._work(key, batch[:half])
+                await self._work(key, batch[half:])
                 return
-            for one in batch:  # only who is to blame is refused
-                await self._work(key, [one])
+            answers = [error] * len(batch)
         except Exception as error:
-            for one in batch:
-                _fail(one, error)
-        else:
-            for one, answer in zip(batch, answers, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(answer)
+            answers = [error] * len(batch)
+        for one, answer in zip(batch, answers, strict=True):
+            if one.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                one.answer.set_exception(answer)
+            else:
+                one.answer.set_result(answer)
 
 
-def _fail(one: "_Waiting[I, R]", error: Exception) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
+def _may_be_about_one(error: UserError) -> bool:
+    """Return False for trouble that each item of a batch would have by itself, too."""
+    return error.code == "relay.refused" or STATUSES.get(error.code) not in RETRYABLE

@@ -9,11 +9,11 @@ from tuppence.facts.given import given_type
 from tuppence.facts.schema import Schema
 from tuppence.results.result import State
 from tuppence.runs.serving import Answer
+from tuppence.services.bodies import Identifier
 
 MOST_CUSTOMERS: Final = 1_000
 """In one request."""
-Identifier = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
 Day = Annotated[
     str,
     Meta(max_length=10, description="Such as 2026-06-30.", extra_json_schema={"format": "date"}),

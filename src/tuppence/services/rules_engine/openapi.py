@@ -5,12 +5,12 @@ from typing import Any, Final
 import msgspec
 
 from tuppence.facts.schema import Schema
+from tuppence.services.bodies import Identifier
 from tuppence.services.problems import Problem
 from tuppence.services.rules_engine.messages import (
     Day,
     Digest,
     EvaluationsAnswer,
-    Identifier,
     OneAnswer,
     OneEvaluation,
     Refresh,
@@ -27,6 +27,7 @@ _WAYS: Final = {
     409: "Results of a later date are kept.",
     413: "The body is too large.",
     415: "The body is of another type.",
+    429: "This caller has too many requests at work: try again after the time of Retry-After.",
     503: "Not now: try again after the time that Retry-After says.",
     504: "It took too long: try again.",
 }

@@ -1,0 +1,352 @@
+"""The connections of a service: how many, how large and how slow each part of a request may be.
+
+uvicorn parses HTTP/1.1 and calls the application; `Connection` adds the limits that uvicorn has no
+options for. A connection is a *stranger* until a request on it has shown a known token. When there
+are too many strangers the oldest is closed, so newcomers always get in, health checks among them.
+"""
+
+import asyncio
+import contextlib
+import math
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import anyio
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from tuppence.services.problems import Problem
+
+ADMIT: Final = "tuppence.admit"
+"""Key of a request's scope: a function that takes the name of a caller whose token is known, and
+returns False if the service has no room for another connection of theirs."""
+LINGER_SECONDS: Final = 2.0
+"""Time for the rest of a request that is refused before it has been received."""
+LINGER_BYTES: Final = 1_000_000
+"""The most that is received of it."""
+MAX_PIPELINED: Final = 8
+"""Requests that may be sent before the first of them is answered."""
+
+
+class ConnectionLimits(NamedTuple):
+    """Limits on connections and on the parts of a request, as bytes and seconds.
+
+    Attributes:
+        strangers: Connections on which no known token was shown yet.
+        known: All other connections; one caller may have half of them.
+        head_bytes: Request line and headers together.
+        headers: Number of headers, with those after a chunked body.
+        body_bytes: A body with its framing; applications set lower limits of their own.
+        head_seconds: From the connection or the first byte to the end of the headers, and for the
+            TLS handshake.
+        body_seconds: From the end of the headers to the end of the body.
+        answer_seconds: From the beginning of an answer until it has been read.
+        idle_seconds: Between an answer and the next request.
+    """
+
+    strangers: int = 1_000
+    known: int = 2_000
+    head_bytes: int = 32_000
+    headers: int = 64
+    body_bytes: int = 32_000_000
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    answer_seconds: float = 60.0
+    idle_seconds: float = 75.0
+
+
+class Register:
+    """All open connections of a server.
+
+    Args:
+        limits: How many there may be, and how long they may take.
+    """
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._strangers: dict[str, dict[Connection, None]] = {}  # by peer, the oldest first
+        self._stranger_count = 0
+        self._known: dict[Connection, str] = {}
+        self._of_caller: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator["Connection"]:
+        for connections in self._strangers.values():
+            yield from connections
+        yield from self._known
+
+    def add(self, connection: "Connection") -> None:
+        """Add a new connection; close the oldest stranger of the busiest peer if it is too many."""
+        self._strangers.setdefault(connection.peer, {})[connection] = None
+        self._stranger_count += 1
+        if self._stranger_count > self.limits.strangers:
+            busiest = max(self._strangers.values(), key=len)
+            oldest = next(iter(busiest))
+            self.discard(oldest)
+            oldest.abort()
+
+    def admit(self, connection: "Connection", caller: str) -> bool:
+        """Note that a connection is a caller's; return False if it cannot be kept."""
+        if connection in self._known:
+            return True
+        if connection not in self._strangers.get(connection.peer, {}):
+            return False  # it was closed while its request was read
+        if (
+            len(self._known) >= self.limits.known
+            or self._of_caller[caller] >= (self.limits.known + 1) // 2
+        ):
+            return False
+        self.discard(connection)
+        self._known[connection] = caller
+        self._of_caller[caller] += 1
+        return True
+
+    def discard(self, connection: "Connection") -> None:
+        """Forget a connection."""
+        caller = self._known.pop(connection, None)
+        if caller is not None:
+            self._of_caller[caller] -= 1
+            return
+        strangers = self._strangers.get(connection.peer, {})
+        if connection in strangers:
+            del strangers[connection]
+            self._stranger_count -= 1
+            if not strangers:
+                del self._strangers[connection.peer]
+
+    async def close_late(self) -> None:
+        """Close every connection whose deadline has passed; called about once a second."""
+        now = asyncio.get_running_loop().time()
+        for connection in [one for one in self if one.late(now)]:
+            connection.abort()
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. A request whose caller disconnects is cancelled.
+
+    Args:
+        register: Of the server's connections.
+        tls: Encrypts connections; None for plain HTTP.
+        config: Of uvicorn.
+        server_state: Of uvicorn.
+        app_state: Of uvicorn.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        tls: ssl.SSLContext | None,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.peer = ""
+        self._deadline = 0.0  # of what is to be received next
+        self._answer_deadline = math.inf
+        self._register = register
+        self._limits = register.limits
+        self._tls = tls
+        self._handshake: asyncio.Task[None] | None = None
+        self._connected, self._early = False, b""
+        self._application = self.app
+        self.app = self._serve  # what uvicorn calls for each request
+        self._running: set[anyio.CancelScope] = set()
+        self._in_head = True
+        self._received = 0  # bytes of the head so far, or of the body
+        self._refusal: Problem | None = None
+        self._discarding = False
+
+    # -- the transport ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin with the first request, or with the TLS handshake."""
+        if self._handshake is None:
+            self.transport = transport
+            peer = transport.get_extra_info("peername")
+            self.peer = str(peer[0]) if peer else ""
+            self._allow(self._limits.head_seconds)
+            self._register.add(self)
+            if self._tls is not None:
+                transport.pause_reading()
+                self._handshake = self.loop.create_task(self._encrypt(transport, self._tls))
+                return
+        super().connection_made(transport)
+        self._connected = True
+        early, self._early = self._early, b""
+        if early:
+            self.data_received(early)
+
+    async def _encrypt(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        try:
+            encrypted = await self.loop.start_tls(
+                transport,
+                self,
+                tls,
+                server_side=True,
+                ssl_handshake_timeout=self._limits.head_seconds,
+            )
+        except (OSError, TimeoutError):  # not TLS, a certificate that is not trusted, gone
+            encrypted = None
+        if encrypted is None:
+            self._register.discard(self)
+            transport.abort()
+        else:
+            self.connection_made(encrypted)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel what was being done for the caller."""
+        self._register.discard(self)
+        if self._connected:
+            super().connection_lost(exc)
+        for scope in self._running:
+            scope.cancel()
+
+    def late(self, now: float) -> bool:
+        """Return True if the peer has taken too long to send a request or to read an answer."""
+        unread = self._answer_deadline < now and self.transport.get_write_buffer_size() > 0
+        return unread or self._deadline < now
+
+    def abort(self) -> None:
+        """Close at once; what was not sent yet is lost."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was received, within the limits."""
+        if not self._connected:  # the handshake has just ended, and `_encrypt` does not know yet
+            self._early += data
+            return
+        if self._discarding:
+            self._received += len(data)
+            if self._received > LINGER_BYTES:
+                self.abort()
+            return
+        began_in_head = self._in_head
+        super().data_received(data)
+        if began_in_head == self._in_head:  # else some of the bytes are of another part
+            self._received += len(data)
+        if self._in_head and self._received > self._limits.head_bytes:
+            self._refuse(_HEAD_TOO_LARGE)
+        elif not self._in_head and self._received > self._limits.body_bytes:
+            self.abort()
+
+    # -- the parser ------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_head, self._received = True, 0
+        self._allow(self._limits.head_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header.
+
+        Raises:
+            ValueError: There are too many.
+        """
+        if len(self.headers) >= self._limits.headers:
+            self._refusal = _TOO_MANY_HEADERS
+            raise ValueError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request.
+
+        Raises:
+            ValueError: Its head is too large, or too many requests wait for their answers.
+        """
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > self._limits.head_bytes:
+            self._refusal = _HEAD_TOO_LARGE
+            raise ValueError
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._refusal = _TOO_MANY_PIPELINED
+            raise ValueError
+        self._in_head, self._received = False, 0
+        self._allow(self._limits.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request; the application bounds the time until it begins to answer."""
+        if not self.cycle.response_complete:
+            self._deadline = math.inf
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser refused."""
+        self._refuse(self._refusal or Problem("http.malformed", msg, 400))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer with a problem, throw away what is still sent, and close."""
+        self._discarding, self._received = True, 0
+        if self._running:  # an answer is on its way, and nothing may be put into it
+            self.abort()
+            return
+        body = msgspec.json.encode(problem)
+        head = (
+            f"HTTP/1.1 {problem.status} Refused\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self._allow(LINGER_SECONDS)
+
+    # -- the application -------------------------------------------------------------------------
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ADMIT] = self._admit
+        whole = False  # the body has been received
+
+        async def received() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body", False)
+            return message
+
+        async def rest_received() -> bool:
+            size = 0
+            if not whole and any(name == b"expect" for name, _ in scope["headers"]):
+                return False  # the client has not begun to send it
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while not whole and size <= LINGER_BYTES:
+                        size += len((await received()).get("body", b""))
+            return whole
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if not whole and not await rest_received():
+                    close = (b"connection", b"close")
+                    message = {**message, "headers": [*message["headers"], close]}
+                self._answer_deadline = self.loop.time() + self._limits.answer_seconds
+            await send(message)
+            if running.cancel_called:  # sending to nobody takes no time, so it could go on for ever
+                await anyio.sleep(0)
+
+        with anyio.CancelScope() as running:
+            self._running.add(running)
+            try:
+                await self._application(scope, received, sent)
+            finally:
+                self._running.discard(running)
+
+    def _admit(self, caller: str) -> bool:
+        return self._register.admit(self, caller)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if it is not there already."""
+        if self.cycle.response_complete:
+            self._allow(self._limits.idle_seconds)
+        super().on_response_complete()
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline = self.loop.time() + seconds
+
+
+_HEAD_TOO_LARGE: Final = Problem("http.431", "the request line and the headers are too large", 431)
+_TOO_MANY_HEADERS: Final = Problem("http.431", "the request has too many headers", 431)
+_TOO_MANY_PIPELINED: Final = Problem("http.malformed", "too many requests wait for answers", 400)

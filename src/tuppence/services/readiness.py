@@ -1,0 +1,51 @@
+"""Whether a service can do its work: asked by load balancers, and by anybody else, at any rate."""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from tuppence.errors import UserError
+
+FRESH_SECONDS: Final = 0.5
+"""An outcome that is not older than this is answered again."""
+CHECK_SECONDS: Final = 2.0
+
+
+class Readiness:
+    """Runs one check at a time, and answers everybody who asks meanwhile with its outcome.
+
+    Args:
+        check: Raises a UserError if the service cannot do its work now.
+    """
+
+    def __init__(self, check: Callable[[], Awaitable[None]]) -> None:
+        self._check = check
+        self._running: asyncio.Task[UserError | None] | None = None
+        self._began = -math.inf
+
+    async def check(self) -> None:
+        """Return if the service can do its work.
+
+        Raises:
+            UserError: Why it cannot; `service.timeout` if that could not be found out in time.
+        """
+        now = time.monotonic()
+        if self._running is None or (self._running.done() and now >= self._began + FRESH_SECONDS):
+            self._began, self._running = now, asyncio.create_task(self._outcome())
+        left = max(self._began + CHECK_SECONDS - now, 0)
+        done, _ = await asyncio.wait([self._running], timeout=left)
+        if not done:
+            message = f"the check takes more than {CHECK_SECONDS:g} seconds"
+            raise UserError("service.timeout", message, "try again later")
+        error = self._running.result()
+        if error is not None:
+            raise error
+
+    async def _outcome(self) -> UserError | None:
+        try:
+            await self._check()
+        except UserError as error:
+            return error
+        return None

@@ -1,0 +1,88 @@
+"""The services over real adapters, and how they are run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuppence.wiring import extra, result_store, ruleset_store
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from starlette.applications import Starlette
+
+
+def relay_service(
+    url: str,
+    callers: str,
+    pool_size: int,
+    waiting: int,
+    patience: float,
+    query_seconds: float,
+    caller_requests: int,
+) -> "Starlette":
+    """The SQL relay over a database.
+
+    Raises:
+        UserError: A package is missing, the file of callers is wrong, or the login may write.
+    """
+    with extra("relay"):
+        from tuppence.adapters.postgres.pool import Pool  # noqa: PLC0415
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.sql_relay import RelayLimits, relay_app  # noqa: PLC0415
+
+    pool = Pool(url, pool_size, query_seconds)
+    pool.check()
+    limits = RelayLimits(waiting, patience, caller_requests)
+    return relay_app(pool, read_callers(callers), limits)
+
+
+def rules_engine_service(
+    relay: str,
+    relay_token: str,
+    rulesets: str,
+    results: str,
+    callers: str,
+    batches: int,
+    waiting: int,
+    seconds: float,
+    caller_requests: int,
+    tls_ca: Path | None,
+) -> "Starlette":
+    """A rules engine over facts from a relay, with rulesets and results on this machine or on AWS.
+
+    Raises:
+        UserError: A package is missing, the file of callers is wrong, the relay does not answer,
+            or the ruleset that was published last does not fit the facts.
+    """
+    with extra("engine"):
+        from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
+        from tuppence.compiled import Loops  # noqa: PLC0415
+        from tuppence.runs.serving import Engines  # noqa: PLC0415
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
+
+    facts = RelayFacts(relay, relay_token, patience=seconds / 2, tls_ca=tls_ca)
+    kept = ruleset_store(rulesets)
+    engines = Engines(kept, facts.schema, Loops())
+    known = read_callers(callers)
+    engines.begin()
+    limits = Limits(batches, waiting, seconds, caller_requests)
+    return rules_engine_app(engines, facts, result_store(results, kept), known, limits)
+
+
+def read_tls(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> "SSLContext | None":
+    """Read the files for TLS; None if none is named."""
+    from tuppence.services.server import read_tls  # noqa: PLC0415 - an extra
+
+    return read_tls(certificate, key, client_ca)
+
+
+def serve_until_told(
+    service: "Starlette", host: str, port: int, drain_seconds: int, tls: "SSLContext | None"
+) -> None:
+    """Run a service until SIGTERM or SIGINT, and to the end of what it has begun."""
+    from tuppence.services.server import serve  # noqa: PLC0415 - an extra
+
+    serve(service, host, port, drain_seconds, tls)

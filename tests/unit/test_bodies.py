@@ -1,0 +1,122 @@
+"""What requests carry: read in one way, or refused."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tuppence.errors import UserError
+from tuppence.services.access import digest
+from tuppence.services.application import application
+from tuppence.services.bodies import check_identifier, json_response, read_body
+from tuppence.services.metrics import Metrics
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    a: str = ""
+    b: list[str] = []
+
+
+class Outer(msgspec.Struct, forbid_unknown_fields=True):
+    one: Inner
+    two: list[Inner] = []
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    decoder = msgspec.json.Decoder(Outer)
+
+    async def handle(request: Request) -> Response:
+        return json_response(await read_body(request, decoder, 1_000))
+
+    async def check() -> None:
+        """Be ready."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+
+    routes = [Route("/", handle, methods=["POST"])]
+    app = application(routes, check, Metrics("desk"), {digest("t"): "one"}, 10, lifespan)
+    with TestClient(app, headers={"Authorization": "Bearer t"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (rb'{"one": {}, "one": {}}', "one"),
+        (rb'{"one": {"a": "1", "a": "2"}}', "a"),
+        (rb'{"one": {"a": "1", "\u0061" : "2"}}', "a"),
+        (rb'{"one": {}, "two": [{"a": "}{"}, {"b": ["a", "\"a\":"], "b": []}]}', "b"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(client: TestClient, body: bytes, key: str) -> None:
+    answer = client.post("/", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+    assert answer.json()["title"] == f"the body: {key!r} is there twice"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"one": {"a": "a"}, "two": [{"a": "1"}, {"a": "2", "b": ["a", "a", "b"]}]}',
+        rb'{"one": {"a": "\"a\": {"}, "two": [{"a": "\\"}, {"a": ":"}]}',
+    ],
+)
+def test_the_same_key_in_other_objects_is_no_repetition(client: TestClient, body: bytes) -> None:
+    answer = client.post("/", content=body, headers=JSON)
+    assert answer.status_code == 200
+    assert msgspec.json.decode(answer.content, type=Outer) == msgspec.json.decode(body, type=Outer)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Content-Encoding": "gzip"}, "request.encoding"),
+        ({"Content-Encoding": "identity, br"}, "request.encoding"),
+        ({"Content-Type": "application/json; charset=utf-16"}, "request.content-type"),
+        ({"Content-Type": "text/plain"}, "request.content-type"),
+    ],
+)
+def test_a_body_that_says_it_is_something_else_is_refused(
+    client: TestClient, headers: dict[str, str], code: str
+) -> None:
+    answer = client.post("/", content=b'{"one": {}}', headers=JSON | headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, code)
+
+
+def test_a_body_is_json_in_utf_8(client: TestClient) -> None:
+    for charset in ("utf-8", '"UTF-8"'):
+        kind = {"Content-Type": f"application/json; charset={charset}"}
+        plain = {"Content-Encoding": "identity"}
+        assert client.post("/", content=b'{"one": {}}', headers=kind | plain).status_code == 200
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_read(client: TestClient) -> None:
+    answer = client.post("/", content=b"1", headers=JSON | {"Content-Length": "1001"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "request.large")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x" * 201, "a\0", "a\n", "\x1f", "\x7f", "\x85", "\ud800", "a\udfffb"]
+)
+def test_what_cannot_identify_anything_is_refused(text: str) -> None:
+    with pytest.raises(UserError) as raised:
+        check_identifier("customer", text)
+    assert raised.value.code == "request.identifier"
+    assert raised.value.message.isascii()
+    assert raised.value.message.isprintable()
+
+
+@pytest.mark.parametrize("text", ["a", "x" * 200, "O'Neil & Söhne", "\U0001f600", " ", "a/b"])
+def test_any_other_text_may_identify_somebody(text: str) -> None:
+    check_identifier("customer", text)
