@@ -1,0 +1,61 @@
+"""The one rule of what an identifier may be, for every door through which one comes in.
+
+An identifier names a customer, an account, a transaction or a consent. It is 1 to 200 characters of
+UTF-8. Blanks inside are allowed, as banks use them; what cannot be seen, or moves what is seen, is
+not: control characters, line separators, zero-width and directional format characters, surrogates,
+and blanks at either end. Two texts are the same identifier if their bytes are the same.
+
+The sets are written out, since tables of Unicode differ between versions of Python, and so that the
+same patterns serve Python, Polars and PostgreSQL.
+"""
+
+import re
+from typing import Final
+
+from tuppence.errors import UserError
+
+LONGEST: Final = 200
+"""Characters of an identifier, at most."""
+HIDDEN: Final = (
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Control characters, line separators, and format characters without a width or with a direction."""
+BLANK: Final = r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+_HIDDEN: Final = re.compile(HIDDEN)
+_BLANK: Final = re.compile(BLANK)
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+
+
+def why_not_identifier(text: str) -> str | None:
+    """Return what is wrong with an identifier, to be put after its name; None if nothing is."""
+    if not text:
+        return "is empty"
+    if len(text) > LONGEST:
+        return f"is longer than {LONGEST} characters"
+    if _SURROGATE.search(text):
+        return "is not UTF-8 text"
+    if _HIDDEN.search(text):
+        return "has a control character or another that cannot be seen"
+    if _BLANK.match(text[0]) or _BLANK.match(text[-1]):
+        return "begins or ends with a blank"
+    return None
+
+
+def check_identifier(text: str, what: str) -> str:
+    """Return an identifier as it is.
+
+    Args:
+        text: The identifier.
+        what: What it names, such as `customer`, for the message.
+
+    Raises:
+        UserError: `identifier.invalid`; the message shows the text with escapes in place of
+            whatever is not ASCII.
+    """
+    problem = why_not_identifier(text)
+    if problem is None:
+        return text
+    shown = ascii(text if len(text) <= 40 else f"{text[:40]}...")
+    hint = f"an identifier is 1 to {LONGEST} visible characters, without blanks around them"
+    raise UserError("identifier.invalid", f"{what}: the identifier {shown} {problem}", hint)
