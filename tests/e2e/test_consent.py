@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.building import ROOT, bank, day
@@ -13,7 +12,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.privacy import look_for
-from tuppence.facts.consent import Consent
+from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.feel.values import Date
 
 ANN, BOB = "C0000007", "C0000008"
@@ -34,21 +33,6 @@ def evaluated(store: Path) -> dict[str, str]:
     with Database(store / "results.sqlite") as database:
         rows = database.get([f"C{number:07d}" for number in range(1, 31)])
     return {name: str(Date(row.as_of)) for name, row in rows.items()}
-
-
-@pytest.mark.parametrize(
-    ("changes", "days"),
-    [
-        ({}, [20, 30, 39]),
-        ({"expires": None}, [20, 30, 39, 40]),
-        ({"withdrawn": 30}, []),
-        ({"confirmed": 30}, [20, 30, 39]),
-    ],
-)
-def test_when_a_consent_holds(changes: dict[str, Any], days: list[int]) -> None:
-    given = {"granted": 20, "expires": 40} | changes
-    consent = Consent("ann", "1", "insights", (), "GB", **given)
-    assert [day for day in (19, 20, 30, 39, 40) if consent.holds(day)] == days
 
 
 def test_what_is_told_later_keeps_the_beginning_and_a_withdrawal() -> None:
@@ -151,5 +135,6 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
     (tmp_path / "uk.json").write_text(json.dumps({"Data": revoked}))
     tuppence("import", "open-banking", tmp_path / "uk.json", *where)
     assert Consents(tmp_path / "money").of("ann")[0].withdrawn == day("2026-05-01")
-    assert Consents(tmp_path / "money").lapsed(day("2026-11-01")) == {"ann"}
-    assert Consents(tmp_path / "money").lapsed(day("2026-10-31")) == set()
+    for date, access in (("2026-11-01", NOTHING), ("2026-10-31", EVERYTHING)):
+        limited = Consents(tmp_path / "money").limited(Use(PURPOSES, day(date), day(date)))
+        assert limited.get("ann", EVERYTHING) == access

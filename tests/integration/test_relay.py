@@ -16,6 +16,7 @@ from tests.integration.test_postgres_facts import put
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
 from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSES
 from tuppence.feel.values import Date
 from tuppence.services.access import digest
 from tuppence.services.sql_relay import relay_app
@@ -31,6 +32,11 @@ def reader(url: str) -> str:
         connection.execute("DROP ROLE IF EXISTS reader")
         connection.execute("CREATE ROLE reader LOGIN PASSWORD 'pass' IN ROLE tuppence_reader")
     return "postgresql://reader:pass@" + url.partition("@")[2]
+
+
+def pool_of(url: str, size: int, waiting: int, patience: float, query_seconds: float) -> Pool:
+    """A pool on which it is always the day that the facts are asked for."""
+    return Pool(url, size, waiting, patience, query_seconds, PURPOSES, lambda: DATE)
 
 
 def filled(url: str) -> None:
@@ -63,7 +69,7 @@ def own_server() -> Iterator[tuple[Server, str]]:
 
 
 def test_a_login_that_may_write_is_refused(database: str) -> None:
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = pool_of(database, 1, 1, 1.0, 5.0)
     with pytest.raises(UserError, match="may change facts"):
         pool.check()
     with client(pool) as relay:
@@ -72,7 +78,7 @@ def test_a_login_that_may_write_is_refused(database: str) -> None:
 
 def test_nothing_can_be_written_through_the_pool(database: str) -> None:
     """Even a login with the rights gets a session that refuses."""
-    pool = Pool(database, 1, 1, 1.0, 5.0)
+    pool = pool_of(database, 1, 1, 1.0, 5.0)
     with pytest.raises(UserError, match="read-only"):
         through(pool, "CREATE TABLE tuppence.mine (a int)")
     pool.close()
@@ -80,7 +86,7 @@ def test_nothing_can_be_written_through_the_pool(database: str) -> None:
 
 def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 2, 0.3, 5.0)
+    pool = pool_of(reader(database), 1, 2, 0.3, 5.0)
     busy = pool.facts(["ann"], DATE, None)
     next(busy)
     with client(pool) as relay:
@@ -106,7 +112,7 @@ def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database:
 
 
 def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
-    pool = Pool(reader(database), 1, 1, 1.0, 0.2)
+    pool = pool_of(reader(database), 1, 1, 1.0, 0.2)
     with pytest.raises(UserError, match="took too long"):
         through(pool, "SELECT pg_sleep(5)")
     assert pool.schema().attributes == ()
@@ -115,7 +121,7 @@ def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
 
 def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = Pool(reader(database), 1, 1, 0.2, 5.0)
+    pool = pool_of(reader(database), 1, 1, 0.2, 5.0)
     rows = pool.facts(["ann"], DATE, None)
     next(rows)
     rows.close()  # type: ignore[attr-defined]
@@ -126,7 +132,7 @@ def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None
 
 def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -> None:
     server, url = own_server
-    pool = Pool(reader(url), 4, 8, 1.0, 5.0)
+    pool = pool_of(reader(url), 4, 8, 1.0, 5.0)
     with client(pool) as relay:
         before = relay.post("/v1/facts", json=FACTS)
         assert before.status_code == 200
@@ -178,7 +184,7 @@ def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
     primary, url = own_server
     with standby(url) as second:
         both = f"127.0.0.1:{primary.port},127.0.0.1:{second.port}"
-        pool = Pool(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 8, 1.0, 5.0)
+        pool = pool_of(reader(url).replace(f"127.0.0.1:{primary.port}", both), 2, 8, 1.0, 5.0)
         with client(pool) as relay:
             before = relay.post("/v1/facts", json=FACTS)
             assert before.status_code == 200

@@ -142,6 +142,10 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         stored = facts.rows_of(customer) if is_known else Rows()
         enricher = Enricher()
         incoming = inferred(with_held(found.reading.rows, stored), stored, enricher)
+        consents = [_consent(customer, reader, one) for one in found.consents]
+        known = {one.id: one for one in consents_of(store).of(customer)}
+        # before the facts: whoever has facts and no consent counts as the store's owner
+        consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         counts = facts.append(incoming)
         removed = facts.remove(customer, found.removed) if found.removed and is_known else 0
         rows = [
@@ -151,9 +155,6 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))
         _tell_known([incoming.transactions], enricher)
-        consents = [_consent(customer, reader, one) for one in found.consents]
-        known = {one.id: one for one in consents_of(store).of(customer)}
-        consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         if consents:
             typer.echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
         if removed:

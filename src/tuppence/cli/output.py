@@ -24,9 +24,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date, parse_date
 
 WIDEST = 100
+EPOCH = datetime.date(1970, 1, 1)
+DEFAULT_PURPOSES = sorted(PURPOSES)
 T = TypeVar("T")
 
 Database = Annotated[
@@ -35,6 +38,13 @@ Database = Annotated[
         help="Of the database: postgresql://user@host/name.",
         envvar="TUPPENCE_DATABASE",
         show_default=False,
+    ),
+]
+Purposes = Annotated[
+    list[str],
+    typer.Option(
+        "--purpose",
+        help="Consents for this purpose count, and for no other; give it as often as needed.",
     ),
 ]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
@@ -121,6 +131,16 @@ def date_option(text: str, option: str) -> Date:
     if date is None:
         raise UserError("cli.date", f"{option}: {text!r} is not a date", "write it as 2026-06-30")
     return date
+
+
+def use_of(as_of: Date, purposes: Iterable[str]) -> Use:
+    """Return the use of facts by a command that runs now, which consents allow or not."""
+    return Use(frozenset(purposes), current_date().day, as_of.day)
+
+
+def current_date() -> Date:
+    """Return the system's date."""
+    return Date((today() - EPOCH).days)
 
 
 def today() -> datetime.date:

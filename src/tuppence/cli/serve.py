@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database
+from tuppence.cli.output import DEFAULT_PURPOSES, Database, Purposes, current_date
 from tuppence.structured import read_secret
 from tuppence.wiring import add_caller, relay_service, rules_engine_service, serve_until_told
 
@@ -45,13 +45,24 @@ def register(program: typer.Typer) -> None:
         patience: Annotated[float, typer.Option(min=0.01, help="Seconds that they wait.")] = 2.0,
         query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
         drain_seconds: Drain = 30,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Give facts and definitions from a database to services that know no database.
 
-        It runs named queries only, with a login that may only read. When all connections are at
+        Facts go out as far as consents for the purposes allow. It runs named queries only, with a
+        login that may only read. When all connections are at
         work requests wait, and when too many wait they are sent away with 503 and Retry-After.
         """
-        service = relay_service(database, callers, pool_size, queue, patience, query_seconds)
+        service = relay_service(
+            database,
+            callers,
+            pool_size,
+            queue,
+            patience,
+            query_seconds,
+            frozenset(purposes),
+            current_date,
+        )
         typer.echo(f"sql-relay listens on http://{host}:{port}", err=True)
         serve_until_told(service, host, port, drain_seconds)
 

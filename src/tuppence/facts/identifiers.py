@@ -20,7 +20,7 @@ HIDDEN: Final = (
     r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     r"\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-"""Control characters, line separators, and format characters without a width or with a direction."""
+"""Control characters, line separators, and format characters: zero-width or directional."""
 BLANK: Final = r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _HIDDEN: Final = re.compile(HIDDEN)
 _BLANK: Final = re.compile(BLANK)

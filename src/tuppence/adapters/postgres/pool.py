@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,6 +22,7 @@ from tuppence.adapters.postgres.connection import (
 )
 from tuppence.adapters.postgres.facts import TABLES, page, read_schema, tables
 from tuppence.errors import UserError
+from tuppence.facts.consent import Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
@@ -38,12 +39,23 @@ class Pool:
         waiting: Requests at most that wait for one; further ones are turned away at once.
         patience: Seconds that they wait.
         query_seconds: How long a query may take.
+        purposes: Consents for one of these purposes count.
+        today: Tells the clock's day, on which consents must be alive.
     """
 
     def __init__(
-        self, url: str, size: int, waiting: int, patience: float, query_seconds: float
+        self,
+        url: str,
+        size: int,
+        waiting: int,
+        patience: float,
+        query_seconds: float,
+        purposes: frozenset[str],
+        today: Callable[[], Date],
     ) -> None:
         self.size = size
+        self._purposes = purposes
+        self._today = today
         self._most_waiting = waiting
         self._waiting = 0
         self._lock = threading.Lock()
@@ -74,19 +86,19 @@ class Pool:
             return read_schema(connection)
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
-        """Customers who have agreed to be evaluated as of a date, after one."""
+        """Customers whose consents allow an evaluation as of a date, after one."""
         with self._connection() as connection:
-            return page(connection, after, as_of, limit)
+            return page(connection, after, self._use(as_of), limit)
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """The rows of those customers who have agreed, as they were at one moment.
+        """The rows of customers as far as consents allow, as they were at one moment.
 
         Each table begins with a batch without rows, so that its columns are always told.
         """
         with self._connection() as connection:
-            found = tables(connection, customers, as_of, fields)
+            found = tables(connection, customers, self._use(as_of), fields)
             for table, reader in zip(TABLES, found, strict=True):
                 yield table, pa.RecordBatch.from_pylist([], reader.schema)
                 for batch in reader:
@@ -114,6 +126,9 @@ class Pool:
     def close(self) -> None:
         """Let go of all connections that are not at work."""
         self._pool.dispose()
+
+    def _use(self, as_of: Date) -> Use:
+        return Use(self._purposes, self._today().day, as_of.day)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[dbapi.Connection]:

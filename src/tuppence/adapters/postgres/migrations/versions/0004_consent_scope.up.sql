@@ -1,0 +1,26 @@
+-- A scope is a list of words, as banks tell them: an account's name may have any character.
+ALTER TABLE tuppence.consents
+    ALTER COLUMN scope DROP DEFAULT,
+    ALTER COLUMN scope TYPE text[] USING string_to_array(scope, ', ');
+ALTER TABLE tuppence.consents
+    ALTER COLUMN scope SET DEFAULT '{accounts, balances, transactions}';
+
+DROP FUNCTION tuppence.agreed;
+CREATE FUNCTION tuppence.readable(customer text, today date, as_of date, purposes text[])
+RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
+    SELECT array_agg(DISTINCT word ORDER BY word)
+    FROM tuppence.consents CROSS JOIN LATERAL unnest(scope
+        || CASE WHEN 'allPsd2' = ANY (scope) THEN '{balances, transactions}'::text[] END
+        || CASE WHEN 'ReadBalances' = ANY (scope) THEN '{balances}'::text[] END
+        || CASE WHEN scope @> '{ReadTransactionsDetail, ReadTransactionsCredits,
+            ReadTransactionsDebits}' THEN '{transactions}'::text[] END
+    ) AS word
+    WHERE customer_id = customer AND purpose = ANY (purposes) AND withdrawn_on IS NULL
+        AND granted_on <= least(today, as_of)
+        AND (expires_on IS NULL OR greatest(today, as_of) < expires_on)
+        AND split_part(word, ':', 1) IN ('balances', 'transactions')
+    HAVING bool_or(split_part(word, ':', 1) = 'transactions')
+$$;
+COMMENT ON FUNCTION tuppence.readable IS
+    'What the consents of a customer let be read, as words of scopes; null where they give no '
+    'transactions. It says the same as readable in src/tuppence/facts/consent.py.';
