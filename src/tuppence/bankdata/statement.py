@@ -24,6 +24,7 @@ from tuppence.bankdata.parts import (
     Items,
     Left,
     Money,
+    Part,
     Removed,
     Unfit,
     time_of,
@@ -31,6 +32,7 @@ from tuppence.bankdata.parts import (
 from tuppence.bankdata.tabular import LONGEST_TEXT, Owners, Reading
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 
@@ -80,9 +82,10 @@ def read_statement(
         today: Nothing may be booked later.
 
     Raises:
-        UserError: An account is another customer's, or nobody says what the customer's currency is.
+        UserError: The customer is none, an account is another customer's, or nobody says what the
+            customer's currency is.
     """
-    statement = _Statement(customer, owners, today)
+    statement = _Statement(check_identifier(customer, "customer"), owners, today)
     for document in documents:
         statement.add(document, items)
     return statement.reading(schema)
@@ -145,7 +148,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
-                parts = list(item.read(item.content))
+                parts = [_with_good_names(part) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
                 continue
@@ -290,6 +293,20 @@ class _Statement:
         if limit is not None and limit.currency == currency:
             row["credit limit"] = _minor(limit, digits)
         return row
+
+
+def _with_good_names(part: Part) -> Part:
+    """Return a part as it is.
+
+    Raises:
+        Unfit: What it calls itself or its account can be no identifier.
+    """
+    for name in ("account", "id"):
+        text = getattr(part, name, None)
+        problem = None if text is None else why_not_identifier(text)
+        if problem is not None:
+            raise Unfit(f"the identifier {ascii(text)[:60]} {problem}")
+    return part
 
 
 class _Placed(NamedTuple):

@@ -15,12 +15,15 @@ from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import masked_texts
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import LONGEST, PROBLEMS, TOO_LONG
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
 FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
 """Fields in which people and banks write what they like, card numbers too."""
+IDENTIFIERS: Final = frozenset({"id", "customer", "account"})
+"""Fields that name customers, accounts and transactions."""
 _ROW: Final = "row"
 _REASON: Final = "reason"
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
@@ -285,6 +288,12 @@ def _value(
     text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
 ) -> tuple[pl.Expr, list[pl.Expr]]:
     match field.kind:
+        case Kind.TEXT if name in IDENTIFIERS:
+            long = text.str.len_chars() > LONGEST
+            found = [
+                _when(text.str.contains(pattern), name, f" {why}") for pattern, why in PROBLEMS
+            ]
+            return text, [_when(long, f"{name} {TOO_LONG}"), *found]
         case Kind.TEXT:
             long = text.str.len_chars() > LONGEST_TEXT
             return text, [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]

@@ -5,8 +5,17 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.cli.feed import Customer
-from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
+from tuppence.cli.output import (
+    Customer,
+    Format,
+    Store,
+    console,
+    date_option,
+    only_identifiers,
+    print_json,
+    table,
+    today,
+)
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.feel.values import Date
@@ -14,7 +23,12 @@ from tuppence.wiring import consents_of, open_facts
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
-Id = Annotated[str, typer.Option("--id", help="Which of the customer's consents.")]
+Id = Annotated[
+    str,
+    typer.Option(
+        "--id", help="Which of the customer's consents.", callback=only_identifiers("consent")
+    ),
+]
 
 
 def register(program: typer.Typer) -> None:

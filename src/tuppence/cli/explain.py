@@ -9,13 +9,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.cli.feed import Customer, customer_row
+from tuppence.cli.feed import customer_row
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
+    Customer,
     Format,
     Purposes,
     Store,
     console,
+    only_identifiers,
     print_json,
     table,
     use_of,
@@ -39,7 +41,14 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence explain C0000007 bank_fees --store demo`")
     def explain(
         customer: Customer,
-        rule: Annotated[str, typer.Argument(help="Identifier of the rule.", show_default=False)],
+        rule: Annotated[
+            str,
+            typer.Argument(
+                help="Identifier of the rule.",
+                show_default=False,
+                callback=only_identifiers("rule"),
+            ),
+        ],
         store: Store,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
+    Customer,
     Format,
     Purposes,
     Store,
@@ -27,8 +28,6 @@ from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.wiring import consents_of, kept_ruleset, open_facts, open_results
-
-Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.parts import Agreed, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
-from tuppence.cli.output import Store, console, date_option, table, today, track
+from tuppence.cli.output import Store, console, date_option, only_identifiers, table, today, track
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
@@ -126,7 +126,9 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         paths: Annotated[
             list[Path], typer.Argument(help="JSON, NDJSON, or folders of them, oldest first.")
         ],
-        customer: Annotated[str, typer.Option(help="Whose data they are.")],
+        customer: Annotated[
+            str, typer.Option(help="Whose data they are.", callback=only_identifiers("customer"))
+        ],
         store: Store,
         today_: Today = None,
     ) -> None:

@@ -1,7 +1,7 @@
 """How commands print: tables that fit, progress, dates and options that several commands share."""
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,12 +25,26 @@ from rich.text import Text
 
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
+from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date, parse_date
 
 WIDEST = 100
 EPOCH = datetime.date(1970, 1, 1)
 DEFAULT_PURPOSES = sorted(PURPOSES)
 T = TypeVar("T")
+
+
+def only_identifiers(what: str) -> Callable[[Any], Any]:
+    """Return a callback for an argument or option that takes identifiers, one or several."""
+
+    def check(value: Any) -> Any:
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if text is not None:
+                check_identifier(text, what)
+        return value
+
+    return check
+
 
 Database = Annotated[
     str,
@@ -45,6 +59,14 @@ Purposes = Annotated[
     typer.Option(
         "--purpose",
         help="Consents for this purpose count, and for no other; give it as often as needed.",
+    ),
+]
+Customer = Annotated[
+    str,
+    typer.Argument(
+        help="Identifier of the customer.",
+        show_default=False,
+        callback=only_identifiers("customer"),
     ),
 ]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuppence.cli.feed import Customer
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
+    Customer,
     Format,
     Purposes,
     Store,

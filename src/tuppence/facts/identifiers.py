@@ -22,9 +22,14 @@ HIDDEN: Final = (
 )
 """Control characters, line separators, and format characters: zero-width or directional."""
 BLANK: Final = r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
-_HIDDEN: Final = re.compile(HIDDEN)
-_BLANK: Final = re.compile(BLANK)
+PROBLEMS: Final = (
+    (HIDDEN, "has a control character or another that cannot be seen"),
+    (f"^{BLANK}|{BLANK}$", "begins or ends with a blank"),
+)
+"""Regular expressions of what an identifier may not have, in their order, and the reasons."""
+TOO_LONG: Final = f"is longer than {LONGEST} characters"
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_PROBLEMS: Final = tuple((re.compile(pattern), reason) for pattern, reason in PROBLEMS)
 
 
 def why_not_identifier(text: str) -> str | None:
@@ -32,14 +37,10 @@ def why_not_identifier(text: str) -> str | None:
     if not text:
         return "is empty"
     if len(text) > LONGEST:
-        return f"is longer than {LONGEST} characters"
+        return TOO_LONG
     if _SURROGATE.search(text):
         return "is not UTF-8 text"
-    if _HIDDEN.search(text):
-        return "has a control character or another that cannot be seen"
-    if _BLANK.match(text[0]) or _BLANK.match(text[-1]):
-        return "begins or ends with a blank"
-    return None
+    return next((reason for pattern, reason in _PROBLEMS if pattern.search(text)), None)
 
 
 def check_identifier(text: str, what: str) -> str:

@@ -1,3 +1,6 @@
+ALTER TABLE tuppence.customers DROP CONSTRAINT customers_identifier;
+ALTER TABLE tuppence.accounts DROP CONSTRAINT accounts_identifier;
+
 DROP FUNCTION tuppence.readable;
 CREATE FUNCTION tuppence.agreed(customer text, as_of date) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
