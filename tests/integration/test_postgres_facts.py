@@ -197,6 +197,16 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
     connection.close()
 
 
+def test_a_customer_without_consent_is_not_made_the_owner_of_a_store(
+    database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
+) -> None:
+    put(database, *three_customers())
+    rows_of("DELETE FROM tuppence.consents WHERE customer_id = 'c1'")
+    done = tuppence("load", "--from", database, "--store", "back", status=1)
+    assert "error[consent.none]: the database has no consent of 1 customers" in done.stderr
+    assert FactStore(tmp_path / "back").partitions() == []
+
+
 def test_the_services_give_all_that_is_held_and_forget_it(
     database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
 ) -> None:
