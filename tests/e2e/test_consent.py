@@ -196,7 +196,7 @@ def test_without_balances_they_are_unknown_and_the_run_is_another(
         found = [done[name] for name in ("customers", "unknown", "qualified", "already_finished")]
         assert found == [2, unknown, 2 - unknown, False]
     shown = tuppence("forecast", "ann", *money, "--as-of", "2026-06-30", "--format", "json")
-    assert [account["balance"] for account in json.loads(shown.stdout)] == ["5"]
+    assert [account["balance"] for account in json.loads(shown.stdout)] == ["5.00"]
     tuppence("consent", "withdraw", "ann", "--id", "balances", *money)
     shown = tuppence("forecast", "ann", *money, "--as-of", "2026-06-30", "--format", "json")
     assert [account["balance"] for account in json.loads(shown.stdout)] == [None]
