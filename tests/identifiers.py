@@ -6,15 +6,28 @@ from hypothesis import strategies as st
 
 from tuppence.facts.identifiers import LONGEST
 
-ODD: Final = (
-    "\x00\x01\t\n\x1b\x1f\x7f\x85\x9f\xa0\xad\u061c\u1680\u180e\u2000\u200b\u200f\u2028\u202e\u202f"
-    "\u205f\u2060\u2066\u206f\u3000\ufeff\ufff9\U000e0001\U000e007f\U0001f600\u0301 ab/.-é"
+HIDDEN: Final = (
+    *((0, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E), (0x200B, 0x200F)),
+    *((0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F)),
 )
+BLANKS: Final = (
+    *((0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x202F, 0x202F)),
+    *((0x205F, 0x205F), (0x3000, 0x3000)),
+)
+ODD: Final = "".join(
+    chr(code)
+    for first, last in (*HIDDEN, *BLANKS)
+    for code in (max(first - 1, 0), first, last, last + 1)
+)
+"""The first and last character of each range of the rule, and those beside them."""
+EDGES: Final = [text for odd in ODD for text in (f"x{odd}x", f"{odd}x", f"x{odd}")]
 
 
 def texts() -> st.SearchStrategy[str]:
     """Texts around the edges of the rule, without surrogates."""
-    short = st.text(st.sampled_from(ODD) | st.characters(codec="utf-8"), max_size=4)
+    short = st.text(
+        st.sampled_from(ODD + "\U0001f600\u0301 ab/.-é") | st.characters(codec="utf-8"), max_size=4
+    )
     visible = st.text(st.sampled_from("abc 1"), max_size=3).map(lambda text: f"x{text}x")
     middle = st.builds(lambda a, b, c: a + b + c, st.just("x"), short, st.just("x"))
     long = st.sampled_from([LONGEST - 1, LONGEST, LONGEST + 1]).map(lambda count: "é" * count)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.identifiers import texts
+from tests.identifiers import EDGES, texts
 
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.mapping import Mapping
@@ -170,9 +170,7 @@ def test_a_table_takes_what_the_rule_allows(field: str, tmp_path: Path) -> None:
     names = ("id", "account", "customer", "currency", "booking date", "amount")
     mapping = Mapping("transactions", columns={name: name for name in names})
 
-    @CHECK
-    @given(st.lists(texts(), min_size=1, max_size=20, unique=True))
-    def holds(cells: list[str]) -> None:
+    def takes_what_is_allowed(cells: list[str]) -> None:
         plain = [{"id": str(n), "account": str(n), "customer": "ann", "currency": "GBP",
                   "booking date": "2026-06-01", "amount": "-1"} | {field: cell}
                  for n, cell in enumerate(cells)]  # fmt: skip
@@ -188,4 +186,5 @@ def test_a_table_takes_what_the_rule_allows(field: str, tmp_path: Path) -> None:
             elif text and trimmed.index(text) == number - 1:
                 assert reason == ""
 
-    holds()
+    takes_what_is_allowed(EDGES)
+    CHECK(given(st.lists(texts(), min_size=1, unique=True))(takes_what_is_allowed))()

@@ -1,6 +1,9 @@
 """Identifiers are checked by one rule, whichever door they come through."""
 
+from collections.abc import Sequence
+
 import pytest
+from tests.identifiers import BLANKS, HIDDEN, ODD
 
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
@@ -52,3 +55,14 @@ def test_a_bad_identifier_is_refused_with_the_reason(text: str, reason: str) -> 
     assert caught.value.message.startswith("customer: ")
     assert caught.value.message.isascii()
     assert caught.value.message.isprintable()
+
+
+def test_every_hidden_character_is_refused_and_those_beside_it_are_not() -> None:
+    def is_in(ranges: Sequence[tuple[int, int]], character: str) -> bool:
+        return any(first <= ord(character) <= last for first, last in ranges)
+
+    for odd in ODD:
+        hidden, blank = is_in(HIDDEN, odd), is_in(BLANKS, odd)
+        assert (why_not_identifier(f"x{odd}x") is not None) is hidden
+        assert (why_not_identifier(f"x{odd}") is not None) is (hidden or blank)
+        assert (why_not_identifier(f"{odd}x") is not None) is (hidden or blank)
