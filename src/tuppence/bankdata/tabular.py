@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,15 +15,13 @@ from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import masked_texts
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.identifiers import LONGEST, PROBLEMS, TOO_LONG
+from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
 FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
 """Fields in which people and banks write what they like, card numbers too."""
-IDENTIFIERS: Final = frozenset({"id", "customer", "account"})
-"""Fields that name customers, accounts and transactions."""
 _ROW: Final = "row"
 _REASON: Final = "reason"
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
@@ -76,9 +74,10 @@ def read_table(
     """
     raw = _read_raw(path, mapping)
     _check_columns(path, mapping, raw.columns)
-    frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
-    frame = _with_owners(frame, mapping, owners)
     fields = mapping.fields(schema)
+    frame = raw.with_columns(_source(mapping, name, field) for name, field in fields.items())
+    bad_names = pl.coalesce(_REASON, *_bad_names(fields)).alias(_REASON)
+    frame = _with_owners(frame.with_columns(bad_names), mapping, owners)
     amount = _money_text(mapping, raw.columns)
     if amount is not None:
         frame = frame.with_columns(amount.alias(_new("amount")))
@@ -197,6 +196,12 @@ def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
     return pl.when(text != "").then(text).alias(_new(name))
 
 
+def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
+    """Reasons against identifiers. They come before those that repeat an identifier."""
+    texts = [(n, pl.col(_new(n)).str) for n in ("id", "account", "customer") if n in fields]
+    return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
+
+
 def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
     """The currency that each row's amounts are in, as `owner currency`; and new owners' names."""
     currency = pl.col(_new("currency"))
@@ -288,12 +293,6 @@ def _value(
     text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
 ) -> tuple[pl.Expr, list[pl.Expr]]:
     match field.kind:
-        case Kind.TEXT if name in IDENTIFIERS:
-            long = text.str.len_chars() > LONGEST
-            found = [
-                _when(text.str.contains(pattern), name, f" {why}") for pattern, why in PROBLEMS
-            ]
-            return text, [_when(long, f"{name} {TOO_LONG}"), *found]
         case Kind.TEXT:
             long = text.str.len_chars() > LONGEST_TEXT
             return text, [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]

@@ -23,11 +23,11 @@ HIDDEN: Final = (
 """Control characters, line separators, and format characters: zero-width or directional."""
 BLANK: Final = r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 PROBLEMS: Final = (
+    (rf"(?s)^.{{{LONGEST + 1}}}", f"is longer than {LONGEST} characters"),
     (HIDDEN, "has a control character or another that cannot be seen"),
     (f"^{BLANK}|{BLANK}$", "begins or ends with a blank"),
 )
 """Regular expressions of what an identifier may not have, in their order, and the reasons."""
-TOO_LONG: Final = f"is longer than {LONGEST} characters"
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _PROBLEMS: Final = tuple((re.compile(pattern), reason) for pattern, reason in PROBLEMS)
 
@@ -36,8 +36,6 @@ def why_not_identifier(text: str) -> str | None:
     """Return what is wrong with an identifier, to be put after its name; None if nothing is."""
     if not text:
         return "is empty"
-    if len(text) > LONGEST:
-        return TOO_LONG
     if _SURROGATE.search(text):
         return "is not UTF-8 text"
     return next((reason for pattern, reason in _PROBLEMS if pattern.search(text)), None)
