@@ -24,6 +24,7 @@ from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
 from tuppence.engine.trial import sample
+from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
 from tuppence.feel.library import BUILTINS
@@ -33,7 +34,6 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
-from tuppence.services.bodies import MAX_IDENTIFIER
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
@@ -256,7 +256,7 @@ def _http_limits() -> Iterator[str]:
     yield (
         "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
         "An identifier has 1 to "
-        f"{MAX_IDENTIFIER} characters, none of them a control character. A key may be\n"
+        f"{MAX_LENGTH} visible characters, without blanks around them. A key may be\n"
         "in an object once. Bodies are UTF-8 and not compressed.\n"
     )
     limits = ConnectionLimits()

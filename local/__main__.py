@@ -40,7 +40,7 @@ def _run(folder: Path, customers: int, engines: int, *, once: bool) -> int:
             say(f"making and loading {customers:,} customers")
             store = folder / "store"
             tuppence("synth", "--store", store, "--customers", customers)
-            consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+            consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             tuppence("load", "--store", store, "--to", platform.database, *consent)
             say("putting the catalogue into the database, having it approved, publishing it")
             print(publish_catalogue(platform), end="")

@@ -14,6 +14,8 @@ from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
+from tuppence.facts.consent import Use
+from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -72,6 +74,20 @@ def open_results(store: Path) -> Database:
 def consents_of(store: Path) -> Consents:
     """What the customers of a store agreed to."""
     return Consents(store)
+
+
+def permitted_facts(store: Path, use: Use, customer: str | None = None) -> PermittedFacts:
+    """Return the facts of a store as far as its consents let them be read for a use.
+
+    Args:
+        store: Its folder.
+        use: What they are wanted for.
+        customer: Only this customer will be asked for; None where anybody may be.
+
+    Raises:
+        UserError: There is no store, or it is damaged.
+    """
+    return PermittedFacts(FactStore(store), Consents(store).limited(use, customer))
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
@@ -136,32 +152,34 @@ def erase_customer(store: Path, customer: str) -> "Erased":
 def run_here(
     store: Path,
     ruleset: Ruleset,
-    as_of: Date,
+    use: Use,
     processes: int,
     advance: Callable[[Tally], None],
 ) -> "Outcome":
-    """A run over the store's facts, in this process or in several."""
+    """A run over the store's facts as far as they may be read, in this process or in several."""
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
     from tuppence.compiled import Loops  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
     from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
-    facts = FactStore(store)
+    stored, as_of = FactStore(store), Date(use.as_of)
+    limited = Consents(store).limited(use)
+    facts = PermittedFacts(stored, limited)
     RulesetDirectory(store / "rulesets").put(ruleset)
     plan = make_plan(ruleset, as_of, facts.schema)
     columns_only = all(rule.whole for rule in plan.columns.rules)
     if columns_only:
-        evaluator = in_threads(store, facts.digest, Engine(plan, Loops()), processes)
+        evaluator = in_threads(store, stored.digest, limited, Engine(plan, Loops()), processes)
     elif processes == 1:
         evaluator = in_process(facts, Engine(plan, Loops()))
     else:
         one = facts.read(facts.partitions()[0][0]).slice(0, 1)
         Engine(plan, Loops()).evaluate(one)  # compiled once here, and loaded by the processes
-        evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
+        evaluator = in_processes(store, stored.digest, limited, ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
     with Database(store / "results.sqlite") as database:
-        items = work_items(facts, customers, Consents(store).lapsed(as_of.day))
+        items = work_items(facts, customers, facts.left_out)
         return run(facts, items, ruleset, as_of, database, database, evaluator, advance)
 
 
@@ -177,13 +195,13 @@ def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     return kept_ruleset(store, latest.ruleset), Date(latest.as_of)
 
 
-def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, as_of: Date) -> "Preview":
+def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, use: Use) -> "Preview":
     """What a rule would do over the facts of a store."""
     from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
 
-    lapsed = Consents(store).lapsed(as_of.day)
+    facts = permitted_facts(store, use)
     threads = os.cpu_count() or 1
-    return Previewer(FactStore(store), live, as_of, threads, lapsed).preview(checked)
+    return Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(checked)
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:
@@ -233,7 +251,12 @@ def load_facts(
 
 
 def dump_facts(url: str, store: Path) -> int:
-    """Put a database's facts and consents into a store; the number of transactions there."""
+    """Put a database's facts and consents into a store; the number of transactions there.
+
+    Raises:
+        UserError: The database knows no consent of a customer: a store would take them for its
+            owner, whose facts may be read without one.
+    """
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import (  # noqa: PLC0415
@@ -246,9 +269,16 @@ def dump_facts(url: str, store: Path) -> int:
     with contextlib.closing(connect_columns(url)) as connection:
         facts = FactStore.create(store, read_schema(connection))
         for rows in everything(connection):
-            facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
             if rows.customers is not None:
-                Consents(store).record(consents(connection, rows.customers["id"].to_list()))
+                names = rows.customers["id"].to_list()
+                agreed = consents(connection, names)
+                without = set(names) - {one.customer for one in agreed}
+                if without:
+                    message = f"the database has no consent of {len(without):,} customers"
+                    hint = "in a store they would count as its owners: record what they agreed to"
+                    raise UserError("consent.none", message, hint)
+                Consents(store).record(agreed)
+            facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
         return facts.transaction_count
 
 

@@ -1,8 +1,10 @@
 """The services over real adapters, and how they are run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuppence.feel.values import Date
 from tuppence.wiring import extra, result_store, ruleset_store
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ def relay_service(
     patience: float,
     query_seconds: float,
     caller_requests: int,
+    purposes: frozenset[str],
+    today: Callable[[], Date],
 ) -> "Starlette":
-    """The SQL relay over a database.
+    """The SQL relay over a database, which gives what consents for some purposes allow.
 
     Raises:
         UserError: A package is missing, the file of callers is wrong, or the login may write.
@@ -30,7 +34,7 @@ def relay_service(
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.sql_relay import RelayLimits, relay_app  # noqa: PLC0415
 
-    pool = Pool(url, pool_size, query_seconds)
+    pool = Pool(url, pool_size, query_seconds, purposes, today)
     pool.check()
     limits = RelayLimits(waiting, patience, caller_requests)
     return relay_app(pool, read_callers(callers), limits)

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.building import ROOT, bank, day
@@ -13,7 +12,8 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.privacy import look_for
-from tuppence.facts.consent import Consent
+from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
+from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
 ANN, BOB = "C0000007", "C0000008"
@@ -34,21 +34,6 @@ def evaluated(store: Path) -> dict[str, str]:
     with Database(store / "results.sqlite") as database:
         rows = database.get([f"C{number:07d}" for number in range(1, 31)])
     return {name: str(Date(row.as_of)) for name, row in rows.items()}
-
-
-@pytest.mark.parametrize(
-    ("changes", "days"),
-    [
-        ({}, [20, 30, 39]),
-        ({"expires": None}, [20, 30, 39, 40]),
-        ({"withdrawn": 30}, []),
-        ({"confirmed": 30}, [20, 30, 39]),
-    ],
-)
-def test_when_a_consent_holds(changes: dict[str, Any], days: list[int]) -> None:
-    given = {"granted": 20, "expires": 40} | changes
-    consent = Consent("ann", "1", "insights", (), "GB", **given)
-    assert [day for day in (19, 20, 30, 39, 40) if consent.holds(day)] == days
 
 
 def test_what_is_told_later_keeps_the_beginning_and_a_withdrawal() -> None:
@@ -151,5 +136,84 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
     (tmp_path / "uk.json").write_text(json.dumps({"Data": revoked}))
     tuppence("import", "open-banking", tmp_path / "uk.json", *where)
     assert Consents(tmp_path / "money").of("ann")[0].withdrawn == day("2026-05-01")
-    assert Consents(tmp_path / "money").lapsed(day("2026-11-01")) == {"ann"}
-    assert Consents(tmp_path / "money").lapsed(day("2026-10-31")) == set()
+    for date, access in (("2026-11-01", NOTHING), ("2026-10-31", EVERYTHING)):
+        limited = Consents(tmp_path / "money").limited(Use(PURPOSES, day(date), day(date)))
+        assert limited.get("ann", EVERYTHING) == access
+
+
+@pytest.mark.parametrize(
+    "grant",
+    [
+        ("--on", "2026-01-01", "--until", "2026-06-10"),
+        ("--on", "2026-01-01", "--purpose", "marketing by others"),
+        ("--on", "2026-01-01", "--scope", "balances"),
+    ],
+    ids=["expired", "another purpose", "no transactions"],
+)
+def test_without_a_consent_for_it_no_command_gives_facts(
+    money: Path, tuppence: Run, grant: tuple[str, ...]
+) -> None:
+    """Not even as of a date on which the consent held; the feed stays, and so does the export."""
+    where = ("--store", money)
+    tuppence("consent", "grant", ANN, *grant, *where)
+    for command in (
+        ("explain", ANN, "bank_fees"),
+        ("streams", ANN, "--as-of", "2026-02-01"),
+        ("forecast", ANN, "--as-of", "2026-02-01"),
+    ):
+        refused = tuppence(*command, *where, status=1)
+        assert "error[consent.none]: no consent of customer C0000007" in refused.stderr
+        assert refused.stdout == ""
+    found = tuppence("rules", "preview", CATALOGUE / "bank_fees.yaml", *where, "--format", "json")
+    assert json.loads(found.stdout)["customers"] == 29
+    tuppence("run", *where, "--rules", CATALOGUE, "--as-of", "2026-06-30")
+    assert evaluated(money)[ANN] == "2026-05-31"
+    assert "frozen on " in tuppence("feed", ANN, *where).stderr
+    assert json.loads(tuppence("export", ANN, *where).stdout)["transactions"]
+    if "--purpose" in grant:
+        purpose = ("--purpose", "marketing by others")
+        assert tuppence("streams", ANN, *where, "--as-of", "2026-06-30", *purpose).stderr == ""
+        assert "frozen" not in tuppence("feed", ANN, *where, *purpose).stderr
+
+
+def test_without_balances_they_are_unknown_and_the_run_is_another(
+    tmp_path: Path, tuppence: Run
+) -> None:
+    money = ("--store", tmp_path / "money")
+    FactStore.create(tmp_path / "money", Schema())
+    for customer in ("ann", "bob"):
+        rows = [{"booking date": day("2026-06-01"), "amount": -100, "balance": 500}]
+        FactStore(tmp_path / "money").append(bank(rows, customer))
+    (tmp_path / "rich.yaml").write_text(
+        "id: rich\nkind: saving\ntitle: Rich\nwhen: total(accounts.balance) > 1\nscore: 50\n"
+        "message: {title: Rich, body: Rich.}\n"
+    )
+    run = ("run", *money, "--rules", tmp_path / "rich.yaml", "--as-of", "2026-06-30")
+    for scope, unknown in (("transactions", 1), ("balances", 0)):
+        tuppence("consent", "grant", "ann", "--on", "2026-01-01", "--scope", scope, "--id", scope,
+                 *money)  # fmt: skip
+        done = json.loads(tuppence(*run, "--format", "json").stdout)
+        found = [done[name] for name in ("customers", "unknown", "qualified", "already_finished")]
+        assert found == [2, unknown, 2 - unknown, False]
+    shown = tuppence("forecast", "ann", *money, "--as-of", "2026-06-30", "--format", "json")
+    assert [account["balance"] for account in json.loads(shown.stdout)] == ["5.00"]
+    tuppence("consent", "withdraw", "ann", "--id", "balances", *money)
+    shown = tuppence("forecast", "ann", *money, "--as-of", "2026-06-30", "--format", "json")
+    assert [account["balance"] for account in json.loads(shown.stdout)] == [None]
+
+
+def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path: Path) -> None:
+    access = {"transactions": [{"iban": "DE1"}, {"iban": "DE2"}], "balances": [{"iban": "DE1"}],
+              "accounts": [{"maskedPan": "123456xxxxxx1234"}], "availableAccounts": "allAccounts",
+              "additionalInformation": None}  # fmt: skip
+    consent = {"consentStatus": "valid", "validUntil": "2099-11-01", "access": access,
+               "lastActionDate": "2026-02-01"}  # fmt: skip
+    (tmp_path / "eu.json").write_text(json.dumps(consent))
+    FactStore.create(tmp_path / "money", Schema()).append(bank([]))
+    where = ("--customer", "ann", "--store", tmp_path / "money")
+    tuppence("import", "berlin-group", tmp_path / "eu.json", *where)
+    (kept,) = Consents(tmp_path / "money").of("ann")
+    assert kept.scope == (
+        "accounts:", "availableAccounts", "balances:DE1", "transactions:DE1", "transactions:DE2",
+    )  # fmt: skip
+    assert kept.access == {"balances:DE1", "transactions:DE1", "transactions:DE2"}

@@ -16,15 +16,19 @@ from tuppence.adapters.postgres.connection import connect_columns
 from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.errors import UserError
-from tuppence.facts.consent import Consent
+from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
 from tuppence.wiring import open_results
 
 Ask = Callable[..., list[tuple[object, ...]]]
-AGREED = Agreement(Date(day("2026-01-01")), Date(day("2027-01-01")), "GB")
+AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")
 SUMMER = Date(day("2026-06-30"))
+
+
+def use(as_of: Date, today: Date = SUMMER) -> Use:
+    return Use(PURPOSES, today.day, as_of.day)
 
 
 def put(url: str, *parts: Rows, schema: Schema | None = None) -> None:
@@ -46,11 +50,11 @@ def three_customers() -> list[Rows]:
 
 def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0003")
-    assert migrate(url) == ("0003", "0003")
-    assert migrate(url, "0001") == ("0003", "0001")
+    assert migrate(url) == ("base", "0004")
+    assert migrate(url) == ("0004", "0004")
+    assert migrate(url, "0001") == ("0004", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0003")
+    assert migrate(url) == ("base", "0004")
     with pytest.raises(UserError, match="no version 0009"):
         migrate(url, "0009")
 
@@ -64,7 +68,7 @@ def test_a_database_without_tables_says_so(
         "--consent-from",
         "2026-01-01",
         "--consent-until",
-        "2027-01-01",
+        "2099-01-01",
     )
     done = tuppence("load", "--store", store, *options, status=1)
     assert "tuppence database migrate" in done.stderr
@@ -75,7 +79,7 @@ def test_the_same_run_comes_out_after_a_round_trip(
 ) -> None:
     """Store to database to store, and every result is the same, byte for byte."""
     tuppence("synth", "--store", "there", "--customers", 300, "--seed", 5)
-    consent = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+    consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
     tuppence("load", "--store", "there", "--to", database, *consent)
     tuppence("load", "--from", database, "--store", "back")
     for store in ("there", "back"):
@@ -96,9 +100,9 @@ def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
         (found,) = everything(connection)
         assert found.transactions is not None
         assert found.transactions.height == 9
-        assert page(connection, "", SUMMER, 9) == ["c0", "c1", "c2"]
+        assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0003", "base")
+        assert migrate(url, "base") == ("0004", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -149,13 +153,13 @@ def test_declared_attributes_travel(database: str, rows_of: Ask) -> None:
 def test_only_customers_with_a_live_consent_are_listed(database: str, rows_of: Ask) -> None:
     put(database, *three_customers())
     connection = connect_columns(database)
-    assert page(connection, "", SUMMER, 2) == ["c0", "c1"]
-    assert page(connection, "c1", SUMMER, 2) == ["c2"]
-    assert page(connection, "", Date(day("2025-12-31")), 9) == []  # before it was granted
-    assert page(connection, "", AGREED.expires, 9) == []
+    assert page(connection, "", use(SUMMER), 2) == ["c0", "c1"]
+    assert page(connection, "c1", use(SUMMER), 2) == ["c2"]
+    assert page(connection, "", use(Date(day("2025-12-31"))), 9) == []  # before it was granted
+    assert page(connection, "", use(AGREED.expires), 9) == []
     connection.commit()
     rows_of("UPDATE tuppence.consents SET withdrawn_on = '2026-07-01' WHERE customer_id = 'c1'")
-    assert page(connection, "", SUMMER, 9) == ["c0", "c2"]
+    assert page(connection, "", use(SUMMER), 9) == ["c0", "c2"]
     connection.close()
 
 
@@ -166,18 +170,18 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
     for part in three_customers():
         store.append(part)
     known = [
-        Consent("c0", "1", "insights", ("accounts",), "GB", 20_000, 20_050),
+        Consent("c0", "1", "insights", ("transactions",), "GB", 20_000, 20_050),
         Consent(
             "c1", "1", "insights", ("accounts", "balances"), "GB", 20_000, None, 30_000, 20_100
         ),
     ]
     Consents(tmp_path / "here").record(known)
-    dates = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
+    dates = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
     for _ in range(2):
         tuppence("load", "--store", "here", "--to", database, *dates)
     connection = connect_columns(database)
-    assert page(connection, "", SUMMER, 9) == ["c0", "c2"]  # c1 withdrew
-    assert page(connection, "", AGREED.expires, 9) == ["c0"]  # whose consent has no end
+    assert page(connection, "", use(SUMMER), 9) == ["c0", "c2"]  # c1 withdrew
+    assert page(connection, "", use(AGREED.expires), 9) == ["c0"]  # whose consent has no end
     connection.close()
     tuppence("load", "--from", database, "--store", "back")
     back = Consents(tmp_path / "back")
@@ -185,12 +189,22 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
     assert [(one.id, one.expires) for one in back.of("c2")] == [
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
-    assert back.lapsed(SUMMER.day) == {"c1"}
-    assert migrate(database, "0002") == ("0003", "0002")
-    assert migrate(database) == ("0002", "0003")
+    assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
+    assert migrate(database, "0002") == ("0004", "0002")
+    assert migrate(database) == ("0002", "0004")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()
+
+
+def test_a_customer_without_consent_is_not_made_the_owner_of_a_store(
+    database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
+) -> None:
+    put(database, *three_customers())
+    rows_of("DELETE FROM tuppence.consents WHERE customer_id = 'c1'")
+    done = tuppence("load", "--from", database, "--store", "back", status=1)
+    assert "error[consent.none]: the database has no consent of 1 customers" in done.stderr
+    assert FactStore(tmp_path / "back").partitions() == []
 
 
 def test_the_services_give_all_that_is_held_and_forget_it(

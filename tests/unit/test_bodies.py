@@ -11,10 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tuppence.errors import UserError
 from tuppence.services.access import digest
 from tuppence.services.application import application
-from tuppence.services.bodies import check_identifier, json_response, read_body
+from tuppence.services.bodies import json_response, read_body
 from tuppence.services.metrics import Metrics
 
 JSON = {"Content-Type": "application/json"}
@@ -104,19 +103,3 @@ def test_a_body_is_json_in_utf_8(client: TestClient) -> None:
 def test_a_body_that_is_announced_as_too_large_is_not_read(client: TestClient) -> None:
     answer = client.post("/", content=b"1", headers=JSON | {"Content-Length": "1001"})
     assert (answer.status_code, answer.json()["code"]) == (413, "request.large")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x" * 201, "a\0", "a\n", "\x1f", "\x7f", "\x85", "\ud800", "a\udfffb"]
-)
-def test_what_cannot_identify_anything_is_refused(text: str) -> None:
-    with pytest.raises(UserError) as raised:
-        check_identifier("customer", text)
-    assert raised.value.code == "request.identifier"
-    assert raised.value.message.isascii()
-    assert raised.value.message.isprintable()
-
-
-@pytest.mark.parametrize("text", ["a", "x" * 200, "O'Neil & Söhne", "\U0001f600", " ", "a/b"])
-def test_any_other_text_may_identify_somebody(text: str) -> None:
-    check_identifier("customer", text)

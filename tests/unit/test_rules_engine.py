@@ -189,7 +189,7 @@ def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
         client.get(f"{path}/explanation", params={"as_of": DAY}),
     ):
         assert answer.status_code == 400
-        assert answer.json()["code"] in {"request.identifier", "request.target"}
+        assert answer.json()["code"] in {"identifier.invalid", "request.target"}
     path = f"/v1/customers/ann/rules/{customer}/evaluation"
     assert client.post(path, json={"as_of": DAY}).status_code == 400
     text = unquote(customer, errors="surrogatepass") if "ff" not in customer else "\x85"

@@ -25,6 +25,7 @@ from tuppence.bankdata.parts import (
     optional,
     refuse,
 )
+from tuppence.facts.consent import scope_of
 
 ACCOUNT_TYPES: Final = {
     "CACC": "current",
@@ -111,14 +112,28 @@ def _consent(content: Any) -> Iterator[Part]:
         yield Left("consents that were never given, or whose end is not told")
         return
     touched = moment_of(optional(content, "lastActionDate") or until)
-    scope = content.get("access")
     yield Agreed(
         optional(content, "consentId") or "berlin-group",
-        tuple(sorted(scope)) if isinstance(scope, dict) else (),
+        _scope(content.get("access")),
         touched,
         expires=moment_of(until),
         withdrawn=None if CONSENTS[status] else touched,
     )
+
+
+def _scope(access: Any) -> tuple[str, ...]:
+    """Return the words of a scope: a key of `access` alone is for all accounts of the consent.
+
+    A key with a list is for the accounts in it. One of which we cannot know the account, such as a
+    masked card number, stays without a name, and gives nothing.
+    """
+    words: list[str] = []
+    for key in sorted(access) if isinstance(access, dict) else ():
+        accounts = listed(access, key) if isinstance(access[key], list) else []
+        named = None if not accounts else sorted({_account_id(one) or "" for one in accounts})
+        if access[key] is not None:
+            words += scope_of(key, named)
+    return tuple(words)
 
 
 def _balance(account: str | None, content: Any) -> Iterator[Part]:

@@ -32,6 +32,7 @@ from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Kind, Schema
 
@@ -83,9 +84,11 @@ def read_statement(
         tokens: Names for identifiers that hold a card number.
 
     Raises:
-        UserError: An account is another customer's, or nobody says what the customer's currency is.
+        UserError: The customer is none, an account is another customer's, or nobody says what the
+            customer's currency is.
     """
-    statement = _Statement(tokens.of(customer), owners, today, tokens)
+    name = check_identifier(customer, "customer")
+    statement = _Statement(tokens.of(name), owners, today, tokens)
     for document in documents:
         statement.add(document, items)
     return statement.reading(schema)
@@ -149,7 +152,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
-                parts = [self._named(part) for part in item.read(item.content)]
+                parts = [self._named(_with_good_names(part)) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
                 continue
@@ -306,6 +309,20 @@ class _Statement:
         if limit is not None and limit.currency == currency:
             row["credit limit"] = _minor(limit, digits)
         return row
+
+
+def _with_good_names(part: Part) -> Part:
+    """Return a part as it is.
+
+    Raises:
+        Unfit: What it calls itself or its account can be no identifier.
+    """
+    for name in ("account", "id"):
+        text = getattr(part, name, None)
+        problem = None if text is None else why_not_identifier(text)
+        if problem is not None:
+            raise Unfit(f"the identifier {ascii(text)[:60]} {problem}")
+    return part
 
 
 class _Placed(NamedTuple):

@@ -1,7 +1,7 @@
 """CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.table_file import REASON, REJECTS, ROW, own_columns, read_raw
 from tuppence.cards import masked
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
@@ -74,8 +75,9 @@ def read_table(
         UserError: The file as a whole cannot be read.
     """
     raw = read_raw(path, mapping)
-    frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
     fields = mapping.fields(schema)
+    frame = raw.with_columns(_source(mapping, name, field) for name, field in fields.items())
+    frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
     amount = _money_text(mapping, raw.columns)
     if amount is not None:
         frame = frame.with_columns(amount.alias(_new("amount")))
@@ -163,6 +165,12 @@ def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens
 def _unpadded(numbers: pl.Series) -> pl.Series:
     """Numbers without the zeros that a bank fills a column with."""
     return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
+
+
+def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
+    """Reasons against identifiers. They come before those that repeat an identifier."""
+    texts = [(n, pl.col(_new(n)).str) for n in ("id", "account", "customer") if n in fields]
+    return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
 
 
 def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:

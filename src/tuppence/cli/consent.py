@@ -6,16 +6,31 @@ import msgspec
 import typer
 
 from tuppence.cards import masked
-from tuppence.cli.feed import Customer
-from tuppence.cli.output import Format, Store, console, date_option, echo, print_json, table, today
+from tuppence.cli.output import (
+    Customer,
+    Format,
+    Store,
+    console,
+    date_option,
+    echo,
+    only_identifiers,
+    print_json,
+    table,
+    today,
+)
 from tuppence.errors import UserError
-from tuppence.facts.consent import PURPOSE, Consent
+from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.feel.values import Date
 from tuppence.wiring import consents_of, open_facts, tokens_of
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
-Id = Annotated[str, typer.Option("--id", help="Which of the customer's consents.")]
+Id = Annotated[
+    str,
+    typer.Option(
+        "--id", help="Which of the customer's consents.", callback=only_identifiers("consent")
+    ),
+]
 
 
 def register(program: typer.Typer) -> None:
@@ -26,9 +41,9 @@ def register(program: typer.Typer) -> None:
     def group() -> None:
         """Keep what customers of a store agreed to.
 
-        Somebody whose consents have all ended or been withdrawn is not evaluated, and their feed
-        stays as it was. Somebody of whom none was ever recorded is evaluated: a store of one's own
-        data needs none.
+        A customer is evaluated if a consent for the purpose gives transactions, and is alive both
+        today and on the as-of date; otherwise their feed stays as it was. A customer of whom no
+        consent was ever recorded is the store's owner and is evaluated.
         """
 
     @app.command("list", epilog="Example: `tuppence consent list C0000007 --store demo`")
@@ -54,7 +69,11 @@ def register(program: typer.Typer) -> None:
         store: Store,
         until: Annotated[str, typer.Option(help="First day without it; no end if left out.")] = "",
         scope: Annotated[
-            list[str] | None, typer.Option(help="What may be read; give it as often as needed.")
+            list[str] | None,
+            typer.Option(
+                help="What may be read: transactions, balances, transactions:ACCOUNT, or a bank's "
+                "own words; give it as often as needed. All of it if left out."
+            ),
         ] = None,
         purpose: Annotated[str, typer.Option(help="What for.")] = PURPOSE,
         jurisdiction: Annotated[
@@ -71,7 +90,7 @@ def register(program: typer.Typer) -> None:
         expires = date_option(until, "--until").day if until else None
         if expires is not None and expires <= granted:
             raise UserError("consent.dates", "a consent ends after the day it is granted on")
-        scopes = tuple(map(masked, scope or ("accounts", "balances", "transactions")))
+        scopes = tuple(map(masked, scope or SCOPE))
         id_, purpose = tokens_of(store).of(id_), masked(purpose)
         given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
         consents_of(store).record([given])

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, Format, console, echo, print_json, table, today
+from tuppence.cli.output import (
+    Database,
+    Format,
+    console,
+    echo,
+    only_identifiers,
+    print_json,
+    table,
+    today,
+)
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.files import read_rules, rule_paths
@@ -16,7 +25,12 @@ from tuppence.wiring import open_definitions
 
 By = Annotated[str, typer.Option(help="Who does it; your login name if left out.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
-Rules = Annotated[list[str], typer.Argument(help="Identifiers of rules.", show_default=False)]
+Rules = Annotated[
+    list[str],
+    typer.Argument(
+        help="Identifiers of rules.", show_default=False, callback=only_identifiers("rule")
+    ),
+]
 
 
 class State(StrEnum):
@@ -97,7 +111,14 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence definitions history bank_fees`")
     def history(
-        rule: Annotated[str, typer.Argument(help="Identifier of the rule.", show_default=False)],
+        rule: Annotated[
+            str,
+            typer.Argument(
+                help="Identifier of the rule.",
+                show_default=False,
+                callback=only_identifiers("rule"),
+            ),
+        ],
         database: Database,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:

@@ -9,8 +9,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.cli.feed import Customer, customer_row
-from tuppence.cli.output import Format, Store, console, print_json, table
+from tuppence.cli.feed import customer_row
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Customer,
+    Format,
+    Purposes,
+    Store,
+    console,
+    only_identifiers,
+    print_json,
+    table,
+    use_of,
+)
 from tuppence.engine.explanation import Explanation, Part, Selection, document
 from tuppence.engine.explanation import explain as explain_rule
 from tuppence.errors import UserError
@@ -18,7 +29,7 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset, open_facts
+from tuppence.wiring import kept_ruleset, open_facts, permitted_facts
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -30,14 +41,23 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence explain C0000007 bank_fees --store demo`")
     def explain(
         customer: Customer,
-        rule: Annotated[str, typer.Argument(help="Identifier of the rule.", show_default=False)],
+        rule: Annotated[
+            str,
+            typer.Argument(
+                help="Identifier of the rule.",
+                show_default=False,
+                callback=only_identifiers("rule"),
+            ),
+        ],
         store: Store,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        source = open_facts(store)
-        facts = source.find(customer)
+        open_facts(store).find(customer)  # an unknown customer is told before missing results
         row, as_of = customer_row(store, customer)
+        source = permitted_facts(store, use_of(as_of, purposes), customer)
+        facts = source.find(customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
         found = explain_rule(checked, facts, as_of, source.schema)

@@ -1,5 +1,6 @@
 """The command `tuppence feed`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,16 +9,25 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.cli.output import Format, Store, console, error_console, print_json
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Customer,
+    Format,
+    Purposes,
+    Store,
+    console,
+    error_console,
+    print_json,
+    use_of,
+)
 from tuppence.errors import UserError
+from tuppence.facts.consent import Consent, readable
 from tuppence.facts.context import customer_context
 from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.wiring import consents_of, kept_ruleset, open_facts, open_results
-
-Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +40,14 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
         locale: Annotated[str, typer.Option(help="How money and dates are written.")] = "en_GB",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
         facts = open_facts(store).find(customer)
         row, as_of = customer_row(store, customer)
-        ended = _ended(store, customer, row, as_of)
-        if ended is not None:
-            as_of = Date(max(row.as_of, ended - 1))
-            why = f"frozen on {as_of}: no consent of this customer has held since {Date(ended)}"
+        consents = consents_of(store).of(customer)
+        if consents and not readable(consents, use_of(as_of, purposes)):
+            as_of, why = _frozen(consents, Date(row.as_of), as_of)
             error_console().print(why, markup=False, soft_wrap=True)
         ruleset = kept_ruleset(store, row.ruleset)
         rules = {checked.rule.id: checked.rule for checked in ruleset.rules}
@@ -77,12 +87,20 @@ def register(app: typer.Typer) -> None:
             out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
 
 
-def _ended(store: Path, customer: str, row: CustomerResults, as_of: Date) -> int | None:
-    """The first day since which no consent of a customer holds; None where one does, or none is."""
-    consents = consents_of(store).of(customer)
-    if not consents or any(consent.holds(as_of.day) for consent in consents):
-        return None
-    return max((one.end for one in consents if one.end is not None), default=row.as_of + 1)
+def _frozen(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[Date, str]:
+    """Return the day on which a feed stands still without a consent, and the reason.
+
+    Args:
+        consents: Of the customer; none of them lets facts be read.
+        evaluated: The day as of which the results are.
+        as_of: The day of the last run.
+    """
+    ends = [one.end for one in consents]
+    ended = max((end for end in ends if end is not None), default=None)
+    if ended is None or None in ends:
+        return evaluated, f"frozen on {evaluated}: no consent of this customer allows insights"
+    day = Date(max(evaluated.day, min(as_of.day, ended - 1)))
+    return day, f"frozen on {day}: no consent of this customer has held since {Date(ended)}"
 
 
 def customer_row(store: Path, customer: str) -> tuple[CustomerResults, Date]:

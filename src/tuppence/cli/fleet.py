@@ -6,7 +6,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tuppence.cli.output import Format, console, echo, print_json, progress, table
+from tuppence.cli.output import (
+    Format,
+    console,
+    echo,
+    only_identifiers,
+    print_json,
+    progress,
+    table,
+)
 from tuppence.runs.fleet import Progress, Start
 from tuppence.wiring import open_fleet
 
@@ -43,7 +51,10 @@ def register(program: typer.Typer) -> None:
             str, typer.Option(help="Only customers whose identifier begins so.")
         ] = "",
         customer: Annotated[
-            list[str] | None, typer.Option(help="Only this customer; may be repeated.")
+            list[str] | None,
+            typer.Option(
+                help="Only this customer; may be repeated.", callback=only_identifiers("customer")
+            ),
         ] = None,
     ) -> None:
         """Begin a run by hand. Begun again, it goes on where it was."""

@@ -18,7 +18,16 @@ from tuppence.bankdata.parts import Agreed, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cards import masked
-from tuppence.cli.output import Store, console, date_option, echo, table, today, track
+from tuppence.cli.output import (
+    Store,
+    console,
+    date_option,
+    echo,
+    only_identifiers,
+    table,
+    today,
+    track,
+)
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
@@ -127,7 +136,9 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         paths: Annotated[
             list[Path], typer.Argument(help="JSON, NDJSON, or folders of them, oldest first.")
         ],
-        customer: Annotated[str, typer.Option(help="Whose data they are.")],
+        customer: Annotated[
+            str, typer.Option(help="Whose data they are.", callback=only_identifiers("customer"))
+        ],
         store: Store,
         today_: Today = None,
     ) -> None:
@@ -145,6 +156,10 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         stored = facts.rows_of(customer) if is_known else Rows()
         enricher = Enricher()
         incoming = inferred(with_held(found.reading.rows, stored), stored, enricher)
+        consents = [_consent(customer, reader, one) for one in found.consents]
+        known = {one.id: one for one in consents_of(store).of(customer)}
+        # before the facts: whoever has facts and no consent counts as the store's owner
+        consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         counts = facts.append(incoming)
         removed = facts.remove(customer, found.removed) if found.removed and is_known else 0
         rows = [
@@ -154,9 +169,6 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))
         _tell_known([incoming.transactions], enricher)
-        consents = [_consent(customer, reader, one) for one in found.consents]
-        known = {one.id: one for one in consents_of(store).of(customer)}
-        consents_of(store).record(one.after(known.get(one.id)) for one in consents)
         if consents:
             echo(f"consents: {len(consents):,} → tuppence consent list {customer}")
         if removed:

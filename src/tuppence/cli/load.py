@@ -15,7 +15,7 @@ def register(program: typer.Typer) -> None:
 
     @program.command(
         epilog="Examples: `tuppence load --store demo --to postgresql://localhost/bank "
-        "--consent-from 2026-01-01 --consent-until 2027-01-01`, and back: "
+        "--consent-from 2026-01-01 --consent-until 2099-01-01`, and back: "
         "`tuppence load --from postgresql://localhost/bank --store copy`"
     )
     def load(

@@ -5,7 +5,7 @@ shows are written as escapes.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -29,11 +29,28 @@ from rich.table import Table
 from rich.text import Text
 
 from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSES, Use
+from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date, parse_date
 from tuppence.plain_text import printable, printable_json
 
 WIDEST = 100
+EPOCH = datetime.date(1970, 1, 1)
+DEFAULT_PURPOSES = sorted(PURPOSES)
 T = TypeVar("T")
+
+
+def only_identifiers(what: str) -> Callable[[Any], Any]:
+    """Return a callback for an argument or option that takes identifiers, one or several."""
+
+    def check(value: Any) -> Any:
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if text is not None:
+                check_identifier(text, what)
+        return value
+
+    return check
+
 
 Database = Annotated[
     str,
@@ -46,6 +63,21 @@ Database = Annotated[
 TlsCa = Annotated[
     Path | None,
     typer.Option(help="Authorities for the certificates of https addresses, PEM."),
+]
+Purposes = Annotated[
+    list[str],
+    typer.Option(
+        "--purpose",
+        help="Consents for this purpose count, and for no other; give it as often as needed.",
+    ),
+]
+Customer = Annotated[
+    str,
+    typer.Argument(
+        help="Identifier of the customer.",
+        show_default=False,
+        callback=only_identifiers("customer"),
+    ),
 ]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
 
@@ -158,6 +190,16 @@ def date_option(text: str, option: str) -> Date:
     if date is None:
         raise UserError("cli.date", f"{option}: {text!r} is not a date", "write it as 2026-06-30")
     return date
+
+
+def use_of(as_of: Date, purposes: Iterable[str]) -> Use:
+    """Return the use of facts by a command that runs now, which consents allow or not."""
+    return Use(frozenset(purposes), current_date().day, as_of.day)
+
+
+def current_date() -> Date:
+    """Return the system's date."""
+    return Date((today() - EPOCH).days)
 
 
 def today() -> datetime.date:

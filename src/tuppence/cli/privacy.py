@@ -5,12 +5,31 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from tuppence.cli.feed import Customer
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
+from tuppence.facts.identifiers import check_identifier
 from tuppence.plain_text import printable
 from tuppence.wiring import erase_customer, erase_in_database, held_in_database, held_of
 
+
+def _as_text(customer: str) -> str:
+    """Return an argument as it is.
+
+    Raises:
+        UserError: It is not UTF-8 text, so that no version can have taken it for an identifier.
+    """
+    try:
+        customer.encode()
+    except UnicodeEncodeError:
+        check_identifier(customer, "customer")
+    return customer
+
+
+Customer = Annotated[
+    str,
+    # any text, so that what an older version took in can be read and erased
+    typer.Argument(help="Identifier of the customer.", show_default=False, callback=_as_text),
+]
 Store = Annotated[Path | None, typer.Option(help="The folder of the store.", show_default=False)]
 Database = Annotated[
     str, typer.Option(help="In place of a store: the database of the services.", show_default=False)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.cli.output import Store, console, table
+from tuppence.cli.output import Store, console, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -41,8 +41,13 @@ def register(app: typer.Typer) -> None:
     def results(
         store: Store,
         format_: Annotated[ResultFormat, typer.Option("--format")] = ResultFormat.TABLE,
-        customer: Annotated[str | None, typer.Option(help="Only this customer's.")] = None,
-        rule: Annotated[str | None, typer.Option(help="Only this rule's.")] = None,
+        customer: Annotated[
+            str | None,
+            typer.Option(help="Only this customer's.", callback=only_identifiers("customer")),
+        ] = None,
+        rule: Annotated[
+            str | None, typer.Option(help="Only this rule's.", callback=only_identifiers("rule"))
+        ] = None,
         limit: Annotated[
             int | None, typer.Option(min=1, help="At most so many; tables show 50 if left out.")
         ] = None,

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from tuppence.cli import publish
-from tuppence.cli.output import Format, Store, console, date_option, echo, print_json, table
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Format,
+    Purposes,
+    Store,
+    console,
+    date_option,
+    echo,
+    print_json,
+    table,
+    use_of,
+)
 from tuppence.cli.preview import draw
 from tuppence.engine.trial import Verdict, try_examples
 from tuppence.errors import UserError
@@ -97,6 +108,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
             str, typer.Option(help="The date that rules take for today; else the last run's.")
         ] = "",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show what a rule would do: whom it finds, how it scores, beside which other rules."""
         facts = open_facts(store)
@@ -111,7 +123,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         if date is None:
             message = f"{store}: nothing has run here that would tell the date"
             raise UserError("preview.date", message, "say it with --as-of")
-        found = preview_here(store, rules[0], published, date)
+        found = preview_here(store, rules[0], published, use_of(date, purposes))
         if format_ is Format.JSON:
             print_json(found)
         else:

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Format, Store, console, date_option, print_json, progress, table
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Format,
+    Purposes,
+    Store,
+    console,
+    date_option,
+    print_json,
+    progress,
+    table,
+    use_of,
+)
 from tuppence.errors import UserError
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
@@ -30,12 +41,13 @@ def register(app: typer.Typer) -> None:
             int, typer.Option(min=1, max=256, help="How many threads or processes share the work.")
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Evaluate every rule for every customer, and keep what is new.
 
         Interrupt it as you like: the same command goes on where it was.
         """
-        date = date_option(as_of, "--as-of")
+        use = use_of(date_option(as_of, "--as-of"), purposes)
         facts = open_facts(store)
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
@@ -50,7 +62,7 @@ def register(app: typer.Typer) -> None:
             )
             try:
                 outcome = run_here(
-                    store, ruleset, date, processes, lambda t: bar.advance(task, t.customers)
+                    store, ruleset, use, processes, lambda t: bar.advance(task, t.customers)
                 )
             except KeyboardInterrupt:
                 bar.stop()

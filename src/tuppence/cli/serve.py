@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Database, TlsCa, echo
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Database,
+    Purposes,
+    TlsCa,
+    current_date,
+    echo,
+)
 from tuppence.structured import read_secret
 from tuppence.wiring import add_caller
 from tuppence.wiring_services import (
@@ -64,18 +71,28 @@ def register(program: typer.Typer) -> None:
         query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
         caller_requests: CallerRequests = 48,
         drain_seconds: Drain = 30,
+        purposes: Purposes = DEFAULT_PURPOSES,
         tls_certificate: TlsCertificate = None,
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
     ) -> None:
         """Give facts and definitions from a database to services that know no database.
 
-        It runs named queries only, with a login that may only read. When all connections are at
+        Facts go out as far as consents for the purposes allow. It runs named queries only, with a
+        login that may only read. When all connections are at
         work requests wait, and when too many wait they are sent away with 503 and Retry-After.
         """
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         service = relay_service(
-            database, callers, pool_size, queue, patience, query_seconds, caller_requests
+            database,
+            callers,
+            pool_size,
+            queue,
+            patience,
+            query_seconds,
+            caller_requests,
+            frozenset(purposes),
+            current_date,
         )
         echo(f"sql-relay listens on {_address(host, port, tls)}", err=True)
         serve_until_told(service, host, port, drain_seconds, tls)

@@ -5,11 +5,22 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuppence.cli.feed import Customer
-from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Customer,
+    Format,
+    Purposes,
+    Store,
+    console,
+    date_option,
+    print_json,
+    table,
+    today,
+    use_of,
+)
 from tuppence.facts.context import customer_context
 from tuppence.feel import feel_text
-from tuppence.wiring import open_facts
+from tuppence.wiring import permitted_facts
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
@@ -29,6 +40,7 @@ def register(app: typer.Typer) -> None:
         store: Store,
         as_of: AsOf = "",
         format_: AsFormat = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's bills, subscriptions and income, as found in the transactions.
 
@@ -36,7 +48,8 @@ def register(app: typer.Typer) -> None:
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
+        facts = permitted_facts(store, use_of(day, purposes), customer).find(customer)
+        context = customer_context(facts, 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
         rows = [{name: _shown(value) for name, value in row.items()} for row in found]
         if format_ is Format.JSON:
@@ -48,7 +61,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence forecast C0000007 --store demo --as-of 2026-06-15`")
     def forecast(
-        customer: Customer, store: Store, as_of: AsOf = "", format_: AsFormat = Format.TABLE
+        customer: Customer,
+        store: Store,
+        as_of: AsOf = "",
+        format_: AsFormat = Format.TABLE,
+        purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show what a customer's accounts will hold the day before the next pay.
 
@@ -57,7 +74,8 @@ def register(app: typer.Typer) -> None:
         account has no forecast where its balance, the pay day or two earlier months are not known.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
+        facts = permitted_facts(store, use_of(day, purposes), customer).find(customer)
+        context = customer_context(facts, 0, day, streams=True)
         rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]
         if format_ is Format.JSON:
             print_json(rows)

@@ -79,7 +79,7 @@ class Previewer:
         live: The rules that are published; None where there are none.
         as_of: The date that rules take for today.
         threads: How many partitions are looked at together.
-        lapsed: Customers who are left out, since their consents have ended.
+        left_out: Customers whose consents do not let them be evaluated.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Previewer:
         live: Ruleset | None,
         as_of: Date,
         threads: int = 1,
-        lapsed: Collection[str] = (),
+        left_out: Collection[str] = (),
     ) -> None:
         self._facts = facts
-        self._stretches = list(stretches(facts, lapsed))
+        self._stretches = list(stretches(facts, left_out))
         self._as_of = as_of
         self._threads = threads
         parts = [] if live is None else self._evaluated(live)[0]

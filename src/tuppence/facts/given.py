@@ -12,6 +12,7 @@ from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import parse_date
@@ -156,6 +157,8 @@ def _check(given: Given) -> None:
             if values is not None and len(values) != rows:
                 raise _wrong(f"{table}: {name} has {len(values)} values, and {key} has {rows}")
     accounts = set(given.accounts.id)
+    for account in accounts:
+        check_identifier(account, "facts: accounts")
     unknown = set(given.transactions.account) - accounts
     if unknown:
         raise _wrong(f"transactions: there is no account {min(unknown)[:40]!r}")

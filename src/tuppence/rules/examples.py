@@ -10,6 +10,7 @@ from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date, parse_date
@@ -59,6 +60,8 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
         for table, values in raw.items()
     }
     known = {account["id"] for account in accounts}
+    for what, name in (("customer", customer["id"]), *(("account", name) for name in known)):
+        check_identifier(str(name), f"the test {example.name!r}: {what}")
     for row in rows:
         if row["account"] not in known:
             raise _wrong(example, "account", row["account"], f"one of {', '.join(sorted(known))}")

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from tuppence.errors import UserError
+from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date, parse_date
 
 CUSTOMERS_PER_PAGE: Final = 100
@@ -297,10 +298,13 @@ def requested(
         rules_per_item: How many rules; all where it is 0.
 
     Raises:
-        UserError: There is no date or no ruleset, or the date is to come: after such a run every
-            other would be an older one, and refused.
+        UserError: A customer or the prefix is no identifier, or there is no ruleset. There is no
+            date, or it is to come: after such a run every other would be an older one, and refused.
     """
     as_of = requested_day(start, now.tzinfo)
+    for customer in start.customers:
+        check_identifier(customer, "customers")
+    check_identifier(f"{start.prefix}0", "prefix")  # an identifier may go on after it
     if as_of.day > (now.date() - EPOCH).days:
         message = f"a run as of {as_of} would be ahead of time"
         raise UserError("run.date", message, "give a date that is not to come")

@@ -46,18 +46,18 @@ class Outcome(msgspec.Struct, frozen=True):
 def work_items(
     facts: FactSource,
     customers_per_item: int = CUSTOMERS_PER_ITEM,
-    lapsed: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> list[WorkItem]:
     """All customers, cut into items.
 
     Args:
         facts: Of the customers.
         customers_per_item: At most so many.
-        lapsed: Customers who are left out, since their consents have ended.
+        left_out: Customers whose consents do not let them be evaluated.
     """
     return [
         WorkItem(partition, start, min(start + customers_per_item, last))
-        for partition, first, last in stretches(facts, lapsed)
+        for partition, first, last in stretches(facts, left_out)
         for start in range(first, last, customers_per_item)
     ]
 

@@ -9,32 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tuppence.errors import UserError
+from tuppence.facts.identifiers import MAX_LENGTH, check_identifier
 from tuppence.feel.values import Date, parse_date
 
 T = TypeVar("T")
-MAX_IDENTIFIER: Final = 200
 Identifier = Annotated[
-    str, Meta(min_length=1, max_length=MAX_IDENTIFIER, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+    str, Meta(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
 """A text in a body that is also checked with `check_identifier`."""
-
-
-def check_identifier(where: str, text: str) -> None:
-    """Raise unless a text can identify a customer, an account or a rule.
-
-    Args:
-        where: The name of the key or parameter.
-        text: Its value.
-
-    Raises:
-        UserError: `request.identifier`: it is empty, longer than 200 characters, or has a control
-            character or half of a surrogate pair in it.
-    """
-    if 1 <= len(text) <= MAX_IDENTIFIER and not _NOT_IN_IDENTIFIERS.search(text):
-        return
-    message = f"{where}: {text[:40]!a} is not an identifier"
-    hint = f"1 to {MAX_IDENTIFIER} characters, none of them a control character"
-    raise UserError("request.identifier", message, hint)
 
 
 def path_identifier(request: Request, name: str) -> str:
@@ -44,7 +26,7 @@ def path_identifier(request: Request, name: str) -> str:
         UserError: As from `check_identifier`.
     """
     text: str = request.path_params[name]
-    check_identifier(name, text)
+    check_identifier(text, name)
     return text
 
 
@@ -122,7 +104,6 @@ _KEYS_AND_BRACES: Final = re.compile(
     rb'(?:[^"{}]++|' + _STRING + rb"(?!\s*+:))*+(?:(" + _STRING + rb")|([{}])|\Z)",
     re.DOTALL,
 )
-_NOT_IN_IDENTIFIERS: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def asked_date(text: str) -> Date:

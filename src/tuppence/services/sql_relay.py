@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.services.application import application
@@ -34,7 +35,6 @@ from tuppence.services.bodies import (
     Identifier,
     asked_date,
     asked_number,
-    check_identifier,
     json_response,
     read_body,
 )
@@ -192,7 +192,7 @@ class _Relay:
         limit = asked_number("limit", query.get("limit", "1000"), MOST_CUSTOMERS)
         date, after = asked_date(query.get("as_of", "")), query.get("after", "")
         if after:
-            check_identifier("after", after)
+            check_identifier(after, "after")
         page = await self._ask("page", lambda: self._reader.page(after, date, limit))
         return json_response({"customers": page, "next": page[-1] if len(page) == limit else None})
 
@@ -201,7 +201,7 @@ class _Relay:
         wanted = await read_body(request, self._decoder, BODY_BYTES)
         date = asked_date(wanted.as_of)
         for customer in wanted.customers:
-            check_identifier("customers", customer)
+            check_identifier(customer, "customers")
         return Stream(self._chunks(wanted, date), "application/vnd.apache.arrow.stream")
 
     async def rules(self, request: Request) -> Response:

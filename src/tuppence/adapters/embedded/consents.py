@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tuppence.adapters.embedded.files import disk_errors
-from tuppence.facts.consent import Consent
+from tuppence.facts.consent import EVERYTHING, Access, Consent, Use, readable
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS consents (
@@ -30,10 +30,6 @@ _PUT: Final = """
 INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer_id, id) DO UPDATE
 SET granted = excluded.granted, expires = excluded.expires, withdrawn = excluded.withdrawn,
     consent = excluded.consent
-"""
-_LAPSED: Final = """
-SELECT customer_id FROM consents GROUP BY customer_id
-HAVING NOT max(granted <= ?1 AND (expires IS NULL OR ?1 < expires) AND withdrawn IS NULL)
 """
 
 
@@ -63,11 +59,22 @@ class Consents:
         found = (msgspec.json.decode(row[0], type=Consent) for row in rows)
         return [one for one in found if one.customer in wanted]
 
-    def lapsed(self, day: int) -> frozenset[str]:
-        """The customers whose consents all have ended, or not begun, on a day."""
+    def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
+        """Return what may be read of the customers of whom not everything may be.
+
+        Args:
+            use: What the facts are wanted for.
+            customer: Ask about this customer only.
+        """
+        query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
         with self._open() as connection:
-            rows = connection.execute(_LAPSED, [day]).fetchall() if connection else []
-        return frozenset(row[0] for row in rows)
+            rows = connection.execute(query, [customer]).fetchall() if connection else []
+        given: dict[str, list[Consent]] = {}
+        for row in rows:
+            consent = msgspec.json.decode(row[0], type=Consent)
+            given.setdefault(consent.customer, []).append(consent)
+        found = {name: readable(consents, use) for name, consents in given.items()}
+        return {name: access for name, access in found.items() if not access >= EVERYTHING}
 
     def record(self, consents: Iterable[Consent]) -> None:
         """Keep these, in place of those of the same identifiers; all of them or none."""

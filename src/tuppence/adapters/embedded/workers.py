@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
+from tuppence.facts.consent import Access
+from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import read_ruleset
@@ -26,8 +28,15 @@ from tuppence.runs.run import Evaluator, in_order
 class _Worker:
     """What a process keeps between items: the plan, and the partition it is at."""
 
-    def __init__(self, root: Path, facts_digest: str, ruleset: bytes, as_of: Date) -> None:
-        self.facts = _opened(root, facts_digest)
+    def __init__(
+        self,
+        root: Path,
+        facts_digest: str,
+        limited: Mapping[str, Access],
+        ruleset: bytes,
+        as_of: Date,
+    ) -> None:
+        self.facts = _opened(root, facts_digest, limited)
         schema = self.facts.schema
         plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
         self.engine = Engine(plan, Loops())
@@ -42,13 +51,19 @@ class _Worker:
 
 
 def in_processes(
-    root: Path, facts_digest: str, ruleset: bytes, as_of: Date, processes: int
+    root: Path,
+    facts_digest: str,
+    limited: Mapping[str, Access],
+    ruleset: bytes,
+    as_of: Date,
+    processes: int,
 ) -> Evaluator:
     """An evaluator over so many processes, which end with this one however it ends.
 
     Args:
         root: Of the fact store.
         facts_digest: Of the facts that the run is about.
+        limited: What may be read of the customers of whom not everything may be.
         ruleset: Canonical bytes.
         as_of: The date of evaluation.
         processes: How many.
@@ -57,7 +72,7 @@ def in_processes(
     def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
         context = multiprocessing.get_context("spawn")
         pool = concurrent.futures.ProcessPoolExecutor(
-            processes, context, _begin, (root, facts_digest, ruleset, as_of)
+            processes, context, _begin, (root, facts_digest, limited, ruleset, as_of)
         )
         try:
             yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
@@ -67,7 +82,9 @@ def in_processes(
     return evaluate_items
 
 
-def in_threads(root: Path, facts_digest: str, engine: Engine, threads: int) -> Evaluator:
+def in_threads(
+    root: Path, facts_digest: str, limited: Mapping[str, Access], engine: Engine, threads: int
+) -> Evaluator:
     """An evaluator over so many threads of this process.
 
     For rules that are all columns: then nearly all of the work is done outside of the
@@ -76,13 +93,14 @@ def in_threads(root: Path, facts_digest: str, engine: Engine, threads: int) -> E
     Args:
         root: Of the fact store.
         facts_digest: Of the facts that the run is about.
+        limited: What may be read of the customers of whom not everything may be.
         engine: Evaluates.
         threads: How many.
     """
     fields = engine.plan.transaction_fields
 
     def evaluate(item: WorkItem) -> Evaluation:
-        batch = _opened(root, facts_digest).read(item.partition, fields)
+        batch = _opened(root, facts_digest, limited).read(item.partition, fields)
         if item.stop - item.start < len(batch):
             batch = batch.slice(item.start, item.stop)
         return engine.evaluate(batch)
@@ -94,13 +112,17 @@ def in_threads(root: Path, facts_digest: str, engine: Engine, threads: int) -> E
     return evaluate_items
 
 
-def _opened(root: Path, digest: str) -> FactStore:
-    """The facts, which must still be the ones that the run is about."""
+def _opened(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:
+    """Return the facts as far as they may be read.
+
+    Raises:
+        UserError: They are no longer the ones that the run is about.
+    """
     facts = FactStore(root)
     if facts.digest != digest:
         message = f"{root}: the facts were changed while the run was going on"
         raise UserError("run.facts-changed", message, "run it again, over the new facts")
-    return facts
+    return PermittedFacts(facts, limited)
 
 
 class _State:

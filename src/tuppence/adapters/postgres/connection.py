@@ -19,6 +19,8 @@ _MEANINGS: Final = {
     "definitions_version": "somebody else has changed the definition meanwhile",
     "definitions_frozen": "a definition can be changed as a draft only",
     "append_only": "this table only grows",
+    "customers_identifier": "the identifier of a customer is too long, or not all of it is visible",
+    "accounts_identifier": "the identifier of an account is too long, or not all of it is visible",
 }
 """What the breach of a constraint means to a person."""
 

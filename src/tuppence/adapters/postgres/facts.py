@@ -12,7 +12,7 @@ from adbc_driver_postgresql import dbapi
 
 from tuppence.adapters.postgres.connection import database_errors, execute, named, run
 from tuppence.errors import UserError
-from tuppence.facts.consent import Consent
+from tuppence.facts.consent import Consent, Use
 from tuppence.facts.rows import Rows, columns, with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
@@ -44,23 +44,23 @@ def read_schema(connection: dbapi.Connection) -> Schema:
     return Schema(tuple(msgspec.json.decode(text, type=Field) for text in declared))
 
 
-def page(connection: dbapi.Connection, after: str, as_of: Date, limit: int) -> list[str]:
-    """Customers who have agreed to be evaluated as of a date, in the order of their identifiers.
+def page(connection: dbapi.Connection, after: str, use: Use, limit: int) -> list[str]:
+    """Customers whose consents allow a use of their facts, in the order of their identifiers.
 
     Args:
         connection: Where.
         after: The identifier before the page.
-        as_of: The date.
+        use: The use.
         limit: How many at most.
     """
-    found = execute(connection, "page", after, as_of, limit)
+    found = execute(connection, "page", after, *_parameters(use), limit)
     return found.column("id").to_pylist() if found else []
 
 
 def tables(
     connection: dbapi.Connection,
     customers: Sequence[str],
-    as_of: Date | None,
+    use: Use | None,
     fields: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatchReader]:
     """The rows of customers: `TABLES` one after another, as they were at one moment.
@@ -68,13 +68,15 @@ def tables(
     Args:
         connection: Where; the transaction begins and ends here.
         customers: Their identifiers; those that there are not are left out.
-        as_of: Leave out those who have not agreed to be evaluated as of it; None asks nobody.
+        use: What the facts are wanted for: only what consents allow for it is given. None gives
+            everything, which is for people's own right to their data, and for copies that keep the
+            consents beside the facts.
         fields: Columns of the transactions that are needed; all where it is None.
     """
-    if as_of is None:
+    if use is None:
         execute(connection, "want_all", customers)
     else:
-        execute(connection, "want", customers, as_of)
+        execute(connection, "want", customers, *_parameters(use))
     with connection.cursor() as cursor:
         for table in TABLES:
             query = named(table)
@@ -83,6 +85,11 @@ def tables(
             cursor.execute(query)
             yield cursor.fetch_record_batch()
     connection.commit()
+
+
+def _parameters(use: Use) -> tuple[Date, Date, list[str]]:
+    """A use as parameters of a query: today, the as-of date, purposes."""
+    return Date(use.today), Date(use.as_of), sorted(use.purposes)
 
 
 def _chosen(fields: Sequence[str]) -> str:
@@ -109,9 +116,7 @@ def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Con
     """What customers agreed to."""
     found = execute(connection, "consents", customers)
     rows = found.to_pylist() if found else []
-    return [
-        Consent(**row | {"scope": tuple(filter(None, row["scope"].split(", ")))}) for row in rows
-    ]
+    return [Consent(**row | {"scope": tuple(row["scope"])}) for row in rows]
 
 
 def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
@@ -208,11 +213,8 @@ def _load_part(
     if part.customers is not None:
         _copy(connection, "new_customers", _customers_for_sql(part.customers))
         execute(connection, "load_customers")
-        told = [
-            msgspec.structs.asdict(one) | {"scope": ", ".join(one.scope)}
-            for one in consents_of(part.customers["id"].to_list())
-        ]
-        execute(connection, "load_store_consents", msgspec.json.encode(told).decode())
+        told = msgspec.json.encode(consents_of(part.customers["id"].to_list())).decode()
+        execute(connection, "load_store_consents", told)
         granted, expires = agreement.granted, agreement.expires
         execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
     if part.accounts is not None:

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,6 +22,7 @@ from tuppence.adapters.postgres.connection import (
 )
 from tuppence.adapters.postgres.facts import TABLES, page, read_schema, tables
 from tuppence.errors import UserError
+from tuppence.facts.consent import Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
@@ -39,10 +40,21 @@ class Pool:
         url: Of the database; several hosts may be named, for a fail-over.
         size: Connections at most.
         query_seconds: How long a query may take.
+        purposes: Consents for one of these purposes count.
+        today: Tells the clock's day, on which consents must be alive.
     """
 
-    def __init__(self, url: str, size: int, query_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int,
+        query_seconds: float,
+        purposes: frozenset[str],
+        today: Callable[[], Date],
+    ) -> None:
         self.size = size
+        self._purposes = purposes
+        self._today = today
         limited = _read_only(url, query_seconds)
         self._pool = _queue_pool(limited, size)
         self._checking = _queue_pool(limited, 1)
@@ -58,18 +70,18 @@ class Pool:
             return read_schema(connection)
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
-        """Customers who have agreed to be evaluated as of a date, after one."""
+        """Customers whose consents allow an evaluation as of a date, after one."""
         with _lent(self._pool) as connection:
-            return page(connection, after, as_of, limit)
+            return page(connection, after, self._use(as_of), limit)
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> "FactRows":
-        """The rows of those customers who have agreed, as they were at one moment.
+        """The rows of customers as far as consents allow, as they were at one moment.
 
         Each table begins with a batch without rows, so that its columns are always told.
         """
-        return FactRows(self._pool, customers, as_of, fields)
+        return FactRows(self._pool, customers, self._use(as_of), fields)
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
         """The approved definitions that are valid on a date."""
@@ -90,6 +102,9 @@ class Pool:
                 hint = "give it a login of its own: CREATE ROLE relay LOGIN IN ROLE tuppence_reader"
                 raise UserError("relay.privileges", message, hint)
 
+    def _use(self, as_of: Date) -> Use:
+        return Use(self._purposes, self._today().day, as_of.day)
+
     def close(self) -> None:
         """Let go of all connections that are not at work."""
         self._pool.dispose()
@@ -104,7 +119,7 @@ class FactRows:
     Args:
         pool: Lends the connection.
         customers: Their identifiers.
-        as_of: The date on which they must have agreed.
+        use: What consents must allow.
         fields: The fields of transactions; all where it is None.
     """
 
@@ -112,10 +127,10 @@ class FactRows:
         self,
         pool: QueuePool,
         customers: Sequence[str],
-        as_of: Date,
+        use: Use,
         fields: Sequence[str] | None,
     ) -> None:
-        self._batches = self._read(pool, customers, as_of, fields)
+        self._batches = self._read(pool, customers, use, fields)
         self._lock = threading.Lock()
         self._connection: dbapi.Connection | None = None
         self._cancelled = False
@@ -139,11 +154,11 @@ class FactRows:
         self,
         pool: QueuePool,
         customers: Sequence[str],
-        as_of: Date,
+        use: Use,
         fields: Sequence[str] | None,
     ) -> Generator[tuple[str, pa.RecordBatch], None, None]:
         with _lent(pool) as connection, self._cancellable(connection):
-            found = tables(connection, customers, as_of, fields)
+            found = tables(connection, customers, use, fields)
             for table, reader in zip(TABLES, found, strict=True):
                 yield table, pa.RecordBatch.from_pylist([], reader.schema)
                 for batch in reader:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from tuppence.errors import UserError
 from tuppence.facts.given import account_ids, rows_of
+from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
@@ -34,7 +35,6 @@ from tuppence.runs.serving import (
 from tuppence.services.application import application
 from tuppence.services.bodies import (
     asked_date,
-    check_identifier,
     json_response,
     path_identifier,
     read_body,
@@ -171,10 +171,10 @@ class _RulesEngine:
         """Evaluate customers, or facts that are handed over."""
         asked = await read_body(http, self._evaluations, BODY_BYTES)
         for customer in asked.customers or ():
-            check_identifier("customers", customer)
+            check_identifier(customer, "customers")
         for given in asked.facts or ():
             for account in account_ids(given):
-                check_identifier("facts: accounts: id", account)
+                check_identifier(account, "facts: accounts: id")
         if (asked.customers is msgspec.UNSET) == (asked.facts is msgspec.UNSET):
             raise UserError("request.body", "the body: either customers or facts are needed")
         rules = None if asked.rules is None else frozenset(asked.rules)

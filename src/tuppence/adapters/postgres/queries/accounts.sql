@@ -1,4 +1,6 @@
+-- An account whose transactions may not be read is left out; a credit limit goes with balances.
 SELECT id, customer_id AS customer, type, name, opened - DATE '1970-01-01' AS opened,
-    credit_limit AS "credit limit"
-FROM tuppence.accounts
-WHERE customer_id IN (SELECT unnest(string_to_array(current_setting('tuppence.wanted'), chr(31))))
+    CASE WHEN words ?| ARRAY['balances', 'balances:' || id] THEN credit_limit END AS "credit limit"
+FROM jsonb_each(current_setting('tuppence.wanted')::jsonb) AS wanted (customer, words)
+JOIN tuppence.accounts ON customer_id = wanted.customer
+WHERE words ?| ARRAY['transactions', 'transactions:' || id]

@@ -3,7 +3,7 @@ WITH told AS (
     SELECT customer, customer || ' ' || id AS connection, purpose, scope, jurisdiction,
         DATE '1970-01-01' + granted AS granted, DATE '1970-01-01' + confirmed AS confirmed,
         DATE '1970-01-01' + expires AS expires, DATE '1970-01-01' + withdrawn AS withdrawn
-    FROM jsonb_to_recordset($1::jsonb) AS told (customer text, id text, purpose text, scope text,
+    FROM jsonb_to_recordset($1::jsonb) AS told (customer text, id text, purpose text, scope text[],
         jurisdiction text, granted integer, confirmed integer, expires integer, withdrawn integer)
 ), connected AS (
     INSERT INTO tuppence.connections (id, customer_id, provider)

@@ -1,3 +1,3 @@
--- $1 the customer before the page, $2 the date as of which they must have agreed, $3 how many
+-- $1 the customer before the page, $2 today, $3 the as-of date, $4 purposes, $5 how many
 SELECT id FROM tuppence.customers
-WHERE id > $1 AND tuppence.agreed(id, $2) ORDER BY id LIMIT $3
+WHERE id > $1 AND tuppence.readable(id, $2, $3, $4) IS NOT NULL ORDER BY id LIMIT $5

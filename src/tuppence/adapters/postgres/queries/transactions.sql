@@ -1,10 +1,18 @@
 -- OFFSET 0 keeps it one walk along the index for each customer, however many are asked for.
+WITH wanted AS MATERIALIZED (
+    SELECT customer, words, words ? 'transactions' AS of_all, words ? 'balances' AS balance_of_all,
+        current_setting('tuppence.until')::date AS until
+    FROM jsonb_each(current_setting('tuppence.wanted')::jsonb) AS wanted (customer, words)
+)
 SELECT own.id, sequence, booking_date - DATE '1970-01-01' AS "booking date", amount, category,
     category_confidence AS "category confidence", merchant,
     merchant_confidence AS "merchant confidence", type, text, country,
     foreign_currency AS "foreign currency", refunded, own_transfer AS "own transfer",
-    account_id AS account, balance
-FROM unnest(string_to_array(current_setting('tuppence.wanted'), chr(31))) AS wanted (id)
+    account_id AS account,
+    CASE WHEN balance_of_all OR words ? ('balances:' || account_id) THEN balance END AS balance
+FROM wanted
 CROSS JOIN LATERAL (
-    SELECT * FROM tuppence.transactions WHERE customer_id = wanted.id OFFSET 0
+    SELECT * FROM tuppence.transactions
+    WHERE customer_id = wanted.customer AND booking_date <= wanted.until OFFSET 0
 ) AS own
+WHERE of_all OR words ? ('transactions:' || account_id)

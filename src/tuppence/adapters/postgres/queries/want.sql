@@ -1,4 +1,10 @@
--- $1 customers, $2 a date: the three queries below are about those of them that had agreed then.
--- Handed over in a setting of the transaction, since queries with parameters cannot be copied out.
-SELECT set_config('tuppence.wanted', coalesce(string_agg(id, chr(31)), ''), true)
-FROM tuppence.customers WHERE id = ANY ($1) AND tuppence.agreed(id, $2)
+-- $1 customers, $2 today, $3 the as-of date, $4 purposes: the three queries below give of these customers
+-- what tuppence.readable says, and nothing that was booked after the as-of date. Handed over in
+-- settings of the transaction, since queries with parameters cannot be copied out.
+SELECT set_config('tuppence.wanted', coalesce(jsonb_object_agg(id, words), '{}')::text, true),
+    set_config('tuppence.until', $3::date::text, true)
+FROM (
+    SELECT id, tuppence.readable(id, $2::date, $3::date, $4) AS words
+    FROM tuppence.customers WHERE id = ANY ($1)
+) AS asked
+WHERE words IS NOT NULL

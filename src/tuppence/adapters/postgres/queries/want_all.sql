@@ -1,3 +1,6 @@
--- $1 customers: the three queries below are about them, whatever they have agreed to.
-SELECT set_config('tuppence.wanted', coalesce(string_agg(id, chr(31)), ''), true)
+-- $1 customers: the three queries below give all of theirs, whatever they have agreed to. It is for
+-- people's own right to their data, and for copies that keep the consents beside the facts.
+SELECT set_config('tuppence.wanted',
+        coalesce(jsonb_object_agg(id, '["balances", "transactions"]'::jsonb), '{}')::text, true),
+    set_config('tuppence.until', 'infinity', true)
 FROM tuppence.customers WHERE id = ANY ($1)

@@ -1,0 +1,117 @@
+"""Facts of a source without what its customers' consents do not give."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.errors import UserError
+from tuppence.facts.batch import NULL_MONEY, FactBatch, Table
+from tuppence.facts.consent import BALANCES, TRANSACTIONS, Access, is_readable
+from tuppence.facts.schema import Schema
+from tuppence.facts.source import FactSource
+
+Mask = npt.NDArray[np.bool_]
+
+
+class PermittedFacts:
+    """Implements the port FactSource.
+
+    Customers keep their places in the partitions: `left_out` names those who must not be evaluated.
+
+    Args:
+        source: All facts.
+        limited: What may be read of the customers of whom not everything may be.
+    """
+
+    def __init__(self, source: FactSource, limited: Mapping[str, Access]) -> None:
+        self._source = source
+        self._limited = limited
+        self.left_out = frozenset(customer for customer, access in limited.items() if not access)
+
+    @property
+    def schema(self) -> Schema:
+        """The fields that its facts have."""
+        return self._source.schema
+
+    @property
+    def digest(self) -> str:
+        """A name of the present content and of what may be read of it."""
+        if not self._limited:
+            return self._source.digest
+        told = [(customer, sorted(access)) for customer, access in sorted(self._limited.items())]
+        return hashlib.sha256(f"{self._source.digest} {told}".encode()).hexdigest()
+
+    def partitions(self) -> Sequence[tuple[str, int]]:
+        """The names of the partitions and how many customers each holds."""
+        return self._source.partitions()
+
+    def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
+        """Return the facts of one partition, as far as they may be read."""
+        return restrict(self._source.read(partition, fields), self._limited)
+
+    def find(self, customer_id: str) -> FactBatch:
+        """Return the facts of one customer, as far as they may be read.
+
+        Raises:
+            UserError: There is no such customer, or no consent of theirs gives transactions.
+        """
+        found = self._source.find(customer_id)
+        if customer_id in self.left_out:
+            message = (
+                f"no consent of customer {customer_id} lets their transactions be read for this"
+            )
+            hint = f"tuppence consent list {customer_id} shows what they agreed to, and until when"
+            raise UserError("consent.none", message, hint)
+        return restrict(found, self._limited)
+
+
+def restrict(batch: FactBatch, limited: Mapping[str, Access]) -> FactBatch:
+    """Return a batch without the accounts, transactions and balances that may not be read.
+
+    An account whose transactions may not be read is left out with them; where only its balances may
+    not be read, its credit limit and the balances after its transactions are null.
+
+    Args:
+        batch: Of any customers.
+        limited: What may be read of those of whom not everything may be.
+    """
+    places = [i for i, customer in enumerate(batch.customer_ids) if customer in limited]
+    if not places:
+        return batch
+    accounts, transactions = batch.accounts, batch.transactions
+    ids = accounts.columns["id"]
+    kept, with_balance = np.ones((2, len(ids.values)), np.bool_)
+    for place in places:
+        access = limited[batch.customer_ids[place]]
+        for row in range(int(accounts.offsets[place]), int(accounts.offsets[place + 1])):
+            account = str(ids.dictionary[ids.values[row]])
+            kept[row] = is_readable(access, TRANSACTIONS, account)
+            with_balance[row] = is_readable(access, BALANCES, account)
+    home = batch.account_rows()[transactions.columns["account"].values]
+    return replace(
+        batch,
+        accounts=_filtered(_without_money(accounts, "credit limit", ~with_balance), kept),
+        transactions=_filtered(
+            _without_money(transactions, "balance", ~with_balance[home]), kept[home]
+        ),
+    )
+
+
+def _without_money(table: Table, name: str, hidden: Mask) -> Table:
+    """Return a table in which a column of money is null in some rows; not every table has it."""
+    if name not in table.columns:
+        return table
+    column = table.columns[name]
+    values: npt.NDArray[Any] = np.where(hidden, NULL_MONEY, column.values)
+    return replace(table, columns={**table.columns, name: replace(column, values=values)})
+
+
+def _filtered(table: Table, kept: Mask) -> Table:
+    """Return the rows of a table that are kept."""
+    before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    columns = {n: replace(c, values=c.values[kept]) for n, c in table.columns.items()}
+    return Table(before[table.offsets], columns)

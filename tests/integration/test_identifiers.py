@@ -1,0 +1,36 @@
+"""The tables of PostgreSQL take the identifiers that the one rule allows."""
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.identifiers import EDGES, texts
+
+from tuppence.facts.identifiers import why_not_identifier
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO tuppence.customers (id, currency) VALUES (%s, 'GBP')",
+        "INSERT INTO tuppence.accounts (id, customer_id, type) VALUES (%s, 'ann', 'current')",
+    ],
+    ids=["customers", "accounts"],
+)
+def test_the_database_takes_what_the_rule_allows(database: str, insert: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP')")
+
+        def takes_what_is_allowed(text: str) -> None:
+            problem = why_not_identifier(text)
+            try:
+                with connection.transaction(force_rollback=True):
+                    connection.execute(insert, [text])
+            except (psycopg.IntegrityError, psycopg.DataError):  # of data: there is no NUL in text
+                assert problem is not None
+            else:
+                assert problem is None
+
+        for text in EDGES:
+            takes_what_is_allowed(text)
+        check = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+        check(given(texts().filter(lambda text: text != "ann"))(takes_what_is_allowed))()
