@@ -195,12 +195,12 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
     return migrate(url, to)
 
 
-def make_reader(url: str, name: str, password: str) -> None:
-    """Make a login that may only read, as a relay needs it, or give it a new password."""
+def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
+    """Make a login of the database with some roles, or give it a new password."""
     with _extra("database"):
-        from tuppence.adapters.postgres.migrating import make_reader  # noqa: PLC0415 - an extra
+        from tuppence.adapters.postgres.migrating import make_login  # noqa: PLC0415 - an extra
 
-    make_reader(url, name, password)
+    make_login(url, name, password, roles)
 
 
 def call_convert(url: str, function: str) -> None:
@@ -256,9 +256,13 @@ def open_definitions(url: str) -> "Definitions":
 
 
 def publish_ruleset(
-    digest: str, rulesets: Path, addresses: Sequence[str], token: str
+    digest: str,
+    rulesets: Path,
+    addresses: Sequence[str],
+    token: str,
+    record: Callable[[Sequence[str]], None],
 ) -> "list[Confirmation]":
-    """Have every engine behind addresses serve a ruleset of a folder."""
+    """Have every engine behind addresses serve a ruleset of a folder; see `publish`."""
     with _extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
         from tuppence.runs.publishing import publish  # noqa: PLC0415
@@ -267,7 +271,7 @@ def publish_ruleset(
         engines = discover(addresses, token)
         for engine in engines:
             stack.callback(engine.close)
-        return publish(digest, RulesetDirectory(rulesets), engines)
+        return publish(digest, RulesetDirectory(rulesets), engines, record)
 
 
 def run_through_engines(

@@ -93,7 +93,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with Platform(folder / "services") as platform:
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             command("load", "--store", store, "--to", platform.database, *consent)
-            approve(platform.database, ROOT / "catalogue")
+            approve(platform, ROOT / "catalogue")
             ruleset = make_ruleset(read_rules(ROOT / "catalogue", FactStore(store).schema).usable())
             found = Running(platform, store, ruleset)
             found.publish("--as-of", DAY)
@@ -103,16 +103,17 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         pytest.skip(str(error))
 
 
-def approve(database: str, path: Path) -> None:
-    """Put rules into a database and take them to approved."""
-    options = ("--database", database, "--reason", "test")
-    command("definitions", "put", path, *options, "--by", "ann")
-    for state, who in (("in_review", "ann"), ("approved", "bob")):
-        listed = command("definitions", "list", "--database", database, "--format", "json")
-        rows = msgspec.json.decode(listed)
-        wanted = {"in_review": "draft", "approved": "in_review"}[state]
-        ids = [row["rule_id"] for row in rows if row["state"] == wanted]
-        command("definitions", "move", *ids, "--to", state, *options, "--by", who)
+def approve(platform: Platform, path: Path) -> None:
+    """Put rules into the database as one person, and approve them as another."""
+    ann, bob = (("--database", platform.person(name)) for name in ("ann", "bob"))
+    why = ("--reason", "test")
+    command("definitions", "put", path, *ann, *why)
+    rows = msgspec.json.decode(command("definitions", "list", *ann, "--format", "json"))
+    drafts = [row["rule_id"] for row in rows if row["state"] == "draft"]
+    command("definitions", "move", *drafts, "--to", "in_review", *ann, *why)
+    shown = msgspec.json.decode(command("definitions", "review", *bob, "--format", "json"))
+    read = ["{rule_id}:{version}:{digest}".format(**one) for one in shown]
+    command("definitions", "approve", *read, *bob, *why)
 
 
 @pytest.fixture
@@ -373,7 +374,7 @@ def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
     assert serving(running) == [first] * 3
     text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
     (tmp_path / "bank_fees.yaml").write_text(text.replace("kind: saving", "kind: tip"))
-    approve(running.platform.database, tmp_path)
+    approve(running.platform, tmp_path)
     printed = running.publish("--as-of", DAY)
     (second,) = set(serving(running))
     assert second != first
@@ -392,13 +393,13 @@ def test_a_bad_rule_is_refused_with_every_error_and_changes_nothing(
     for name in ("bank_fees", "energy_costs"):
         text = (ROOT / "catalogue" / f"{name}.yaml").read_text()
         (tmp_path / f"{name}.yaml").write_text(text.replace("qualified", "unknown", 1))
-    approve(running.platform.database, tmp_path)
+    approve(running.platform, tmp_path)
     printed = running.publish("--as-of", DAY, status=1)
     assert "bank_fees: test customer" in printed
     assert "energy_costs: test customer" in printed
     assert "nothing was changed" in printed
     assert serving(running) == before
-    approve(running.platform.database, ROOT / "catalogue")
+    approve(running.platform, ROOT / "catalogue")
 
 
 def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Running) -> None:
@@ -424,13 +425,13 @@ def test_a_database_trigger_has_an_approved_rule_published(
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
         (tmp_path / "rules" / "bank_fees.yaml").write_text(changed)
-        approve(running.platform.database, tmp_path / "rules")
+        approve(running.platform, tmp_path / "rules")
         wait_for(lambda: set(serving(running)).isdisjoint(before), log)
         wait_for(lambda: "serves now" in log.read_text(), log)
     finally:
         watching.send_signal(signal.SIGINT)
         watching.wait()
-    approve(running.platform.database, ROOT / "catalogue")
+    approve(running.platform, ROOT / "catalogue")
     running.publish("--ruleset", running.ruleset.digest)
 
 

@@ -46,11 +46,11 @@ def three_customers() -> list[Rows]:
 
 def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0003")
-    assert migrate(url) == ("0003", "0003")
-    assert migrate(url, "0001") == ("0003", "0001")
+    assert migrate(url) == ("base", "0004")
+    assert migrate(url) == ("0004", "0004")
+    assert migrate(url, "0001") == ("0004", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0003")
+    assert migrate(url) == ("base", "0004")
     with pytest.raises(UserError, match="no version 0009"):
         migrate(url, "0009")
 
@@ -98,7 +98,7 @@ def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", SUMMER, 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0003", "base")
+        assert migrate(url, "base") == ("0004", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -186,8 +186,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.lapsed(SUMMER.day) == {"c1"}
-    assert migrate(database, "0002") == ("0003", "0002")
-    assert migrate(database) == ("0002", "0003")
+    assert migrate(database, "0002") == ("0004", "0002")
+    assert migrate(database) == ("0002", "0004")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()
