@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import psycopg
 import pytest
 from tests.building import ROOT, RULES
 from tests.conftest import Run
@@ -77,7 +76,10 @@ def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> No
     assert "who has changed a definition since its last approval may not" in refused.stderr
     desk("approve", words[3], by="bob")
     desk("move", "bank_fees", "--to", "retired", by="bob")
-    history = [line.split()[:2] + line.split()[3:4] for line in desk("history", "bank_fees").stdout.splitlines()[2:]]
+    history = [
+        line.split()[:2] + line.split()[3:4]
+        for line in desk("history", "bank_fees").stdout.splitlines()[2:]
+    ]
     assert [row for row in history if row and row[0].isdigit()] == [
         ["1", "draft", "ann"],
         ["2", "in_review", "ann"],
