@@ -162,7 +162,7 @@ def machine(
         @initialize()
         def begin(self) -> None:
             run = next(runs)
-            self.rules: dict[str, list[Version]] = {f"r{run}_{n}": [] for n in range(2)}
+            self.definitions: dict[str, list[Version]] = {f"r{run}_{n}": [] for n in range(2)}
 
         @rule(
             person=st.sampled_from(PEOPLE[:7]) | st.sampled_from(PEOPLE),
@@ -175,7 +175,7 @@ def machine(
         def step(
             self, person: Person, which: int, wanted: str, text: str | None, behind: int, named: str
         ) -> None:
-            rule_id, versions = list(self.rules.items())[which]
+            rule_id, versions = list(self.definitions.items())[which]
             before = versions[-1].state if versions else "none"
             state = wanted or NATURAL.get(before, "draft")
             if text is None and not versions:
@@ -196,7 +196,7 @@ def machine(
                 "SELECT state, document::text, issuer, subject, edited, digest"
                 " FROM tuppence.definitions WHERE rule_id = %s ORDER BY version"
             )
-            for rule_id, versions in self.rules.items():
+            for rule_id, versions in self.definitions.items():
                 rows = owner.execute(query, [rule_id]).fetchall()
                 assert [Version(s, d, (i, p), e) for s, d, i, p, e, _ in rows] == versions
                 assert [row[5] for row in rows] == [digest(one.document) for one in versions]
@@ -207,21 +207,21 @@ def machine(
                 "SELECT rule_id, version, document::text, digest FROM tuppence.rules_in_force"
                 " WHERE rule_id = ANY (%s)"
             )
-            in_force = owner.execute(query, [list(self.rules)]).fetchall()
+            in_force = owner.execute(query, [list(self.definitions)]).fetchall()
             decided = {
                 rule_id: next(
                     (n for n in range(len(v), 0, -1) if v[n - 1].state in {"approved", "retired"}),
                     0,
                 )
-                for rule_id, v in self.rules.items()
+                for rule_id, v in self.definitions.items()
             }
             assert {row[0]: row[1] for row in in_force} == {
                 rule_id: n
                 for rule_id, n in decided.items()
-                if n and self.rules[rule_id][n - 1].state == "approved"
+                if n and self.definitions[rule_id][n - 1].state == "approved"
             }
             for rule_id, version, document, approved in in_force:
-                versions = self.rules[rule_id]
+                versions = self.definitions[rule_id]
                 assert versions[version - 1].identity not in editors(versions[: version - 1])
                 assert document == versions[version - 2].document  # which was in review
                 assert approved == digest(document)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -246,6 +246,11 @@ def evaluate_kept(
 ) -> list[Answer]:
     """Evaluate the customers of requests together, keep what is new, and answer each request.
 
+    Somebody may be erased while they are evaluated. Erasing takes facts first and results after
+    them, and here it is asked after results were written whether everybody is still there: so
+    either the erasure finds the results, or this does and erases them. It is asked, too, where
+    somebody has no facts: that also takes what a process left that was killed in between.
+
     Args:
         engine: For all rules, or for those that all of the requests name.
         requests: About customers.
@@ -262,8 +267,13 @@ def evaluate_kept(
     if results.by_rule:
         before = _by_rules_of(engine.plan.layout, before)
     found = news(before, evaluation.results)
-    results.put(found.rows)
-    place = {customer: i for i, customer in enumerate(batch.customer_ids)}
+    gone: Collection[str] = ()
+    try:
+        results.put(found.rows)
+    finally:  # some may have been written even where others could not be
+        if found.rows or len(batch) < len(wanted):
+            gone = _erase_gone(wanted, facts, results)
+    place = {c: i for i, c in enumerate(batch.customer_ids) if c not in gone}
     rows = {**before, **{row.customer_id: row for row in found.rows}}
     answers = []
     for request in requests:
@@ -281,6 +291,16 @@ def evaluate_kept(
             )
         )
     return answers
+
+
+def _erase_gone(
+    customers: Sequence[str], facts: CustomerFacts, results: ResultStore
+) -> Collection[str]:
+    """Erase the results of customers who do not exist any more, and return who they are."""
+    gone = facts.gone(customers)
+    for customer in results.get(gone):
+        results.erase(customer)
+    return frozenset(gone)
 
 
 def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) -> list[Answer]:

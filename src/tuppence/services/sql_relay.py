@@ -58,6 +58,10 @@ class Reader(Protocol):
         """Customers who have agreed to be evaluated as of a date, after one."""
         ...
 
+    def gone(self, customers: Sequence[str]) -> list[str]:
+        """Those of some customers who are not in the database."""
+        ...
+
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -91,6 +95,16 @@ class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
     fields: list[str] | None = None
 
 
+class GoneRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Customers of whom it is asked whether they are still there.
+
+    Attributes:
+        customers: Their identifiers.
+    """
+
+    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+
+
 def relay_app(reader: Reader, callers: Mapping[str, str]) -> Starlette:
     """The service.
 
@@ -116,6 +130,7 @@ _ROUTES: Final = (
     ("GET", "/v1/schema", "schema"),
     ("GET", "/v1/customers", "customers"),
     ("POST", "/v1/facts", "facts"),
+    ("POST", "/v1/gone", "gone"),
     ("GET", "/v1/rules", "rules"),
 )
 
@@ -131,6 +146,7 @@ class _Relay:
     def __init__(self, reader: Reader, metrics: Metrics) -> None:
         self._reader = reader
         self._decoder = msgspec.json.Decoder(FactsRequest)
+        self._gone = msgspec.json.Decoder(GoneRequest)
         self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
         self._rows = metrics.counter("rows", "Rows that were sent.", ("table",))
         metrics.gauge("connections", "Connections at most.", lambda: reader.size)
@@ -172,6 +188,15 @@ class _Relay:
                 yield chunk
 
         return StreamingResponse(whole(), media_type="application/vnd.apache.arrow.stream")
+
+    async def gone(self, request: Request) -> Response:
+        """Those of `customers` who are not there, because they were erased or never came."""
+        asked = await read_body(request, self._gone, BODY_BYTES)
+        if any("\0" in customer for customer in asked.customers):
+            raise UserError("request.body", "customers: not an identifier")
+        return json_response(
+            {"gone": await self._ask("gone", lambda: self._reader.gone(asked.customers))}
+        )
 
     async def rules(self, request: Request) -> Response:
         """The approved definitions that are valid `as_of` a date."""

@@ -57,6 +57,12 @@ def page(connection: dbapi.Connection, after: str, as_of: Date, limit: int) -> l
     return found.column("id").to_pylist() if found else []
 
 
+def gone(connection: dbapi.Connection, customers: Sequence[str]) -> list[str]:
+    """Return those of some customers who are not in the database."""
+    found = execute(connection, "gone", customers)
+    return found.column("id").to_pylist() if found else []
+
+
 def tables(
     connection: dbapi.Connection,
     customers: Sequence[str],
@@ -124,15 +130,13 @@ def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
 
 
 def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
-    """Erase a customer: how many rows there were in each table.
+    """Erase a customer and return how many rows there were in each table; perhaps none.
 
     Raises:
-        UserError: There is no such customer, or a row that names them is still there.
+        UserError: A row that names them is still there; then nothing is erased.
     """
     with database_errors():
         before = _traces(connection, customer)
-        if not before["customers"]:
-            raise UserError("facts.unknown-customer", f"there is no customer {customer}")
         execute(connection, "forget", customer)
         left = [table for table, count in _traces(connection, customer).items() if count]
         if left:

@@ -20,7 +20,7 @@ from tuppence.adapters.postgres.connection import (
     execute,
     unreachable,
 )
-from tuppence.adapters.postgres.facts import TABLES, page, read_schema, tables
+from tuppence.adapters.postgres.facts import TABLES, gone, page, read_schema, tables
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -77,6 +77,11 @@ class Pool:
         """Customers who have agreed to be evaluated as of a date, after one."""
         with self._connection() as connection:
             return page(connection, after, as_of, limit)
+
+    def gone(self, customers: Sequence[str]) -> list[str]:
+        """Those of some customers who are not in the database."""
+        with self._connection() as connection:
+            return gone(connection, customers)
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
