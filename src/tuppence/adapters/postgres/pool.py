@@ -110,10 +110,11 @@ class Pool:
             UserError: It does not, or may write.
         """
         with self._connection() as connection:
-            found = execute(connection, "may_write")
-            if found and found.column("may_write")[0].as_py():
-                message = "the login of the relay may change facts"
-                hint = "give it a login of its own: CREATE ROLE relay LOGIN IN ROLE tuppence_reader"
+            found = execute(connection, "powers")
+            powers = found.column("what").to_pylist() if found else []
+            if powers:
+                message = f"the login of the relay may do more than read: it {', '.join(powers)}"
+                hint = "tuppence database login relay --role reader makes one that may only read"
                 raise UserError("relay.privileges", message, hint)
 
     def close(self) -> None:
