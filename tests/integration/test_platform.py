@@ -3,8 +3,10 @@
 import io
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -467,3 +469,89 @@ def test_the_engine_does_what_its_document_says(running: Running, mode: Generati
             case.call_and_validate(headers=headers, excluded_checks=excluded)
 
         conforms()
+
+
+# -- erasure --------------------------------------------------------------------------------------
+
+
+def traces(database: str, *texts: str) -> list[tuple[str, str]]:
+    """The columns of any table, of any type, in which one of some texts stands."""
+    columns = (
+        "SELECT format('%I.%I', table_schema, table_name), quote_ident(column_name), data_type"
+        " FROM information_schema.columns JOIN information_schema.tables"
+        " USING (table_schema, table_name)"
+        " WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+        " AND table_type = 'BASE TABLE'"
+    )
+    found = []
+    with psycopg.connect(database) as connection:
+        for table, column, kind in connection.execute(columns).fetchall():
+            value = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
+            query = f"SELECT count(*) FROM {table} WHERE strpos({value}, %s) > 0"
+            for text in texts:
+                if connection.execute(query.encode(), [text]).fetchone() != (0,):
+                    found.append((table, column))
+    return found
+
+
+def forget_beside_evaluations(
+    running: Running, customer: str, others: list[str], first: str
+) -> None:
+    """Erase somebody while two engines evaluate them again and again, and look for them."""
+    asked = {"run_id": "x", "as_of": DAY, "customers": [customer, *others]}
+    enough, stop = threading.Semaphore(0), threading.Event()
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+
+    def evaluate(engine: str) -> None:
+        with httpx2.Client(headers=headers, timeout=PATIENCE) as client:
+            while not stop.is_set():
+                assert client.post(f"{engine}/v1/evaluations", json=asked).status_code == 200
+                enough.release()
+
+    def forget() -> str:
+        return command(
+            *("forget", customer, *running.database, "--results", running.platform.results),
+            *("--rulesets", running.platform.rulesets, "--settle", 0, "--yes"),
+        )
+
+    assert traces(running.platform.database, customer)
+    with ThreadPoolExecutor(3) as pool:
+        if first == "forget":
+            erasing = pool.submit(forget)
+        evaluating = [pool.submit(evaluate, address(e)) for e in running.platform.engines[:2]]
+        try:
+            if first == "evaluate":
+                enough.acquire()
+                erasing = pool.submit(forget)
+            assert "none names the customer" in erasing.result()
+            for _ in range(3):
+                enough.acquire()
+        finally:
+            stop.set()
+        for one in evaluating:
+            one.result()
+    assert traces(running.platform.database, customer) == []
+    with Database(running.platform.results) as results:
+        assert results.get([customer, *others]).keys() == set(others)
+    for file in running.platform.folder.glob("results.sqlite*"):
+        assert customer.encode() not in file.read_bytes(), file.name
+    assert "there is no customer" in command(
+        *("forget", customer, *running.database, "--results", running.platform.results),
+        *("--rulesets", running.platform.rulesets, "--settle", 0, "--yes"),
+        status=1,
+    )
+
+
+@pytest.mark.parametrize("first", ["evaluate", "forget"])
+def test_who_is_erased_beside_evaluations_stays_erased(running: Running, first: str) -> None:
+    number = 190 + ("evaluate", "forget").index(first)
+    others = [f"C{n:07d}" for n in range(1, 120)]
+    forget_beside_evaluations(running, f"C{number:07d}", others, first)
+
+
+@pytest.mark.long
+def test_many_who_are_erased_beside_evaluations_stay_erased(running: Running) -> None:
+    others = [f"C{n:07d}" for n in range(1, 100)]
+    for number in range(100, 180):
+        first = ("evaluate", "forget")[number % 2]
+        forget_beside_evaluations(running, f"C{number:07d}", others, first)

@@ -136,6 +136,7 @@ def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
         UserError: A row that names them is still there; then nothing is erased.
     """
     with database_errors():
+        run(connection, "facts_lock")
         before = _traces(connection, customer)
         execute(connection, "forget", customer)
         left = [table for table, count in _traces(connection, customer).items() if count]
@@ -163,6 +164,8 @@ def load(
 ) -> None:
     """Put facts into the database, all or none; what is there of the same key is replaced.
 
+    Waits for other loads and erasures, which see all of this one or nothing of it.
+
     Args:
         connection: Where.
         schema: Of the facts.
@@ -174,6 +177,7 @@ def load(
         UserError: The customers have other attributes, or a constraint stands against a row.
     """
     with database_errors():
+        run(connection, "facts_lock")
         _declare(connection, schema)
         begin = execute(connection, "load_begin")
         straight = bool(begin and begin.column("straight")[0].as_py())
