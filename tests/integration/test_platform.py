@@ -483,14 +483,13 @@ def traces(database: str, *texts: str) -> list[tuple[str, str]]:
         " WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
         " AND table_type = 'BASE TABLE'"
     )
-    found = []
+    found: list[tuple[str, str]] = []
     with psycopg.connect(database) as connection:
         for table, column, kind in connection.execute(columns).fetchall():
             value = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
-            query = f"SELECT count(*) FROM {table} WHERE strpos({value}, %s) > 0"
-            for text in texts:
-                if connection.execute(query.encode(), [text]).fetchone() != (0,):
-                    found.append((table, column))
+            query = f"SELECT EXISTS (SELECT FROM {table} WHERE strpos({value}, %s) > 0)"
+            held = [connection.execute(query.encode(), [text]).fetchone() for text in texts]
+            found += [(table, column)] * held.count((True,))
     return found
 
 
