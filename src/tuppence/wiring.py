@@ -19,6 +19,7 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.runs.erasure import erase_everywhere
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
@@ -105,39 +106,16 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
 def erase_in_database(
     url: str, results: str, rulesets: str, customer: str, settle: float
 ) -> tuple[Mapping[str, int], bool]:
-    """Erase a customer from the services: rows by table that there were, and whether results were.
-
-    Facts and consents go first, so that no evaluation begins with them any more; then the results.
-    An engine that is evaluating them at the moment asks after writing whether they are still there
-    (see `evaluate_kept`). It may ask a replica of the database that lags behind: therefore results
-    are erased again after a while. Begun again after it was broken off, it goes on.
-
-    Args:
-        url: Of the database.
-        results: Where results are.
-        rulesets: Where rulesets are.
-        customer: The customer.
-        settle: Seconds until results are erased again: longer than replicas lag behind.
-
-    Raises:
-        UserError: There is no such customer, or something of them is still there.
-    """
+    """Erase a customer from the services; look again after `settle` seconds."""
     with _extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
 
     store = _result_store(results, _ruleset_store(rulesets))()
     with contextlib.closing(connect_columns(url)) as connection:
-        rows = erase(connection, customer)
-    had_results = store.erase(customer)
-    if not any(rows.values()) and not had_results:
-        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-    time.sleep(settle)
-    had_results = store.erase(customer) or had_results
-    if store.get([customer]):
-        message = f"results of {customer} were written again"
-        raise UserError("privacy.left", message, "load them no more, and forget them again")
-    return rows, had_results
+        return erase_everywhere(
+            customer, lambda: erase(connection, customer), store, lambda: time.sleep(settle)
+        )
 
 
 def erase_customer(store: Path, customer: str) -> "Erased":
