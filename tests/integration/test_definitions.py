@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 from tests.building import ROOT, RULES
 from tests.conftest import Run
 
 from tuppence.adapters.postgres.connection import named
-from tuppence.adapters.postgres.migrating import call_convert
+from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
@@ -190,3 +191,42 @@ def test_a_database_that_cannot_call_functions_says_so(database: str, tuppence: 
     asked = ("database", "migrate", "--database", database, "--convert")
     assert "aws_lambda" in tuppence(*asked, FUNCTION, status=1).stderr
     assert "not the ARN of a function" in tuppence(*asked, "convert", status=1).stderr
+
+
+BEFORE = """
+INSERT INTO tuppence.definitions (rule_id, version, before, state, document, editor, author, reason)
+VALUES ('fees', 1, '', 'draft', '{"id": "fees"}', '', 'ann', 'first'),
+    ('fees', 2, '', 'in_review', '{"id": "fees"}', '', 'ann', 'look'),
+    ('fees', 3, '', 'draft', '{"id": "fees"}', '', 'bob', 'no'),
+    ('fees', 4, '', 'draft', '{"id": "fees", "topic": "x"}', '', 'ann', 'second'),
+    ('fees', 5, '', 'in_review', '{"id": "fees", "topic": "x"}', '', 'ann', 'look')
+"""
+
+
+def test_definitions_of_before_get_the_identities_of_the_audit_log_and_go_back(
+    empty_database: Callable[[], str],
+) -> None:
+    url = empty_database()
+    migrate(url, "0003")
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(BEFORE)
+        for _ in range(2):
+            migrate(url)
+            query = "SELECT version, issuer, subject, edited FROM tuppence.definitions ORDER BY 1"
+            assert owner.execute(query).fetchall() == [
+                (version, "postgresql", "owner", version in {1, 4}) for version in range(1, 6)
+            ]
+            query = "SELECT object, subject FROM tuppence.audit_log WHERE number = 5"
+            assert owner.execute(query).fetchall() == [("fees 5", "owner")]
+            migrate(url, "0003")
+            query = "SELECT version, editor, author FROM tuppence.definitions ORDER BY version"
+            assert owner.execute(query).fetchall()[2:] == [
+                (3, "ann", "bob"),
+                (4, "ann", "ann"),
+                (5, "ann", "ann"),
+            ]
+        owner.execute(
+            "INSERT INTO tuppence.definitions (rule_id, version, before, state, document, editor,"
+            " author, reason) SELECT rule_id, 6, '', 'approved', document, '', 'bob', 'right'"
+            " FROM tuppence.definitions WHERE version = 5"
+        )

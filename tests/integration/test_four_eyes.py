@@ -111,6 +111,7 @@ def test_an_approval_of_what_was_read_before_a_change_is_refused(people: Connect
     assert step(people, "ann", 4, "in_review", None)
     assert not step(people, "bob", 3, "approved", DOCUMENT)
     assert not step(people, "bob", 5, "approved", DOCUMENT)
+    assert not step(people, "bob", 5, "approved", None), "nothing was named as read"
     assert step(people, "bob", 5, "approved", OTHER)
 
 
