@@ -207,7 +207,7 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     assert of_store.pop("set aside") == []
     assert of_services == of_store
     assert [one["purpose"] for one in of_services["consents"]] == ["insights"]
-    done = tuppence("forget", "c1", *where, "--yes")
+    done = tuppence("forget", "c1", *where, "--settle", 0, "--yes")
     assert "1 customers, 1 accounts, 3 transactions, 1 connections, 1 consents" in done.stdout
     assert "the results" in done.stdout
     for table in ("accounts", "transactions", "connections", "consents"):
