@@ -13,7 +13,7 @@ from typing import Final
 import httpx2
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tuppence.wiring import add_caller, make_reader, migrate_database
+from tuppence.wiring import add_caller, make_login, migrate_database
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 
@@ -89,7 +89,7 @@ class Platform:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres, self.database = self._open.enter_context(postgresql())
         migrate_database(self.database, "head")
-        login = self._reader()
+        login = self._login("relay", ["reader"])
         relay_token = self.folder / "relay.token"
         relay_token.write_text(add_caller("engines", self.folder / "relay.callers"))
         relay_token.chmod(0o600)
@@ -119,11 +119,14 @@ class Platform:
             self.balancer = balancer(self.engines, self.folder)
             self._open.enter_context(self.balancer)
 
-    def _reader(self) -> str:
-        """The address of a login that may only read."""
+    def person(self, name: str) -> str:
+        """Return the database's address for a login that may author, review and publish."""
+        return self._login(name, ["author", "reviewer", "publisher"])
+
+    def _login(self, name: str, roles: Sequence[str]) -> str:
         password = secrets.token_hex(16)
-        make_reader(self.database, "relay", password)
-        return f"postgresql://relay:{password}@127.0.0.1:{self.postgres.port}/postgres"
+        make_login(self.database, name, password, roles)
+        return f"postgresql://{name}:{password}@127.0.0.1:{self.postgres.port}/postgres"
 
     def _service(
         self,

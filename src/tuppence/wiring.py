@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.runs.erasure import erase_everywhere
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
@@ -123,23 +125,18 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
 
 
 def erase_in_database(
-    url: str, results: str, rulesets: str, customer: str
+    url: str, results: str, rulesets: str, customer: str, settle: float
 ) -> tuple[Mapping[str, int], bool]:
-    """Erase a customer from the services: rows by table that there were, and whether results were.
-
-    Results go first: begun again after it was broken off, it goes on.
-
-    Raises:
-        UserError: There is no such customer, or something of them is still there.
-    """
+    """Erase a customer from the services; look again after `settle` seconds."""
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
 
     store = result_store(results, ruleset_store(rulesets))()
-    had_results = store.erase(customer)
     with contextlib.closing(connect_columns(url)) as connection:
-        return erase(connection, customer), had_results
+        return erase_everywhere(
+            customer, lambda: erase(connection, customer), store, lambda: time.sleep(settle)
+        )
 
 
 def erase_customer(store: Path, customer: str) -> "Erased":
@@ -218,12 +215,12 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
     return migrate(url, to)
 
 
-def make_reader(url: str, name: str, password: str) -> None:
-    """Make a login that may only read, as a relay needs it, or give it a new password."""
+def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
+    """Make a login of the database with some roles, or give it a new password."""
     with extra("database"):
-        from tuppence.adapters.postgres.migrating import make_reader  # noqa: PLC0415 - an extra
+        from tuppence.adapters.postgres.migrating import make_login  # noqa: PLC0415 - an extra
 
-    make_reader(url, name, password)
+    make_login(url, name, password, roles)
 
 
 def call_convert(url: str, function: str) -> None:
@@ -295,9 +292,10 @@ def publish_ruleset(
     rulesets: Path,
     addresses: Sequence[str],
     token: str,
+    record: Callable[[Sequence[str]], None],
     tls_ca: Path | None = None,
 ) -> "list[Confirmation]":
-    """Have every engine behind addresses serve a ruleset of a folder."""
+    """Have every engine behind addresses serve a ruleset of a folder; see `publish`."""
     with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
         from tuppence.runs.publishing import publish  # noqa: PLC0415
@@ -306,7 +304,7 @@ def publish_ruleset(
         engines = discover(addresses, token, tls_ca)
         for engine in engines:
             stack.callback(engine.close)
-        return publish(digest, RulesetDirectory(rulesets), engines)
+        return publish(digest, RulesetDirectory(rulesets), engines, record)
 
 
 def run_through_engines(

@@ -48,6 +48,9 @@ class Facts:
         assert tuple(customer_ids) == self.customers
         return self._whole
 
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        return [customer for customer in customer_ids if customer not in self.customers]
+
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         raise NotImplementedError
 

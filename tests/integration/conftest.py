@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from local.servers import MissingError, Server, postgresql
 
-from tuppence.adapters.postgres.migrating import migrate
+from tuppence.adapters.postgres.migrating import make_login, migrate
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +59,14 @@ def rows_of(database: str) -> Callable[..., list[tuple[object, ...]]]:
             return cursor.fetchall() if cursor.description else []
 
     return ask
+
+
+@pytest.fixture
+def login(database: str) -> Callable[..., str]:
+    """Make logins; give the address of each: `login("ann", "author", "reviewer")`."""
+
+    def make(name: str, *roles: str) -> str:
+        make_login(database, name, "pass", roles)
+        return f"postgresql://{name}:pass@{database.partition('@')[2]}"
+
+    return make

@@ -70,10 +70,53 @@ def own_server() -> Iterator[tuple[Server, str]]:
         yield server, url
 
 
-def test_a_login_that_may_write_is_refused(database: str) -> None:
-    pool = pool_of(database, 1, 5.0)
-    with pytest.raises(UserError, match="may change facts"):
-        pool.check()
+POWERS = {
+    "GRANT INSERT ON tuppence.consents TO {0}": "may INSERT tuppence.consents",
+    "GRANT UPDATE (purpose) ON tuppence.consents TO {0}": "may UPDATE tuppence.consents",
+    "GRANT TRUNCATE ON tuppence.accounts TO {0}": "may TRUNCATE tuppence.accounts",
+    "GRANT DELETE ON tuppence.balances TO {0}": "may DELETE tuppence.balances",
+    "GRANT TRIGGER ON tuppence.lifecycle TO {0}": "may TRIGGER tuppence.lifecycle",
+    "GRANT INSERT ON elsewhere.things TO {0}": "may INSERT elsewhere.things",
+    "GRANT USAGE ON SEQUENCE tuppence.audit_log_number_seq TO {0}": "may USAGE tuppence.audit_log",
+    "GRANT CREATE ON SCHEMA tuppence TO {0}": "may CREATE in the schema tuppence",
+    "GRANT CREATE ON SCHEMA public TO {0}": "may CREATE in the schema public",
+    "GRANT USAGE ON SCHEMA elsewhere TO {0}; GRANT EXECUTE ON FUNCTION elsewhere.act() TO {0}": (
+        "may call elsewhere.act"
+    ),
+    "ALTER TABLE elsewhere.things OWNER TO {0}": "owns table elsewhere.things",
+    "GRANT tuppence_loader TO {0}": "may DELETE tuppence.accounts",
+    "ALTER ROLE {0} NOINHERIT; GRANT tuppence_author TO {0}": "may INSERT tuppence.definitions",
+    "GRANT tuppence_publisher TO {0}": "may INSERT tuppence.publications",
+    "GRANT pg_write_all_data TO {0}": "belongs to pg_write_all_data",
+    "GRANT pg_signal_backend TO {0}": "belongs to pg_signal_backend",
+    "ALTER ROLE {0} CREATEROLE": "is allowed to make roles",
+    "ALTER ROLE {0} SUPERUSER": "is a superuser",
+}
+
+
+def test_a_login_that_may_do_more_than_read_is_refused(
+    database: str, login: Callable[..., str]
+) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(
+            "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.things (a int);"
+            " CREATE FUNCTION elsewhere.act() RETURNS int LANGUAGE sql SECURITY DEFINER"
+            " AS 'SELECT 1';"
+            " REVOKE ALL ON FUNCTION elsewhere.act() FROM PUBLIC"
+        )
+        for number, (grant, power) in enumerate(POWERS.items()):
+            name = f"relay_{number}"
+            pool = pool_of(login(name, "reader"), 1, 60.0)
+            pool.check()
+            owner.execute(grant.format(name).encode())
+            with pytest.raises(UserError, match="may do more than read") as refused:
+                pool.check()
+            assert power in refused.value.message, (grant, refused.value.message)
+            pool.close()
+            owner.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}".encode())
+            if "OWNER" in grant:
+                owner.execute("CREATE TABLE elsewhere.things (a int)")
+    pool = pool_of(database, 1, 60.0)
     with client(pool) as relay:
         assert relay.get("/readyz").json()["code"] == "relay.privileges"
 

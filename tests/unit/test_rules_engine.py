@@ -67,6 +67,12 @@ class StoredFacts:
         (one,) = known & set(customer_ids)
         return self._store.find(one)
 
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        known = {
+            i for name, _ in self._store.partitions() for i in self._store.read(name).customer_ids
+        }
+        return [customer for customer in customer_ids if customer not in known]
+
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         raise NotImplementedError
 

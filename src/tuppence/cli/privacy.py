@@ -79,6 +79,15 @@ def register(app: typer.Typer) -> None:
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        settle: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=3600,
+                help="With a database: seconds until results are looked for again; longer than "
+                "its replicas lag behind.",
+            ),
+        ] = 5.0,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """Erase a customer for good, then look whether anything still names them.
@@ -91,7 +100,7 @@ def register(app: typer.Typer) -> None:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
-            rows, had_results = erase_in_database(*where, customer)
+            rows, had_results = erase_in_database(*where, customer, settle)
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")

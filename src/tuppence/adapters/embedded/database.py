@@ -55,6 +55,7 @@ WHERE excluded.as_of >= results.as_of
 _PUT_LAYOUT: Final = "INSERT OR IGNORE INTO layouts (ruleset, layout) VALUES (?, ?)"
 _BETWEEN: Final = "SELECT * FROM results WHERE customer_id BETWEEN ? AND ? LIMIT ?"
 _MOST_PARAMETERS: Final = 1_000
+_TRIES: Final = 20
 
 
 class Database:
@@ -133,15 +134,24 @@ class Database:
         self._layouts |= layouts
 
     def erase(self, customer_id: str) -> bool:
-        """Erase the results of a customer, in the file too; whether there were any."""
+        """Erase the results of a customer, in the file too; whether there were any.
+
+        Raises:
+            UserError: Others use the file all the time, and the log beside it still has them.
+        """
         with self._errors():
             self._connection.execute("PRAGMA secure_delete = ON")
             query = "DELETE FROM results WHERE customer_id = ?"
             erased = self._connection.execute(query, [customer_id]).rowcount
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return erased > 0
+            self._connection.execute("VACUUM")  # writes all of the file into the log, then over it
+            for _ in range(_TRIES):
+                (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not busy:
+                    return erased > 0
+        message = f"{self._path}: the results are erased, but the log beside the file has them yet"
+        raise UserError(
+            "privacy.left", message, "others use it all the time: stop them, and repeat"
+        )
 
     def _layout(self, ruleset: str) -> Layout:
         known = self._layouts.get(ruleset)
