@@ -230,6 +230,8 @@ def standby(primary: str) -> Iterator[Server]:
             "-D",
             folder / "data",
             "-R",
+            "--checkpoint=fast",
+            "--no-sync",
         ]
         subprocess.run(copy, check=True, cwd=folder, **_as(user))
         port = free_port()
