@@ -157,7 +157,7 @@ def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
     token = (running.platform.folder / "relay.token").read_text()
     store, date = FactStore(running.store), parse_date(DAY)
     assert date is not None
-    facts = RelayFacts(address(running.platform.relay), token)
+    facts = RelayFacts(address(running.platform.relay), token, PATIENCE)
     batch = store.read(store.partitions()[0][0])
     customers = batch.customer_ids[3:8]
     there = facts.of([*customers, "nobody"], date)
