@@ -274,9 +274,12 @@ def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) ->
     assert list((tmp_path / "compiled").rglob("*.nbc")), "what was compiled is kept"
 
 
-def test_all_that_a_population_is_told_can_be_read(tuppence: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("customers", [100, pytest.param(1_000, marks=pytest.mark.long)])
+def test_all_that_a_population_is_told_can_be_read(
+    tuppence: Run, tmp_path: Path, customers: int
+) -> None:
     store, told = tmp_path / "store", set()
-    tuppence("synth", "--customers", 100, "--months", 30, "--seed", 5, "--store", store)
+    tuppence("synth", "--customers", customers, "--months", 30, "--seed", 5, "--store", store)
     for date in ("2026-01-05", "2026-03-01", "2026-06-30"):
         tuppence("run", "--store", store, "--rules", RULES, "--as-of", date, "--processes", 1)
         with Database(store / "results.sqlite") as database:
