@@ -376,15 +376,14 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
         assert "error[store.corrupt]" in text
 
 
-def test_damage_met_by_another_process_is_told_here(
-    tuppence: Run, store: Path, rules: Path
-) -> None:
+def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) -> None:
+    ruleset = make_ruleset(read_rules(rules, Schema()).usable())
+    items = in_processes(store, FactStore(store).digest, {}, ruleset.content, Date(20_000), 1)
     victim = next((store / "facts").glob("*/transactions.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
-    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 2)
-    text = tuppence(*command, status=1).stderr
-    assert "error[store.corrupt]: " in text
-    assert "Traceback" not in text
+    with pytest.raises(UserError) as raised:
+        list(items([WorkItem("p00000", 0, 1)]))
+    assert raised.value.code == "store.corrupt"
 
 
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:

@@ -54,6 +54,7 @@ def assert_same(plan: Plan, batch: FactBatch) -> None:
         assert reasons(found.problems) == reasons(wanted.problems)
 
 
+@pytest.mark.long
 def test_loops_stay_within_their_arrays(tmp_path: Path) -> None:
     """Compiled with the checks that are left out for speed."""
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
@@ -75,18 +76,24 @@ def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:
     return {(p.rule_id, p.place, n if p.code == history else 0) for p, n in problems.items()}
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+@pytest.mark.parametrize("examples", [40, pytest.param(500, marks=pytest.mark.long)])
+def test_any_rules_over_any_facts(examples: int) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(st.randoms(use_true_random=False))
+    def agree(source: random.Random) -> None:
+        plan = planned(source, 3)
+        assert_same(plan, facts(source, customers=3, most_rows=12))
+
+    agree()
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(n, marks=pytest.mark.long) for n in range(12, 80))]
 )
-@given(st.randoms(use_true_random=False))
-def test_any_rules_over_any_facts(source: random.Random) -> None:
-    plan = planned(source, 3)
-    assert_same(plan, facts(source, customers=3, most_rows=12))
-
-
-@pytest.mark.parametrize("seed", range(40))
 def test_many_rules_over_many_customers(seed: int) -> None:
     source = random.Random(seed)
     plan = planned(source, 25)

@@ -92,7 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store = folder / "store"
     command("synth", "--store", store, "--customers", CUSTOMERS, "--seed", 11)
     try:
-        with Platform(folder / "services") as platform:
+        with Platform(folder / "services", seconds=PATIENCE) as platform:
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             command("load", "--store", store, "--to", platform.database, *consent)
             approve(platform, ROOT / "catalogue")
@@ -122,7 +122,7 @@ def approve(platform: Platform, path: Path) -> None:
 def engine(running: Running) -> Iterator[httpx2.Client]:
     """Asks the engines through the load balancer."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=60) as client:
+    with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -130,7 +130,8 @@ def engine(running: Running) -> Iterator[httpx2.Client]:
 def relay(running: Running) -> Iterator[httpx2.Client]:
     token = (running.platform.folder / "relay.token").read_text()
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=address(running.platform.relay), headers=headers) as client:
+    url = address(running.platform.relay)
+    with httpx2.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -159,7 +160,7 @@ def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
     token = (running.platform.folder / "relay.token").read_text()
     store, date = FactStore(running.store), parse_date(DAY)
     assert date is not None
-    facts = RelayFacts(address(running.platform.relay), token)
+    facts = RelayFacts(address(running.platform.relay), token, PATIENCE)
     batch = store.read(store.partitions()[0][0])
     customers = batch.customer_ids[3:8]
     there = facts.of([*customers, "nobody"], date)
@@ -300,10 +301,10 @@ def test_nothing_of_a_person_is_told_without_a_token(running: Running) -> None:
     ):
         for path in paths:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
-                answer = httpx2.get(address(server) + path, headers=headers)
+                answer = httpx2.get(address(server) + path, headers=headers, timeout=PATIENCE)
                 assert (answer.status_code, answer.json()["code"]) == (401, "access.denied")
         for path in ("/healthz", "/readyz", "/metrics"):
-            assert httpx2.get(address(server) + path).status_code == 200
+            assert httpx2.get(address(server) + path, timeout=PATIENCE).status_code == 200
 
 
 def test_customers_without_consent_do_not_exist_for_anybody(
@@ -363,10 +364,9 @@ def test_the_relay_refuses_what_it_does_not_know(running: Running, relay: httpx2
 
 def serving(running: Running) -> list[str]:
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    return [
-        httpx2.get(f"{address(engine)}/v1/ruleset", headers=headers).json()["serving"]
-        for engine in running.platform.engines
-    ]
+    with httpx2.Client(headers=headers, timeout=PATIENCE) as client:
+        addresses = map(address, running.platform.engines)
+        return [client.get(f"{one}/v1/ruleset").json()["serving"] for one in addresses]
 
 
 def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
@@ -466,7 +466,7 @@ def test_the_engine_does_what_its_document_says(running: Running, mode: Generati
         def conforms(case: Any) -> None:
             # A document cannot say that columns must be equally long, nor which years there are.
             excluded = [] if "ruleset" in case.path else [positive_data_acceptance]
-            case.call_and_validate(headers=headers, excluded_checks=excluded)
+            case.call_and_validate(headers=headers, excluded_checks=excluded, timeout=PATIENCE)
 
         conforms()
 

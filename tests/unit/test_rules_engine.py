@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.building import ROOT, RULES, bank, day
 from tests.serving import wait_until
@@ -48,14 +49,14 @@ class StoredFacts:
     def schema(self) -> Schema:
         if not self.gate.is_set():
             self.waits.set()
-            self.gate.wait(30)
+            self.gate.wait(PATIENCE)
         return self.given
 
     def of(
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
         del as_of, fields
-        self.stuck.wait(30)
+        self.stuck.wait(PATIENCE)
         if self.error is not None:
             raise self.error
         known = {
@@ -105,7 +106,7 @@ def client(
     engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
-        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=20.0)
+        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=PATIENCE)
     )
     with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
         yield running
@@ -295,7 +296,7 @@ def test_nobody_waits_for_a_ruleset_that_is_being_loaded(
         target=lambda: refreshed.append(client.post("/v1/ruleset/refresh", json={}).status_code)
     )
     refreshing.start()
-    assert facts.waits.wait(30)
+    assert facts.waits.wait(PATIENCE)
     assert client.post("/v1/evaluations", json=body).status_code == 200
     assert client.get("/readyz").status_code == 200
     assert refreshed == []
