@@ -137,7 +137,6 @@ def run_here(
 ) -> "Outcome":
     """A run over the store's facts, in this process or in several."""
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
-    from tuppence.compiled import Loops  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
     from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
@@ -146,12 +145,12 @@ def run_here(
     plan = make_plan(ruleset, as_of, facts.schema)
     columns_only = all(rule.whole for rule in plan.columns.rules)
     if columns_only:
-        evaluator = in_threads(store, facts.digest, Engine(plan, Loops()), processes)
+        evaluator = in_threads(store, facts.digest, Engine(plan), processes)
     elif processes == 1:
-        evaluator = in_process(facts, Engine(plan, Loops()))
+        evaluator = in_process(facts, Engine(plan))
     else:
         one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        Engine(plan, Loops()).evaluate(one)  # compiled once here, and loaded by the processes
+        Engine(plan).evaluate(one)  # compiled once here, and loaded by the processes
         evaluator = in_processes(store, facts.digest, ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
@@ -348,14 +347,13 @@ def rules_engine_service(
     """
     with _extra("engine"):
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.compiled import Loops  # noqa: PLC0415
         from tuppence.runs.serving import Engines  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2)
     kept = _ruleset_store(rulesets)
-    engines = Engines(kept, facts.schema, Loops())
+    engines = Engines(kept, facts.schema)
     known = read_callers(callers)
     engines.begin()
     limits = Limits(batches, waiting, seconds)

@@ -13,7 +13,6 @@ from tests.building import ROOT, RULES, bank, day
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Field, Kind, Schema
@@ -91,7 +90,7 @@ def client(
 ) -> Iterator[TestClient]:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
@@ -257,7 +256,7 @@ def test_a_request_that_takes_too_long_is_ended(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines,
@@ -287,7 +286,7 @@ def test_a_request_has_limits(client: TestClient) -> None:
 
 
 def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
-    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema, Loops())
+    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()

@@ -9,8 +9,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tuppence.cli.output import Format, Store, console, error_console, print_json
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
-from tuppence.facts.context import customer_context
 from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from tuppence.cli.feed import Customer
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
-from tuppence.facts.context import customer_context
+from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
 from tuppence.wiring import open_facts
 
