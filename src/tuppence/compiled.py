@@ -43,7 +43,7 @@ def part_of_loops(function: F) -> F:
     """Mark a function that loops call; it is compiled together with them."""
     from numba.extending import register_jitable  # noqa: PLC0415 - imported with the first loop only
 
-    made: F = register_jitable(error_model="numpy")(function)
+    made: F = register_jitable(error_model="numpy", forceinline=True)(function)
     return made
 
 

@@ -62,9 +62,128 @@ def gather(
         _add_codes(rows, classes, memo.row_keys, low, many)
         _add_numbers(rows, classes, memo.row_keys, low, many)
         _add_relations(rows, classes, memo.row_keys, customer, low, many)
-        _look_up(classes, plan, memo, many)
-        _accumulate(rows, classes, plan, memo, low, many)
-        _read(rows, plan, memo, customer - start, stride, out)
+        keys, found, row_keys, entries = memo.keys, memo.found, memo.row_keys, memo.entries
+        mask = len(keys) - 1
+        for j in range(many):
+            key = row_keys[j]
+            place = place_of(key, mask)
+            while keys[place] != key and keys[place] != -1:
+                place = (place + 1) & mask
+            entry = found[place]
+            if keys[place] == -1:
+                entry = insert(classes, plan.plain, memo, key, place)
+            entries[j] = entry
+        pool, touched, entries = memo.pool, memo.touched, memo.entries
+        entry_counts, entry_sums = memo.entry_counts, memo.entry_sums
+        counts, sums, kept, stamps = memo.counts, memo.sums, memo.kept, memo.stamps
+        accumulators, main_column = plan.accumulators, plan.main
+        look = memo.used[2]
+        main = rows.numbers[max(main_column, 0)]
+        met = 0
+        is_stale = False
+        for j in range(many):
+            row = low + j
+            entry = entries[j]
+            if entry < 0 or is_stale:
+                entry = find(classes, plan.plain, memo, memo.row_keys[j]) if is_stale else -1
+            if (
+                entry < 0
+            ):  # the memo is full: what was met so far is added up, and the memo starts empty
+                flush(memo, met)
+                met = 0
+                clear(memo)
+                is_stale = True
+                entry = find(classes, plan.plain, memo, memo.row_keys[j])
+            middle = pool[entry]
+            end = pool[entry + 1]
+            amount = main[row] if main_column >= 0 else 0
+            if middle <= entry + MAX_DIRECT + 2:
+                for p in range(entry + 2, middle):
+                    a = pool[p]
+                    counts[a] += 1
+                    sums[a] += amount
+            else:  # several get their share from the entry when all rows of the customer are seen
+                if entry_counts[entry] == 0:
+                    touched[met] = entry
+                    met += 1
+                entry_counts[entry] += 1
+                entry_sums[entry] += amount
+            for p in range(middle, end):
+                a = pool[p]
+                one = accumulators[a]
+                aggregation, column, first, depth = (
+                    one.aggregation,
+                    one.column,
+                    one.first,
+                    one.depth,
+                )
+                if aggregation == Aggregation.ARGMIN or aggregation == Aggregation.ARGMAX:
+                    number = amount if column == main_column else rows.numbers[column][row]
+                    is_least = aggregation == Aggregation.ARGMIN
+                    if counts[a] == 0 or (number < sums[a] if is_least else number > sums[a]):
+                        kept[first] = row
+                        sums[a] = number
+                        counts[a] = 1
+                elif aggregation == Aggregation.LAST:
+                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
+                    counts[a] += 1
+                elif aggregation == Aggregation.FIRST:
+                    if counts[a] < depth:
+                        kept[first + counts[a]] = row
+                        counts[a] += 1
+                elif aggregation == Aggregation.DISTINCT:
+                    stamp = first + max(rows.codes[column][row] - depth, 0)  # 0 for null
+                    if stamps[stamp] != look:
+                        stamps[stamp] = look
+                        counts[a] += 1
+                elif aggregation == Aggregation.SUM:
+                    counts[a] += 1
+                    sums[a] += rows.numbers[column][row]
+                else:
+                    kept[first + counts[a]] = rows.numbers[column][row]
+                    counts[a] += 1
+        flush(memo, met)
+        for a in range(plan.plain, len(counts)):
+            if accumulators[a].aggregation == Aggregation.VALUES:
+                kept[accumulators[a].first : accumulators[a].first + counts[a]].sort()
+        features, accumulators = plan.features, plan.accumulators
+        counts, sums, kept = memo.counts, memo.sums, memo.kept
+        for f in range(len(features)):
+            feature = features[f]
+            a, readout, column = feature.accumulator, feature.readout, feature.column
+            one = accumulators[a]
+            count, first = counts[a], one.first
+            value = math.nan
+            if readout == Readout.COUNT:
+                value = float(count)
+            elif readout == Readout.SUM:
+                value = float(sums[a])
+            elif readout == Readout.TWICE_MEDIAN:
+                if count > 0:
+                    value = float(kept[first + (count - 1) // 2] + kept[first + count // 2])
+            elif readout == Readout.DISTINCT_VALUES:
+                different = 0
+                for j in range(count):
+                    if j == 0 or kept[first + j] != kept[first + j - 1]:
+                        different += 1
+                value = float(different)
+            elif count > feature.position:
+                at = feature.position
+                if one.aggregation == Aggregation.LAST:
+                    at = (count - 1 - at) & (one.depth - 1)
+                row = kept[first + at]
+                if readout == Readout.NUMBER_AT:
+                    number = rows.numbers[column][row]
+                    if number != NULL_NUMBER:
+                        value = float(number)
+                else:
+                    code = rows.codes[column][row]
+                    if readout == Readout.TEXT_AT:
+                        if code != 0:
+                            value = float(plan.text_numbers[plan.texts[column] + code])
+                    elif code != NULL_CODE:
+                        value = float(code)
+            out[f * stride + customer - start] = value
 
 
 @part_of_loops
@@ -86,7 +205,7 @@ def _first_from(days: Any, low: int, high: int, first_day: int) -> int:
 def _add_codes(rows: TableRows, classes: Classes, row_keys: Any, low: int, many: int) -> None:
     for d in range(len(classes.coded)):
         one = classes.coded[d]
-        lowest, size = one.lowest, one.size
+        lowest, size = one.lowest, one.places
         codes = rows.codes[one.column][low : low + many]
         adds = classes.places[one.first_place : one.first_place + size]
         if one.is_clamped == 0:
@@ -144,146 +263,3 @@ def _add_relations(
                 else:
                     relation = LESS if number < wanted else GREATER
             row_keys[j] += stride * relation
-
-
-# -- look up ---------------------------------------------------------------------------------------
-
-
-@part_of_loops
-def _look_up(classes: Classes, plan: GatherPlan, memo: Memo, many: int) -> None:
-    """Find the entries of all rows before accumulating: no row waits for another."""
-    keys, found, row_keys, entries = memo.keys, memo.found, memo.row_keys, memo.entries
-    mask = len(keys) - 1
-    for j in range(many):
-        key = row_keys[j]
-        place = place_of(key, mask)
-        while keys[place] != key and keys[place] != -1:
-            place = (place + 1) & mask
-        entry = found[place]
-        if keys[place] == -1:
-            entry = insert(classes, plan.plain, memo, key, place)
-        entries[j] = entry
-
-
-# -- accumulate ------------------------------------------------------------------------------------
-
-
-@part_of_loops
-def _accumulate(
-    rows: TableRows, classes: Classes, plan: GatherPlan, memo: Memo, low: int, many: int
-) -> None:
-    """Feed each row to the accumulators of its entry."""
-    pool, touched, entries = memo.pool, memo.touched, memo.entries
-    entry_counts, entry_sums = memo.entry_counts, memo.entry_sums
-    counts, sums, kept, stamps = memo.counts, memo.sums, memo.kept, memo.stamps
-    accumulators, main_column = plan.accumulators, plan.main
-    look = memo.used[2]
-    main = rows.numbers[max(main_column, 0)]
-    met = 0
-    is_stale = False
-    for j in range(many):
-        row = low + j
-        entry = entries[j]
-        if entry < 0 or is_stale:
-            entry = find(classes, plan.plain, memo, memo.row_keys[j]) if is_stale else -1
-        if (
-            entry < 0
-        ):  # the memo is full: what was met so far is added up, and the memo starts empty
-            flush(memo, met)
-            met = 0
-            clear(memo)
-            is_stale = True
-            entry = find(classes, plan.plain, memo, memo.row_keys[j])
-        middle = pool[entry]
-        end = pool[entry + 1]
-        amount = main[row] if main_column >= 0 else 0
-        if middle <= entry + MAX_DIRECT + 2:
-            for p in range(entry + 2, middle):
-                a = pool[p]
-                counts[a] += 1
-                sums[a] += amount
-        else:  # several get their share from the entry when all rows of the customer are seen
-            if entry_counts[entry] == 0:
-                touched[met] = entry
-                met += 1
-            entry_counts[entry] += 1
-            entry_sums[entry] += amount
-        for p in range(middle, end):
-            a = pool[p]
-            one = accumulators[a]
-            aggregation, column, first, depth = one.aggregation, one.column, one.first, one.depth
-            if aggregation == Aggregation.ARGMIN or aggregation == Aggregation.ARGMAX:
-                number = amount if column == main_column else rows.numbers[column][row]
-                is_least = aggregation == Aggregation.ARGMIN
-                if counts[a] == 0 or (number < sums[a] if is_least else number > sums[a]):
-                    kept[first] = row
-                    sums[a] = number
-                    counts[a] = 1
-            elif aggregation == Aggregation.LAST:
-                kept[first + (counts[a] & (depth - 1))] = row  # a ring
-                counts[a] += 1
-            elif aggregation == Aggregation.FIRST:
-                if counts[a] < depth:
-                    kept[first + counts[a]] = row
-                    counts[a] += 1
-            elif aggregation == Aggregation.DISTINCT:
-                stamp = first + max(rows.codes[column][row] - depth, 0)  # 0 for null
-                if stamps[stamp] != look:
-                    stamps[stamp] = look
-                    counts[a] += 1
-            elif aggregation == Aggregation.SUM:
-                counts[a] += 1
-                sums[a] += rows.numbers[column][row]
-            else:
-                kept[first + counts[a]] = rows.numbers[column][row]
-                counts[a] += 1
-    flush(memo, met)
-    for a in range(plan.plain, len(counts)):
-        if accumulators[a].aggregation == Aggregation.VALUES:
-            kept[accumulators[a].first : accumulators[a].first + counts[a]].sort()
-
-
-# -- read ------------------------------------------------------------------------------------------
-
-
-@part_of_loops
-def _read(rows: TableRows, plan: GatherPlan, memo: Memo, place: int, stride: int, out: Any) -> None:
-    """Write the features of a customer to `out`, beginning at a place."""
-    for f in range(len(plan.features)):
-        feature = plan.features[f]
-        a, readout = feature.accumulator, feature.readout
-        one = plan.accumulators[a]
-        count, first = memo.counts[a], one.first
-        value = math.nan
-        if readout == Readout.COUNT:
-            value = float(count)
-        elif readout == Readout.SUM:
-            value = float(memo.sums[a])
-        elif readout == Readout.TWICE_MEDIAN:
-            if count > 0:
-                lower = memo.kept[first + (count - 1) // 2]
-                value = float(lower + memo.kept[first + count // 2])
-        elif readout == Readout.DISTINCT_VALUES:
-            different = 0
-            for j in range(count):
-                if j == 0 or memo.kept[first + j] != memo.kept[first + j - 1]:
-                    different += 1
-            value = float(different)
-        elif count > feature.position:
-            at = feature.position
-            if one.aggregation == Aggregation.LAST:
-                at = (count - 1 - at) & (one.depth - 1)
-            value = _value_of_row(rows, plan, readout, feature.column, memo.kept[first + at])
-        out[f * stride + place] = value
-
-
-@part_of_loops
-def _value_of_row(rows: TableRows, plan: GatherPlan, readout: int, column: int, row: int) -> float:
-    """Return a field of a kept row; NaN for null."""
-    if readout == Readout.NUMBER_AT:
-        number = rows.numbers[column][row]
-        return float(number) if number != NULL_NUMBER else math.nan
-    code = rows.codes[column][row]
-    if readout == Readout.TEXT_AT:
-        return float(plan.text_numbers[plan.texts[column] + code]) if code != 0 else math.nan
-    return float(code) if code != NULL_CODE else math.nan

@@ -20,7 +20,7 @@ def _record(*names: str) -> "np.dtype[Any]":
     return np.dtype((np.record, [(name, np.int64) for name in names]))
 
 
-CODED: Final = _record("column", "lowest", "size", "first_place", "is_clamped")
+CODED: Final = _record("column", "lowest", "places", "first_place", "is_clamped")
 """A dimension over codes or days: its column, the lowest code, how many codes have a place, the
 first place in `Classes.places`, and 1 if codes outside of the places occur and count as the first
 or the last."""
