@@ -24,7 +24,6 @@ from local.stack import Platform, address
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
@@ -134,7 +133,7 @@ def expectation(store: Path, ruleset: Ruleset) -> dict[str, Any]:
     """What the engines must say of every customer of a store."""
     facts, date = FactStore(store), parse_date(DAY)
     assert date is not None
-    engine = Engine(make_plan(ruleset, date, facts.schema), Loops())
+    engine = Engine(make_plan(ruleset, date, facts.schema))
     found: dict[str, Any] = {}
     for name, _ in facts.partitions():
         for row in engine.evaluate(facts.read(name)).results.rows():

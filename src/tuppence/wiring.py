@@ -155,7 +155,6 @@ def run_here(
 ) -> "Outcome":
     """A run over the store's facts as far as they may be read, in this process or in several."""
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
-    from tuppence.compiled import Loops  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
     from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
@@ -166,12 +165,12 @@ def run_here(
     plan = make_plan(ruleset, as_of, facts.schema)
     columns_only = all(rule.whole for rule in plan.columns.rules)
     if columns_only:
-        evaluator = in_threads(store, stored.digest, limited, Engine(plan, Loops()), processes)
+        evaluator = in_threads(store, stored.digest, limited, Engine(plan), processes)
     elif processes == 1:
-        evaluator = in_process(facts, Engine(plan, Loops()))
+        evaluator = in_process(facts, Engine(plan))
     else:
         one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        Engine(plan, Loops()).evaluate(one)  # compiled once here, and loaded by the processes
+        Engine(plan).evaluate(one)  # compiled once here, and loaded by the processes
         evaluator = in_processes(store, stored.digest, limited, ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM

@@ -13,7 +13,6 @@ from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -70,7 +69,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     directory = RulesetDirectory(tmp_path_factory.mktemp("rulesets"))
     ruleset = make_ruleset(read_rules(ROOT / "catalogue" / "bank_fees.yaml", Schema()).usable())
     directory.put(ruleset)
-    return Engines(directory, Schema, Loops()).engine(ruleset.digest, AS_OF)
+    return Engines(directory, Schema).engine(ruleset.digest, AS_OF)
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])

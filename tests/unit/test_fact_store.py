@@ -12,9 +12,9 @@ from tests.building import bank, frame
 
 from tuppence.adapters.embedded.fact_store import MOST_SEGMENTS, FactStore
 from tuppence.adapters.embedded.files import exclusive
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.context import customer_context
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date

@@ -18,7 +18,6 @@ from tests.serving import wait_until
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Field, Kind, Schema
@@ -102,7 +101,7 @@ def client(
 ) -> Iterator[TestClient]:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
@@ -212,7 +211,7 @@ def test_a_caller_does_not_wait_behind_the_queue_of_another(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
@@ -329,7 +328,7 @@ def test_a_request_that_takes_too_long_is_ended(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines,
@@ -359,7 +358,7 @@ def test_a_request_has_limits(client: TestClient) -> None:
 
 
 def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
-    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema, Loops())
+    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()

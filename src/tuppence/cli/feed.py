@@ -20,9 +20,9 @@ from tuppence.cli.output import (
     print_json,
     use_of,
 )
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, readable
-from tuppence.facts.context import customer_context
 from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result

@@ -18,7 +18,7 @@ from tuppence.cli.output import (
     today,
     use_of,
 )
-from tuppence.facts.context import customer_context
+from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
 from tuppence.wiring import permitted_facts
 

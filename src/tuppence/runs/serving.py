@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
@@ -108,13 +107,11 @@ class Engines:
     Args:
         rulesets: Where they are kept.
         schema: Asks for the schema of the facts.
-        loops: Calls the loops.
     """
 
-    def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema], loops: Loops) -> None:
+    def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema]) -> None:
         self._rulesets = rulesets
         self._ask_schema = schema
-        self._loops = loops
         self._lock = threading.Lock()  # held for a moment only
         self._loading = threading.RLock()
         self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
@@ -222,7 +219,7 @@ class Engines:
         if found is None:
             chosen = tuple(one for one in plan.ruleset.rules if one.rule.id in rules)
             ruleset = replace(plan.ruleset, rules=chosen)
-            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan), self._loops)
+            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan))
             with self._lock:
                 self._parts[key] = found
                 if len(self._parts) > MOST_PARTS:
@@ -236,7 +233,7 @@ class Engines:
         plans = (engine.plan for engine in engines)
         same = next((plan.ruleset for plan in plans if plan.ruleset.digest == digest), None)
         ruleset = same or self._loaded(digest, known.ruleset if known else None)
-        return Engine(make_plan(ruleset, as_of, self.schema, known), self._loops)
+        return Engine(make_plan(ruleset, as_of, self.schema, known))
 
     def _loaded(self, digest: str, known: Ruleset | None) -> Ruleset:
         return read_ruleset(self._rulesets.get(digest), self.schema, known)
