@@ -24,6 +24,15 @@ CONTEXT: Final = Context(
 CONTEXT.traps[Clamped] = False
 
 
+def number_key(value: Decimal) -> str:
+    """A text that equal numbers share.
+
+    Python's hash of a decimal is a remainder, so that a table of numbers chosen with care takes
+    time with the square of their count; the hash of a text cannot be foreseen.
+    """
+    return str(CONTEXT.normalize(value)) if value else "0"
+
+
 def number_text(value: Decimal) -> str:
     """The number as FEEL writes it: no exponent, no needless sign."""
     return format(value, "f") if value else format(abs(value), "f")

@@ -6,14 +6,11 @@ from typing import Final
 import numpy as np
 
 from tuppence.facts.schema import Kind as FieldKind
-from tuppence.feel import syntax
-from tuppence.feel.frames import CALL_STEPS, STEPS
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan import instructions as do
 from tuppence.plan.code import Accumulator, Code, Feature, Kind, Reading, Source, Step, Value
 from tuppence.plan.columns import (
     FALSE_ROW,
-    MOST_ROWS,
     NOTHING,
     SCORES,
     TRUE_ROW,
@@ -28,6 +25,7 @@ from tuppence.plan.columns import (
 from tuppence.plan.literals import Beyond, Both, General, Literal, Relative
 from tuppence.plan.lowering import Lowering
 from tuppence.plan.model import Model, Table
+from tuppence.plan.row_steps import most_rows
 from tuppence.plan.rows import RowPlanner
 from tuppence.plan.scope import Bound, Outside, Scope
 from tuppence.rules.checking import CheckedRule, Place
@@ -93,7 +91,7 @@ def _lower(checked: CheckedRule, planner: RowPlanner) -> Lowered:
             scope = Scope({name: Bound(checked.trees["values", name], scope)}, scope)
     if refusals:
         del code.steps[used:]  # the rest is the interpreter's
-    limit = _most_rows(checked)
+    limit = most_rows(checked)
     return Lowered(checked, code, when, history, score, tuple(values), tuple(refusals), limit)
 
 
@@ -366,30 +364,6 @@ def _held(code: Code, score: Value) -> Value:
     """A score held to 0 to 100."""
     below = code.add(do.LEAST, score, code.constant(100 * SCORES))
     return code.add(do.GREATEST, below, code.constant(0))
-
-
-def _most_rows(checked: CheckedRule) -> int:
-    """With how many rows the interpreter surely stays within its budget for each expression."""
-    heaviest = max(_steps_a_row(tree, in_loop=False) for tree in checked.trees.values())
-    return min(MOST_ROWS, (STEPS - 20_000) // (heaviest + 1))
-
-
-def _steps_a_row(node: syntax.Node, *, in_loop: bool) -> int:
-    """How many steps the interpreter takes at most for each row: see `feel.frames`.
-
-    What is asked of each row calls functions for each row.
-    """
-    match node:
-        case syntax.Literal() | syntax.Name():
-            return 0
-        case syntax.Filter():
-            inside = _steps_a_row(node.predicate, in_loop=True)
-            return 1 + inside + _steps_a_row(node.base, in_loop=in_loop)
-        case syntax.For() | syntax.Quantified():
-            sources = sum(_steps_a_row(i.source, in_loop=in_loop) for i in node.iterators)
-            return 1 + sources + _steps_a_row(node.body, in_loop=True)
-    own = 1 + CALL_STEPS if in_loop and isinstance(node, syntax.Call) else 1
-    return own + sum(_steps_a_row(part, in_loop=in_loop) for part in syntax.children(node))
 
 
 def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TablePlan:

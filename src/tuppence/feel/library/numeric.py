@@ -91,9 +91,14 @@ FUNCTIONS: Final = (
         _modulo,
         "The remainder, with the divisor's sign.",
     ),
-    Builtin("sqrt", _VALUE, NUMBER, _partial(CONTEXT.sqrt, "the square root"), "The square root."),
-    Builtin("exp", _VALUE, NUMBER, _partial(CONTEXT.exp, "e to the power"), "e to the power."),
-    Builtin("log", _VALUE, NUMBER, _partial(_logarithm, "the logarithm"), "The natural logarithm."),
+    *(
+        Builtin(name, _VALUE, NUMBER, _partial(function, wanted), doc, steps=steps)
+        for name, function, wanted, doc, steps in (
+            ("sqrt", CONTEXT.sqrt, "the square root", "The square root.", 25),
+            ("exp", CONTEXT.exp, "e to the power", "e to the power.", 150),
+            ("log", _logarithm, "the logarithm", "The natural logarithm.", 150),
+        )
+    ),
     Builtin(
         "odd",
         _VALUE,
