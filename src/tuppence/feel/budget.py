@@ -33,12 +33,19 @@ ROWS_A_STEP: Final = 32
 TEXT_A_STEP: Final = 16
 """Characters of a text that cost a step: 64 bytes where they are rare ones."""
 
+COMPARISON_STEPS: Final = 5
+"""What comparing two values costs, and two of their elements or entries."""
+
+COMPARED_A_STEP: Final = 512
+"""Characters of two texts that are compared in a step."""
+
 MAXIMUM_TEXT: Final = 1_000_000
 """The most characters of a text."""
 
 MAXIMUM_NESTING: Final = 100
 """How deep lists and contexts may lie in each other to be compared, written or returned."""
 
+_GROUPS: Final = (list, dict)  # a union would be slower to ask for
 _PARTS: Final[dict[type[syntax.Node], int]] = {
     syntax.Arithmetic: 3,
     syntax.Negation: 3,
@@ -86,9 +93,9 @@ class Budget:
 
 def extent(value: Any) -> int:
     """Return the steps for going once over a value, without the values in it."""
-    if type(value) is str:
-        return len(value) // TEXT_A_STEP
-    return len(value) if isinstance(value, list | dict) else 0
+    if isinstance(value, _GROUPS):
+        return len(value)
+    return len(value) // TEXT_A_STEP if type(value) is str else 0
 
 
 def short(length: int) -> None:
@@ -132,20 +139,22 @@ def visit(value: Any, budget: Budget, depth: int = 0) -> None:
         OutOfBudget: It is larger than what is left, or nested deeper than values may be.
     """
     kind = type(value)
+    if value is None or kind is bool:
+        return
     if kind is Decimal:
-        budget.spend(1 + abs(value.adjusted()) // TEXT_A_STEP)
+        budget.spend(3 + abs(value.adjusted()) // TEXT_A_STEP)
     elif kind is str:
-        budget.spend(1 + len(value) // TEXT_A_STEP)
-    elif isinstance(value, list | dict):
+        budget.spend(3 + len(value) // TEXT_A_STEP)
+    elif isinstance(value, _GROUPS):
         nest(depth)
-        budget.spend(1)
+        budget.spend(4)
         for item in value.values() if isinstance(value, dict) else value:
             visit(item, budget, depth + 1)
         if isinstance(value, dict):
             for name in value:
-                budget.spend(1 + len(name) // TEXT_A_STEP)
-    elif kind is not bool and value is not None:
-        budget.spend(4)
+                budget.spend(3 + len(name) // TEXT_A_STEP)
+    else:
+        budget.spend(10)
         if isinstance(value, Range):
             nest(depth)
             visit(value.low, budget, depth + 1)

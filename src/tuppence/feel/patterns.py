@@ -18,7 +18,7 @@ from tuppence.feel.diagnostics import FeelError
 MAXIMUM_PATTERN: Final = 2_000
 _PATTERN_STEPS: Final = 200
 _PROGRAM_STEPS: Final = 2
-_SUBTRACTION_STEPS: Final = 50_000
+_SUBTRACTION_STEPS: Final = 150_000
 _MATCH_STEPS: Final = 20
 _PLAIN: Final = 10
 _PLAIN_SHARE: Final = 1024
