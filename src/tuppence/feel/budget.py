@@ -98,6 +98,11 @@ def extent(value: Any) -> int:
     return len(value) // TEXT_A_STEP if type(value) is str else 0
 
 
+def comparison_steps(value: Any) -> int:
+    """Return the steps for comparing a value with another, without the values in it."""
+    return COMPARISON_STEPS + (len(value) // COMPARED_A_STEP if type(value) is str else 0)
+
+
 def short(length: int) -> None:
     """Refuse a text before it is made.
 

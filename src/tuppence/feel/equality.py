@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tuppence.feel.budget import COMPARED_A_STEP, COMPARISON_STEPS, Budget, extent, nest
+from tuppence.feel.budget import Budget, comparison_steps, extent, nest
 from tuppence.feel.values import (
     SECOND_NANOSECONDS,
     DateTime,
@@ -20,7 +20,7 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
     """
     if left is None or right is None:
         return left is right
-    budget.spend(COMPARISON_STEPS)
+    budget.spend(comparison_steps(left))
     if isinstance(left, list) and isinstance(right, list):
         nest(depth)
         return len(left) == len(right) and all(
@@ -44,8 +44,6 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
         return left[2:] == right[2:] and all(
             equal(a, b, budget, depth + 1) is True for a, b in zip(left[:2], right[:2], strict=True)
         )
-    if isinstance(left, str):
-        budget.spend(len(left) // COMPARED_A_STEP)
     return bool(left == right)
 
 

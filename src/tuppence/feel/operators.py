@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
-from tuppence.feel.budget import COMPARED_A_STEP, COMPARISON_STEPS, Budget, extent, nest, short
+from tuppence.feel.budget import Budget, comparison_steps, extent, nest, short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal, instants
 from tuppence.feel.numbers import CONTEXT
@@ -57,7 +57,7 @@ def compare(symbol: str, left: Any, right: Any, budget: Budget) -> bool:
         return same if symbol == "=" else not same
     if type(left) is type(right):
         if type(left) in ORDERED:
-            budget.spend(COMPARISON_STEPS + (len(left) // COMPARED_A_STEP if type(left) is str else 0))
+            budget.spend(comparison_steps(left))
             return bool(ORDERINGS[symbol](left, right))
         if isinstance(left, Time | DateTime):
             a, b = instants(left, right)
