@@ -18,9 +18,9 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
     Raises:
         OutOfBudget: There is more to compare than the budget allows.
     """
+    budget.spend(comparison_steps(left))
     if left is None or right is None:
         return left is right
-    budget.spend(comparison_steps(left))
     if isinstance(left, list) and isinstance(right, list):
         nest(depth)
         return len(left) == len(right) and all(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
-from tuppence.feel.budget import Budget, comparison_steps, extent, nest, short
+from tuppence.feel.budget import COMPARISON_STEPS, Budget, comparison_steps, extent, nest, short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal, instants
 from tuppence.feel.numbers import CONTEXT
@@ -187,6 +187,7 @@ def negate(value: Any) -> Any:
 
 def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None:
     """`value in test`, where test is a range, a list of tests, or a value to equal."""
+    budget.spend(COMPARISON_STEPS)
     if isinstance(test, Range):
         return in_range(value, test, budget)
     if isinstance(test, list):

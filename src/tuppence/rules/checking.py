@@ -141,7 +141,7 @@ def _message_findings(
         except TemplateError as error:
             message = f"the message cannot be written: {error.message}"
             yield Finding(place, Diagnostic("rule.message", error.span, message, error.hint))
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
             message = f"the message cannot be written: {error}"
             hint = f"the filters are: {', '.join(sorted(FILTERS))}"
             yield Finding(place, Diagnostic("rule.message", whole, message, hint))

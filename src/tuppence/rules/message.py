@@ -55,7 +55,7 @@ def render(
     given = {name: value for name, value in values.items() if value is not None}
     try:
         texts = [fill(text, environment, given) for text in (wording.title, wording.body)]
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"
         raise MessageError("message.values", message, "tuppence explain shows the values") from None
     return Rendered(*texts)

@@ -126,17 +126,19 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
         TemplateError: The template has something in it that is not allowed.
         jinja2.TemplateError: A value is missing.
         TypeError: A filter does not fit its value, or a value cannot be shown.
-        ValueError: A value, a list or the whole text is too long.
-        ArithmeticError: A number cannot be rounded as a filter asks for.
+        ValueError: A value, a list or the whole text is too long, or a number too large.
     """
     template = environment.from_string(read_template(text, environment))
     pieces: list[str] = []
     size = 0
-    for piece in template.generate({name: _given(value) for name, value in values.items()}):
-        size += len(piece)
-        if size > MAXIMUM_OUTPUT:
-            raise ValueError(f"it would have over {MAXIMUM_OUTPUT:,} characters")
-        pieces.append(piece)
+    try:
+        for piece in template.generate({name: _given(value) for name, value in values.items()}):
+            size += len(piece)
+            if size > MAXIMUM_OUTPUT:
+                raise ValueError(f"it would have over {MAXIMUM_OUTPUT:,} characters")
+            pieces.append(piece)
+    except ArithmeticError:
+        raise ValueError("a filter for numbers was given something else, or too much") from None
     return "".join(pieces)
 
 
@@ -175,7 +177,7 @@ def _check_node(
         case nodes.Getattr() if node.attr.startswith("_"):
             raise wrong(f"there is no field {node.attr}", f"allowed are {ALLOWED}", node.attr)
         case nodes.For() if in_loop or node.recursive or not isinstance(node.target, nodes.Name):
-            raise wrong("a for may not do this", f"allowed are {ALLOWED}", "for")
+            raise wrong("a for in a for, or over pairs, is not for messages", f"allowed are {ALLOWED}", "for")
         case _ if not isinstance(node, _NODES):
             word = _WRITTEN.get(type(node), "")
             shown = word or type(node).__name__.lower()
