@@ -13,6 +13,7 @@ import gc
 import multiprocessing
 import random
 import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,9 +24,8 @@ from typing import Any
 
 import jinja2
 
-from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, parse, syntax
+from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, parse
 from tuppence.feel.budget import STEPS, Budget, visit
-from tuppence.feel.frames import Frame, Session
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import FUNCTION, NUMBER, STRING, ContextOf, ListOf, RangeOf, Type, strip
@@ -34,6 +34,7 @@ from tuppence.rules.message import message_environment
 from tuppence.rules.templates import TemplateError, fill
 
 LIMIT = 64 * 2**20
+ENDLESS = 5
 NAMES = frozenset(BUILTINS)
 NOW = DateTime(20_000, 0)
 GROWING = (
@@ -124,11 +125,15 @@ def _large(rng: random.Random) -> str:
     kind = rng.randrange(6)
     if kind == 0:
         grow, seed = rng.choice(GROWING), rng.choice(("[1]", "{}", "[[]]", '["ab"]', "1"))
-        return f"{{f: function(l, n) if n = 0 then l else f({grow}, n - 1), r: f({seed}, {count})}}.r"
+        return (
+            f"{{f: function(l, n) if n = 0 then l else f({grow}, n - 1), r: f({seed}, {count})}}.r"
+        )
     if kind == 1:
         grow = rng.choice(GROWING_TEXTS)
         seed = rng.choice(('"a"', '"ab,"', '"é"'))
-        return f"{{f: function(l, n) if n = 0 then l else f({grow}, n - 1), r: f({seed}, {count})}}.r"
+        return (
+            f"{{f: function(l, n) if n = 0 then l else f({grow}, n - 1), r: f({seed}, {count})}}.r"
+        )
     if kind == 2:
         return f"(for i in 1..{loop} return {rng.choice(('i', '[i]', '{a: i}', 'string(i)', 'i / 7', 'i * 2305843009213693951'))})"
     if kind == 3:
@@ -154,7 +159,9 @@ def _argument(rng: random.Random, kind: Type, depth: int) -> str:
     if wanted == FUNCTION:
         return rng.choice(("function(x, y) x < y", "function(x, y) x = y", "function(x, y) true"))
     if wanted == NUMBER:
-        return rng.choice(("1", "-1", "2.5", "10**30", "10**6144", "10**-6143", "3000", "i", "0.37"))
+        return rng.choice(
+            ("1", "-1", "2.5", "10**30", "10**6144", "10**-6143", "3000", "i", "0.37")
+        )
     if wanted == STRING:
         return rng.choice((*ATOMS[11:15], f'"{rng.choice(PATTERNS)}"', _large(rng)))
     if isinstance(wanted, ListOf):
@@ -244,6 +251,7 @@ class Report:
 def measure(texts: Iterator[str]) -> Report:
     """Run inputs one after another in this process, and measure each."""
     report = Report()
+    signal.signal(signal.SIGPROF, _too_long)
     peaks = Path("/proc/self/clear_refs")
     for text in texts:
         gc.collect(0)
@@ -252,16 +260,22 @@ def measure(texts: Iterator[str]) -> Report:
         before = _memory("VmRSS")
         resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + LIMIT, -1))
         began = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, ENDLESS)
         try:
             report.outcomes[run_one(text)] += 1
-        except Exception as error:  # noqa: BLE001 - all of them are findings
+        except Exception as error:
             report.failures.append(f"{type(error).__name__}: {error}: {text!r}")
+        signal.setitimer(signal.ITIMER_PROF, 0)
         took = time.process_time() - began
         resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
         report.times.append(took)
         report.slowest = max(report.slowest, (took, text))
         report.largest = max(report.largest, (_memory("VmHWM") - before, text))
     return report
+
+
+def _too_long(*_: object) -> None:
+    raise AssertionError(f"it took {ENDLESS} seconds of processor time")
 
 
 def _memory(name: str) -> int:

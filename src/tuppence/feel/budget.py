@@ -24,6 +24,9 @@ CALL_STEPS: Final = 10
 ELEMENT_STEPS: Final = 3
 """What a loop or a filter costs for each element, beside the parts that run for it."""
 
+ERROR_STEPS: Final = 15
+"""What an error inside an evaluation costs, which becomes null and a diagnostic."""
+
 PROPERTY_STEPS: Final = 6
 """What a property of a date, a duration or a range costs."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tuppence.feel.budget import Budget, OutOfBudget, visit
+from tuppence.feel.budget import ERROR_STEPS, Budget, OutOfBudget, visit
 from tuppence.feel.diagnostics import Diagnostic, Span
 
 MAXIMUM_CALLS: Final = 100
@@ -33,7 +33,12 @@ class Session(Budget):
         return True
 
     def report(self, code: str, span: Span, message: str) -> None:
-        """Note an error; the same one at the same place only once."""
+        """Note an error; the same one at the same place only once.
+
+        Raises:
+            OutOfBudget: There were too many.
+        """
+        self.spend(ERROR_STEPS)
         self.findings.setdefault((code, span), Diagnostic(code, span, message))
 
 

@@ -15,6 +15,7 @@ from tuppence.feel import syntax
 from tuppence.feel.budget import (
     CALL_STEPS,
     ELEMENT_STEPS,
+    ERROR_STEPS,
     PROPERTY_STEPS,
     ROWS_A_STEP,
     STEPS,
@@ -72,6 +73,7 @@ class Expression:
         except (OutOfBudget, RecursionError):
             value = None
             message = f"the evaluation was stopped after {steps:,} steps"
+            session.steps = ERROR_STEPS
             session.report("feel.budget", self.tree.span, message)
         return Outcome(value, tuple(session.findings.values()))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tuppence.feel.budget import Budget
+from tuppence.feel.budget import CALL_STEPS, Budget
 from tuppence.feel.diagnostics import FeelError, Span
 from tuppence.feel.frames import Frame, Run, Session
 from tuppence.feel.library.builtin import Builtin, is_instance
@@ -55,6 +55,7 @@ def call_builtin(
                 fitted = [bound(value, frame.session) for value in fitted]
             return builtin.invoke(fitted, frame.session)
         except FeelError as error:
+            frame.session.spend(CALL_STEPS * len(builtin.forms))
             frame.session.report(error.code, span, error.message)
             return None
 

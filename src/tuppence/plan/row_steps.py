@@ -12,6 +12,7 @@ from tuppence.feel.budget import (
     CALL_STEPS,
     COMPARISON_STEPS,
     ELEMENT_STEPS,
+    ERROR_STEPS,
     PROPERTY_STEPS,
     ROWS_A_STEP,
     STEPS,
@@ -78,16 +79,17 @@ def _once(node: syntax.Node) -> int:
             case syntax.Call(function=syntax.Name(name=name)) if name in BUILTINS:
                 builtin = BUILTINS[name]
                 steps += builtin.steps + (builtin.element_steps + 1) * _TEXT + 10 * builtin.spends
+                steps += ERROR_STEPS + CALL_STEPS * len(builtin.forms)
             case syntax.Call():
                 steps += CALL_STEPS
             case syntax.Arithmetic():
-                steps += 0 if _kind(part) else _CALCULATING[part.operator]
+                steps += 0 if _kind(part) else ERROR_STEPS + _CALCULATING[part.operator]
             case syntax.Comparison():
-                steps += _COMPARING
+                steps += ERROR_STEPS + _COMPARING
             case syntax.Between() | syntax.In():
-                steps += 2 * _COMPARING * len(list(syntax.children(part)))
+                steps += ERROR_STEPS + 2 * _COMPARING * len(list(syntax.children(part)))
             case syntax.Path():
-                steps += PROPERTY_STEPS
+                steps += ERROR_STEPS + PROPERTY_STEPS
             case syntax.Filter():
                 steps += ELEMENT_STEPS + parts_steps(part.predicate)
             case syntax.For() | syntax.Quantified() | syntax.FunctionDefinition():

@@ -177,7 +177,11 @@ def _check_node(
         case nodes.Getattr() if node.attr.startswith("_"):
             raise wrong(f"there is no field {node.attr}", f"allowed are {ALLOWED}", node.attr)
         case nodes.For() if in_loop or node.recursive or not isinstance(node.target, nodes.Name):
-            raise wrong("a for in a for, or over pairs, is not for messages", f"allowed are {ALLOWED}", "for")
+            raise wrong(
+                "a for in a for, or over pairs, is not for messages",
+                f"allowed are {ALLOWED}",
+                "for",
+            )
         case _ if not isinstance(node, _NODES):
             word = _WRITTEN.get(type(node), "")
             shown = word or type(node).__name__.lower()
