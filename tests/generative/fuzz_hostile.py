@@ -26,7 +26,7 @@ from typing import Any
 
 import jinja2
 
-from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, parse
+from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, format_text, parse
 from tuppence.feel.budget import STEPS, Budget, visit
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin
@@ -206,6 +206,7 @@ def run_expression(text: str, steps: int = STEPS) -> str:
     except FeelSyntaxError:
         return "syntax"
     check(tree, {})
+    format_text(text, NAMES)
     outcome = compile_expression(tree, now=NOW).evaluate({}, steps)
     visit(outcome.value, Budget(steps))
     feel_text(outcome.value)
@@ -308,8 +309,7 @@ def main() -> None:
             total.largest = max(total.largest, report.largest)
             total.failures += report.failures
             total.times += report.times
-            if number % 20 == 0 or number == len(shares):
-                _print(total)
+            _print(total)
     for failure in total.failures[:20]:
         print(failure[:600])  # noqa: T201 - a command of its own
     print(f"slowest: {total.slowest[1]!r}\nlargest: {total.largest[1]!r}")  # noqa: T201
