@@ -303,7 +303,7 @@ def main() -> None:
     shares = [(options.seed + n, share) for n in range(options.inputs // share)]
     total = Report()
     with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=5) as pool:
-        for number, report in enumerate(pool.imap_unordered(_share, shares), 1):
+        for report in pool.imap_unordered(_share, shares):
             total.outcomes += report.outcomes
             total.slowest = max(total.slowest, report.slowest)
             total.largest = max(total.largest, report.largest)
