@@ -87,7 +87,7 @@ def make_environment(filters: Mapping[str, Callable[..., Any]]) -> jinja2.Enviro
         keep_trailing_newline=False,
         finalize=_shown,
     )
-    environment.filters = {**_FILTERS, **filters}
+    environment.filters = {**JINJA_FILTERS, **filters}
     environment.tests = {"defined": environment.tests["defined"]}
     environment.globals = {}
     return environment
@@ -247,7 +247,7 @@ def _text(change: Callable[[str], str]) -> Callable[[Any], str]:
     return lambda value: change(str(_shown(value)))
 
 
-_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+JINJA_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "capitalize": _text(str.capitalize),
     "default": _default,
     "first": _first,
@@ -258,3 +258,4 @@ _FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "lower": _text(str.lower),
     "upper": _text(str.upper),
 }
+"""What stays of Jinja's own filters: none of them makes a text longer than what it is given."""
