@@ -309,9 +309,9 @@ def main() -> None:
             total.largest = max(total.largest, report.largest)
             total.failures += report.failures
             total.times += report.times
+            for failure in report.failures:
+                print(failure[:600])  # noqa: T201 - a command of its own
             _print(total)
-    for failure in total.failures[:20]:
-        print(failure[:600])  # noqa: T201 - a command of its own
     print(f"slowest: {total.slowest[1]!r}\nlargest: {total.largest[1]!r}")  # noqa: T201
 
 

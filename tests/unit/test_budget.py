@@ -158,6 +158,8 @@ def test_flattening_shared_lists_and_asking_for_their_type_are_paid_for() -> Non
         'replace(string join(for i in 1..9000 return "a"), "a.*b|a", "c")',
         'for i in 1..200 return if i = 1 then "ab" else partial[-1] + partial[-1]',
         "for i in 1..100000 return 1/0",
+        "every i in 1..70000 satisfies round half down(10**6144, 10**6144) != 1",
+        'every i in 1..70000 satisfies [time("10:00:00@Nowhere/" + string(i))] != null',
         "for i in 1..100000 return date(i)",
         "distinct values(for i in 1..60000 return i * 2305843009213693951)",
         "for i in 1..3 return partial",
@@ -211,6 +213,13 @@ def test_what_overflows_is_null_with_a_reason(text: str, code: str) -> None:
     found = inspect(text)
     assert found.value is None
     assert found.diagnostics[0].code == code
+
+
+def test_the_ends_of_a_written_range_are_numbers_dates_and_durations_only() -> None:
+    found = inspect('range("[week of year(\\"x\\")..1]")')
+    assert [finding.code for finding in found.diagnostics] == ["feel.conversion"]
+    low = evaluate('range("[-1234567890123456789012345678901234..1]").start')
+    assert low == Decimal(-1234567890123456789012345678901234)
 
 
 def test_a_value_that_comes_out_is_small_enough_to_be_written() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tuppence.feel.diagnostics import Span
 from tuppence.feel.frames import Frame, Run, elements
+from tuppence.feel.numbers import whole
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import type_name
 
@@ -87,7 +88,7 @@ def _at(position: Any, items: list[Any]) -> Any:
     """The element at a position that counts from 1, or from -1 at the end; else null."""
     if type(position) is not Decimal or position != position.to_integral_value():
         return None
-    index = int(position)
+    index = whole(position)
     if 1 <= abs(index) <= len(items):
         return items[index - 1 if index > 0 else index]
     return None

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from tuppence.feel.budget import OutOfBudget
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.frames import Frame, Run, elements
+from tuppence.feel.numbers import whole
 from tuppence.feel.values import Date, Range
 
 _UNCOUNTED: Final = Decimal("1e34")
@@ -72,6 +73,6 @@ def _counted(low: Any, high: Any) -> Iterator[Any]:
     is_date = type(low) is Date
     if not is_date and abs(low) >= _UNCOUNTED:
         raise FeelError("feel.operand-type", "numbers of over 34 digits cannot be counted")
-    start, end = (int(value[0] if is_date else value) for value in (low, high))
+    start, end = (value[0] if is_date else whole(value) for value in (low, high))
     step = 1 if start <= end else -1
     return (Date(n) if is_date else Decimal(n) for n in range(start, end + step, step))

@@ -22,6 +22,16 @@ CONTEXT: Final = Context(
 """The arithmetic of decimal128; its methods never touch the caller's own decimal context."""
 
 CONTEXT.traps[Clamped] = False
+_FAR: Final = Decimal("1e34")
+
+
+def whole(value: Decimal) -> int:
+    """Return the number without its fraction, held to 34 digits.
+
+    Positions, lengths and dates are far below that, and a number such as 1E+6000 would become one
+    of thousands of digits.
+    """
+    return int(min(max(value, -_FAR), _FAR))
 
 
 def number_key(value: Decimal) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tuppence.feel.budget import COMPARISON_STEPS, Budget, comparison_steps, extent, nest, short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal, instants
-from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.numbers import CONTEXT, whole
 from tuppence.feel.values import (
     DAY_NANOSECONDS,
     Date,
@@ -161,7 +161,7 @@ def _at_midnight(value: Date | DateTime) -> DateTime:
 def _scale(symbol: str, duration: DaysDuration | YearsDuration, factor: Decimal) -> Any:
     if symbol not in {"*", "/"}:
         return None
-    return type(duration)(int(_number(symbol, Decimal(duration[0]), factor)))
+    return type(duration)(whole(_number(symbol, Decimal(duration[0]), factor)))
 
 
 def _durations(symbol: str, kind: Callable[[int], Any], left: int, right: int) -> Any:

@@ -17,7 +17,7 @@ from tuppence.feel.library.builtin import (
     nonempty_list,
     number_or_null,
 )
-from tuppence.feel.numbers import CONTEXT, number_key
+from tuppence.feel.numbers import CONTEXT, number_key, whole
 from tuppence.feel.operators import compare
 from tuppence.feel.types import ANY, BOOLEAN, FUNCTION, NUMBER, ListOf, Nullable
 from tuppence.feel.values import Range
@@ -148,7 +148,7 @@ def _any(items: list[Any]) -> bool | None:
 def _index(items: list[Any], position: Decimal, longest: int) -> int:
     """The 0-based index of a position that counts from 1, or from -1 at the end."""
     if position == position.to_integral_value() and 1 <= abs(position) <= longest:
-        return int(position) - 1 if position > 0 else len(items) + int(position)
+        return whole(position) - 1 if position > 0 else len(items) + whole(position)
     raise FeelError("feel.argument-type", f"the list has no position {position}")
 
 
@@ -156,9 +156,9 @@ def _sublist(items: list[Any], start: Decimal, length: Decimal | None = None) ->
     first = _index(items, start, len(items))
     if length is None:
         return items[first:]
-    if length < 0 or first + int(length) > len(items):
+    if length < 0 or first + whole(length) > len(items):
         raise FeelError("feel.argument-type", f"the list has no {length} elements from there")
-    return items[first : first + int(length)]
+    return items[first : first + whole(length)]
 
 
 def _insert_before(items: list[Any], position: Decimal, value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from tuppence.feel.budget import Budget
 from tuppence.feel.diagnostics import FeelError, FeelSyntaxError
 from tuppence.feel.library import temporal
 from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.operators import compare
 from tuppence.feel.parser import parse
 from tuppence.feel.types import ANY, BOOLEAN, STRING, Nullable, RangeOf
@@ -125,28 +126,29 @@ def _range(budget: Budget, text: str) -> Range:
         tree = None
     if not isinstance(tree, syntax.RangeLiteral) or tree.unary:
         raise FeelError("feel.conversion", "the text is not a range")
-    low, high = (_end(node) for node in (tree.low, tree.high))
+    low, high = (_end(node, budget) for node in (tree.low, tree.high))
     if type(low) is not type(high) or compare(">", low, high, budget):
         raise FeelError("feel.conversion", "the ends of the range are in no order")
     return Range(low, high, tree.low_closed, tree.high_closed)
 
 
-def _end(node: syntax.Node | None) -> Any:
+def _end(node: syntax.Node | None, budget: Budget) -> Any:
     """The value of a literal, of a negative number, or of `date("…")` and its kin."""
     match node:
         case syntax.Literal(value=value) if value is not None:
             return value
         case syntax.Negation(operand=syntax.Literal(value=Decimal() as value)):
-            return -value
+            return CONTEXT.minus(value)
         case syntax.Call(
             function=syntax.Name(name=name), arguments=(syntax.Literal(value=str() as text),)
-        ) if name in {function.name for function in temporal.FUNCTIONS}:
+        ) if name in _WRITTEN:
             function = next(f for f in temporal.FUNCTIONS if f.name == name)
-            return function.call(text)
+            return function.invoke([text], budget)
     raise FeelError("feel.conversion", "the ends of the range must be written out")
 
 
 _PARSING_STEPS: Final = 30
+_WRITTEN: Final = frozenset({"date", "time", "date and time", "duration"})
 _RANGE: Final = RangeOf(ANY)
 _POINTS: Final = (("point1", ANY), ("point2", ANY))
 _POINT_RANGE: Final = (("point", ANY), ("range", _RANGE))

@@ -7,11 +7,12 @@ from tuppence.feel import patterns
 from tuppence.feel.budget import short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.numbers import whole
 from tuppence.feel.types import BOOLEAN, NUMBER, STRING, ListOf, Nullable
 
 
 def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str:
-    position = int(start)
+    position = whole(start)
     if position == 0 or abs(position) > len(text):
         raise FeelError("feel.argument-type", f"the text has no position {start}")
     first = position - 1 if position > 0 else len(text) + position
@@ -19,7 +20,7 @@ def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str:
         return text[first:]
     if length < 1:
         raise FeelError("feel.argument-type", "the length must be 1 or more")
-    return text[first : first + int(length)]
+    return text[first : first + whole(length)]
 
 
 def _before(text: str, match: str) -> str:
