@@ -64,8 +64,9 @@ conformance: .venv/.ready  ## the score on the public conformance cases of the l
 	then $(BIN)/python ../shared/conformance/run_tck.py ../shared/conformance/feel-tck.jsonl; \
 	else echo "the cases are not part of this project: see docs/reference/conformance.md"; fi
 
-fuzz: .venv/.ready  ## two million random texts through the language
+fuzz: .venv/.ready  ## two million random texts through the language, and 200,000 hostile ones
 	$(BIN)/python -m tests.generative.fuzz_feel --inputs 2000000
+	$(BIN)/python -m tests.generative.fuzz_hostile --inputs 200000
 
 audit: .tools/audit/.ready  ## published advisories on what is locked; it asks the package index
 	for lock in requirements/*.txt; do \

@@ -88,6 +88,14 @@ def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
 _ACCOUNT_FIELDS: Final = _row_fields(ACCOUNTS)
 _TRANSACTION_FIELDS: Final = _row_fields(TRANSACTIONS)
 _STREAM_FIELDS: Final = _row_fields(STREAMS)
+ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
+    "accounts": _ACCOUNT_FIELDS,
+    "transactions": _TRANSACTION_FIELDS,
+    "payments": _TRANSACTION_FIELDS,
+    "receipts": _TRANSACTION_FIELDS,
+    **{name: _STREAM_FIELDS for name, collection in COLLECTIONS.items() if collection.kind},
+}
+"""The fields of each collection of a customer."""
 
 
 def _rows(table: Table, count: int, digits: int) -> list[Row]:

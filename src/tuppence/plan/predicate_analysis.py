@@ -6,6 +6,7 @@ from typing import Any
 
 from tuppence.facts.schema import Field, Kind
 from tuppence.feel import compile_expression, syntax
+from tuppence.feel.budget import Budget, OutOfBudget
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.operators import arithmetic, negate
 from tuppence.feel.values import Date, DateTime, DaysDuration, Range, YearsDuration
@@ -76,9 +77,9 @@ class PredicateAnalyzer:
             case syntax.Arithmetic():
                 left = self.constant(node.left, scope)
                 right = UNKNOWN if left is UNKNOWN else self.constant(node.right, scope)
-                return (
-                    UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
-                )
+                if right is UNKNOWN:
+                    return UNKNOWN
+                return _tried(arithmetic, node.operator, left, right, Budget())
             case syntax.Negation():
                 value = self.constant(node.operand, scope)
                 return UNKNOWN if value is UNKNOWN else _tried(negate, value)
@@ -230,6 +231,8 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     except FeelError:
         return None
+    except OutOfBudget:
+        return UNKNOWN
 
 
 def _orders(field: Field, *values: Any) -> bool:

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-from tuppence.feel import syntax
-from tuppence.feel.frames import CALL_STEPS, STEPS
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan.code import Code, RegisterType, Value
-from tuppence.plan.columns import MAX_ROWS, SCORE_UNIT, ColumnPlan, LoweredRule, Refusal
+from tuppence.plan.columns import SCORE_UNIT, ColumnPlan, LoweredRule, Refusal
 from tuppence.plan.instructions import Opcode
 from tuppence.plan.lowering import Lowering
 from tuppence.plan.model import Model
 from tuppence.plan.predicate_analysis import PredicateAnalyzer
+from tuppence.plan.row_steps import max_rows
 from tuppence.plan.rows import RowPlanner
 from tuppence.plan.scope import Binding, NotColumnar, Scope
 from tuppence.rules.checking import CheckedRule, Place
@@ -68,7 +67,7 @@ def _lower_rule(checked: CheckedRule, planner: RowPlanner) -> LoweredRule:
             scope = Scope({name: Binding(checked.trees["values", name], scope)}, scope)
     if refusals:
         del code.steps[used:]  # the interpreter does the rest
-    limit = _row_limit(checked)
+    limit = max_rows(checked)
     return LoweredRule(checked, code, when, history, score, tuple(values), tuple(refusals), limit)
 
 
@@ -81,27 +80,3 @@ def _clamped(code: Code, score: Value) -> Value:
     """Return a score within 0 to 100."""
     below = code.add(Opcode.MINIMUM, score, code.constant(100 * SCORE_UNIT))
     return code.add(Opcode.MAXIMUM, below, code.constant(0))
-
-
-def _row_limit(checked: CheckedRule) -> int:
-    """Return the number of rows up to which the interpreter surely stays within its budget."""
-    heaviest = max(_steps_a_row(tree, in_loop=False) for tree in checked.trees.values())
-    return min(MAX_ROWS, (STEPS - 20_000) // (heaviest + 1))
-
-
-def _steps_a_row(node: syntax.Node, *, in_loop: bool) -> int:
-    """Return the most steps that the interpreter takes for each row: see `feel.frames`.
-
-    Inside of a loop a function is called for each row.
-    """
-    match node:
-        case syntax.Literal() | syntax.Name():
-            return 0
-        case syntax.Filter():
-            inside = _steps_a_row(node.predicate, in_loop=True)
-            return 1 + inside + _steps_a_row(node.base, in_loop=in_loop)
-        case syntax.For() | syntax.Quantified():
-            sources = sum(_steps_a_row(i.source, in_loop=in_loop) for i in node.iterators)
-            return 1 + sources + _steps_a_row(node.body, in_loop=True)
-    own = 1 + CALL_STEPS if in_loop and isinstance(node, syntax.Call) else 1
-    return own + sum(_steps_a_row(part, in_loop=in_loop) for part in syntax.children(node))
