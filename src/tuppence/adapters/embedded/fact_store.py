@@ -21,37 +21,26 @@ import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
+from tuppence.adapters.embedded.manifest import (
+    FORMAT,
+    RESTORE,
+    Manifest,
+    Partition,
+    Segment,
+    read_manifest,
+    write_manifest,
+)
 from tuppence.adapters.embedded.partition_rows import difference, distribute, split
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
 from tuppence.facts.rows import Counts, Rows, columns
-from tuppence.facts.schema import Field, Schema
+from tuppence.facts.schema import Schema
 
-FORMAT: Final = 2
 MOST_SEGMENTS: Final = 8
 PARTITION_SIZE: Final = 50_000
 PART_ROWS: Final = 500_000
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    name: str
-    checksums: dict[str, tuple[int, int]]  # file: (bytes, CRC-32)
-
-
-class _Partition(msgspec.Struct, frozen=True):
-    name: str
-    customers: int
-    transactions: int
-    segments: tuple[_Segment, ...]
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    format: int
-    attributes: tuple[Field, ...]
-    next_sequence: int = 0
-    partitions: tuple[_Partition, ...] = ()
 
 
 class FactStore:
@@ -98,7 +87,7 @@ class FactStore:
         index = batch.customer_ids.index(customer_id)
         return batch.slice(index, index + 1)
 
-    def _home(self, customer_id: str) -> _Partition:
+    def _home(self, customer_id: str) -> Partition:
         """The partition that a customer lives in.
 
         Raises:
@@ -135,8 +124,7 @@ class FactStore:
             with disk_errors(folder):
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
                 folder.mkdir(exist_ok=True)
-                manifest = _Manifest(FORMAT, schema.attributes)
-                write_atomically(folder / "manifest.json", msgspec.json.encode(manifest))
+                write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
             message = f"{root}: the store was made with other customer attributes"
@@ -194,7 +182,7 @@ class FactStore:
             name = f"p{len(partitions):05d}"
             content = ordered(coded(rows.tables(), self.schema))
             heights = (content.customers.height, content.transactions.height)
-            new = _Partition(name, *heights, (self._write(name, content),))
+            new = Partition(name, *heights, (self._write(name, content),))
             self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
 
     def set_aside(self, source: str, rejects: pl.DataFrame) -> Path | None:
@@ -250,29 +238,17 @@ class FactStore:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _replace(self, home: _Partition, rows: Rows) -> None:
+    def _replace(self, home: Partition, rows: Rows) -> None:
         """Put rows in place of all those of a partition; nothing of before stays in any file."""
         content = ordered(coded(rows.tables(), self.schema))  # with dictionaries of its own
         heights = (content.customers.height, content.transactions.height)
-        smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
+        smaller = Partition(home.name, *heights, (self._write(home.name, content),))
         partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
         self._commit(partitions, self._manifest.next_sequence)
         self._commit(partitions, self._manifest.next_sequence)  # which removes what was before
 
-    def _load(self) -> _Manifest:
-        path = self._folder / "manifest.json"
-        try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-        except FileNotFoundError:
-            message = f"{self._folder.parent}: there is no store here"
-            hint = "tuppence synth or tuppence import makes one"
-            raise UserError("store.missing", message, hint) from None
-        except msgspec.DecodeError as error:
-            raise UserError("store.corrupt", f"{path}: damaged: {error}", _RESTORE) from None
-        if manifest.format != FORMAT:
-            message = f"{path}: of format {manifest.format}, and this version reads {FORMAT}"
-            raise UserError("store.format", message, "import again into a new store")
-        return manifest
+    def _load(self) -> Manifest:
+        return read_manifest(self._folder / "manifest.json")
 
     def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
         old = self._manifest
@@ -294,7 +270,7 @@ class FactStore:
         sequence = old.next_sequence
         for name in sorted(parts):
             index = next((i for i, p in enumerate(partitions) if p.name == name), None)
-            partition = _Partition(name, 0, 0, ()) if index is None else partitions[index]
+            partition = Partition(name, 0, 0, ()) if index is None else partitions[index]
             news = self._news(partition, parts[name], counts)
             if not news:
                 continue
@@ -324,7 +300,7 @@ class FactStore:
         return pl.concat(frames).unique("account", keep="first")
 
     def _news(
-        self, partition: _Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
+        self, partition: Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
     ) -> dict[str, pl.DataFrame]:
         """The rows of the parts that the partition does not have just so; adds to the counts."""
         news: dict[str, pl.DataFrame] = {}
@@ -341,7 +317,7 @@ class FactStore:
                 news[table] = fresh
         return news
 
-    def _grown(self, partition: _Partition, news: dict[str, pl.DataFrame]) -> _Partition:
+    def _grown(self, partition: Partition, news: dict[str, pl.DataFrame]) -> Partition:
         """The partition with one more segment; compacted when it has many."""
         content = coded(news, self.schema)
         if not partition.segments:
@@ -356,16 +332,16 @@ class FactStore:
             grown, customers=whole.customers.height, transactions=whole.transactions.height
         )
 
-    def _compacted(self, partition: _Partition) -> _Partition:
+    def _compacted(self, partition: Partition) -> Partition:
         whole = ordered(self._merge(partition))
-        return _Partition(
+        return Partition(
             partition.name,
             whole.customers.height,
             whole.transactions.height,
             (self._write(partition.name, whole),),
         )
 
-    def _write(self, partition: str, content: Coded) -> _Segment:
+    def _write(self, partition: str, content: Coded) -> Segment:
         files = segment_files(content)
         checksums = {name: (len(data), zlib.crc32(data)) for name, data in files.items()}
         digest = hashlib.blake2b(msgspec.json.encode(checksums), digest_size=6)
@@ -373,15 +349,15 @@ class FactStore:
             digest.update(files[name])
         name = f"{partition}-{digest.hexdigest()}"
         write_folder(self._folder / name, files)
-        return _Segment(name, checksums)
+        return Segment(name, checksums)
 
-    def _commit(self, partitions: Sequence[_Partition], sequence: int) -> None:
+    def _commit(self, partitions: Sequence[Partition], sequence: int) -> None:
         """Make the change real, and remove what the change before this one left behind."""
         before = {s.name for p in self._manifest.partitions for s in p.segments}
         manifest = msgspec.structs.replace(
             self._manifest, partitions=tuple(partitions), next_sequence=sequence
         )
-        write_atomically(self._folder / "manifest.json", msgspec.json.encode(manifest))
+        write_manifest(self._folder / "manifest.json", manifest)
         self._manifest = manifest
         kept = before | {s.name for p in partitions for s in p.segments}
         for folder in self._folder.iterdir():
@@ -389,7 +365,7 @@ class FactStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _open(
-        self, segment: _Segment, only: str = "", fields: Collection[str] | None = None
+        self, segment: Segment, only: str = "", fields: Collection[str] | None = None
     ) -> Coded:
         """The content of a segment, or of one of its tables, or some fields of transactions."""
         folder = self._folder / segment.name
@@ -401,36 +377,33 @@ class FactStore:
                 data = (folder / name).read_bytes()
             except OSError as error:
                 message = f"{folder / name}: cannot be read: {error.strerror}"
-                raise UserError("store.corrupt", message, _RESTORE) from None
+                raise UserError("store.corrupt", message, RESTORE) from None
             if (len(data), zlib.crc32(data)) != checksum:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"
-                raise UserError("store.corrupt", message, _RESTORE)
+                raise UserError("store.corrupt", message, RESTORE)
             files[name] = data
         return read_segment(files, self.schema, fields)
 
-    def _merge(self, partition: _Partition) -> Coded:
+    def _merge(self, partition: Partition) -> Coded:
         return merged([self._open(segment) for segment in partition.segments])
 
-    def _table(self, partition: _Partition, table: str) -> pl.DataFrame:
+    def _table(self, partition: Partition, table: str) -> pl.DataFrame:
         """The customers or accounts of a partition."""
         frames = [getattr(self._open(segment, table), table) for segment in partition.segments]
         whole: pl.DataFrame = pl.concat(frames)
         return whole.unique("id", keep="last", maintain_order=True)
 
-    def _plain(self, partition: _Partition, table: str) -> pl.DataFrame:
+    def _plain(self, partition: Partition, table: str) -> pl.DataFrame:
         """A table of a partition with its texts as texts."""
         if table == "transactions":
             return self._merge(partition).plain_transactions()
         return self._table(partition, table)
 
 
-_RESTORE: Final = "restore the store from a copy, or import into a new one"
-
-
 class _Homes:
     """Which partition each customer lives in."""
 
-    def __init__(self, partitions: Sequence[_Partition], ids: Sequence[pl.Series]) -> None:
+    def __init__(self, partitions: Sequence[Partition], ids: Sequence[pl.Series]) -> None:
         self._sizes = {p.name: p.customers for p in partitions}
         self._home = {i: p.name for p, held in zip(partitions, ids, strict=True) for i in held}
 
