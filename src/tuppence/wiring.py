@@ -11,6 +11,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
@@ -23,6 +24,7 @@ from tuppence.runs.ledger import Tally
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from tuppence.adapters.embedded.checking import CheckedPart
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
@@ -52,21 +54,35 @@ def create_facts(store: Path, schema: Schema) -> FactStore:
 
 
 def open_results(store: Path) -> Database:
-    """The results and the ledger of a store.
+    """The results and the ledger of a store, to be read.
 
     Raises:
         UserError: Nothing has run in this store.
     """
     path = store / "results.sqlite"
-    if not path.exists():
+    if not has_content(path):
         message = f"{store}: there are no results here"
         raise UserError("results.missing", message, "tuppence run makes them")
-    return Database(path)
+    return Database(path, read_only=True)
 
 
 def consents_of(store: Path) -> Consents:
     """What the customers of a store agreed to."""
     return Consents(store)
+
+
+def check_steps(store: Path) -> "Sequence[Callable[[], CheckedPart]]":
+    """The steps of a check of a store, each of which reads a part of it."""
+    from tuppence.adapters.embedded.checking import check_steps  # noqa: PLC0415 - for two commands
+
+    return check_steps(store)
+
+
+def upgrade_store(store: Path) -> None:
+    """Compact a store, and give its files checksums where an older version wrote them."""
+    from tuppence.adapters.embedded.checking import upgrade_store  # noqa: PLC0415
+
+    upgrade_store(store)
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
@@ -164,8 +180,8 @@ def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     """The ruleset and the date of the last run in a store; None where there was none."""
     path = store / "results.sqlite"
     latest = None
-    if path.exists():
-        with Database(path) as database:
+    if has_content(path):
+        with Database(path, read_only=True) as database:
             latest = database.latest()
     if latest is None:
         return None, None
@@ -292,7 +308,7 @@ def run_through_engines(
     with (
         contextlib.closing(RelayFacts(relay, relay_token)) as facts,
         contextlib.closing(HttpEvaluations(engines, token)) as service,
-        Database(ledger) as database,
+        Database(ledger, write_ahead=True) as database,
     ):
         return dispatch(
             run_id,
@@ -375,7 +391,7 @@ def _ruleset_store(where: str) -> "RulesetStore":
 def _result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
-        return lambda: Database(Path(where))
+        return lambda: Database(Path(where), write_ahead=True)
     with _extra("aws"):
         from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
 

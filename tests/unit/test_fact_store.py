@@ -188,8 +188,8 @@ def test_a_damaged_manifest_is_found(store: Path) -> None:
 
 def test_another_format_is_refused(store: Path) -> None:
     path = store / "facts/manifest.json"
-    path.write_text(path.read_text().replace('"format":2', '"format":99'))
-    with pytest.raises(UserError, match="of format 99, and this version reads 2"):
+    path.write_text(path.read_text().replace('"format":3', '"format":99'))
+    with pytest.raises(UserError, match="of format 99, and this version reads 3"):
         FactStore(store)
 
 

@@ -20,17 +20,26 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
+from tuppence.adapters.embedded.files import (
+    disk_errors,
+    exclusive,
+    make_private_folder,
+    read_file,
+    write_folder,
+)
 from tuppence.adapters.embedded.manifest import (
     FORMAT,
     RESTORE,
     Manifest,
     Partition,
     Segment,
+    is_checked,
+    name_content,
     read_manifest,
     write_manifest,
 )
 from tuppence.adapters.embedded.partition_rows import difference, distribute, split
+from tuppence.adapters.embedded.rejects import write_rejects
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -65,8 +74,12 @@ class FactStore:
     @property
     def digest(self) -> str:
         """Names the present content."""
-        content = msgspec.json.encode(self._manifest)
-        return hashlib.blake2b(content, digest_size=8).hexdigest()
+        return name_content(self._manifest)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the manifest has a checksum; that of an older store has none."""
+        return is_checked(self._manifest)
 
     def partitions(self) -> Sequence[tuple[str, int]]:
         """Names of the partitions and how many customers each holds."""
@@ -122,8 +135,8 @@ class FactStore:
         folder = root / "facts"
         if not (folder / "manifest.json").exists():
             with disk_errors(folder):
-                root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
-                folder.mkdir(exist_ok=True)
+                make_private_folder(root)
+                make_private_folder(folder)
                 write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
@@ -193,12 +206,8 @@ class FactStore:
         """
         path = self._root / "rejects" / f"{source}.rejects.csv"
         with disk_errors(path):
-            if not rejects.height:
-                path.unlink(missing_ok=True)
-                return None
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, rejects.write_csv().encode())
-        return path
+            write_rejects(path, rejects)
+        return path if rejects.height else None
 
     def erase(self, customer_id: str) -> None:
         """Erase a customer with all that belongs to them; nothing of it stays in any file.
@@ -374,9 +383,9 @@ class FactStore:
             if only and name != f"{only}.parquet":
                 continue
             try:
-                data = (folder / name).read_bytes()
-            except OSError as error:
-                message = f"{folder / name}: cannot be read: {error.strerror}"
+                data = read_file(folder / name)
+            except FileNotFoundError:
+                message = f"{folder / name}: is missing"
                 raise UserError("store.corrupt", message, RESTORE) from None
             if (len(data), zlib.crc32(data)) != checksum:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"

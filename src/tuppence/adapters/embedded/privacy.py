@@ -17,8 +17,10 @@ import polars as pl
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.files import disk_errors, write_atomically
+from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.rejects import list_rejects, read_rejects, write_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset, read_ruleset
@@ -67,8 +69,8 @@ def held_in_store(store: Path, customer: str) -> dict[str, Any]:
     )
     found["set aside"] = [
         row
-        for path in _rejects(store)
-        for row in _csv(path).iter_rows(named=True)
+        for path in list_rejects(store)
+        for row in read_rejects(path).iter_rows(named=True)
         if _is_of(path, customer) or _names_one(row.values(), names)
     ]
     return found
@@ -91,7 +93,7 @@ def erase(store: Path, customer: str) -> Erased:
         with Database(store / "results.sqlite") as database:
             results = database.erase(customer)
     consents = Consents(store).erase(customer)
-    rejects = sum(_without(path, customer, names) for path in _rejects(store))
+    rejects = sum(_without(path, customer, names) for path in list_rejects(store))
     source.erase(customer)
     files, traces = look_for(store, names)
     if traces:
@@ -124,7 +126,7 @@ def _texts(path: Path) -> Iterator[list[Any]]:
         frame = pl.read_parquet(path)
         yield from (frame[name].to_list() for name in NAMING if frame.schema.get(name) == pl.String)
     elif path.suffix == ".csv":
-        yield from (list(row) for row in _csv(path).iter_rows())
+        yield from (list(row) for row in read_rejects(path).iter_rows())
     elif path.suffix == ".sqlite":
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             for (table,) in database.execute(_NAMING_TABLES).fetchall():
@@ -154,9 +156,9 @@ def _quoted(name: str) -> str:
 def _evaluated(store: Path, source: FactStore, customer: str) -> tuple[Ruleset, Date] | None:
     """The ruleset and the date of a customer's results."""
     path = store / "results.sqlite"
-    if not path.exists():
+    if not has_content(path):
         return None
-    with Database(path) as database:
+    with Database(path, read_only=True) as database:
         row = database.get([customer]).get(customer)
     if row is None:
         return None
@@ -164,27 +166,16 @@ def _evaluated(store: Path, source: FactStore, customer: str) -> tuple[Ruleset, 
     return read_ruleset(content, source.schema), Date(row.as_of)
 
 
-def _rejects(store: Path) -> list[Path]:
-    return sorted((store / "rejects").glob("*.csv"))
-
-
 def _is_of(path: Path, customer: str) -> bool:
     """Whether a file has what was set aside of this customer only."""
     return path.name.endswith(f"-{quote(customer, safe='')}.rejects.csv")
 
 
-def _csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema=False)
-
-
 def _without(path: Path, customer: str, names: frozenset[str]) -> int:
     """Take the rows about somebody out of a file of rejects; how many there were."""
-    frame = _csv(path)
+    frame = read_rejects(path)
     about = [_is_of(path, customer) or _names_one(row, names) for row in frame.iter_rows()]
-    with disk_errors(path):
-        if all(about):
-            path.unlink()
-        elif any(about):
-            left = frame.filter(~pl.Series(about))
-            write_atomically(path, left.write_csv().encode())
+    if any(about):
+        with disk_errors(path):
+            write_rejects(path, frame.filter(~pl.Series(about)))
     return sum(about)
