@@ -80,12 +80,15 @@ class Consents:
                 connection.executemany(_PUT, rows)
 
     def erase(self, customer: str) -> int:
-        """Erase those of a customer; how many there were."""
+        """Erase those of a customer, in the file too; how many there were."""
         with self._open() as connection:
             if connection is None:
                 return 0
             query = "DELETE FROM consents WHERE customer_id = ?"
-            return connection.execute(query, [customer]).rowcount
+            erased = connection.execute(query, [customer]).rowcount
+            connection.commit()
+            connection.execute("VACUUM")
+            return erased
 
     @contextmanager
     def _open(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:

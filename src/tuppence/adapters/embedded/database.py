@@ -62,21 +62,27 @@ class Database:
 
     Args:
         path: The file, made where it is missing.
+        reading: Read all of it as of one moment, whatever is written meanwhile; the file must
+            exist.
 
     Raises:
-        UserError: It is not a database, is damaged, or cannot be written.
+        UserError: It is not a database, is damaged, cannot be written or, for reading, has no
+            results yet.
     """
 
     by_rule = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
         self._path = path
         self._layouts: dict[str, Layout] = {}
         with self._errors(), disk_errors(path):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
             try:
-                self._check_format()
-                self._connection.executescript(_TABLES)
+                if reading:
+                    self._begin_reading()
+                else:
+                    self._check_format()
+                    self._connection.executescript(_TABLES)
             except (sqlite3.Error, UserError):
                 self._connection.close()
                 raise
@@ -91,6 +97,15 @@ class Database:
             message = f"{self._path}: of format {version}, and this version reads {FORMAT}"
             hint = "remove the file and run again: results can always be computed anew"
             raise UserError("store.format", message, hint)
+
+    def _begin_reading(self) -> None:
+        """Begin a transaction that sees the file as it is now."""
+        self._connection.execute("BEGIN")
+        query = "SELECT count(*) FROM sqlite_master WHERE name = 'items'"  # made last
+        if self._connection.execute(query).fetchone() == (0,):
+            message = f"{self._path.parent}: there are no results here"
+            raise UserError("results.missing", message, "tuppence run makes them")
+        self._check_format()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -138,9 +153,11 @@ class Database:
             self._connection.execute("PRAGMA secure_delete = ON")
             query = "DELETE FROM results WHERE customer_id = ?"
             erased = self._connection.execute(query, [customer_id]).rowcount
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:  # a reader still needs pages of before
+            message = f"{self._path}: another program is still reading this file"
+            raise UserError("store.busy", message, "end it, and run the same command again")
         return erased > 0
 
     def _layout(self, ruleset: str) -> Layout:

@@ -1,0 +1,138 @@
+"""Rows that an import could not take: CSV files in the folder `rejects` of a store.
+
+    rejects/statement.csv.rejects.csv       of a table that was imported
+    rejects/open-banking/ann.rejects.csv    of a customer's documents, the customer percent-encoded
+
+Each row names the customer and the account that it is about, as far as the import knows them.
+"""
+
+import contextlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from tuppence.adapters.embedded.files import disk_errors, write_atomically
+from tuppence.adapters.embedded.locking import locked
+from tuppence.errors import UserError
+from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
+
+ENDING: Final = ".rejects.csv"
+
+
+class Rejects:
+    """The rejected rows of a store.
+
+    Args:
+        store: The store's folder.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def put(self, source: str, rows: pl.DataFrame) -> Path | None:
+        """Write rows in place of those of an earlier import of the same source.
+
+        Returns:
+            The file, or None where there are no rows.
+        """
+        path = self._store / "rejects" / f"{source}{ENDING}"
+        with locked(self._store), disk_errors(path):
+            if not rows.height:
+                path.unlink(missing_ok=True)
+                return None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, rows.write_csv().encode())
+        return path
+
+    def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
+        """Return a customer's rows."""
+        return [
+            row
+            for path in self.paths()
+            for row in read_rejects(path).iter_rows(named=True)
+            if is_about(row, customer, accounts)
+        ]
+
+    def erase(self, customer: str, accounts: Collection[str]) -> int:
+        """Erase a customer's rows, and return how many there were.
+
+        A row whose customer and account are both unknown is erased if any of its fields is the
+        identifier of the customer or of an account of theirs.
+        """
+        erased = 0
+        with locked(self._store):
+            for path in self.paths():
+                frame = read_rejects(path)
+                is_theirs = [
+                    is_about(row, customer, accounts) or may_be_about(row, customer, accounts)
+                    for row in frame.iter_rows(named=True)
+                ]
+                with disk_errors(path):
+                    if all(is_theirs):
+                        path.unlink()
+                    elif any(is_theirs):
+                        left = frame.filter(~pl.Series(is_theirs))
+                        write_atomically(path, left.write_csv().encode())
+                erased += sum(is_theirs)
+        return erased
+
+    def paths(self) -> Sequence[Path]:
+        """Return all files of rejected rows."""
+        return sorted((self._store / "rejects").rglob(f"*{ENDING}"))
+
+
+def read_rejects(path: Path) -> pl.DataFrame:
+    """Return the rows of a file, every field as text.
+
+    Raises:
+        UserError: It is not a CSV file.
+    """
+    try:
+        return pl.read_csv(path, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        hint = "remove it, and import the file it came from again"
+        raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None
+
+
+def owner(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the customer and the account that a row is about; None for what is unknown."""
+    return row.get(OF_CUSTOMER) or None, row.get(OF_ACCOUNT) or None
+
+
+def is_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row is about a customer: by its customer or, without one, its account."""
+    of_customer, of_account = owner(row)
+    return of_account in accounts if of_customer is None else of_customer == customer
+
+
+def may_be_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row without an owner has an identifier of the customer in any field."""
+    names = {customer, *accounts}
+    is_ownerless = owner(row) == (None, None)
+    return is_ownerless and any(not names.isdisjoint(texts_in(cell)) for cell in row.values())
+
+
+def texts_in(cell: Any) -> set[str]:
+    """Return the texts of a cell: the cell itself and, where it is JSON, all texts in that."""
+    if isinstance(cell, bytes):
+        try:
+            cell = cell.decode()
+        except UnicodeDecodeError:
+            return set()
+    if not isinstance(cell, str):
+        return set()
+    found, stack = {cell}, list[Any]()
+    with contextlib.suppress(ValueError, RecursionError):
+        stack.append(json.loads(cell))
+    while stack:
+        match stack.pop():
+            case str() as text:
+                found.add(text)
+            case list() as items:
+                stack.extend(items)
+            case dict() as fields:
+                stack.extend([*fields, *fields.values()])
+    return found
