@@ -24,8 +24,10 @@ from tuppence.facts.rows import (
     with_confidence,
 )
 from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.structured import read_bytes
 
 LONGEST_TEXT: Final = 1_000
+MAX_BYTES: Final = 2_000_000_000
 FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
 """Fields in which people and banks write what they like, card numbers too."""
 _ROW: Final = "row"
@@ -106,13 +108,11 @@ def read_table(
 
 def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     """All columns as texts, with the number of the row and, for a ragged one, the reason."""
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file")
-    if not path.is_file():
-        raise UserError("file.folder", f"{path}: this is a folder, not a file")
-    if path.stat().st_size == 0:
+    data = read_bytes(path, MAX_BYTES)
+    if not data:
         raise UserError("file.empty", f"{path}: the file is empty")
-    frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    frame = read(path, data, mapping)
     if frame.height == 0:
         raise UserError("file.empty", f"{path}: the file has a header and no rows")
     frame = frame.with_columns(
@@ -125,9 +125,9 @@ def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(_ROW))
 
 
-def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
+def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(data)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
     texts = [
@@ -137,8 +137,7 @@ def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.select(text.cast(pl.String) for text in texts)
 
 
-def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
-    data = path.read_bytes()
+def _read_csv(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     try:
         text = data.decode(mapping.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -21,7 +21,12 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from tuppence.adapters.embedded.files import disk_errors, write_atomically, write_folder
+from tuppence.adapters.embedded.files import (
+    disk_errors,
+    read_file,
+    write_atomically,
+    write_folder,
+)
 from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute, split
 from tuppence.adapters.embedded.segment import read_segment, segment_files
@@ -265,11 +270,14 @@ class FactStore:
     def _load(self) -> _Manifest:
         path = self._folder / "manifest.json"
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-        except FileNotFoundError:
+            manifest = msgspec.json.decode(read_file(path), type=_Manifest)
+        except (FileNotFoundError, NotADirectoryError):
             message = f"{self._folder.parent}: there is no store here"
             hint = "tuppence synth or tuppence import makes one"
             raise UserError("store.missing", message, hint) from None
+        except OSError as error:
+            message = f"{path}: cannot be read: {error.strerror}"
+            raise UserError("store.unreadable", message) from None
         except msgspec.DecodeError as error:
             raise UserError("store.corrupt", f"{path}: damaged: {error}", _RESTORE) from None
         if manifest.format != FORMAT:
@@ -398,7 +406,7 @@ class FactStore:
             if only and name != f"{only}.parquet":
                 continue
             try:
-                data = (folder / name).read_bytes()
+                data = read_file(folder / name)
             except OSError as error:
                 if self._load() != self._manifest:
                     raise StoreChangedError(self._root) from None

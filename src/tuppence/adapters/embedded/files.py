@@ -1,8 +1,10 @@
 """Writing so that a kill at any moment leaves the old content or the new, never a mixture."""
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +18,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of a store.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or a device, which could make us wait for ever.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "this is not a file")
+    return path.read_bytes()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from tuppence.adapters.embedded.files import disk_errors, write_atomically
+from tuppence.adapters.embedded.files import disk_errors, read_file, write_atomically
 from tuppence.adapters.embedded.locking import locked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
@@ -91,7 +91,7 @@ def read_rejects(path: Path) -> pl.DataFrame:
         UserError: It is not a CSV file.
     """
     try:
-        return pl.read_csv(path, infer_schema=False)
+        return pl.read_csv(read_file(path), infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         hint = "remove it, and import the file it came from again"
         raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None

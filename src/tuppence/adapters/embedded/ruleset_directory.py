@@ -31,7 +31,7 @@ class RulesetDirectory:
     def get(self, digest: str) -> bytes:
         """The canonical bytes of a ruleset."""
         path = self._folder / f"{digest}.json"
-        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.exists():
+        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.is_file():
             raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] != digest:
@@ -46,7 +46,7 @@ class RulesetDirectory:
     def current(self) -> str | None:
         """The digest of the ruleset that was published last."""
         path = self._folder / "current"
-        return path.read_text("ascii").strip() if path.exists() else None
+        return path.read_text("ascii").strip() if path.is_file() else None
 
     def publish(self, digest: str) -> None:
         """Make a ruleset that is there the current one."""
