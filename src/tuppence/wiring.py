@@ -5,11 +5,13 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
+from tuppence.adapters.embedded.locking import consistent, locked
+from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.errors import UserError
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from tuppence.wiring_aws import Fleet
 
 
+T = TypeVar("T")
+
+
 def open_facts(store: Path) -> FactStore:
     """The facts of a store.
 
@@ -42,6 +47,39 @@ def open_facts(store: Path) -> FactStore:
         UserError: There is no store, or it is damaged.
     """
     return FactStore(store)
+
+
+@contextlib.contextmanager
+def lock_store(
+    store: Path, command: str, say: Callable[[str], None], *, make: bool = False
+) -> Iterator[None]:
+    """Hold the lock of a store during a whole command, and remove what an earlier one left behind.
+
+    Args:
+        store: The store's folder.
+        command: Shown to commands that wait for this one.
+        say: Called with one sentence before waiting for another command.
+        make: Whether the store may be missing.
+
+    Raises:
+        UserError: There is no store, or another command did not release the lock.
+    """
+    if not make:
+        FactStore(store)  # where there is no store, none is made
+    with locked(store, command, say):
+        if (store / "facts" / "manifest.json").exists():
+            FactStore(store).remove_unnamed()
+        yield
+
+
+def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
+    """Return what a function reads of a store's facts, all of it as of one moment.
+
+    Args:
+        store: The store's folder.
+        read: Called again with newer facts where the store was changed while it read.
+    """
+    return consistent(lambda: read(FactStore(store)))
 
 
 def create_facts(store: Path, schema: Schema) -> FactStore:
@@ -63,7 +101,7 @@ def open_results(store: Path) -> Database:
     if not has_content(path):
         message = f"{store}: there are no results here"
         raise UserError("results.missing", message, "tuppence run makes them")
-    return Database(path, read_only=True)
+    return Database(path, reading=True)
 
 
 def consents_of(store: Path) -> Consents:
@@ -83,6 +121,11 @@ def upgrade_store(store: Path) -> None:
     from tuppence.adapters.embedded.checking import upgrade_store  # noqa: PLC0415
 
     upgrade_store(store)
+
+
+def rejects_of(store: Path) -> Rejects:
+    """Return the rows that imports into a store could not take."""
+    return Rejects(store)
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
@@ -178,10 +221,9 @@ def run_here(
 
 def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     """The ruleset and the date of the last run in a store; None where there was none."""
-    path = store / "results.sqlite"
     latest = None
-    if has_content(path):
-        with Database(path, read_only=True) as database:
+    if has_content(store / "results.sqlite"):
+        with open_results(store) as database:
             latest = database.latest()
     if latest is None:
         return None, None
@@ -194,7 +236,9 @@ def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, as_of:
 
     lapsed = Consents(store).lapsed(as_of.day)
     threads = os.cpu_count() or 1
-    return Previewer(FactStore(store), live, as_of, threads, lapsed).preview(checked)
+    return read_facts(
+        store, lambda facts: Previewer(facts, live, as_of, threads, lapsed).preview(checked)
+    )
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:
@@ -228,9 +272,14 @@ def call_convert(url: str, function: str) -> None:
 
 
 def load_facts(
-    store: Path, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
-) -> None:
-    """Put a store's facts and consents into a database.
+    store: Path,
+    parts_of: Callable[[FactStore], Iterable[Rows]],
+    url: str,
+    begins: Date,
+    ends: Date,
+    jurisdiction: str,
+) -> int:
+    """Put a store's facts and consents into a database, and return how many transactions.
 
     Customers who are new there, and of whom the store knows no consent, get one from day to day.
     """
@@ -240,7 +289,12 @@ def load_facts(
 
     with contextlib.closing(connect_columns(url)) as connection:
         agreement = Agreement(begins, ends, jurisdiction)
-        load(connection, FactStore(store).schema, parts, agreement, Consents(store).of_all)
+
+        def load_all(facts: FactStore) -> int:
+            load(connection, facts.schema, parts_of(facts), agreement, Consents(store).of_all)
+            return facts.transaction_count
+
+        return read_facts(store, load_all)
 
 
 def dump_facts(url: str, store: Path) -> int:

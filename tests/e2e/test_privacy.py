@@ -11,7 +11,7 @@ from tests.building import ROOT
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.privacy import look_for
+from tuppence.adapters.embedded.traces import look_for
 
 ANN, BOB = "C0000007", "C0000008"
 
@@ -65,9 +65,8 @@ def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence
 
 
 def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) -> None:
-    names = frozenset({ANN, account_of(money, ANN)})
-    others = frozenset({BOB, account_of(money, BOB)})
-    _, before = look_for(money, names)
+    mine_are, others_are = ((one, [account_of(money, one)]) for one in (ANN, BOB))
+    before = look_for(money, *mine_are).left
     assert {Path(path).suffix for path in before} == {".parquet", ".json", ".csv", ".sqlite"}
     kept = json.loads(tuppence("export", BOB, "--store", money).stdout)
     count = FactStore(money).transaction_count
@@ -79,8 +78,8 @@ def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) ->
         in done.stdout
     )
     assert "none names the customer or an account" in done.stdout
-    assert look_for(money, names)[1] == []
-    assert look_for(money, others)[1]
+    assert look_for(money, *mine_are).left == ()
+    assert look_for(money, *others_are).left
     assert FactStore(money).transaction_count == count - mine.height
     assert json.loads(tuppence("export", BOB, "--store", money).stdout) == kept
     raw = (money / "results.sqlite").read_bytes()

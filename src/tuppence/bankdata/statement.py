@@ -31,7 +31,7 @@ from tuppence.bankdata.parts import (
 from tuppence.bankdata.tabular import LONGEST_TEXT, Owners, Reading
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 
 EPOCH: Final = date(1970, 1, 1)
@@ -237,6 +237,7 @@ class _Statement:
     def _given(self, found: Rows) -> StatementReading:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
+        rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
         reading, consents = Reading(found, rejects, self._count), tuple(self._consents.values())
         return StatementReading(reading, dict(self._left), consents, frozenset(self._removed))
 

@@ -15,14 +15,24 @@ from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import masked_texts
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
+from tuppence.facts.rows import (
+    OF_ACCOUNT,
+    OF_CUSTOMER,
+    POLARS_TYPES,
+    Rows,
+    columns,
+    with_confidence,
+)
 from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.structured import read_bytes
 
 LONGEST_TEXT: Final = 1_000
+MAX_BYTES: Final = 2_000_000_000
 FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
 """Fields in which people and banks write what they like, card numbers too."""
 _ROW: Final = "row"
 _REASON: Final = "reason"
+_WHOSE: Final = (OF_CUSTOMER, OF_ACCOUNT)
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
@@ -47,7 +57,8 @@ class Reading:
 
     Attributes:
         rows: The good ones, with new owners where the mapping names them.
-        rejects: `row` (1 is the first after the header), `reason`, then the file's own columns.
+        rejects: `row` (1 is the first after the header), `reason`, the file's own columns, then the
+            customer and the account that the row is about, null where it is not known.
         count: How many rows the file has.
     """
 
@@ -74,7 +85,8 @@ def read_table(
     raw = _read_raw(path, mapping)
     _check_columns(path, mapping, raw.columns)
     frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
-    frame = _with_owners(frame, mapping, owners)
+    is_ragged = raw[_REASON].is_not_null()
+    frame = _with_owners(frame, mapping, owners).with_columns(_whose(mapping, is_ragged))
     fields = mapping.fields(schema)
     amount = _money_text(mapping, raw.columns)
     if amount is not None:
@@ -85,7 +97,9 @@ def read_table(
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
     frame = _without_duplicates(frame, mapping.table)
     good = frame.filter(pl.col(_REASON).is_null())
-    rejects = frame.filter(pl.col(_REASON).is_not_null()).select(_ROW, _REASON, *_own(raw))
+    rejects = frame.filter(pl.col(_REASON).is_not_null()).select(
+        _ROW, _REASON, *_own(raw), *(pl.col(_new(name)).alias(name) for name in _WHOSE)
+    )
     return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
 
 
@@ -94,13 +108,11 @@ def read_table(
 
 def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     """All columns as texts, with the number of the row and, for a ragged one, the reason."""
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file")
-    if not path.is_file():
-        raise UserError("file.folder", f"{path}: this is a folder, not a file")
-    if path.stat().st_size == 0:
+    data = read_bytes(path, MAX_BYTES)
+    if not data:
         raise UserError("file.empty", f"{path}: the file is empty")
-    frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    frame = read(path, data, mapping)
     if frame.height == 0:
         raise UserError("file.empty", f"{path}: the file has a header and no rows")
     frame = frame.with_columns(
@@ -113,9 +125,9 @@ def _read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(_ROW))
 
 
-def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
+def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(data)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
     texts = [
@@ -125,8 +137,7 @@ def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.select(text.cast(pl.String) for text in texts)
 
 
-def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
-    data = path.read_bytes()
+def _read_csv(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     try:
         text = data.decode(mapping.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -171,8 +182,12 @@ def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
         raise UserError("import.unknown-column", message, hint)
 
 
-def _own(raw: pl.DataFrame) -> list[str]:
-    return [name for name in raw.columns if name not in {_ROW, _REASON}]
+def _own(raw: pl.DataFrame) -> list[pl.Expr]:
+    return [
+        pl.col(name).alias(f"{name} in the file" if name in _WHOSE else name)
+        for name in raw.columns
+        if name not in {_ROW, _REASON}
+    ]
 
 
 # -- the fields ------------------------------------------------------------------------------------
@@ -229,6 +244,24 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
             _when(other, currency, " where the customer's money is ", pl.col("owner currency")),
         ).alias(_REASON)
     )
+
+
+def _whose(mapping: Mapping, is_ragged: pl.Series) -> list[pl.Expr]:
+    """Return the customer and the account that each row is about.
+
+    The fields of a ragged row may stand in the wrong columns; only constants are certain there.
+    """
+    fields = {
+        "customers": ("id", ""),
+        "accounts": ("customer", "id"),
+        "transactions": ("customer", "account"),
+    }[mapping.table]
+    found = []
+    for name, field in zip(_WHOSE, fields, strict=True):
+        constant = pl.lit(mapping.constants.get(field), pl.String)
+        known = pl.when(~is_ragged).then(_new(field)).otherwise(constant) if field else constant
+        found.append(known.alias(_new(name)))
+    return found
 
 
 def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.feed import Customer
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
 from tuppence.errors import UserError
@@ -49,6 +50,7 @@ def register(program: typer.Typer) -> None:
         epilog="Example: `tuppence consent grant C0000007 --until 2027-01-01 --store demo`"
     )
     def grant(
+        ctx: typer.Context,
         customer: Customer,
         store: Store,
         until: Annotated[str, typer.Option(help="First day without it; no end if left out.")] = "",
@@ -63,6 +65,7 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer agreed, or agreed anew."""
+        hold(ctx, store)
         if customer not in open_facts(store).customers()["id"]:
             message = f"{store}: there is no customer {customer}"
             raise UserError("facts.unknown-customer", message, "import their data first")
@@ -79,6 +82,7 @@ def register(program: typer.Typer) -> None:
         epilog="Example: `tuppence consent confirm C0000007 --until 2027-04-01 --store demo`"
     )
     def confirm(
+        ctx: typer.Context,
         customer: Customer,
         store: Store,
         until: Annotated[str, typer.Option(help="A new first day without it.")] = "",
@@ -86,6 +90,7 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer confirmed a consent again."""
+        hold(ctx, store)
         day = _day(on)
         changes: dict[str, Any] = {"confirmed": day}
         if until:
@@ -94,8 +99,11 @@ def register(program: typer.Typer) -> None:
         typer.echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
 
     @app.command(epilog="Example: `tuppence consent withdraw C0000007 --store demo`")
-    def withdraw(customer: Customer, store: Store, on: On = "", id_: Id = "1") -> None:
+    def withdraw(
+        ctx: typer.Context, customer: Customer, store: Store, on: On = "", id_: Id = "1"
+    ) -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
+        hold(ctx, store)
         day = _day(on)
         _change(store, customer, id_, withdrawn=day)
         typer.echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")

@@ -18,7 +18,7 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset, open_facts
+from tuppence.wiring import kept_ruleset, open_facts, read_facts
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -35,12 +35,11 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        source = open_facts(store)
-        facts = source.find(customer)
+        facts = read_facts(store, lambda facts: facts.find(customer))
         row, as_of = customer_row(store, customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
-        found = explain_rule(checked, facts, as_of, source.schema)
+        found = explain_rule(checked, facts, as_of, open_facts(store).schema)
         if format_ is Format.JSON:
             print_json(document(customer, as_of, found))
         else:

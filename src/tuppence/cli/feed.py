@@ -15,7 +15,7 @@ from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.wiring import consents_of, kept_ruleset, open_facts, open_results
+from tuppence.wiring import consents_of, kept_ruleset, open_results, read_facts
 
 Customer = Annotated[str, typer.Argument(help="Identifier of the customer.", show_default=False)]
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
-        facts = open_facts(store).find(customer)
+        facts = read_facts(store, lambda facts: facts.find(customer))
         row, as_of = customer_row(store, customer)
         ended = _ended(store, customer, row, as_of)
         if ended is not None:

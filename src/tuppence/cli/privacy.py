@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.feed import Customer
 from tuppence.cli.output import print_json
 from tuppence.errors import UserError
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
+        ctx: typer.Context,
         customer: Customer,
         store: Store = None,
         database: Database = "",
@@ -76,6 +78,7 @@ def register(app: typer.Typer) -> None:
             typer.echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             typer.echo("looked through the tables: none names the customer")
             return
+        hold(ctx, where)
         found = erase_customer(where, customer)
         kept = "the results" if found.results else "no results"
         typer.echo(
@@ -83,6 +86,11 @@ def register(app: typer.Typer) -> None:
             f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
         )
         typer.echo(f"looked through {found.files:,} files: none names the customer or an account")
+        if found.mentions:
+            typer.echo(
+                f"the same words stand in {found.mentions:,} rows of other people or files about "
+                "nobody, such as rules: these stay"
+            )
 
 
 def _where(store: Path | None, *places: str) -> Path | Services:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import Format, Store, console, date_option, print_json, progress, table
 from tuppence.errors import UserError
 from tuppence.rules.files import read_rules
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence run --store demo --rules catalogue --as-of 2026-06-30`")
     def run(
+        ctx: typer.Context,
         store: Store,
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
@@ -36,6 +38,7 @@ def register(app: typer.Typer) -> None:
         Interrupt it as you like: the same command goes on where it was.
         """
         date = date_option(as_of, "--as-of")
+        hold(ctx, store)
         facts = open_facts(store)
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")

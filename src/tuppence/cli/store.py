@@ -2,6 +2,7 @@
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, table, track
 from tuppence.errors import UserError
 from tuppence.wiring import check_steps, upgrade_store
@@ -34,11 +35,12 @@ def register(program: typer.Typer) -> None:
         typer.echo(f"{store}: whole")
 
     @app.command(epilog="Example: `tuppence store compact --store demo`")
-    def compact(store: Store) -> None:
+    def compact(ctx: typer.Context, store: Store) -> None:
         """Rewrite a store after many imports, so that it reads faster. Its facts stay the same.
 
         A store of an older version gets its checksums.
         """
+        hold(ctx, store)
         upgrade_store(store)
         typer.echo(f"{store}: compacted")
 

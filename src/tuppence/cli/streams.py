@@ -9,7 +9,7 @@ from tuppence.cli.feed import Customer
 from tuppence.cli.output import Format, Store, console, date_option, print_json, table, today
 from tuppence.facts.context import customer_context
 from tuppence.feel import feel_text
-from tuppence.wiring import open_facts
+from tuppence.wiring import read_facts
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
@@ -36,7 +36,8 @@ def register(app: typer.Typer) -> None:
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
+        facts = read_facts(store, lambda facts: facts.find(customer))
+        context = customer_context(facts, 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
         rows = [{name: _shown(value) for name, value in row.items()} for row in found]
         if format_ is Format.JSON:
@@ -57,7 +58,8 @@ def register(app: typer.Typer) -> None:
         account has no forecast where its balance, the pay day or two earlier months are not known.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        context = customer_context(open_facts(store).find(customer), 0, day, streams=True)
+        facts = read_facts(store, lambda facts: facts.find(customer))
+        context = customer_context(facts, 0, day, streams=True)
         rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]
         if format_ is Format.JSON:
             print_json(rows)

@@ -5,16 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tuppence.adapters.embedded.checksums import add_checksum, has_checksum
 from tuppence.adapters.embedded.consents import CONSENTS, Consents
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
-from tuppence.adapters.embedded.rejects import (
-    add_checksum,
-    has_checksum,
-    list_rejects,
-    read_rejects,
-)
+from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.errors import UserError
@@ -54,8 +50,8 @@ def check_steps(store: Path) -> list[Callable[[], CheckedPart]]:
           for name, kind in _SQLITE_FILES if has_content(store / name)),
         *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
-        *(partial(_part, f"rejects/{path.name}", partial(_check_rejects, path))
-          for path in list_rejects(store)),
+        *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
+          for path in Rejects(store).paths()),
     ]  # fmt: skip
 
 
@@ -69,7 +65,7 @@ def upgrade_store(store: Path) -> None:
     if has_content(store / "results.sqlite"):
         Database(store / "results.sqlite").close()
     Consents(store).upgrade()
-    for path in list_rejects(store):
+    for path in Rejects(store).paths():
         with disk_errors(path):
             add_checksum(path)
 

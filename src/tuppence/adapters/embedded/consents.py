@@ -86,13 +86,14 @@ class Consents:
                     connection.executemany(_PUT, rows)
 
     def erase(self, customer: str) -> int:
-        """Erase those of a customer; how many there were."""
+        """Erase those of a customer, in the file too; how many there were."""
         with self._open() as file:
             if file is None:
                 return 0
-            with file.transaction() as connection:
-                connection.execute("DELETE FROM consents WHERE customer_id = ?", [customer])
-                return connection.changes()
+            file.connection.execute("DELETE FROM consents WHERE customer_id = ?", [customer])
+            erased = file.connection.changes()
+            file.connection.execute("VACUUM")
+            return erased
 
     def upgrade(self) -> None:
         """Bring the file up to date, as every write does."""

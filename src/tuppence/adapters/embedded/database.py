@@ -58,7 +58,7 @@ class Database:
 
     Args:
         path: The file. A writer makes it where it is missing.
-        read_only: Write nothing, not even beside the file.
+        reading: Read all of it as of one moment, whatever is written meanwhile; write nothing.
         write_ahead: Use a write-ahead log: for many small transactions, in several processes.
 
     Raises:
@@ -67,9 +67,11 @@ class Database:
 
     by_rule = False
 
-    def __init__(self, path: Path, *, read_only: bool = False, write_ahead: bool = False) -> None:
+    def __init__(self, path: Path, *, reading: bool = False, write_ahead: bool = False) -> None:
         self._layouts: dict[str, Layout] = {}
-        self._file = SqliteFile(path, RESULTS, read_only=read_only, write_ahead=write_ahead)
+        self._file = SqliteFile(path, RESULTS, read_only=reading, write_ahead=write_ahead)
+        if reading:
+            self._file.begin_reading()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -117,9 +119,8 @@ class Database:
             connection.pragma("secure_delete", "on")
             connection.execute("DELETE FROM results WHERE customer_id = ?", [customer_id])
             erased = connection.changes()
-            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM"):
-                connection.execute(statement).fetchall()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("VACUUM")
+            self._file.empty_log()
         return erased > 0
 
     def _layout(self, ruleset: str) -> Layout:
@@ -133,12 +134,22 @@ class Database:
         return known
 
     def scan(self, after: str = "") -> Iterator[CustomerResults]:
-        """All customers' results in the order of their identifiers, as they are when they are read.
+        """All customers' results in the order of their identifiers.
 
-        Some are read at a time, so that nobody who reads them slowly keeps a run from writing.
+        Some are read at a time, so that nobody who takes them slowly keeps a run from writing.
+
+        Raises:
+            UserError: The file was changed after the first of them were read, or is damaged.
         """
         query = "SELECT * FROM results WHERE customer_id > ? ORDER BY customer_id LIMIT ?"
-        while found := self._rows(query, [after, _MOST_PARAMETERS]):
+        first = None
+        while True:
+            with self._file.moment() as version:
+                found = self._rows(query, [after, _MOST_PARAMETERS])
+            if version != (first := first or version):
+                raise self._file.changed()
+            if not found:
+                return
             yield from found
             after = found[-1].customer_id
 
@@ -191,7 +202,7 @@ class Database:
         with self._file.transaction() as connection:
             connection.execute("UPDATE runs SET record = ? WHERE run_id = ?", [whole, run_id])
         with self._file.errors():  # what is finished outlasts a loss of power, too
-            self._file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._file.connection.pragma("wal_checkpoint")
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -5,10 +5,11 @@
 
 A partition keeps the same customers for ever, at most `partition_size` of them. Importing appends a
 segment to each partition it touches; in case of doubt the later segment holds. Compacting makes one
-segment of several. Segments that the manifest no longer names stay until the change after, for the
-sake of readers that have begun.
+segment of several. Segments that the manifest no longer names stay until the next command that
+changes the store, so that readers that have begun seldom need to begin again.
 """
 
+import contextlib
 import hashlib
 import shutil
 import zlib
@@ -22,11 +23,11 @@ import polars as pl
 
 from tuppence.adapters.embedded.files import (
     disk_errors,
-    exclusive,
     make_private_folder,
     read_file,
     write_folder,
 )
+from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.adapters.embedded.manifest import (
     FORMAT,
     RESTORE,
@@ -38,8 +39,7 @@ from tuppence.adapters.embedded.manifest import (
     read_manifest,
     write_manifest,
 )
-from tuppence.adapters.embedded.partition_rows import difference, distribute, split
-from tuppence.adapters.embedded.rejects import write_rejects
+from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute, split
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -133,9 +133,8 @@ class FactStore:
             UserError: The store exists and its customers have other attributes.
         """
         folder = root / "facts"
-        if not (folder / "manifest.json").exists():
-            with disk_errors(folder):
-                make_private_folder(root)
+        with locked(root), disk_errors(folder):
+            if not (folder / "manifest.json").exists():
                 make_private_folder(folder)
                 write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
         store = cls(root)
@@ -183,14 +182,12 @@ class FactStore:
         Returns:
             For each table how many rows were new, changed or there already.
         """
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             return self._append(rows, partition_size)
 
     def add_partition(self, rows: Rows) -> None:
         """Add new customers with all that belongs to them, as a partition of their own."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             partitions = self._manifest.partitions
             name = f"p{len(partitions):05d}"
             content = ordered(coded(rows.tables(), self.schema))
@@ -198,33 +195,20 @@ class FactStore:
             new = Partition(name, *heights, (self._write(name, content),))
             self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
 
-    def set_aside(self, source: str, rejects: pl.DataFrame) -> Path | None:
-        """Write rows that could not be taken, in place of those of an earlier import of the source.
-
-        Returns:
-            The file, or None where there are no such rows.
-        """
-        path = self._root / "rejects" / f"{source}.rejects.csv"
-        with disk_errors(path):
-            write_rejects(path, rejects)
-        return path if rejects.height else None
-
     def erase(self, customer_id: str) -> None:
         """Erase a customer with all that belongs to them; nothing of it stays in any file.
 
         Raises:
             UserError: There is no such customer.
         """
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             home = self._home(customer_id)
             _, others = split(self._merge(home), [customer_id])
             self._replace(home, others)
 
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer by their identifiers; how many there were."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             home = self._home(customer_id)
             whole = self._merge(home)
             rows = whole.plain_transactions()
@@ -238,14 +222,35 @@ class FactStore:
 
     def compact(self) -> None:
         """Make one segment of each partition's several."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             partitions = [
                 self._compacted(p) if len(p.segments) > 1 else p for p in self._manifest.partitions
             ]
             self._commit(partitions, self._manifest.next_sequence)
 
+    def segment_names(self) -> frozenset[str]:
+        """Return the names of the segments of which the facts consist."""
+        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+
+    def remove_unnamed(self) -> None:
+        """Remove segments that the manifest does not name: those of before the last change."""
+        with self._changing():
+            self._sweep(self.segment_names())
+
     # -- inside ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the store's lock over its present manifest."""
+        with locked(self._root), disk_errors(self._folder):
+            self._manifest = self._load()
+            yield
+
+    def _sweep(self, kept: Collection[str]) -> None:
+        """Remove all folders but the segments that are kept."""
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder)
 
     def _replace(self, home: Partition, rows: Rows) -> None:
         """Put rows in place of all those of a partition; nothing of before stays in any file."""
@@ -254,7 +259,7 @@ class FactStore:
         smaller = Partition(home.name, *heights, (self._write(home.name, content),))
         partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
         self._commit(partitions, self._manifest.next_sequence)
-        self._commit(partitions, self._manifest.next_sequence)  # which removes what was before
+        self.remove_unnamed()
 
     def _load(self) -> Manifest:
         return read_manifest(self._folder / "manifest.json")
@@ -262,7 +267,7 @@ class FactStore:
     def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
         old = self._manifest
         counts: dict[str, Counts] = {}
-        homes = _Homes(old.partitions, [self._table(p, "customers")["id"] for p in old.partitions])
+        homes = Homes({p.name: self._table(p, "customers")["id"] for p in old.partitions})
         parts: dict[str, dict[str, pl.DataFrame]] = {}
         if rows.customers is not None:
             homes.settle(rows.customers["id"], partition_size)
@@ -362,16 +367,13 @@ class FactStore:
 
     def _commit(self, partitions: Sequence[Partition], sequence: int) -> None:
         """Make the change real, and remove what the change before this one left behind."""
-        before = {s.name for p in self._manifest.partitions for s in p.segments}
+        before = self.segment_names()
         manifest = msgspec.structs.replace(
             self._manifest, partitions=tuple(partitions), next_sequence=sequence
         )
         write_manifest(self._folder / "manifest.json", manifest)
         self._manifest = manifest
-        kept = before | {s.name for p in partitions for s in p.segments}
-        for folder in self._folder.iterdir():
-            if folder.is_dir() and folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+        self._sweep(before | self.segment_names())
 
     def _open(
         self, segment: Segment, only: str = "", fields: Collection[str] | None = None
@@ -384,8 +386,10 @@ class FactStore:
                 continue
             try:
                 data = read_file(folder / name)
-            except FileNotFoundError:
-                message = f"{folder / name}: is missing"
+            except OSError as error:
+                if self._load() != self._manifest:
+                    raise StoreChangedError(self._root) from None
+                message = f"{folder / name}: cannot be read: {error.strerror}"
                 raise UserError("store.corrupt", message, RESTORE) from None
             if (len(data), zlib.crc32(data)) != checksum:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"
@@ -407,27 +411,3 @@ class FactStore:
         if table == "transactions":
             return self._merge(partition).plain_transactions()
         return self._table(partition, table)
-
-
-class _Homes:
-    """Which partition each customer lives in."""
-
-    def __init__(self, partitions: Sequence[Partition], ids: Sequence[pl.Series]) -> None:
-        self._sizes = {p.name: p.customers for p in partitions}
-        self._home = {i: p.name for p, held in zip(partitions, ids, strict=True) for i in held}
-
-    def settle(self, customers: pl.Series, size: int) -> None:
-        """Give new customers the last partition while it has room, then new ones."""
-        names = list(self._sizes)
-        for customer in customers:
-            if customer in self._home:
-                continue
-            if not names or self._sizes[names[-1]] >= size:
-                names.append(f"p{len(names):05d}")
-                self._sizes[names[-1]] = 0
-            self._home[customer] = names[-1]
-            self._sizes[names[-1]] += 1
-
-    def of(self, customers: pl.Series) -> pl.Series:
-        """The partition of each customer."""
-        return pl.Series([self._home[customer] for customer in customers], dtype=pl.String)

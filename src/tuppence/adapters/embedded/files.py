@@ -2,9 +2,9 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,30 +17,6 @@ PUBLIC: Final = 0o666
 """Mode of files without any, such as rulesets: the umask decides who may read them."""
 
 
-def read_file(path: Path) -> bytes:
-    """Return the content of a file.
-
-    Raises:
-        FileNotFoundError: There is none.
-        UserError: It may not or cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except PermissionError:
-        message = f"{path}: may not be read"
-        raise UserError("store.permission", message, "ask its owner to let you read it") from None
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror or error}"
-        raise UserError("store.disk", message, "check the disk, then try again") from error
-
-
-def make_private_folder(path: Path) -> None:
-    """Make a folder for its owner alone, and the folders above it, where they are missing."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def sync(path: Path) -> None:
     """Have the system put a file or a folder's entries on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -50,12 +26,31 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of a store.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or a device, which could make us wait for ever.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "this is not a file")
+    return path.read_bytes()
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder for its owner alone, and the folders above it, where they are missing."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def write_atomically(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Put content under a name, in place of what is there."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)  # left by a process that was killed
-    _write_new(temporary, content, mode)
-    temporary.replace(path)
+    """Write a file, or replace it; on an error nothing of the new content stays on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _write_new(temporary, content, mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 
@@ -78,29 +73,10 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     """Make a file, and have the system put it on the disk."""
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it however the process ends.
-
-    Raises:
-        UserError: Another process holds it.
-    """
-    with disk_errors(path):
-        make_private_folder(path.parent)
-        opened = os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE)
-    with os.fdopen(opened) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"{path.parent}: another process is {what}"
-            raise UserError("store.busy", message, "wait until it has finished") from None
-        yield
 
 
 @contextlib.contextmanager

@@ -77,10 +77,13 @@ def read_manifest(path: Path) -> Manifest:
     try:
         data = read_file(path)
         stored = msgspec.json.decode(data, type=_File)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         message = f"{path.parent.parent}: there is no store here"
         hint = "tuppence synth or tuppence import makes one"
         raise UserError("store.missing", message, hint) from None
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise UserError("store.unreadable", message) from None
     except msgspec.DecodeError as error:
         raise UserError("store.corrupt", f"{path}: damaged: {error}", RESTORE) from None
     names = Manifest.__struct_fields__

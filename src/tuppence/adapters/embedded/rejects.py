@@ -1,88 +1,138 @@
-"""Rows that an import could not take: a CSV file for each source, with its checksum beside it.
+"""Rows that an import could not take: CSV files in the folder `rejects` of a store.
 
-    rejects/<source>.rejects.csv      the rows, each with the reason
-    rejects/<source>.rejects.csv.sum  JSON: size and CRC-32; of two files while one is replaced
+    rejects/statement.csv.rejects.csv       of a table that was imported
+    rejects/open-banking/ann.rejects.csv    of a customer's documents, the customer percent-encoded
 
-The checksum does not stand in the file itself, because people open that in a spreadsheet. A file
-of an older store has none until `tuppence store compact` adds it.
+Each row names the customer and the account that it is about, as far as the import knows them.
 """
 
-import io
-import zlib
+import contextlib
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
-import msgspec
 import polars as pl
 
-from tuppence.adapters.embedded.files import make_private_folder, read_file, write_atomically
+from tuppence.adapters.embedded.checksums import read_checked, remove_checked, write_checked
+from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.locking import locked
 from tuppence.errors import UserError
+from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
 
-_Checksum = tuple[int, int]
-
-
-def list_rejects(store: Path) -> list[Path]:
-    """Return the files of a store, in the order of their names."""
-    return sorted((store / "rejects").glob("*.csv"))
+ENDING: Final = ".rejects.csv"
 
 
-def write_rejects(path: Path, rows: pl.DataFrame) -> None:
-    """Write a file in place of the one that is there; without rows there is none.
+class Rejects:
+    """The rejected rows of a store.
 
-    A kill at any moment leaves the old file or the new one, each with its checksum.
+    Args:
+        store: The store's folder.
     """
-    sums = _sums(path)
-    if not rows.height:
-        path.unlink(missing_ok=True)
-        sums.unlink(missing_ok=True)
-        return
-    make_private_folder(path.parent)
-    content = rows.write_csv().encode()
-    new = _checksum(content)
-    old = [_checksum(read_file(path))] if path.exists() else []
-    write_atomically(sums, msgspec.json.encode([new, *old]))
-    write_atomically(path, content)
-    write_atomically(sums, msgspec.json.encode([new]))
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def put(self, source: str, rows: pl.DataFrame) -> Path | None:
+        """Write rows in place of those of an earlier import of the same source.
+
+        Returns:
+            The file, or None where there are no rows.
+        """
+        path = self._store / "rejects" / f"{source}{ENDING}"
+        with locked(self._store), disk_errors(path):
+            if not rows.height:
+                remove_checked(path)
+                return None
+            write_checked(path, rows.write_csv().encode())
+        return path
+
+    def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
+        """Return a customer's rows."""
+        return [
+            row
+            for path in self.paths()
+            for row in read_rejects(path).iter_rows(named=True)
+            if is_about(row, customer, accounts)
+        ]
+
+    def erase(self, customer: str, accounts: Collection[str]) -> int:
+        """Erase a customer's rows, and return how many there were.
+
+        A row whose customer and account are both unknown is erased if any of its fields is the
+        identifier of the customer or of an account of theirs.
+        """
+        erased = 0
+        with locked(self._store):
+            for path in self.paths():
+                frame = read_rejects(path)
+                is_theirs = [
+                    is_about(row, customer, accounts) or may_be_about(row, customer, accounts)
+                    for row in frame.iter_rows(named=True)
+                ]
+                with disk_errors(path):
+                    if all(is_theirs):
+                        remove_checked(path)
+                    elif any(is_theirs):
+                        left = frame.filter(~pl.Series(is_theirs))
+                        write_checked(path, left.write_csv().encode())
+                erased += sum(is_theirs)
+        return erased
+
+    def paths(self) -> Sequence[Path]:
+        """Return all files of rejected rows."""
+        return sorted((self._store / "rejects").rglob(f"*{ENDING}"))
 
 
 def read_rejects(path: Path) -> pl.DataFrame:
-    """Return the rows of a file, all columns as text.
+    """Return the rows of a file, every field as text.
 
     Raises:
-        UserError: It does not have its checksum, or cannot be read.
+        UserError: It is damaged, or is not a CSV file.
     """
-    content = read_file(path)
-    sums = _sums(path)
-    if sums.exists() and _checksum(content) not in _decode(sums):
-        raise _damaged(path)
-    return pl.read_csv(io.BytesIO(content), infer_schema=False)
-
-
-def has_checksum(path: Path) -> bool:
-    """Return whether a file has a checksum; that of an older store has none."""
-    return _sums(path).exists()
-
-
-def add_checksum(path: Path) -> None:
-    """Give a file its checksum where it has none."""
-    if not has_checksum(path):
-        write_atomically(_sums(path), msgspec.json.encode([_checksum(read_file(path))]))
-
-
-def _decode(sums: Path) -> list[_Checksum]:
+    hint = "remove it, and import the file it came from again"
     try:
-        return msgspec.json.decode(read_file(sums), type=list[_Checksum])
-    except msgspec.DecodeError:
-        raise _damaged(sums) from None
+        return pl.read_csv(read_checked(path, hint), infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None
 
 
-def _damaged(path: Path) -> UserError:
-    message = f"{path}: damaged or edited: it does not have its checksum"
-    return UserError("store.corrupt", message, "import the same file again, which writes it again")
+def owner(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the customer and the account that a row is about; None for what is unknown."""
+    return row.get(OF_CUSTOMER) or None, row.get(OF_ACCOUNT) or None
 
 
-def _sums(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sum")
+def is_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row is about a customer: by its customer or, without one, its account."""
+    of_customer, of_account = owner(row)
+    return of_account in accounts if of_customer is None else of_customer == customer
 
 
-def _checksum(content: bytes) -> _Checksum:
-    return len(content), zlib.crc32(content)
+def may_be_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row without an owner has an identifier of the customer in any field."""
+    names = {customer, *accounts}
+    is_ownerless = owner(row) == (None, None)
+    return is_ownerless and any(not names.isdisjoint(texts_in(cell)) for cell in row.values())
+
+
+def texts_in(cell: Any) -> set[str]:
+    """Return the texts of a cell: the cell itself and, where it is JSON, all texts in that."""
+    if isinstance(cell, bytes):
+        try:
+            cell = cell.decode()
+        except UnicodeDecodeError:
+            return set()
+    if not isinstance(cell, str):
+        return set()
+    found, stack = {cell}, list[Any]()
+    with contextlib.suppress(ValueError, RecursionError):
+        stack.append(json.loads(cell))
+    while stack:
+        match stack.pop():
+            case str() as text:
+                found.add(text)
+            case list() as items:
+                stack.extend(items)
+            case dict() as fields:
+                stack.extend([*fields, *fields.values()])
+    return found

@@ -31,9 +31,9 @@ class RulesetDirectory:
     def get(self, digest: str) -> bytes:
         """The canonical bytes of a ruleset."""
         path = self._folder / f"{digest}.json"
-        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.exists():
+        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.is_file():
             raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
-        content = read_file(path)
+        content = self._read(path)
         if hashlib.sha256(content).hexdigest()[:16] != digest:
             hint = "remove the file and run the rules again, or publish them again: it is made anew"
             raise UserError("ruleset.corrupt", f"{path}: damaged", hint)
@@ -46,9 +46,9 @@ class RulesetDirectory:
     def current(self) -> str | None:
         """The digest of the ruleset that was published last."""
         path = self._folder / "current"
-        if not path.exists():
+        if not path.is_file():
             return None
-        digest = read_file(path).decode("ascii", "replace").strip()
+        digest = self._read(path).decode("ascii", "replace").strip()
         if not re.fullmatch("[0-9a-f]{16}", digest):
             message = f"{path}: damaged: it does not name a ruleset"
             raise UserError("ruleset.corrupt", message, "publish the rules again")
@@ -60,3 +60,11 @@ class RulesetDirectory:
         path = self._folder / "current"
         with disk_errors(path):
             write_atomically(path, digest.encode() + b"\n", PUBLIC)
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return read_file(path)
+        except OSError as error:
+            message = f"{path}: cannot be read: {error.strerror}"
+            raise UserError("store.unreadable", message) from None

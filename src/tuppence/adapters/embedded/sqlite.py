@@ -102,6 +102,43 @@ class SqliteFile:
         with self.errors():
             return self.connection.execute(query, parameters).fetchall()
 
+    def begin_reading(self) -> None:
+        """Begin a transaction that sees the file as it is now, until `moment` ends it."""
+        with self.errors():
+            self.connection.execute("BEGIN")
+            self.connection.pragma("data_version")  # the moment is that of the first read
+
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[int]:
+        """See the file as of one moment in the block, and lock nothing after it.
+
+        Yields:
+            A number that is another one whenever another connection has changed the file.
+        """
+        with self.errors():
+            if self.connection.get_autocommit():
+                self.connection.execute("BEGIN")
+            try:
+                yield self.connection.pragma("data_version")
+            finally:
+                self.connection.execute("COMMIT")
+
+    def changed(self) -> UserError:
+        """Return the error of a reader that needed the file to stay as it was."""
+        message = f"{self.path}: was changed while it was read"
+        return UserError("store.changed", message, "run the same command again")
+
+    def empty_log(self) -> None:
+        """Remove what is left of earlier content in a write-ahead log, if there is one.
+
+        Raises:
+            UserError: Somebody reads it still.
+        """
+        (busy, *_) = self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        if busy:
+            message = f"{self.path}: another program is still reading this file"
+            raise UserError("store.busy", message, "end it, and run the same command again")
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
         """Write all that is written in the block, or nothing; inside another it is a part of it.
