@@ -67,7 +67,13 @@ def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence
 def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) -> None:
     mine_are, others_are = ((one, [account_of(money, one)]) for one in (ANN, BOB))
     before = look_for(money, *mine_are).left
-    assert {Path(path).suffix for path in before} == {".parquet", ".json", ".csv", ".sqlite"}
+    assert {Path(path).suffix for path in before} == {
+        ".parquet",
+        ".json",
+        ".csv",
+        ".sum",
+        ".sqlite",
+    }
     kept = json.loads(tuppence("export", BOB, "--store", money).stdout)
     count = FactStore(money).transaction_count
     mine = FactStore(money).rows_of(ANN).transactions

@@ -12,7 +12,12 @@ from typing import Final
 
 import msgspec
 
-from tuppence.adapters.embedded.files import make_private_folder, read_file, write_atomically
+from tuppence.adapters.embedded.files import (
+    PRIVATE,
+    make_private_folder,
+    read_file,
+    write_atomically,
+)
 from tuppence.errors import UserError
 
 ENDING: Final = ".sum"
@@ -68,8 +73,9 @@ def has_checksum(path: Path) -> bool:
 
 
 def add_checksum(path: Path) -> None:
-    """Give a file a checksum where it has none."""
+    """Give a file a checksum where it has none, and keep it for its owner alone."""
     if not has_checksum(path):
+        path.chmod(PRIVATE)
         write_atomically(_beside(path), msgspec.json.encode([_checksum(read_file(path))]))
 
 

@@ -28,7 +28,7 @@ CONSENTS: Final = FileKind(
     _TABLE,
     earlier=0,
     page_size=4_096,
-    remedy="restore it from a copy, or record the consents again",
+    remedy="restore it from a copy; without one, remove it and record every consent again",
 )
 _PUT: Final = """
 INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer_id, id) DO UPDATE

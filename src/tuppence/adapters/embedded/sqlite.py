@@ -121,7 +121,8 @@ class SqliteFile:
             try:
                 yield self.connection.pragma("data_version")
             finally:
-                self.connection.execute("COMMIT")
+                if not self.connection.get_autocommit():  # an error may have ended it
+                    self.connection.execute("COMMIT")
 
     def changed(self) -> UserError:
         """Return the error of a reader that needed the file to stay as it was."""
@@ -231,10 +232,12 @@ class SqliteFile:
 
     def _check_format(self, *, read_only: bool) -> None:
         connection = self.connection
+        has_pages = bool(connection.pragma("page_count"))
         version = connection.pragma("user_version")
-        if not connection.pragma("page_count"):
-            if read_only:
-                raise self.damaged("it is empty")
+        if not has_pages:
+            # SQLite takes less than 512 bytes for nothing; or another process has just made it.
+            if read_only or (self.path.stat().st_size and not connection.pragma("page_count")):
+                raise self.damaged("it is cut short")
         elif version == FORMAT:
             if not self.is_checked:
                 raise self.damaged("its header says that it has no checksums")

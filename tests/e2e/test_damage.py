@@ -1,0 +1,285 @@
+"""A flipped bit anywhere in a store is found, or changes nothing that anybody reads."""
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.building import ROOT
+from tests.conftest import Run
+
+from tuppence.adapters.embedded.checking import check_steps
+from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.rejects import Rejects, read_rejects
+from tuppence.errors import UserError
+from tuppence.wiring import kept_ruleset, last_run
+
+ANN, BOB = "C0000001", "C0000002"
+RULES = ROOT / "catalogue" / "bank_fees.yaml"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with every kind of file: two segments, results, consents, rejected rows, rules."""
+    folder = tmp_path_factory.mktemp("damage")
+    (folder / "bank.yaml").write_text(
+        "table: transactions\ncolumns: {booking date: d, amount: a}\n"
+        f"constants: {{currency: GBP, account: extra, customer: {ANN}}}\n"
+    )
+    (folder / "bank.csv").write_text("d,a\n2026-13-01,-1.00\n2026-06-01,-2.50\n2026-14-01,-7.00\n")
+    for command in (
+        "synth --store store --customers 40 --months 2",
+        "import csv bank.csv --mapping bank.yaml --store store --today 2026-07-01",
+        f"run --store store --rules {RULES} --as-of 2026-06-30",
+        f"consent grant {ANN} --on 2026-01-01 --store store",
+        f"consent grant {BOB} --on 2026-01-01 --until 2026-05-01 --store store",
+    ):
+        subprocess.run(
+            [sys.executable, "-m", "tuppence", *command.split()],
+            check=True, capture_output=True, cwd=folder,
+        )  # fmt: skip
+    return folder / "store"
+
+
+def kinds(store: Path) -> set[str]:
+    return {path.suffix or path.name for path in store.rglob("*") if path.is_file()}
+
+
+def damage(store: Path) -> str:
+    """Return what a check says is damaged; empty where nothing is."""
+    try:
+        parts = [check() for check in check_steps(store)]
+    except UserError as error:
+        return f"{error.message} {error.hint}"
+    return " ".join(" ".join((p.name, *p.problems, p.remedy)) for p in parts if p.problems)
+
+
+def _facts(store: Path) -> Any:
+    facts = FactStore(store)
+    rows = [
+        (name, frame.hash_rows().to_list())
+        for part in facts.parts()
+        for name, frame in part.tables().items()
+    ]
+    return rows, facts.partitions(), facts.schema
+
+
+def _results(store: Path) -> Any:
+    with Database(store / "results.sqlite", reading=True) as database:
+        rows = [(r.customer_id, r.as_of, r.layout, r.packed) for r in database.scan()]
+        latest = database.latest()
+        return rows, latest, latest and database.done(latest.run_id)
+
+
+def _consents(store: Path) -> Any:
+    consents = Consents(store)
+    return consents.of_all(["C0000000", "C9999999"]), [consents.lapsed(day) for day in (1, 20_600)]
+
+
+def _ruleset(store: Path) -> Any:
+    ruleset, as_of = last_run(store)
+    return ruleset and kept_ruleset(store, ruleset.digest).content, as_of
+
+
+def _rejects(store: Path) -> Any:
+    return [(path.name, read_rejects(path).rows()) for path in Rejects(store).paths()]
+
+
+READS: tuple[Callable[[Path], Any], ...] = (_facts, _results, _consents, _ruleset, _rejects)
+
+
+def read(store: Path) -> list[str | None]:
+    """Return a digest of all that each kind of read gives; None where it says that it cannot."""
+    found: list[str | None] = []
+    for one in READS:
+        try:
+            found.append(hashlib.sha256(repr(one(store)).encode()).hexdigest())
+        except UserError:
+            found.append(None)
+    return found
+
+
+def commands(tuppence: Run, store: Path) -> list[str]:
+    """Return what commands print, and what a run and an import after them leave."""
+    day = ("--as-of", "2026-07-01", "--format", "json")
+    outputs = [
+        tuppence("results", "--store", store, "--format", "csv").stdout,
+        *(tuppence("feed", name, "--store", store).stdout for name in (ANN, BOB)),
+        tuppence("export", ANN, "--store", store).stdout,
+        tuppence("consent", "list", BOB, "--store", store, "--format", "json").stdout,
+        tuppence("streams", ANN, "--store", store).stdout,
+        tuppence("run", "--store", store, "--rules", RULES, *day).stdout,
+        tuppence("results", "--store", store, "--format", "csv").stdout,
+        tuppence("consent", "withdraw", ANN, "--on", "2026-06-30", "--store", store).stdout,
+        tuppence("forget", BOB, "--yes", "--store", store).stdout,
+        tuppence("export", ANN, "--store", store).stdout,
+    ]
+    outputs[6] = json.dumps(
+        {k: v for k, v in json.loads(outputs[6]).items() if "seconds" not in k and "/s" not in k}
+    )
+    return outputs
+
+
+def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -> Counter[str]:
+    """Flip one bit at a time in files that are taken at random, and tally how each was found."""
+    points = random.Random(seed)  # noqa: S311 - any points will do
+    files = [p.relative_to(whole) for p in sorted(whole.rglob("*")) if p.is_file()]
+    files = [path for path in files if (whole / path).stat().st_size]
+    store = folder / "store"
+    expected = read(whole)
+    assert None not in expected
+    outputs: list[str] = []
+    tally: Counter[str] = Counter()
+    for number in range(count):
+        path = files[number % len(files)]  # every kind of file, however small
+        data = bytearray((whole / path).read_bytes())
+        place, bit = points.randrange(len(data)), points.randrange(8)
+        data[place] ^= 1 << bit
+        shutil.rmtree(store, ignore_errors=True)
+        shutil.copytree(whole, store)
+        (store / path).write_bytes(data)
+        flipped = f"bit {bit} of byte {place} of {path}"
+        told, found = damage(store), read(store)
+        for one, was in zip(found, expected, strict=True):
+            assert one in {was, None}, f"{flipped}: a read gives something else, and does not say"
+        tally["found by check"] += bool(told)
+        tally["found by a read"] += None in found
+        if told:
+            named = (
+                path.parts[-2] if path.parts[0] == "facts" and len(path.parts) > 2 else path.name
+            )
+            assert named.removesuffix(".sum") in told, f"{flipped}: the part is not named: {told}"
+            continue
+        assert None not in found, f"{flipped}: found by a read, and not by check"
+        if not outputs:
+            shutil.copytree(whole, folder / "same")
+            outputs = commands(tuppence, folder / "same")
+        ours = [text.replace(str(store), "S") for text in commands(tuppence, store)]
+        assert ours == [t.replace(str(folder / "same"), "S") for t in outputs], flipped
+        tally["changes nothing"] += 1
+    return tally
+
+
+def test_a_flipped_bit_is_found_or_changes_nothing(
+    whole: Path, tmp_path: Path, tuppence: Run
+) -> None:
+    assert {".json", ".parquet", ".sqlite", ".csv", ".sum", "lock"} <= kinds(whole)
+    assert damage(whole) == ""
+    tally = flip_bits(whole, tmp_path, tuppence, 28, seed=3)
+    assert tally["found by check"] + tally["changes nothing"] == 28
+    assert tally["found by check"] >= 15
+    assert tally["found by a read"] >= 15
+
+
+@pytest.mark.long
+def test_a_thousand_flipped_bits_are_found_or_change_nothing(
+    whole: Path, tmp_path: Path, tuppence: Run, report: Callable[[str, float], None]
+) -> None:
+    tally = flip_bits(whole, tmp_path, tuppence, 1_000, seed=1)
+    for name, count in tally.items():
+        report(name, count)
+    assert tally["found by check"] + tally["changes nothing"] == 1_000
+
+
+def test_check_names_each_damaged_part_and_what_to_do(
+    whole: Path, tmp_path: Path, tuppence: Run
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(whole, store)
+    victims = [
+        store / "results.sqlite", store / "consents.sqlite", *(store / "rulesets").iterdir(),
+        *(store / "rejects").glob("*.csv"), *(store / "facts").glob("*/transactions.parquet"),
+    ]  # fmt: skip
+    for path in victims:
+        data = bytearray(path.read_bytes())
+        data[-20] ^= 4
+        path.write_bytes(data)
+    done = tuppence("store", "check", "--store", store, status=1)
+    for told in (
+        "results.sqlite: damaged: a page does not have its checksum",
+        "results.sqlite: → remove the file and run again",
+        "consents.sqlite: → restore it from a copy; without one, remove it",
+        "partition p00000: ", "transactions.parquet: damaged: its checksum is not",
+        "→ restore the store from a copy, or import into a new one",
+        ".json: damaged", "→ remove the file and run the rules again",
+        "bank.csv.rejects.csv: damaged or edited", "→ remove it, and import the file it came from",
+        "5 of 6 parts are not as they were written",
+    ):  # fmt: skip
+        assert told in done.stderr
+    assert "whole" not in done.stdout
+
+
+def test_a_store_that_may_only_be_read_can_be_read_and_not_written(
+    whole: Path, tmp_path: Path
+) -> None:
+    """As another user, since nothing is read-only for root."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed, which runs a command as another user")
+    probe = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--clear-groups",
+        sys.executable,
+        "-c",
+        "import tuppence",
+    ]
+    if subprocess.run(probe, check=False, capture_output=True).returncode:
+        pytest.skip("only root may run a command as another user, who must see this installation")
+    store = tmp_path / "store"
+    shutil.copytree(whole, store)
+    for path in (store, *store.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for folder in tmp_path.parents:
+        if folder.owner() == Path.home().owner() and str(folder).startswith("/tmp/"):  # noqa: S108
+            folder.chmod(folder.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+
+    def ask(*words: str) -> subprocess.CompletedProcess[str]:
+        home = {"HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1", "PATH": "/usr/bin:/bin"}
+        command = [*probe[:-2], "-m", "tuppence", *words, "--store", str(store)]
+        return subprocess.run(command, check=False, capture_output=True, text=True, env=home)
+
+    for reading in (
+        ["results", "--limit", "1"], ["feed", ANN], ["explain", ANN, "bank_fees"], ["export", ANN],
+        ["store", "check"], ["consent", "list", ANN], ["streams", ANN], ["forecast", ANN],
+        ["rules", "preview", str(RULES)],
+    ):  # fmt: skip
+        done = ask(*reading)
+        assert done.returncode == 0, (reading, done.stderr)
+        assert done.stdout
+    for writing in (
+        ["consent", "grant", ANN], ["forget", ANN, "--yes"], ["store", "compact"],
+        ["run", "--rules", str(RULES), "--as-of", "2026-07-01"],
+    ):  # fmt: skip
+        done = ask(*writing)
+        assert done.returncode == 1, writing
+        assert "error[store.permission]" in done.stderr
+        assert "may not be written" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_files_with_personal_data_are_for_their_owner_alone(
+    whole: Path, tmp_path: Path, tuppence: Run
+) -> None:
+    assert whole.stat().st_mode & 0o777 == 0o700
+    for path in whole.rglob("*"):
+        is_open = path.stat().st_mode & 0o077
+        assert not is_open or "rulesets" in path.parts, path
+    for format_ in ("csv", "json", "table", "parquet"):
+        output = tmp_path / f"results.{format_}"
+        tuppence("results", "--store", whole, "--format", format_, "--output", output)
+        assert output.stat().st_mode & 0o777 == 0o600
+    done = tuppence("results", "--store", whole, "--output", tmp_path / "no/such", status=1)
+    assert "error[cli.output]" in done.stderr
