@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from tests.building import ROOT
@@ -27,6 +29,37 @@ ANN, BOB = "C0000001", "C0000002"
 RULES = ROOT / "catalogue" / "bank_fees.yaml"
 
 
+MANY = """
+import contextlib, io, json, sys
+from tuppence.cli import main
+for words in json.load(sys.stdin):
+    sys.argv, out, err, status = ["tuppence", *words], io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            status = ended.code or 0
+    print(json.dumps([status, out.getvalue(), err.getvalue()]))
+"""
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run_all(lines: list[str], folder: Path, *user: str, **environment: str) -> list[Ended]:
+    """Run commands one after another in one other process, perhaps as another user."""
+    done = subprocess.run(
+        [*user, sys.executable, "-c", MANY], cwd=folder, check=True, capture_output=True, text=True,
+        input=json.dumps([line.split() for line in lines]), env={**os.environ, **environment},
+    )  # fmt: skip
+    return [Ended(*json.loads(line)) for line in done.stdout.splitlines()]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with every kind of file: two segments, results, consents, rejected rows, rules."""
@@ -36,17 +69,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"constants: {{currency: GBP, account: extra, customer: {ANN}}}\n"
     )
     (folder / "bank.csv").write_text("d,a\n2026-13-01,-1.00\n2026-06-01,-2.50\n2026-14-01,-7.00\n")
-    for command in (
-        "synth --store store --customers 40 --months 2",
-        "import csv bank.csv --mapping bank.yaml --store store --today 2026-07-01",
-        f"run --store store --rules {RULES} --as-of 2026-06-30",
-        f"consent grant {ANN} --on 2026-01-01 --store store",
-        f"consent grant {BOB} --on 2026-01-01 --until 2026-05-01 --store store",
-    ):
-        subprocess.run(
-            [sys.executable, "-m", "tuppence", *command.split()],
-            check=True, capture_output=True, cwd=folder,
-        )  # fmt: skip
+    done = run_all(
+        [
+            "synth --store store --customers 40 --months 2",
+            "import csv bank.csv --mapping bank.yaml --store store --today 2026-07-01",
+            f"run --store store --rules {RULES} --as-of 2026-06-30",
+            f"consent grant {ANN} --on 2026-01-01 --store store",
+            f"consent grant {BOB} --on 2026-01-01 --until 2026-05-01 --store store",
+        ],
+        folder,
+    )
+    assert [one.status for one in done] == [0] * 5, done
     return folder / "store"
 
 
@@ -218,55 +251,48 @@ def test_check_names_each_damaged_part_and_what_to_do(
     assert "whole" not in done.stdout
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; the ones that pytest makes are for their owner."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def test_a_store_that_may_only_be_read_can_be_read_and_not_written(
-    whole: Path, tmp_path: Path
+    whole: Path, open_folder: Path
 ) -> None:
-    """As another user, since nothing is read-only for root."""
-    if shutil.which("setpriv") is None:
+    """As another user where root runs the tests, for whom nothing is read-only."""
+    user = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()
+    if user and shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed, which runs a command as another user")
-    probe = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--clear-groups",
-        sys.executable,
-        "-c",
-        "import tuppence",
-    ]
+    probe = [*user, sys.executable, "-c", "import tuppence"]
     if subprocess.run(probe, check=False, capture_output=True).returncode:
-        pytest.skip("only root may run a command as another user, who must see this installation")
-    store = tmp_path / "store"
+        pytest.skip("another user may not read this installation")
+    store = open_folder / "store"
     shutil.copytree(whole, store)
     for path in (store, *store.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for folder in tmp_path.parents:
-        if folder.owner() == Path.home().owner() and str(folder).startswith("/tmp/"):  # noqa: S108
-            folder.chmod(folder.stat().st_mode | 0o011)
-    tmp_path.chmod(0o755)
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
-
-    def ask(*words: str) -> subprocess.CompletedProcess[str]:
-        home = {"HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1", "PATH": "/usr/bin:/bin"}
-        command = [*probe[:-2], "-m", "tuppence", *words, "--store", str(store)]
-        return subprocess.run(command, check=False, capture_output=True, text=True, env=home)
-
-    for reading in (
-        ["results", "--limit", "1"], ["feed", ANN], ["explain", ANN, "bank_fees"], ["export", ANN],
-        ["store", "check"], ["consent", "list", ANN], ["streams", ANN], ["forecast", ANN],
-        ["rules", "preview", str(RULES)],
-    ):  # fmt: skip
-        done = ask(*reading)
-        assert done.returncode == 0, (reading, done.stderr)
-        assert done.stdout
-    for writing in (
-        ["consent", "grant", ANN], ["forget", ANN, "--yes"], ["store", "compact"],
-        ["run", "--rules", str(RULES), "--as-of", "2026-07-01"],
-    ):  # fmt: skip
-        done = ask(*writing)
-        assert done.returncode == 1, writing
-        assert "error[store.permission]" in done.stderr
-        assert "may not be written" in done.stderr
-        assert "Traceback" not in done.stderr
+    reading = [
+        "results --limit 1", f"feed {ANN}", f"explain {ANN} bank_fees", f"export {ANN}",
+        "store check", f"consent list {ANN}", f"streams {ANN}", f"forecast {ANN}",
+        f"rules preview {RULES}",
+    ]  # fmt: skip
+    writing = [
+        f"consent grant {ANN}", f"forget {ANN} --yes", "store compact",
+        f"run --rules {RULES} --as-of 2026-07-01",
+    ]  # fmt: skip
+    lines = [f"{line} --store {store}" for line in (*reading, *writing)]
+    done = run_all(lines, open_folder, *user, HOME=str(open_folder), NUMBA_DISABLE_JIT="1")
+    for line, one in zip(reading, done, strict=False):
+        assert one.status == 0, (line, one.stderr)
+        assert one.stdout
+    for line, one in zip(writing, done[len(reading) :], strict=True):
+        assert one.status == 1, line
+        assert "error[store.permission]" in one.stderr
+        assert "may not be written" in one.stderr
+        assert "Traceback" not in one.stderr
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 

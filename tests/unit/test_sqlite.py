@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import apsw
+import apsw.sqlite_extra
 import msgspec
 import pytest
 from tests.contract.test_stores import row
@@ -188,9 +190,10 @@ def test_an_upgrade_that_is_broken_off_is_done_by_the_next_write(
     assert Consents(tmp_path).of("ann") == [CONSENT]
 
 
+@pytest.mark.usefixtures("open_umask")
 @pytest.mark.parametrize("write_ahead", [True, False])
 def test_files_are_for_their_owner_alone_whatever_the_umask(
-    tmp_path: Path, write_ahead: bool, open_umask: None
+    tmp_path: Path, write_ahead: bool
 ) -> None:
     with Database(tmp_path / "results.sqlite", write_ahead=write_ahead) as database:
         database.put([row("ann")])
@@ -232,21 +235,24 @@ def test_a_file_in_use_is_named(results: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_transaction_that_fails_leaves_nothing(results: Path) -> None:
-    with Database(results) as database:
-        with pytest.raises(ZeroDivisionError), database._file.transaction() as connection:
+    def fail(file: SqliteFile) -> None:
+        with file.transaction() as connection:
             connection.execute("DELETE FROM results")
             raise ZeroDivisionError
-        assert len(list(database.scan())) == 3_000
+
+    with SqliteFile(results, RESULTS) as file, pytest.raises(ZeroDivisionError):
+        fail(file)
+    assert len(scan(results)) == 3_000
 
 
 def test_a_build_without_the_checksums_is_told(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:
-        raise sqlite.apsw.sqlite_extra.NotAvailable
+        raise apsw.sqlite_extra.NotAvailable
 
     names: Callable[[], list[str]] = list
-    monkeypatch.setattr(sqlite.apsw, "vfs_names", names)
-    monkeypatch.setattr(sqlite.apsw.sqlite_extra, "load", missing)
+    monkeypatch.setattr(apsw, "vfs_names", names)
+    monkeypatch.setattr(apsw.sqlite_extra, "load", missing)
     with pytest.raises(UserError, match="lacks SQLite's checksum VFS"):
         Database(results)

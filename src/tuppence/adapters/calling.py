@@ -119,5 +119,5 @@ class _Problem(msgspec.Struct):
 def _title(answer: httpx2.Response) -> str:
     try:
         return msgspec.json.decode(answer.content, type=_Problem).title
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return f"status {answer.status_code}"

@@ -53,7 +53,7 @@ def read_checked(path: Path, remedy: str) -> bytes:
     if has_checksum(path):
         try:
             known = msgspec.json.decode(read_file(_beside(path)), type=list[_Checksum])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             known = []
         if _checksum(content) not in known:
             message = f"{path}: damaged or edited: it does not have its checksum"

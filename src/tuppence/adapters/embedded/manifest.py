@@ -84,7 +84,7 @@ def read_manifest(path: Path) -> Manifest:
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise UserError("store.unreadable", message) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("store.corrupt", f"{path}: damaged: {error}", RESTORE) from None
     names = Manifest.__struct_fields__
     manifest = Manifest(**{name: getattr(stored, name) for name in names})

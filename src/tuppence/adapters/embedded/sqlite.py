@@ -168,7 +168,7 @@ class SqliteFile:
             yield
         except (apsw.NotADBError, apsw.CorruptError, apsw.FormatError, apsw.SQLError) as error:
             raise self.damaged(str(error)) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self.damaged(str(error)) from error
         except apsw.IOError as error:
             if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
