@@ -1,6 +1,7 @@
 """SQLite files verify every page that is read, and every error is a sentence."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -243,6 +244,32 @@ def test_a_transaction_that_fails_leaves_nothing(results: Path) -> None:
     with SqliteFile(results, RESULTS) as file, pytest.raises(ZeroDivisionError):
         fail(file)
     assert len(scan(results)) == 3_000
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_a_commit_that_was_killed_in_the_middle_is_undone_by_whoever_comes_first(
+    results: Path, tmp_path: Path, reading: bool
+) -> None:
+    killed = tmp_path / "killed" / "results.sqlite"
+    killed.parent.mkdir()
+    with SqliteFile(results, RESULTS) as file:
+        file.connection.pragma("cache_size", 10)  # so that pages are written before the commit
+        file.connection.execute("BEGIN")
+        file.connection.execute("UPDATE results SET as_of = 9")
+        for name in ("results.sqlite", "results.sqlite-journal"):
+            shutil.copyfile(tmp_path / name, killed.with_name(name))
+        file.connection.execute("ROLLBACK")
+    with Database(killed, reading=reading) as database:
+        assert {found.as_of for found in database.scan()} == {1}
+    assert [path.name for path in killed.parent.iterdir()] == ["results.sqlite"]
+
+
+def test_a_reader_writes_nothing(results: Path) -> None:
+    with (
+        Database(results, reading=True) as database,
+        pytest.raises(UserError, match="may not be written"),
+    ):
+        database.put([row("ann")])
 
 
 def test_a_build_without_the_checksums_is_told(

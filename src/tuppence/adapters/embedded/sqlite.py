@@ -62,7 +62,7 @@ class SqliteFile:
     Args:
         path: The file. A writer makes it where it is missing, and brings it up to date.
         kind: What the file holds.
-        read_only: Write nothing, not even beside the file.
+        read_only: Change nothing of what the file says; it need not be writable.
         write_ahead: Use a write-ahead log: for many small transactions, in several processes.
 
     Raises:
@@ -224,9 +224,11 @@ class SqliteFile:
     # -- opening ---------------------------------------------------------------------------------
 
     def _connect(self, *, read_only: bool) -> apsw.Connection:
-        writing = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-        flags = apsw.SQLITE_OPEN_READONLY if read_only else writing
-        connection = apsw.Connection(str(self.path), flags, _VFS)
+        # A reader opens the file for writing, too, where it may: if a writer was killed in the
+        # middle of a commit, whoever comes first puts back what the journal has.
+        make = 0 if read_only else apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(str(self.path), apsw.SQLITE_OPEN_READWRITE | make, _VFS)
+        connection.pragma("query_only", read_only)
         connection.set_busy_timeout(_WAIT)
         return connection
 
