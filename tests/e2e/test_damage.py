@@ -192,6 +192,7 @@ def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -
             )
             assert named.removesuffix(".sum") in told, f"{flipped}: the part is not named: {told}"
             continue
+        assert path == Path("lock"), f"{flipped}: not found, though only the lock has no checksum"
         assert None not in found, f"{flipped}: found by a read, and not by check"
         if not outputs:
             shutil.copytree(whole, folder / "same")
@@ -209,8 +210,7 @@ def test_a_flipped_bit_is_found_or_changes_nothing(
     assert damage(whole) == ""
     tally = flip_bits(whole, tmp_path, tuppence, 28, seed=3)
     assert tally["found by check"] + tally["changes nothing"] == 28
-    assert tally["found by check"] >= 15
-    assert tally["found by a read"] >= 15
+    assert tally["found by a read"] >= 20
 
 
 @pytest.mark.long
