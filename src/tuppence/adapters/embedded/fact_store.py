@@ -434,4 +434,6 @@ class FactStore:
         return self._table(partition, table)
 
 
-_RESTORE: Final = "restore the store from a copy, or import into a new one"
+_RESTORE: Final = (
+    "restore the store from a copy that was made while nothing changed it, or import into a new one"
+)

@@ -61,6 +61,8 @@ def locked(
         UserError: Another command held the lock for longer, or the lock file cannot be written.
     """
     path = store / "lock"
+    if store.exists() and not store.is_dir():
+        raise UserError("store.folder", f"{store}: this is not a folder", "name another one")
     with disk_errors(store):
         store.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
         lock = FileLock(path, is_singleton=True, preserve_lock_file=True, mode=0o600)

@@ -150,8 +150,10 @@ class _Search:
     def _rejects(self, path: Path, place: Path) -> tuple[bool, int]:
         """Read rejected rows; a file in a folder of its own is named after a customer."""
         whose = (self._customer, self._accounts)
-        is_left, mentions = len(place.parts) > 2 and self._is_in_path(place), 0
-        for row in read_rejects(path).iter_rows(named=True):
+        frame = read_rejects(path)
+        is_left = len(place.parts) > 2 and self._is_in_path(place)
+        mentions = len(self._names & {*frame.columns})
+        for row in frame.iter_rows(named=True):
             if is_about(row, *whose) or may_be_about(row, *whose):
                 is_left = True
             else:
