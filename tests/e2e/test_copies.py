@@ -72,7 +72,8 @@ def test_a_copy_under_the_lock_waits_for_whoever_changes_the_store(store: Path) 
     """As the how-to says: `flock STORE/lock cp -r STORE COPY`."""
     if shutil.which("flock") is None:
         pytest.skip("flock of util-linux is not installed")
-    command = ["flock", "--nonblock", store / "lock", "cp", "-r", store, store.parent / "copy"]
+    copying = ("cp", "-r", str(store), str(store.parent / "copy"))
+    command = ["flock", "--nonblock", str(store / "lock"), *copying]
     with locked(store):
         assert subprocess.run(command, check=False).returncode == 1
         assert not (store.parent / "copy").exists()

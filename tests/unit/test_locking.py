@@ -11,14 +11,23 @@ from tests.building import bank
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
-from tuppence.wiring import read_facts
+from tuppence.feel.values import Date
+from tuppence.wiring import _result_store, read_facts, run_through_engines
 
 HOLD = """
 import sys
 from pathlib import Path
 from tuppence.adapters.embedded.locking import locked
 with locked(Path(sys.argv[1]), "import csv"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+HOLD_FILE = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1], preserve_lock_file=True):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -52,7 +61,7 @@ def test_a_second_writer_is_refused_after_its_time_and_told_who_holds_the_lock(
     who = f"tuppence import csv (process {other.pid})"
     assert said == [f"waiting for {who}, which is changing {store}"]
     assert caught.value.code == "store.busy"
-    assert caught.value.message == f"{store}: {who} is still changing this store"
+    assert caught.value.message == f"{store}: {who} is still changing it"
     end(other)
 
 
@@ -150,3 +159,35 @@ def test_a_missing_file_that_the_manifest_still_names_is_damage(store: Path) -> 
     with pytest.raises(UserError, match=r"accounts.parquet: cannot be read") as caught:
         read_facts(store, lambda facts: facts.owners())
     assert caught.value.code == "store.corrupt"
+
+
+def test_results_of_a_store_are_written_by_no_service(store: Path) -> None:
+    for write in (
+        lambda: _result_store(str(store / "results.sqlite"), RulesetDirectory(store / "rulesets")),
+        lambda: run_through_engines("", "", "", "", "", "", Date(0), store / "results.sqlite",
+                                    lambda *_: None, 1, 1, lambda _: None),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="this file belongs to the store"):
+            write()
+
+
+def test_one_run_through_engines_at_a_time_has_a_ledger(tmp_path: Path) -> None:
+    """As of a store: what the other process holds is the lock beside the ledger."""
+    ledger = tmp_path / "ledger.sqlite"
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD_FILE, f"{ledger}.lock"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        end(other)
+
+    said: list[str] = []
+    with pytest.raises(UserError) as caught:  # nobody answers there; the lock was taken before
+        run_through_engines("r", "http://127.0.0.1:1", "t", "http://127.0.0.1:1", "t", "0" * 16,
+                            Date(0), ledger, lambda *_: None, 1, 1, say)  # fmt: skip
+    assert caught.value.code != "store.busy"
+    assert said == [f"waiting for another command, which is changing {ledger}"]
