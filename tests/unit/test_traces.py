@@ -13,6 +13,7 @@ from tests.building import bank
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.traces import look_for
 from tuppence.facts.consent import Consent
@@ -159,3 +160,12 @@ def test_damaged_files_are_read_as_bytes(clean: Path) -> None:
     (clean / "odd.parquet").write_bytes(b"PAR1\0" + "änn/7".encode())
     (clean / "rejects/odd.rejects.csv").write_bytes(b'a,b\n"' + "änn/7".encode())
     assert {*look_for(clean, *ANN).left} == {"odd.sqlite", "odd.parquet", "rejects/odd.rejects.csv"}
+
+
+def test_a_file_of_rejected_rows_that_is_gone_meanwhile_is_no_damage(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = clean / "rejects/gone.rejects.csv"
+    monkeypatch.setattr(Rejects, "paths", lambda _: [gone])
+    with pytest.raises(StoreChangedError):
+        Rejects(clean).of("bob", ["bob-1"])

@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from tuppence.adapters.embedded.files import disk_errors, read_file, write_atomically
-from tuppence.adapters.embedded.locking import locked
+from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
 
@@ -48,13 +48,20 @@ class Rejects:
         return path
 
     def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
-        """Return a customer's rows."""
-        return [
-            row
-            for path in self.paths()
-            for row in read_rejects(path).iter_rows(named=True)
-            if is_about(row, customer, accounts)
-        ]
+        """Return a customer's rows.
+
+        Raises:
+            StoreChangedError: A file was removed after reading had begun.
+        """
+        try:
+            return [
+                row
+                for path in self.paths()
+                for row in read_rejects(path).iter_rows(named=True)
+                if is_about(row, customer, accounts)
+            ]
+        except FileNotFoundError:
+            raise StoreChangedError(self._store) from None
 
     def erase(self, customer: str, accounts: Collection[str]) -> int:
         """Erase a customer's rows, and return how many there were.
@@ -88,10 +95,13 @@ def read_rejects(path: Path) -> pl.DataFrame:
     """Return the rows of a file, every field as text.
 
     Raises:
+        FileNotFoundError: It is gone.
         UserError: It is not a CSV file.
     """
     try:
         return pl.read_csv(read_file(path), infer_schema=False)
+    except FileNotFoundError:
+        raise
     except (pl.exceptions.PolarsError, OSError) as error:
         hint = "remove it, and import the file it came from again"
         raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None
