@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
-from tuppence.adapters.embedded.locking import consistent, locked
+from tuppence.adapters.embedded.locking import consistent, locked, locked_file
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
@@ -26,7 +26,7 @@ from tuppence.runs.ledger import Tally
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from tuppence.adapters.embedded.checking import CheckedPart
+    from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
@@ -109,11 +109,18 @@ def consents_of(store: Path) -> Consents:
     return Consents(store)
 
 
-def check_steps(store: Path) -> "Sequence[Callable[[], CheckedPart]]":
-    """The steps of a check of a store, each of which reads a part of it."""
+def check_store(
+    store: Path, track: "Callable[[Sequence[CheckStep]], Iterable[CheckStep]]"
+) -> "list[CheckedPart]":
+    """Read every part of a store, all of the facts as of one moment.
+
+    Args:
+        store: The store's folder.
+        track: Yields the steps of the check, and shows how far it is.
+    """
     from tuppence.adapters.embedded.checking import check_steps  # noqa: PLC0415 - for two commands
 
-    return check_steps(store)
+    return consistent(lambda: [check_part() for check_part in track(check_steps(store))])
 
 
 def upgrade_store(store: Path) -> None:
@@ -352,14 +359,22 @@ def run_through_engines(
     advance: Callable[[int, Tally], None],
     customers_per_item: int,
     parallel: int,
+    say: Callable[[str], None],
 ) -> "Outcome":
-    """A run over all customers of a relay, through running engines."""
+    """A run over all customers of a relay, through running engines; one at a time for a ledger.
+
+    Raises:
+        UserError: The ledger is part of a store, or another run kept it for too long.
+    """
+    _refuse_part_of_store(ledger)
     with _extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
+    lock = ledger.with_name(f"{ledger.name}.lock")
     with (
+        locked_file(lock, ledger, "dispatch", say),
         contextlib.closing(RelayFacts(relay, relay_token)) as facts,
         contextlib.closing(HttpEvaluations(engines, token)) as service,
         Database(ledger, write_ahead=True) as database,
@@ -445,11 +460,20 @@ def _ruleset_store(where: str) -> "RulesetStore":
 def _result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
+        _refuse_part_of_store(Path(where))
         return lambda: Database(Path(where), write_ahead=True)
     with _extra("aws"):
         from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
 
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
+
+
+def _refuse_part_of_store(path: Path) -> None:
+    """Raise UserError for a results file of a store: only commands that lock it may write there."""
+    if (path.parent / "facts" / "manifest.json").exists():
+        message = f"{path}: this file belongs to the store {path.parent}"
+        hint = "name a file outside of it; tuppence run writes the results of a store"
+        raise UserError("store.shared", message, hint)
 
 
 def open_fleet(environment: str) -> "Fleet":

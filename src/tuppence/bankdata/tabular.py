@@ -13,16 +13,10 @@ import polars as pl
 
 from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import masked_texts
+from tuppence.bankdata.ownership import owner_columns
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.rows import (
-    OF_ACCOUNT,
-    OF_CUSTOMER,
-    POLARS_TYPES,
-    Rows,
-    columns,
-    with_confidence,
-)
+from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.structured import read_bytes
 
@@ -32,7 +26,6 @@ FREE_TEXTS: Final = frozenset({"name", "text", "merchant"})
 """Fields in which people and banks write what they like, card numbers too."""
 _ROW: Final = "row"
 _REASON: Final = "reason"
-_WHOSE: Final = (OF_CUSTOMER, OF_ACCOUNT)
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
@@ -86,7 +79,9 @@ def read_table(
     _check_columns(path, mapping, raw.columns)
     frame = raw.with_columns(_source(mapping, n, f) for n, f in mapping.fields(schema).items())
     is_ragged = raw[_REASON].is_not_null()
-    frame = _with_owners(frame, mapping, owners).with_columns(_whose(mapping, is_ragged))
+    frame = _with_owners(frame, mapping, owners).with_columns(
+        owner_columns(mapping, is_ragged, _new)
+    )
     fields = mapping.fields(schema)
     amount = _money_text(mapping, raw.columns)
     if amount is not None:
@@ -98,7 +93,7 @@ def read_table(
     frame = _without_duplicates(frame, mapping.table)
     good = frame.filter(pl.col(_REASON).is_null())
     rejects = frame.filter(pl.col(_REASON).is_not_null()).select(
-        _ROW, _REASON, *_own(raw), *(pl.col(_new(name)).alias(name) for name in _WHOSE)
+        _ROW, _REASON, *_own(raw), *(pl.col(_new(name)).alias(name) for name in OWNER)
     )
     return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
 
@@ -183,11 +178,8 @@ def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
 
 
 def _own(raw: pl.DataFrame) -> list[pl.Expr]:
-    return [
-        pl.col(name).alias(f"{name} in the file" if name in _WHOSE else name)
-        for name in raw.columns
-        if name not in {_ROW, _REASON}
-    ]
+    own = [name for name in raw.columns if name not in {_ROW, _REASON}]
+    return [pl.col(name).alias(f"{name} in the file" if name in OWNER else name) for name in own]
 
 
 # -- the fields ------------------------------------------------------------------------------------
@@ -244,24 +236,6 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
             _when(other, currency, " where the customer's money is ", pl.col("owner currency")),
         ).alias(_REASON)
     )
-
-
-def _whose(mapping: Mapping, is_ragged: pl.Series) -> list[pl.Expr]:
-    """Return the customer and the account that each row is about.
-
-    The fields of a ragged row may stand in the wrong columns; only constants are certain there.
-    """
-    fields = {
-        "customers": ("id", ""),
-        "accounts": ("customer", "id"),
-        "transactions": ("customer", "account"),
-    }[mapping.table]
-    found = []
-    for name, field in zip(_WHOSE, fields, strict=True):
-        constant = pl.lit(mapping.constants.get(field), pl.String)
-        known = pl.when(~is_ragged).then(_new(field)).otherwise(constant) if field else constant
-        found.append(known.alias(_new(name)))
-    return found
 
 
 def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:

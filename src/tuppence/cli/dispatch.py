@@ -1,5 +1,6 @@
 """The command `tuppence dispatch`."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Annotated
@@ -64,6 +65,7 @@ def register(app: typer.Typer) -> None:
                     advance,
                     customers_per_item,
                     parallel,
+                    functools.partial(typer.echo, err=True),
                 )
             except KeyboardInterrupt:
                 bar.stop()

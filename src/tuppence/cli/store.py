@@ -5,7 +5,7 @@ import typer
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, table, track
 from tuppence.errors import UserError
-from tuppence.wiring import check_steps, upgrade_store
+from tuppence.wiring import check_store, upgrade_store
 
 
 def register(program: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(program: typer.Typer) -> None:
 
         Names every part that is damaged, with what to do about it.
         """
-        parts = [check_part() for check_part in track(check_steps(store), "parts")]
+        parts = check_store(store, lambda steps: track(steps, "parts"))
         rows = [(part.name, part.content or "damaged") for part in parts]
         console().print(table(("part", "content"), rows))
         damaged = [part for part in parts if part.problems]

@@ -22,6 +22,7 @@ CERTAIN: Final = 100
 
 OF_CUSTOMER: Final = "of customer"
 OF_ACCOUNT: Final = "of account"
+OWNER: Final = (OF_CUSTOMER, OF_ACCOUNT)
 """Columns of rejected rows: whose they are, as far as the import knows."""
 
 

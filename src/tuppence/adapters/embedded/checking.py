@@ -10,6 +10,7 @@ from tuppence.adapters.embedded.consents import CONSENTS, Consents
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
@@ -34,7 +35,10 @@ class CheckedPart(NamedTuple):
     remedy: str = ""
 
 
-def check_steps(store: Path) -> list[Callable[[], CheckedPart]]:
+CheckStep = Callable[[], CheckedPart]
+
+
+def check_steps(store: Path) -> list[CheckStep]:
     """Return the steps of a check, each of which reads a part of the store.
 
     Raises:
@@ -71,9 +75,15 @@ def upgrade_store(store: Path) -> None:
 
 
 def _part(name: str, check: Callable[[], CheckedPart]) -> CheckedPart:
-    """Return a part, as a check describes it or with the error it ended with."""
+    """Return a part, as a check describes it or with the error it ended with.
+
+    Raises:
+        StoreChangedError: The store was changed meanwhile, which is no damage.
+    """
     try:
         return check()._replace(name=name)
+    except StoreChangedError:
+        raise
     except UserError as error:
         return CheckedPart(name, "", (error.message,), error.hint)
 
@@ -87,6 +97,8 @@ def _check_partition(facts: FactStore, name: str, customers: int) -> CheckedPart
     content = f"{customers:,} customers"
     try:
         batch = facts.read(name)
+    except StoreChangedError:
+        raise
     except UserError as error:
         return CheckedPart("", content, (error.message,), error.hint)
     transactions = len(batch.transactions.columns["amount"].values)
@@ -106,7 +118,10 @@ def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
 
 
 def _check_rejects(path: Path) -> CheckedPart:
-    content = f"{read_rejects(path).height:,} rows"
+    try:
+        content = f"{read_rejects(path).height:,} rows"
+    except FileNotFoundError:  # an import or an erasure has removed it since it was listed
+        return CheckedPart("", "0 rows")
     return CheckedPart("", content) if has_checksum(path) else _unchecked(content)
 
 

@@ -48,9 +48,6 @@ def locked(
 ) -> Iterator[None]:
     """Hold the lock of a store, and remove temporary files that an interrupted command left.
 
-    The same thread may hold the lock several times. The system releases it when the process ends,
-    however it ends.
-
     Args:
         store: The store's directory; made where it is missing.
         command: Shown to other commands that wait for this one, such as "import csv".
@@ -60,27 +57,54 @@ def locked(
     Raises:
         UserError: Another command held the lock for longer, or the lock file cannot be written.
     """
-    path = store / "lock"
+    if store.exists() and not store.is_dir():
+        raise UserError("store.folder", f"{store}: this is not a folder", "name another one")
     with disk_errors(store):
         store.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
+    with locked_file(store / "lock", store, command, say, wait_seconds) as is_outermost:
+        if is_outermost:
+            with disk_errors(store):
+                remove_temporary(store)
+        yield
+
+
+@contextlib.contextmanager
+def locked_file(
+    path: Path,
+    what: Path,
+    command: str,
+    say: Callable[[str], None] = lambda _: None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Iterator[bool]:
+    """Hold a lock file; its text says who does.
+
+    The same thread may hold it several times; what is yielded is whether it did not yet. The system
+    releases it when the process ends, however it ends.
+
+    Args:
+        path: The lock file, which stays when it is released.
+        what: What is changed under the lock.
+        command: See `locked`; so are `say`, `wait_seconds` and what is raised.
+        say: Called with one sentence before waiting.
+        wait_seconds: How long to wait for another holder.
+    """
+    with disk_errors(path):
         lock = FileLock(path, is_singleton=True, preserve_lock_file=True, mode=0o600)
         is_outermost = not lock.is_locked
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"waiting for {_holder(path)}, which is changing {store}")
+            say(f"waiting for {_holder(path)}, which is changing {what}")
             try:
                 lock.acquire(timeout=wait_seconds)
             except Timeout:
-                message = f"{store}: {_holder(path)} is still changing this store"
+                message = f"{what}: {_holder(path)} is still changing it"
                 raise UserError("store.busy", message, "try again when it has ended") from None
     try:
         if is_outermost:
-            with disk_errors(store):
-                remove_temporary(store)
             with contextlib.suppress(OSError):  # a full disk: the note is for people only
                 path.write_text(f"tuppence {command} (process {os.getpid()})\n", "utf-8")
-        yield
+        yield is_outermost
     finally:
         lock.release()
 

@@ -18,7 +18,9 @@ from tuppence.facts.schema import Field
 FORMAT: Final = 3
 _UNCHECKED: Final = 2
 """The format before, which has no checksum; the next write brings it up to date."""
-RESTORE: Final = "restore the store from a copy, or import into a new one"
+RESTORE: Final = (
+    "restore the store from a copy that was made while nothing changed it, or import into a new one"
+)
 """What to do about damaged facts."""
 
 

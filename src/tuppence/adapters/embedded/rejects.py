@@ -16,7 +16,7 @@ import polars as pl
 
 from tuppence.adapters.embedded.checksums import read_checked, remove_checked, write_checked
 from tuppence.adapters.embedded.files import disk_errors
-from tuppence.adapters.embedded.locking import locked
+from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
 
@@ -48,13 +48,20 @@ class Rejects:
         return path
 
     def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
-        """Return a customer's rows."""
-        return [
-            row
-            for path in self.paths()
-            for row in read_rejects(path).iter_rows(named=True)
-            if is_about(row, customer, accounts)
-        ]
+        """Return a customer's rows.
+
+        Raises:
+            StoreChangedError: A file was removed after reading had begun.
+        """
+        try:
+            return [
+                row
+                for path in self.paths()
+                for row in read_rejects(path).iter_rows(named=True)
+                if is_about(row, customer, accounts)
+            ]
+        except FileNotFoundError:
+            raise StoreChangedError(self._store) from None
 
     def erase(self, customer: str, accounts: Collection[str]) -> int:
         """Erase a customer's rows, and return how many there were.
@@ -88,11 +95,14 @@ def read_rejects(path: Path) -> pl.DataFrame:
     """Return the rows of a file, every field as text.
 
     Raises:
+        FileNotFoundError: It is gone.
         UserError: It is damaged, or is not a CSV file.
     """
     hint = "remove it, and import the file it came from again"
     try:
         return pl.read_csv(read_checked(path, hint), infer_schema=False)
+    except FileNotFoundError:
+        raise
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None
 

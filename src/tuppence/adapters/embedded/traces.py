@@ -11,7 +11,10 @@ and account `7`), so how a file is read depends on what it is:
 - Any other file is a trace if a name occurs in it in any form.
 """
 
+import contextlib
+import hashlib
 import json
+import mmap
 import re
 import sqlite3
 import tempfile
@@ -39,6 +42,8 @@ _PARQUET: Final = b"PAR1"
 _COUNTERS: Final = (slice(18, 20), slice(24, 28), slice(40, 44), slice(92, 96))
 """Bytes of a database's header that count its changes; the format is at
 https://www.sqlite.org/fileformat2.html#the_database_header."""
+_HEADER: Final = 100
+_BLOCK: Final = 1 << 20
 _FOLDERS: Final = frozenset({"facts", "rejects", "rulesets"})
 _MIN_RAW: Final = 6
 """Bytes of a name that do not occur by chance in compressed data."""
@@ -102,31 +107,30 @@ class _Search:
             place: The same, relative to the store.
             segments: Names of the segments that belong to the store's facts.
         """
-        data = path.read_bytes()
         try:
-            return self._read(path, place, segments, data)
+            return self._read(path, place, segments)
         except (sqlite3.Error, pl.exceptions.PolarsError, UserError, ValueError, KeyError):
-            return self._is_anywhere(data) or self._is_in_path(place), 0  # it is damaged
+            return self._is_anywhere(path.read_bytes()) or self._is_in_path(place), 0  # damaged
 
-    def _read(
-        self, path: Path, place: Path, segments: Collection[str], data: bytes
-    ) -> tuple[bool, int]:
+    def _read(self, path: Path, place: Path, segments: Collection[str]) -> tuple[bool, int]:
         match place.parts:
             case ("facts", segment, name) if segment in segments:
                 if name == "dictionaries.json":
-                    return self._dictionaries(data)
-                return self._facts(data, place.stem)
+                    return self._dictionaries(path.read_bytes())
+                return self._facts(path.read_bytes(), place.stem)
             case ("rejects", *_) if place.name.endswith(ENDING):
                 return self._rejects(path, place)
             case ("rejects", *_) if place.name.endswith(CHECKSUM):  # two numbers
                 return len(place.parts) > 2 and self._is_in_path(place), 0
             case ("lock",) | ("facts", "manifest.json") | ("rulesets", _):
-                return False, self._is_in_text(data)
-            case _ if data.startswith(_SQLITE):
-                return self._database(path)
+                return False, self._is_in_text(path.read_bytes())
             case _ if place.name.endswith(".sqlite-shm"):  # numbers of pages
                 return False, 0
-        return self._is_anywhere(data) or self._is_in_path(place), 0
+        with path.open("rb") as file:
+            is_database = file.read(len(_SQLITE)) == _SQLITE
+        if is_database:
+            return self._database(path)
+        return self._is_anywhere(path.read_bytes()) or self._is_in_path(place), 0
 
     def _facts(self, data: bytes, table: str) -> tuple[bool, int]:
         """Read a table of a segment; rows are tied to owners by their identifiers."""
@@ -137,11 +141,18 @@ class _Search:
             "accounts": {"id": self._accounts, "customer": customer},
             "transactions": {"account": self._accounts},
         }[table]
-        texts = {name: {*frame[name]} for name, kind in frame.schema.items() if kind == pl.String}
-        is_left = any(texts.get(column, set()) & ids for column, ids in owners.items())
-        others = set[str]().union(*(cells for name, cells in texts.items() if name not in owners))
-        is_left = is_left or self._is_unexplained(data, set[str]().union(*texts.values()))
-        return is_left, len(self._names & others)
+        texts = [column for column in frame.iter_columns() if column.dtype == pl.String]
+        is_left = any(
+            column.is_in(list(owners[column.name])).any()
+            for column in texts
+            if column.name in owners
+        )
+        mentions = sum(
+            int(column.is_in(list(self._names)).sum())
+            for column in texts
+            if column.name not in owners
+        )
+        return is_left or self._is_unexplained(data, texts), mentions
 
     def _dictionaries(self, data: bytes) -> tuple[bool, int]:
         """Read the texts of a segment's transactions, by field."""
@@ -153,8 +164,10 @@ class _Search:
     def _rejects(self, path: Path, place: Path) -> tuple[bool, int]:
         """Read rejected rows; a file in a folder of its own is named after a customer."""
         whose = (self._customer, self._accounts)
-        is_left, mentions = len(place.parts) > 2 and self._is_in_path(place), 0
-        for row in read_rejects(path).iter_rows(named=True):
+        frame = read_rejects(path)
+        is_left = len(place.parts) > 2 and self._is_in_path(place)
+        mentions = len(self._names & {*frame.columns})
+        for row in frame.iter_rows(named=True):
             if is_about(row, *whose) or may_be_about(row, *whose):
                 is_left = True
             else:
@@ -184,17 +197,19 @@ class _Search:
         with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=path.parent) as folder:
             copy = Path(folder) / "copy.sqlite"
             database.execute("VACUUM INTO ?", [str(copy)])
-            data, rows = bytearray(path.read_bytes()), bytearray(copy.read_bytes())
-        for counter in _COUNTERS:
-            data[counter] = rows[counter] = bytes(counter.stop - counter.start)
-        return data != rows and any(
-            data.count(name.encode()) > rows.count(name.encode()) for name in self._all
-        )
+            if _pages(path) == _pages(copy):
+                return False
+            with _mapped(path) as data, _mapped(copy) as rows:
+                for name in map(re.escape, map(str.encode, self._all)):
+                    if len(re.findall(name, data)) > len(re.findall(name, rows)):
+                        return True
+        return False
 
-    def _is_unexplained(self, data: bytes, texts: Collection[str]) -> bool:
+    def _is_unexplained(self, data: bytes, texts: Iterable[pl.Series]) -> bool:
         """Return whether a long name occurs in bytes, and in none of the texts that they encode."""
         return any(
-            name.encode() in data and not any(name in text for text in texts if text)
+            name.encode() in data
+            and not any(column.str.contains(name, literal=True).any() for column in texts)
             for name in self._names
             if len(name.encode()) >= _MIN_RAW
         )
@@ -246,6 +261,25 @@ class _Search:
             for form in _forms(other):
                 data = data.replace(form, b"\n")
         return data
+
+
+def _pages(path: Path) -> str:
+    """Return a digest of a database's file without the counters of its header."""
+    with path.open("rb") as file:
+        header = bytearray(file.read(_HEADER))
+        for counter in _COUNTERS:
+            header[counter] = bytes(counter.stop - counter.start)
+        digest = hashlib.blake2b(header)
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    """Give the bytes of a file, which may be larger than the memory."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
 
 
 def _forms(name: str) -> Iterator[bytes]:
