@@ -242,7 +242,7 @@ def test_check_names_each_damaged_part_and_what_to_do(
         "results.sqlite: → remove the file and run again",
         "consents.sqlite: → restore it from a copy; without one, remove it",
         "partition p00000: ", "transactions.parquet: damaged: its checksum is not",
-        "→ restore the store from a copy, or import into a new one",
+        "→ restore the store from a copy that was made while nothing changed it",
         ".json: damaged", "→ remove the file and run the rules again",
         "bank.csv.rejects.csv: damaged or edited", "→ remove it, and import the file it came from",
         "5 of 6 parts are not as they were written",
