@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +11,8 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
+from tuppence.adapters.embedded import sqlite
+from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.traces import look_for
@@ -239,12 +240,9 @@ def test_an_erasure_waits_for_nobody_who_reads_results_for_ever(
     money: Path, tuppence: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader may need pages of before, which name the customer: then nothing is promised."""
-    connect = sqlite3.connect
-    monkeypatch.setattr("sqlite3.connect", lambda *a, **k: connect(*a, **(k | {"timeout": 0})))
-    with closing(connect(money / "results.sqlite", isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM results").fetchone()
+    monkeypatch.setattr(sqlite, "_WAIT", 0)
+    with Database(money / "results.sqlite", reading=True):
         done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
-        assert "another program is still reading this file" in done.stderr
+        assert "results.sqlite: another process is using it" in done.stderr
     assert "none names" in tuppence("forget", ANN, "--yes", "--store", money).stdout
     assert ANN.encode() not in (money / "results.sqlite").read_bytes()
