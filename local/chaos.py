@@ -119,7 +119,7 @@ def _phase(name: str, noted: Sequence[Noted], expected: Expected) -> Phase:
 
 def _lost(platform: Platform, noted: Sequence[Noted], expected: Expected) -> list[str]:
     answered = sorted({n.customer for n in noted if n.status == 200})
-    with Database(platform.results) as database:
+    with Database(platform.results, reading=True) as database:
         kept = database.get(answered)
     return [
         customer

@@ -6,13 +6,16 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.locking import consistent, locked, locked_file
+from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
@@ -27,6 +30,7 @@ from tuppence.runs.erasure import erase_everywhere
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
+    from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from tuppence.wiring_aws import Fleet
 
 
+T = TypeVar("T")
+
+
 def open_facts(store: Path) -> FactStore:
     """The facts of a store.
 
@@ -44,6 +51,39 @@ def open_facts(store: Path) -> FactStore:
         UserError: There is no store, or it is damaged.
     """
     return FactStore(store)
+
+
+@contextlib.contextmanager
+def lock_store(
+    store: Path, command: str, say: Callable[[str], None], *, make: bool = False
+) -> Iterator[None]:
+    """Hold the lock of a store during a whole command, and remove what an earlier one left behind.
+
+    Args:
+        store: The store's folder.
+        command: Shown to commands that wait for this one.
+        say: Called with one sentence before waiting for another command.
+        make: Whether the store may be missing.
+
+    Raises:
+        UserError: There is no store, or another command did not release the lock.
+    """
+    if not make:
+        FactStore(store)  # where there is no store, none is made
+    with locked(store, command, say):
+        if (store / "facts" / "manifest.json").exists():
+            FactStore(store).remove_unnamed()
+        yield
+
+
+def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
+    """Return what a function reads of a store's facts, all of it as of one moment.
+
+    Args:
+        store: The store's folder.
+        read: Called again with newer facts where the store was changed while it read.
+    """
+    return consistent(lambda: read(FactStore(store)))
 
 
 def create_facts(store: Path, schema: Schema) -> FactStore:
@@ -61,16 +101,16 @@ def tokens_of(store: Path) -> Tokens:
 
 
 def open_results(store: Path) -> Database:
-    """The results and the ledger of a store.
+    """The results and the ledger of a store, to be read.
 
     Raises:
         UserError: Nothing has run in this store.
     """
     path = store / "results.sqlite"
-    if not path.exists():
+    if not has_content(path):
         message = f"{store}: there are no results here"
         raise UserError("results.missing", message, "tuppence run makes them")
-    return Database(path)
+    return Database(path, reading=True)
 
 
 def consents_of(store: Path) -> Consents:
@@ -90,6 +130,46 @@ def permitted_facts(store: Path, use: Use, customer: str | None = None) -> Permi
         UserError: There is no store, or it is damaged.
     """
     return PermittedFacts(FactStore(store), Consents(store).limited(use, customer))
+
+
+def read_permitted(
+    store: Path, use: Use, read: Callable[[PermittedFacts], T], customer: str | None = None
+) -> T:
+    """Return what a function reads of the facts that consents permit, all as of one moment.
+
+    Args:
+        store: The store's folder.
+        use: What the facts are wanted for.
+        read: Called again with newer facts where the store was changed while it read.
+        customer: Only this customer will be asked for; None where anybody may be.
+    """
+    return consistent(lambda: read(permitted_facts(store, use, customer)))
+
+
+def check_store(
+    store: Path, track: "Callable[[Sequence[CheckStep]], Iterable[CheckStep]]"
+) -> "list[CheckedPart]":
+    """Read every part of a store, all of the facts as of one moment.
+
+    Args:
+        store: The store's folder.
+        track: Yields the steps of the check, and shows how far it is.
+    """
+    from tuppence.adapters.embedded.checking import check_steps  # noqa: PLC0415 - for two commands
+
+    return consistent(lambda: [check_part() for check_part in track(check_steps(store))])
+
+
+def upgrade_store(store: Path) -> None:
+    """Compact a store, and give its files checksums where an older version wrote them."""
+    from tuppence.adapters.embedded.checking import upgrade_store  # noqa: PLC0415
+
+    upgrade_store(store)
+
+
+def rejects_of(store: Path) -> Rejects:
+    """Return the rows that imports into a store could not take."""
+    return Rejects(store)
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
@@ -181,10 +261,9 @@ def run_here(
 
 def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     """The ruleset and the date of the last run in a store; None where there was none."""
-    path = store / "results.sqlite"
     latest = None
-    if path.exists():
-        with Database(path) as database:
+    if has_content(store / "results.sqlite"):
+        with open_results(store) as database:
             latest = database.latest()
     if latest is None:
         return None, None
@@ -195,9 +274,14 @@ def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, use: U
     """What a rule would do over the facts of a store."""
     from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
 
-    facts = permitted_facts(store, use)
     threads = os.cpu_count() or 1
-    return Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(checked)
+    return read_permitted(
+        store,
+        use,
+        lambda facts: Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(
+            checked
+        ),
+    )
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:
@@ -231,9 +315,14 @@ def call_convert(url: str, function: str) -> None:
 
 
 def load_facts(
-    store: Path, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
-) -> None:
-    """Put a store's facts and consents into a database.
+    store: Path,
+    parts_of: Callable[[FactStore], Iterable[Rows]],
+    url: str,
+    begins: Date,
+    ends: Date,
+    jurisdiction: str,
+) -> int:
+    """Put a store's facts and consents into a database, and return how many transactions.
 
     Customers who are new there, and of whom the store knows no consent, get one from day to day.
     """
@@ -243,7 +332,12 @@ def load_facts(
 
     with contextlib.closing(connect_columns(url)) as connection:
         agreement = Agreement(begins, ends, jurisdiction)
-        load(connection, FactStore(store).schema, parts, agreement, Consents(store).of_all)
+
+        def load_all(facts: FactStore) -> int:
+            load(connection, facts.schema, parts_of(facts), agreement, Consents(store).of_all)
+            return facts.transaction_count
+
+        return read_facts(store, load_all)
 
 
 def dump_facts(url: str, store: Path) -> int:
@@ -318,18 +412,26 @@ def run_through_engines(
     advance: Callable[[int, Tally], None],
     customers_per_item: int,
     parallel: int,
+    say: Callable[[str], None],
     tls_ca: Path | None,
 ) -> "Outcome":
-    """A run over all customers of a relay, through running engines."""
+    """A run over all customers of a relay, through running engines; one at a time for a ledger.
+
+    Raises:
+        UserError: The ledger is part of a store, or another run kept it for too long.
+    """
+    _refuse_part_of_store(ledger)
     with extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
+    lock = ledger.with_name(f"{ledger.name}.lock")
     with (
+        locked_file(lock, ledger, "dispatch", say),
         contextlib.closing(RelayFacts(relay, relay_token, tls_ca=tls_ca)) as facts,
         contextlib.closing(HttpEvaluations(engines, token, tls_ca=tls_ca)) as service,
-        Database(ledger) as database,
+        Database(ledger, write_ahead=True) as database,
     ):
         return dispatch(
             run_id,
@@ -362,11 +464,20 @@ def ruleset_store(where: str) -> "RulesetStore":
 def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
-        return lambda: Database(Path(where))
+        _refuse_part_of_store(Path(where))
+        return lambda: Database(Path(where), write_ahead=True)
     with extra("aws"):
         from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
 
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
+
+
+def _refuse_part_of_store(path: Path) -> None:
+    """Raise UserError for a results file of a store: only commands that lock it may write there."""
+    if (path.parent / "facts" / "manifest.json").exists():
+        message = f"{path}: this file belongs to the store {path.parent}"
+        hint = "name a file outside of it; tuppence run writes the results of a store"
+        raise UserError("store.shared", message, hint)
 
 
 def open_fleet(environment: str) -> "Fleet":

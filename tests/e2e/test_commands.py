@@ -4,18 +4,19 @@ import csv
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import polars as pl
 import pytest
 from tests.building import ROOT, RULES, bank, day
 from tests.conftest import Run
 
-from tuppence.adapters.embedded import database
+from tuppence.adapters.embedded.database import RESULTS
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.sqlite import SqliteFile
 from tuppence.adapters.embedded.workers import in_processes
 from tuppence.errors import UserError
 from tuppence.facts.schema import COLLECTIONS, Schema
@@ -325,9 +326,8 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
         data = path.read_bytes()
         path.write_bytes(data[:100] + bytes(len(data) - 100))
     else:
-        with sqlite3.connect(path) as connection:
-            connection.execute("UPDATE results SET packed = x'c1'")
-        connection.close()
+        with SqliteFile(path, RESULTS) as file:  # which gives the page its checksum
+            file.connection.execute("UPDATE results SET packed = x'c1'")
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.corrupt]" in text
     assert "results.sqlite" in text
@@ -338,12 +338,11 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
 
 
 def test_a_database_of_another_format_is_refused(tuppence: Run, ran: Path) -> None:
-    with sqlite3.connect(ran / "results.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    with SqliteFile(ran / "results.sqlite", RESULTS) as file:
+        file.connection.pragma("user_version", 1)
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.format]" in text
-    assert "of format 1, and this version reads 2" in text
+    assert "of format 1, and this version reads 3" in text
 
 
 def test_a_full_disk_stops_a_run_which_then_goes_on(
@@ -358,7 +357,14 @@ def test_a_full_disk_stops_a_run_which_then_goes_on(
             "fees: total", "fees: string join(for i in 1..9999 return string(i))\n  sum_: total"
         ).replace("| money", "")
     )  # fmt: skip
-    monkeypatch.setattr(database, "_TABLES", database._TABLES + "PRAGMA max_page_count = 7;")
+    connect = SqliteFile._connect
+
+    def connect_to_full_disk(file: SqliteFile, *, read_only: bool) -> apsw.Connection:
+        connection = connect(file, read_only=read_only)
+        connection.pragma("max_page_count", connection.pragma("page_count"))
+        return connection
+
+    monkeypatch.setattr(SqliteFile, "_connect", connect_to_full_disk)
     text = tuppence(*command, status=1).stderr
     assert "error[store.disk]" in text
     assert "full" in text

@@ -148,7 +148,10 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
     printed = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
     assert f"{CUSTOMERS * RULES:,}" in printed
     command("run", "--store", running.store, "--rules", ROOT / "catalogue", "--as-of", DAY)
-    with Database(running.store / "results.sqlite") as one, Database(running.platform.results) as s:
+    with (
+        Database(running.store / "results.sqlite", reading=True) as one,
+        Database(running.platform.results, reading=True) as s,
+    ):
         there, here = list(s.scan()), list(one.scan())
     assert len(here) == CUSTOMERS
     assert there == here
@@ -333,7 +336,7 @@ def test_older_results_never_replace_newer_ones(running: Running, engine: httpx2
     assert engine.post("/v1/evaluations", json=later).status_code == 200
     refused = engine.post("/v1/evaluations", json=evaluation(customers=customers))
     assert (refused.status_code, refused.json()["code"]) == (409, "results.older")
-    with Database(running.platform.results) as database:
+    with Database(running.platform.results, reading=True) as database:
         kept = database.get(["C0000020"])["C0000020"]
     assert kept.as_of == Date(parse_date("2026-07-15").day).day  # type: ignore[union-attr]
 

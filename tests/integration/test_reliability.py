@@ -112,7 +112,7 @@ def test_a_run_ends_whole_though_an_engine_is_killed(running: Running, tmp_path:
     platform.wait_until_ready()
     assert killed_at_work
     assert f"{CUSTOMERS * len(first.rules):,}" in printed
-    with Database(platform.results) as database:
+    with Database(platform.results, reading=True) as database:
         kept = {row.customer_id: row.ruleset for row in database.scan()}
     assert kept == dict.fromkeys(running.expected[first.digest], first.digest)
 

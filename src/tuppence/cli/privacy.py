@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
@@ -74,6 +75,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
+        ctx: typer.Context,
         customer: Customer,
         store: Store = None,
         database: Database = "",
@@ -105,6 +107,7 @@ def register(app: typer.Typer) -> None:
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
             return
+        hold(ctx, where)
         found = erase_customer(where, customer)
         kept = "the results" if found.results else "no results"
         echo(
@@ -112,6 +115,11 @@ def register(app: typer.Typer) -> None:
             f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
+        if found.mentions:
+            echo(
+                f"the same words stand in {found.mentions:,} rows of other people or files about "
+                "nobody, such as rules: these stay"
+            )
 
 
 def _where(store: Path | None, *places: str) -> Path | Services:

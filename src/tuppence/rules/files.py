@@ -10,7 +10,7 @@ from tuppence.rules.checking import CheckedRule, Finding, check_rule
 from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
-from tuppence.structured import Document, Location, read_yaml
+from tuppence.structured import Document, Location, is_folder, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ def rule_paths(path: Path) -> list[Path]:
     Raises:
         UserError: There is no such file, or no rule in the folder.
     """
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file or folder")
-    paths = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    paths = sorted(path.rglob("*.yaml")) if is_folder(path) else [path]
     if not paths:
         raise UserError("rules.none", f"{path}: there are no rules here", "rules are *.yaml files")
     return paths
