@@ -22,6 +22,7 @@ import pytest
 from tests.building import ROOT, bank, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.locking import locked
 from tuppence.cli import main
 from tuppence.cli.app import COMMANDS as APP_MODULES
 from tuppence.facts.schema import Schema
@@ -175,8 +176,7 @@ class Bench:
         Returns:
             How it went: "killed", "waited" or "free".
         """
-        shutil.rmtree(self._store, ignore_errors=True)
-        shutil.copytree(self._base, self._store)
+        self._copy()
         processes = [self._start(pair.first)]
         watch = _Watch(self._store)
         kills = [(self._count, pair.kills[0], processes[0])]
@@ -208,6 +208,34 @@ class Bench:
         if any(one.status == -signal.SIGKILL for one in ended):
             return "killed"
         return "waited" if any("waiting for" in one.printed for one in ended) else "free"
+
+    def try_beside_a_writer(self, name: str) -> str:
+        """Begin a command while the store is locked, and release the lock when it says so.
+
+        Returns:
+            What it printed. A command that waited has changed nothing before.
+        """
+        self._copy()
+        watch = _Watch(self._store)
+        with locked(self._store, "test"):
+            watch.look()
+            before = watch.changes
+            process = self._start(name)
+            output = Path(process.name)
+            while process.is_alive() and not (
+                output.exists() and "waiting for tuppence test" in output.read_text()
+            ):
+                time.sleep(0.002)
+            watch.look()
+            assert watch.changes == before, name
+        ended = self._end(process)
+        _assert_documented(name, ended)
+        self._assert_whole()
+        return ended.printed
+
+    def _copy(self) -> None:
+        shutil.rmtree(self._store, ignore_errors=True)
+        shutil.copytree(self._base, self._store)
 
     def _start(self, name: str) -> ForkServerProcess:
         self._count += 1
@@ -281,13 +309,17 @@ class _Watch:
     def until(self, changes: int | None, *processes: ForkServerProcess) -> Iterator[None]:
         """Look again and again, until there were so many changes or all processes have ended."""
         while any(process.is_alive() for process in processes):
-            found = self._files()
-            self.changes += len(found ^ self._seen)
-            self._seen = found
+            self.look()
             yield
             if changes is not None and self.changes >= changes:
                 return
             time.sleep(0.002)  # leave the processor to the commands
+
+    def look(self) -> None:
+        """Count the changes since the last look."""
+        found = self._files()
+        self.changes += len(found ^ self._seen)
+        self._seen = found
 
     def _files(self) -> frozenset[tuple[str, int, int]]:
         found = set()

@@ -33,6 +33,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("pairs"))
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_command_that_changes_a_store_waits_for_another(bench: Bench, name: str) -> None:
+    assert "waiting for tuppence test" in bench.try_beside_a_writer(name)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_command_that_reads_does_not_wait(bench: Bench, name: str) -> None:
+    assert "waiting for" not in bench.try_beside_a_writer(name)
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.first}, {pair.second}")
 def test_a_pair_of_commands_leaves_a_whole_store(bench: Bench, pair: Pair) -> None:
     bench.try_pair(pair)
