@@ -122,6 +122,10 @@ def test_a_message_that_would_be_too_long_or_make_no_sense_is_not_written(
         fill(template, ENVIRONMENT, values)
 
 
+def test_a_long_value_that_a_message_does_not_show_does_no_harm() -> None:
+    assert fill("{{ text }}", ENVIRONMENT, {**VALUES, "x": "a" * 20_000}) == "ab"
+
+
 def test_an_empty_list_has_no_first_element() -> None:
     with pytest.raises(jinja2.UndefinedError, match="the list is empty"):
         fill("{{ x | first }}", ENVIRONMENT, {"x": []})

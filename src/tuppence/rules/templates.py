@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import jinja2
+import jinja2.meta
 import jinja2.sandbox
 from jinja2 import nodes
 
@@ -128,11 +129,13 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
         TypeError: A filter does not fit its value, or a value cannot be shown.
         ValueError: A value, a list or the whole text is too long, or a number too large.
     """
-    template = environment.from_string(read_template(text, environment))
+    tree = read_template(text, environment)
+    used = jinja2.meta.find_undeclared_variables(tree) & values.keys()
+    template = environment.from_string(tree)
     pieces: list[str] = []
     size = 0
     try:
-        for piece in template.generate({name: _given(value) for name, value in values.items()}):
+        for piece in template.generate({name: _given(values[name]) for name in used}):
             size += len(piece)
             if size > MAXIMUM_OUTPUT:
                 raise ValueError(f"it would have over {MAXIMUM_OUTPUT:,} characters")
