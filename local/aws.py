@@ -15,10 +15,10 @@ from local.servers import PATIENCE, MissingError
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.database import Database
+from tuppence.bootstrap.aws import Fleet, dynamo_results
 from tuppence.errors import UserError
 from tuppence.results.result import Result
-from tuppence.runs.fleet import Progress, Start
-from tuppence.wiring_aws import Fleet, dynamo_results
+from tuppence.usecases.fleet import Progress, Start
 
 ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
 

@@ -26,7 +26,7 @@ import httpx2
 from local.__main__ import DAY, publish_catalogue, say, tuppence
 from local.servers import Server
 from local.stack import Platform, address
-from tuppence.wiring import add_caller
+from tuppence.bootstrap.local import add_caller
 
 CALLERS: Final = 4
 """Good callers of a service that keep a connection, and as many that open one for each request."""

@@ -13,7 +13,7 @@ from typing import Final
 import httpx2
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tuppence.wiring import add_caller, make_login, migrate_database
+from tuppence.bootstrap.local import add_caller, make_login, migrate_database
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.runs.fleet import FleetItem, FleetRun, Page, PageName, PageState
+from tuppence.usecases.fleet import FleetItem, FleetRun, Page, PageName, PageState
 
 
 class MemoryLedger:

@@ -45,7 +45,7 @@ from tuppence.adapters.aws.rulesets import S3Rulesets  # noqa: E402
 from tuppence.adapters.engines import HttpEngine, HttpEvaluations  # noqa: E402
 from tuppence.adapters.relay import Relay  # noqa: E402
 from tuppence.feel.values import parse_date  # noqa: E402
-from tuppence.runs.fleet import (  # noqa: E402
+from tuppence.usecases.fleet import (  # noqa: E402
     CUSTOMERS_PER_PAGE,
     FleetItem,
     FleetRun,

@@ -21,7 +21,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.runs.serving import Engines, Request, evaluate_kept
+from tuppence.usecases.serving import Engines, Request, evaluate_kept
 
 AS_OF = Date(day("2026-06-30"))
 MOMENTS = ("before", "facts read", "results written", "asked", "after")

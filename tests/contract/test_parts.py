@@ -17,7 +17,7 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.runs.serving import Engines, Request, evaluate_kept
+from tuppence.usecases.serving import Engines, Request, evaluate_kept
 
 DAYS = ("2026-06-27", "2026-06-28", "2026-06-29")
 GROUP = 5

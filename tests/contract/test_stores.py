@@ -17,8 +17,8 @@ from tuppence.errors import UserError
 from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
-from tuppence.runs.fleet import FleetItem, FleetLedger, FleetRun, PageName, PageState
-from tuppence.runs.ledger import RunRecord, Tally
+from tuppence.usecases.fleet import FleetItem, FleetLedger, FleetRun, PageName, PageState
+from tuppence.usecases.ledger import RunRecord, Tally
 
 LAYOUT = Layout("digest", (("a", ("x",)), ("b", ())))
 LAYOUTS = {"digest": LAYOUT}

@@ -23,7 +23,7 @@ from tuppence.facts.schema import COLLECTIONS, Schema
 from tuppence.feel import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.runs.ledger import WorkItem
+from tuppence.usecases.ledger import WorkItem
 
 RULE = """
 id: fees

@@ -22,9 +22,9 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
+from tuppence.bootstrap.local import kept_ruleset, last_run
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
-from tuppence.wiring import kept_ruleset, last_run
 
 ANN, BOB = "C0000001", "C0000002"
 RULES = ROOT / "catalogue" / "bank_fees.yaml"

@@ -20,9 +20,9 @@ from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.bootstrap.local import kept_ruleset
 from tuppence.results.result import State
 from tuppence.rules.message import render
-from tuppence.wiring import kept_ruleset
 
 RULES = ROOT / "catalogue"
 AS_OF = "2026-06-30"

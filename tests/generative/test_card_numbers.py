@@ -29,11 +29,11 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bootstrap.local import tokens_of
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
-from tuppence.wiring import tokens_of
 
 TODAY: Final = date(2026, 6, 30)
 SEPARATORS: Final = [

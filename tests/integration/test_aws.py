@@ -16,9 +16,9 @@ from tests.integration.test_platform import command
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.bootstrap.aws import Fleet
 from tuppence.errors import UserError
-from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page, Start
-from tuppence.wiring_aws import Fleet
+from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, Page, Start
 
 CUSTOMERS = 120
 POISON = "x" * 201

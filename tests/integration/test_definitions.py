@@ -16,7 +16,7 @@ from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.runs.fleet import EPOCH, Start, requested_day
+from tuppence.usecases.fleet import EPOCH, Start, requested_day
 
 Ask = Callable[..., list[tuple[object, ...]]]
 CATALOGUE = ROOT / "catalogue"

@@ -15,12 +15,12 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
 from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
+from tuppence.bootstrap.local import open_results
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
-from tuppence.wiring import open_results
 
 Ask = Callable[..., list[tuple[object, ...]]]
 AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")

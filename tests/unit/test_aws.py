@@ -17,12 +17,12 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.bootstrap.aws import settings
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.runs.fleet import FleetItem, Page
-from tuppence.wiring_aws import settings
+from tuppence.usecases.fleet import FleetItem, Page
 
 pytestmark = pytest.mark.usefixtures("aws")
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.fleet import MemoryLedger, MemoryQueue, People
 
 from tuppence.errors import UserError
-from tuppence.runs.fleet import (
+from tuppence.usecases.fleet import (
     FleetItem,
     FleetRun,
     Page,

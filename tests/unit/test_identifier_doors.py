@@ -25,7 +25,7 @@ from tuppence.facts.identifiers import why_not_identifier
 from tuppence.facts.schema import Schema
 from tuppence.rules.examples import example_facts
 from tuppence.rules.rule import Example
-from tuppence.runs.fleet import Start, requested
+from tuppence.usecases.fleet import Start, requested
 
 TODAY: Final = datetime.date(2026, 6, 30)
 CHECK = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)

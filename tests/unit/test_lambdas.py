@@ -11,10 +11,10 @@ from local.servers import MissingError
 from tests.building import ROOT
 from tests.fleet import MemoryLedger, MemoryQueue, People
 
+from tuppence.bootstrap.aws import Cutter, Invoker, Lister, Settings
 from tuppence.errors import UserError
 from tuppence.lambdas import customer, invoke, rule
-from tuppence.runs.fleet import FleetItem, FleetRun, Page, progress
-from tuppence.wiring_aws import Cutter, Invoker, Lister, Settings
+from tuppence.usecases.fleet import FleetItem, FleetRun, Page, progress
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 SETTINGS = Settings(tries=3)

@@ -12,9 +12,9 @@ from tests.building import bank
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.bootstrap.local import read_facts, result_store, run_through_engines
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.wiring import read_facts, result_store, run_through_engines
 
 HOLD = """
 import sys

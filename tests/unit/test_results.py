@@ -15,7 +15,7 @@ from tuppence.results.batch import ResultBatch, news
 from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.rules.rule import Message, Rule
-from tuppence.runs.ledger import ProblemCount, Tally, add
+from tuppence.usecases.ledger import ProblemCount, Tally, add
 
 
 def result(rule: str, state: State = State.QUALIFIED, score: str = "1", since: int = 10) -> Result:

@@ -24,9 +24,9 @@ from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
-from tuppence.runs.serving import Engines
 from tuppence.services.access import digest
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
+from tuppence.usecases.serving import Engines
 
 DAY = "2026-06-30"
 TOKEN = {"Authorization": "Bearer secret"}

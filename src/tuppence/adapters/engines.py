@@ -11,8 +11,8 @@ import msgspec
 from tuppence.adapters.calling import Caller
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.runs.fleet import FleetItem
-from tuppence.runs.ledger import Tally
+from tuppence.usecases.fleet import FleetItem
+from tuppence.usecases.ledger import Tally
 
 ATTEMPTS: Final = 5
 REFRESH_SECONDS = 300.0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import typer
 
+from tuppence.bootstrap.local import lock_store
 from tuppence.cli.output import echo
-from tuppence.wiring import lock_store
 
 
 def hold(ctx: typer.Context, store: Path, *, make: bool = False) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from tuppence.bootstrap.local import consents_of, open_facts, tokens_of
 from tuppence.cards import masked
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
@@ -22,7 +23,6 @@ from tuppence.cli.output import (
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.feel.values import Date
-from tuppence.wiring import consents_of, open_facts, tokens_of
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import call_convert, make_login, migrate_database
 from tuppence.cli.output import Database, echo
 from tuppence.structured import read_secret
-from tuppence.wiring import call_convert, make_login, migrate_database
 
 
 class Role(StrEnum):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import open_definitions
 from tuppence.cli.output import (
     Database,
     Format,
@@ -21,7 +22,6 @@ from tuppence.errors import UserError
 from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.files import read_rules, rule_paths
 from tuppence.structured import read_yaml, to_yaml
-from tuppence.wiring import open_definitions
 
 By = Annotated[str, typer.Option(help="A name to show beside the login; it proves nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import run_through_engines
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -18,9 +19,8 @@ from tuppence.cli.output import (
     table,
 )
 from tuppence.errors import UserError
-from tuppence.runs.ledger import Tally
 from tuppence.structured import read_text
-from tuppence.wiring import run_through_engines
+from tuppence.usecases.ledger import Tally
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tuppence.bootstrap.local import kept_ruleset, open_facts, read_facts, read_permitted
 from tuppence.cli.feed import customer_row
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -29,7 +30,6 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset, open_facts, read_facts, read_permitted
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")

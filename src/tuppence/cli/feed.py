@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
+from tuppence.bootstrap.local import consents_of, kept_ruleset, open_results, read_facts
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -27,7 +28,6 @@ from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.wiring import consents_of, kept_ruleset, open_results, read_facts
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from tuppence.bootstrap.local import open_fleet
 from tuppence.cli.output import (
     Format,
     console,
@@ -15,8 +16,7 @@ from tuppence.cli.output import (
     progress,
     table,
 )
-from tuppence.runs.fleet import Progress, Start
-from tuppence.wiring import open_fleet
+from tuppence.usecases.fleet import Progress, Start
 
 Environment = Annotated[
     str,

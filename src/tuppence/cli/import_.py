@@ -17,6 +17,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.parts import Agreed, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.bootstrap.local import consents_of, create_facts, rejects_of, tokens_of
 from tuppence.cards import masked
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
@@ -33,7 +34,6 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.wiring import consents_of, create_facts, rejects_of, tokens_of
 
 Today = Annotated[
     str | None,

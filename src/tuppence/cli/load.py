@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import dump_facts, load_facts
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
-from tuppence.wiring import dump_facts, load_facts
 
 
 def register(program: typer.Typer) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuppence.bootstrap.local import open_facts
 from tuppence.cli.output import Format, console, date_option, print_json, table
 from tuppence.facts.schema import Schema
 from tuppence.plan.columns import ColumnPlan
@@ -13,7 +14,6 @@ from tuppence.plan.model import model_of
 from tuppence.plan.passes import column_plan
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
-from tuppence.wiring import open_facts
 
 
 def register(app: typer.Typer) -> None:

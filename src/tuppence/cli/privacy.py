@@ -5,12 +5,12 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from tuppence.bootstrap.local import erase_customer, erase_in_database, held_in_database, held_of
 from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.plain_text import printable
-from tuppence.wiring import erase_customer, erase_in_database, held_in_database, held_of
 
 
 def _as_text(customer: str) -> str:

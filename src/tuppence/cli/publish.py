@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import keep_ruleset, open_definitions, publish_ruleset
 from tuppence.cli.output import (
     Database,
     Format,
@@ -21,9 +22,8 @@ from tuppence.cli.output import (
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.definition import Definition
-from tuppence.runs.publishing import Confirmation, checked_ruleset
 from tuppence.structured import read_text
-from tuppence.wiring import keep_ruleset, open_definitions, publish_ruleset
+from tuppence.usecases.publishing import Confirmation, checked_ruleset
 
 SETTLE_SECONDS = 1.0
 """Several rules are often approved at once: what comes within this time is published together."""

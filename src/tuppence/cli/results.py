@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from tuppence.bootstrap.local import open_results
 from tuppence.cli.output import Store, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
 from tuppence.plain_text import printable, printable_json, spreadsheet_safe
 from tuppence.results.result import CustomerResults, Result, json_value
-from tuppence.wiring import open_results
 
 COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "ruleset", "as_of")
 

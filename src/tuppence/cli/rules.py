@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import last_run, open_facts, preview_here
 from tuppence.cli import publish
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -25,7 +26,6 @@ from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.definition import json_schema
 from tuppence.rules.files import Problem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.wiring import last_run, open_facts, preview_here
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
 Attributes = Annotated[

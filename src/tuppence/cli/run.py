@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import open_facts, run_here
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -23,9 +24,8 @@ from tuppence.cli.output import (
 from tuppence.errors import UserError
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
-from tuppence.runs.ledger import Tally
-from tuppence.runs.run import Outcome
-from tuppence.wiring import open_facts, run_here
+from tuppence.usecases.ledger import Tally
+from tuppence.usecases.run import Outcome
 
 MOST_PROBLEMS = 10
 

@@ -5,6 +5,13 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.local import add_caller
+from tuppence.bootstrap.services import (
+    read_tls,
+    relay_service,
+    rules_engine_service,
+    serve_until_told,
+)
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Database,
@@ -14,13 +21,6 @@ from tuppence.cli.output import (
     echo,
 )
 from tuppence.structured import read_secret
-from tuppence.wiring import add_caller
-from tuppence.wiring_services import (
-    read_tls,
-    relay_service,
-    rules_engine_service,
-    serve_until_told,
-)
 
 Callers = Annotated[
     str,

@@ -2,10 +2,10 @@
 
 import typer
 
+from tuppence.bootstrap.local import check_store, upgrade_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, echo, table, track
 from tuppence.errors import UserError
-from tuppence.wiring import check_store, upgrade_store
 
 
 def register(program: typer.Typer) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from tuppence.bootstrap.local import read_permitted
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -20,7 +21,6 @@ from tuppence.cli.output import (
 )
 from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
-from tuppence.wiring import read_permitted
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")

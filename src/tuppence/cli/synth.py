@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata.synthetic import population
+from tuppence.bootstrap.local import create_facts
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.wiring import create_facts
 
 
 def register(app: typer.Typer) -> None:

@@ -6,11 +6,11 @@ import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tuppence.bootstrap.aws import converter
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition
-from tuppence.runs.fleet import Start, requested_day
-from tuppence.runs.publishing import checked_ruleset
-from tuppence.wiring_aws import converter
+from tuppence.usecases.fleet import Start, requested_day
+from tuppence.usecases.publishing import checked_ruleset
 
 logger = Logger(service="convert")
 metrics = Metrics(namespace="tuppence", service="convert")

@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.runs.fleet import FleetRun, Start, again, list_customers, requested
-from tuppence.wiring_aws import lister
+from tuppence.bootstrap.aws import lister
+from tuppence.usecases.fleet import FleetRun, Start, again, list_customers, requested
 
 logger = Logger(service="customer")
 metrics = Metrics(namespace="tuppence", service="customer")

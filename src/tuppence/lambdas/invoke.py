@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, proce
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tuppence.bootstrap.aws import invoker
 from tuppence.errors import UserError
-from tuppence.runs.fleet import FleetItem, evaluate
-from tuppence.wiring_aws import invoker
+from tuppence.usecases.fleet import FleetItem, evaluate
 
 logger = Logger(service="invoke")
 metrics = Metrics(namespace="tuppence", service="invoke")

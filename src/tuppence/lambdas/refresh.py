@@ -5,9 +5,9 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tuppence.bootstrap.aws import refresher
 from tuppence.errors import UserError
-from tuppence.runs.publishing import publish
-from tuppence.wiring_aws import refresher
+from tuppence.usecases.publishing import publish
 
 logger = Logger(service="refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")

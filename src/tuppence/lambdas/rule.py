@@ -13,9 +13,9 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tuppence.bootstrap.aws import cutter
 from tuppence.errors import UserError
-from tuppence.runs.fleet import Page, make_items
-from tuppence.wiring_aws import cutter
+from tuppence.usecases.fleet import Page, make_items
 
 logger = Logger(service="rule")
 metrics = Metrics(namespace="tuppence", service="rule")

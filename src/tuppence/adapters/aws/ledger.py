@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from tuppence.adapters.aws.clients import DAY_SECONDS, aws_errors, error_code
 from tuppence.errors import UserError
 from tuppence.feel.values import parse_date
-from tuppence.runs.fleet import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet import FleetItem, FleetRun, PageName, PageState
 
 KEPT_DAYS: Final = 90
 """After the date of a run its entries are removed."""

@@ -9,7 +9,7 @@ import msgspec
 
 from tuppence.adapters.aws.clients import aws_errors
 from tuppence.errors import UserError
-from tuppence.runs.fleet import FleetItem, Page
+from tuppence.usecases.fleet import FleetItem, Page
 
 MOST_MESSAGES: Final = 10
 MOST_BYTES: Final = 1_000_000

@@ -10,7 +10,7 @@ import msgspec
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile
 from tuppence.results.packed import Layout
 from tuppence.results.result import CustomerResults
-from tuppence.runs.ledger import RunRecord, Tally
+from tuppence.usecases.ledger import RunRecord, Tally
 
 T = TypeVar("T")
 _TABLES: Final = """

@@ -18,7 +18,7 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
 from tuppence.rules.ruleset import Ruleset, read_ruleset
-from tuppence.runs.privacy import held
+from tuppence.usecases.privacy import held
 
 
 class Erased(NamedTuple):

@@ -20,8 +20,8 @@ from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import read_ruleset
-from tuppence.runs.ledger import WorkItem
-from tuppence.runs.run import Evaluator, in_order
+from tuppence.usecases.ledger import WorkItem
+from tuppence.usecases.run import Evaluator, in_order
 
 
 class _Worker:

@@ -21,17 +21,6 @@ from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
-from tuppence.runs.serving import (
-    Answer,
-    Engines,
-    Request,
-    evaluate_given,
-    evaluate_kept,
-    explain_kept,
-    nothing_published,
-    unknown_customer,
-    unknown_rule,
-)
 from tuppence.services.application import application
 from tuppence.services.bodies import (
     asked_date,
@@ -50,6 +39,17 @@ from tuppence.services.rules_engine.messages import (
     evaluations_type,
 )
 from tuppence.services.rules_engine.openapi import openapi_document
+from tuppence.usecases.serving import (
+    Answer,
+    Engines,
+    Request,
+    evaluate_given,
+    evaluate_kept,
+    explain_kept,
+    nothing_published,
+    unknown_customer,
+    unknown_rule,
+)
 
 T = TypeVar("T")
 BODY_BYTES: Final = 16_000_000

@@ -8,8 +8,8 @@ from msgspec import Meta
 from tuppence.facts.given import given_type
 from tuppence.facts.schema import Schema
 from tuppence.results.result import State
-from tuppence.runs.serving import Answer
 from tuppence.services.bodies import Identifier
+from tuppence.usecases.serving import Answer
 
 MOST_CUSTOMERS: Final = 1_000
 """In one request."""

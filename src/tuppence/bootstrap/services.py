@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuppence.bootstrap.local import extra, result_store, ruleset_store
 from tuppence.feel.values import Date
-from tuppence.wiring import extra, result_store, ruleset_store
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -60,9 +60,9 @@ def rules_engine_service(
     """
     with extra("engine"):
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.runs.serving import Engines  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
+        from tuppence.usecases.serving import Engines  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2, tls_ca=tls_ca)
     kept = ruleset_store(rulesets)

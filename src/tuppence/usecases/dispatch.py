@@ -6,8 +6,8 @@ from typing import Protocol
 
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
-from tuppence.runs.ledger import Ledger, RunRecord, Tally, WorkItem
-from tuppence.runs.run import Outcome, carry_out, in_order
+from tuppence.usecases.ledger import Ledger, RunRecord, Tally, WorkItem
+from tuppence.usecases.run import Outcome, carry_out, in_order
 
 PAGE = 5_000
 

@@ -16,7 +16,7 @@ from tuppence.feel import Date
 from tuppence.results.batch import News, news
 from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset
-from tuppence.runs.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
+from tuppence.usecases.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
 
 CUSTOMERS_PER_ITEM = 500
 

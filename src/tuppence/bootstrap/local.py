@@ -26,19 +26,19 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset, read_ruleset
-from tuppence.runs.erasure import erase_everywhere
-from tuppence.runs.ledger import Tally
+from tuppence.usecases.erasure import erase_everywhere
+from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
+    from tuppence.bootstrap.aws import Fleet
     from tuppence.engine.preview import Preview
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
-    from tuppence.runs.publishing import Confirmation
-    from tuppence.runs.run import Outcome
-    from tuppence.wiring_aws import Fleet
+    from tuppence.usecases.publishing import Confirmation
+    from tuppence.usecases.run import Outcome
 
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
     Raises:
         UserError: There is no such customer.
     """
-    from tuppence.runs.privacy import held  # noqa: PLC0415 - it loads the engine
+    from tuppence.usecases.privacy import held  # noqa: PLC0415 - it loads the engine
 
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
@@ -236,7 +236,7 @@ def run_here(
     """A run over the store's facts as far as they may be read, in this process or in several."""
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
-    from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
+    from tuppence.usecases.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
     stored, as_of = FactStore(store), Date(use.as_of)
     limited = Consents(store).limited(use)
@@ -391,7 +391,7 @@ def publish_ruleset(
     """Have every engine behind addresses serve a ruleset of a folder; see `publish`."""
     with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
-        from tuppence.runs.publishing import publish  # noqa: PLC0415
+        from tuppence.usecases.publishing import publish  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
         engines = discover(addresses, token, tls_ca)
@@ -424,7 +424,7 @@ def run_through_engines(
     with extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
+        from tuppence.usecases.dispatch import dispatch  # noqa: PLC0415
 
     lock = ledger.with_name(f"{ledger.name}.lock")
     with (
@@ -456,7 +456,7 @@ def ruleset_store(where: str) -> "RulesetStore":
     if not where.startswith("s3://"):
         return RulesetDirectory(Path(where))
     with extra("aws"):
-        from tuppence.wiring_aws import s3_rulesets  # noqa: PLC0415
+        from tuppence.bootstrap.aws import s3_rulesets  # noqa: PLC0415
 
     return s3_rulesets(where)
 
@@ -467,7 +467,7 @@ def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultSt
         _refuse_part_of_store(Path(where))
         return lambda: Database(Path(where), write_ahead=True)
     with extra("aws"):
-        from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
+        from tuppence.bootstrap.aws import dynamo_results  # noqa: PLC0415
 
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
 
@@ -483,7 +483,7 @@ def _refuse_part_of_store(path: Path) -> None:
 def open_fleet(environment: str) -> "Fleet":
     """The fleet of an environment on AWS."""
     with extra("aws"):
-        from tuppence.wiring_aws import Fleet  # noqa: PLC0415
+        from tuppence.bootstrap.aws import Fleet  # noqa: PLC0415
 
     return Fleet(environment)
 

@@ -16,7 +16,7 @@ from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.errors import UserError
-from tuppence.runs.fleet import Progress, Start, progress
+from tuppence.usecases.fleet import Progress, Start, progress
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults

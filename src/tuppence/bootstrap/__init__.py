@@ -1,0 +1,1 @@
+"""The composition root, where adapters meet ports: a module for each kind of installation."""
