@@ -5,6 +5,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tuppence.engine.preview import Preview
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
+    from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.publishing import Confirmation
     from tuppence.usecases.run import Outcome
 
@@ -98,6 +100,22 @@ def create_facts(store: Path, schema: Schema) -> FactStore:
 def tokens_of(store: Path) -> Tokens:
     """Return the names that a store gives to identifiers that hold a card number."""
     return Tokens(lambda: identifier_key(store))
+
+
+def import_dependencies(store: Path, facts: FactStore, today: date) -> "ImportDependencies":
+    """Return what an import into a store works with.
+
+    Args:
+        store: The store's folder.
+        facts: Its facts.
+        today: No row may be dated later.
+    """
+    from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
+    from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
+
+    return ImportDependencies(
+        facts, Rejects(store), Consents(store), tokens_of(store), Enricher(), today
+    )
 
 
 def open_results(store: Path) -> Database:
