@@ -109,6 +109,7 @@ clean:  ## remove what the commands made
 	  -r requirements/uv.txt
 
 .venv/.ready: requirements/dev.txt pyproject.toml | $(UV)
+	@test -e catalogue || ln -s src/tuppence/catalogue catalogue # a source distribution lacks the link
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
