@@ -79,8 +79,9 @@ format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: .venv/.ready  ## write the generated pages
+docs: .venv/.ready  ## write the generated pages and the README's pictures
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.picture
 
 lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
