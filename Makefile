@@ -6,7 +6,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz audit dist bench hooks format lock docs clean
+.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz audit dist site bench hooks format lock docs clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ audit: .tools/audit/.ready  ## published advisories on what is locked; it asks t
 dist: | $(UV)  ## the wheel and the source distribution, in dist/
 	rm -rf dist && $(UV) build --quiet --out-dir dist
 
+site: .tools/site/.ready  ## the documentation as a site, in build/site; a broken link fails it
+	rm -rf build/site && .tools/site/bin/zensical build --clean --strict
+
 bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 40 GB of temporary files
 	$(BIN)/python benchmarks/feel/run.py
 	$(BIN)/python benchmarks/columns/run.py
@@ -95,7 +98,7 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
-	for group in audit bench emulator functions infra; do \
+	for group in audit bench emulator functions infra site; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \
 	done

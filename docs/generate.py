@@ -501,6 +501,15 @@ def _examination(model: Model) -> Iterator[str]:
     yield ""
 
 
+def decisions_page() -> Iterator[str]:
+    """Yield a list of the decisions, by number."""
+    yield "# Decisions\n"
+    yield "Each is half a page: what was decided, why, and the price paid for it.\n"
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+        yield f"- [{title}]({path.name})"
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "schema.md": schema_page,
     "functions.md": functions_page,
@@ -512,6 +521,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "cost.md": cost_page,
     "catalogue.md": catalogue_page,
     "words.md": words_page,
+    "../adr/index.md": decisions_page,
     "enrichment.md": enrichment_page,
 }
 

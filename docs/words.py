@@ -51,8 +51,8 @@ def words_page() -> Iterator[str]:
     rules = read_rules(CATALOGUE, Schema()).usable()
     yield "# Words that a rule may name\n"
     yield (
-        "Categories, types and merchants are texts: a rule that names another finds\n"
-        "nobody. Beside each word stand rules of [the catalogue](catalogue.md) that use it.\n"
+        "A rule that misspells a category, a type or a merchant finds nobody. Beside each word\n"
+        "stand rules of [the catalogue](catalogue.md) that use it.\n"
     )
     yield "## Kinds\n\n`kind` of a rule file.\n"
     yield from _uses(KINDS, InsightKind, rules, "kind")

@@ -1,6 +1,7 @@
-"""The README as the package index shows it: its links are absolute, and lead somewhere."""
+"""The README as the package index shows it, its pictures, and the menu of the site."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_the_chart_of_speeds_shows_the_measured_figures() -> None:
 def test_the_picture_of_a_feed_shows_what_the_commands_print() -> None:
     drawn = picture.feed_picture(*picture.answers())
     assert (ROOT / "docs/feed.svg").read_text("utf-8") == drawn
+
+
+def test_the_menu_of_the_site_has_every_page_but_single_decisions() -> None:
+    menu = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+    parts = [part for entry in menu for part in entry.values()]
+    named = [page for part in parts for page in ([part] if isinstance(part, str) else part)]
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert sorted(named) == sorted(page for page in pages if not page.startswith("adr/0"))
