@@ -6,7 +6,13 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test test-long check model conformance fuzz audit dist site bench hooks format lock docs clean
+.PHONY: help run platform aws-local cdk functions test test-quick test-long lint check model \
+  conformance fuzz audit dist site bench hooks format lock docs clean
+
+# As many processes as there are cores. All tests of a file run in one of them, so they share its
+# servers. Where CI is set, the tests measure coverage and fail below the bound in pyproject.toml.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+COVERAGE := $(if $(CI),--cov --cov-report=term-missing:skip-covered)
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -29,24 +35,26 @@ platform: .venv/.ready  ## PostgreSQL, relay, three engines and a load balancer 
 	@$(BIN)/python -m local
 
 test: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests
-	$(BIN)/python -m pytest
+	$(PYTEST) $(COVERAGE)
+
+test-quick: .venv/.ready  ## the tests of single parts and of the language: less than a minute
+	$(PYTEST) tests/unit tests/spec
 
 test-long: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests that take minutes each: races, floods, damage, fuzz
 	$(BIN)/python -m pytest -m long
 
-check: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## format, lint, types, layers, workflows, docs, tests, coverage
+check: lint test  ## what a change must pass: lint and test
+
+lint: .venv/.ready .tools/infra/.ready  ## format, lint, spelling, types, layers, workflows, generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell .
 	$(BIN)/mypy
 	.tools/infra/bin/mypy --strict infra
 	.tools/infra/bin/actionlint
 	.tools/infra/bin/zizmor --offline --no-progress --persona pedantic --quiet .github/workflows
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
 
 model: .venv/.ready  ## train the model that tells categories from texts, and ship it
 	$(BIN)/python -m training.categories
@@ -56,8 +64,9 @@ conformance: .venv/.ready  ## the score on the public conformance cases of the l
 	then $(BIN)/python ../shared/conformance/run_tck.py ../shared/conformance/feel-tck.jsonl; \
 	else echo "the cases are not part of this project: see docs/reference/conformance.md"; fi
 
-fuzz: .venv/.ready  ## two million random texts through the language
+fuzz: .venv/.ready  ## two million random texts through the language, and 200,000 hostile ones
 	$(BIN)/python -m tests.generative.fuzz_feel --inputs 2000000
+	$(BIN)/python -m tests.generative.fuzz_hostile --inputs 200000
 
 audit: .tools/audit/.ready  ## published advisories on what is locked; it asks the package index
 	for lock in requirements/*.txt; do \

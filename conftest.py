@@ -14,10 +14,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
+ORDER = ("tests/contract", "tests/integration", "tests/e2e", ".md", "tests/generative", "")
+"""Parts of paths, the longest tests first. The first folder compiles the loops, in one process,
+before the engines of the second start and need them, each in a process of its own."""
 
 
 class ConsoleParser(CodeBlockParser):
@@ -101,6 +106,18 @@ def _setup(namespace: dict[str, Any]) -> None:
 
 def _teardown(namespace: dict[str, Any]) -> None:
     shutil.rmtree(namespace["folder"])
+
+
+def pytest_configure() -> None:
+    """Have Hypothesis take its time: on a busy machine, an example that is slow is no fault."""
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest, so that several processes end at the same time."""
+    items.sort(key=lambda item: next(n for n, part in enumerate(ORDER) if part in item.nodeid))
 
 
 pytest_collect_file = Sybil(

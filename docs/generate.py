@@ -35,6 +35,7 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
+from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAXIMUM_ELEMENTS, MAXIMUM_OUTPUT
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
@@ -179,10 +180,15 @@ def files_page() -> Iterator[str]:
     yield from structure(Term)
     yield "### Its message\n"
     yield "Templates of Jinja over the rule's values.\n"
+    yield f"In a template are allowed {ALLOWED}.\n"
+    yield (
+        f"A title or a body has at most {MAXIMUM_OUTPUT:,} characters when it is filled in, and a "
+        f"list at most {MAXIMUM_ELEMENTS} elements.\n"
+    )
     yield from structure(Message)
     yield "### A variant of it\n"
     yield from structure(Wording)
-    yield f"Filters for values in it: {', '.join(f'`{name}`' for name in FILTERS)}.\n"
+    yield f"Filters for values in it: {', '.join(f'`{n}`' for n in (*FILTERS, *JINJA_FILTERS))}.\n"
     yield "### Its approval\n"
     yield from structure(Approval)
     yield "### One of its tests\n"

@@ -1,7 +1,6 @@
 """`make platform`: start everything, load a population, publish the catalogue, wait for Ctrl-C."""
 
 import argparse
-import getpass
 import signal
 import subprocess
 import sys
@@ -70,15 +69,16 @@ def publish_catalogue(platform: Platform) -> str:
 
 
 def approve_catalogue(platform: Platform) -> None:
-    """Put the shipped rules into the database, and have them approved."""
-    database = ("--database", platform.database)
-    author, reviewer = getpass.getuser(), "reviewer"
-    steps = ("--reason", "trying it out", "--by")
-    tuppence("definitions", "put", ROOT / "catalogue", *database, *steps, author)
-    listed = tuppence("definitions", "list", *database, "--format", "json")
-    rules = [row["rule_id"] for row in msgspec.json.decode(listed)]
-    for state, who in (("in_review", author), ("approved", reviewer)):
-        tuppence("definitions", "move", *rules, *database, "--to", state, *steps, who)
+    """Put the shipped rules into the database as one person, and approve them as another."""
+    author, reviewer = (("--database", platform.person(name)) for name in ("author", "reviewer"))
+    why = ("--reason", "trying it out")
+    tuppence("definitions", "put", ROOT / "catalogue", *author, *why)
+    listed = msgspec.json.decode(tuppence("definitions", "list", *author, "--format", "json"))
+    rules = [row["rule_id"] for row in listed if row["state"] == "draft"]
+    tuppence("definitions", "move", *rules, *author, "--to", "in_review", *why)
+    read = msgspec.json.decode(tuppence("definitions", "review", *reviewer, "--format", "json"))
+    names = ["{rule_id}:{version}:{digest}".format(**row) for row in read]
+    tuppence("definitions", "approve", *names, *reviewer, *why)
 
 
 def dispatch(platform: Platform) -> str:

@@ -77,7 +77,7 @@ def differences(cloud: Cloud, store: Path) -> tuple[int, int]:
     """How many customers were evaluated, and how many have other results than in one process."""
     rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
     there = dynamo_results(cloud.name("data", "Results"), rulesets)()
-    with Database(store / "results.sqlite") as database:
+    with Database(store / "results.sqlite", reading=True) as database:
         here = {row.customer_id: row.results for row in database.scan()}
     kept = there.get(sorted(here))
     there.close()

@@ -5,6 +5,8 @@ python -m local.chaos            # prints the table of docs/explanation/reliabil
 
 import argparse
 import asyncio
+import itertools
+import math
 import statistics
 import sys
 import tempfile
@@ -22,7 +24,6 @@ from local.stack import Platform, address
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
@@ -37,14 +38,14 @@ Expected = Mapping[str, Mapping[str, Any]]
 
 
 class Event(NamedTuple):
-    """Something that happens while requests flow, for a part of the time."""
+    """Something that is done to the platform while requests flow."""
 
     name: str
     happens: Callable[[], None]
 
 
 class Phase(NamedTuple):
-    """What became of the requests that were due from one event to the next."""
+    """The requests that were due from the beginning of one event to that of the next."""
 
     name: str
     requests: int
@@ -75,23 +76,35 @@ def observe(
     rate: int,
     seconds: float,
 ) -> Outcome:
-    """Let requests flow, have an event at the beginning of each part of the time, then compare."""
+    """Let requests flow, make one event happen after another, and compare the answers.
+
+    Args:
+        platform: What is asked, and what the events break.
+        events: What happens, in this order.
+        expected: What the answers must say.
+        rate: Requests a second.
+        seconds: From the end of an event to the beginning of the next.
+    """
     customers = sorted(next(iter(expected.values())))
     port = (platform.balancer or platform.engines[0]).port
+    beginnings: list[float] = []
 
     async def together() -> list[Noted]:
-        whole = seconds * len(events)
-        flowing = asyncio.create_task(flow(port, platform.token, customers, DAY, rate, whole))
-        began = time.perf_counter()
-        for number, event in enumerate(events):
-            await asyncio.sleep(max(0.0, number * seconds - (time.perf_counter() - began)))
+        stop = asyncio.Event()
+        flowing = asyncio.create_task(flow(port, platform.token, customers, DAY, rate, stop))
+        for event in events:
+            beginnings.append(time.perf_counter())
             await asyncio.to_thread(event.happens)
+            await asyncio.sleep(seconds)
+        stop.set()
         return await flowing
 
     noted = asyncio.run(together())
     phases = []
-    for number, event in enumerate(events):
-        mine = [n for n in noted if number * seconds <= n.at < (number + 1) * seconds]
+    for event, (begin, end) in zip(
+        events, itertools.pairwise([0.0, *beginnings[1:], math.inf]), strict=True
+    ):
+        mine = [n for n in noted if begin <= n.at < end]
         phases.append(_phase(event.name, mine, expected))
     return Outcome(phases, _lost(platform, noted, expected), Counter(n.ruleset for n in noted))
 
@@ -106,7 +119,7 @@ def _phase(name: str, noted: Sequence[Noted], expected: Expected) -> Phase:
 
 def _lost(platform: Platform, noted: Sequence[Noted], expected: Expected) -> list[str]:
     answered = sorted({n.customer for n in noted if n.status == 200})
-    with Database(platform.results) as database:
+    with Database(platform.results, reading=True) as database:
         kept = database.get(answered)
     return [
         customer
@@ -120,7 +133,7 @@ def expectation(store: Path, ruleset: Ruleset) -> dict[str, Any]:
     """What the engines must say of every customer of a store."""
     facts, date = FactStore(store), parse_date(DAY)
     assert date is not None
-    engine = Engine(make_plan(ruleset, date, facts.schema), Loops())
+    engine = Engine(make_plan(ruleset, date, facts.schema))
     found: dict[str, Any] = {}
     for name, _ in facts.partitions():
         for row in engine.evaluate(facts.read(name)).results.rows():
@@ -195,7 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--rate", type=int, default=1_000)
-    parser.add_argument("--seconds", type=float, default=10.0, help="from one event to the next")
+    parser.add_argument("--seconds", type=float, default=10.0, help="after each event")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tuppence-") as folder:
         store = Path(folder) / "store"

@@ -1,6 +1,7 @@
 """A steady flow of requests to the engines, and a note of every answer."""
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -14,7 +15,7 @@ class Noted(NamedTuple):
     """What became of one request.
 
     Attributes:
-        at: Seconds from the beginning at which it was due.
+        at: When it was due, by `time.perf_counter`.
         seconds: From then to the end of the answer.
         status: Of HTTP; 0 where the connection broke.
         customer: Whom it was about.
@@ -31,9 +32,9 @@ class Noted(NamedTuple):
 
 
 async def flow(
-    port: int, token: str, customers: Sequence[str], as_of: str, rate: int, seconds: float
+    port: int, token: str, customers: Sequence[str], as_of: str, rate: int, stop: asyncio.Event
 ) -> list[Noted]:
-    """Send so many requests a second, each about one customer, whether answers come or not.
+    """Send requests at a constant rate, each about one customer, whether answers come or not.
 
     Args:
         port: Of loopback.
@@ -41,20 +42,20 @@ async def flow(
         customers: One is drawn for each request.
         as_of: The date of the evaluations.
         rate: Requests a second.
-        seconds: For how long.
+        stop: Set when no more requests are to be sent.
     """
     noted: list[Noted] = []
     due: asyncio.Queue[float | None] = asyncio.Queue()
     began = time.perf_counter()
     clients = [
-        asyncio.create_task(_client(port, token, customers, as_of, due, began, noted, seed))
+        asyncio.create_task(_client(port, token, customers, as_of, due, noted, seed))
         for seed in range(CONNECTIONS)
     ]
-    for number in range(int(rate * seconds)):
-        moment = number / rate
-        delay = moment - (time.perf_counter() - began)
-        if delay > 0:
-            await asyncio.sleep(delay)
+    for number in itertools.count():
+        moment = began + number / rate
+        await asyncio.sleep(max(0.0, moment - time.perf_counter()))
+        if stop.is_set():
+            break
         due.put_nowait(moment)
     for _ in clients:
         due.put_nowait(None)
@@ -96,7 +97,6 @@ async def _client(
     customers: Sequence[str],
     as_of: str,
     due: "asyncio.Queue[float | None]",
-    began: float,
     noted: list[Noted],
     seed: int,
 ) -> None:
@@ -116,7 +116,7 @@ async def _client(
         if status != 200 and line is not None:  # the balancer closes after an error of its own
             line[1].close()
             line = None
-        seconds = time.perf_counter() - began - at
+        seconds = time.perf_counter() - at
         found = json.loads(answer) if status == 200 else {}
         noted.append(
             Noted(at, seconds, status, customer, found.get("ruleset", ""), found.get("results"))

@@ -13,12 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-PATIENCE: Final = 180.0
-"""Seconds that a server may take to start or to stop."""
+import psutil
+import psycopg
+
+PATIENCE: Final = 600.0
+"""Seconds after which a wait is given up: far more than a busy machine needs."""
 
 
 AWS_REGION: Final = "eu-west-1"
@@ -46,7 +50,8 @@ class Server:
         environment: Added to this process's.
         user: Who runs it, if not who runs this.
         stop_signal: What ends it in good order.
-        ready: A command that succeeds once it serves; if left out it does when it listens.
+        probe: Raises an error while the server cannot do its work yet; if left out, the server is
+            ready as soon as it listens.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class Server:
         environment: dict[str, str] | None = None,
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
-        ready: Sequence[str | Path] = (),
+        probe: Callable[[], object] | None = None,
     ) -> None:
         self.port = port
         self.log = log
@@ -65,11 +70,11 @@ class Server:
         self._environment = {**os.environ, **(environment or {})}
         self._user = user
         self._stop_signal = stop_signal
-        self._ready = ready
+        self._probe = probe or self._connect
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it, and wait until it is ready."""
         self.begin()
         self.wait()
 
@@ -86,19 +91,35 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Wait until it listens.
+        """Wait until it is ready.
 
         Raises:
             RuntimeError: It ended, or takes too long; with the end of its log.
         """
-        assert self._process is not None
         try:
-            _wait_for_port(self.port, self._process, self.log)
-            while self._ready and self.running and subprocess.run(self._ready).returncode:  # noqa: PLW1510
-                time.sleep(0.05)
+            self._wait()
         except BaseException:
             self.kill()
             raise
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        problem: Exception | None = None
+        while self.running and time.monotonic() < deadline:
+            try:
+                self._probe()
+            except (OSError, psycopg.OperationalError) as error:
+                problem = error
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(
+            f"{self._command} did not start: {problem}\n{self.log.read_text()[-2000:]}"
+        )
+
+    def _connect(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE):
+            pass
 
     def stop(self) -> None:
         """Have it end in good order."""
@@ -111,11 +132,25 @@ class Server:
             self._process = None
 
     def kill(self) -> None:
-        """End it at once, as a loss of power would."""
+        """End it and its children at once, as a loss of power would, and wait until all are gone.
+
+        PostgreSQL does not start again while a child of the killed server is still there.
+        """
         if self._process is not None:
+            children = self._children()
             self._process.kill()
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
             self._process.wait(PATIENCE)
+            psutil.wait_procs(children, PATIENCE)
             self._process = None
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return list(psutil.Process(self.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            return []
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -141,21 +176,15 @@ class Server:
         self.stop()
 
 
-def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text()[-2000:]}")
-
-
 @contextlib.contextmanager
-def postgresql(binaries: Path | None = None) -> Iterator[tuple[Server, str]]:
+def postgresql(
+    binaries: Path | None = None, *, durable: bool = True
+) -> Iterator[tuple[Server, str]]:
     """A PostgreSQL with an empty database, and its address with the owner's password.
 
     Args:
         binaries: Of `installations`; the oldest if left out: what works there works with newer.
+        durable: Whether it waits for the disk; without that, tests are quicker.
 
     Raises:
         MissingError: There is no PostgreSQL on this machine.
@@ -178,8 +207,11 @@ def postgresql(binaries: Path | None = None) -> Iterator[tuple[Server, str]]:
             *("--pwfile", secret, "--no-sync"),
         ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as(user))
-        with _cluster(binaries, folder, user) as server:
-            yield server, f"postgresql://owner:{password}@127.0.0.1:{server.port}/postgres"
+        port = free_port()
+        url = f"postgresql://owner:{password}@127.0.0.1:{port}/postgres"
+        settings = {} if durable else {"fsync": "off", "full_page_writes": "off"}
+        with _cluster(binaries, folder, user, port, url, settings) as server:
+            yield server, url
 
 
 @contextlib.contextmanager
@@ -198,9 +230,14 @@ def standby(primary: str) -> Iterator[Server]:
             "-D",
             folder / "data",
             "-R",
+            "--checkpoint=fast",
+            "--no-sync",
         ]
         subprocess.run(copy, check=True, cwd=folder, **_as(user))
-        with _cluster(binaries, folder, user) as server:
+        port = free_port()
+        host = f"@127.0.0.1:{port}/"
+        url = re.sub(r"@127\.0\.0\.1:\d+/", host, primary)
+        with _cluster(binaries, folder, user, port, url) as server:
             yield server
 
 
@@ -214,29 +251,32 @@ def _folder() -> Iterator[tuple[Path, str | None]]:
         yield Path(folder), user
 
 
-def _cluster(binaries: Path, folder: Path, user: str | None) -> Server:
-    """The server over the files in a folder."""
-    port = free_port()
+def _cluster(
+    binaries: Path,
+    folder: Path,
+    user: str | None,
+    port: int,
+    url: str,
+    more: Mapping[str, str] = types.MappingProxyType({}),
+) -> Server:
+    """Return the server over the files in a folder, which is ready when it answers a query."""
+
+    def probe() -> None:  # a server that is still starting up, or recovers, listens but refuses
+        with psycopg.connect(url, connect_timeout=int(PATIENCE)) as connection:
+            connection.execute("SELECT 1")
+
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": "",
         "max_wal_size": "4GB",
         "shared_buffers": "256MB",
+        **more,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     (folder / "log").touch()
     command: list[str | Path] = [binaries / "postgres", "-D", folder / "data", *options]
-    # It listens before it has recovered, and refuses connections until then.
-    ready: list[str | Path] = [
-        binaries / "pg_isready",
-        "--quiet",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    return Server(command, port, folder / "log", None, user, signal.SIGINT, ready)
+    return Server(command, port, folder / "log", user=user, stop_signal=signal.SIGINT, probe=probe)
 
 
 def installations() -> list[Path]:

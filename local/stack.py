@@ -13,7 +13,7 @@ from typing import Final
 import httpx2
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tuppence.wiring import add_caller, make_reader, migrate_database
+from tuppence.wiring import add_caller, make_login, migrate_database
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 
@@ -28,6 +28,8 @@ class Platform:
         rulesets_at: Where rulesets are kept, if not in the folder.
         results_at: Where results are kept, if not in the folder.
         environment: Added to that of the engines.
+        seconds: How long a request, or a query that it needs, may take; if left out, as long as
+            the services allow by themselves.
         database: The owner's address of the database.
         postgres: Its server.
         relay: The SQL relay.
@@ -41,6 +43,7 @@ class Platform:
     rulesets_at: str = ""
     results_at: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
     database: str = ""
     postgres: Server = field(init=False)
     relay: Server = field(init=False)
@@ -79,8 +82,8 @@ class Platform:
         """Wait until the load balancer has seen that every engine serves a ruleset."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            ready = [httpx2.get(f"{address(e)}/readyz").status_code for e in self.engines]
-            if {*ready, httpx2.get(f"{self.url}/readyz").status_code} == {200}:
+            asked = [*(address(engine) for engine in self.engines), self.url]
+            if {httpx2.get(f"{a}/readyz", timeout=PATIENCE).status_code for a in asked} == {200}:
                 return
             time.sleep(0.1)
         raise RuntimeError("the engines did not become ready: see their logs")
@@ -89,7 +92,7 @@ class Platform:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.postgres, self.database = self._open.enter_context(postgresql())
         migrate_database(self.database, "head")
-        login = self._reader()
+        login = self._login("relay", ["reader"])
         relay_token = self.folder / "relay.token"
         relay_token.write_text(add_caller("engines", self.folder / "relay.callers"))
         relay_token.chmod(0o600)
@@ -97,9 +100,13 @@ class Platform:
         engine_token = self.folder / "engine.token"
         engine_token.write_text(self.token)
         engine_token.chmod(0o600)
-        self.relay = self._service(
-            "sql-relay", ["--callers", self.folder / "relay.callers"], {"TUPPENCE_DATABASE": login}
-        )
+        relay_limits, engine_limits = self._limits()
+        relay_options: list[str | Path] = [
+            "--callers",
+            self.folder / "relay.callers",
+            *relay_limits,
+        ]
+        self.relay = self._service("sql-relay", relay_options, {"TUPPENCE_DATABASE": login})
         self._open.enter_context(self.relay)
         for number in range(1, self.engine_count + 1):
             options: list[str | Path] = [
@@ -107,6 +114,7 @@ class Platform:
                 *("--rulesets", self.rulesets_at or self.rulesets),
                 *("--results", self.results_at or self.results),
                 *("--callers", self.folder / "engine.callers"),
+                *engine_limits,
             ]
             engine = self._service("rules-engine", options, self.environment, f"-{number}")
             self.engines.append(engine)
@@ -119,11 +127,22 @@ class Platform:
             self.balancer = balancer(self.engines, self.folder)
             self._open.enter_context(self.balancer)
 
-    def _reader(self) -> str:
-        """The address of a login that may only read."""
+    def person(self, name: str) -> str:
+        """Return the database's address for a login that may author, review and publish."""
+        return self._login(name, ["author", "reviewer", "publisher"])
+
+    def _login(self, name: str, roles: Sequence[str]) -> str:
         password = secrets.token_hex(16)
-        make_reader(self.database, "relay", password)
-        return f"postgresql://relay:{password}@127.0.0.1:{self.postgres.port}/postgres"
+        make_login(self.database, name, password, roles)
+        where = f"127.0.0.1:{self.postgres.port}/postgres?connect_timeout={PATIENCE:.0f}"
+        return f"postgresql://{name}:{password}@{where}"
+
+    def _limits(self) -> tuple[list[str], list[str]]:
+        """Return the options of the relay and of an engine for how long a request may take."""
+        if self.seconds is None:
+            return [], []
+        seconds = str(self.seconds)
+        return ["--patience", seconds, "--query-seconds", seconds], ["--seconds", seconds]
 
     def _service(
         self,

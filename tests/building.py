@@ -16,6 +16,15 @@ RULES = len(list((ROOT / "catalogue").glob("*.yaml")))
 """In the catalogue."""
 SHARED = ROOT.parent / "shared"
 TOKENS = Tokens(lambda: b"a secret of tests")
+ONE_BY_ONE = """
+id: kinds
+kind: insight
+title: Several kinds
+score: 40
+when: count(distinct values(for account in accounts return account.type + "s")) > 1
+message: {title: Several kinds, body: You have several kinds of accounts.}
+"""
+"""A rule that is no column, so that several processes share a run, and not several threads."""
 
 
 def day(text: str) -> int:

@@ -129,8 +129,7 @@ def in_columns(store: Path, partitions: int) -> dict[str, Any]:
     import numpy as np
 
     from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.compiled import Loops
-    from tuppence.engine.columnar import Prepared
+    from tuppence.engine.columnar import BoundPlan
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
 
@@ -152,7 +151,7 @@ def in_columns(store: Path, partitions: int) -> dict[str, Any]:
         plan = make_plan(made.ruleset(count), date, facts.schema)
         fields = plan.transaction_fields
         batches = [facts.read(name, fields) for name in names]
-        prepared = [Prepared(plan.columns, batch, Loops()) for batch in batches]
+        prepared = [BoundPlan(plan.columns, batch) for batch in batches]
         customers = sum(map(len, batches))
         rows = sum(int(batch.transactions.offsets[-1]) for batch in batches)
 
@@ -238,8 +237,7 @@ def preview(store: Path) -> dict[str, float]:
 def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
     """Seconds by how many customers, rules, transactions; the kernel on one thread."""
     from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.compiled import Loops
-    from tuppence.engine.columnar import Prepared
+    from tuppence.engine.columnar import BoundPlan
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
 
@@ -250,7 +248,7 @@ def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
     def measure(facts: Any, count: int, customers: int) -> tuple[float, int]:
         plan = make_plan(made.ruleset(count), date, facts.schema)
         batch = facts.read(facts.partitions()[0][0], plan.transaction_fields)
-        prepared = Prepared(plan.columns, batch, Loops())
+        prepared = BoundPlan(plan.columns, batch)
         rows = int(batch.transactions.offsets[customers])
         return median(lambda: prepared.run(0, customers)), rows
 
@@ -272,7 +270,6 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
     import polars as pl
 
     from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.compiled import Loops
     from tuppence.engine.columnar import Engine
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
@@ -312,7 +309,7 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
     pool = concurrent.futures.ThreadPoolExecutor(THREADS)
 
     def ours(plan: Any) -> Any:
-        engine = Engine(plan, Loops())
+        engine = Engine(plan)
 
         def work(name: str) -> Any:
             return engine.grid(facts.read(name, plan.transaction_fields)).states

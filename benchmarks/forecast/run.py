@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tuppence.bankdata.synthetic import population
-from tuppence.compiled import Loops
+from tuppence.derived.forecasts import forecasts
+from tuppence.derived.streams import search
 from tuppence.facts.batch import NULL_MONEY
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.forecast import forecasts
 from tuppence.facts.schema import Schema
-from tuppence.facts.streams import search
 from tuppence.feel.values import Date, days_from_civil
 
 HERE = Path(__file__).parent
@@ -44,7 +43,7 @@ def main() -> None:
     for day in range(FIRST + 4, LAST - 20, EVERY):
         balances = np.full(len(batch.accounts.columns["id"].values), NULL_MONEY, np.int64)
         balances[0] = balance(day)
-        found = forecasts(search(batch, Date(day), Loops()), batch, balances, Date(day))
+        found = forecasts(search(batch, Date(day)), batch, balances, Date(day))
         names = ("forecast low", "forecast", "forecast high")
         ends = [int(found[name].values[0]) for name in names]
         fans.append([day, balances[0].item(), int(found["pay day"].values[0]) - 1, *ends])

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tuppence import feed
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
-from tuppence.facts.context import customer_context
 from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -233,14 +233,13 @@ def evaluate(rules: Rules, facts: Facts, as_of: datetime.date) -> list[Result]:
     Raises:
         UserError: The rules were read for a store with other attributes (`rules.schema`).
     """
-    from tuppence.compiled import Loops  # noqa: PLC0415 - these load the compiler
-    from tuppence.engine.columnar import Engine  # noqa: PLC0415
+    from tuppence.engine.columnar import Engine  # noqa: PLC0415 - it loads the compiler
     from tuppence.plan.plan import make_plan  # noqa: PLC0415
 
     _same_schema(rules, facts)
     plan = make_plan(rules._ruleset, _date(as_of), rules._schema)
     batch = facts._batch
-    rows = Engine(plan, Loops()).evaluate(batch).results.rows()
+    rows = Engine(plan).evaluate(batch).results.rows()
     found: list[Result] = []
     for index, (customer, row) in enumerate(zip(facts.customers, rows, strict=True)):
         currency = str(customer_context(batch, index, _date(as_of))["customer"]["currency"])

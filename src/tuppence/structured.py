@@ -1,7 +1,9 @@
 """YAML files read into typed structs; every complaint names the file, line and column."""
 
+import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,22 +84,56 @@ def read_secret(where: str) -> str:
     return secret
 
 
-def read_text(path: Path) -> str:
-    """The text of a small UTF-8 file.
+def is_folder(path: Path) -> bool:
+    """Return whether a path that somebody gave is a folder; if not, it is a file.
 
     Raises:
-        UserError: It is missing, a folder, too large, or not UTF-8.
+        UserError: There is nothing of that name, or it is a device, a pipe or a socket.
     """
+    with _file_errors(path):
+        mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        message = f"{path}: this is a device, a pipe or a socket, not a file"
+        raise UserError("file.special", message, "save its content as a file")
+    return stat.S_ISDIR(mode)
+
+
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file that somebody gave; never wait for a pipe or a device.
+
+    Raises:
+        UserError: It is missing, not a file, too large, or may not be read.
+    """
+    if is_folder(path):
+        raise UserError("file.folder", f"{path}: this is a folder, not a file")
+    with _file_errors(path), path.open("rb") as file:
+        content = file.read(max_bytes + 1) if path.stat().st_size <= max_bytes else None
+    if content is None or len(content) > max_bytes:
+        raise UserError("file.large", f"{path}: larger than {max_bytes:,} bytes")
+    return content
+
+
+@contextlib.contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to read into errors that a person can act on."""
     try:
-        if path.stat().st_size > _MAXIMUM_BYTES:
-            raise UserError("file.large", f"{path}: larger than {_MAXIMUM_BYTES:,} bytes")
-        return path.read_text("utf-8")
+        yield
     except FileNotFoundError:
-        raise UserError("file.missing", f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise UserError("file.folder", f"{path}: this is a folder, not a file") from None
+        raise UserError("file.missing", f"{path}: there is no such file or folder") from None
     except PermissionError:
         raise UserError("file.permission", f"{path}: may not be read") from None
+    except OSError as error:
+        raise UserError("file.unreadable", f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small UTF-8 file.
+
+    Raises:
+        UserError: It is missing, not a file, too large, or not UTF-8.
+    """
+    try:
+        return read_bytes(path, _MAXIMUM_BYTES).decode()
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text, from byte {error.start} on"
         raise UserError("file.encoding", message, "save it as UTF-8") from None

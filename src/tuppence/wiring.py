@@ -3,15 +3,19 @@
 import contextlib
 import gc
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.locking import consistent, locked, locked_file
+from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
@@ -22,9 +26,11 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.runs.erasure import erase_everywhere
 from tuppence.runs.ledger import Tally
 
 if TYPE_CHECKING:
+    from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.engine.preview import Preview
@@ -35,6 +41,9 @@ if TYPE_CHECKING:
     from tuppence.wiring_aws import Fleet
 
 
+T = TypeVar("T")
+
+
 def open_facts(store: Path) -> FactStore:
     """The facts of a store.
 
@@ -42,6 +51,39 @@ def open_facts(store: Path) -> FactStore:
         UserError: There is no store, or it is damaged.
     """
     return FactStore(store)
+
+
+@contextlib.contextmanager
+def lock_store(
+    store: Path, command: str, say: Callable[[str], None], *, make: bool = False
+) -> Iterator[None]:
+    """Hold the lock of a store during a whole command, and remove what an earlier one left behind.
+
+    Args:
+        store: The store's folder.
+        command: Shown to commands that wait for this one.
+        say: Called with one sentence before waiting for another command.
+        make: Whether the store may be missing.
+
+    Raises:
+        UserError: There is no store, or another command did not release the lock.
+    """
+    if not make:
+        FactStore(store)  # where there is no store, none is made
+    with locked(store, command, say):
+        if (store / "facts" / "manifest.json").exists():
+            FactStore(store).remove_unnamed()
+        yield
+
+
+def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
+    """Return what a function reads of a store's facts, all of it as of one moment.
+
+    Args:
+        store: The store's folder.
+        read: Called again with newer facts where the store was changed while it read.
+    """
+    return consistent(lambda: read(FactStore(store)))
 
 
 def create_facts(store: Path, schema: Schema) -> FactStore:
@@ -59,16 +101,16 @@ def tokens_of(store: Path) -> Tokens:
 
 
 def open_results(store: Path) -> Database:
-    """The results and the ledger of a store.
+    """The results and the ledger of a store, to be read.
 
     Raises:
         UserError: Nothing has run in this store.
     """
     path = store / "results.sqlite"
-    if not path.exists():
+    if not has_content(path):
         message = f"{store}: there are no results here"
         raise UserError("results.missing", message, "tuppence run makes them")
-    return Database(path)
+    return Database(path, reading=True)
 
 
 def consents_of(store: Path) -> Consents:
@@ -88,6 +130,46 @@ def permitted_facts(store: Path, use: Use, customer: str | None = None) -> Permi
         UserError: There is no store, or it is damaged.
     """
     return PermittedFacts(FactStore(store), Consents(store).limited(use, customer))
+
+
+def read_permitted(
+    store: Path, use: Use, read: Callable[[PermittedFacts], T], customer: str | None = None
+) -> T:
+    """Return what a function reads of the facts that consents permit, all as of one moment.
+
+    Args:
+        store: The store's folder.
+        use: What the facts are wanted for.
+        read: Called again with newer facts where the store was changed while it read.
+        customer: Only this customer will be asked for; None where anybody may be.
+    """
+    return consistent(lambda: read(permitted_facts(store, use, customer)))
+
+
+def check_store(
+    store: Path, track: "Callable[[Sequence[CheckStep]], Iterable[CheckStep]]"
+) -> "list[CheckedPart]":
+    """Read every part of a store, all of the facts as of one moment.
+
+    Args:
+        store: The store's folder.
+        track: Yields the steps of the check, and shows how far it is.
+    """
+    from tuppence.adapters.embedded.checking import check_steps  # noqa: PLC0415 - for two commands
+
+    return consistent(lambda: [check_part() for check_part in track(check_steps(store))])
+
+
+def upgrade_store(store: Path) -> None:
+    """Compact a store, and give its files checksums where an older version wrote them."""
+    from tuppence.adapters.embedded.checking import upgrade_store  # noqa: PLC0415
+
+    upgrade_store(store)
+
+
+def rejects_of(store: Path) -> Rejects:
+    """Return the rows that imports into a store could not take."""
+    return Rejects(store)
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
@@ -123,23 +205,18 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
 
 
 def erase_in_database(
-    url: str, results: str, rulesets: str, customer: str
+    url: str, results: str, rulesets: str, customer: str, settle: float
 ) -> tuple[Mapping[str, int], bool]:
-    """Erase a customer from the services: rows by table that there were, and whether results were.
-
-    Results go first: begun again after it was broken off, it goes on.
-
-    Raises:
-        UserError: There is no such customer, or something of them is still there.
-    """
+    """Erase a customer from the services; look again after `settle` seconds."""
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
 
     store = result_store(results, ruleset_store(rulesets))()
-    had_results = store.erase(customer)
     with contextlib.closing(connect_columns(url)) as connection:
-        return erase(connection, customer), had_results
+        return erase_everywhere(
+            customer, lambda: erase(connection, customer), store, lambda: time.sleep(settle)
+        )
 
 
 def erase_customer(store: Path, customer: str) -> "Erased":
@@ -158,7 +235,6 @@ def run_here(
 ) -> "Outcome":
     """A run over the store's facts as far as they may be read, in this process or in several."""
     from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
-    from tuppence.compiled import Loops  # noqa: PLC0415
     from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
     from tuppence.runs.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
 
@@ -169,12 +245,12 @@ def run_here(
     plan = make_plan(ruleset, as_of, facts.schema)
     columns_only = all(rule.whole for rule in plan.columns.rules)
     if columns_only:
-        evaluator = in_threads(store, stored.digest, limited, Engine(plan, Loops()), processes)
+        evaluator = in_threads(store, stored.digest, limited, Engine(plan), processes)
     elif processes == 1:
-        evaluator = in_process(facts, Engine(plan, Loops()))
+        evaluator = in_process(facts, Engine(plan))
     else:
         one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        Engine(plan, Loops()).evaluate(one)  # compiled once here, and loaded by the processes
+        Engine(plan).evaluate(one)  # compiled once here, and loaded by the processes
         evaluator = in_processes(store, stored.digest, limited, ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
     customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
@@ -185,10 +261,9 @@ def run_here(
 
 def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
     """The ruleset and the date of the last run in a store; None where there was none."""
-    path = store / "results.sqlite"
     latest = None
-    if path.exists():
-        with Database(path) as database:
+    if has_content(store / "results.sqlite"):
+        with open_results(store) as database:
             latest = database.latest()
     if latest is None:
         return None, None
@@ -199,9 +274,14 @@ def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, use: U
     """What a rule would do over the facts of a store."""
     from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
 
-    facts = permitted_facts(store, use)
     threads = os.cpu_count() or 1
-    return Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(checked)
+    return read_permitted(
+        store,
+        use,
+        lambda facts: Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(
+            checked
+        ),
+    )
 
 
 def kept_ruleset(store: Path, digest: str) -> Ruleset:
@@ -218,12 +298,12 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
     return migrate(url, to)
 
 
-def make_reader(url: str, name: str, password: str) -> None:
-    """Make a login that may only read, as a relay needs it, or give it a new password."""
+def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
+    """Make a login of the database with some roles, or give it a new password."""
     with extra("database"):
-        from tuppence.adapters.postgres.migrating import make_reader  # noqa: PLC0415 - an extra
+        from tuppence.adapters.postgres.migrating import make_login  # noqa: PLC0415 - an extra
 
-    make_reader(url, name, password)
+    make_login(url, name, password, roles)
 
 
 def call_convert(url: str, function: str) -> None:
@@ -235,9 +315,14 @@ def call_convert(url: str, function: str) -> None:
 
 
 def load_facts(
-    store: Path, parts: Iterable[Rows], url: str, begins: Date, ends: Date, jurisdiction: str
-) -> None:
-    """Put a store's facts and consents into a database.
+    store: Path,
+    parts_of: Callable[[FactStore], Iterable[Rows]],
+    url: str,
+    begins: Date,
+    ends: Date,
+    jurisdiction: str,
+) -> int:
+    """Put a store's facts and consents into a database, and return how many transactions.
 
     Customers who are new there, and of whom the store knows no consent, get one from day to day.
     """
@@ -247,7 +332,12 @@ def load_facts(
 
     with contextlib.closing(connect_columns(url)) as connection:
         agreement = Agreement(begins, ends, jurisdiction)
-        load(connection, FactStore(store).schema, parts, agreement, Consents(store).of_all)
+
+        def load_all(facts: FactStore) -> int:
+            load(connection, facts.schema, parts_of(facts), agreement, Consents(store).of_all)
+            return facts.transaction_count
+
+        return read_facts(store, load_all)
 
 
 def dump_facts(url: str, store: Path) -> int:
@@ -295,9 +385,10 @@ def publish_ruleset(
     rulesets: Path,
     addresses: Sequence[str],
     token: str,
+    record: Callable[[Sequence[str]], None],
     tls_ca: Path | None = None,
 ) -> "list[Confirmation]":
-    """Have every engine behind addresses serve a ruleset of a folder."""
+    """Have every engine behind addresses serve a ruleset of a folder; see `publish`."""
     with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
         from tuppence.runs.publishing import publish  # noqa: PLC0415
@@ -306,7 +397,7 @@ def publish_ruleset(
         engines = discover(addresses, token, tls_ca)
         for engine in engines:
             stack.callback(engine.close)
-        return publish(digest, RulesetDirectory(rulesets), engines)
+        return publish(digest, RulesetDirectory(rulesets), engines, record)
 
 
 def run_through_engines(
@@ -321,18 +412,26 @@ def run_through_engines(
     advance: Callable[[int, Tally], None],
     customers_per_item: int,
     parallel: int,
+    say: Callable[[str], None],
     tls_ca: Path | None,
 ) -> "Outcome":
-    """A run over all customers of a relay, through running engines."""
+    """A run over all customers of a relay, through running engines; one at a time for a ledger.
+
+    Raises:
+        UserError: The ledger is part of a store, or another run kept it for too long.
+    """
+    _refuse_part_of_store(ledger)
     with extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.runs.dispatch import dispatch  # noqa: PLC0415
 
+    lock = ledger.with_name(f"{ledger.name}.lock")
     with (
+        locked_file(lock, ledger, "dispatch", say),
         contextlib.closing(RelayFacts(relay, relay_token, tls_ca=tls_ca)) as facts,
         contextlib.closing(HttpEvaluations(engines, token, tls_ca=tls_ca)) as service,
-        Database(ledger) as database,
+        Database(ledger, write_ahead=True) as database,
     ):
         return dispatch(
             run_id,
@@ -365,11 +464,20 @@ def ruleset_store(where: str) -> "RulesetStore":
 def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
-        return lambda: Database(Path(where))
+        _refuse_part_of_store(Path(where))
+        return lambda: Database(Path(where), write_ahead=True)
     with extra("aws"):
         from tuppence.wiring_aws import dynamo_results  # noqa: PLC0415
 
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
+
+
+def _refuse_part_of_store(path: Path) -> None:
+    """Raise UserError for a results file of a store: only commands that lock it may write there."""
+    if (path.parent / "facts" / "manifest.json").exists():
+        message = f"{path}: this file belongs to the store {path.parent}"
+        hint = "name a file outside of it; tuppence run writes the results of a store"
+        raise UserError("store.shared", message, hint)
 
 
 def open_fleet(environment: str) -> "Fleet":

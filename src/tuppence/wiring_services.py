@@ -60,14 +60,13 @@ def rules_engine_service(
     """
     with extra("engine"):
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.compiled import Loops  # noqa: PLC0415
         from tuppence.runs.serving import Engines  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2, tls_ca=tls_ca)
     kept = ruleset_store(rulesets)
-    engines = Engines(kept, facts.schema, Loops())
+    engines = Engines(kept, facts.schema)
     known = read_callers(callers)
     engines.begin()
     limits = Limits(batches, waiting, seconds, caller_requests)

@@ -12,7 +12,6 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, parse_date
@@ -48,6 +47,9 @@ class Facts:
         assert tuple(customer_ids) == self.customers
         return self._whole
 
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        return [customer for customer in customer_ids if customer not in self.customers]
+
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         raise NotImplementedError
 
@@ -60,7 +62,7 @@ def test_parts_of_a_run_come_to_what_the_whole_comes_to(tmp_path: Path, tuppence
     directory = RulesetDirectory(tmp_path / "rulesets")
     ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
     directory.put(ruleset)
-    engines = Engines(directory, Schema, Loops())
+    engines = Engines(directory, Schema)
     names = [one.rule.id for one in ruleset.rules]
     groups = [frozenset(names[n : n + GROUP]) for n in range(0, len(names), GROUP)]
 

@@ -4,18 +4,19 @@ import csv
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import polars as pl
 import pytest
 from tests.building import ROOT, RULES, bank, day
 from tests.conftest import Run
 
-from tuppence.adapters.embedded import database
+from tuppence.adapters.embedded.database import RESULTS
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.sqlite import SqliteFile
 from tuppence.adapters.embedded.workers import in_processes
 from tuppence.errors import UserError
 from tuppence.facts.schema import COLLECTIONS, Schema
@@ -325,9 +326,8 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
         data = path.read_bytes()
         path.write_bytes(data[:100] + bytes(len(data) - 100))
     else:
-        with sqlite3.connect(path) as connection:
-            connection.execute("UPDATE results SET packed = x'c1'")
-        connection.close()
+        with SqliteFile(path, RESULTS) as file:  # which gives the page its checksum
+            file.connection.execute("UPDATE results SET packed = x'c1'")
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.corrupt]" in text
     assert "results.sqlite" in text
@@ -338,12 +338,11 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
 
 
 def test_a_database_of_another_format_is_refused(tuppence: Run, ran: Path) -> None:
-    with sqlite3.connect(ran / "results.sqlite") as connection:
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    with SqliteFile(ran / "results.sqlite", RESULTS) as file:
+        file.connection.pragma("user_version", 1)
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.format]" in text
-    assert "of format 1, and this version reads 2" in text
+    assert "of format 1, and this version reads 3" in text
 
 
 def test_a_full_disk_stops_a_run_which_then_goes_on(
@@ -358,7 +357,14 @@ def test_a_full_disk_stops_a_run_which_then_goes_on(
             "fees: total", "fees: string join(for i in 1..9999 return string(i))\n  sum_: total"
         ).replace("| money", "")
     )  # fmt: skip
-    monkeypatch.setattr(database, "_TABLES", database._TABLES + "PRAGMA max_page_count = 7;")
+    connect = SqliteFile._connect
+
+    def connect_to_full_disk(file: SqliteFile, *, read_only: bool) -> apsw.Connection:
+        connection = connect(file, read_only=read_only)
+        connection.pragma("max_page_count", connection.pragma("page_count"))
+        return connection
+
+    monkeypatch.setattr(SqliteFile, "_connect", connect_to_full_disk)
     text = tuppence(*command, status=1).stderr
     assert "error[store.disk]" in text
     assert "full" in text
@@ -376,15 +382,14 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
         assert "error[store.corrupt]" in text
 
 
-def test_damage_met_by_another_process_is_told_here(
-    tuppence: Run, store: Path, rules: Path
-) -> None:
+def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) -> None:
+    ruleset = make_ruleset(read_rules(rules, Schema()).usable())
+    items = in_processes(store, FactStore(store).digest, {}, ruleset.content, Date(20_000), 1)
     victim = next((store / "facts").glob("*/transactions.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
-    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 2)
-    text = tuppence(*command, status=1).stderr
-    assert "error[store.corrupt]: " in text
-    assert "Traceback" not in text
+    with pytest.raises(UserError) as raised:
+        list(items([WorkItem("p00000", 0, 1)]))
+    assert raised.value.code == "store.corrupt"
 
 
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:

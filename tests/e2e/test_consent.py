@@ -11,7 +11,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.privacy import look_for
+from tuppence.adapters.embedded.traces import look_for
 from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -104,9 +104,9 @@ def test_exports_name_consents_and_nothing_of_them_is_left(money: Path, tuppence
         tuppence("consent", "grant", name, "--on", "2026-01-01", *where)
     exported = json.loads(tuppence("export", ANN, *where).stdout)
     assert [one["purpose"] for one in exported["consents"]] == ["insights"]
-    assert look_for(money, frozenset({ANN}))[1].count("consents.sqlite") == 1
+    assert look_for(money, ANN, []).left.count("consents.sqlite") == 1
     assert "1 consents" in tuppence("forget", ANN, "--yes", *where).stdout
-    assert look_for(money, frozenset({ANN}))[1] == []
+    assert look_for(money, ANN, []).left == ()
     assert len(Consents(money).of(BOB)) == 1
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
+from tuppence.adapters.embedded import sqlite
+from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.privacy import look_for
+from tuppence.adapters.embedded.rejects import Rejects
+from tuppence.adapters.embedded.traces import look_for
+from tuppence.facts.rows import OF_CUSTOMER
 
 ANN, BOB = "C0000007", "C0000008"
 
@@ -65,10 +70,15 @@ def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence
 
 
 def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) -> None:
-    names = frozenset({ANN, account_of(money, ANN)})
-    others = frozenset({BOB, account_of(money, BOB)})
-    _, before = look_for(money, names)
-    assert {Path(path).suffix for path in before} == {".parquet", ".json", ".csv", ".sqlite"}
+    mine_are, others_are = ((one, [account_of(money, one)]) for one in (ANN, BOB))
+    before = look_for(money, *mine_are).left
+    assert {Path(path).suffix for path in before} == {
+        ".parquet",
+        ".json",
+        ".csv",
+        ".sum",
+        ".sqlite",
+    }
     kept = json.loads(tuppence("export", BOB, "--store", money).stdout)
     count = FactStore(money).transaction_count
     mine = FactStore(money).rows_of(ANN).transactions
@@ -79,8 +89,8 @@ def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) ->
         in done.stdout
     )
     assert "none names the customer or an account" in done.stdout
-    assert look_for(money, names)[1] == []
-    assert look_for(money, others)[1]
+    assert look_for(money, *mine_are).left == ()
+    assert look_for(money, *others_are).left
     assert FactStore(money).transaction_count == count - mine.height
     assert json.loads(tuppence("export", BOB, "--store", money).stdout) == kept
     raw = (money / "results.sqlite").read_bytes()
@@ -115,3 +125,124 @@ def test_nobody_is_forgotten_without_being_asked(
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert "Abort" in tuppence("forget", ANN, "--store", money, status=1).stderr
     assert FactStore(money).rows_of(ANN).customers is not None
+
+
+def rejected_of(found: str) -> list[str]:
+    """The fields `Details` of the rows that an export says were set aside."""
+    return [row["Details"] for row in json.loads(found)["set aside"]]
+
+
+def test_rows_set_aside_belong_to_the_customer_that_the_mapping_names(
+    tmp_path: Path, tuppence: Run
+) -> None:
+    store = tmp_path / "money"
+    for name in ("me", "you"):
+        (tmp_path / f"{name}.yaml").write_text(
+            "table: transactions\ncolumns: {booking date: Date, amount: Amount, text: Details}\n"
+            f"constants: {{account: {name}-main, customer: {name}, currency: GBP}}\n"
+        )
+        lines = [f"2026-06-01,-1.00,FINE {name}", f"2026-13-01,-1.00,BAD {name} ",
+                 f"2026-06-02,-1.00,RAGGED {name},x,me"]  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text("\n".join(["Date,Amount,Details", *lines]))
+        where = ("--mapping", tmp_path / f"{name}.yaml", "--store", store)
+        tuppence("import", "csv", tmp_path / f"{name}.csv", *where)
+    assert rejected_of(tuppence("export", "me", "--store", store).stdout) == [
+        "BAD me ",
+        "RAGGED me",
+    ]
+    yours = tuppence("export", "you", "--store", store).stdout
+    done = tuppence("forget", "me", "--store", store, "--yes")
+    assert "2 rows that were set aside" in done.stdout
+    assert tuppence("export", "you", "--store", store).stdout == yours
+    assert not any(b"BAD me" in path.read_bytes() for path in store.rglob("*") if path.is_file())
+
+
+def test_rows_set_aside_of_a_longer_name_are_somebody_elses(tmp_path: Path, tuppence: Run) -> None:
+    store = tmp_path / "money"
+    for name in ("mary-ann", "ann"):  # nothing of theirs can be taken: there is no such status
+        booked = {"AccountId": f"{name}-1", "Status": "Odd", "TransactionInformation": f"OF {name}"}
+        booking = {"AccountId": f"{name}-1", "TransactionId": "1", "Status": "Booked",
+                   "CreditDebitIndicator": "Debit", "Amount": {"Amount": "1.00", "Currency": "GBP"},
+                   "BookingDateTime": "2026-06-24T10:00:00Z"}  # fmt: skip
+        items = [booked, booking] if name == "mary-ann" else [booked, booking | {"Status": "Odder"}]
+        page = tmp_path / f"{name}.json"
+        page.write_text(
+            json.dumps(
+                {
+                    "Data": {
+                        "Transaction": items,
+                        "Account": [{"AccountId": f"{name}-1", "Currency": "GBP"}]
+                        if name == "mary-ann"
+                        else [],
+                    }
+                }
+            )
+        )
+        status = 0 if name == "mary-ann" else 1
+        where = ("--customer", name, "--store", store)
+        tuppence("import", "open-banking", page, *where, status=status)
+    exported = tuppence("export", "mary-ann", "--store", store).stdout
+    assert "OF mary-ann" in exported
+    assert "no customer ann" in tuppence("export", "ann", "--store", store, status=1).stderr
+    assert (
+        "no customer ann" in tuppence("forget", "ann", "--yes", "--store", store, status=1).stderr
+    )
+    assert tuppence("export", "mary-ann", "--store", store).stdout == exported
+
+
+def test_somebody_of_whom_only_rejected_rows_are_held_can_ask_and_be_forgotten(
+    money: Path, tuppence: Run
+) -> None:
+    rows = pl.DataFrame({"row": ["1"], "Details": ["ONLY THIS"], OF_CUSTOMER: ["eve"]})
+    Rejects(money).put("of-eve.csv", rows)
+    found = json.loads(tuppence("export", "eve", "--store", money).stdout)
+    assert [row["Details"] for row in found.pop("set aside")] == ["ONLY THIS"]
+    assert not any(found.values())
+    done = tuppence("forget", "eve", "--yes", "--store", money)
+    assert "0 transactions, no results, 0 consents, 1 rows that were set aside" in done.stdout
+    assert "no customer" in tuppence("forget", "eve", "--yes", "--store", money, status=1).stderr
+
+
+def test_what_a_crash_left_is_erased_too(money: Path, tuppence: Run) -> None:
+    segment = next((money / "facts").glob("p*"))
+    shutil.copytree(segment, money / "facts/p00000-of-before")
+    (money / "rejects/.t.csv.rejects.csv.77.tmp").write_text(f"1,bad,{ANN},CLINIC")
+    done = tuppence("forget", ANN, "--yes", "--store", money)
+    assert "none names the customer" in done.stdout
+    assert sorted(path.name for path in (money / "facts").iterdir() if path.is_dir()) == sorted(
+        FactStore(money).segment_names()
+    )
+    assert not list(money.rglob(".*.tmp"))
+
+
+def test_a_file_of_an_unknown_kind_that_names_somebody_is_named(money: Path, tuppence: Run) -> None:
+    (money / "notes.txt").write_text(f"call {ANN} back")
+    done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
+    assert "something of this customer is still in notes.txt" in done.stderr
+    (money / "notes.txt").unlink()
+    assert "no customer" in tuppence("forget", ANN, "--yes", "--store", money, status=1).stderr
+
+
+def test_an_import_that_finds_the_disk_full_leaves_nothing_behind(
+    money: Path, tuppence: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    where = ("--customer", ANN, "--store", money)
+    done = tuppence("import", "open-banking", tmp_path / "page.json", *where, status=1)
+    assert "No space left on device" in done.stderr
+    assert not list(money.rglob(".*.tmp"))
+
+
+def test_an_erasure_waits_for_nobody_who_reads_results_for_ever(
+    money: Path, tuppence: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader may need pages of before, which name the customer: then nothing is promised."""
+    monkeypatch.setattr(sqlite, "_WAIT", 0)
+    with Database(money / "results.sqlite", reading=True):
+        done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
+        assert "results.sqlite: another process is using it" in done.stderr
+    assert "none names" in tuppence("forget", ANN, "--yes", "--store", money).stdout
+    assert ANN.encode() not in (money / "results.sqlite").read_bytes()

@@ -6,13 +6,16 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.building import ROOT, day
+from local.servers import PATIENCE
+from tests.building import ONE_BY_ONE, ROOT, day
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
@@ -45,13 +48,22 @@ def results(tuppence: Run, store: Path) -> str:
     return tuppence("results", "--store", store, "--format", "json").stdout
 
 
-def arguments(store: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rules of which one is no column: so processes evaluate them, 500 customers at a time."""
+    folder = tmp_path_factory.mktemp("rules")
+    shutil.copy(RULES / "bank_fees.yaml", folder)
+    (folder / "kinds.yaml").write_text(ONE_BY_ONE)
+    return folder
+
+
+def arguments(store: Path, rules: Path = RULES) -> list[str]:
     return [
         "run",
         "--store",
         str(store),
         "--rules",
-        str(RULES),
+        str(rules),
         "--as-of",
         AS_OF,
         "--format",
@@ -59,67 +71,77 @@ def arguments(store: Path) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
-def expected(population: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """The results of a run that nobody disturbed, and its summary."""
-    store = copy(population, tmp_path_factory.mktemp("expected") / "store")
-    command = [sys.executable, "-m", "tuppence"]
-    done = subprocess.run([*command, *arguments(store)], check=True, capture_output=True, text=True)
-    kept = subprocess.run(
-        [*command, "results", "--store", str(store), "--format", "json"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return kept.stdout, done.stdout
-
-
-def test_a_run_killed_at_ten_random_points_leaves_what_an_undisturbed_one_leaves(
-    population: Path, tmp_path: Path, tuppence: Run, expected: tuple[str, str]
+@pytest.mark.parametrize(
+    ("kills", "processes"), [(3, 1), pytest.param(20, 2, marks=pytest.mark.long)]
+)
+def test_a_run_killed_at_random_points_leaves_what_an_undisturbed_one_leaves(
+    population: Path, tmp_path: Path, tuppence: Run, one_by_one: Path, kills: int, processes: int
 ) -> None:
+    """Each time some items further on, and at any point of the next one."""
+    undisturbed = copy(population, tmp_path / "undisturbed")
+    options = ("--processes", str(processes))
+    expected = json.loads(tuppence(*arguments(undisturbed, one_by_one), *options).stdout)
     store = copy(population, tmp_path / "killed")
+    command = [sys.executable, "-m", "tuppence", *arguments(store, one_by_one), *options]
     points = random.Random(11)  # noqa: S311 - any points will do
     killed = 0
-    for attempt in range(40):
+    while killed < kills:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tuppence", *arguments(store)],
+            command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        # Long enough for the first items to be done, short enough to hit everything before it.
+        further = customers_done(store) + points.choice([0, 500, 1_000])
+        while process.poll() is None and customers_done(store) < further:
+            time.sleep(0.01)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(points.uniform(0.3, 2.0 + attempt * 0.1))
+            process.wait(points.uniform(0, 0.3))
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL if attempt % 2 else signal.SIGINT)
-            process.wait(30)
+            process.send_signal(signal.SIGKILL if killed % 2 else signal.SIGINT)
+            process.wait(PATIENCE)
             killed += 1
-        if killed == 10:
-            break
         if process.returncode == 0:  # finished: begin anew, and go on killing
             for path in store.glob("results.sqlite*"):
                 path.unlink()
-    assert killed == 10
-    summary = json.loads(tuppence(*arguments(store)).stdout)
-    undisturbed = json.loads(expected[1])
+    summary = json.loads(tuppence(*arguments(store, one_by_one), *options).stdout)
+    assert summary["evaluations"] == 2 * 3_000
     for changing in ("resumed_items", "already_finished"):
-        del summary[changing], undisturbed[changing]
-    assert summary == undisturbed
-    assert results(tuppence, store) == expected[0]
+        del summary[changing], expected[changing]
+    assert summary == expected
+    assert results(tuppence, store) == results(tuppence, undisturbed)
 
 
-def test_workers_end_with_their_parent(population: Path, tmp_path: Path) -> None:
+def customers_done(store: Path) -> int:
+    """Return how many customers have results, while a run may be writing them."""
+    if not (store / "results.sqlite").exists():
+        return 0
+    url = f"file:{store}/results.sqlite?mode=ro"
+    with contextlib.closing(sqlite3.connect(url, uri=True, timeout=PATIENCE)) as database:
+        try:
+            return int(database.execute("SELECT count(*) FROM results").fetchone()[0])
+        except sqlite3.OperationalError:  # it has no tables yet
+            return 0
+
+
+def test_workers_end_with_their_parent(population: Path, tmp_path: Path, one_by_one: Path) -> None:
     store = copy(population, tmp_path / "orphans")
-    command = [sys.executable, "-m", "tuppence", *arguments(store), "--processes", "2"]
+    options = (*arguments(store, one_by_one), "--processes", "2")
+    command = [sys.executable, "-m", "tuppence", *options]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(2)
+    wait_until(lambda: len(members(process.pid)) > 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 30
-    while members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert members(process.pid) == []
+    wait_until(lambda: members(process.pid) == [])
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def members(group: int) -> list[int]:
@@ -134,11 +156,15 @@ def members(group: int) -> list[int]:
 
 
 def test_one_process_finds_the_same_as_two(
-    population: Path, tmp_path: Path, tuppence: Run, expected: tuple[str, str]
+    population: Path, tmp_path: Path, tuppence: Run, one_by_one: Path
 ) -> None:
-    store = copy(population, tmp_path / "one")
-    tuppence(*arguments(store), "--processes", 1)
-    assert results(tuppence, store) == expected[0]
+    found = []
+    for processes in (1, 2):
+        store = copy(population, tmp_path / str(processes))
+        tuppence(*arguments(store, one_by_one), "--processes", processes)
+        found.append(results(tuppence, store))
+    assert found[0] == found[1]
+    assert found[0]
 
 
 def test_running_again_changes_nothing_and_says_so(
@@ -172,10 +198,11 @@ def test_a_later_run_replaces_and_an_earlier_one_is_refused(
     assert "the last run was as of 2026-07-01, and this one is as of 2026-06-30" in refused
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)])
 def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
-    tmp_path: Path, tuppence: Run
+    tmp_path: Path, tuppence: Run, step: int
 ) -> None:
-    count = 20_000
+    count = 5_000
     lines = "".join(f"{n},2026-06-{1 + n % 28:02},-{n % 900}.50\n" for n in range(count))
     (tmp_path / "bank.csv").write_text("Id,Date,Amount\n" + lines)
     (tmp_path / "bank.yaml").write_text(
@@ -185,7 +212,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
     files = ["import", "csv", "bank.csv", "--mapping", "bank.yaml", "--store", "money"]
     command = [*files, "--today", "2026-07-01"]
     killed = 0
-    for entries in range(1, 9):  # killed as soon as there are so many files and folders
+    for entries in range(1, 9, step):  # killed as soon as there are so many files and folders
         shutil.rmtree(tmp_path / "money", ignore_errors=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "tuppence", *command],
@@ -209,6 +236,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
     assert killed
 
 
+@pytest.mark.long
 def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) -> None:
     """Each begins with nothing compiled, in the same folder: all come to the same results."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
@@ -223,7 +251,7 @@ def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) ->
         for store in stores
     ]  # fmt: skip
     for process in running:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, errors.decode()
     found = set()
     for store in stores:
@@ -233,9 +261,12 @@ def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) ->
     assert list((tmp_path / "compiled").rglob("*.nbc")), "what was compiled is kept"
 
 
-def test_all_that_a_population_is_told_can_be_read(tuppence: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("customers", [100, pytest.param(1_000, marks=pytest.mark.long)])
+def test_all_that_a_population_is_told_can_be_read(
+    tuppence: Run, tmp_path: Path, customers: int
+) -> None:
     store, told = tmp_path / "store", set()
-    tuppence("synth", "--customers", 300, "--months", 30, "--seed", 5, "--store", store)
+    tuppence("synth", "--customers", customers, "--months", 30, "--seed", 5, "--store", store)
     for date in ("2026-01-05", "2026-03-01", "2026-06-30"):
         tuppence("run", "--store", store, "--rules", RULES, "--as-of", date, "--processes", 1)
         with Database(store / "results.sqlite") as database:

@@ -20,6 +20,7 @@ from tests.unit.test_statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.bankdata import open_banking
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.enrichment.enricher import Enricher
@@ -135,7 +136,7 @@ columns: {id: Id, account: Account, customer: Customer, currency: Currency, book
 def keep(folder: Path, reading: Reading, enricher: Enricher, name: str) -> None:
     """Put what was read into a store, as the command does."""
     store = FactStore.create(folder / "store", Schema())
-    store.set_aside(masked(name), reading.rejects)
+    Rejects(folder / "store").put(masked(name), reading.rejects)
     store.append(inferred(reading.rows, Rows(), enricher))
 
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tests.building import ROOT
 from tests.generative.making import AS_OF, SCHEMA, Maker, facts
 
-from tuppence.compiled import Loops
 from tuppence.engine import reference
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Problem
@@ -23,8 +22,6 @@ from tuppence.plan.plan import Plan, make_plan
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.ruleset import make_ruleset
-
-LOOPS = {"compiled": Loops(), "plain": Loops(use_compiler=False)}
 
 
 def planned(source: random.Random, count: int) -> Plan:
@@ -41,28 +38,29 @@ def planned(source: random.Random, count: int) -> Plan:
 
 
 def assert_same(plan: Plan, batch: FactBatch) -> None:
-    """Reference, compiled kernel and plain kernel give the same bytes, and reasons."""
+    """Reference and kernel give the same bytes, and reasons."""
     wanted = reference.evaluate(plan, batch)
-    for name, loops in LOOPS.items():
-        found = Engine(plan, loops).evaluate(batch)
-        if found.results.data.tobytes() != wanted.results.data.tobytes():
-            for ours, theirs in zip(found.results.rows(), wanted.results.rows(), strict=True):
-                for one, other in zip(ours.results, theirs.results, strict=True):
-                    rule = next(r.rule for r in plan.rules if r.rule.id == one.rule_id)
-                    assert one == other, (name, ours.customer_id, rule)
-        assert found.results.offsets.tolist() == wanted.results.offsets.tolist()
-        assert reasons(found.problems) == reasons(wanted.problems)
+    found = Engine(plan).evaluate(batch)
+    if found.results.data.tobytes() != wanted.results.data.tobytes():
+        for ours, theirs in zip(found.results.rows(), wanted.results.rows(), strict=True):
+            for one, other in zip(ours.results, theirs.results, strict=True):
+                rule = next(r.rule for r in plan.rules if r.rule.id == one.rule_id)
+                assert one == other, (ours.customer_id, rule)
+    assert found.results.offsets.tolist() == wanted.results.offsets.tolist()
+    assert reasons(found.problems) == reasons(wanted.problems)
 
 
-def test_loops_stay_within_their_arrays(tmp_path: Path) -> None:
-    """Compiled with the checks that are left out for speed."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "tests.generative.fuzz_columnar", "--pairs", "3000"]
+@pytest.mark.long
+@pytest.mark.parametrize(("setting", "pairs"), [("BOUNDSCHECK", 3000), ("DISABLE_JIT", 300)])
+def test_loops_stay_within_their_arrays(setting: str, pairs: int, tmp_path: Path) -> None:
+    """Compiled with the checks that are left out for speed, and as plain Python."""
+    environment = {**os.environ, f"NUMBA_{setting}": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.generative.fuzz_columnar", "--pairs", str(pairs)]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "3,000 pairs of 10 rulesets" in done.stdout
+    assert f"{pairs:,} pairs of " in done.stdout
 
 
 def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:
@@ -75,18 +73,24 @@ def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:
     return {(p.rule_id, p.place, n if p.code == history else 0) for p, n in problems.items()}
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+@pytest.mark.parametrize("examples", [40, pytest.param(500, marks=pytest.mark.long)])
+def test_any_rules_over_any_facts(examples: int) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(st.randoms(use_true_random=False))
+    def agree(source: random.Random) -> None:
+        plan = planned(source, 3)
+        assert_same(plan, facts(source, customers=3, most_rows=12))
+
+    agree()
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(n, marks=pytest.mark.long) for n in range(12, 80))]
 )
-@given(st.randoms(use_true_random=False))
-def test_any_rules_over_any_facts(source: random.Random) -> None:
-    plan = planned(source, 3)
-    assert_same(plan, facts(source, customers=3, most_rows=12))
-
-
-@pytest.mark.parametrize("seed", range(40))
 def test_many_rules_over_many_customers(seed: int) -> None:
     source = random.Random(seed)
     plan = planned(source, 25)

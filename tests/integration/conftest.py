@@ -7,33 +7,36 @@ import psycopg
 import pytest
 from local.servers import MissingError, Server, postgresql
 
-from tuppence.adapters.postgres.migrating import migrate
+from tuppence.adapters.postgres.migrating import make_login, migrate
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[tuple[Server, str]]:
     """A PostgreSQL, and its owner's address."""
     try:
-        with postgresql() as (server, url):
+        with postgresql(durable=False) as (server, url):
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: tuple[Server, str]) -> str:
+    """The name of a database with all tables and no rows, of which tests get copies."""
+    url = _create(postgres[1], "migrated", "template1")
+    migrate(url)
+    return "migrated"
+
+
 @pytest.fixture
-def empty_database(
-    postgres: tuple[Server, str], request: pytest.FixtureRequest
-) -> Iterator[Callable[[], str]]:
-    """Makes databases without tables; gives the owner's address of each."""
+def new_database(postgres: tuple[Server, str]) -> Iterator[Callable[[str], str]]:
+    """Make copies of a database for one test; return the owner's address of each."""
     _, url = postgres
     made: list[str] = []
 
-    def make() -> str:
-        name = f"t{abs(hash(request.node.nodeid))}_{len(made)}"
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        made.append(name)
-        return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    def make(template: str) -> str:
+        made.append(f"test_{len(made)}")
+        return _create(url, made[-1], template)
 
     yield make
     with psycopg.connect(url, autocommit=True) as connection:
@@ -41,12 +44,22 @@ def empty_database(
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def _create(url: str, name: str, template: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
 @pytest.fixture
-def database(empty_database: Callable[[], str]) -> str:
+def empty_database(new_database: Callable[[str], str]) -> Callable[[], str]:
+    """Make databases without tables; return the owner's address of each."""
+    return lambda: new_database("template1")
+
+
+@pytest.fixture
+def database(new_database: Callable[[str], str], migrated: str) -> str:
     """The owner's address of a database with all tables and no rows."""
-    url = empty_database()
-    migrate(url)
-    return url
+    return new_database(migrated)
 
 
 @pytest.fixture
@@ -59,3 +72,14 @@ def rows_of(database: str) -> Callable[..., list[tuple[object, ...]]]:
             return cursor.fetchall() if cursor.description else []
 
     return ask
+
+
+@pytest.fixture
+def login(database: str) -> Callable[..., str]:
+    """Make logins; give the address of each: `login("ann", "author", "reviewer")`."""
+
+    def make(name: str, *roles: str) -> str:
+        make_login(database, name, "pass", roles)
+        return f"postgresql://{name}:pass@{database.partition('@')[2]}"
+
+    return make

@@ -13,7 +13,6 @@ from tests.building import ROOT, SHARED, TOKENS, day
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
 from tuppence.engine.trial import try_examples
@@ -83,7 +82,7 @@ def computed(
     batches = [store.read(name) for name, _ in store.partitions()]
     for date in dates:
         plan = make_plan(rules, date, store.schema)
-        columnar = Engine(plan, Loops())
+        columnar = Engine(plan)
         for batch in batches:
             found = evaluate(plan, batch).results
             assert columnar.evaluate(batch).results.data.tobytes() == found.data.tobytes()

@@ -3,8 +3,10 @@
 import io
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,10 +92,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store = folder / "store"
     command("synth", "--store", store, "--customers", CUSTOMERS, "--seed", 11)
     try:
-        with Platform(folder / "services") as platform:
+        with Platform(folder / "services", seconds=PATIENCE) as platform:
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             command("load", "--store", store, "--to", platform.database, *consent)
-            approve(platform.database, ROOT / "catalogue")
+            approve(platform, ROOT / "catalogue")
             ruleset = make_ruleset(read_rules(ROOT / "catalogue", FactStore(store).schema).usable())
             found = Running(platform, store, ruleset)
             found.publish("--as-of", DAY)
@@ -103,23 +105,24 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         pytest.skip(str(error))
 
 
-def approve(database: str, path: Path) -> None:
-    """Put rules into a database and take them to approved."""
-    options = ("--database", database, "--reason", "test")
-    command("definitions", "put", path, *options, "--by", "ann")
-    for state, who in (("in_review", "ann"), ("approved", "bob")):
-        listed = command("definitions", "list", "--database", database, "--format", "json")
-        rows = msgspec.json.decode(listed)
-        wanted = {"in_review": "draft", "approved": "in_review"}[state]
-        ids = [row["rule_id"] for row in rows if row["state"] == wanted]
-        command("definitions", "move", *ids, "--to", state, *options, "--by", who)
+def approve(platform: Platform, path: Path) -> None:
+    """Put rules into the database as one person, and approve them as another."""
+    ann, bob = (("--database", platform.person(name)) for name in ("ann", "bob"))
+    why = ("--reason", "test")
+    command("definitions", "put", path, *ann, *why)
+    rows = msgspec.json.decode(command("definitions", "list", *ann, "--format", "json"))
+    drafts = [row["rule_id"] for row in rows if row["state"] == "draft"]
+    command("definitions", "move", *drafts, "--to", "in_review", *ann, *why)
+    shown = msgspec.json.decode(command("definitions", "review", *bob, "--format", "json"))
+    read = ["{rule_id}:{version}:{digest}".format(**one) for one in shown]
+    command("definitions", "approve", *read, *bob, *why)
 
 
 @pytest.fixture
 def engine(running: Running) -> Iterator[httpx2.Client]:
     """Asks the engines through the load balancer."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=60) as client:
+    with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -127,7 +130,8 @@ def engine(running: Running) -> Iterator[httpx2.Client]:
 def relay(running: Running) -> Iterator[httpx2.Client]:
     token = (running.platform.folder / "relay.token").read_text()
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=address(running.platform.relay), headers=headers) as client:
+    url = address(running.platform.relay)
+    with httpx2.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
@@ -144,7 +148,10 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
     printed = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
     assert f"{CUSTOMERS * RULES:,}" in printed
     command("run", "--store", running.store, "--rules", ROOT / "catalogue", "--as-of", DAY)
-    with Database(running.store / "results.sqlite") as one, Database(running.platform.results) as s:
+    with (
+        Database(running.store / "results.sqlite", reading=True) as one,
+        Database(running.platform.results, reading=True) as s,
+    ):
         there, here = list(s.scan()), list(one.scan())
     assert len(here) == CUSTOMERS
     assert there == here
@@ -156,7 +163,7 @@ def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
     token = (running.platform.folder / "relay.token").read_text()
     store, date = FactStore(running.store), parse_date(DAY)
     assert date is not None
-    facts = RelayFacts(address(running.platform.relay), token)
+    facts = RelayFacts(address(running.platform.relay), token, PATIENCE)
     batch = store.read(store.partitions()[0][0])
     customers = batch.customer_ids[3:8]
     there = facts.of([*customers, "nobody"], date)
@@ -297,10 +304,10 @@ def test_nothing_of_a_person_is_told_without_a_token(running: Running) -> None:
     ):
         for path in paths:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
-                answer = httpx2.get(address(server) + path, headers=headers)
+                answer = httpx2.get(address(server) + path, headers=headers, timeout=PATIENCE)
                 assert (answer.status_code, answer.json()["code"]) == (401, "access.denied")
         for path in ("/healthz", "/readyz", "/metrics"):
-            assert httpx2.get(address(server) + path).status_code == 200
+            assert httpx2.get(address(server) + path, timeout=PATIENCE).status_code == 200
 
 
 def test_customers_without_consent_do_not_exist_for_anybody(
@@ -329,7 +336,7 @@ def test_older_results_never_replace_newer_ones(running: Running, engine: httpx2
     assert engine.post("/v1/evaluations", json=later).status_code == 200
     refused = engine.post("/v1/evaluations", json=evaluation(customers=customers))
     assert (refused.status_code, refused.json()["code"]) == (409, "results.older")
-    with Database(running.platform.results) as database:
+    with Database(running.platform.results, reading=True) as database:
         kept = database.get(["C0000020"])["C0000020"]
     assert kept.as_of == Date(parse_date("2026-07-15").day).day  # type: ignore[union-attr]
 
@@ -360,10 +367,9 @@ def test_the_relay_refuses_what_it_does_not_know(running: Running, relay: httpx2
 
 def serving(running: Running) -> list[str]:
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    return [
-        httpx2.get(f"{address(engine)}/v1/ruleset", headers=headers).json()["serving"]
-        for engine in running.platform.engines
-    ]
+    with httpx2.Client(headers=headers, timeout=PATIENCE) as client:
+        addresses = map(address, running.platform.engines)
+        return [client.get(f"{one}/v1/ruleset").json()["serving"] for one in addresses]
 
 
 def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
@@ -373,7 +379,7 @@ def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
     assert serving(running) == [first] * 3
     text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
     (tmp_path / "bank_fees.yaml").write_text(text.replace("kind: saving", "kind: tip"))
-    approve(running.platform.database, tmp_path)
+    approve(running.platform, tmp_path)
     printed = running.publish("--as-of", DAY)
     (second,) = set(serving(running))
     assert second != first
@@ -392,13 +398,13 @@ def test_a_bad_rule_is_refused_with_every_error_and_changes_nothing(
     for name in ("bank_fees", "energy_costs"):
         text = (ROOT / "catalogue" / f"{name}.yaml").read_text()
         (tmp_path / f"{name}.yaml").write_text(text.replace("qualified", "unknown", 1))
-    approve(running.platform.database, tmp_path)
+    approve(running.platform, tmp_path)
     printed = running.publish("--as-of", DAY, status=1)
     assert "bank_fees: test customer" in printed
     assert "energy_costs: test customer" in printed
     assert "nothing was changed" in printed
     assert serving(running) == before
-    approve(running.platform.database, ROOT / "catalogue")
+    approve(running.platform, ROOT / "catalogue")
 
 
 def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Running) -> None:
@@ -424,13 +430,13 @@ def test_a_database_trigger_has_an_approved_rule_published(
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
         (tmp_path / "rules" / "bank_fees.yaml").write_text(changed)
-        approve(running.platform.database, tmp_path / "rules")
+        approve(running.platform, tmp_path / "rules")
         wait_for(lambda: set(serving(running)).isdisjoint(before), log)
         wait_for(lambda: "serves now" in log.read_text(), log)
     finally:
         watching.send_signal(signal.SIGINT)
         watching.wait()
-    approve(running.platform.database, ROOT / "catalogue")
+    approve(running.platform, ROOT / "catalogue")
     running.publish("--ruleset", running.ruleset.digest)
 
 
@@ -463,6 +469,91 @@ def test_the_engine_does_what_its_document_says(running: Running, mode: Generati
         def conforms(case: Any) -> None:
             # A document cannot say that columns must be equally long, nor which years there are.
             excluded = [] if "ruleset" in case.path else [positive_data_acceptance]
-            case.call_and_validate(headers=headers, excluded_checks=excluded)
+            case.call_and_validate(headers=headers, excluded_checks=excluded, timeout=PATIENCE)
 
         conforms()
+
+
+# -- erasure --------------------------------------------------------------------------------------
+
+
+def traces(database: str, *texts: str) -> list[tuple[str, str]]:
+    """The columns of any table, of any type, in which one of some texts stands."""
+    columns = (
+        "SELECT format('%I.%I', table_schema, table_name), quote_ident(column_name), data_type"
+        " FROM information_schema.columns JOIN information_schema.tables"
+        " USING (table_schema, table_name)"
+        " WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+        " AND table_type = 'BASE TABLE'"
+    )
+    found: list[tuple[str, str]] = []
+    with psycopg.connect(database) as connection:
+        for table, column, kind in connection.execute(columns).fetchall():
+            value = f"encode({column}, 'escape')" if kind == "bytea" else f"{column}::text"
+            query = f"SELECT EXISTS (SELECT FROM {table} WHERE strpos({value}, %s) > 0)"
+            held = [connection.execute(query.encode(), [text]).fetchone() for text in texts]
+            found += [(table, column)] * held.count((True,))
+    return found
+
+
+def forget_beside_evaluations(
+    running: Running, customer: str, others: list[str], first: str
+) -> None:
+    """Erase somebody while two engines evaluate them again and again, and look for them."""
+    asked = {"run_id": "x", "as_of": DAY, "customers": [customer, *others]}
+    enough, stop = threading.Semaphore(0), threading.Event()
+    headers = {"Authorization": f"Bearer {running.platform.token}"}
+
+    def evaluate(engine: str) -> None:
+        with httpx2.Client(headers=headers, timeout=PATIENCE) as client:
+            while not stop.is_set():
+                assert client.post(f"{engine}/v1/evaluations", json=asked).status_code == 200
+                enough.release()
+
+    def forget() -> str:
+        return command(
+            *("forget", customer, *running.database, "--results", running.platform.results),
+            *("--rulesets", running.platform.rulesets, "--settle", 0, "--yes"),
+        )
+
+    assert traces(running.platform.database, customer)
+    with ThreadPoolExecutor(3) as pool:
+        if first == "forget":
+            erasing = pool.submit(forget)
+        evaluating = [pool.submit(evaluate, address(e)) for e in running.platform.engines[:2]]
+        try:
+            if first == "evaluate":
+                enough.acquire()
+                erasing = pool.submit(forget)
+            assert "none names the customer" in erasing.result()
+            for _ in range(3):
+                enough.acquire()
+        finally:
+            stop.set()
+        for one in evaluating:
+            one.result()
+    assert traces(running.platform.database, customer) == []
+    with Database(running.platform.results) as results:
+        assert results.get([customer, *others]).keys() == set(others)
+    for file in running.platform.folder.glob("results.sqlite*"):
+        assert customer.encode() not in file.read_bytes(), file.name
+    assert "there is no customer" in command(
+        *("forget", customer, *running.database, "--results", running.platform.results),
+        *("--rulesets", running.platform.rulesets, "--settle", 0, "--yes"),
+        status=1,
+    )
+
+
+@pytest.mark.parametrize("first", ["evaluate", "forget"])
+def test_who_is_erased_beside_evaluations_stays_erased(running: Running, first: str) -> None:
+    number = 190 + ("evaluate", "forget").index(first)
+    others = [f"C{n:07d}" for n in range(1, 120)]
+    forget_beside_evaluations(running, f"C{number:07d}", others, first)
+
+
+@pytest.mark.long
+def test_many_who_are_erased_beside_evaluations_stay_erased(running: Running) -> None:
+    others = [f"C{n:07d}" for n in range(1, 100)]
+    for number in range(100, 180):
+        first = ("evaluate", "forget")[number % 2]
+        forget_beside_evaluations(running, f"C{number:07d}", others, first)

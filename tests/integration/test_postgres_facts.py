@@ -50,11 +50,11 @@ def three_customers() -> list[Rows]:
 
 def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0004")
-    assert migrate(url) == ("0004", "0004")
-    assert migrate(url, "0001") == ("0004", "0001")
+    assert migrate(url) == ("base", "0005")
+    assert migrate(url) == ("0005", "0005")
+    assert migrate(url, "0001") == ("0005", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0004")
+    assert migrate(url) == ("base", "0005")
     with pytest.raises(UserError, match="no version 0009"):
         migrate(url, "0009")
 
@@ -102,7 +102,7 @@ def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0004", "base")
+        assert migrate(url, "base") == ("0005", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -190,8 +190,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate(database, "0002") == ("0004", "0002")
-    assert migrate(database) == ("0002", "0004")
+    assert migrate(database, "0002") == ("0005", "0002")
+    assert migrate(database) == ("0002", "0005")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()
@@ -221,7 +221,7 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     assert of_store.pop("set aside") == []
     assert of_services == of_store
     assert [one["purpose"] for one in of_services["consents"]] == ["insights"]
-    done = tuppence("forget", "c1", *where, "--yes")
+    done = tuppence("forget", "c1", *where, "--settle", 0, "--yes")
     assert "1 customers, 1 accounts, 3 transactions, 1 connections, 1 consents" in done.stdout
     assert "the results" in done.stdout
     for table in ("accounts", "transactions", "connections", "consents"):

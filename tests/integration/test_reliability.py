@@ -1,5 +1,6 @@
 """What happens to requests and results when parts of the platform break."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +20,15 @@ from local.chaos import (
     table,
     two_rulesets,
 )
-from local.servers import MissingError, Server
+from local.servers import PATIENCE, MissingError, Server
 from local.stack import Platform, address
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.rules.ruleset import Ruleset
 
 CUSTOMERS = 120
-RATE = 60
-SECONDS = 3.0
+RATE = 20
+SECONDS = 1.0
 
 
 class Running(NamedTuple):
@@ -67,8 +68,10 @@ def outcome(running: Running) -> Outcome:
 
 def test_no_answer_is_wrong_and_no_result_is_lost(running: Running, outcome: Outcome) -> None:
     assert is_right(outcome), table(outcome)
-    assert [phase.requests for phase in outcome.phases] == [RATE * SECONDS] * 6
-    assert sum(phase.statuses.get(200, 0) for phase in outcome.phases) > RATE * SECONDS * 3
+    requests = [phase.requests for phase in outcome.phases]
+    assert len(requests) == 6
+    assert min(requests) >= RATE * SECONDS - 1, "the first and the last are cut by the clock"
+    assert sum(phase.statuses.get(200, 0) for phase in outcome.phases) > sum(requests) / 2
     assert set(outcome.rulesets) - {""} == {r.digest for r in running.rulesets}
 
 
@@ -78,7 +81,7 @@ def test_the_observer_sees_wrong_answers_and_lost_results(running: Running) -> N
     crossed = dict(zip((r.digest for r in running.rulesets), (second, first), strict=True))
     calm = events(running.platform, running.rulesets[1])[:1]
     found = observe(running.platform, calm, crossed, 20, 1.0)
-    assert found.phases[0].wrong == 20
+    assert found.phases[0].wrong == found.phases[0].requests > 0
     assert found.lost
     assert not is_right(found)
 
@@ -86,7 +89,14 @@ def test_the_observer_sees_wrong_answers_and_lost_results(running: Running) -> N
 def test_a_run_ends_whole_though_an_engine_is_killed(running: Running, tmp_path: Path) -> None:
     platform, (first, _) = running.platform, running.rulesets
     victim = platform.engines[2]
-    killer = threading.Timer(1.0, victim.kill)
+    before, ended = evaluations(victim), threading.Event()
+
+    def kill_at_work() -> None:
+        while evaluations(victim) == before and not ended.wait(0.01):
+            pass
+        victim.kill()
+
+    killer = threading.Thread(target=kill_at_work)
     killer.start()
     folder = platform.folder
     printed = tuppence(
@@ -95,13 +105,23 @@ def test_a_run_ends_whole_though_an_engine_is_killed(running: Running, tmp_path:
         *("--ruleset", first.digest, "--as-of", DAY, "--ledger", tmp_path / "ledger"),
         *("--customers-per-item", 1, "--parallel", 4),
     )
+    killed_at_work = not victim.running
+    ended.set()
     killer.join()
     victim.start()
     platform.wait_until_ready()
+    assert killed_at_work
     assert f"{CUSTOMERS * len(first.rules):,}" in printed
-    with Database(platform.results) as database:
+    with Database(platform.results, reading=True) as database:
         kept = {row.customer_id: row.ruleset for row in database.scan()}
     assert kept == dict.fromkeys(running.expected[first.digest], first.digest)
+
+
+def evaluations(engine: Server) -> str:
+    """Return how many evaluations an engine has made, as it says itself."""
+    text = httpx2.get(f"{address(engine)}/metrics", timeout=PATIENCE).text
+    (found,) = re.findall(r"^tuppence_rules_engine_evaluations_total (\S+)", text, re.MULTILINE)
+    return str(found)
 
 
 def test_an_engine_finishes_what_it_has_begun(running: Running) -> None:
@@ -123,7 +143,7 @@ def stopped_under_way(running: Running, engine: Server) -> list[int] | None:
 
     def ask() -> None:
         url = f"{address(engine)}/v1/evaluations"
-        statuses.append(httpx2.post(url, json=body, headers=headers, timeout=60).status_code)
+        statuses.append(httpx2.post(url, json=body, headers=headers, timeout=PATIENCE).status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -131,7 +151,7 @@ def stopped_under_way(running: Running, engine: Server) -> list[int] | None:
     caught = False
     all_begun = "tuppence_rules_engine_requests_running 5.0"  # with the one that asks
     while not (caught or statuses):
-        caught = all_begun in httpx2.get(f"{address(engine)}/metrics").text
+        caught = all_begun in httpx2.get(f"{address(engine)}/metrics", timeout=PATIENCE).text
     if caught:
         engine.stop()
     for thread in threads:

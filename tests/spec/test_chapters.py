@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tuppence.compiled import Loops
-from tuppence.engine.columnar import Prepared
-from tuppence.engine.compute import UNSURE
+from tuppence.engine.columnar import BoundPlan
+from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Field, Kind
 from tuppence.feel import compile_expression, evaluate, feel_literal, format_text, parse, syntax
@@ -24,9 +23,9 @@ from tuppence.feel.library import BUILTINS
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import Date, DateTime, parse_date_time
 from tuppence.plan import model
-from tuppence.plan.literals import ANY_ROW
 from tuppence.plan.model import Collection, Model
 from tuppence.plan.passes import column_plan
+from tuppence.plan.predicates import ANY_ROW
 from tuppence.results.packed import MISSING, TEXT, plain_value
 from tuppence.results.result import rounded
 from tuppence.rules.checking import CheckedRule
@@ -86,7 +85,7 @@ def names_in(value: Any) -> Iterator[str]:
             yield from names_in(item)
 
 
-def by_columns(expression: str, facts: dict[str, Any], loops: Loops) -> tuple[Any, bool]:
+def by_columns(expression: str, facts: dict[str, Any]) -> tuple[Any, bool]:
     """The value by the columnar engine, and whether the columns could tell it."""
     assert NOW is not None
     names = frozenset(names_in(facts))
@@ -102,13 +101,13 @@ def by_columns(expression: str, facts: dict[str, Any], loops: Loops) -> tuple[An
     plan = column_plan([checked], known, NOW.date)
     if not plan.rules[0].whole:
         return None, False
-    prepared = Prepared(plan, batch, loops)
-    outputs = prepared.run(0, 1)
+    bound = BoundPlan(plan, batch)
+    outputs = bound.run(0, 1)
     kind, number = int(outputs.kinds[0, 0]), int(outputs.values[0, 0])
-    if outputs.states[0, 0] == UNSURE:
+    if outputs.states[0, 0] == UNSURE_STATE:
         return None, False
     if kind in {MISSING, TEXT}:
-        return (prepared.texts.names[number] if kind == TEXT else None), True
+        return (bound.texts.texts[number] if kind == TEXT else None), True
     return plain_value(kind, number), True
 
 
@@ -184,15 +183,14 @@ def column(values: list[Any], kind: Kind) -> Column:
 
 def test_the_columns_can_tell_many_rows() -> None:
     rows = [tuple(case.values) for case in cases()]
-    told = sum(by_columns(e, evaluate(f), Loops(use_compiler=False))[1] for f, e, _ in rows)
+    told = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
     assert told > 400, told
 
 
-@pytest.mark.parametrize("loops", [Loops(), Loops(use_compiler=False)], ids=["kernel", "plain"])
 @pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
-def test_a_row_in_columns(loops: Loops, facts: str, expression: str, result: str) -> None:
+def test_a_row_in_columns(facts: str, expression: str, result: str) -> None:
     """What does not fit columns is left to the interpreter, which has its own test."""
-    found, told = by_columns(expression, evaluate(facts), loops)
+    found, told = by_columns(expression, evaluate(facts))
     if told:
         assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
 

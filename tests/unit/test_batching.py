@@ -18,10 +18,12 @@ class Desk:
         self.batches: list[tuple[str, list[int]]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.begun = threading.Event()
         self.code = "request.body"
 
     def handle(self, key: str, items: Sequence[int]) -> list[int]:
-        self.gate.wait(10)
+        self.begun.set()
+        self.gate.wait()
         self.batches.append((key, list(items)))
         if any(item < 0 for item in items):
             raise UserError(self.code, "negative")
@@ -57,9 +59,10 @@ def test_what_arrives_while_one_is_worked_on_is_the_next_batch() -> None:
         with ThreadPoolExecutor(1) as pool:
             one = batcher(desk, pool)
             first = asyncio.create_task(ask(one, 1))
-            await asyncio.sleep(0.05)
+            await asyncio.to_thread(desk.begun.wait)
             others = asyncio.create_task(ask(one, 2, 3))
-            await asyncio.sleep(0.05)
+            while one.waiting < 2:
+                await asyncio.sleep(0)
             desk.gate.set()
             return [*await first, *await others]
 
@@ -129,8 +132,8 @@ def test_who_has_gone_is_not_worked_for() -> None:
         task = asyncio.create_task(one.answer("a", 1, 1))
         await asyncio.sleep(0)
         task.cancel()
-        await asyncio.sleep(0.01)
-        assert one.waiting == 0
+        while one.waiting:
+            await asyncio.sleep(0)
 
     asyncio.run(leave())
     assert desk.batches == []

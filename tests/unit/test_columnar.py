@@ -14,11 +14,10 @@ from tests.generative.test_columnar import assert_same, planned
 
 from tuppence import compiled
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.compiled import Loops
 from tuppence.engine import binding
-from tuppence.engine.columnar import Engine, Prepared, feature_values
-from tuppence.engine.compute import UNSURE
+from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
+from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.engine.preview import Previewer
 from tuppence.engine.reference import evaluate
 from tuppence.errors import UserError
@@ -27,7 +26,7 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import LoadedFacts
 from tuppence.feel.values import Date
-from tuppence.plan import literals
+from tuppence.plan import predicates
 from tuppence.plan.plan import Plan, make_plan
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule, check_rule
@@ -98,8 +97,8 @@ def test_scores_at_the_edge_of_rounding_come_out_as_decimals_do(score: str) -> N
 def test_few_pairs_are_unsure_and_they_are_the_ties() -> None:
     made = plan_of(rule("payments[-1].amount > 1.1 * payments[-2].amount"))
     customers = [(-10_000, -11_000 - cents) for cents in range(-50, 51)]
-    states = Prepared(made.columns, batch(*customers), Loops()).run(0, 101).states
-    assert np.flatnonzero(states[0] == UNSURE).tolist() == [50]
+    states = BoundPlan(made.columns, batch(*customers)).run(0, 101).states
+    assert np.flatnonzero(states[0] == UNSURE_STATE).tolist() == [50]
 
 
 def test_amounts_too_large_for_floats_are_the_references() -> None:
@@ -109,8 +108,8 @@ def test_amounts_too_large_for_floats_are_the_references() -> None:
     made = plan_of(*(rule(when, name=f"r{n}") for n, when in enumerate(whens)))
     facts_ = batch(*customers)
     assert_same(made, facts_)
-    states = Prepared(made.columns, facts_, Loops()).run(0, len(customers)).states
-    assert (states[0] == UNSURE).tolist() == [True, True, False, True, True]
+    states = BoundPlan(made.columns, facts_).run(0, len(customers)).states
+    assert (states[0] == UNSURE_STATE).tolist() == [True, True, False, True, True]
 
 
 def test_a_hundred_thousand_rows() -> None:
@@ -127,11 +126,11 @@ def test_a_hundred_thousand_rows() -> None:
 def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
     heavy = " + ".join(f"count(payments[amount > {n}])" for n in range(60))
     made = plan_of(rule(f"{heavy} >= 3"))
-    limit = int(made.columns.limits[0])
+    limit = int(made.columns.program.limits[0])
     assert limit < 10_000
     facts_ = batch([-100] * (limit + 1), [-100] * 3)
     assert_same(made, facts_)
-    assert Prepared(made.columns, facts_, Loops()).run(0, 2).states[0].tolist() == [UNSURE, 1]
+    assert BoundPlan(made.columns, facts_).run(0, 2).states[0].tolist() == [UNSURE_STATE, 1]
 
 
 @pytest.mark.parametrize(
@@ -159,12 +158,12 @@ def test_what_a_filter_asks_of_each_row_costs_the_interpreter_steps() -> None:
     (row, _) = evaluate(made, facts_).results.rows()
     assert row.results[0].state is State.UNKNOWN
     plain = plan_of(rule("count(payments) > 0"))
-    assert plain.columns.limits[0] > 4 * made.columns.limits[0]
+    assert plain.columns.program.limits[0] > 4 * made.columns.program.limits[0]
 
 
 def test_customers_can_be_looked_at_again() -> None:
     counts = "count(distinct values(payments.merchant)) = 1"
-    prepared = Prepared(plan_of(rule(counts)).columns, batch((-1, -2), (-3,)), Loops())
+    prepared = BoundPlan(plan_of(rule(counts)).columns, batch((-1, -2), (-3,)))
     for start, stop in ((0, 1), (0, 1), (0, 2), (1, 2), (0, 2)):
         assert prepared.run(start, stop).states[0].tolist() == [1] * (stop - start)
 
@@ -188,7 +187,7 @@ def test_accounts_of_one_type_are_one() -> None:
         rule('payments[-2].account type = "savings"', name="b", t="payments[1].account type"),
     )
     assert_same(made, facts_)
-    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
+    assert BoundPlan(made.columns, facts_).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
 
 
 def test_repeated_is_the_same_amount_merchant_and_account_within_two_days() -> None:
@@ -217,7 +216,7 @@ def test_repeated_is_the_same_amount_merchant_and_account_within_two_days() -> N
     assert made.transaction_fields is not None
     assert "merchant" in made.transaction_fields
     assert_same(made, facts_)
-    assert Prepared(made.columns, facts_, Loops()).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
+    assert BoundPlan(made.columns, facts_).run(0, 1).states[:, 0].tolist() == [1, 1, 1]
 
 
 def test_repeated_is_found_among_thousands_of_a_day_and_not_in_others_rows() -> None:
@@ -237,13 +236,13 @@ def test_repeated_is_found_among_thousands_of_a_day_and_not_in_others_rows() -> 
     facts_ = batch_from(ordered(coded(frames, Schema())), Schema())
     made = plan_of(rule("count(payments[repeated]) = 1"))
     assert_same(made, facts_)
-    assert Prepared(made.columns, facts_, Loops()).run(0, 2).states[0].tolist() == [1, 0]
+    assert BoundPlan(made.columns, facts_).run(0, 2).states[0].tolist() == [1, 0]
 
 
 def test_nobody_and_nothing() -> None:
     made = plan_of(rule("count(payments) = 0 and sum(payments.amount) = null"))
     assert_same(made, batch(()))
-    assert len(Engine(made, Loops()).evaluate(batch()).results) == 0
+    assert len(Engine(made).evaluate(batch()).results) == 0
     nothing = plan_of()
     assert_same(nothing, batch((-1,)))
 
@@ -276,19 +275,19 @@ def test_rules_that_ask_too_much_at_once_are_refused() -> None:
     }  # fmt: skip
     wide = batch_from(ordered(coded(frames, Schema())), Schema())
     with pytest.raises(UserError, match="too many different things of transactions") as caught:
-        Prepared(made.columns, wide, Loops())
+        BoundPlan(made.columns, wide)
     assert caught.value.code == "plan.too-wide"
 
 
 def test_answers_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(literals, "MOST_ANSWERS", 3)
+    monkeypatch.setattr(predicates, "MOST_ANSWERS", 3)
     asked: list[int] = []
 
     def answer(value: int) -> bool:
         asked.append(value)
         return value > 1
 
-    ask = literals.Ask(answer, {})
+    ask = predicates.MemoizedPredicate(answer, {})
     assert [ask(value) for value in (1, 2, 1, 3, 4, 1)] == [False, True, False, True, True, False]
     assert len(ask.known) <= 3
     assert asked == [1, 2, 3, 4, 1]
@@ -298,7 +297,7 @@ def test_parts_of_a_batch_are_as_the_whole() -> None:
     source = random.Random(7)
     made = planned(source, 25)
     whole = facts(source, customers=9, most_rows=30)
-    prepared = Prepared(made.columns, whole, Loops())
+    prepared = BoundPlan(made.columns, whole)
     outputs = prepared.run(0, 9)
     for start, stop in ((0, 1), (3, 7), (8, 9), (5, 5)):
         part = prepared.run(start, stop)
@@ -306,21 +305,10 @@ def test_parts_of_a_batch_are_as_the_whole() -> None:
             assert (one[:, start:stop] == other).all()
 
 
-def test_without_a_compiler_loops_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Loops().compiles
-    monkeypatch.setattr(compiled, "HAS_COMPILER", False)
-    assert not Loops().compiles
-    source = random.Random(3)
-    made = planned(source, 5)
-    batch_ = facts(source, customers=2, most_rows=10)
-    found = Engine(made, Loops()).evaluate(batch_)
-    assert found.results.data.tobytes() == evaluate(made, batch_).results.data.tobytes()
-
-
 def test_machine_code_is_kept_by_the_content_of_its_sources(tmp_path: Path) -> None:
     """Files of the same time and size, as releases have them, are not mistaken for each other."""
-    for name in ("engine/compute.py", "plan/instructions.py", "feel/parser.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("engine/kernel/compute.py", "plan/instructions.py", "feel/parser.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("A = 1")
     before = compiled.source_digest(tmp_path)
     (tmp_path / "feel/parser.py").write_text("A = 2")
@@ -341,7 +329,7 @@ def test_a_plan_reads_only_the_fields_it_needs(tmp_path: Any) -> None:
     assert "text" not in fields
     part = store.read("p00000", fields)
     assert set(part.transactions.columns) == fields
-    engine = Engine(made, Loops())
+    engine = Engine(made)
     found = engine.evaluate(part).results.data.tobytes()
     assert found == engine.evaluate(store.read("p00000")).results.data.tobytes()
     assert plan_of(rule("count(payments[category = text]) = 1")).transaction_fields is None

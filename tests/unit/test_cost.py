@@ -85,7 +85,7 @@ def test_every_price_is_used_and_has_a_source() -> None:
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="no such file"):
         read_prices(tmp_path / "missing.toml")
     path = tmp_path / "prices.toml"
     path.write_text('dated = "2026-01-01"\nregion = "eu-west-1"\n[price]\nkey_month = 3\n')

@@ -10,7 +10,6 @@ import pytest
 from tests.building import bank, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.compiled import Loops
 from tuppence.engine import reference
 from tuppence.engine.columnar import Engine
 from tuppence.engine.explanation import explain
@@ -48,10 +47,9 @@ def outcome(store: Path, **given: Any) -> tuple[Result, Counter[Problem]]:
     """What every engine says of ann."""
     plan, facts = planned(ruleset(**given)), FactStore(store).find("ann")
     evaluation = evaluate(plan, facts)
-    for loops in (Loops(), Loops(use_compiler=False)):
-        found = Engine(plan, loops).evaluate(facts)
-        assert found.results.data.tobytes() == evaluation.results.data.tobytes()
-        assert found.problems == evaluation.problems
+    found = Engine(plan).evaluate(facts)
+    assert found.results.data.tobytes() == evaluation.results.data.tobytes()
+    assert found.problems == evaluation.problems
     (row,) = evaluation.results.rows()
     return row.results[0], evaluation.problems
 
@@ -155,6 +153,6 @@ def test_the_order_of_partitions_and_slices_is_of_no_matter(tmp_path: Path) -> N
     plan = planned(ruleset(when="count(payments) = 1", values={"x": "payments[1].amount"}))
     batch = store.read("p00000")
     whole = list(evaluate(plan, batch).results.rows())
-    for evaluate_ in (lambda facts: evaluate(plan, facts), Engine(plan, Loops()).evaluate):
+    for evaluate_ in (lambda facts: evaluate(plan, facts), Engine(plan).evaluate):
         parts = [evaluate_(batch.slice(i, i + 1)).results.rows() for i in range(3)]
         assert whole == [row for part in parts for row in part]

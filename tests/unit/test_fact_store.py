@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from tests.building import bank, frame
 
 from tuppence.adapters.embedded.fact_store import MOST_SEGMENTS, FactStore
-from tuppence.adapters.embedded.files import exclusive
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.context import customer_context
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -188,17 +187,9 @@ def test_a_damaged_manifest_is_found(store: Path) -> None:
 
 def test_another_format_is_refused(store: Path) -> None:
     path = store / "facts/manifest.json"
-    path.write_text(path.read_text().replace('"format":2', '"format":99'))
-    with pytest.raises(UserError, match="of format 99, and this version reads 2"):
+    path.write_text(path.read_text().replace('"format":3', '"format":99'))
+    with pytest.raises(UserError, match="of format 99, and this version reads 3"):
         FactStore(store)
-
-
-def test_two_writers_do_not_meet(store: Path) -> None:
-    with (
-        exclusive(store / "facts/lock", "writing to this store"),
-        pytest.raises(UserError, match="another process is writing to this store"),
-    ):
-        FactStore(store).append(bank([{"booking date": 1, "amount": -1}]))
 
 
 @pytest.mark.parametrize("survives", range(12))

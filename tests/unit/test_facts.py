@@ -8,8 +8,8 @@ import pytest
 from tests.building import bank, day, frame
 
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
-from tuppence.facts.context import customer_context
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import COLLECTIONS, CUSTOMER, Kind, Schema, read_attributes

@@ -10,16 +10,15 @@ from tests.conftest import Report, Run
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.synthetic import population
-from tuppence.compiled import Loops
+from tuppence.derived.context import customer_context
+from tuppence.derived.forecasts import forecasts
+from tuppence.derived.streams import search
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Array, FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.context import customer_context
-from tuppence.facts.forecast import forecasts
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
-from tuppence.facts.streams import search
 from tuppence.feel import Date, feel_text
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import check_rule
@@ -115,7 +114,7 @@ def test_both_engines_say_the_same(people: FactBatch) -> None:
     assert all(planned.whole for planned in plan.columns.rules)
     few = people.slice(100, 150)
     wanted = evaluate(plan, few).results
-    assert Engine(plan, Loops()).evaluate(few).results.data.tobytes() == wanted.data.tobytes()
+    assert Engine(plan).evaluate(few).results.data.tobytes() == wanted.data.tobytes()
     assert sum(row.results[0].state == "qualified" for row in wanted.rows()) > 40
 
 
@@ -140,7 +139,7 @@ def outcomes(people: FactBatch, account_type: str) -> Iterator[Array]:
         balances = np.full(len(wanted), NULL_MONEY, np.int64)
         for row in np.flatnonzero(days <= as_of.day):
             balances[account[row]] = table["balance"].values[row]
-        found = forecasts(search(people, as_of, Loops()), people, balances, as_of)
+        found = forecasts(search(people, as_of), people, balances, as_of)
         pay = found["pay day"].values
         until = (days > as_of.day) & (days < pay[account]) & ~salary
         held = balances + np.bincount(account[until], amounts[until], len(wanted)).astype(np.int64)

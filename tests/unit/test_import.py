@@ -86,7 +86,8 @@ def test_a_bad_row_is_set_aside_with_the_reason(tmp_path: Path, row: str, reason
     reading = read(tmp_path, GOOD + row + "\n4,2026-06-03,5,,\n")
     assert reasons(reading) == [(3, reason)]
     assert [i for (i,) in transactions(reading, "id")] == ["1", "2", "4"]
-    assert reading.rejects.columns == ["row", "reason", "Id", "Date", "Amount", "Kind", "Text"]
+    own = ["Id", "Date", "Amount", "Kind", "Text"]
+    assert reading.rejects.columns == ["row", "reason", *own, "of customer", "of account"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Plans: filters as literals, what is shared, what does not fit, and all of it in words."""
+"""Plans: filters as predicates, what is shared, what does not fit, and all of it in words."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,11 +11,12 @@ from tests.building import day
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan.columns import ColumnPlan
-from tuppence.plan.description import cost, feature_text
-from tuppence.plan.literals import OneOf, Ordered, both, either
+from tuppence.plan.description import cost, feature_text, pass_summaries
+from tuppence.plan.instructions import Aggregation
 from tuppence.plan.model import model_of
-from tuppence.plan.passes import PASSES, column_plan
+from tuppence.plan.passes import column_plan
 from tuppence.plan.plan import make_plan
+from tuppence.plan.predicates import IntervalSet, OneOf, conjoin, disjoin
 from tuppence.rules.checking import check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Message, Rule
@@ -28,30 +29,30 @@ bounds = st.none() | st.integers(-4, 4).map(lambda n: n * CENT)
 intervals = st.tuples(bounds, st.booleans(), bounds, st.booleans())
 
 
-def lets(literal: Ordered, value: int | None) -> bool:
+def lets(predicate: IntervalSet, value: int | None) -> bool:
     """Whether an amount in pennies passes."""
     if value is None:
-        return literal.null
+        return predicate.null
     return any(
         (low is None or low <= value) and (high is None or value <= high)
-        for low, high in literal.whole(2)
+        for low, high in predicate.whole(2)
     )
 
 
-def ordered(interval: Any, null: bool) -> Ordered:
-    everything = Ordered(((None, False, None, False),), null=null)
-    met = everything.meet(Ordered((interval,), null=null))
-    assert isinstance(met, Ordered)
+def ordered(interval: Any, null: bool) -> IntervalSet:
+    everything = IntervalSet(((None, False, None, False),), null=null)
+    met = everything.meet(IntervalSet((interval,), null=null))
+    assert isinstance(met, IntervalSet)
     return met
 
 
-literals = st.builds(ordered, intervals, st.booleans())
+predicates = st.builds(ordered, intervals, st.booleans())
 
 
-@given(literals, literals)
-def test_literals_are_sets_of_values(left: Ordered, right: Ordered) -> None:
+@given(predicates, predicates)
+def test_literals_are_sets_of_values(left: IntervalSet, right: IntervalSet) -> None:
     met, rest = left.meet(right), left.complement()
-    assert isinstance(met, Ordered)
+    assert isinstance(met, IntervalSet)
     for value in [None, *range(-7, 8)]:
         assert lets(met, value) == (lets(left, value) and lets(right, value))
         assert lets(rest, value) != lets(left, value)
@@ -76,9 +77,11 @@ def test_texts_are_among_some_or_not(left: OneOf, right: OneOf, value: str | Non
 def test_filters_do_not_grow_without_end() -> None:
     many = frozenset({frozenset({(f"f{n}", OneOf(frozenset({"x"})))}) for n in range(10)})
     with pytest.raises(OverflowError):
-        both(many, frozenset({frozenset({(f"g{n}", OneOf(frozenset({"x"})))}) for n in range(7)}))
+        conjoin(
+            many, frozenset({frozenset({(f"g{n}", OneOf(frozenset({"x"})))}) for n in range(7)})
+        )
     with pytest.raises(OverflowError):
-        either(many, frozenset({frozenset({(f"g{n}", OneOf(frozenset()))}) for n in range(60)}))
+        disjoin(many, frozenset({frozenset({(f"g{n}", OneOf(frozenset()))}) for n in range(60)}))
 
 
 def plan(*whens: str, values: str = "1") -> ColumnPlan:
@@ -99,9 +102,10 @@ def test_rules_share_what_they_gather() -> None:
         f"min({energy}.amount) > 1",
     )
     (table,) = made.tables
-    plain, trouble, least = table.accumulators
-    assert (plain.operation, least.operation) == (0, 5), "of payments the least is the greatest"
-    assert trouble.where != plain.where
+    plain, guard, least = table.accumulators
+    assert plain.aggregation is Aggregation.COUNT_AND_SUM
+    assert least.aggregation is Aggregation.ARGMAX, "amounts of payments are negative"
+    assert guard.where != plain.where
     assert [rule.features for rule in made.rules] == [(0, 1), (0, 1), (2,)]
     assert cost(made, made.rules[0]) < cost(made, made.rules[1]) * 3
 
@@ -165,8 +169,10 @@ def test_features_are_told_in_words() -> None:
         assert text in told, told
 
 
-def test_the_passes_say_what_they_came_to() -> None:
-    assert [step.__name__ for step in PASSES] == ["lower", "share", "lay_out", "emit"]
+def test_each_pass_has_a_summary() -> None:
+    made = plan("count(payments) > 1")
+    names = [name for name, _ in pass_summaries(made)]
+    assert names == ["lower", "share", "lay out", "emit"]
 
 
 def test_a_plan_takes_over_what_was_planned_before() -> None:
@@ -182,7 +188,7 @@ def test_a_plan_takes_over_what_was_planned_before() -> None:
     assert [one in first.rules for one in known.rules] == [True, True, False]
     before = make_plan(first, AS_OF, Schema())
     again = make_plan(known, AS_OF, Schema(), before)
-    assert again.columns.code.tolist() == fresh.columns.code.tolist()
+    assert again.columns.program.code.tolist() == fresh.columns.program.code.tolist()
     assert again.columns.features == fresh.columns.features
     assert [one in before.columns.lowered for one in again.columns.lowered] == [True, True, False]
     tomorrow = make_plan(known, Date(AS_OF.day + 1), Schema(), before)

@@ -12,12 +12,11 @@ from tests.conftest import Report
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
-from tuppence.compiled import Loops
+from tuppence.derived.streams import search, table_of
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
-from tuppence.facts.streams import search, table_of
 from tuppence.feel.values import Date, parse_date
 
 BERKA = ROOT.parent / "shared/data/berka"
@@ -49,9 +48,9 @@ def batch_of(transactions: pl.DataFrame) -> FactBatch:
     return batch_from(ordered(coded(tables, Schema())), Schema())
 
 
-def find(batch: FactBatch, as_of: Date, loops: Loops | None = None) -> pl.DataFrame:
+def find(batch: FactBatch, as_of: Date) -> pl.DataFrame:
     """The streams, with texts as texts, ordered by account, payee and first day."""
-    found = table_of(search(batch, as_of, loops or Loops()), batch)
+    found = table_of(search(batch, as_of), batch)
     assert found.offsets[-1] == len(found.columns["payee"].values)
     series = {
         name: [column.dictionary[code] for code in column.values.tolist()]
@@ -116,11 +115,6 @@ def test_a_subscription_is_found_with_what_comes_next() -> None:
     ]
     assert one["confidence"] > 900
     assert one["window days"] <= 3
-
-
-def test_it_is_the_same_without_a_compiler() -> None:
-    groups = rows(*each_month(-999, 6)), rows(*every(7, 10, 41_000), merchant="Works")
-    assert found(*groups, loops=Loops(use_compiler=False)) == found(*groups)
 
 
 def test_a_price_rise_continues_its_stream() -> None:

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from tuppence import compiled
 from tuppence.errors import UserError
 from tuppence.feed import is_due, rank
 from tuppence.feel import feel_literal
@@ -17,12 +16,6 @@ from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.rules.rule import Message, Rule
 from tuppence.runs.ledger import ProblemCount, Tally, add
-
-
-@pytest.fixture(autouse=True, params=["compiled", "plain"])
-def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything here holds with a compiler and without."""
-    monkeypatch.setattr(compiled, "HAS_COMPILER", request.param == "compiled")
 
 
 def result(rule: str, state: State = State.QUALIFIED, score: str = "1", since: int = 10) -> Result:

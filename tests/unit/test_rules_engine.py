@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.building import ROOT, RULES, bank, day
 from tests.serving import wait_until
@@ -17,7 +18,6 @@ from tests.serving import wait_until
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.compiled import Loops
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Field, Kind, Schema
@@ -48,14 +48,14 @@ class StoredFacts:
     def schema(self) -> Schema:
         if not self.gate.is_set():
             self.waits.set()
-            self.gate.wait(30)
+            self.gate.wait(PATIENCE)
         return self.given
 
     def of(
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
         del as_of, fields
-        self.stuck.wait(30)
+        self.stuck.wait(PATIENCE)
         if self.error is not None:
             raise self.error
         known = {
@@ -66,6 +66,12 @@ class StoredFacts:
             return self._store.read(name).slice(0, 0)
         (one,) = known & set(customer_ids)
         return self._store.find(one)
+
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        known = {
+            i for name, _ in self._store.partitions() for i in self._store.read(name).customer_ids
+        }
+        return [customer for customer in customer_ids if customer not in known]
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         raise NotImplementedError
@@ -95,11 +101,11 @@ def client(
 ) -> Iterator[TestClient]:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
-        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=20.0)
+        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=PATIENCE)
     )
     with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
         yield running
@@ -205,7 +211,7 @@ def test_a_caller_does_not_wait_behind_the_queue_of_another(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
@@ -289,7 +295,7 @@ def test_nobody_waits_for_a_ruleset_that_is_being_loaded(
         target=lambda: refreshed.append(client.post("/v1/ruleset/refresh", json={}).status_code)
     )
     refreshing.start()
-    assert facts.waits.wait(30)
+    assert facts.waits.wait(PATIENCE)
     assert client.post("/v1/evaluations", json=body).status_code == 200
     assert client.get("/readyz").status_code == 200
     assert refreshed == []
@@ -322,7 +328,7 @@ def test_a_request_that_takes_too_long_is_ended(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema, Loops())
+    engines = Engines(directory, facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines,
@@ -352,7 +358,7 @@ def test_a_request_has_limits(client: TestClient) -> None:
 
 
 def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
-    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema, Loops())
+    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()

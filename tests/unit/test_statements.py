@@ -598,7 +598,7 @@ def test_folders_lines_and_pages_are_read_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "No such file"), (b"{", "this is not JSON"), (b"\xff", "this is not UTF-8 text")],
+    [(None, "no such file"), (b"{", "this is not JSON"), (b"\xff", "this is not UTF-8 text")],
 )
 def test_files_that_are_none_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "page.json"

@@ -159,5 +159,5 @@ class _Problem(msgspec.Struct):
 def _title(status: int, content: bytes) -> str:
     try:
         return msgspec.json.decode(content, type=_Problem).title
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return f"status {status}"

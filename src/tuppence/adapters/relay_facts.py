@@ -24,6 +24,10 @@ class _Attributes(msgspec.Struct):
     attributes: tuple[Field, ...]
 
 
+class _Gone(msgspec.Struct):
+    gone: tuple[str, ...]
+
+
 class RelayFacts(Relay):
     """Implements the port CustomerFacts; it may be used by many threads.
 
@@ -59,6 +63,21 @@ class RelayFacts(Relay):
         if tables:
             tables["customers"] = with_attributes(tables["customers"], schema)
         return batch_from(ordered(coded(tables, schema, fields)), schema)
+
+    def gone(self, customer_ids: Sequence[str]) -> list[str]:
+        """Those who do not exist, because they were erased or never came."""
+        return [
+            customer
+            for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
+            for customer in msgspec.json.decode(
+                self._caller.ask(
+                    "POST",
+                    "/v1/gone",
+                    {"customers": customer_ids[start : start + CUSTOMERS_PER_REQUEST]},
+                ),
+                type=_Gone,
+            ).gone
+        ]
 
     def _frames(
         self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tuppence.bankdata.parts import Document
 from tuppence.errors import UserError
+from tuppence.structured import is_folder, read_bytes
 
 MOST_BYTES: Final = 256_000_000
 LINES: Final = frozenset({".ndjson", ".jsonl"})
@@ -20,7 +21,7 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
         UserError: There is no such file, it is too large, or it is not JSON.
     """
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             found = sorted(p for p in path.rglob("*") if p.suffix in {".json", *LINES})
             if not found:
                 message = f"{path}: there is no JSON in this folder"
@@ -33,13 +34,7 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
 
 def _documents(path: Path, source: str) -> Iterator[Document]:
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            message = f"{path}: it has {size / 1e6:,.0f} MB, and {MOST_BYTES / 1e6:,.0f} are taken"
-            raise UserError("file.large", message, "give its pages as files of their own")
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise UserError("file.missing", f"{path}: {error.strerror}") from None
+        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError("file.encoding", f"{path}: this is not UTF-8 text") from None
     if path.suffix in LINES:

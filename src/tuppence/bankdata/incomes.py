@@ -4,11 +4,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from tuppence.compiled import Loops
+from tuppence.derived.streams import FIELDS, LEAST, search
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
-from tuppence.facts.streams import FIELDS, LEAST, search
 from tuppence.feel.values import Date
 
 FIRST: Final = 70
@@ -16,8 +15,6 @@ FIRST: Final = 70
 EACH: Final = 5
 MOST: Final = 85
 """No receipt is surer: what comes again may be a friend's share of the rent."""
-_MANY: Final = 20_000
-"""Transactions from which on compiling the search pays."""
 
 
 def incomes(transactions: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
@@ -42,8 +39,7 @@ def incomes(transactions: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     }
     content = ordered(coded(tables, schema, FIELDS))
     as_of = Date(int(content.transactions.select(pl.max("booking date")).item()))
-    loops = Loops(use_compiler=transactions.height > _MANY)
-    found = search(batch_from(content, schema), as_of, loops)
+    found = search(batch_from(content, schema), as_of)
     sure = (FIRST + EACH * (pl.col("times") - LEAST)).clip(None, MOST).cast(pl.Int64)
     streams = found.streams.filter(pl.col("kind") == "income")
     rows = found.rows.join(streams.select("chain", sure.alias("income sure")), on="chain")

@@ -33,7 +33,7 @@ from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns
+from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Kind, Schema
 
 EPOCH: Final = date(1970, 1, 1)
@@ -253,6 +253,7 @@ class _Statement:
     def _given(self, found: Rows) -> StatementReading:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
+        rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
         reading = Reading(found, rejects, self._count)
         consents = tuple(
             one._replace(scope=tuple(map(masked, one.scope))) for one in self._consents.values()

@@ -12,8 +12,11 @@ import polars as pl
 from tuppence.bankdata.mapping import Mapping
 from tuppence.cards import holds_card, masked
 from tuppence.errors import UserError
+from tuppence.facts.rows import OWNER
 from tuppence.plain_text import from_spreadsheet_safe
+from tuppence.structured import read_bytes
 
+MAX_BYTES: Final = 2_000_000_000
 ROW: Final = "row in file"
 REASON: Final = "reason set aside"
 REJECTS: Final = ("row", "reason")
@@ -33,13 +36,11 @@ def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     Raises:
         UserError: The file cannot be read, or has not the columns that the mapping names.
     """
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file")
-    if not path.is_file():
-        raise UserError("file.folder", f"{path}: this is a folder, not a file")
-    if path.stat().st_size == 0:
+    data = read_bytes(path, MAX_BYTES)
+    if not data:
         raise UserError("file.empty", f"{path}: the file is empty")
-    frame = _read_parquet(path, mapping) if path.suffix == ".parquet" else _read_csv(path, mapping)
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    frame = read(path, data, mapping)
     if frame.height == 0:
         raise UserError("file.empty", f"{path}: the file has a header and no rows")
     _check_columns(path, mapping, own_columns(frame))
@@ -48,9 +49,9 @@ def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
 
 
-def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
+def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path, glob=False)
+        frame = pl.read_parquet(data)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
     texts = [
@@ -60,8 +61,7 @@ def _read_parquet(path: Path, mapping: Mapping) -> pl.DataFrame:
     return frame.select(text.cast(pl.String) for text in texts)
 
 
-def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
-    data = path.read_bytes()
+def _read_csv(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
     is_rejects = data.removeprefix(codecs.BOM_UTF8).startswith(_REJECTS_BEGIN)
     encoding = "utf-8" if is_rejects else mapping.encoding
     delimiter = "," if is_rejects else mapping.delimiter
@@ -85,7 +85,8 @@ def _read_csv(path: Path, mapping: Mapping) -> pl.DataFrame:
 
 def _as_in_file(rejects: pl.DataFrame) -> pl.DataFrame:
     """The columns of the file that rows were set aside from, without what was added to them."""
-    whole = rejects.drop(rejects.columns[:2])
+    whole = rejects.drop(*rejects.columns[:2], *OWNER, strict=False)
+    whole = whole.rename({f"{n} in the file": n for n in OWNER}, strict=False)
     undo = pl.exclude(REASON).map_elements(from_spreadsheet_safe, return_dtype=pl.String)
     return whole.with_columns(undo).rename(from_spreadsheet_safe)
 

@@ -11,11 +11,12 @@ import polars as pl
 
 from tuppence.bankdata.mapping import Mapping
 from tuppence.bankdata.masking import Tokens, masked_texts
+from tuppence.bankdata.ownership import owner_columns
 from tuppence.bankdata.table_file import REASON, REJECTS, ROW, own_columns, read_raw
 from tuppence.cards import masked
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
-from tuppence.facts.rows import POLARS_TYPES, Rows, columns, with_confidence
+from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
 from tuppence.facts.schema import Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
@@ -45,9 +46,10 @@ class Reading:
 
     Attributes:
         rows: The good ones, with new owners where the mapping names them.
-        rejects: `row` (1 is the first after the header), `reason`, then the file's own columns,
-            without card numbers. Where the file has columns of these names, ours are `row in file`
-            and `reason set aside`.
+        rejects: `row` (1 is the first after the header), `reason`, the file's own columns without
+            card numbers, then the customer and the account that the row is about, null where it is
+            not known. Where the file has columns of these names, ours are `row in file` and
+            `reason set aside`, and the file's are followed by `in the file`.
         count: How many rows the file has.
     """
 
@@ -83,7 +85,8 @@ def read_table(
         frame = frame.with_columns(amount.alias(_new("amount")))
     frame = _without_cards(frame, fields, tokens)
     frame = _with_owners(frame, mapping, owners)
-    frame = frame.with_columns(digits=_digits())
+    whose = owner_columns(mapping, raw[REASON].is_not_null(), _new)
+    frame = frame.with_columns(whose).with_columns(digits=_digits())
     frame = _parsed(frame, mapping, fields, today)
     if mapping.table == "transactions" and "id" not in mapping.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
@@ -119,12 +122,14 @@ def _rejects(
             case Kind.MONEY | Kind.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
-        title = masked(name)
+        title = masked(f"{name} in the file" if name in OWNER else name)
         while any(cell.name == title for cell in cells):
             title += "_"
         cells.append(hidden.alias(title))
     row, reason = (ROW, REASON) if {*REJECTS} & {*own} else REJECTS
-    return pl.DataFrame([bad[ROW].alias(row), masked_texts(bad[REASON]).alias(reason), *cells])
+    owners = [tokens.of_all(bad[_new(name)]).alias(name) for name in OWNER]
+    reasons = masked_texts(bad[REASON]).alias(reason)
+    return pl.DataFrame([bad[ROW].alias(row), reasons, *cells, *owners])
 
 
 # -- the fields ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from tuppence.errors import UserError
+from tuppence.structured import read_text
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,13 +150,11 @@ Table = TypeVar("Table")
 
 
 def _read(kind: type[Table], name: str, path: Path | None) -> Table:
+    if path is not None:
+        text = read_text(path)
+    else:
+        text = importlib.resources.files("tuppence.capacity").joinpath(name).read_text("utf-8")
     try:
-        if path is not None:
-            text = path.read_bytes()
-        else:
-            text = importlib.resources.files("tuppence.capacity").joinpath(name).read_bytes()
         return msgspec.toml.decode(text, type=kind)
-    except OSError as error:
-        raise UserError("cost.file", f"{path}: {error.strerror}") from None
     except msgspec.DecodeError as error:
         raise UserError("cost.file", f"{path or name}: {error}", "see the table of ours") from None

@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from tuppence.cards import masked
+from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Customer,
     Format,
@@ -65,6 +66,7 @@ def register(program: typer.Typer) -> None:
         epilog="Example: `tuppence consent grant C0000007 --until 2027-01-01 --store demo`"
     )
     def grant(
+        ctx: typer.Context,
         customer: Customer,
         store: Store,
         until: Annotated[str, typer.Option(help="First day without it; no end if left out.")] = "",
@@ -83,6 +85,7 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer agreed, or agreed anew."""
+        hold(ctx, store)
         if customer not in open_facts(store).customers()["id"]:
             message = f"{store}: there is no customer {customer}"
             raise UserError("facts.unknown-customer", message, "import their data first")
@@ -100,6 +103,7 @@ def register(program: typer.Typer) -> None:
         epilog="Example: `tuppence consent confirm C0000007 --until 2027-04-01 --store demo`"
     )
     def confirm(
+        ctx: typer.Context,
         customer: Customer,
         store: Store,
         until: Annotated[str, typer.Option(help="A new first day without it.")] = "",
@@ -107,6 +111,7 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer confirmed a consent again."""
+        hold(ctx, store)
         day = _day(on)
         changes: dict[str, Any] = {"confirmed": day}
         if until:
@@ -115,8 +120,11 @@ def register(program: typer.Typer) -> None:
         echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
 
     @app.command(epilog="Example: `tuppence consent withdraw C0000007 --store demo`")
-    def withdraw(customer: Customer, store: Store, on: On = "", id_: Id = "1") -> None:
+    def withdraw(
+        ctx: typer.Context, customer: Customer, store: Store, on: On = "", id_: Id = "1"
+    ) -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
+        hold(ctx, store)
         day = _day(on)
         _change(store, customer, id_, withdrawn=day)
         echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")

@@ -1,19 +1,31 @@
 """The command `tuppence database`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from tuppence.cli.output import Database, echo
 from tuppence.structured import read_secret
-from tuppence.wiring import call_convert, make_reader, migrate_database
+from tuppence.wiring import call_convert, make_login, migrate_database
+
+
+class Role(StrEnum):
+    """Something that a login may do."""
+
+    READER = "reader"
+    LOADER = "loader"
+    AUTHOR = "author"
+    REVIEWER = "reviewer"
+    PUBLISHER = "publisher"
+    SERVICE = "service"
 
 
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
     app = typer.Typer(name="database", no_args_is_help=True)
 
-    @app.callback()  # with it a single command keeps its name
+    @app.callback()
     def group() -> None:
         """Look after the PostgreSQL database."""
 
@@ -44,10 +56,28 @@ def register(program: typer.Typer) -> None:
         before, after = migrate_database(database, to)
         echo(f"from {before} to {after}" if before != after else f"at {after} already")
         if reader:
-            make_reader(database, reader, read_secret(password))
+            make_login(database, reader, read_secret(password), ["reader"])
             echo(f"{reader} may read")
         if convert:
             call_convert(database, convert)
             echo(f"calls {convert} when a definition is approved or retired")
+
+    @app.command(
+        epilog="Example: `tuppence database login ann --role author --password ann.password`"
+    )
+    def login(
+        name: Annotated[str, typer.Argument(help="Name of the login.", show_default=False)],
+        database: Database,
+        role: Annotated[list[Role], typer.Option(help="What it may do; of several, if repeated.")],
+        password: Annotated[str, typer.Option(help="Where its password is: a file, or env:NAME.")],
+    ) -> None:
+        """Make a login of the database, or give it a new password and further roles.
+
+        One for each person: an approval counts by the login. A reader reads facts and rules, a
+        loader writes facts, an author changes drafts, a reviewer approves and retires, a
+        publisher publishes, and a service states for which person it acts.
+        """
+        make_login(database, name, read_secret(password), [one.value for one in role])
+        echo(f"{name}: {', '.join(role)}")
 
     program.add_typer(app)

@@ -1,6 +1,6 @@
 """The command `tuppence definitions`."""
 
-import getpass
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ from tuppence.rules.files import read_rules, rule_paths
 from tuppence.structured import read_yaml, to_yaml
 from tuppence.wiring import open_definitions
 
-By = Annotated[str, typer.Option(help="Who does it; your login name if left out.")]
+By = Annotated[str, typer.Option(help="A name to show beside the login; it proves nothing.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
 Rules = Annotated[
     list[str],
@@ -34,7 +34,7 @@ Rules = Annotated[
 
 
 class State(StrEnum):
-    """Of a definition's version."""
+    """A state of a definition."""
 
     DRAFT = "draft"
     IN_REVIEW = "in_review"
@@ -62,7 +62,7 @@ def register(program: typer.Typer) -> None:
         definitions = open_definitions(database)
         read_rules(path, definitions.schema()).usable()
         given = [read_yaml(file, Definition).value for file in rule_paths(path)]
-        changed = definitions.draft(given, by or getpass.getuser(), reason)
+        changed = definitions.draft(given, by, reason)
         same = len(given) - len(changed)
         echo(f"{len(changed)} new drafts, {same} unchanged: {', '.join(changed) or 'none'}")
 
@@ -96,7 +96,7 @@ def register(program: typer.Typer) -> None:
                 "state": one.state,
                 "in_force": one.version_in_force,
                 "status": one.status(day),
-                "author": one.author,
+                "login": _identity(one.issuer, one.subject),
                 "at": f"{one.at:%Y-%m-%d %H:%M}",
                 "reason": one.reason,
             }
@@ -105,7 +105,7 @@ def register(program: typer.Typer) -> None:
         if format_ is Format.JSON:
             print_json(rows)
             return
-        columns = ("rule", "version", "state", "in force", "status", "author", "at", "reason")
+        columns = ("rule", "version", "state", "in force", "status", "login", "at", "reason")
         cells = [["" if v is None else v for v in row.values()] for row in rows]
         console().print(table(columns, cells, ("version", "in force")))
 
@@ -124,17 +124,91 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Show who did what to a definition, and why."""
         rows = [
-            (v.version, v.state, v.author, f"{v.at:%Y-%m-%d %H:%M}", v.reason)
+            (
+                *(v.version, v.state, v.digest, _identity(v.issuer, v.subject), v.author),
+                *(f"{v.at:%Y-%m-%d %H:%M}", v.reason),
+            )
             for v in open_definitions(database).history(rule)
         ]
-        columns = ("version", "state", "author", "at", "reason")
+        columns = ("version", "state", "digest", "login", "name", "at", "reason")
         if format_ is Format.JSON:
             print_json([dict(zip(columns, row, strict=True)) for row in rows])
         else:
-            console().print(table(columns, rows, columns[:1]))
+            short = [(*row[:2], row[2][:12], *row[3:]) for row in rows]
+            console().print(table(columns, short, columns[:1]))
+
+    _register_steps(app)
+    program.add_typer(app)
+
+
+def _register_steps(app: typer.Typer) -> None:
+    """Add the commands that take a definition on in its life."""
+
+    @app.command(epilog="Example: `tuppence definitions review bank_fees`")
+    def review(
+        database: Database,
+        rules: Annotated[
+            list[str] | None,
+            typer.Argument(help="Identifiers of rules; all in review if left out."),
+        ] = None,
+        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+    ) -> None:
+        """Show definitions that are in review, each with its version and digest.
+
+        The last line is the command that approves exactly what was shown.
+        """
+        stored = {one.rule_id: one for one in open_definitions(database).latest()}
+        shown = [
+            one
+            for one in stored.values()
+            if one.state == State.IN_REVIEW and (not rules or one.rule_id in rules)
+        ]
+        for rule in rules or ():
+            if rule not in {one.rule_id for one in shown}:
+                state = stored[rule].state if rule in stored else "not known"
+                message = f"{rule[:64]} is {state}, not in review"
+                raise UserError("definition.state", message, "tuppence definitions list")
+        if format_ is Format.JSON:
+            print_json(
+                [
+                    {**one.reviewed._asdict(), "editors": one.editors, "document": one.definition}
+                    for one in shown
+                ]
+            )
+            return
+        for one in shown:
+            echo(f"# {one.rule_id}: version {one.version}, changed by {', '.join(one.editors)}")
+            echo(f"# digest {one.reviewed.digest}")
+            echo(to_yaml(document_of(one.definition)))
+        names = " ".join(str(one.reviewed) for one in shown)
+        echo(f"tuppence definitions approve {names} --reason '…'" if shown else "none in review")
 
     @app.command(
-        epilog="Example: `tuppence definitions move bank_fees --to approved --reason checked`"
+        epilog="Example: `tuppence definitions approve bank_fees:2:9f86… --reason checked`"
+    )
+    def approve(
+        reviewed: Annotated[
+            list[str],
+            typer.Argument(
+                help="RULE:VERSION:DIGEST, as tuppence definitions review shows it.",
+                show_default=False,
+            ),
+        ],
+        database: Database,
+        reason: Reason,
+        by: By = "",
+    ) -> None:
+        """Approve versions that you have read; all of them, or none.
+
+        Refused where a definition has changed since it was read, or where you have changed it since
+        its last approval. It is in force until it is retired or a newer version is approved.
+        """
+        wanted = [_reviewed(text) for text in reviewed]
+        open_definitions(database).approve(wanted, by, reason)
+        echo(f"{len(wanted)} now approved: {', '.join(one[0] for one in wanted)}")
+
+    @app.command(
+        epilog="Example: `tuppence definitions move bank_fees --to in_review --reason done`"
     )
     def move(
         rules: Rules,
@@ -145,10 +219,25 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Take definitions a step on in their life; all of them, or none.
 
-        From draft to in_review, to approved by somebody else than who changed it last, to retired.
-        An approved one is in force until it is retired or a newer version is approved.
+        From draft to in_review, back to draft, to retired; tuppence definitions approve takes
+        them from in_review to approved.
         """
-        open_definitions(database).move(rules, to.value, by or getpass.getuser(), reason)
+        if to is State.APPROVED:
+            message = "an approval names the version and the digest that were read"
+            raise UserError("definition.approve", message, "tuppence definitions review shows both")
+        open_definitions(database).move(rules, to.value, by, reason)
         echo(f"{len(rules)} now {to.value}: {', '.join(rules)}")
 
-    program.add_typer(app)
+
+def _identity(issuer: str, subject: str) -> str:
+    """Return the login, or whom a service acted for."""
+    return subject if issuer == "postgresql" else f"{subject} of {issuer}"
+
+
+def _reviewed(text: str) -> tuple[str, int, str]:
+    """Return the rule, the version and the digest that an argument names."""
+    found = re.fullmatch("([a-z][a-z0-9_]{0,63}):([1-9][0-9]{0,8}):([0-9a-f]{64})", text)
+    if found is None:
+        message = f"{text[:140]!r} does not name a version that was read"
+        raise UserError("definition.approve", message, "tuppence definitions review shows both")
+    return found[1], int(found[2]), found[3]

@@ -1,5 +1,6 @@
 """The command `tuppence dispatch`."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +75,7 @@ def register(app: typer.Typer) -> None:
                     advance,
                     customers_per_item,
                     parallel,
+                    functools.partial(echo, err=True),
                     tls_ca,
                 )
             except KeyboardInterrupt:

@@ -29,7 +29,7 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset, open_facts, permitted_facts
+from tuppence.wiring import kept_ruleset, open_facts, read_facts, read_permitted
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -54,13 +54,13 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        open_facts(store).find(customer)  # an unknown customer is told before missing results
+        read_facts(store, lambda facts: facts.find(customer))  # an unknown one is told first
         row, as_of = customer_row(store, customer)
-        source = permitted_facts(store, use_of(as_of, purposes), customer)
-        facts = source.find(customer)
+        use = use_of(as_of, purposes)
+        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         ruleset = kept_ruleset(store, row.ruleset)
         checked = _rule(store, ruleset, rule)
-        found = explain_rule(checked, facts, as_of, source.schema)
+        found = explain_rule(checked, facts, as_of, open_facts(store).schema)
         if format_ is Format.JSON:
             print_json(document(customer, as_of, found))
         else:

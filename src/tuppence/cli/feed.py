@@ -20,14 +20,14 @@ from tuppence.cli.output import (
     print_json,
     use_of,
 )
+from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, readable
-from tuppence.facts.context import customer_context
 from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.wiring import consents_of, kept_ruleset, open_facts, open_results
+from tuppence.wiring import consents_of, kept_ruleset, open_results, read_facts
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
-        facts = open_facts(store).find(customer)
+        facts = read_facts(store, lambda facts: facts.find(customer))
         row, as_of = customer_row(store, customer)
         consents = consents_of(store).of(customer)
         if consents and not readable(consents, use_of(as_of, purposes)):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import readline
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,16 +54,32 @@ def _context(path: Path) -> dict[str, Any]:
     text = read_text(path)
     if path.suffix == ".json":
         try:
-            value = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+            value = json.loads(
+                text,
+                parse_float=Decimal,
+                parse_int=Decimal,
+                parse_constant=Decimal,
+                object_pairs_hook=_unique,
+            )
         except json.JSONDecodeError as error:
             place = f"{path}:{error.lineno}:{error.colno}"
             raise UserError("feel.context", f"{place}: not JSON: {error.msg}") from None
+        except RecursionError:
+            raise UserError("feel.context", f"{path}: it is nested too deeply") from None
     else:
         value = inspect(text).value
     if not isinstance(value, dict):
         message = f"{path}: this does not hold names and values"
         raise UserError("feel.context", message, 'write {name: value} or {"name": value}')
     return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        repeated = next(name for name, count in Counter(n for n, _ in pairs).items() if count > 1)
+        raise UserError("feel.context", f"{repeated} is given twice", "give each name once")
+    return names
 
 
 def _show(expression: str, names: dict[str, Any], *, traced: bool) -> Any:

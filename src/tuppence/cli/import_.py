@@ -18,6 +18,7 @@ from tuppence.bankdata.parts import Agreed, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cards import masked
+from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Store,
     console,
@@ -32,7 +33,7 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.wiring import consents_of, create_facts, tokens_of
+from tuppence.wiring import consents_of, create_facts, rejects_of, tokens_of
 
 Today = Annotated[
     str | None,
@@ -78,6 +79,7 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog=f"Example: {example}")
     def csv(
+        ctx: typer.Context,
         files: Annotated[list[Path], typer.Argument(help="CSV with a header, or Parquet.")],
         mapping: Annotated[Path, typer.Option(help="What the columns mean: a YAML file.")],
         store: Store,
@@ -94,6 +96,7 @@ def register(program: typer.Typer) -> None:
         """
         schema = read_attributes(attributes) if attributes else Schema()
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
+        hold(ctx, store, make=True)
         facts = create_facts(store, schema)
         meaning = read_mapping(mapping, facts.schema)
         latest = _latest(today_)
@@ -103,7 +106,8 @@ def register(program: typer.Typer) -> None:
         for file in track(files, "files"):
             owners = Owners(facts.customers(), facts.owners())
             reading = read_table(file, meaning, facts.schema, owners, latest, tokens)
-            aside = facts.set_aside(masked(file.name).replace("*", "x"), reading.rejects)
+            source = masked(file.name).replace("*", "x")
+            aside = rejects_of(store).put(source, reading.rejects)
             if reading.rejects.height == reading.count:
                 raise UserError(
                     "import.all-rejected",
@@ -133,6 +137,7 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
 
     @app.command(name, help=f"{reader.title}\n\n{_ABOUT}", epilog=f"Example: {example}")
     def read(
+        ctx: typer.Context,
         paths: Annotated[
             list[Path], typer.Argument(help="JSON, NDJSON, or folders of them, oldest first.")
         ],
@@ -142,6 +147,7 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
         store: Store,
         today_: Today = None,
     ) -> None:
+        hold(ctx, store, make=True)
         facts = create_facts(store, Schema())
         owners = Owners(facts.customers(), facts.owners())
         documents = read_documents(paths)
@@ -151,7 +157,7 @@ def _register_reader(app: typer.Typer, name: str, reader: Reader) -> None:
             documents, reader.items, customer, facts.schema, owners, _latest(today_), tokens
         )
         rejects = found.reading.rejects
-        aside = facts.set_aside(f"{name}-{quote(customer, safe='')}", rejects)
+        aside = rejects_of(store).put(f"{name}/{quote(customer, safe='')}", rejects)
         is_known = customer in owners.customers["id"]
         stored = facts.rows_of(customer) if is_known else Rows()
         enricher = Enricher()

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
-from tuppence.wiring import dump_facts, load_facts, open_facts
+from tuppence.wiring import dump_facts, load_facts
 
 
 def register(program: typer.Typer) -> None:
@@ -19,6 +20,7 @@ def register(program: typer.Typer) -> None:
         "`tuppence load --from postgresql://localhost/bank --store copy`"
     )
     def load(
+        ctx: typer.Context,
         store: Store,
         to: Annotated[str | None, typer.Option(help="Load into this database.")] = None,
         from_: Annotated[
@@ -43,6 +45,7 @@ def register(program: typer.Typer) -> None:
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
         began = time.monotonic()
         if from_ is not None:
+            hold(ctx, store, make=True)
             count = dump_facts(from_, store)
         else:
             if consent_from is None or consent_until is None:
@@ -50,9 +53,13 @@ def register(program: typer.Typer) -> None:
                 raise UserError("cli.load", message, "tuppence load --help tells why")
             begins = date_option(consent_from, "--consent-from")
             ends = date_option(consent_until, "--consent-until")
-            facts = open_facts(store)
-            parts = track(list(facts.parts()), "partitions")
-            load_facts(store, parts, str(to), begins, ends, jurisdiction)
-            count = facts.transaction_count
+            count = load_facts(
+                store,
+                lambda facts: track(list(facts.parts()), "partitions"),
+                str(to),
+                begins,
+                ends,
+                jurisdiction,
+            )
         seconds = time.monotonic() - began
         echo(f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)")

@@ -180,6 +180,19 @@ def track(steps: Sequence[T], unit: str) -> Iterator[T]:
             bar.advance(task)
 
 
+def make_private(path: Path) -> None:
+    """Make a file for personal data, which only its owner may read; one that is there stays.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror}"
+        raise UserError("cli.output", message, "name another file") from None
+
+
 def date_option(text: str, option: str) -> Date:
     """The date that an option gives.
 

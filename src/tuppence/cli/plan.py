@@ -1,6 +1,5 @@
 """The command `tuppence plan`."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +8,9 @@ import typer
 from tuppence.cli.output import Format, console, date_option, print_json, table
 from tuppence.facts.schema import Schema
 from tuppence.plan.columns import ColumnPlan
-from tuppence.plan.description import cost, feature_text
+from tuppence.plan.description import cost, feature_text, pass_summaries
 from tuppence.plan.model import model_of
-from tuppence.plan.passes import PASSES, Draft
+from tuppence.plan.passes import column_plan
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.wiring import open_facts
@@ -42,24 +41,17 @@ def register(app: typer.Typer) -> None:
         schema = Schema() if store is None else open_facts(store).schema
         ruleset = make_ruleset(read_rules(path, schema).usable())
         date = date_option(as_of, "--as-of")
-        draft = Draft(ruleset.rules, model_of(schema, date), date)
-        passes: list[tuple[str, str, float]] = []
-        for step in PASSES:
-            began = time.perf_counter()
-            came_to = step(draft)
-            passes.append((step.__name__, came_to, 1000 * (time.perf_counter() - began)))
-        found = draft.finished()
+        found = column_plan(ruleset.rules, model_of(schema, date), date)
         if format_ is Format.JSON:
             print_json(_document(ruleset, found))
             return
-        _print(found, passes if explain else [])
+        _print(found, explain=explain)
 
 
-def _print(plan: ColumnPlan, passes: list[tuple[str, str, float]]) -> None:
+def _print(plan: ColumnPlan, *, explain: bool) -> None:
     out = console()
-    if passes:
-        rows = [(name.replace("_", " "), text, f"{ms:.1f}") for name, text, ms in passes]
-        out.print(table(("pass", "came to", "ms"), rows, ("ms",)))
+    if explain:
+        out.print(table(("pass", "outcome"), pass_summaries(plan)))
         users = [sum(f in rule.features for rule in plan.rules) for f in range(len(plan.features))]
         described = [
             feature_text(part, feature) for part in plan.tables for feature in part.features

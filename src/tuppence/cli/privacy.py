@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
@@ -74,11 +75,21 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
+        ctx: typer.Context,
         customer: Customer,
         store: Store = None,
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        settle: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                max=3600,
+                help="With a database: seconds until results are looked for again; longer than "
+                "its replicas lag behind.",
+            ),
+        ] = 5.0,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """Erase a customer for good, then look whether anything still names them.
@@ -91,11 +102,12 @@ def register(app: typer.Typer) -> None:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
-            rows, had_results = erase_in_database(*where, customer)
+            rows, had_results = erase_in_database(*where, customer, settle)
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
             return
+        hold(ctx, where)
         found = erase_customer(where, customer)
         kept = "the results" if found.results else "no results"
         echo(
@@ -103,6 +115,11 @@ def register(app: typer.Typer) -> None:
             f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
+        if found.mentions:
+            echo(
+                f"the same words stand in {found.mentions:,} rows of other people or files about "
+                "nobody, such as rules: these stay"
+            )
 
 
 def _where(store: Path | None, *places: str) -> Path | Services:

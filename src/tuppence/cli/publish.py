@@ -1,6 +1,5 @@
 """The command `tuppence rules publish`."""
 
-import getpass
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +53,7 @@ def register(app: typer.Typer) -> None:
         as_of: Annotated[
             str, typer.Option(help="Day on which the rules must be valid; today if left out.")
         ] = "",
-        by: Annotated[str, typer.Option(help="Who does it; your login name if left out.")] = "",
+        by: Annotated[str, typer.Option(help="A name to show beside the login.")] = "",
         watch: Annotated[
             bool, typer.Option("--watch", help="Stay, and publish whenever a rule is approved.")
         ] = False,
@@ -65,22 +64,28 @@ def register(app: typer.Typer) -> None:
 
         They are turned into FEEL, checked, and tried on their test customers. If anything is wrong
         all of it is listed, and nothing is changed. Every engine must confirm that it can serve
-        the ruleset before any of them does.
+        the ruleset before any of them does. Others who publish meanwhile wait.
         """
         definitions = open_definitions(database)
-        author = by or getpass.getuser()
         secret = read_text(token).strip() if token else ""
 
         def once() -> None:
             day = date_option(as_of or today().isoformat(), "--as-of")
-            digest = ruleset or _build(
-                definitions.in_force(day),
-                definitions.schema(),
-                rulesets,
-                loud=format_ is Format.TABLE,
-            )
-            confirmed = publish_ruleset(digest, rulesets, engines or (), secret, tls_ca)
-            definitions.note_publication(digest, day, [c.address for c in confirmed], author)
+            with definitions.publishing() as record:
+                digest = ruleset or _build(
+                    definitions.in_force(day),
+                    definitions.schema(),
+                    rulesets,
+                    loud=format_ is Format.TABLE,
+                )
+                confirmed = publish_ruleset(
+                    digest,
+                    rulesets,
+                    engines or (),
+                    secret,
+                    lambda addresses: record(digest, day, addresses, by),
+                    tls_ca,
+                )
             _print(digest, confirmed, format_)
 
         if not watch:

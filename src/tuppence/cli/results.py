@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.cli.output import Store, console, only_identifiers, table
+from tuppence.cli.output import Store, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -112,6 +112,8 @@ def _row(row: CustomerResults, result: Result) -> tuple[Any, ...]:
 
 
 def _write(rows: Iterator[tuple[Any, ...]], format_: ResultFormat, output: Path | None) -> None:
+    if output is not None:
+        make_private(output)
     match format_:
         case ResultFormat.PARQUET:
             import polars as pl  # noqa: PLC0415 - only this format needs it

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence run --store demo --rules catalogue --as-of 2026-06-30`")
     def run(
+        ctx: typer.Context,
         store: Store,
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
@@ -48,6 +50,7 @@ def register(app: typer.Typer) -> None:
         Interrupt it as you like: the same command goes on where it was.
         """
         use = use_of(date_option(as_of, "--as-of"), purposes)
+        hold(ctx, store)
         facts = open_facts(store)
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")

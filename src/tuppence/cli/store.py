@@ -2,8 +2,10 @@
 
 import typer
 
+from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, echo, table, track
-from tuppence.wiring import open_facts
+from tuppence.errors import UserError
+from tuppence.wiring import check_store, upgrade_store
 
 
 def register(program: typer.Typer) -> None:
@@ -12,21 +14,34 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence store check --store demo`")
     def check(store: Store) -> None:
-        """Read everything in a store, and compare it with its checksums."""
-        facts = open_facts(store)
-        rows = []
-        for name, customers in track(facts.partitions(), "partitions"):
-            batch = facts.read(name)
-            transactions = len(batch.transactions.columns["amount"].values)
-            rows.append((name, f"{customers:,}", f"{transactions:,}"))
-        columns = ("partition", "customers", "transactions")
-        console().print(table(columns, rows, columns[1:]))
+        """Read everything in a store, and compare it with its checksums.
+
+        Names every part that is damaged, with what to do about it.
+        """
+        parts = check_store(store, lambda steps: track(steps, "parts"))
+        rows = [(part.name, part.content or "damaged") for part in parts]
+        console().print(table(("part", "content"), rows))
+        damaged = [part for part in parts if part.problems]
+        if damaged:
+            raise UserError(
+                "store.corrupt",
+                f"{store}: {len(damaged)} of {len(parts)} parts are not as they were written",
+                details=[
+                    f"{part.name}: {line}"
+                    for part in damaged
+                    for line in (*part.problems, f"→ {part.remedy}")
+                ],
+            )
         echo(f"{store}: whole")
 
     @app.command(epilog="Example: `tuppence store compact --store demo`")
-    def compact(store: Store) -> None:
-        """Rewrite a store after many imports, so that it reads faster. Its facts stay the same."""
-        open_facts(store).compact()
+    def compact(ctx: typer.Context, store: Store) -> None:
+        """Rewrite a store after many imports, so that it reads faster. Its facts stay the same.
+
+        A store of an older version gets its checksums.
+        """
+        hold(ctx, store)
+        upgrade_store(store)
         echo(f"{store}: compacted")
 
     program.add_typer(app)

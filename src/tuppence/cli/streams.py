@@ -18,9 +18,9 @@ from tuppence.cli.output import (
     today,
     use_of,
 )
-from tuppence.facts.context import customer_context
+from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
-from tuppence.wiring import permitted_facts
+from tuppence.wiring import read_permitted
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
@@ -48,7 +48,8 @@ def register(app: typer.Typer) -> None:
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        facts = permitted_facts(store, use_of(day, purposes), customer).find(customer)
+        use = use_of(day, purposes)
+        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
         rows = [{name: _shown(value) for name, value in row.items()} for row in found]
@@ -74,7 +75,8 @@ def register(app: typer.Typer) -> None:
         account has no forecast where its balance, the pay day or two earlier months are not known.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        facts = permitted_facts(store, use_of(day, purposes), customer).find(customer)
+        use = use_of(day, purposes)
+        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]
         if format_ is Format.JSON:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata.synthetic import population
+from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence synth --customers 10000 --seed 1 --store demo`")
     def synth(
+        ctx: typer.Context,
         store: Store,
         customers: Annotated[int, typer.Option(min=1, max=100_000_000)] = 10_000,
         seed: Annotated[int, typer.Option(min=0, help="Another seed, another population.")] = 1,
@@ -25,6 +27,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make a synthetic population of the United Kingdom; nobody in it exists."""
         last = date_option(until, "--until")
+        hold(ctx, store, make=True)
         facts = create_facts(store, Schema())
         if facts.partitions():
             message = f"{store}: there are customers in this store already"

@@ -6,14 +6,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.engine.gather import BITS, Classes
+from tuppence.engine.kernel.layout import CODED, ORDERED, RELATIVE, TERM_BITS, Classes
 from tuppence.errors import UserError
 from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import Kind
 from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
-from tuppence.plan.literals import Beyond, Both, OneOf, Ordered, Relative
 from tuppence.plan.model import decimals_of
+from tuppence.plan.predicates import (
+    AttributeComparison,
+    Conjunction,
+    IntervalSet,
+    OneOf,
+    OverflowGuard,
+)
 
 Array = npt.NDArray[Any]
 
@@ -40,31 +46,31 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
         days: Lowest day and number of days of columns of days.
         values: The FEEL values that codes of numbers stand for.
     """
-    coded: list[int] = []
+    coded: list[tuple[int, ...]] = []
     places: list[Array] = []
-    ordered: list[int] = []
-    cuts: list[Array] = []
-    beside: list[int] = []
-    own: list[Array] = []
+    ordered: list[tuple[int, ...]] = []
+    boundaries: list[Array] = []
+    relative: list[tuple[int, ...]] = []
+    customer_values: list[Array] = []
     strides: list[int] = []
     counts: list[int] = []
     first_words: list[int] = []
     words: list[Array] = []
     terms = len(wanted.accumulator_of)
-    width = -(-terms // BITS)
-    stride, first_place, first_cut, first_word = 1, 0, 0, 0
+    width = -(-terms // TERM_BITS)
+    stride, first_place, first_boundary, first_word = 1, 0, 0, 0
     order, first_day = -1, 0
     for dimension in wanted.dimensions:
         field = wanted.table.fields[dimension.field]
         column = table.columns[dimension.field]
-        if dimension.beside is not None:
+        if dimension.relative is not None:
             is_number = dimension.field in number_at
             at = number_at if is_number else code_at
             null = int(NULLS[column.kind])
             kinds = _of_relations(dimension)
-            place = sum(map(len, own))
-            beside += [at[dimension.field], int(is_number), place, stride, null]
-            own.append(_own(dimension.beside, column, batch))
+            place = sum(map(len, customer_values))
+            relative.append((at[dimension.field], int(is_number), place, stride, null))
+            customer_values.append(_customer_values(dimension.relative, column, batch))
         elif dimension.field in code_at:
             low = 0
             if dimension.field in days:
@@ -78,15 +84,15 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
             else:
                 holds = _of_codes(dimension, column)
             kinds, class_of = _distinct(holds)
-            coded += [code_at[dimension.field], low, len(class_of), first_place, int(low != 0)]
+            coded.append((code_at[dimension.field], low, len(class_of), first_place, int(low != 0)))
             places.append(class_of * stride)
             first_place += len(class_of)
         else:
-            steps = _cuts(dimension, decimals_of(field, digits), field.nullable)
-            kinds = _of_cuts(dimension, steps, decimals_of(field, digits))
-            ordered += [number_at[dimension.field], first_cut, len(steps), stride]
-            cuts.append(steps)
-            first_cut += len(steps)
+            steps = _boundaries(dimension, decimals_of(field, digits), field.nullable)
+            kinds = _of_boundaries(dimension, steps, decimals_of(field, digits))
+            ordered.append((number_at[dimension.field], first_boundary, len(steps), stride))
+            boundaries.append(steps)
+            first_boundary += len(steps)
         strides.append(stride)
         counts.append(len(kinds))
         first_words.append(first_word)
@@ -97,12 +103,12 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
         message = f"the rules ask too many different things of {wanted.table.name} at once"
         raise UserError("plan.too-wide", message, "evaluate them as several rulesets")
     return Classes(
-        np.array(coded, np.int64),
+        np.array(coded, CODED),
         np.concatenate([*places, np.zeros(1, np.int64)]),
-        np.array(ordered, np.int64),
-        np.concatenate([*cuts, np.zeros(1, np.int64)]),
-        np.array(beside, np.int64),
-        np.concatenate([*own, np.zeros(1, np.int64)]),
+        np.array(ordered, ORDERED),
+        np.concatenate([*boundaries, np.zeros(1, np.int64)]),
+        np.array(relative, RELATIVE),
+        np.concatenate([*customer_values, np.zeros(1, np.int64)]),
         np.array(strides, np.int64),
         np.array(counts, np.int64),
         np.array(first_words, np.int64),
@@ -117,13 +123,15 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
 def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
     """The first day, as a place, that some term allows; terms that only look for trouble aside."""
     asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
-    troubles = [i for i, one in enumerate(wanted.accumulators) if wanted.is_trouble(one)]
-    useful = ~np.isin(wanted.accumulator_of, troubles)
+    overflow_guards = [
+        i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)
+    ]
+    useful = ~np.isin(wanted.accumulator_of, overflow_guards)
     allowed = asked[:, dimension.of_term[useful]].any(axis=1)
     return int(allowed.argmax()) if allowed.any() else len(holds)
 
 
-def _own(relative: Relative, column: Column, batch: FactBatch) -> Array:
+def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
     """The customers' own values, in the codes of the column."""
     mine = batch.customers[relative.path[-1]]
     if column.kind is Kind.TEXT:
@@ -136,8 +144,10 @@ def _own(relative: Relative, column: Column, batch: FactBatch) -> Array:
 
 
 def _of_relations(dimension: Dimension) -> Array:
-    """For each relation and literal whether it lets the relation through."""
-    return np.array([[literal.holds(r) for literal in dimension.literals] for r in range(4)], bool)
+    """For each relation and predicate whether it lets the relation through."""
+    return np.array(
+        [[predicate.holds(r) for predicate in dimension.predicates] for r in range(4)], bool
+    )
 
 
 def _distinct(holds: Array) -> tuple[Array, Array]:
@@ -152,26 +162,26 @@ def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
     """For each class the terms that it allows, in words."""
     asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
     allowed = asked[:, dimension.of_term]
-    bits = np.zeros((len(kinds), width * BITS), np.int64)
+    bits = np.zeros((len(kinds), width * TERM_BITS), np.int64)
     bits[:, : allowed.shape[1]] = allowed
-    powers = np.left_shift(np.int64(1), np.arange(BITS, dtype=np.int64))
-    words: Array = (bits.reshape(len(kinds), width, BITS) * powers).sum(axis=2).ravel()
+    powers = np.left_shift(np.int64(1), np.arange(TERM_BITS, dtype=np.int64))
+    words: Array = (bits.reshape(len(kinds), width, TERM_BITS) * powers).sum(axis=2).ravel()
     return words
 
 
 def _of_codes(dimension: Dimension, column: Column) -> Array:
-    """For each code and literal whether it lets the code's value through."""
+    """For each code and predicate whether it lets the code's value through."""
     boolean = column.kind is Kind.BOOLEAN
     values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
-    holds = np.zeros((len(values), len(dimension.literals)), bool)
+    holds = np.zeros((len(values), len(dimension.predicates)), bool)
     mentions: dict[Any, list[int]] = {}
-    for i, literal in enumerate(dimension.literals):
-        if isinstance(literal, OneOf):
-            holds[:, i] = literal.others
-            for value in literal.values:
+    for i, predicate in enumerate(dimension.predicates):
+        if isinstance(predicate, OneOf):
+            holds[:, i] = predicate.others
+            for value in predicate.values:
                 mentions.setdefault(value, []).append(i)
         else:
-            holds[:, i] = [literal.holds(value) for value in values]
+            holds[:, i] = [predicate.holds(value) for value in values]
     for code, value in enumerate(values):
         if value in mentions:
             holds[code, mentions[value]] ^= True
@@ -179,58 +189,58 @@ def _of_codes(dimension: Dimension, column: Column) -> Array:
 
 
 def _of_days(dimension: Dimension, low: int, size: int) -> Array:
-    """For each day and literal whether it lets the day through; the first place is null."""
+    """For each day and predicate whether it lets the day through; the first place is null."""
     days = np.arange(low, low + size)
-    holds = np.zeros((size, len(dimension.literals)), bool)
-    for i, literal in enumerate(dimension.literals):
-        if isinstance(literal, Ordered):
-            for start, end in literal.whole(0):
+    holds = np.zeros((size, len(dimension.predicates)), bool)
+    for i, predicate in enumerate(dimension.predicates):
+        if isinstance(predicate, IntervalSet):
+            for start, end in predicate.whole(0):
                 first = 0 if start is None else max(start - low, 0)
                 last = size if end is None else max(end - low + 1, 0)
                 holds[first:last, i] = True
-            holds[0, i] = literal.null
+            holds[0, i] = predicate.null
         else:
-            holds[1:, i] = [literal.holds(Date(int(day))) for day in days[1:]]
-            holds[0, i] = literal.holds(None)
+            holds[1:, i] = [predicate.holds(Date(int(day))) for day in days[1:]]
+            holds[0, i] = predicate.holds(None)
     return holds
 
 
 def _of_values(dimension: Dimension, values: Sequence[Any], decimals: int) -> Array:
-    """For each value of a number and literal whether it lets the value through."""
+    """For each value of a number and predicate whether it lets the value through."""
     counted = [None if value is None else value.scaleb(decimals) for value in values]
     return np.array(
         [
             [
-                literal.holds(units if isinstance(literal, Beyond) else value)
-                for literal in dimension.literals
+                predicate.holds(units if isinstance(predicate, OverflowGuard) else value)
+                for predicate in dimension.predicates
             ]
             for value, units in zip(values, counted, strict=True)
         ],
         bool,
-    ).reshape(len(values), len(dimension.literals))
+    ).reshape(len(values), len(dimension.predicates))
 
 
-def _cuts(dimension: Dimension, decimals: int, nullable: bool) -> Array:
+def _boundaries(dimension: Dimension, decimals: int, nullable: bool) -> Array:
     """Where the classes of a number begin, in ascending order."""
     found = {NULL_MONEY + 1} if nullable else set[int]()
-    for literal in dimension.literals:
-        for part in literal.parts if isinstance(literal, Both) else (literal,):
-            assert isinstance(part, Ordered | Beyond)  # noqa: S101
+    for predicate in dimension.predicates:
+        for part in predicate.parts if isinstance(predicate, Conjunction) else (predicate,):
+            assert isinstance(part, IntervalSet | OverflowGuard)  # noqa: S101
             for low, high in part.whole(decimals):
                 found.update(() if low is None else (low,))
                 found.update(() if high is None else (high + 1,))
-    inside = (cut for cut in found if NULL_MONEY < cut < 2**63)
+    inside = (boundary for boundary in found if NULL_MONEY < boundary < 2**63)
     return np.array(sorted(inside), np.int64)
 
 
-def _of_cuts(dimension: Dimension, cuts: Array, decimals: int) -> Array:
-    """For each class and literal whether it lets the class's numbers through."""
-    lowest = [NULL_MONEY, *cuts.tolist()]
-    holds = np.zeros((len(lowest), len(dimension.literals)), bool)
-    for i, literal in enumerate(dimension.literals):
+def _of_boundaries(dimension: Dimension, boundaries: Array, decimals: int) -> Array:
+    """For each class and predicate whether it lets the class's numbers through."""
+    lowest = [NULL_MONEY, *boundaries.tolist()]
+    holds = np.zeros((len(lowest), len(dimension.predicates)), bool)
+    for i, predicate in enumerate(dimension.predicates):
         holds[:, i] = True
-        for part in literal.parts if isinstance(literal, Both) else (literal,):
-            assert isinstance(part, Ordered | Beyond)  # noqa: S101
+        for part in predicate.parts if isinstance(predicate, Conjunction) else (predicate,):
+            assert isinstance(part, IntervalSet | OverflowGuard)  # noqa: S101
             spans = part.whole(decimals)
             for place, number in enumerate(lowest):
                 passes = any(

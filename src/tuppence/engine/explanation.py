@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuppence.derived.context import Row, customer_context
 from tuppence.engine.columnar import feature_values
 from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.context import Row, customer_context
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date, Span, feel_text, syntax
 from tuppence.plan.model import model_of

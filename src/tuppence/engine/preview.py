@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.facts.source import FactSource, stretches
 from tuppence.feel.values import Date
@@ -135,7 +134,7 @@ class Previewer:
 
     def _evaluated(self, ruleset: Ruleset) -> tuple[list[_Part], bool]:
         """What the rules say, partition by partition, and whether all are in columns."""
-        engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema), Loops())
+        engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 
         def evaluated(stretch: tuple[str, int, int]) -> _Part:

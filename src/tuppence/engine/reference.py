@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from tuppence.derived.context import customer_context
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.context import customer_context
 from tuppence.feel import Date, Outcome
 from tuppence.feel.numbers import CONTEXT
 from tuppence.plan.plan import Plan, PlannedRule

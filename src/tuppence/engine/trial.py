@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from tuppence.derived.context import customer_context
 from tuppence.engine.reference import Problem, evaluate_rule
-from tuppence.facts.context import customer_context
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
 from tuppence.plan.plan import PlannedRule

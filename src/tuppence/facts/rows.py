@@ -20,6 +20,12 @@ CERTAIN: Final = 100
 """A confidence of 1, in the hundredths that the store keeps."""
 
 
+OF_CUSTOMER: Final = "of customer"
+OF_ACCOUNT: Final = "of account"
+OWNER: Final = (OF_CUSTOMER, OF_ACCOUNT)
+"""Columns of rejected rows: whose they are, as far as the import knows."""
+
+
 def columns(table: str, schema: Schema) -> dict[str, Field]:
     """The stored fields of `customers`, `accounts` or `transactions`, keys first."""
     key = Field("id", Kind.TEXT, "Identifier, unique among its kind.", nullable=False)

@@ -80,6 +80,14 @@ class CustomerFacts(Protocol):
         """
         ...
 
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        """Return those who do not exist, because they were erased or never came.
+
+        Raises:
+            UserError: It cannot be found out now.
+        """
+        ...
+
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         """Those who have agreed, in the order of their identifiers, beginning after one."""
         ...

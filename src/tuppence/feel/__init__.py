@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tuppence.errors import UserError
+from tuppence.feel.budget import MAXIMUM_NESTING
 from tuppence.feel.checker import check
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
 from tuppence.feel.formatting import format_text
@@ -63,6 +65,7 @@ def evaluate(
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
+        UserError: A value of the context is too deep, or no number that FEEL has.
     """
     return inspect(expression, context, now).value
 
@@ -141,18 +144,39 @@ def _clock() -> DateTime:
 
 
 def _facts(context: Mapping[str, object]) -> tuple[dict[str, Any], frozenset[str]]:
-    values = {name: _value(value) for name, value in context.items()}
+    values = {name: _value(value, 0) for name, value in context.items()}
     return values, frozenset(_names(values))
 
 
-def _value(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return CONTEXT.create_decimal(Decimal(str(value)))
+def _value(value: Any, depth: int) -> Any:
+    """A value as the language has it.
+
+    Raises:
+        UserError: It is a number that the language cannot hold, or nested deeper than it allows.
+    """
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return _number(value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth > MAXIMUM_NESTING:
+        message = f"a value is nested over {MAXIMUM_NESTING} deep"
+        raise UserError("feel.context", message, "give a flatter one")
     if isinstance(value, list):
-        return [_value(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _value(item) for name, item in value.items()}
-    return value
+        return [_value(item, depth + 1) for item in value]
+    return {name: _value(item, depth + 1) for name, item in value.items()}
+
+
+def _number(value: float | Decimal) -> Decimal:
+    try:
+        number = CONTEXT.create_decimal(
+            value if isinstance(value, Decimal) else Decimal(str(value))
+        )
+    except (ArithmeticError, ValueError):  # Python writes no whole number of over 4,300 digits
+        number = Decimal("Infinity")
+    if not number.is_finite():
+        message = "a number is too large, or none"
+        raise UserError("feel.context", message, "numbers lie below 10 to the power of 6145")
+    return number
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -67,7 +67,7 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "feel.budget": (
         "While evaluating: the expression took more steps or space than one evaluation may.",
-        "go through fewer elements",
+        "go through fewer elements, or compare and write smaller values",
     ),
     "rule.value-null": (
         "A value that the message shows can be null.",
@@ -79,7 +79,7 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "rule.message": (
         "The message's template is wrong, or uses a value that the rule does not have.",
-        "use the names under values, between {{ and }}",
+        "use the names under values, between {{ and }}; compute under values",
     ),
 }
 """Every code that a diagnostic can carry: its meaning, and how it is usually mended."""

@@ -2,21 +2,29 @@
 
 from typing import Any
 
+from tuppence.feel.budget import Budget, comparison_steps, extent, nest
 from tuppence.feel.values import (
     SECOND_NANOSECONDS,
     DateTime,
+    Range,
     Time,
     local_nanoseconds,
 )
 
 
-def equal(left: Any, right: Any) -> bool | None:
-    """True or false, or None where the values are of kinds that cannot be compared."""
+def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
+    """True or false, or None where the values are of kinds that cannot be compared.
+
+    Raises:
+        OutOfBudget: There is more to compare than the budget allows.
+    """
+    budget.spend(comparison_steps(left))
     if left is None or right is None:
         return left is right
     if isinstance(left, list) and isinstance(right, list):
+        nest(depth)
         return len(left) == len(right) and all(
-            equal(a, b) is True for a, b in zip(left, right, strict=True)
+            equal(a, b, budget, depth + 1) is True for a, b in zip(left, right, strict=True)
         )
     if type(left) is not type(right):
         return None
@@ -26,8 +34,15 @@ def equal(left: Any, right: Any) -> bool | None:
             None if a is None or b is None else a // SECOND_NANOSECONDS == b // SECOND_NANOSECONDS
         )
     if isinstance(left, dict):
+        nest(depth)
+        budget.spend(extent(left))
         return left.keys() == right.keys() and all(
-            equal(value, right[name]) is True for name, value in left.items()
+            equal(value, right[name], budget, depth + 1) is True for name, value in left.items()
+        )
+    if isinstance(left, Range):
+        nest(depth)
+        return left[2:] == right[2:] and all(
+            equal(a, b, budget, depth + 1) is True for a, b in zip(left[:2], right[:2], strict=True)
         )
     return bool(left == right)
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from tuppence.feel.diagnostics import Span
-from tuppence.feel.frames import ROWS_A_STEP, Frame, Run, elements
+from tuppence.feel.frames import Frame, Run, elements
+from tuppence.feel.numbers import whole
 from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import type_name
 
@@ -18,6 +19,7 @@ def make_filter(
     predicate: Run,
     span: Span,
     *,
+    steps: int,
     names_item: bool,
     is_position: bool,
     write_out: Callable[[Mapping[str, RowField]], RowsFilter],
@@ -28,6 +30,7 @@ def make_filter(
         base: Gives the list.
         predicate: Gives the condition, or the position, for each element.
         span: Of the predicate.
+        steps: What each element costs, with all of the predicate that runs for it.
         names_item: Whether the predicate speaks of the element as `item`.
         is_position: Whether the predicate is surely a number, so that an empty list gives null.
         write_out: Makes the quick filter for rows of some fields.
@@ -40,7 +43,6 @@ def make_filter(
         return Frame(item if type(item) is dict else {}, frame, frame.session)
 
     def quick(items: Rows, frame: Frame) -> Rows | None:
-        frame.session.spend(len(items) // ROWS_A_STEP + 1)
         fields, keep = written.get(id(items.fields), (None, None))
         if keep is None or fields is not items.fields:
             keep = write_out(items.fields)
@@ -70,11 +72,14 @@ def make_filter(
             rows = quick(items, frame)
             if rows is not None:
                 return rows
-        frame.session.spend(len(items) + 1)
+        frame.session.spend(steps)
         if not items:
             return None if is_position else []
         first = predicate(scoped(items[0], frame))
-        return _at(first, items) if type(first) is Decimal else one_by_one(items, frame)
+        if type(first) is Decimal:
+            return _at(first, items)
+        frame.session.spend(steps * len(items))
+        return one_by_one(items, frame)
 
     return run
 
@@ -83,7 +88,7 @@ def _at(position: Any, items: list[Any]) -> Any:
     """The element at a position that counts from 1, or from -1 at the end; else null."""
     if type(position) is not Decimal or position != position.to_integral_value():
         return None
-    index = int(position)
+    index = whole(position)
     if 1 <= abs(index) <= len(items):
         return items[index - 1 if index > 0 else index]
     return None

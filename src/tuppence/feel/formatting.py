@@ -72,6 +72,7 @@ class _Printer:
         self.names = names
         self.width = width
         self.before: dict[int, list[Token]] = {}
+        self.done: dict[tuple[int, int, str], str] = {}
 
     def attach(self, tree: syntax.Node, found: Sequence[Token]) -> list[Token]:
         """Give each comment to the first part that begins after it; the rest come last."""
@@ -86,7 +87,18 @@ class _Printer:
         return rest
 
     def layout(self, node: syntax.Node, level: int, indent: str) -> str:
-        """A part and the comments before it; in parentheses where its surroundings ask for it."""
+        """A part and the comments before it; in parentheses where its surroundings ask for it.
+
+        Each part is laid out on one line first and on several if that is too long, and so are the
+        parts in it: what is done is kept, or it would be done again twice as often at each depth.
+        """
+        key = (id(node), level, indent)
+        if key not in self.done:
+            self.done[key] = self.laid_out(node, level, indent)
+        return self.done[key]
+
+    def laid_out(self, node: syntax.Node, level: int, indent: str) -> str:
+        """The text of `layout`, made."""
         lead = ""
         for comment in self.before.get(id(node), ()):
             line = comment.text.startswith("//")

@@ -4,16 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tuppence.feel.budget import ERROR_STEPS, Budget, OutOfBudget, visit
 from tuppence.feel.diagnostics import Diagnostic, Span
-
-STEPS: Final = 1_000_000
-"""What one evaluation may spend before it is stopped: a step for each element it visits."""
-
-CALL_STEPS: Final = 10
-"""What calling a built-in function costs, beside the elements it is given."""
-
-ROWS_A_STEP: Final = 8
-"""Facts are filtered so fast that so many of them cost a step."""
 
 MAXIMUM_CALLS: Final = 100
 """How deep functions written in FEEL may call each other."""
@@ -21,32 +13,33 @@ MAXIMUM_CALLS: Final = 100
 Run = Callable[["Frame"], Any]
 
 
-@dataclass(slots=True)
-class Session:
+@dataclass(slots=True, kw_only=True)
+class Session(Budget):
     """What one evaluation has used up and met so far, and the names that it began with."""
 
     names: Mapping[str, Any]
-    steps: int = STEPS
     calls: int = 0
     findings: dict[tuple[str, Span], Diagnostic] = field(default_factory=dict)
 
-    def report(self, code: str, span: Span, message: str) -> None:
-        """Note an error; the same one at the same place only once."""
-        self.findings.setdefault((code, span), Diagnostic(code, span, message))
+    shown: Budget | None = None
 
-    def spend(self, steps: int) -> None:
-        """Count visited elements.
+    def can_show(self, value: Any) -> bool:
+        """Return whether a value is small enough to be recorded, beside those that are already."""
+        self.shown = self.shown or Budget()
+        try:
+            visit(value, self.shown)
+        except OutOfBudget:
+            return False
+        return True
+
+    def report(self, code: str, span: Span, message: str) -> None:
+        """Note an error; the same one at the same place only once.
 
         Raises:
             OutOfBudget: There were too many.
         """
-        self.steps -= steps
-        if self.steps < 0:
-            raise OutOfBudget
-
-
-class OutOfBudget(Exception):  # noqa: N818 - a signal inside this module, never seen outside
-    """The evaluation took more steps than it may."""
+        self.spend(ERROR_STEPS)
+        self.findings.setdefault((code, span), Diagnostic(code, span, message))
 
 
 class Frame:

@@ -5,21 +5,31 @@ session of the evaluation. What does not depend on the context is computed when 
 made: `today() - @"P90D"` is one date by the time a million transactions are compared with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, assert_never
 
 from tuppence.feel import syntax
+from tuppence.feel.budget import (
+    CALL_STEPS,
+    ELEMENT_STEPS,
+    ERROR_STEPS,
+    PROPERTY_STEPS,
+    ROWS_A_STEP,
+    STEPS,
+    Budget,
+    OutOfBudget,
+    parts_steps,
+    visit,
+)
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
 from tuppence.feel.filters import RowsFilter, make_filter
 from tuppence.feel.frames import (
     MAXIMUM_CALLS,
-    ROWS_A_STEP,
-    STEPS,
     Constant,
     Frame,
-    OutOfBudget,
     Run,
     Session,
     truth,
@@ -33,6 +43,7 @@ from tuppence.feel.properties import property_of
 from tuppence.feel.rows import RowField, Rows, write_out
 from tuppence.feel.values import DateTime, Function, Range, type_name
 
+_FOLDING_STEPS = STEPS // 4
 Record = Callable[[syntax.Node, Any], None]
 
 
@@ -50,15 +61,19 @@ class Expression:
 
     tree: syntax.Node
     run: Run
+    steps: int
 
     def evaluate(self, context: Mapping[str, Any], steps: int = STEPS) -> Outcome:
         """The value for a context of FEEL values; never raises for what the expression does."""
-        session = Session(context, steps)
+        session = Session(names=context, steps=steps)
         try:
+            session.spend(self.steps)
             value = self.run(Frame(context, None, session))
+            visit(value, session)
         except (OutOfBudget, RecursionError):
             value = None
             message = f"the evaluation was stopped after {steps:,} steps"
+            session.steps = ERROR_STEPS
             session.report("feel.budget", self.tree.span, message)
         return Outcome(value, tuple(session.findings.values()))
 
@@ -78,9 +93,8 @@ def compile_expression(
         names: The names in its surroundings; one that is spelled like a built-in hides it.
         record: Called with each part and its value while running, outside of loops.
     """
-    return Expression(
-        tree, _Compiler(now, names | syntax.defined_names(tree), record).compile(tree)
-    )
+    compiler = _Compiler(now, names | syntax.defined_names(tree), record)
+    return Expression(tree, compiler.compile(tree), parts_steps(tree))
 
 
 class _Compiler:
@@ -89,16 +103,21 @@ class _Compiler:
         self.hidden = names & BUILTINS.keys()
         self.record = record
         self.loops = 0
+        self.session = Session(names={}, steps=_FOLDING_STEPS)
+        self.known: set[int] = set()
 
     def compile(self, node: syntax.Node) -> Run:
         run = self.folded(node, self.build(node))
+        if isinstance(run, Constant):
+            self.known.add(id(node))
         record = self.record
         if record is None or self.loops:
             return run
 
         def recorded(frame: Frame) -> Any:
             value = run(frame)
-            record(node, value)
+            if frame.session.can_show(value):
+                record(node, value)
             return value
 
         return recorded
@@ -107,19 +126,25 @@ class _Compiler:
         """Compute now what does not depend on the context and has no error in it."""
         if isinstance(run, Constant) or not self.is_constant(node):
             return run
-        session = Session({})
-        value = run(Frame({}, None, session))
-        return run if session.findings else Constant(value)
+        findings = self.session.findings
+        findings.clear()
+        try:
+            value = run(Frame({}, None, self.session))
+        except OutOfBudget:  # it is computed, and paid for, whenever it is needed
+            self.session.steps = 0
+            return run
+        return run if findings else Constant(value)
 
     def is_constant(self, node: syntax.Node) -> bool:
         match node:
-            case syntax.Literal():
-                return True
             case syntax.Arithmetic() | syntax.Negation() | syntax.RangeLiteral():
-                return all(map(self.is_constant, syntax.children(node)))
+                return all(map(self.is_known, syntax.children(node)))
             case syntax.Call(function=syntax.Name(name=name)):
-                return self.is_builtin(name) and all(map(self.is_constant, node.arguments))
+                return self.is_builtin(name) and all(map(self.is_known, node.arguments))
         return False
+
+    def is_known(self, node: syntax.Node) -> bool:
+        return isinstance(node, syntax.Literal) or id(node) in self.known
 
     def is_builtin(self, name: str) -> bool:
         return name in BUILTINS and name not in self.hidden
@@ -173,7 +198,7 @@ class _Compiler:
                 return self.range(node)
             case syntax.InstanceOf():
                 value, kind = self.compile(node.value), node.kind
-                return lambda frame: is_instance(value(frame), kind)
+                return lambda frame: is_instance(value(frame), kind, frame.session)
         assert_never(node)
 
     # -- names and fields ------------------------------------------------------------------------
@@ -205,6 +230,7 @@ class _Compiler:
                 return value[name]
             if value is None:
                 return None
+            frame.session.spend(PROPERTY_STEPS)
             found, result = property_of(value, name)
             if not found:
                 message = f"{type_name(value)} has no {name}"
@@ -217,7 +243,7 @@ class _Compiler:
                 if isinstance(value, Rows) and name in value.fields:
                     frame.session.spend(len(value) // ROWS_A_STEP + 1)
                     return [item[name] for item in value]
-                frame.session.spend(len(value))
+                frame.session.spend(ELEMENT_STEPS * len(value))
                 return [of_one(item, frame) for item in value]
             return of_one(value, frame)
 
@@ -230,6 +256,7 @@ class _Compiler:
             self.compile(node.base),
             self.in_loop(predicate),
             predicate.span,
+            steps=ELEMENT_STEPS + parts_steps(predicate),
             names_item=any(
                 isinstance(part, syntax.Name) and part.name == "item"
                 for part in syntax.walk(predicate)
@@ -245,11 +272,13 @@ class _Compiler:
             return lambda _items, _frame: None
         keep, kinds = fast.keep, fast.kinds
         outer = [self.in_loop(expression) for expression in fast.outer]
+        steps = ELEMENT_STEPS + parts_steps(node.predicate)
 
         def run(items: Rows, frame: Frame) -> Rows | None:
             values = [expression(frame) for expression in outer]
             if any(type(v) is not kind for v, kind in zip(values, kinds, strict=True)):
                 return None
+            frame.session.spend(steps * len(items) // ROWS_A_STEP)
             return Rows(keep(items, values), fields)
 
         return run
@@ -269,20 +298,20 @@ class _Compiler:
     # -- operators -----------------------------------------------------------------------------
 
     def negation(self, node: syntax.Negation) -> Run:
-        return self.guarded(node.span, negate, self.compile(node.operand))
+        return self.guarded(node.span, lambda a, _: negate(a), self.compile(node.operand))
 
     def arithmetic(self, node: syntax.Arithmetic) -> Run:
         symbol = node.operator
         left, right = self.compile(node.left), self.compile(node.right)
-        return self.guarded(node.span, lambda a, b: arithmetic(symbol, a, b), left, right)
+        return self.guarded(node.span, partial(arithmetic, symbol), left, right)
 
     def guarded(self, span: Span, function: Callable[..., Any], *operands: Run) -> Run:
-        """Call the function on the operands' values; its error becomes null and a diagnostic."""
+        """Call it on the operands' values and the budget; its error is null and a diagnostic."""
 
         def run(frame: Frame) -> Any:
             values = [operand(frame) for operand in operands]
             try:
-                return function(*values)
+                return function(*values, frame.session)
             except FeelError as error:
                 frame.session.report(error.code, span, error.message)
                 return None
@@ -292,7 +321,7 @@ class _Compiler:
     def comparison(self, node: syntax.Comparison) -> Run:
         symbol = node.operator
         left, right = self.compile(node.left), self.compile(node.right)
-        general = self.guarded(node.span, lambda a, b: compare(symbol, a, b), left, right)
+        general = self.guarded(node.span, partial(compare, symbol), left, right)
         if not isinstance(right, Constant) or type(right.value) not in ORDERED:
             return general
         name = node.left.name if isinstance(node.left, syntax.Name) and not self.record else ""
@@ -301,8 +330,8 @@ class _Compiler:
     def between(self, node: syntax.Between) -> Run:
         value, low, high = map(self.compile, (node.value, node.low, node.high))
 
-        def inside(item: Any, start: Any, end: Any) -> bool:
-            return compare(">=", item, start) and compare("<=", item, end)
+        def inside(item: Any, start: Any, end: Any, budget: Budget) -> bool:
+            return compare(">=", item, start, budget) and compare("<=", item, end, budget)
 
         return self.guarded(node.span, inside, value, low, high)
 
@@ -316,7 +345,7 @@ class _Compiler:
             results: list[bool | None] = []
             for test, asks in tests:
                 wanted = test(inner)
-                results.append(truth(wanted) if asks else passes(item, wanted))
+                results.append(truth(wanted) if asks else passes(item, wanted, frame.session))
             if True in results:
                 return True
             if None in results:
@@ -364,9 +393,9 @@ class _Compiler:
         high = Constant(None) if node.high is None else self.compile(node.high)
         closed = (node.low_closed, node.high_closed)
 
-        def made(start: Any, end: Any) -> Range:
+        def made(start: Any, end: Any, budget: Budget) -> Range:
             bounded = start is not None and end is not None and not node.unary
-            if bounded and compare(">", start, end):
+            if bounded and compare(">", start, end, budget):
                 raise FeelError("feel.operand-type", "the range ends before it begins")
             return Range(start, end, *closed, node.unary)
 
@@ -374,16 +403,18 @@ class _Compiler:
 
     # -- loops ---------------------------------------------------------------------------------
 
-    def sources(self, bindings: Sequence[syntax.Binding]) -> list[Source]:
+    def sources(self, node: syntax.For | syntax.Quantified) -> list[Source]:
         made: list[Source] = []
-        for binding in bindings:
+        inner = [*(_ends(binding) for binding in node.iterators[1:]), [node.body]]
+        for binding, parts in zip(node.iterators, inner, strict=True):
             compile_ = self.in_loop if made else self.compile
-            until = None if binding.until is None else compile_(binding.until)
-            made.append(Source(binding.name, binding.span, compile_(binding.source), until))
+            source, *until = map(compile_, _ends(binding))
+            steps = ELEMENT_STEPS + sum(map(parts_steps, parts))
+            made.append(Source(binding.name, source, until[0] if until else None, steps))
         return made
 
     def loop(self, node: syntax.For) -> Run:
-        sources, body = self.sources(node.iterators), self.in_loop(node.body)
+        sources, body = self.sources(node), self.in_loop(node.body)
 
         def run(frame: Frame) -> list[Any] | None:
             results: list[Any] = []
@@ -399,7 +430,7 @@ class _Compiler:
         return run
 
     def quantified(self, node: syntax.Quantified) -> Run:
-        sources, body = self.sources(node.iterators), self.in_loop(node.body)
+        sources, body = self.sources(node), self.in_loop(node.body)
         decisive = node.quantifier == "some"
 
         def run(frame: Frame) -> Any:
@@ -421,6 +452,7 @@ class _Compiler:
 
     def function(self, node: syntax.FunctionDefinition) -> Run:
         parameters, body = node.parameters, self.in_loop(node.body)
+        steps = CALL_STEPS + parts_steps(node.body)
 
         def run(frame: Frame) -> Function:
             # A filter exchanges the names of its frame: hold on to the ones of now.
@@ -428,7 +460,7 @@ class _Compiler:
 
             def call(arguments: list[Any], session: Session) -> Any:
                 names = dict(zip(parameters, arguments, strict=True))
-                session.spend(1)
+                session.spend(steps)
                 session.calls += 1
                 if session.calls > MAXIMUM_CALLS:
                     raise OutOfBudget
@@ -469,6 +501,11 @@ class _Compiler:
             return called.call(ordered, frame.session)
 
         return run
+
+
+def _ends(binding: syntax.Binding) -> list[syntax.Node]:
+    """What a loop goes through: a list, or the two ends of what it counts."""
+    return [binding.source, *([] if binding.until is None else [binding.until])]
 
 
 def _sides(node: syntax.Node, operator: str) -> list[syntax.Node]:

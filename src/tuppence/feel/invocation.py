@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tuppence.feel.budget import CALL_STEPS, Budget
 from tuppence.feel.diagnostics import FeelError, Span
-from tuppence.feel.frames import CALL_STEPS, Frame, Run, Session
+from tuppence.feel.frames import Frame, Run, Session
 from tuppence.feel.library.builtin import Builtin, is_instance
 from tuppence.feel.types import FUNCTION, ListOf, Nullable, Type, strip
 from tuppence.feel.values import Function, type_name
@@ -28,7 +29,7 @@ def bound(value: Any, session: Session) -> Any:
 
     def call(arguments: list[Any], _: Any) -> Any:
         if isinstance(value, Builtin):
-            return value.call(*_fit_form(value, None, arguments))
+            return value.invoke(_fit_form(value, None, arguments, session), session)
         if len(value.parameters) != len(arguments):
             message = f"a function of {len(arguments)} parameters is needed"
             raise FeelError("feel.argument-count", message)
@@ -49,20 +50,21 @@ def call_builtin(
         if listing and len(values) != 1:
             values = [values] if values else []
         try:
-            fitted = _fit_form(builtin, names, values)
+            fitted = _fit_form(builtin, names, values, frame.session)
             if takes_functions:
                 fitted = [bound(value, frame.session) for value in fitted]
-            visited = sum(len(value) for value in fitted if isinstance(value, list))
-            frame.session.spend(CALL_STEPS + visited)
-            return builtin.call(*fitted)
+            return builtin.invoke(fitted, frame.session)
         except FeelError as error:
+            frame.session.spend(CALL_STEPS * len(builtin.forms))
             frame.session.report(error.code, span, error.message)
             return None
 
     return run
 
 
-def _fit_form(builtin: Builtin, names: Sequence[str] | None, values: list[Any]) -> list[Any]:
+def _fit_form(
+    builtin: Builtin, names: Sequence[str] | None, values: list[Any], budget: Budget
+) -> list[Any]:
     """The arguments as the first form of parameters wants them that they fit.
 
     Raises:
@@ -75,7 +77,7 @@ def _fit_form(builtin: Builtin, names: Sequence[str] | None, values: list[Any]) 
         if ordered is None or kinds is None:
             continue
         try:
-            return [_fit(v, k, builtin) for v, k in zip(ordered, kinds, strict=True)]
+            return [_fit(v, k, builtin, budget) for v, k in zip(ordered, kinds, strict=True)]
         except FeelError as error:
             problem = problem or error
     if problem is None:
@@ -83,7 +85,7 @@ def _fit_form(builtin: Builtin, names: Sequence[str] | None, values: list[Any]) 
     raise problem
 
 
-def _fit(value: Any, kind: Type, builtin: Builtin) -> Any:
+def _fit(value: Any, kind: Type, builtin: Builtin, budget: Budget) -> Any:
     """The argument as the parameter wants it: null, lists of one and single values considered."""
     if value is None:
         if builtin.takes_null or isinstance(kind, Nullable):
@@ -92,9 +94,9 @@ def _fit(value: Any, kind: Type, builtin: Builtin) -> Any:
     wanted = strip(kind)
     if isinstance(wanted, ListOf):
         return value if isinstance(value, list) else [value]
-    if isinstance(value, list) and len(value) == 1 and not is_instance(value, wanted):
+    if isinstance(value, list) and len(value) == 1 and not is_instance(value, wanted, budget):
         value = value[0]
-    if is_instance(value, wanted):
+    if is_instance(value, wanted, budget):
         return value
     message = f"{builtin.name} takes {wanted}, and {type_name(value)} was given"
     raise FeelError("feel.argument-type", message)

@@ -2,20 +2,31 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tuppence.feel.diagnostics import FeelError, Span
+from tuppence.feel.budget import OutOfBudget
+from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.frames import Frame, Run, elements
+from tuppence.feel.numbers import whole
 from tuppence.feel.values import Date, Range
+
+_UNCOUNTED: Final = Decimal("1e34")
 
 
 class Source(NamedTuple):
-    """Where a loop takes its elements from."""
+    """Where a loop takes its elements from.
+
+    Attributes:
+        name: What the loop calls an element.
+        source: Gives the elements, or the first of the numbers or days to count.
+        until: Gives the last of them.
+        steps: What each element costs, with all that runs for it but inner loops.
+    """
 
     name: str
-    span: Span
     source: Run
     until: Run | None
+    steps: int
 
 
 def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Iterator[Frame]:
@@ -35,7 +46,9 @@ def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Itera
         until = first.until(frame)
         items = _counted(value, until)
         if whole and type(value) is Decimal:
-            frame.session.spend(min(int(abs(until - value)), frame.session.steps + 1))
+            enough = Decimal(frame.session.steps // first.steps)
+            if value - enough > until or value + enough < until:
+                raise OutOfBudget
     elif isinstance(value, Range):
         items = _counted(value.low, value.high)
         low, high = value.low_closed, value.high_closed
@@ -45,7 +58,7 @@ def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Itera
     else:
         items = iter(elements(value))
     for item in items:
-        frame.session.spend(1)
+        frame.session.spend(first.steps)
         scope = Frame({first.name: item}, frame, frame.session)
         if others:
             yield from scopes(others, scope, whole=whole)
@@ -58,6 +71,8 @@ def _counted(low: Any, high: Any) -> Iterator[Any]:
     if type(low) is not type(high) or type(low) not in {Decimal, Date}:
         raise FeelError("feel.operand-type", "only whole numbers and dates can be counted")
     is_date = type(low) is Date
-    start, end = (int(value[0] if is_date else value) for value in (low, high))
+    if not is_date and abs(low) >= _UNCOUNTED:
+        raise FeelError("feel.operand-type", "numbers of over 34 digits cannot be counted")
+    start, end = (value[0] if is_date else whole(value) for value in (low, high))
     step = 1 if start <= end else -1
     return (Date(n) if is_date else Decimal(n) for n in range(start, end + step, step))

@@ -22,6 +22,25 @@ CONTEXT: Final = Context(
 """The arithmetic of decimal128; its methods never touch the caller's own decimal context."""
 
 CONTEXT.traps[Clamped] = False
+_FAR: Final = Decimal("1e34")
+
+
+def whole(value: Decimal) -> int:
+    """Return the number without its fraction, held to 34 digits.
+
+    Positions, lengths and dates are far below that, and a number such as 1E+6000 would become one
+    of thousands of digits.
+    """
+    return int(min(max(value, -_FAR), _FAR))
+
+
+def number_key(value: Decimal) -> str:
+    """A text that equal numbers share.
+
+    Python's hash of a decimal is a remainder, so that a table of numbers chosen with care takes
+    time with the square of their count; the hash of a text cannot be foreseen.
+    """
+    return str(CONTEXT.normalize(value)) if value else "0"
 
 
 def number_text(value: Decimal) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
+from tuppence.feel.budget import COMPARISON_STEPS, Budget, comparison_steps, extent, nest, short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal, instants
-from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.numbers import CONTEXT, whole
 from tuppence.feel.values import (
     DAY_NANOSECONDS,
     Date,
@@ -18,6 +19,7 @@ from tuppence.feel.values import (
     YearsDuration,
     add_months,
     date_time,
+    is_near,
     shifted,
     type_name,
 )
@@ -29,7 +31,9 @@ ORDERINGS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-MAXIMUM_TEXT: Final = 1_000_000
+_POWER_STEPS: Final = 300
+_SMALL_POWER: Final = 100
+_TEMPORAL_STEPS: Final = 20
 _NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
     "+": CONTEXT.add,
     "-": CONTEXT.subtract,
@@ -39,19 +43,21 @@ _NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
 }
 
 
-def compare(symbol: str, left: Any, right: Any) -> bool:
+def compare(symbol: str, left: Any, right: Any, budget: Budget) -> bool:
     """`left symbol right` for one of the six comparisons.
 
     Raises:
         FeelError: The two are of different kinds, or of one that has no order.
+        OutOfBudget: There is more to compare than the budget allows.
     """
     if symbol in {"=", "!="}:
-        same = equal(left, right)
+        same = equal(left, right, budget)
         if same is None:
             raise _incomparable(symbol, left, right)
         return same if symbol == "=" else not same
     if type(left) is type(right):
         if type(left) in ORDERED:
+            budget.spend(comparison_steps(left))
             return bool(ORDERINGS[symbol](left, right))
         if isinstance(left, Time | DateTime):
             a, b = instants(left, right)
@@ -68,28 +74,32 @@ def _incomparable(symbol: str, left: Any, right: Any) -> FeelError:
     return FeelError("feel.operand-type", f"{kinds} cannot be compared with {symbol}")
 
 
-def arithmetic(symbol: str, left: Any, right: Any) -> Any:
+def arithmetic(symbol: str, left: Any, right: Any, budget: Budget) -> Any:
     """`left symbol right` for + - * / **.
 
     Raises:
         FeelError: The operator is not defined for such values, or the number is undefined.
     """
     if type(left) is Decimal and type(right) is Decimal:
+        if symbol == "**":
+            small = right == right.to_integral_value() and abs(right) <= _SMALL_POWER
+            budget.spend(0 if small else _POWER_STEPS)
         return _number(symbol, left, right)
     if left is None or right is None:
         side = "left" if left is None else "right"
         raise FeelError("feel.null-operand", f"the {side} side of {symbol} is null")
+    if type(left) is str and type(right) is str and symbol == "+":
+        short(len(left) + len(right))
+        budget.spend(extent(left) + extent(right))
+        return left + right
+    budget.spend(_TEMPORAL_STEPS)
     result = _temporal(symbol, left, right)
     if result is None:
         kinds = f"{type_name(left)} and {type_name(right)}"
         raise FeelError("feel.operand-type", f"{symbol} is not defined between {kinds}")
+    if not is_near(result):
+        raise FeelError("feel.arithmetic", f"this {symbol} leads too far into the past or future")
     return result
-
-
-def _short(text: str) -> str:
-    if len(text) > MAXIMUM_TEXT:
-        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
-    return text
 
 
 def _number(symbol: str, left: Decimal, right: Decimal) -> Decimal:
@@ -102,10 +112,8 @@ def _number(symbol: str, left: Decimal, right: Decimal) -> Decimal:
 
 
 def _temporal(symbol: str, left: Any, right: Any) -> Any:
-    """Table 56 to 58: dates and durations, and texts put together; None where undefined."""
+    """Table 56 to 58: dates and durations; None where undefined."""
     match symbol, left, right:
-        case "+", str(), str():
-            return _short(left + right)
         case "+" | "-", Date() | Time() | DateTime(), DaysDuration() | YearsDuration():
             return _moved(left, right if symbol == "+" else negate(right))
         case "+", DaysDuration() | YearsDuration(), Date() | Time() | DateTime():
@@ -153,7 +161,7 @@ def _at_midnight(value: Date | DateTime) -> DateTime:
 def _scale(symbol: str, duration: DaysDuration | YearsDuration, factor: Decimal) -> Any:
     if symbol not in {"*", "/"}:
         return None
-    return type(duration)(int(_number(symbol, Decimal(duration[0]), factor)))
+    return type(duration)(whole(_number(symbol, Decimal(duration[0]), factor)))
 
 
 def _durations(symbol: str, kind: Callable[[int], Any], left: int, right: int) -> Any:
@@ -177,26 +185,28 @@ def negate(value: Any) -> Any:
     raise FeelError("feel.operand-type", f"- is not defined for {type_name(value)}")
 
 
-def passes(value: Any, test: Any) -> bool | None:
+def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None:
     """`value in test`, where test is a range, a list of tests, or a value to equal."""
+    budget.spend(COMPARISON_STEPS)
     if isinstance(test, Range):
-        return in_range(value, test)
+        return in_range(value, test, budget)
     if isinstance(test, list):
-        same = equal(value, test) is True
-        return same or any(passes(value, item) is True for item in test)
-    return equal(value, test)
+        nest(depth)
+        same = equal(value, test, budget) is True
+        return same or any(passes(value, item, budget, depth + 1) is True for item in test)
+    return equal(value, test, budget)
 
 
-def in_range(value: Any, interval: Range) -> bool | None:
+def in_range(value: Any, interval: Range, budget: Budget) -> bool | None:
     """Whether the value lies in the interval; None where it cannot be compared with the ends."""
     low, high = interval.low, interval.high
     if interval.unary and low is not None and high is not None:
-        return equal(value, low)
+        return equal(value, low, budget)
     if not interval.unary and (low is None or high is None):
         return None
     try:
-        above = low is None or compare(">=" if interval.low_closed else ">", value, low)
-        below = high is None or compare("<=" if interval.high_closed else "<", value, high)
+        above = low is None or compare(">=" if interval.low_closed else ">", value, low, budget)
+        below = high is None or compare("<=" if interval.high_closed else "<", value, high, budget)
     except FeelError:
         return None
     return above and below

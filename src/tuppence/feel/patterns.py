@@ -7,14 +7,22 @@ are worked out beforehand; blocks of Unicode are known as far as `_BLOCKS` goes.
 
 import functools
 import re
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import re2
 
+from tuppence.feel.budget import TEXT_A_STEP, Budget, short
 from tuppence.feel.diagnostics import FeelError
-from tuppence.feel.operators import MAXIMUM_TEXT
 
 MAXIMUM_PATTERN: Final = 2_000
+_PATTERN_STEPS: Final = 200
+_PROGRAM_STEPS: Final = 2
+_SUBTRACTION_STEPS: Final = 150_000
+_MATCH_STEPS: Final = 40
+_PLAIN: Final = 10
+_PLAIN_SHARE: Final = 1024
+_PROGRAM_SHARE: Final = 128
 _ESCAPES: Final = {
     "i": r"[:_A-Za-z\p{L}]",
     "I": r"[^:_A-Za-z\p{L}]",
@@ -44,68 +52,150 @@ _BLOCKS: Final = {
 _PLAIN_ESCAPES: Final = frozenset(r"nrt\|.-^?*+{}()[]$sS")
 
 
-def compile_pattern(pattern: str, flags: str) -> Any:
-    """The pattern, ready for RE2.
+class Pattern(NamedTuple):
+    """A regular expression that RE2 has compiled, and what it costs to look for.
+
+    Attributes:
+        compiled: With `finditer` and its kin.
+        groups: How many parts of a match are kept apart.
+        weight: How large the program is that goes over each character. RE2 builds a table of what
+            can follow as it goes, and mostly only reads the table; patterns that can be in very
+            many situations at once, and those with groups, have it work through the program.
+        is_plain: RE2 only reads the table.
+        looks_ahead: It may read on to the end of the text to decide about a match.
+    """
+
+    compiled: Any
+    groups: int
+    weight: int
+    is_plain: bool
+    looks_ahead: bool
+
+    def search_steps(self, text: str, start: int = 0) -> int:
+        """Return the steps for looking for the next match from a position."""
+        length = (len(text) - start) * (1 if text.isascii() else 4)
+        share = _PLAIN_SHARE if self.is_plain else _PROGRAM_SHARE
+        return length // TEXT_A_STEP + length * self.weight // share
+
+
+def compile_pattern(pattern: str, flags: str, budget: Budget, *, groups: bool = False) -> Pattern:
+    """The pattern, ready for RE2; it is paid for once in an evaluation.
+
+    Args:
+        pattern: A regular expression of XPath.
+        flags: Of `smixq`.
+        budget: What pays for it.
+        groups: Keep the parts of a match that are in parentheses apart.
 
     Raises:
         FeelError: It is not a pattern, or uses what is not supported.
+        OutOfBudget: Making it ready costs more steps than are left.
     """
     if set(flags) - set("smixq"):
         raise FeelError("feel.argument-type", "the flags are s, m, i, x and q")
     if len(pattern) > MAXIMUM_PATTERN:
         message = f"the pattern has over {MAXIMUM_PATTERN:,} characters"
         raise FeelError("feel.argument-type", message)
+    key = (pattern, flags, groups)
+    if key not in budget.patterns:
+        subtractions = pattern.count("-[") * ("q" not in flags)
+        budget.spend(_PATTERN_STEPS + 10 * len(pattern) + subtractions * _SUBTRACTION_STEPS)
+    made = _ready(pattern, flags, groups)
+    if key not in budget.patterns:
+        budget.spend(_PROGRAM_STEPS * made.weight)
+        budget.patterns.add(key)
+    return made
+
+
+@functools.lru_cache(maxsize=128)
+def _ready(pattern: str, flags: str, groups: bool) -> Pattern:
     if "q" in flags:
-        text = re2.escape(pattern)
+        text, wild, looks_ahead = re2.escape(pattern), 0, False
     else:
-        text = _Translator(_without_blanks(pattern) if "x" in flags else pattern, flags).all()
+        translator = _Translator(_without_blanks(pattern) if "x" in flags else pattern, flags)
+        text = translator.all()
+        skeleton = _skeleton(text)
+        wild, looks_ahead = _wildness(skeleton), bool(re.search(r"[*+]|,\}", skeleton))
     switches = "".join(flag for flag in "smi" if flag in flags)
-    return _compiled(f"(?{switches}){text}" if switches else text)
+    compiled = _compiled(f"(?{switches}){text}" if switches else text, captures=groups)
+    is_plain = wild <= _PLAIN and not compiled.groups
+    return Pattern(compiled, compiled.groups, compiled.programsize, is_plain, looks_ahead)
 
 
-def _compiled(text: str) -> Any:
+def _skeleton(text: str) -> str:
+    """A pattern in which a point stands for each class, and a letter for each escaped character."""
+    points = re.sub(r"\[\^?(?:\\.|[^\]\\])*\]|\\[pP]\{[^}]*\}|\\[sS]", ".", text)
+    return re.sub(r"\\.", "a", points)
+
+
+def _wildness(skeleton: str) -> int:
+    """Return how many parts of a pattern match more than one thing, with what is counted in braces.
+
+    The table that RE2 builds has about two to the power of it times the pattern's length entries.
+    """
+    counts = re.findall(r"\d+", " ".join(re.findall(r"\{[\d,]*\}", skeleton)))
+    return sum(map(skeleton.count, ".(*+?|")) + sum(map(int, counts))
+
+
+def _compiled(text: str, *, captures: bool = False) -> Any:
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = not captures
     try:
         return re2.compile(text, options)
     except re2.error:
         raise FeelError("feel.conversion", "this is not a regular expression") from None
 
 
-def matches(text: str, pattern: str, flags: str | None = None) -> bool:
+def matches(budget: Budget, text: str, pattern: str, flags: str | None = None) -> bool:
     """Whether the pattern is found anywhere in the text."""
-    return compile_pattern(pattern, flags or "").search(text) is not None
+    ready = compile_pattern(pattern, flags or "", budget)
+    budget.spend(ready.search_steps(text))
+    return ready.compiled.search(text) is not None
 
 
-def replace(text: str, pattern: str, replacement: str, flags: str | None = None) -> str:
+def replace(
+    budget: Budget, text: str, pattern: str, replacement: str, flags: str | None = None
+) -> str:
     """The text with all that the pattern finds replaced; `$1` stands for the first group."""
-    compiled = compile_pattern(pattern, flags or "")
     parts = _replacement(replacement, literal="q" in (flags or ""))
+    groups = any(isinstance(part, int) and part for part in parts)
+    ready = compile_pattern(pattern, flags or "", budget, groups=groups)
     pieces: list[str] = []
     position = size = 0
-    for found in compiled.finditer(text):
+    for found in _found(ready, text, budget):
+        kept = len(pieces)
         pieces.append(text[position : found.start()])
         for part in parts:
             if isinstance(part, str):
                 pieces.append(part)
             else:
-                pieces.append((found.group(part) or "") if part <= compiled.groups else "")
+                pieces.append((found.group(part) or "") if part <= ready.groups else "")
         position = found.end()
-        size += sum(map(len, pieces[-len(parts) :]))
-        if size > MAXIMUM_TEXT:
-            raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
+        budget.spend(len(parts))
+        size += sum(map(len, pieces[kept:]))
+        short(size)
     return "".join([*pieces, text[position:]])
 
 
-def split(text: str, delimiter: str) -> list[str]:
+def split(budget: Budget, text: str, delimiter: str) -> list[str]:
     """The parts of the text between what the pattern finds."""
     parts: list[str] = []
     position = 0
-    for found in compile_pattern(delimiter, "").finditer(text):
+    for found in _found(compile_pattern(delimiter, "", budget), text, budget):
         if found.end() > found.start():
             parts.append(text[position : found.start()])
             position = found.end()
     return [*parts, text[position:]]
+
+
+def _found(ready: Pattern, text: str, budget: Budget) -> Iterator[Any]:
+    """The matches, each paid for; looking for each may take going through all the rest."""
+    budget.spend(ready.search_steps(text))
+    for found in ready.compiled.finditer(text):
+        rest = ready.search_steps(text, found.end()) if ready.looks_ahead else 0
+        budget.spend(_MATCH_STEPS + rest)
+        yield found
 
 
 def _replacement(text: str, *, literal: bool) -> list[str | int]:
@@ -220,9 +310,17 @@ class _Translator:
     def difference(self, made: str, subtracted: str) -> str:
         """RE2 knows no subtraction: list the characters of the Basic Multilingual Plane."""
         switch = "(?i)" if self.ignore_case else ""
-        found = [set(_compiled(switch + part).findall(_plane())) for part in (made, subtracted)]
-        codes = sorted(map(ord, found[0] - found[1]))
+        found = [_members(switch + part) for part in (made, subtracted)]
+        codes = sorted(found[0] - found[1])
         return f"(?-i:[{_ranges(codes)}])" if codes else r"[^\x00-\x{10FFFF}]"
+
+
+def _members(part: str) -> set[int]:
+    """The characters of the Basic Multilingual Plane that a class matches."""
+    members: set[int] = set()
+    for found in _compiled(f"(?:{part})+").finditer(_plane()):
+        members.update(map(ord, found.group()))
+    return members
 
 
 @functools.cache

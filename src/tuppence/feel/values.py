@@ -4,6 +4,7 @@ null is None, boolean bool, number Decimal, string str, list list, context dict.
 """
 
 import datetime
+import functools
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from typing import Any, Final, NamedTuple
 
 DAY_NANOSECONDS: Final = 86_400_000_000_000
 SECOND_NANOSECONDS: Final = 1_000_000_000
+_FARTHEST_YEAR: Final = 999_999_999
+_FARTHEST_DAY: Final = 365_242_500_000
+_LONGEST_PART: Final = 25
 
 _DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d\d)-(\d\d)", re.ASCII)
 _TIME = re.compile(
@@ -179,6 +183,21 @@ class Function:
     call: Callable[[list[Any], Any], Any]
 
 
+def is_near(value: Any) -> bool:
+    """Return whether a date or a duration stays within the years that dates can be written in.
+
+    Longer ones have no use, and numbers that grow without bound cost ever more.
+    """
+    match value:
+        case Date() | DateTime():
+            return abs(value.day) <= _FARTHEST_DAY
+        case DaysDuration():
+            return abs(value.nanoseconds) <= 2 * _FARTHEST_DAY * DAY_NANOSECONDS
+        case YearsDuration():
+            return abs(value.months) <= 2 * _FARTHEST_YEAR * 12
+    return True
+
+
 def local_nanoseconds(value: DateTime) -> int:
     """Nanoseconds since 1970-01-01T00:00:00 on the local clock."""
     return value.day * DAY_NANOSECONDS + value.nanosecond
@@ -195,20 +214,26 @@ def date_time(day: int, nanosecond: int, offset: int | None = None, zone: str = 
     return DateTime(day, nanosecond, _offset_on(zone, day, nanosecond) if zone else offset, zone)
 
 
+@functools.lru_cache(maxsize=1024)
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    """The rules of a zone, which take long to read; there are about 600."""
+    return zoneinfo.ZoneInfo(name)
+
+
 def _offset_on(zone: str, day: int, nanosecond: int) -> int:
     """Seconds east of UTC; far-away years have the rules of the nearest year that Python knows."""
     year, month, day_of_month = civil(day)
     near = min(max(year, 2), 9998)
     day_of_month = min(day_of_month, days_in_month(near, month))
     seconds = nanosecond // SECOND_NANOSECONDS
-    clock = datetime.datetime(near, month, day_of_month, tzinfo=zoneinfo.ZoneInfo(zone))
+    clock = datetime.datetime(near, month, day_of_month, tzinfo=_zone(zone))
     offset = (clock + datetime.timedelta(seconds=seconds)).utcoffset()
     return int(offset.total_seconds()) if offset else 0
 
 
 def _known_zone(zone: str) -> bool:
     try:
-        zoneinfo.ZoneInfo(zone)
+        _zone(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
@@ -321,15 +346,19 @@ def parse_duration(text: str) -> DaysDuration | YearsDuration | None:
     if not found or text.endswith(("P", "T")):
         return None
     sign = -1 if found[1] else 1
+    if any(len(part or "") > _LONGEST_PART for part in found.groups()[1:7]):
+        return None
     years, months, days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[1:7])
     has_months = found[2] is not None or found[3] is not None
     if has_months and any(part is not None for part in found.groups()[3:7]):
         return None
     if has_months:
-        return YearsDuration(sign * (years * 12 + months))
+        written: DaysDuration | YearsDuration = YearsDuration(sign * (years * 12 + months))
+        return written if is_near(written) else None
     total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     fraction = int((found[8] or "").ljust(9, "0"))
-    return DaysDuration(sign * (total * SECOND_NANOSECONDS + fraction))
+    written = DaysDuration(sign * (total * SECOND_NANOSECONDS + fraction))
+    return written if is_near(written) else None
 
 
 def type_name(value: object) -> str:

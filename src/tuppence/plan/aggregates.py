@@ -7,23 +7,22 @@ from typing import Final
 from tuppence.facts.schema import Field
 from tuppence.facts.schema import Kind as FieldKind
 from tuppence.feel import Span, syntax
-from tuppence.plan import instructions as do
-from tuppence.plan.code import Accumulator, Code, Feature, Kind, Source, Value
-from tuppence.plan.literals import Filter, OneOf, Ordered, asking
-from tuppence.plan.numbers import Numbers, power_of
-from tuppence.plan.rows import RowPlanner, Rows, Series
-from tuppence.plan.scope import Outside
+from tuppence.plan.code import Accumulator, Code, Feature, RegisterType, Source, Value, power_of
+from tuppence.plan.instructions import Aggregation, Opcode, Readout
+from tuppence.plan.predicates import IntervalSet, OneOf, RowFilter, single_term
+from tuppence.plan.rows import RowPlanner, RowSelection, Series
+from tuppence.plan.scope import NotColumnar
 
-FIELD_KINDS: Final[Mapping[FieldKind, Kind]] = {
-    FieldKind.MONEY: Kind.NUMBER,
-    FieldKind.NUMBER: Kind.NUMBER,
-    FieldKind.DATE: Kind.DATE,
-    FieldKind.TEXT: Kind.TEXT,
-    FieldKind.BOOLEAN: Kind.CONDITION,
+FIELD_KINDS: Final[Mapping[FieldKind, RegisterType]] = {
+    FieldKind.MONEY: RegisterType.NUMBER,
+    FieldKind.NUMBER: RegisterType.NUMBER,
+    FieldKind.DATE: RegisterType.DATE,
+    FieldKind.TEXT: RegisterType.TEXT,
+    FieldKind.BOOLEAN: RegisterType.CONDITION,
 }
 
 
-class Aggregates(Numbers):
+class Aggregates:
     """Adds steps that read features to the code of one rule.
 
     Args:
@@ -32,44 +31,50 @@ class Aggregates(Numbers):
     """
 
     def __init__(self, planner: RowPlanner, code: Code) -> None:
-        super().__init__(code)
         self.planner = planner
+        self.code = code
 
     def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
         """A field of a row that an accumulator keeps."""
         kind = FIELD_KINDS[field.kind]
         part = {
-            Kind.NUMBER: do.NUMBER_AT,
-            Kind.DATE: do.CODE_AT,
-            Kind.TEXT: do.TEXT_AT,
-            Kind.CONDITION: do.CODE_AT,
+            RegisterType.NUMBER: Readout.NUMBER_AT,
+            RegisterType.DATE: Readout.CODE_AT,
+            RegisterType.TEXT: Readout.TEXT_AT,
+            RegisterType.CONDITION: Readout.CODE_AT,
         }[kind]
         feature = Feature(kept, part, field.name, position)
-        if kind is not Kind.CONDITION:
+        if kind is not RegisterType.CONDITION:
             found = self.code.add(Source.FEATURE, kind=kind, power=power_of(field), detail=feature)
-            return self.in_main_unit(found, field)
+            return self.code.in_main_unit(found, field)
         if field.nullable:
-            raise Outside("a boolean that can be missing", Span(0, 0))
+            raise NotColumnar("a boolean that can be missing", Span(0, 0))
         flag = self.code.add(Source.FEATURE, detail=feature)
-        return self.code.add(do.LESS, self.code.constant(0), flag, kind=Kind.CONDITION)
+        return self.code.less(self.code.constant(0), flag)
 
-    def may_be_null(self, rows: Rows, name: str) -> bool:
+    def may_be_null(self, rows: RowSelection, name: str) -> bool:
         """Whether a row that passes the filter can have null in a field."""
         field = rows.collection.table.fields[name]
         return field.nullable and bool(self.null_rows(rows, name))
 
-    def null_rows(self, rows: Rows, name: str) -> Filter:
+    def null_rows(self, rows: RowSelection, name: str) -> RowFilter:
         """The rows that have null in a field."""
-        ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {Kind.NUMBER, Kind.DATE}
-        null = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
-        return self.planner.both(rows.where, asking(name, null), syntax.Name(Span(0, 0), name))
+        ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {
+            RegisterType.NUMBER,
+            RegisterType.DATE,
+        }
+        null = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
+        return self.planner.conjoin(
+            rows.where, single_term(name, null), syntax.Name(Span(0, 0), name)
+        )
 
-    def counted(self, table: str, where: Filter) -> Value:
+    def counted(self, table: str, where: RowFilter) -> Value:
         """How many rows pass a filter."""
         if not where:
             return self.code.constant(0)
         return self.code.add(
-            Source.FEATURE, detail=Feature(Accumulator(table, where, do.PLAIN), do.COUNTED)
+            Source.FEATURE,
+            detail=Feature(Accumulator(table, where, Aggregation.COUNT_AND_SUM), Readout.COUNT),
         )
 
     def aggregate(self, name: str, series: Series, extras: list[Value], node: syntax.Node) -> Value:
@@ -80,25 +85,25 @@ class Aggregates(Numbers):
         if name == "count":
             if series.distinct:
                 return self.distinct(series, node)
-            return self.added([count, self.code.constant(len(series.extras))])
+            return self.code.added([count, self.code.constant(len(series.extras))])
         if series.distinct or (extras and name not in {"sum", "mean"}):
-            raise Outside(f"{name} of this list is not for columns", node.span)
+            raise NotColumnar(f"{name} of this list is not for columns", node.span)
         if not series.scale:
             return self.of_constant(name, series, count, extras)
         field = table.fields.get(series.field)
         if field is None:
-            raise Outside(f"{name} of whole rows", node.span)
+            raise NotColumnar(f"{name} of whole rows", node.span)
         if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
-            operation = do.FIRST if name == "min" else do.LAST
+            operation = Aggregation.FIRST if name == "min" else Aggregation.LAST
             return self.read(Accumulator(table.name, rows.where, operation), field)
         if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
-            raise Outside(f"{name} of a field that is no number", node.span)
+            raise NotColumnar(f"{name} of a field that is no number", node.span)
         found = self.of_numbers(name, series, field, count, extras)
         if not self.may_be_null(rows, field.name):
             return found
         missing = self.counted(table.name, self.null_rows(rows, field.name))
-        some = self.code.add(do.LESS, self.code.constant(0), missing, kind=Kind.CONDITION)
-        return self.select(some, self.null(), found)
+        some = self.code.less(self.code.constant(0), missing)
+        return self.code.select(some, self.code.null(), found)
 
     def of_numbers(
         self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
@@ -108,63 +113,68 @@ class Aggregates(Numbers):
         power = power_of(field)
         if name in {"min", "max"}:
             greatest = (name == "max") == (series.scale > 0)
-            operation = do.GREATEST_ROW if greatest else do.LEAST_ROW
+            operation = Aggregation.ARGMAX if greatest else Aggregation.ARGMIN
             kept = Accumulator(table.name, rows.where, operation, field.name)
             return self.on_line(self.read(kept, field), series)
         if name == "median":
-            kept = Accumulator(table.name, rows.where, do.VALUES, field.name)
+            kept = Accumulator(table.name, rows.where, Aggregation.VALUES, field.name)
             twice = self.code.add(
-                Source.FEATURE, power=power, detail=Feature(kept, do.MEDIAN, field.name)
+                Source.FEATURE, power=power, detail=Feature(kept, Readout.TWICE_MEDIAN, field.name)
             )
-            middle = self.code.add(do.DIVIDE, twice, self.code.constant(2), power=power)
-            return self.on_line(self.in_main_unit(middle, field), series)
+            middle = self.code.add(Opcode.DIVIDE, twice, self.code.constant(2), power=power)
+            return self.on_line(self.code.in_main_unit(middle, field), series)
         plain = field.name == table.main
         kept = Accumulator(
-            table.name, rows.where, do.PLAIN if plain else do.SUM, "" if plain else field.name
+            table.name,
+            rows.where,
+            Aggregation.COUNT_AND_SUM if plain else Aggregation.SUM,
+            "" if plain else field.name,
         )
-        total = self.code.add(Source.FEATURE, power=power, detail=Feature(kept, do.SUMMED))
-        total = self.in_main_unit(total, field)
+        total = self.code.add(Source.FEATURE, power=power, detail=Feature(kept, Readout.SUM))
+        total = self.code.in_main_unit(total, field)
         if series.scale != 1:
             total = self.scaled(total, series.scale)
         if series.offset:
-            shift = self.code.add(do.MULTIPLY, count, self.code.constant(series.offset))
-            total = self.added([total, shift])
+            shift = self.code.add(Opcode.MULTIPLY, count, self.code.constant(series.offset))
+            total = self.code.added([total, shift])
         if extras:
-            total = self.added([total, *extras])
-            count = self.added([count, self.code.constant(len(extras))])
+            total = self.code.added([total, *extras])
+            count = self.code.added([count, self.code.constant(len(extras))])
         if name == "mean":  # of nothing: division by zero, which is null
-            return self.divided(total, count)
+            return self.code.divided(total, count)
         return total if extras else self.unless_empty(count, total)
 
     def scaled(self, value: Value, scale: Decimal) -> Value:
         """A number times a constant."""
         if scale == -1:
-            return self.same_kind(do.SUBTRACT, self.code.constant(0, power=value.power), value)
-        return self.code.add(do.MULTIPLY, value, self.code.constant(scale), power=value.power)
+            return self.code.same_kind(
+                Opcode.SUBTRACT, self.code.constant(0, power=value.power), value
+            )
+        return self.code.add(Opcode.MULTIPLY, value, self.code.constant(scale), power=value.power)
 
     def on_line(self, value: Value, series: Series) -> Value:
         """An extreme or a middle value, taken along the line that the elements are on."""
         found = value if series.scale == 1 else self.scaled(value, series.scale)
         if not series.offset:
             return found
-        return self.added([found, self.code.constant(series.offset)])
+        return self.code.added([found, self.code.constant(series.offset)])
 
     def unless_empty(self, count: Value, value: Value) -> Value:
         """A value, null where nothing was counted."""
-        some = self.code.add(do.LESS, self.code.constant(0), count, kind=Kind.CONDITION)
-        return self.select(some, value, self.null())
+        some = self.code.less(self.code.constant(0), count)
+        return self.code.select(some, value, self.code.null())
 
     def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
         """Aggregates of a list that has the same number in every place."""
         each = self.code.constant(series.offset)
         if name in {"min", "max", "median"}:
             return self.unless_empty(count, each)
-        total = self.code.add(do.MULTIPLY, count, each)
+        total = self.code.add(Opcode.MULTIPLY, count, each)
         if extras:
-            total = self.added([total, *extras])
-            count = self.added([count, self.code.constant(len(extras))])
+            total = self.code.added([total, *extras])
+            count = self.code.added([count, self.code.constant(len(extras))])
         if name == "mean":
-            return self.divided(total, count)
+            return self.code.divided(total, count)
         return total if extras else self.unless_empty(count, total)
 
     def distinct(self, series: Series, node: syntax.Node) -> Value:
@@ -172,9 +182,9 @@ class Aggregates(Numbers):
         rows, table = series.rows, series.rows.collection.table
         field = table.fields.get(series.field)
         if field is None or not series.scale:
-            raise Outside("how many different rows there are is not for columns", node.span)
-        numeric = FIELD_KINDS[field.kind] is Kind.NUMBER
-        operation = do.VALUES if numeric else do.DISTINCT
+            raise NotColumnar("how many different rows there are is not for columns", node.span)
+        numeric = FIELD_KINDS[field.kind] is RegisterType.NUMBER
+        operation = Aggregation.VALUES if numeric else Aggregation.DISTINCT
         kept = Accumulator(table.name, rows.where, operation, field.name)
-        part = do.DIFFERENT if numeric else do.COUNTED
+        part = Readout.DISTINCT_VALUES if numeric else Readout.COUNT
         return self.code.add(Source.FEATURE, detail=Feature(kept, part, field.name))

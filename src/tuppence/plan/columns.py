@@ -1,4 +1,4 @@
-"""The plan of a ruleset for columns: what to gather from the rows, and what to make of it."""
+"""The plan of a ruleset for columns: what to gather from the rows, and the program over it."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -7,33 +7,36 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tuppence.feel.values import Date
-from tuppence.plan.code import Accumulator, Code, Feature, Kind, Reading, Value
-from tuppence.plan.literals import Beyond, Literal, Relative
+from tuppence.plan.code import Accumulator, AttributeReading, Code, Feature, RegisterType, Value
 from tuppence.plan.model import Model, Table
+from tuppence.plan.predicates import AttributeComparison, OverflowGuard, Predicate
 from tuppence.rules.checking import CheckedRule
 
 Array = np.ndarray[Any, Any]
 
-SCORES: Final = 10_000
-"""Scores and numbers are put out in units of one ten-thousandth."""
+SCORE_UNIT: Final = 10_000
+"""Scores and numbers are put out as multiples of one ten-thousandth."""
 
-NOTHING: Final = 0
-TRUE_ROW: Final = 1
-FALSE_ROW: Final = 2
-"""Condition registers that are the same for everybody, at the front."""
+NULL_MASK: Final = 0
+TRUE_MASK: Final = 1
+FALSE_MASK: Final = 2
+"""Condition registers that are the same for every customer come first."""
 
-MOST_ROWS: Final = 500_000
+FIRST_ATTRIBUTE_MASK: Final = FALSE_MASK + 1
+"""The first condition register that holds a field of the customer."""
+
+MAX_ROWS: Final = 500_000
 """Customers with more rows are left to the interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a part of a rule is left to the interpreter.
+    """The reason why the interpreter evaluates a part of a rule.
 
     Attributes:
         place: `when`, `score`, or the name of a value.
-        reason: In plain words.
-        span: Of the part of the text that does not fit.
+        reason: A sentence for a person.
+        span: The part of the text that does not fit.
     """
 
     place: str
@@ -43,42 +46,44 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """What became of a rule.
+    """The outcome of planning a rule.
 
     Attributes:
-        rule_id: Of the rule.
-        refusals: Why the interpreter has to help; empty for a rule that is all columns.
-        planned: Whether the condition is in the program.
-        values: The kind of each value, in order; empty unless all of the rule is in the program.
-        features: Those it reads, by index.
-        instructions: How many it has in the program.
+        rule_id: Identifier of the rule.
+        refusals: Reasons why the interpreter has to help; empty for a rule that fits columns
+            entirely.
+        planned: True if the condition is in the program.
+        values: Type of each value, in order; empty unless the whole rule is in the program.
+        features: Indexes of the features that the rule reads.
+        instructions: Number of instructions in the program.
     """
 
     rule_id: str
     refusals: tuple[Refusal, ...]
     planned: bool
-    values: tuple[Kind, ...]
+    values: tuple[RegisterType, ...]
     features: tuple[int, ...]
     instructions: int
 
     @property
     def whole(self) -> bool:
-        """Whether everything of the rule is in the program."""
+        """True if the whole rule is in the program."""
         return not self.refusals
 
 
-class Lowered(NamedTuple):
+class LoweredRule(NamedTuple):
     """A rule as steps.
 
     Attributes:
         checked: The rule.
         code: The steps.
         when: The condition; None for a rule that does not fit.
-        history: Whether the customer's history is too short, where the rule asks for that.
-        score: In ten-thousandths, held to its bounds.
-        values: Numbers among them in ten-thousandths.
+        history: The condition that the customer's history is too short, where the rule asks for
+            one.
+        score: In units of SCORE_UNIT, within its bounds.
+        values: Numbers among them in units of SCORE_UNIT.
         refusals: What does not fit.
-        limit: How many rows a customer may have.
+        limit: Number of rows above which a customer is left to the interpreter.
     """
 
     checked: CheckedRule
@@ -92,11 +97,37 @@ class Lowered(NamedTuple):
 
     @property
     def kept(self) -> list[Value]:
-        """The values that are put out, and what decides about them."""
+        """The values that the rule puts out, and the conditions that decide about them."""
         wanted = [self.when, self.history]
         if not self.refusals:
             wanted += [self.score, *self.values]
         return [value for value in wanted if value is not None]
+
+
+class Constant(NamedTuple):
+    """A number in units of the minor unit to a power, or a text, whose number is then None."""
+
+    number: Decimal | None
+    power: int
+    text: str | None = None
+
+
+class SharedInputs(NamedTuple):
+    """The values that come from outside of the program, in the order of first use.
+
+    Attributes:
+        features: Values read from accumulators.
+        numbers: The customer's fields in number registers.
+        conditions: The customer's fields in condition registers.
+        constants: Numbers and texts that are the same for every customer.
+        uses: Number of uses of features by rules.
+    """
+
+    features: tuple[Feature, ...]
+    numbers: tuple[AttributeReading, ...]
+    conditions: tuple[AttributeReading, ...]
+    constants: tuple[Constant, ...]
+    uses: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,35 +135,35 @@ class Dimension:
     """A field that filters ask about.
 
     Attributes:
-        field: Its name.
-        beside: The customer's field that it is compared with, where that is asked.
-        by_value: Whether it is a number of which more is asked than where it lies, so that each
-            different value has to be looked at.
-        literals: All that is asked, each once.
-        of_term: For each term the index of its literal; -1 where it asks nothing of the field.
+        field: Name of the field.
+        relative: The customer's field that it is compared with, if any.
+        by_value: True if a predicate needs the exact value of a number, not only its interval; each
+            distinct value is then evaluated.
+        predicates: All predicates on the field, each once.
+        of_term: Index of each term's predicate, shape (terms,); -1 where a term has none.
     """
 
     field: str
-    beside: Relative | None
+    relative: AttributeComparison | None
     by_value: bool
-    literals: tuple[Literal, ...]
+    predicates: tuple[Predicate, ...]
     of_term: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TablePlan:
-    """What is gathered from the rows of a table.
+    """The accumulators of a table and the filters that feed them.
 
     Attributes:
         table: The table.
-        accumulators: What is gathered, the plain ones first.
-        plain: How many of them are plain.
-        accumulator_of: For each term the index of the accumulator that it feeds.
-        dimensions: What terms ask.
-        numbers: The columns of numbers that are looked at, by their place.
-        codes: The columns of codes and days that are looked at, by their place.
-        features: The features read off its accumulators, in the order of the registers.
-        troubles: The features that are above zero where sums could be inexact.
+        accumulators: Those that only count and sum the main number come first.
+        plain: Number of these.
+        accumulator_of: Index of the accumulator that each term feeds, shape (terms,).
+        dimensions: The fields that terms ask about.
+        numbers: Names of the number columns that are read, in their order in the kernel.
+        codes: Names of the columns of codes and days that are read, in their order in the kernel.
+        features: Features read from the accumulators, in the order of their registers.
+        overflow_guards: Registers that are above zero where sums could be inexact.
     """
 
     table: Table
@@ -143,19 +174,39 @@ class TablePlan:
     numbers: tuple[str, ...]
     codes: tuple[str, ...]
     features: tuple[Feature, ...]
-    troubles: tuple[int, ...]
+    overflow_guards: tuple[int, ...]
 
-    def is_trouble(self, accumulator: Accumulator) -> bool:
-        """Whether an accumulator only counts amounts that are too large."""
-        return any(isinstance(literal, Beyond) for term in accumulator.where for _, literal in term)
+    def is_overflow_guard(self, accumulator: Accumulator) -> bool:
+        """True if an accumulator only counts amounts that are too large for exact sums."""
+        return any(
+            isinstance(predicate, OverflowGuard)
+            for term in accumulator.where
+            for _, predicate in term
+        )
 
 
-class Constant(NamedTuple):
-    """A number in units of the minor unit to a power; a text is None here, with its place."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Instructions for all rules.
 
-    number: Decimal | None
-    power: int
-    text: str | None = None
+    Attributes:
+        code: Instructions, shape (n,), of dtype `instructions.INSTRUCTION`.
+        starts: Index of each rule's first instruction, shape (rules,).
+        registers: Number of number registers: features, attributes, constants, temporaries.
+        masks: Number of condition registers.
+        first_values: Index of each rule's first value, and the number of values, shape (rules +
+            1,).
+        limits: Number of rows above which a customer is the interpreter's, shape (rules,).
+        rules: The outcome for each rule.
+    """
+
+    code: Array
+    starts: Array
+    registers: int
+    masks: int
+    first_values: Array
+    limits: Array
+    rules: tuple[ColumnRule, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,37 +215,33 @@ class ColumnPlan:
 
     Attributes:
         as_of: The date.
-        tables: What is gathered from each table. Registers of features follow one another.
-        readings: The customer's fields in number registers.
-        conditions: The customer's fields in condition registers.
-        constants: Numbers that are the same for everybody.
-        code: The instructions, (n, 5): operation, destination, left, right, third.
-        starts: For each rule its first instruction.
-        registers: How many number registers there are, constants and all.
-        masks: How many condition registers there are.
-        outputs: For each rule its first value; one more for the end.
-        rules: What became of each rule, in the order of the ruleset.
-        limits: For each rule how many rows a customer may have at most.
+        model: The facts that rules may read.
         lowered: Each rule as steps, for the next plan.
-        model: What facts there are.
+        inputs: What comes from outside of the program.
+        tables: The accumulators of each table; registers of features follow one another.
+        program: The instructions.
     """
 
     as_of: Date
-    tables: tuple[TablePlan, ...]
-    readings: tuple[Reading, ...]
-    conditions: tuple[Reading, ...]
-    constants: tuple[Constant, ...]
-    code: Array
-    starts: Array
-    registers: int
-    masks: int
-    outputs: Array
-    rules: tuple[ColumnRule, ...]
-    limits: Array
-    lowered: tuple[Lowered, ...]
     model: Model
+    lowered: tuple[LoweredRule, ...]
+    inputs: SharedInputs
+    tables: tuple[TablePlan, ...]
+    program: Program
+
+    @property
+    def rules(self) -> tuple[ColumnRule, ...]:
+        """The outcome for each rule, in the order of the ruleset."""
+        return self.program.rules
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """All features in the order of their registers."""
+        """All features, in the order of their registers."""
         return tuple(feature for table in self.tables for feature in table.features)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names of all fields that the plan reads, of any table and of the customer."""
+        columns = (name for table in self.tables for name in (*table.numbers, *table.codes))
+        readings = (*self.inputs.numbers, *self.inputs.conditions)
+        return frozenset([*columns, *(reading.path[-1] for reading in readings)])

@@ -7,23 +7,23 @@ from typing import Final
 from tuppence.facts.schema import Kind
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
-from tuppence.plan import instructions as do
 from tuppence.plan.code import Feature
 from tuppence.plan.columns import ColumnPlan, ColumnRule, TablePlan
-from tuppence.plan.literals import (
+from tuppence.plan.instructions import Aggregation, Readout
+from tuppence.plan.predicates import (
     EVERY_RELATION,
     GREATER,
     INCOMPARABLE,
     LESS,
     SAME,
-    Beyond,
-    Filter,
-    General,
+    AttributeComparison,
     Interval,
-    Literal,
+    IntervalSet,
     OneOf,
-    Ordered,
-    Relative,
+    OpaquePredicate,
+    OverflowGuard,
+    Predicate,
+    RowFilter,
 )
 
 INSTRUCTION: Final = 0.0007
@@ -42,36 +42,58 @@ def cost(plan: ColumnPlan, rule: ColumnRule) -> float:
     return interpreted + rule.instructions * INSTRUCTION + gathered
 
 
+def pass_summaries(plan: ColumnPlan) -> list[tuple[str, str]]:
+    """Return the name of each pass, and a sentence about its outcome."""
+    steps = sum(len(one.code.steps) for one in plan.lowered)
+    inputs, program = plan.inputs, plan.program
+    attributes = len(inputs.numbers) + len(inputs.conditions)
+    accumulators = sum(len(table.accumulators) for table in plan.tables)
+    predicates = sum(len(d.predicates) for table in plan.tables for d in table.dimensions)
+    dimensions = sum(len(table.dimensions) for table in plan.tables)
+    return [
+        ("lower", f"{steps:,} steps; equal steps of a rule are one"),
+        (
+            "share",
+            f"{len(inputs.features):,} features, {inputs.uses:,} uses; {attributes:,} fields",
+        ),
+        (
+            "lay out",
+            f"{accumulators:,} accumulators; {predicates:,} predicates on {dimensions:,} fields",
+        ),
+        ("emit", f"{len(program.code):,} instructions over {program.registers:,} registers"),
+    ]
+
+
 def feature_text(plan: TablePlan, feature: Feature) -> str:
     """A feature as a person would say it."""
     kept = feature.accumulator
     rows = f"{plan.table.name} where {filter_text(plan, kept.where)}"
-    names = {
-        do.COUNTED: "number of",
-        do.SUMMED: f"sum of {kept.column or plan.table.main} of",
-        do.MEDIAN: f"twice the median {kept.column} of",
-        do.DIFFERENT: f"number of different {kept.column} of",
+    names: dict[Readout, str] = {
+        Readout.COUNT: "number of",
+        Readout.SUM: f"sum of {kept.column or plan.table.main} of",
+        Readout.TWICE_MEDIAN: f"twice the median {kept.column} of",
+        Readout.DISTINCT_VALUES: f"number of different {kept.column} of",
     }
-    if kept.operation == do.DISTINCT:
+    if kept.aggregation == Aggregation.DISTINCT:
         return f"number of different {kept.column} of {rows}"
-    if feature.part in names:
-        return f"{names[feature.part]} {rows}"
+    if feature.readout in names:
+        return f"{names[feature.readout]} {rows}"
     place = {
-        do.FIRST: "the first",
-        do.LAST: "the last",
-        do.LEAST_ROW: f"least {kept.column} of the",
-        do.GREATEST_ROW: f"greatest {kept.column} of the",
-    }[kept.operation]
+        Aggregation.FIRST: "the first",
+        Aggregation.LAST: "the last",
+        Aggregation.ARGMIN: f"least {kept.column} of the",
+        Aggregation.ARGMAX: f"greatest {kept.column} of the",
+    }[kept.aggregation]
     if place.endswith("of the") and feature.column == kept.column:
         return f"{place.removesuffix(' of the')} of {rows}"
     number = f", {feature.position + 1} from there," if feature.position else ""
     return f"{feature.column} of {place}{number} {rows}"
 
 
-def filter_text(plan: TablePlan, where: Filter) -> str:
+def filter_text(plan: TablePlan, where: RowFilter) -> str:
     """A filter as a person would say it."""
     terms = sorted(
-        " and ".join(sorted(_literal_text(plan, name, literal) for name, literal in term))
+        " and ".join(sorted(_predicate_text(plan, name, predicate) for name, predicate in term))
         for term in where
     )
     if terms == [""]:
@@ -79,32 +101,34 @@ def filter_text(plan: TablePlan, where: Filter) -> str:
     return " or ".join(f"({term})" if len(terms) > 1 else term for term in terms) or "nothing"
 
 
-def _literal_text(plan: TablePlan, name: str, literal: Literal) -> str:
-    match literal:
-        case Ordered():
+def _predicate_text(plan: TablePlan, name: str, predicate: Predicate) -> str:
+    match predicate:
+        case IntervalSet():
             is_date = name in plan.table.fields and plan.table.fields[name].kind is Kind.DATE
-            parts = [_interval_text(name, interval, is_date) for interval in literal.intervals]
-            parts += [f"{name} is null"] if literal.null else []
+            parts = [_interval_text(name, interval, is_date) for interval in predicate.intervals]
+            parts += [f"{name} is null"] if predicate.null else []
             return f"{name} is not null" if parts == [name] else " or ".join(parts)
         case OneOf():
-            values = ", ".join(sorted(map(_value_text, literal.values)))
-            one = len(literal.values) == 1
-            if one and values in {"true", "false"} and not literal.others:
+            values = ", ".join(sorted(map(_value_text, predicate.values)))
+            one = len(predicate.values) == 1
+            if one and values in {"true", "false"} and not predicate.others:
                 return name if values == "true" else f"not {name}"
-            symbol = ("is not" if one else "not in") if literal.others else ("is" if one else "in")
+            symbol = (
+                ("is not" if one else "not in") if predicate.others else ("is" if one else "in")
+            )
             return f"{name} {symbol} {values}"
-        case General():
-            outcomes = " or ".join(sorted(map(_value_text, literal.accept)))
+        case OpaquePredicate():
+            outcomes = " or ".join(sorted(map(_value_text, predicate.accept)))
             return f"a condition on {name} is {outcomes}"
-        case Relative():
-            if literal.accept == EVERY_RELATION - {SAME}:
-                return f"{literal.field} is not {'.'.join(literal.path)}"
+        case AttributeComparison():
+            if predicate.accept == EVERY_RELATION - {SAME}:
+                return f"{predicate.field} is not {'.'.join(predicate.path)}"
             signs = {LESS: "below", SAME: "the same as", GREATER: "above", INCOMPARABLE: "unlike"}
-            words = " or ".join(signs[sign] for sign in sorted(literal.accept))
-            return f"{literal.field} {words} {'.'.join(literal.path)}"
-        case Beyond():
+            words = " or ".join(signs[sign] for sign in sorted(predicate.accept))
+            return f"{predicate.field} {words} {'.'.join(predicate.path)}"
+        case OverflowGuard():
             return f"{name} too large for a float"
-    return " and ".join(sorted(_literal_text(plan, name, part) for part in literal.parts))
+    return " and ".join(sorted(_predicate_text(plan, name, part) for part in predicate.parts))
 
 
 def _interval_text(name: str, interval: Interval, is_date: bool) -> str:

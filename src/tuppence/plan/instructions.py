@@ -1,74 +1,99 @@
-"""The instructions of a plan's program: what the planner emits and the kernel runs.
+"""The instruction set of a plan's program: what the planner emits and the kernel runs.
 
-Registers hold one value for each customer of a block. Number registers hold a float and a bound on
-how far it can be from the exact decimal; NaN is null. Condition registers hold the bits below; none
-of them is null.
+Registers hold one value for each customer of a block. A number register holds a float and a bound
+on its distance from the exact decimal; NaN is null. A condition register holds the bits TRUE, FALSE
+and UNSURE; null has neither of the first two.
 """
 
+from enum import IntEnum
 from typing import Final
+
+import numpy as np
+
+INSTRUCTION: Final = np.dtype(
+    (
+        np.record,
+        [(name, np.int64) for name in ("operation", "target", "left", "right", "third")],
+    )
+)
+"""An `Opcode`, the register, rule or value that it writes, and the registers that it reads."""
 
 TRUE: Final = 1
 FALSE: Final = 2
 UNSURE: Final = 4
 
-# numbers: destination, left, right
-ADD: Final = 0
-SUBTRACT: Final = 1
-MULTIPLY: Final = 2
-DIVIDE: Final = 3
-LEAST: Final = 4
-GREATEST: Final = 5
-ABSOLUTE: Final = 6
-ROUND: Final = 7  # right: one of the roundings
-SELECT: Final = 8  # left if the condition in `third` is true, else right
-YEAR: Final = 9
-MONTH: Final = 10
-DAY: Final = 11
-WEEKDAY: Final = 12
 
-# conditions: destination, left, right
-LESS: Final = 20
-LESS_OR_EQUAL: Final = 21
-EQUAL: Final = 22
-IS_NULL: Final = 23
-AND: Final = 24
-OR: Final = 25
-NOT: Final = 26
-CHOOSE: Final = 27  # left if the condition in `third` is true, else right
-UNDECIDED: Final = 28
+class Opcode(IntEnum):
+    """Operations of the program; the order of the groups is used by the kernel.
 
-# outputs
-STATE: Final = 40  # rule, condition, whether history is too short
-SCORE: Final = 41  # rule, number
-NUMBER: Final = 42  # value, number, rule
-EXACT: Final = 43  # value, number, rule: a code or a day
-CONDITION: Final = 44  # value, condition, rule
-END: Final = 45  # rule
+    Numbers and conditions write the register `target` from `left` and `right`. The target of an
+    output is a rule or a value.
+    """
 
-# roundings
-FLOOR: Final = 0
-CEILING: Final = 1
-HALF_EVEN: Final = 2
-HALF_UP: Final = 3
-HALF_DOWN: Final = 4
-UP: Final = 5
-DOWN: Final = 6
+    ADD = 0
+    SUBTRACT = 1
+    MULTIPLY = 2
+    DIVIDE = 3
+    MINIMUM = 4
+    MAXIMUM = 5
+    ABSOLUTE = 6
+    ROUND = 7  # right: a Rounding
+    SELECT = 8  # left where the condition `third` is true, else right
+    YEAR = 9
+    MONTH = 10
+    DAY = 11
+    WEEKDAY = 12
 
-# accumulators
-PLAIN: Final = 0  # count and sum of the table's main number
-SUM: Final = 1
-FIRST: Final = 2
-LAST: Final = 3
-LEAST_ROW: Final = 4
-GREATEST_ROW: Final = 5
-DISTINCT: Final = 6  # how many codes
-VALUES: Final = 7  # all numbers, for the median and for how many differ
+    LESS = 20
+    LESS_OR_EQUAL = 21
+    EQUAL = 22
+    IS_NULL = 23
+    AND = 24
+    OR = 25
+    NOT = 26
+    SELECT_CONDITION = 27  # left where the condition `third` is true, else right
+    IS_UNDECIDED = 28
 
-# features: what is read off an accumulator
-COUNTED: Final = 0
-SUMMED: Final = 1
-NUMBER_AT: Final = 2
-CODE_AT: Final = 3
-TEXT_AT: Final = 4
-MEDIAN: Final = 5  # twice the median
-DIFFERENT: Final = 6
+    PUT_STATE = 40  # rule, condition, condition that the history is too short
+    PUT_SCORE = 41  # rule, number
+    PUT_NUMBER = 42  # value, number, rule
+    PUT_EXACT = 43  # value, number that is a code or a day, rule
+    PUT_CONDITION = 44  # value, condition, rule
+    END_RULE = 45  # rule
+
+
+class Rounding(IntEnum):
+    """How ROUND rounds to a whole number."""
+
+    FLOOR = 0
+    CEILING = 1
+    HALF_EVEN = 2
+    HALF_UP = 3
+    HALF_DOWN = 4
+    UP = 5
+    DOWN = 6
+
+
+class Aggregation(IntEnum):
+    """What an accumulator keeps of the rows that pass its filter."""
+
+    COUNT_AND_SUM = 0  # how many rows, and the sum of the table's main number
+    SUM = 1
+    FIRST = 2
+    LAST = 3
+    ARGMIN = 4
+    ARGMAX = 5
+    DISTINCT = 6  # how many different codes
+    VALUES = 7  # every number, for the median and for how many differ
+
+
+class Readout(IntEnum):
+    """What a feature reads from its accumulator."""
+
+    COUNT = 0
+    SUM = 1
+    NUMBER_AT = 2
+    CODE_AT = 3
+    TEXT_AT = 4
+    TWICE_MEDIAN = 5
+    DISTINCT_VALUES = 6

@@ -14,12 +14,12 @@ from tuppence.facts.schema import (
     Schema,
 )
 from tuppence.feel.values import Date
-from tuppence.plan.literals import ANY_ROW, Filter, OneOf, Ordered, asking, both
+from tuppence.plan.predicates import ANY_ROW, IntervalSet, OneOf, RowFilter, conjoin, single_term
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows as they are kept.
+    """RowSelection as they are kept.
 
     Attributes:
         name: Of the table.
@@ -45,7 +45,7 @@ class Collection:
     """
 
     table: Table
-    where: Filter
+    where: RowFilter
     negated: frozenset[str] = frozenset()
 
 
@@ -64,7 +64,9 @@ class Model:
 
 def model_of(schema: Schema, as_of: Date) -> Model:
     """The model of the facts that rules read; rows booked after the date are not among them."""
-    booked = asking("booking date", Ordered(((None, False, Decimal(as_of.day), True),), null=False))
+    booked = single_term(
+        "booking date", IntervalSet(((None, False, Decimal(as_of.day), True),), null=False)
+    )
     tables = {
         "transactions": Table(
             "transactions", {f.name: f for f in TRANSACTIONS}, "booking date", "amount"
@@ -72,17 +74,17 @@ def model_of(schema: Schema, as_of: Date) -> Model:
         "accounts": Table("accounts", {f.name: f for f in ACCOUNTS}, "", ""),
         "streams": Table("streams", {f.name: f for f in STREAMS}, "", "amount"),
     }
-    not_own = asking("own transfer", OneOf(frozenset({False})))
-    spent = asking("amount", Ordered(((None, False, Decimal(0), False),), null=False))
-    received = asking("amount", Ordered(((Decimal(0), False, None, False),), null=False))
+    not_own = single_term("own transfer", OneOf(frozenset({False})))
+    spent = single_term("amount", IntervalSet(((None, False, Decimal(0), False),), null=False))
+    received = single_term("amount", IntervalSet(((Decimal(0), False, None, False),), null=False))
     collections: dict[str, Collection] = {}
     for name, described in COLLECTIONS.items():
         where = booked if described.table == "transactions" else ANY_ROW
         if described.direction:
             sign = spent if described.direction == "out" else received
-            where = both(where, both(not_own, sign))
+            where = conjoin(where, conjoin(not_own, sign))
         if described.kind:
-            where = asking("kind", OneOf(frozenset({described.kind})))
+            where = single_term("kind", OneOf(frozenset({described.kind})))
         negated = frozenset({"amount"}) if described.direction == "out" else frozenset()
         collections[name] = Collection(tables[described.table], where, negated)
     attributes: dict[tuple[str, ...], Field] = {

@@ -4,8 +4,8 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
+from tuppence.derived.streams import FIELDS
 from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
-from tuppence.facts.streams import FIELDS
 from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime

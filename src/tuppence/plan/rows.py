@@ -4,26 +4,34 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tuppence.feel import compile_expression, syntax
-from tuppence.plan.asking import TRUE, Asking, Wanted, kind_of, wanted_of
-from tuppence.plan.code import Kind as StepKind
-from tuppence.plan.literals import (
-    ANY_ROW,
-    Ask,
-    Filter,
-    General,
-    asking,
-    both,
-    either,
-)
+from tuppence.plan.code import RegisterType
 from tuppence.plan.model import Collection
-from tuppence.plan.scope import Bound, Closing, Outside, RowOf, Scope, resolved, row_scope
+from tuppence.plan.predicate_analysis import TRUE, PredicateAnalyzer, Wanted, kind_of, wanted_of
+from tuppence.plan.predicates import (
+    ANY_ROW,
+    MemoizedPredicate,
+    OpaquePredicate,
+    RowFilter,
+    conjoin,
+    disjoin,
+    single_term,
+)
+from tuppence.plan.scope import (
+    Binding,
+    NotColumnar,
+    RowOf,
+    Scope,
+    SingleInputAbstraction,
+    resolved,
+    row_scope,
+)
 
 
-class Rows(NamedTuple):
-    """Rows of a collection that pass a filter."""
+class RowSelection(NamedTuple):
+    """RowSelection of a collection that pass a filter."""
 
     collection: Collection
-    where: Filter
+    where: RowFilter
 
 
 class Series(NamedTuple):
@@ -38,26 +46,33 @@ class Series(NamedTuple):
         distinct: Whether each value counts once.
     """
 
-    rows: Rows
+    rows: RowSelection
     field: str = ""
     scale: Decimal = Decimal(1)
     offset: Decimal = Decimal(0)
-    extras: tuple[Bound, ...] = ()
+    extras: tuple[Binding, ...] = ()
     distinct: bool = False
 
 
-class RowPlanner(Asking):
-    """Finds the rows that an expression goes through, and what it takes of each."""
+class RowPlanner:
+    """Finds the rows that an expression reads, and the value that it takes from each.
+
+    Args:
+        analyzer: Analyses conditions on single fields.
+    """
+
+    def __init__(self, analyzer: PredicateAnalyzer) -> None:
+        self.analyzer = analyzer
 
     # -- which rows ------------------------------------------------------------------------------
 
-    def rows(self, node: syntax.Node, scope: Scope) -> Rows | None:
+    def rows(self, node: syntax.Node, scope: Scope) -> RowSelection | None:
         """The rows that an expression is, or None where it is no list of rows."""
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
-            if scope.find(node.name) is None and node.name in self.model.collections:
-                collection = self.model.collections[node.name]
-                return Rows(collection, collection.where)
+            if scope.find(node.name) is None and node.name in self.analyzer.model.collections:
+                collection = self.analyzer.model.collections[node.name]
+                return RowSelection(collection, collection.where)
             return None
         if isinstance(node, syntax.Filter) and self.position(node.predicate, scope) is None:
             base = self.rows(node.base, scope)
@@ -65,32 +80,32 @@ class RowPlanner(Asking):
                 return None
             inner = row_scope(base.collection, "", scope)
             passing = self.filter(node.predicate, inner, base.collection, TRUE)
-            return Rows(base.collection, self.both(base.where, passing, node))
+            return RowSelection(base.collection, self.conjoin(base.where, passing, node))
         return None
 
     def position(self, predicate: syntax.Node, scope: Scope) -> int | None:
         """The position that stands in brackets, or None where a condition does."""
         if not isinstance(predicate, syntax.Literal | syntax.Negation):
             return None
-        value = self.constant(predicate, scope)
+        value = self.analyzer.constant(predicate, scope)
         if not isinstance(value, Decimal) or value != value.to_integral_value():
             return None
         return int(value)
 
-    def both(self, left: Filter, right: Filter, node: syntax.Node) -> Filter:
+    def conjoin(self, left: RowFilter, right: RowFilter, node: syntax.Node) -> RowFilter:
         """The rows that pass both filters."""
         try:
-            return both(left, right)
+            return conjoin(left, right)
         except OverflowError:
-            raise Outside("the filter has too many alternatives", node.span) from None
+            raise NotColumnar("the filter has too many alternatives", node.span) from None
 
     def filter(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
-    ) -> Filter:
+    ) -> RowFilter:
         """The rows for which a condition has one of the outcomes that are wanted.
 
         Raises:
-            Outside: The columns cannot tell.
+            NotColumnar: The columns cannot tell.
         """
         node, scope = resolved(node, scope)
         match node:
@@ -104,12 +119,14 @@ class RowPlanner(Asking):
                 failed = self.filter(node.condition, scope, collection, frozenset({False, None}))
                 then = self.filter(node.then, scope, collection, wanted)
                 otherwise = self.filter(node.otherwise, scope, collection, wanted)
-                return either(self.both(held, then, node), self.both(failed, otherwise, node))
+                return disjoin(
+                    self.conjoin(held, then, node), self.conjoin(failed, otherwise, node)
+                )
         return self.leaf(node, scope, collection, wanted)
 
     def logic(
         self, node: syntax.Logic, scope: Scope, collection: Collection, wanted: Wanted
-    ) -> Filter:
+    ) -> RowFilter:
         """`and`, `or`: each set of outcomes by what the sides must be for it."""
         try:
             if len(wanted) == 1:
@@ -119,9 +136,9 @@ class RowPlanner(Asking):
                         self.filter(node, scope, collection, frozenset({True, None})),
                         self.filter(node, scope, collection, frozenset({False, None})),
                     ]
-                    return both(*passing)
+                    return conjoin(*passing)
             elif wanted == {True, False}:
-                return either(
+                return disjoin(
                     self.filter(node, scope, collection, TRUE),
                     self.filter(node, scope, collection, frozenset({False})),
                 )
@@ -129,39 +146,41 @@ class RowPlanner(Asking):
                 return ANY_ROW
             sides = [self.filter(s, scope, collection, wanted) for s in (node.left, node.right)]
             both_needed = (node.operator == "and") == (True in wanted)
-            return both(*sides) if both_needed else either(*sides)
+            return conjoin(*sides) if both_needed else disjoin(*sides)
         except OverflowError:
-            raise Outside("the filter has too many alternatives", node.span) from None
+            raise NotColumnar("the filter has too many alternatives", node.span) from None
 
     def leaf(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
-    ) -> Filter:
+    ) -> RowFilter:
         """The rows for which a condition on one field has one of the outcomes wanted."""
-        quick = self.quick(node, scope, collection)
+        quick = self.analyzer.quick(node, scope, collection)
         if quick is not None:
-            name, literal, can_be_null = quick
-            return wanted_of(name, literal, can_be_null, wanted, collection)
-        relative = self.relative(node, scope, collection, wanted)
+            name, predicate, can_be_null = quick
+            return wanted_of(name, predicate, can_be_null, wanted, collection)
+        relative = self.analyzer.relative(node, scope, collection, wanted)
         if relative is not None:
             return relative
-        closing = Closing(self.model.attributes)
+        closing = SingleInputAbstraction(self.analyzer.model.attributes)
         closed = closing.close(node, scope)
         if not closing.references:
-            outcome = compile_expression(closed, now=self.now).evaluate({}).value
+            outcome = compile_expression(closed, now=self.analyzer.now).evaluate({}).value
             outcome = outcome if outcome is True or outcome is False else None
             return ANY_ROW if outcome in wanted else frozenset()
         if len(closing.references) > 1 or next(iter(closing.references))[0] != "row":
             reason = "a filter's condition puts together more than one field"
-            raise Outside(reason, node.span)
+            raise NotColumnar(reason, node.span)
         ((_, name),) = closing.references
         key = (syntax.key(closed), name in collection.negated)
-        if key not in self.asks:
-            answer = self.answers(closed)
-            if kind_of(answer, collection.table.fields[name]) not in {StepKind.CONDITION, None}:
-                raise Outside("what stands in brackets is no condition", node.span)
+        if key not in self.analyzer.asks:
+            answer = self.analyzer.answers(closed)
+            if kind_of(answer, collection.table.fields[name]) not in {RegisterType.CONDITION, None}:
+                raise NotColumnar("what stands in brackets is no condition", node.span)
             turned = name in collection.negated
-            self.asks[key] = Ask((lambda v: answer(-v)) if turned else answer, {})
-        return asking(name, General(key, wanted, self.asks[key]))
+            self.analyzer.asks[key] = MemoizedPredicate(
+                (lambda v: answer(-v)) if turned else answer, {}
+            )
+        return single_term(name, OpaquePredicate(key, wanted, self.analyzer.asks[key]))
 
     # -- what of each ----------------------------------------------------------------------------
 
@@ -187,31 +206,34 @@ class RowPlanner(Asking):
                 found = self.series(first, scope)
                 if found is None or found.distinct:
                     return None
-                extras = tuple(Bound(other, scope) for other in others)
+                extras = tuple(Binding(other, scope) for other in others)
                 return found._replace(extras=found.extras + extras)
             case syntax.Call(function=syntax.Name(name="distinct values"), arguments=(first,)):
                 found = self.series(first, scope)
                 return None if found is None or found.extras else found._replace(distinct=True)
         return None
 
-    def of_each(self, node: syntax.Node, scope: Scope, rows: Rows) -> Series:
+    def of_each(self, node: syntax.Node, scope: Scope, rows: RowSelection) -> Series:
         """A straight line of one field: what can be summed, and has its least and its greatest."""
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
             found = scope.find(node.name)
             if isinstance(found, RowOf) and not found.field:
                 return Series(rows)
-        name = self.field(node, scope)
+        name = self.analyzer.field(node, scope)
         if name is not None:
             return _of_field(rows, name)
-        value = self.constant(node, scope)
+        value = self.analyzer.constant(node, scope)
         if isinstance(value, Decimal):
             return Series(rows, "", Decimal(0), value)
         match node:
             case syntax.Negation():
                 return _line(self.of_each(node.operand, scope, rows), Decimal(-1), Decimal(0))
             case syntax.Arithmetic(operator="+" | "-" | "*" | "/" as symbol):
-                left, right = self.constant(node.left, scope), self.constant(node.right, scope)
+                left, right = (
+                    self.analyzer.constant(node.left, scope),
+                    self.analyzer.constant(node.right, scope),
+                )
                 if isinstance(right, Decimal):
                     line = self.of_each(node.left, scope, rows)
                     if symbol == "*":
@@ -225,10 +247,10 @@ class RowPlanner(Asking):
                     if symbol == "*":
                         return _line(line, left, Decimal(0))
                     return _line(line, Decimal(1 if symbol == "+" else -1), left)
-        raise Outside("what it takes of each row is no plain sum of one field", node.span)
+        raise NotColumnar("what it takes of each row is no plain sum of one field", node.span)
 
 
-def _of_field(rows: Rows, name: str) -> Series:
+def _of_field(rows: RowSelection, name: str) -> Series:
     return Series(rows, name, Decimal(-1 if name in rows.collection.negated else 1))
 
 

@@ -9,7 +9,7 @@ from tuppence.feel.library import BUILTINS
 from tuppence.plan.model import Collection
 
 
-class Outside(Exception):  # noqa: N818 - a signal inside the planner, never seen outside
+class NotColumnar(Exception):  # noqa: N818 - a signal inside the planner, never seen outside
     """The expression does not fit the columns.
 
     Attributes:
@@ -24,7 +24,7 @@ class Outside(Exception):  # noqa: N818 - a signal inside the planner, never see
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bound:
+class Binding:
     """A name for an expression, with the scope that it was written in."""
 
     node: syntax.Node
@@ -43,10 +43,10 @@ class RowOf:
 class Scope:
     """Names, and the scope around them."""
 
-    names: Mapping[str, Bound | RowOf]
+    names: Mapping[str, Binding | RowOf]
     around: "Scope | None" = None
 
-    def find(self, name: str) -> Bound | RowOf | None:
+    def find(self, name: str) -> Binding | RowOf | None:
         """What a name stands for; None where it is not of this or an outer scope."""
         scope: Scope | None = self
         while scope is not None:
@@ -76,20 +76,20 @@ def resolved(node: syntax.Node, scope: Scope) -> tuple[syntax.Node, Scope]:
         match node:
             case syntax.Name(name=name):
                 found = scope.find(name)
-                if not isinstance(found, Bound):
+                if not isinstance(found, Binding):
                     return node, scope
                 node, scope = found.node, found.scope
             case syntax.Call(function=syntax.FunctionDefinition() as function, names=None) if len(
                 function.parameters
             ) == len(node.arguments):
                 given = zip(function.parameters, node.arguments, strict=True)
-                inner = {name: Bound(argument, scope) for name, argument in given}
+                inner = {name: Binding(argument, scope) for name, argument in given}
                 node, scope = function.body, Scope(inner, scope)
             case syntax.Path(base=syntax.ContextLiteral() as context, name=name):
                 if name not in context.names:
                     return node, scope
                 for entry, value in zip(context.names, context.values, strict=True):
-                    scope = Scope({entry: Bound(value, scope)}, scope)
+                    scope = Scope({entry: Binding(value, scope)}, scope)
                 node = syntax.Name(node.span, name)
             case _:
                 break
@@ -103,7 +103,7 @@ Reference = tuple[str, ...]
 VALUE = "value"
 
 
-class Closing:
+class SingleInputAbstraction:
     """Makes an expression stand alone: what it reads becomes the one name `value`.
 
     Args:
@@ -118,7 +118,7 @@ class Closing:
         """The expression with names of rows and of customers replaced by `value`.
 
         Raises:
-            Outside: It reads whole collections, or it loops.
+            NotColumnar: It reads whole collections, or it loops.
         """
         node, scope = resolved(node, scope)
         reference = self.reference(node, scope)
@@ -129,7 +129,7 @@ class Closing:
             case syntax.Name(name=name):
                 if name in BUILTINS or name == "?":
                     return node
-                raise Outside(f"{name} is not a single value here", node.span)
+                raise NotColumnar(f"{name} is not a single value here", node.span)
             case (
                 syntax.For()
                 | syntax.Quantified()
@@ -137,7 +137,7 @@ class Closing:
                 | syntax.Filter()
                 | syntax.ContextLiteral()
             ):
-                raise Outside("it goes through a list of its own", node.span)
+                raise NotColumnar("it goes through a list of its own", node.span)
         return syntax.with_children(node, lambda child: self.close(child, scope))
 
     def reference(self, node: syntax.Node, scope: Scope) -> Reference | None:

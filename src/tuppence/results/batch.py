@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.results.packed import Layout, damaged, merge
-from tuppence.results.result import CustomerResults
+from tuppence.results.packed import Layout, damaged, merge, pack
+from tuppence.results.result import CustomerResults, packed
 
 Array = npt.NDArray[Any]
 
@@ -113,3 +113,21 @@ def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:
         np.concatenate(parts),
         np.cumsum([0, *sizes]),
     )
+
+
+def narrowed(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, CustomerResults]:
+    """Return rows without the results by rules of their ruleset that a layout lacks."""
+    wanted = {rule for rule, _ in layout.rules}
+    layouts: dict[int, Layout] = {}
+    found: dict[str, CustomerResults] = {}
+    for customer, row in rows.items():
+        rules = row.layout.rules
+        if row.ruleset != layout.ruleset or all(rule in wanted for rule, _ in rules):
+            found[customer] = row
+            continue
+        part = tuple(entry for entry in rules if entry[0] in wanted)
+        if part:
+            narrow = layouts.setdefault(id(row.layout), Layout(layout.ruleset, part))
+            kept = pack([packed(result) for result in row.results if result.rule_id in wanted])
+            found[customer] = CustomerResults(customer, row.as_of, narrow, kept)
+    return found

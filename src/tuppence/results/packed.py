@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.compiled import Loops, part_of_loops
+from tuppence.compiled import loop, part_of_loops
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -209,14 +209,13 @@ def pack_all(layout: Layout, grid: Grid, day: int) -> tuple[Array, Array]:
     texts = np.frombuffer(b"".join(encoded) + b"\0", np.uint8)
     offsets = np.zeros(grid.states.shape[1] + 1, np.int64)
     columns = (grid.states, grid.scores, grid.values, grid.kinds)
-    loops = Loops()
-    arguments = (grid.states, grid.kinds, grid.values, first_values, starts)
-    loops.call(_measure, arguments, (offsets,))
+    _measure(grid.states, grid.kinds, grid.values, first_values, starts, offsets)
     data = np.zeros(offsets[-1], np.uint8)
-    loops.call(_write, (*columns, first_values, texts, starts, day, offsets), (data,))
+    _write(*columns, first_values, texts, starts, day, offsets, data)
     return data, offsets
 
 
+@loop
 def _measure(
     states: Any, kinds: Any, values: Any, first_values: Any, starts: Any, offsets: Any
 ) -> None:
@@ -237,6 +236,7 @@ def _measure(
         offsets[i + 1] = offsets[i] + size
 
 
+@loop
 def _write(
     states: Any,
     scores: Any,
@@ -334,7 +334,7 @@ def merge(
     merged = np.array(data)
     counts = np.zeros((3, count), np.int64)
     broken = np.array([-1], np.int64)
-    Loops().call(_merge, arguments, (room, merged, counts, broken))
+    _merge(*arguments, room, merged, counts, broken)
     return Merged(merged, int(broken[0]), *counts)
 
 
@@ -359,6 +359,7 @@ def _skip(data: Any, place: int, end: int, values: int) -> int:
     return place if place <= end else -1
 
 
+@loop
 def _merge(
     data: Any,
     offsets: Any,

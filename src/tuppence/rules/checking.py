@@ -18,6 +18,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.domain import Definitions, expand
 from tuppence.rules.message import FILTERS, message_environment
 from tuppence.rules.rule import Rule
+from tuppence.rules.templates import TemplateError, fill, read_template
 from tuppence.structured import Location
 
 Place = tuple[str, ...]
@@ -127,8 +128,7 @@ def _message_findings(
     for place, text in rule.message.texts().items():
         whole = Span(0, len(text))
         try:
-            template = environment.parse(text)
-            names = jinja2.meta.find_undeclared_variables(template)
+            names = jinja2.meta.find_undeclared_variables(read_template(text, environment))
             unknown = sorted(names - rule.values.keys())
             for name in unknown:
                 message = f"the message uses {name}, which is not among the rule's values"
@@ -137,8 +137,11 @@ def _message_findings(
                 span = Span(start, start + len(name))
                 yield Finding(place, Diagnostic("rule.message", span, message, hint))
             if not unknown and names <= samples.keys():
-                environment.from_string(template).render(samples)
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+                fill(text, environment, samples)
+        except TemplateError as error:
+            message = f"the message cannot be written: {error.message}"
+            yield Finding(place, Diagnostic("rule.message", error.span, message, error.hint))
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
             message = f"the message cannot be written: {error}"
             hint = f"the filters are: {', '.join(sorted(FILTERS))}"
             yield Finding(place, Diagnostic("rule.message", whole, message, hint))

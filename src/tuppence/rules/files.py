@@ -11,7 +11,7 @@ from tuppence.rules.checking import CheckedRule, Finding, check_rule
 from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
-from tuppence.structured import Document, Location, read_yaml
+from tuppence.structured import Document, Location, is_folder, read_yaml
 
 CATALOGUE: Final = Path(__file__).parent.parent / "catalogue"
 """The rules that come with the package."""
@@ -75,11 +75,9 @@ def rule_paths(path: Path) -> list[Path]:
         UserError: There is no such file, or no rule in the folder.
     """
     shipped = CATALOGUE.parent / path
-    if not path.exists() and path.parts[:1] == (CATALOGUE.name,) and shipped.exists():
+    if path.parts[:1] == (CATALOGUE.name,) and not path.exists() and shipped.exists():
         path = shipped
-    if not path.exists():
-        raise UserError("file.missing", f"{path}: there is no such file or folder")
-    paths = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+    paths = sorted(path.rglob("*.yaml")) if is_folder(path) else [path]
     if not paths:
         raise UserError("rules.none", f"{path}: there are no rules here", "rules are *.yaml files")
     return paths

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import babel
 import jinja2
-import jinja2.sandbox
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, format_percent
 
@@ -19,6 +18,7 @@ from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.feel.values import Date, civil
 from tuppence.rules.rule import Rule
+from tuppence.rules.templates import fill, make_environment
 
 
 class MessageError(UserError):
@@ -54,10 +54,8 @@ def render(
     wording = rule.message.wordings[turn % len(rule.message.wordings)]
     given = {name: value for name, value in values.items() if value is not None}
     try:
-        texts = [
-            environment.from_string(text).render(given) for text in (wording.title, wording.body)
-        ]
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        texts = [fill(text, environment, given) for text in (wording.title, wording.body)]
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"
         raise MessageError("message.values", message, "tuppence explain shows the values") from None
     return Rendered(*texts)
@@ -74,15 +72,11 @@ def message_environment(currency: str, locale: str) -> jinja2.Environment:
     except (ValueError, babel.UnknownLocaleError):
         message = f"there is no locale {locale}"
         raise UserError("message.locale", message, "a locale is written en_GB") from None
-    environment = jinja2.sandbox.SandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False
-    )
-    environment.filters.update(_filters(currency, known))
-    return environment
+    return make_environment(_filters(currency, known))
 
 
 FILTERS: Final = ("money", "number", "percent", "date", "day_month")
-"""What messages may use besides Jinja's own filters."""
+"""What messages may use to write values as people in a country do."""
 
 
 def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str]]:

@@ -59,7 +59,7 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
     """
     try:
         canonical = msgspec.json.decode(content, type=_Canonical)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
     if canonical.format != FORMAT:
         message = f"the ruleset is of format {canonical.format}, and this version reads {FORMAT}"

@@ -25,14 +25,15 @@ def held(
     """Facts, consents and results of a customer, for JSON, with the reason of every result.
 
     Args:
-        rows: Of the one customer.
+        rows: Of the one customer; none where nothing of an import could be taken.
         schema: Of the facts.
         consents: What they agreed to.
         evaluated: The ruleset and the date of their results; None where there are none.
     """
     tables = rows.tables()
-    digits = minor_digits(tables["customers"]["currency"][0]) or 0
-    found: dict[str, Any] = {}
+    owner = rows.customers
+    digits = 0 if owner is None else minor_digits(owner["currency"][0]) or 0
+    found: dict[str, Any] = {name: [] for name in ("customers", "accounts", "transactions")}
     for table, frame in tables.items():
         fields = columns(table, schema)
         found[table] = [

@@ -79,12 +79,22 @@ def checked_ruleset(
 
 
 def publish(
-    digest: str, rulesets: RulesetStore, engines: Sequence[RunningEngine]
+    digest: str,
+    rulesets: RulesetStore,
+    engines: Sequence[RunningEngine],
+    record: Callable[[Sequence[str]], None] = lambda _: None,
 ) -> list[Confirmation]:
     """Have every engine serve a ruleset that is in the store.
 
     First all make it ready. Only if all can, it becomes the current one, and each swaps. An engine
     that starts later serves the current one.
+
+    Args:
+        digest: Digest of the ruleset.
+        rulesets: Store that the engines load from.
+        engines: Engines that run now.
+        record: Called with the engines' addresses when all are ready and before anything takes
+            effect, so that no publication goes unrecorded; nothing is changed where it raises.
 
     Raises:
         UserError: An engine cannot be reached or refuses; nothing is changed then, unless it is
@@ -95,6 +105,7 @@ def publish(
     before = _each(engines, lambda engine: engine.serving())
     ready = _each(engines, lambda engine: engine.refresh(digest, serve=False))
     _all_agree(engines, ready, digest, "nothing was changed: what was served is served on")
+    record([engine.address for engine in engines])
     rulesets.publish(digest)
     now = _each(engines, lambda engine: engine.refresh(digest, serve=True))
     _all_agree(engines, now, digest, "publish it again once they can be reached")

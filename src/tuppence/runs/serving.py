@@ -2,13 +2,12 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
@@ -17,10 +16,11 @@ from tuppence.facts.schema import Schema
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
-from tuppence.results.batch import news
-from tuppence.results.packed import Layout, check_day, pack
-from tuppence.results.result import CustomerResults, ResultStore, State, json_value, packed
+from tuppence.results.batch import narrowed, news
+from tuppence.results.packed import check_day
+from tuppence.results.result import CustomerResults, ResultStore, State, json_value
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
+from tuppence.runs.erasure import erase_gone
 
 MOST_ENGINES: Final = 8
 """Rulesets × dates that are kept ready."""
@@ -107,13 +107,11 @@ class Engines:
     Args:
         rulesets: Where they are kept.
         schema: Asks for the schema of the facts.
-        loops: Calls the loops.
     """
 
-    def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema], loops: Loops) -> None:
+    def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema]) -> None:
         self._rulesets = rulesets
         self._ask_schema = schema
-        self._loops = loops
         self._lock = threading.Lock()  # held for a moment only
         self._loading = threading.RLock()
         self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
@@ -221,7 +219,7 @@ class Engines:
         if found is None:
             chosen = tuple(one for one in plan.ruleset.rules if one.rule.id in rules)
             ruleset = replace(plan.ruleset, rules=chosen)
-            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan), self._loops)
+            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan))
             with self._lock:
                 self._parts[key] = found
                 if len(self._parts) > MOST_PARTS:
@@ -235,7 +233,7 @@ class Engines:
         plans = (engine.plan for engine in engines)
         same = next((plan.ruleset for plan in plans if plan.ruleset.digest == digest), None)
         ruleset = same or self._loaded(digest, known.ruleset if known else None)
-        return Engine(make_plan(ruleset, as_of, self.schema, known), self._loops)
+        return Engine(make_plan(ruleset, as_of, self.schema, known))
 
     def _loaded(self, digest: str, known: Ruleset | None) -> Ruleset:
         return read_ruleset(self._rulesets.get(digest), self.schema, known)
@@ -245,6 +243,9 @@ def evaluate_kept(
     engine: Engine, requests: Sequence[Request], facts: CustomerFacts, results: ResultStore
 ) -> list[Answer]:
     """Evaluate the customers of requests together, keep what is new, and answer each request.
+
+    Results of somebody who is erased meanwhile do not stay, nor those that a process left which
+    was killed in between: see `tuppence.runs.erasure`.
 
     Args:
         engine: For all rules, or for those that all of the requests name.
@@ -260,10 +261,15 @@ def evaluate_kept(
     evaluation = engine.evaluate(batch)
     before = results.get(batch.customer_ids)
     if results.by_rule:
-        before = _by_rules_of(engine.plan.layout, before)
+        before = narrowed(engine.plan.layout, before)
     found = news(before, evaluation.results)
-    results.put(found.rows)
-    place = {customer: i for i, customer in enumerate(batch.customer_ids)}
+    gone: Collection[str] = ()
+    try:
+        results.put(found.rows)
+    finally:  # some may have been written even where others could not be
+        if found.rows or len(batch) < len(wanted):
+            gone = erase_gone(wanted, facts, results)
+    place = {c: i for i, c in enumerate(batch.customer_ids) if c not in gone}
     rows = {**before, **{row.customer_id: row for row in found.rows}}
     answers = []
     for request in requests:
@@ -346,24 +352,6 @@ def unknown_customer(customer: str) -> UserError:
     """There is no such customer, or they have not agreed: callers are not told which."""
     message = f"there is no customer {customer[:64]} who has agreed to be evaluated"
     return UserError("facts.unknown-customer", message)
-
-
-def _by_rules_of(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, CustomerResults]:
-    """The rows without results by other rules of the same ruleset: those are left as they are."""
-    wanted = {rule for rule, _ in layout.rules}
-    narrowed: dict[int, Layout] = {}
-    found: dict[str, CustomerResults] = {}
-    for customer, row in rows.items():
-        rules = row.layout.rules
-        if row.ruleset != layout.ruleset or all(rule in wanted for rule, _ in rules):
-            found[customer] = row
-            continue
-        part = tuple(entry for entry in rules if entry[0] in wanted)
-        if part:
-            narrow = narrowed.setdefault(id(row.layout), Layout(layout.ruleset, part))
-            kept = pack([packed(result) for result in row.results if result.rule_id in wanted])
-            found[customer] = CustomerResults(customer, row.as_of, narrow, kept)
-    return found
 
 
 def _without_shared_accounts(requests: Sequence[Request]) -> list[list[int]]:

@@ -83,6 +83,10 @@ class Reader(Protocol):
         """Customers who have agreed to be evaluated as of a date, after one."""
         ...
 
+    def gone(self, customers: Sequence[str]) -> list[str]:
+        """Those of some customers who are not in the database."""
+        ...
+
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> FactRows:
@@ -132,6 +136,16 @@ class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
     )
 
 
+class GoneRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Customers of whom it is asked whether they are still there.
+
+    Attributes:
+        customers: Their identifiers.
+    """
+
+    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+
+
 def relay_app(reader: Reader, callers: Mapping[str, str], limits: RelayLimits) -> Starlette:
     """The service.
 
@@ -158,6 +172,7 @@ _ROUTES: Final = (
     ("GET", "/v1/schema", "schema"),
     ("GET", "/v1/customers", "customers"),
     ("POST", "/v1/facts", "facts"),
+    ("POST", "/v1/gone", "gone"),
     ("GET", "/v1/rules", "rules"),
 )
 
@@ -174,6 +189,7 @@ class _Relay:
         self._reader = reader
         self._places = Places(reader.size, limits.waiting, limits.patience)
         self._decoder = msgspec.json.Decoder(FactsRequest)
+        self._gone = msgspec.json.Decoder(GoneRequest)
         self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
         self._rows = metrics.counter("rows", "Rows that were sent.", ("table",))
         metrics.gauge("connections", "Connections at most.", lambda: reader.size)
@@ -203,6 +219,15 @@ class _Relay:
         for customer in wanted.customers:
             check_identifier(customer, "customers")
         return Stream(self._chunks(wanted, date), "application/vnd.apache.arrow.stream")
+
+    async def gone(self, request: Request) -> Response:
+        """Those of `customers` who are not there, because they were erased or never came."""
+        asked = await read_body(request, self._gone, BODY_BYTES)
+        for customer in asked.customers:
+            check_identifier(customer, "customers")
+        return json_response(
+            {"gone": await self._ask("gone", lambda: self._reader.gone(asked.customers))}
+        )
 
     async def rules(self, request: Request) -> Response:
         """The approved definitions that are valid `as_of` a date."""

@@ -14,7 +14,7 @@ expires_at    N     where the rule is not in force any more: when DynamoDB remov
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -31,7 +31,8 @@ RETIRED_DAYS: Final = 30
 """For so long a result stays, marked, after its rule was retired."""
 REQUESTS: Final = 16
 """At the same time."""
-_NOT_OLDER: Final = "attribute_not_exists(as_of) OR as_of <= :as_of"
+_NOT_OLDER: Final = "as_of <= :as_of"
+"""False of an item that is not there."""
 _WIDEST: Final = 10**30
 """Numbers beyond go as FEEL literals: those of DynamoDB have 38 digits."""
 Item = dict[str, Any]
@@ -87,8 +88,11 @@ class DynamoResults:
         unread = [row.customer_id for row in given if row.customer_id not in seen]
         seen.update(zip(unread, self._pool.map(self._read, unread), strict=True))
         writes = [write for row in given for write in self._changes(row, seen[row.customer_id])]
-        for _ in self._pool.map(lambda write: write(), writes):
-            pass  # what a write raised is raised here
+        done, _ = wait(
+            [self._pool.submit(write) for write in writes]
+        )  # none goes on after a failure
+        for one in done:
+            one.result()
 
     def erase(self, customer_id: str) -> bool:
         """Erase the results of a customer, retired ones too; whether there were any."""
@@ -153,7 +157,7 @@ class DynamoResults:
         self._unless_older(
             self._client.put_item,
             Item=item,
-            ConditionExpression=_NOT_OLDER,
+            ConditionExpression=f"attribute_not_exists(as_of) OR {_NOT_OLDER}",
             ExpressionAttributeValues={":as_of": item["as_of"]},
         )
 

@@ -3,15 +3,14 @@
 A customer without any row was never asked: it is the store's owner, or somebody made up.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.facts.consent import EVERYTHING, Access, Consent, Use, readable
 
 _TABLE: Final = """
@@ -24,8 +23,13 @@ CREATE TABLE IF NOT EXISTS consents (
     consent BLOB NOT NULL,       -- JSON: all of it
     PRIMARY KEY (customer_id, id)
 ) WITHOUT ROWID, STRICT;
-PRAGMA secure_delete = ON;
 """
+CONSENTS: Final = FileKind(
+    _TABLE,
+    earlier=0,
+    page_size=4_096,
+    remedy="restore it from a copy; without one, remove it and record every consent again",
+)
 _PUT: Final = """
 INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer_id, id) DO UPDATE
 SET granted = excluded.granted, expires = excluded.expires, withdrawn = excluded.withdrawn,
@@ -52,11 +56,12 @@ class Consents:
         if not customers:
             return []
         query = "SELECT consent FROM consents WHERE customer_id BETWEEN ? AND ?"
-        with self._open() as connection:
-            ends = [min(customers), max(customers)]
-            rows = connection.execute(query, ends).fetchall() if connection else []
         wanted = set(customers)
-        found = (msgspec.json.decode(row[0], type=Consent) for row in rows)
+        with self._open(read_only=True) as file:
+            if file is None:
+                return []
+            rows = file.rows(query, [min(customers), max(customers)])
+            found = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
         return [one for one in found if one.customer in wanted]
 
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
@@ -67,12 +72,11 @@ class Consents:
             customer: Ask about this customer only.
         """
         query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
-        with self._open() as connection:
-            rows = connection.execute(query, [customer]).fetchall() if connection else []
         given: dict[str, list[Consent]] = {}
-        for row in rows:
-            consent = msgspec.json.decode(row[0], type=Consent)
-            given.setdefault(consent.customer, []).append(consent)
+        with self._open(read_only=True) as file:
+            for (data,) in file.rows(query, [customer]) if file else ():
+                consent = msgspec.json.decode(data, type=Consent)
+                given.setdefault(consent.customer, []).append(consent)
         found = {name: readable(consents, use) for name, consents in given.items()}
         return {name: access for name, access in found.items() if not access >= EVERYTHING}
 
@@ -82,25 +86,34 @@ class Consents:
             (c.customer, c.id, c.granted, c.expires, c.withdrawn, msgspec.json.encode(c))
             for c in consents
         ]
-        with self._open(make=bool(rows)) as connection:
-            if connection:
-                connection.executemany(_PUT, rows)
+        if rows:
+            with self._open(make=True) as file:
+                assert file is not None  # noqa: S101 - it was made
+                with file.transaction() as connection:
+                    connection.executemany(_PUT, rows)
 
     def erase(self, customer: str) -> int:
-        """Erase those of a customer; how many there were."""
-        with self._open() as connection:
-            if connection is None:
+        """Erase those of a customer, in the file too; how many there were."""
+        with self._open() as file:
+            if file is None:
                 return 0
-            query = "DELETE FROM consents WHERE customer_id = ?"
-            return connection.execute(query, [customer]).rowcount
+            file.connection.execute("DELETE FROM consents WHERE customer_id = ?", [customer])
+            erased = file.connection.changes()
+            file.connection.execute("VACUUM")
+            return erased
+
+    def upgrade(self) -> None:
+        """Bring the file up to date, as every write does."""
+        with self._open():
+            pass
 
     @contextmanager
-    def _open(self, *, make: bool = False) -> Iterator[sqlite3.Connection | None]:
-        """The file in one transaction; None where nothing was ever recorded."""
-        if not make and not self._path.exists():
+    def _open(self, *, make: bool = False, read_only: bool = False) -> Iterator[SqliteFile | None]:
+        """Open the file; None where nothing was ever recorded."""
+        if not make and not has_content(self._path):
             yield None
             return
-        with disk_errors(self._path), closing(sqlite3.connect(self._path)) as connection:
-            connection.executescript(_TABLE)
-            with connection:
-                yield connection
+        with SqliteFile(self._path, CONSENTS, read_only=read_only) as file, file.errors():
+            if not read_only:
+                file.connection.pragma("secure_delete", "on")
+            yield file

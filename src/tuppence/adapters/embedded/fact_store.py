@@ -5,10 +5,11 @@
 
 A partition keeps the same customers for ever, at most `partition_size` of them. Importing appends a
 segment to each partition it touches; in case of doubt the later segment holds. Compacting makes one
-segment of several. Segments that the manifest no longer names stay until the change after, for the
-sake of readers that have begun.
+segment of several. Segments that the manifest no longer names stay until the next command that
+changes the store, so that readers that have begun seldom need to begin again.
 """
 
+import contextlib
 import hashlib
 import shutil
 import zlib
@@ -20,39 +21,35 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from tuppence.adapters.embedded.files import disk_errors, exclusive, write_atomically, write_folder
-from tuppence.adapters.embedded.partition_rows import difference, distribute, split
-from tuppence.adapters.embedded.rejects import rejects_csv
+from tuppence.adapters.embedded.files import (
+    disk_errors,
+    make_private_folder,
+    read_file,
+    write_folder,
+)
+from tuppence.adapters.embedded.locking import StoreChangedError, locked
+from tuppence.adapters.embedded.manifest import (
+    FORMAT,
+    RESTORE,
+    Manifest,
+    Partition,
+    Segment,
+    is_checked,
+    name_content,
+    read_manifest,
+    write_manifest,
+)
+from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute, split
 from tuppence.adapters.embedded.segment import read_segment, segment_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
 from tuppence.facts.rows import Counts, Rows, columns
-from tuppence.facts.schema import Field, Schema
+from tuppence.facts.schema import Schema
 
-FORMAT: Final = 2
 MOST_SEGMENTS: Final = 8
 PARTITION_SIZE: Final = 50_000
 PART_ROWS: Final = 500_000
-
-
-class _Segment(msgspec.Struct, frozen=True):
-    name: str
-    checksums: dict[str, tuple[int, int]]  # file: (bytes, CRC-32)
-
-
-class _Partition(msgspec.Struct, frozen=True):
-    name: str
-    customers: int
-    transactions: int
-    segments: tuple[_Segment, ...]
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    format: int
-    attributes: tuple[Field, ...]
-    next_sequence: int = 0
-    partitions: tuple[_Partition, ...] = ()
 
 
 class FactStore:
@@ -77,8 +74,12 @@ class FactStore:
     @property
     def digest(self) -> str:
         """Names the present content."""
-        content = msgspec.json.encode(self._manifest)
-        return hashlib.blake2b(content, digest_size=8).hexdigest()
+        return name_content(self._manifest)
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the manifest has a checksum; that of an older store has none."""
+        return is_checked(self._manifest)
 
     def partitions(self) -> Sequence[tuple[str, int]]:
         """Names of the partitions and how many customers each holds."""
@@ -99,7 +100,7 @@ class FactStore:
         index = batch.customer_ids.index(customer_id)
         return batch.slice(index, index + 1)
 
-    def _home(self, customer_id: str) -> _Partition:
+    def _home(self, customer_id: str) -> Partition:
         """The partition that a customer lives in.
 
         Raises:
@@ -132,12 +133,10 @@ class FactStore:
             UserError: The store exists and its customers have other attributes.
         """
         folder = root / "facts"
-        if not (folder / "manifest.json").exists():
-            with disk_errors(folder):
-                root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
-                folder.mkdir(exist_ok=True)
-                manifest = _Manifest(FORMAT, schema.attributes)
-                write_atomically(folder / "manifest.json", msgspec.json.encode(manifest))
+        with locked(root), disk_errors(folder):
+            if not (folder / "manifest.json").exists():
+                make_private_folder(folder)
+                write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
             message = f"{root}: the store was made with other customer attributes"
@@ -183,35 +182,18 @@ class FactStore:
         Returns:
             For each table how many rows were new, changed or there already.
         """
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             return self._append(rows, partition_size)
 
     def add_partition(self, rows: Rows) -> None:
         """Add new customers with all that belongs to them, as a partition of their own."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             partitions = self._manifest.partitions
             name = f"p{len(partitions):05d}"
             content = ordered(coded(rows.tables(), self.schema))
             heights = (content.customers.height, content.transactions.height)
-            new = _Partition(name, *heights, (self._write(name, content),))
+            new = Partition(name, *heights, (self._write(name, content),))
             self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
-
-    def set_aside(self, source: str, rejects: pl.DataFrame) -> Path | None:
-        """Write rows that could not be taken, in place of those of an earlier import of the source.
-
-        Returns:
-            The file, or None where there are no such rows.
-        """
-        path = self._root / "rejects" / f"{source}.rejects.csv"
-        with disk_errors(path):
-            if not rejects.height:
-                path.unlink(missing_ok=True)
-                return None
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, rejects_csv(rejects))
-        return path
 
     def erase(self, customer_id: str) -> None:
         """Erase a customer with all that belongs to them; nothing of it stays in any file.
@@ -219,16 +201,14 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             home = self._home(customer_id)
             _, others = split(self._merge(home), [customer_id])
             self._replace(home, others)
 
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer by their identifiers; how many there were."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             home = self._home(customer_id)
             whole = self._merge(home)
             rows = whole.plain_transactions()
@@ -242,43 +222,52 @@ class FactStore:
 
     def compact(self) -> None:
         """Make one segment of each partition's several."""
-        with exclusive(self._folder / "lock", "writing to this store"), disk_errors(self._folder):
-            self._manifest = self._load()
+        with self._changing():
             partitions = [
                 self._compacted(p) if len(p.segments) > 1 else p for p in self._manifest.partitions
             ]
             self._commit(partitions, self._manifest.next_sequence)
 
+    def segment_names(self) -> frozenset[str]:
+        """Return the names of the segments of which the facts consist."""
+        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+
+    def remove_unnamed(self) -> None:
+        """Remove segments that the manifest does not name: those of before the last change."""
+        with self._changing():
+            self._sweep(self.segment_names())
+
     # -- inside ----------------------------------------------------------------------------------
 
-    def _replace(self, home: _Partition, rows: Rows) -> None:
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the store's lock over its present manifest."""
+        with locked(self._root), disk_errors(self._folder):
+            self._manifest = self._load()
+            yield
+
+    def _sweep(self, kept: Collection[str]) -> None:
+        """Remove all folders but the segments that are kept."""
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder)
+
+    def _replace(self, home: Partition, rows: Rows) -> None:
         """Put rows in place of all those of a partition; nothing of before stays in any file."""
         content = ordered(coded(rows.tables(), self.schema))  # with dictionaries of its own
         heights = (content.customers.height, content.transactions.height)
-        smaller = _Partition(home.name, *heights, (self._write(home.name, content),))
+        smaller = Partition(home.name, *heights, (self._write(home.name, content),))
         partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
         self._commit(partitions, self._manifest.next_sequence)
-        self._commit(partitions, self._manifest.next_sequence)  # which removes what was before
+        self.remove_unnamed()
 
-    def _load(self) -> _Manifest:
-        path = self._folder / "manifest.json"
-        try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-        except FileNotFoundError:
-            message = f"{self._folder.parent}: there is no store here"
-            hint = "tuppence synth or tuppence import makes one"
-            raise UserError("store.missing", message, hint) from None
-        except msgspec.DecodeError as error:
-            raise UserError("store.corrupt", f"{path}: damaged: {error}", _RESTORE) from None
-        if manifest.format != FORMAT:
-            message = f"{path}: of format {manifest.format}, and this version reads {FORMAT}"
-            raise UserError("store.format", message, "import again into a new store")
-        return manifest
+    def _load(self) -> Manifest:
+        return read_manifest(self._folder / "manifest.json")
 
     def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
         old = self._manifest
         counts: dict[str, Counts] = {}
-        homes = _Homes(old.partitions, [self._table(p, "customers")["id"] for p in old.partitions])
+        homes = Homes({p.name: self._table(p, "customers")["id"] for p in old.partitions})
         parts: dict[str, dict[str, pl.DataFrame]] = {}
         if rows.customers is not None:
             homes.settle(rows.customers["id"], partition_size)
@@ -295,7 +284,7 @@ class FactStore:
         sequence = old.next_sequence
         for name in sorted(parts):
             index = next((i for i, p in enumerate(partitions) if p.name == name), None)
-            partition = _Partition(name, 0, 0, ()) if index is None else partitions[index]
+            partition = Partition(name, 0, 0, ()) if index is None else partitions[index]
             news = self._news(partition, parts[name], counts)
             if not news:
                 continue
@@ -325,7 +314,7 @@ class FactStore:
         return pl.concat(frames).unique("account", keep="first")
 
     def _news(
-        self, partition: _Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
+        self, partition: Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
     ) -> dict[str, pl.DataFrame]:
         """The rows of the parts that the partition does not have just so; adds to the counts."""
         news: dict[str, pl.DataFrame] = {}
@@ -342,7 +331,7 @@ class FactStore:
                 news[table] = fresh
         return news
 
-    def _grown(self, partition: _Partition, news: dict[str, pl.DataFrame]) -> _Partition:
+    def _grown(self, partition: Partition, news: dict[str, pl.DataFrame]) -> Partition:
         """The partition with one more segment; compacted when it has many."""
         content = coded(news, self.schema)
         if not partition.segments:
@@ -357,16 +346,16 @@ class FactStore:
             grown, customers=whole.customers.height, transactions=whole.transactions.height
         )
 
-    def _compacted(self, partition: _Partition) -> _Partition:
+    def _compacted(self, partition: Partition) -> Partition:
         whole = ordered(self._merge(partition))
-        return _Partition(
+        return Partition(
             partition.name,
             whole.customers.height,
             whole.transactions.height,
             (self._write(partition.name, whole),),
         )
 
-    def _write(self, partition: str, content: Coded) -> _Segment:
+    def _write(self, partition: str, content: Coded) -> Segment:
         files = segment_files(content)
         checksums = {name: (len(data), zlib.crc32(data)) for name, data in files.items()}
         digest = hashlib.blake2b(msgspec.json.encode(checksums), digest_size=6)
@@ -374,23 +363,20 @@ class FactStore:
             digest.update(files[name])
         name = f"{partition}-{digest.hexdigest()}"
         write_folder(self._folder / name, files)
-        return _Segment(name, checksums)
+        return Segment(name, checksums)
 
-    def _commit(self, partitions: Sequence[_Partition], sequence: int) -> None:
+    def _commit(self, partitions: Sequence[Partition], sequence: int) -> None:
         """Make the change real, and remove what the change before this one left behind."""
-        before = {s.name for p in self._manifest.partitions for s in p.segments}
+        before = self.segment_names()
         manifest = msgspec.structs.replace(
             self._manifest, partitions=tuple(partitions), next_sequence=sequence
         )
-        write_atomically(self._folder / "manifest.json", msgspec.json.encode(manifest))
+        write_manifest(self._folder / "manifest.json", manifest)
         self._manifest = manifest
-        kept = before | {s.name for p in partitions for s in p.segments}
-        for folder in self._folder.iterdir():
-            if folder.is_dir() and folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+        self._sweep(before | self.segment_names())
 
     def _open(
-        self, segment: _Segment, only: str = "", fields: Collection[str] | None = None
+        self, segment: Segment, only: str = "", fields: Collection[str] | None = None
     ) -> Coded:
         """The content of a segment, or of one of its tables, or some fields of transactions."""
         folder = self._folder / segment.name
@@ -399,54 +385,29 @@ class FactStore:
             if only and name != f"{only}.parquet":
                 continue
             try:
-                data = (folder / name).read_bytes()
+                data = read_file(folder / name)
             except OSError as error:
+                if self._load() != self._manifest:
+                    raise StoreChangedError(self._root) from None
                 message = f"{folder / name}: cannot be read: {error.strerror}"
-                raise UserError("store.corrupt", message, _RESTORE) from None
+                raise UserError("store.corrupt", message, RESTORE) from None
             if (len(data), zlib.crc32(data)) != checksum:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"
-                raise UserError("store.corrupt", message, _RESTORE)
+                raise UserError("store.corrupt", message, RESTORE)
             files[name] = data
         return read_segment(files, self.schema, fields)
 
-    def _merge(self, partition: _Partition) -> Coded:
+    def _merge(self, partition: Partition) -> Coded:
         return merged([self._open(segment) for segment in partition.segments])
 
-    def _table(self, partition: _Partition, table: str) -> pl.DataFrame:
+    def _table(self, partition: Partition, table: str) -> pl.DataFrame:
         """The customers or accounts of a partition."""
         frames = [getattr(self._open(segment, table), table) for segment in partition.segments]
         whole: pl.DataFrame = pl.concat(frames)
         return whole.unique("id", keep="last", maintain_order=True)
 
-    def _plain(self, partition: _Partition, table: str) -> pl.DataFrame:
+    def _plain(self, partition: Partition, table: str) -> pl.DataFrame:
         """A table of a partition with its texts as texts."""
         if table == "transactions":
             return self._merge(partition).plain_transactions()
         return self._table(partition, table)
-
-
-_RESTORE: Final = "restore the store from a copy, or import into a new one"
-
-
-class _Homes:
-    """Which partition each customer lives in."""
-
-    def __init__(self, partitions: Sequence[_Partition], ids: Sequence[pl.Series]) -> None:
-        self._sizes = {p.name: p.customers for p in partitions}
-        self._home = {i: p.name for p, held in zip(partitions, ids, strict=True) for i in held}
-
-    def settle(self, customers: pl.Series, size: int) -> None:
-        """Give new customers the last partition while it has room, then new ones."""
-        names = list(self._sizes)
-        for customer in customers:
-            if customer in self._home:
-                continue
-            if not names or self._sizes[names[-1]] >= size:
-                names.append(f"p{len(names):05d}")
-                self._sizes[names[-1]] = 0
-            self._home[customer] = names[-1]
-            self._sizes[names[-1]] += 1
-
-    def of(self, customers: pl.Series) -> pl.Series:
-        """The partition of each customer."""
-        return pl.Series([self._home[customer] for customer in customers], dtype=pl.String)

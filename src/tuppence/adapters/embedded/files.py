@@ -1,13 +1,20 @@
 """Writing so that a kill at any moment leaves the old content or the new, never a mixture."""
 
 import contextlib
-import fcntl
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from tuppence.errors import UserError
+
+PRIVATE: Final = 0o600
+"""Mode of files with personal data, whatever the umask: for their owner alone."""
+PUBLIC: Final = 0o666
+"""Mode of files without any, such as rulesets: the umask decides who may read them."""
 
 
 def sync(path: Path) -> None:
@@ -19,14 +26,31 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put content under a name, in place of what is there."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def read_file(path: Path) -> bytes:
+    """Return the content of a file of a store.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or a device, which could make us wait for ever.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "this is not a file")
+    return path.read_bytes()
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder for its owner alone, and the folders above it, where they are missing."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_atomically(path: Path, content: bytes, mode: int = PRIVATE) -> None:
+    """Write a file, or replace it; on an error nothing of the new content stays on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _write_new(temporary, content, mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 
@@ -37,10 +61,9 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir(parents=True)
+        make_private_folder(temporary)
         for name, content in files.items():
-            (temporary / name).write_bytes(content)
-            sync(temporary / name)
+            _write_new(temporary / name, content, PRIVATE)
         sync(temporary)
         temporary.rename(path)
         sync(path.parent)
@@ -48,21 +71,12 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it however the process ends.
-
-    Raises:
-        UserError: Another process holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"{path.parent}: another process is {what}"
-            raise UserError("store.busy", message, "wait until it has finished") from None
-        yield
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Make a file, and have the system put it on the disk."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -70,9 +84,9 @@ def disk_errors(where: Path) -> Iterator[None]:
     """Turn the system's refusals to write into an error a person can act on."""
     try:
         yield
-    except PermissionError:
-        raise UserError("store.permission", f"{where}: may not be written") from None
     except OSError as error:
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise UserError("store.permission", f"{where}: may not be written") from None
         message = f"{where}: could not be written: {error.strerror or error}"
         hint = "nothing was changed; make room on the disk and try again"
         raise UserError("store.disk", message, hint) from error

@@ -1,6 +1,6 @@
 """Rows of a partition taken apart: by customer, by partition, and by what is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -53,3 +53,31 @@ def difference(
         return both.select(frame.columns), count
     kept = pl.when("is_new").then("sequence").otherwise("sequence before").alias("sequence")
     return both.with_columns(kept).select([*frame.columns, "is_new"]), count
+
+
+class Homes:
+    """The partition that each customer lives in.
+
+    Args:
+        customers: The identifiers in each partition, by its name.
+    """
+
+    def __init__(self, customers: Mapping[str, pl.Series]) -> None:
+        self._sizes = {name: len(held) for name, held in customers.items()}
+        self._home = {customer: name for name, held in customers.items() for customer in held}
+
+    def settle(self, customers: pl.Series, size: int) -> None:
+        """Give new customers the last partition while it has room, then new ones."""
+        names = list(self._sizes)
+        for customer in customers:
+            if customer in self._home:
+                continue
+            if not names or self._sizes[names[-1]] >= size:
+                names.append(f"p{len(names):05d}")
+                self._sizes[names[-1]] = 0
+            self._home[customer] = names[-1]
+            self._sizes[names[-1]] += 1
+
+    def of(self, customers: pl.Series) -> pl.Series:
+        """Return the partition of each customer."""
+        return pl.Series([self._home[customer] for customer in customers], dtype=pl.String)

@@ -1,49 +1,37 @@
-"""What a store holds of one person: all of it for them, and erasing it, with a proof.
+"""What a store holds of one person: all of it for them to read, and erasing it, with a proof."""
 
-A store has facts, results, and rows that an import set aside. Its ledger counts, its rulesets are
-about nobody, and logs name nobody.
-"""
-
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote
-
-import msgspec
-import polars as pl
+from typing import Any, NamedTuple
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.files import disk_errors, write_atomically
-from tuppence.adapters.embedded.rejects import read_rejects, rejects_csv
+from tuppence.adapters.embedded.locking import consistent, locked
+from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
+from tuppence.adapters.embedded.traces import look_for
 from tuppence.errors import UserError
+from tuppence.facts.consent import Consent
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.results.result import CustomerResults
 from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.runs.privacy import held
-
-NAMING: Final = ("id", "customer", "account")
-"""Columns of facts that name a customer, an account or a transaction."""
-
-_NAMING_TABLES: Final = """
-SELECT tables.name FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
-WHERE tables.type = 'table' AND columns.name = 'customer_id'
-"""
 
 
 class Erased(NamedTuple):
     """What was erased.
 
     Attributes:
-        accounts: How many.
-        transactions: How many.
-        results: Whether there were any.
-        consents: How many.
-        rejects: Rows that an import had set aside.
-        files: How many were looked through afterwards.
+        accounts: Number of accounts.
+        transactions: Number of transactions.
+        results: Whether there were results.
+        consents: Number of consents.
+        rejects: Number of rows that imports had set aside.
+        files: Number of files that were read afterwards.
+        mentions: Rows of other people, and files about nobody, in which one of the names occurs.
     """
 
     accounts: int
@@ -52,136 +40,108 @@ class Erased(NamedTuple):
     consents: int
     rejects: int
     files: int
+    mentions: int
+
+
+class _Kept(NamedTuple):
+    """What a store keeps of a customer beside the facts, and the digest of all facts."""
+
+    digest: str
+    consents: list[Consent]
+    results: CustomerResults | None
+    rejects: list[dict[str, Any]]
 
 
 def held_in_store(store: Path, customer: str) -> dict[str, Any]:
-    """All that a store holds of a customer, for JSON, with the reason of every result.
+    """Return all that a store holds of a customer, for JSON, with the reason of every result.
+
+    It is read twice, until nothing changes in between: so it is what the store held at one moment.
 
     Raises:
-        UserError: There is no such customer.
+        UserError: Nothing is held of such a customer.
     """
-    source = FactStore(store)
-    rows = source.rows_of(customer)
-    names = _names(customer, rows.accounts)
-    found = held(
-        rows, source.schema, Consents(store).of(customer), _evaluated(store, source, customer)
-    )
-    found["set aside"] = [
-        row
-        for path in _rejects(store)
-        for row in read_rejects(path).iter_rows(named=True)
-        if _is_of(path, customer) or _names_one(row.values(), names)
-    ]
-    return found
+    rows, kept = consistent(lambda: _read(store, customer))
+    while (again := consistent(lambda: _read(store, customer)))[1] != kept:
+        rows, kept = again
+    if rows.customers is None and not (kept.consents or kept.rejects):
+        raise _unknown(store, customer)
+    schema = FactStore(store).schema
+    evaluated = None
+    if rows.customers is not None and kept.results is not None:
+        evaluated = _ruleset(store, kept.results, schema), Date(kept.results.as_of)
+    found = held(rows, schema, kept.consents, evaluated)
+    return found | {"set aside": kept.rejects}
 
 
 def erase(store: Path, customer: str) -> Erased:
-    """Erase a customer from a store, then look through all of it.
+    """Erase a customer from a store, then read all of it again.
 
-    Begun again after it was broken off, it goes on: the facts, which tell whose accounts are whose,
-    are erased last.
+    The store stays locked meanwhile. Begun again after it was broken off, it goes on: the facts,
+    which tell whose accounts are whose, are erased last.
 
     Raises:
         UserError: There is no such customer, or something of them is still there.
     """
-    source = FactStore(store)
-    rows = source.rows_of(customer)
-    names = _names(customer, rows.accounts)
-    results = False
-    if (store / "results.sqlite").exists():
-        with Database(store / "results.sqlite") as database:
-            results = database.erase(customer)
-    consents = Consents(store).erase(customer)
-    rejects = sum(_without(path, customer, names) for path in _rejects(store))
-    source.erase(customer)
-    files, traces = look_for(store, names)
-    if traces:
-        message = f"{store}: something of this customer is still in {', '.join(traces)}"
-        raise UserError("privacy.left", message, "nothing else is: have a look at these files")
-    heights = {table: frame.height for table, frame in rows.tables().items()}
+    with locked(store, "forget"):
+        facts = FactStore(store)
+        facts.remove_unnamed()
+        rows = _rows(facts, customer)
+        accounts = _accounts(rows)
+        had_results = False
+        if has_content(store / "results.sqlite"):
+            with Database(store / "results.sqlite") as database:
+                had_results = database.erase(customer)
+        consents = Consents(store).erase(customer)
+        rejects = Rejects(store).erase(customer, accounts)
+        if rows.customers is not None:
+            facts.erase(customer)
+        traces = look_for(store, customer, accounts)
+        if traces.left:
+            message = f"{store}: something of this customer is still in {', '.join(traces.left)}"
+            raise UserError("privacy.left", message, "nothing else is: have a look at these files")
+        if rows.customers is None and not (had_results or consents or rejects):
+            raise _unknown(store, customer)
     return Erased(
-        heights.get("accounts", 0),
-        heights.get("transactions", 0),
-        results,
+        len(accounts),
+        0 if rows.transactions is None else rows.transactions.height,
+        had_results,
         consents,
         rejects,
-        files,
+        traces.files,
+        traces.mentions,
     )
 
 
-def look_for(store: Path, names: frozenset[str]) -> tuple[int, list[str]]:
-    """Read every file of a store: how many there are, and which name one of these.
-
-    Nothing that writes the files is asked, so that this can disagree with it.
-    """
-    files = [path for path in sorted(store.rglob("*")) if path.is_file()]
-    traces = [path for path in files if any(_names_one(row, names) for row in _texts(path))]
-    return len(files), [path.relative_to(store).as_posix() for path in traces]
-
-
-def _texts(path: Path) -> Iterator[list[Any]]:
-    """What may name somebody in a file: whole columns, or rows."""
-    if path.suffix == ".parquet":
-        frame = pl.read_parquet(path)
-        yield from (frame[name].to_list() for name in NAMING if frame.schema.get(name) == pl.String)
-    elif path.suffix == ".csv":
-        yield from (list(row) for row in read_rejects(path).iter_rows())
-    elif path.suffix == ".sqlite":
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            for (table,) in database.execute(_NAMING_TABLES).fetchall():
-                query = f'SELECT customer_id FROM "{table}"'  # noqa: S608 - a table of the file
-                yield [row[0] for row in database.execute(query)]
-    elif path.name == "dictionaries.json":
-        yield msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]]).get("account", [])
+def _read(store: Path, customer: str) -> tuple[Rows, _Kept]:
+    facts = FactStore(store)
+    rows = _rows(facts, customer)
+    results = None
+    if has_content(store / "results.sqlite"):
+        with Database(store / "results.sqlite", reading=True) as database:
+            results = database.get([customer]).get(customer)
+    rejects = Rejects(store).of(customer, _accounts(rows))
+    return rows, _Kept(facts.digest, Consents(store).of(customer), results, rejects)
 
 
-def _names(customer: str, accounts: pl.DataFrame | None) -> frozenset[str]:
-    return frozenset({customer, *(() if accounts is None else accounts["id"])})
+def _rows(facts: FactStore, customer: str) -> Rows:
+    """Return the facts of a customer; no rows at all where there is no such customer."""
+    try:
+        return facts.rows_of(customer)
+    except UserError as error:
+        if error.code != "facts.unknown-customer":
+            raise
+        return Rows()
 
 
-def _names_one(cells: Any, names: frozenset[str]) -> bool:
-    """Whether a cell is one of the names, or JSON in which one is a value."""
-    for cell in cells:
-        is_json = isinstance(cell, str) and cell.startswith(("{", "["))
-        if cell in names or (is_json and any(_quoted(name) in cell for name in names)):
-            return True
-    return False
+def _accounts(rows: Rows) -> frozenset[str]:
+    return frozenset(() if rows.accounts is None else rows.accounts["id"])
 
 
-def _quoted(name: str) -> str:
-    return msgspec.json.encode(name).decode()
+def _ruleset(store: Path, results: CustomerResults, schema: Schema) -> Ruleset:
+    content = RulesetDirectory(store / "rulesets").get(results.ruleset)
+    return read_ruleset(content, schema)
 
 
-def _evaluated(store: Path, source: FactStore, customer: str) -> tuple[Ruleset, Date] | None:
-    """The ruleset and the date of a customer's results."""
-    path = store / "results.sqlite"
-    if not path.exists():
-        return None
-    with Database(path) as database:
-        row = database.get([customer]).get(customer)
-    if row is None:
-        return None
-    content = RulesetDirectory(store / "rulesets").get(row.ruleset)
-    return read_ruleset(content, source.schema), Date(row.as_of)
-
-
-def _rejects(store: Path) -> list[Path]:
-    return sorted((store / "rejects").glob("*.csv"))
-
-
-def _is_of(path: Path, customer: str) -> bool:
-    """Whether a file has what was set aside of this customer only."""
-    return path.name.endswith(f"-{quote(customer, safe='')}.rejects.csv")
-
-
-def _without(path: Path, customer: str, names: frozenset[str]) -> int:
-    """Take the rows about somebody out of a file of rejects; how many there were."""
-    frame = read_rejects(path)
-    about = [_is_of(path, customer) or _names_one(row, names) for row in frame.iter_rows()]
-    with disk_errors(path):
-        if all(about):
-            path.unlink()
-        elif any(about):
-            left = frame.filter(~pl.Series(about))
-            write_atomically(path, rejects_csv(left))
-    return sum(about)
+def _unknown(store: Path, customer: str) -> UserError:
+    message = f"{store}: there is no customer {customer}"
+    return UserError("facts.unknown-customer", message, "tuppence results lists the customers")

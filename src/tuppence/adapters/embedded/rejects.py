@@ -1,31 +1,160 @@
-"""Files of rows that an import set aside: CSV that a spreadsheet can open without harm."""
+"""Rows that an import could not take: CSV files in the folder `rejects` of a store.
 
-from collections.abc import Callable
+    rejects/statement.csv.rejects.csv       of a table that was imported
+    rejects/open-banking/ann.rejects.csv    of a customer's documents, the customer percent-encoded
+
+Each row names the customer and the account that it is about, as far as the import knows them.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import polars as pl
 
+from tuppence.adapters.embedded.checksums import read_checked, remove_checked, write_checked
+from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.locking import StoreChangedError, locked
+from tuppence.errors import UserError
+from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
 from tuppence.plain_text import from_spreadsheet_safe, spreadsheet_safe
 
+ENDING: Final = ".rejects.csv"
 
-def rejects_csv(rejects: pl.DataFrame) -> bytes:
-    """Return rows as CSV in which no cell is a formula: an apostrophe stands before it.
+
+class Rejects:
+    """The rejected rows of a store.
 
     Args:
-        rejects: The rows.
+        store: The store's folder.
     """
-    return _each_text(rejects, spreadsheet_safe).write_csv().encode()
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+
+    def put(self, source: str, rows: pl.DataFrame) -> Path | None:
+        """Write rows in place of those of an earlier import of the same source.
+
+        Returns:
+            The file, or None where there are no rows.
+        """
+        path = self._store / "rejects" / f"{source}{ENDING}"
+        with locked(self._store), disk_errors(path):
+            if not rows.height:
+                remove_checked(path)
+                return None
+            write_checked(path, rejects_csv(rows))
+        return path
+
+    def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
+        """Return a customer's rows.
+
+        Raises:
+            StoreChangedError: A file was removed after reading had begun.
+        """
+        try:
+            return [
+                row
+                for path in self.paths()
+                for row in read_rejects(path).iter_rows(named=True)
+                if is_about(row, customer, accounts)
+            ]
+        except FileNotFoundError:
+            raise StoreChangedError(self._store) from None
+
+    def erase(self, customer: str, accounts: Collection[str]) -> int:
+        """Erase a customer's rows, and return how many there were.
+
+        A row whose customer and account are both unknown is erased if any of its fields is the
+        identifier of the customer or of an account of theirs.
+        """
+        erased = 0
+        with locked(self._store):
+            for path in self.paths():
+                frame = read_rejects(path)
+                is_theirs = [
+                    is_about(row, customer, accounts) or may_be_about(row, customer, accounts)
+                    for row in frame.iter_rows(named=True)
+                ]
+                with disk_errors(path):
+                    if all(is_theirs):
+                        remove_checked(path)
+                    elif any(is_theirs):
+                        left = frame.filter(~pl.Series(is_theirs))
+                        write_checked(path, rejects_csv(left))
+                erased += sum(is_theirs)
+        return erased
+
+    def paths(self) -> Sequence[Path]:
+        """Return all files of rejected rows."""
+        return sorted((self._store / "rejects").rglob(f"*{ENDING}"))
 
 
 def read_rejects(path: Path) -> pl.DataFrame:
-    """Return the rows that `rejects_csv` was given, as texts.
+    """Return the rows of a file, every field as text.
 
-    Args:
-        path: A file with what it returned.
+    Raises:
+        FileNotFoundError: It is gone.
+        UserError: It is damaged, or is not a CSV file.
     """
-    return _each_text(pl.read_csv(path.read_bytes(), infer_schema=False), from_spreadsheet_safe)
+    hint = "remove it, and import the file it came from again"
+    try:
+        rows = pl.read_csv(read_checked(path, hint), infer_schema=False)
+        return _each_text(rows, from_spreadsheet_safe)
+    except FileNotFoundError:
+        raise
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError("store.rejects", f"{path}: cannot be read: {error}", hint) from None
+
+
+def rejects_csv(rejects: pl.DataFrame) -> bytes:
+    """Return rows as CSV in which no cell is a formula: an apostrophe stands before it."""
+    return _each_text(rejects, spreadsheet_safe).write_csv().encode()
 
 
 def _each_text(frame: pl.DataFrame, change: Callable[[str], str]) -> pl.DataFrame:
     texts = pl.col(pl.String).map_elements(change, return_dtype=pl.String)
     return frame.with_columns(texts).rename(change)
+
+
+def owner(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the customer and the account that a row is about; None for what is unknown."""
+    return row.get(OF_CUSTOMER) or None, row.get(OF_ACCOUNT) or None
+
+
+def is_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row is about a customer: by its customer or, without one, its account."""
+    of_customer, of_account = owner(row)
+    return of_account in accounts if of_customer is None else of_customer == customer
+
+
+def may_be_about(row: Mapping[str, Any], customer: str, accounts: Collection[str]) -> bool:
+    """Return whether a row without an owner has an identifier of the customer in any field."""
+    names = {customer, *accounts}
+    is_ownerless = owner(row) == (None, None)
+    return is_ownerless and any(not names.isdisjoint(texts_in(cell)) for cell in row.values())
+
+
+def texts_in(cell: Any) -> set[str]:
+    """Return the texts of a cell: the cell itself and, where it is JSON, all texts in that."""
+    if isinstance(cell, bytes):
+        try:
+            cell = cell.decode()
+        except UnicodeDecodeError:
+            return set()
+    if not isinstance(cell, str):
+        return set()
+    found, stack = {cell}, list[Any]()
+    with contextlib.suppress(ValueError, RecursionError):
+        stack.append(json.loads(cell))
+    while stack:
+        match stack.pop():
+            case str() as text:
+                found.add(text)
+            case list() as items:
+                stack.extend(items)
+            case dict() as fields:
+                stack.extend([*fields, *fields.values()])
+    return found

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuppence.adapters.embedded.files import disk_errors, write_atomically
+from tuppence.adapters.embedded.files import PUBLIC, disk_errors, read_file, write_atomically
 from tuppence.errors import UserError
 from tuppence.rules.ruleset import Ruleset
 
@@ -26,16 +26,16 @@ class RulesetDirectory:
         if not path.exists():
             with disk_errors(path):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, ruleset.content)
+                write_atomically(path, ruleset.content, PUBLIC)
 
     def get(self, digest: str) -> bytes:
         """The canonical bytes of a ruleset."""
         path = self._folder / f"{digest}.json"
-        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.exists():
+        if not re.fullmatch("[0-9a-f]{16}", digest) or not path.is_file():
             raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
-        content = path.read_bytes()
+        content = self._read(path)
         if hashlib.sha256(content).hexdigest()[:16] != digest:
-            hint = "run the rules again: that writes it anew"
+            hint = "remove the file and run the rules again, or publish them again: it is made anew"
             raise UserError("ruleset.corrupt", f"{path}: damaged", hint)
         return content
 
@@ -46,11 +46,25 @@ class RulesetDirectory:
     def current(self) -> str | None:
         """The digest of the ruleset that was published last."""
         path = self._folder / "current"
-        return path.read_text("ascii").strip() if path.exists() else None
+        if not path.is_file():
+            return None
+        digest = self._read(path).decode("ascii", "replace").strip()
+        if not re.fullmatch("[0-9a-f]{16}", digest):
+            message = f"{path}: damaged: it does not name a ruleset"
+            raise UserError("ruleset.corrupt", message, "publish the rules again")
+        return digest
 
     def publish(self, digest: str) -> None:
         """Make a ruleset that is there the current one."""
         self.get(digest)
         path = self._folder / "current"
         with disk_errors(path):
-            write_atomically(path, digest.encode() + b"\n")
+            write_atomically(path, digest.encode() + b"\n", PUBLIC)
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return read_file(path)
+        except OSError as error:
+            message = f"{path}: cannot be read: {error.strerror}"
+            raise UserError("store.unreadable", message) from None

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.compiled import Loops
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
@@ -39,7 +38,7 @@ class _Worker:
         self.facts = _opened(root, facts_digest, limited)
         schema = self.facts.schema
         plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
-        self.engine = Engine(plan, Loops())
+        self.engine = Engine(plan)
         self.partition = ""
         self.batch: FactBatch | None = None
 

@@ -13,16 +13,44 @@ from adbc_driver_postgresql import dbapi
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 
+_CONFLICT: Final = (
+    "definition.conflict",
+    "the definition has changed since it was read",
+    "read it again: tuppence definitions review RULE",
+)
 _MEANINGS: Final = {
-    "definitions_step": "a definition cannot take this step: see its history",
-    "definitions_four_eyes": "who changed a definition last may not approve it",
-    "definitions_version": "somebody else has changed the definition meanwhile",
-    "definitions_frozen": "a definition can be changed as a draft only",
-    "append_only": "this table only grows",
-    "customers_identifier": "the identifier of a customer is too long, or not all of it is visible",
-    "accounts_identifier": "the identifier of an account is too long, or not all of it is visible",
+    "definitions_step": (
+        "database.refused",
+        "a definition cannot take this step",
+        "tuppence definitions history RULE shows its steps",
+    ),
+    "definitions_four_eyes": (
+        "database.refused",
+        "who has changed a definition since its last approval may not approve it",
+        "have somebody else approve it",
+    ),
+    "definitions_issuer": (
+        "database.refused",
+        "it was changed under an identity of another issuer, which may be the same person",
+        "have it approved where it was changed: with a login, or in the service",
+    ),
+    "definitions_version": _CONFLICT,
+    "definitions_pkey": _CONFLICT,
+    "definitions_digest": _CONFLICT,
+    "definitions_frozen": ("database.refused", "a definition can be changed as a draft only", ""),
+    "append_only": ("database.refused", "this table only grows", ""),
+    "customers_identifier": (
+        "database.refused",
+        "the identifier of a customer is too long, or not all of it is visible",
+        "",
+    ),
+    "accounts_identifier": (
+        "database.refused",
+        "the identifier of an account is too long, or not all of it is visible",
+        "",
+    ),
 }
-"""What the breach of a constraint means to a person."""
+"""Code, sentence and hint for the breach of a constraint."""
 
 _NO_TABLES: Final = {"3F000", "42P01"}
 _TOO_LONG: Final = "57014"
@@ -97,11 +125,14 @@ def database_errors() -> Iterator[None]:
     """
     try:
         yield
+    except psycopg.errors.LockNotAvailable:
+        message = "somebody else has been at it for a minute"
+        raise UserError("database.busy", message, "try again when they are done") from None
     except psycopg.OperationalError as error:
         raise _unreachable(str(error)) from None
     except psycopg.IntegrityError as error:
-        meaning = _MEANINGS.get(error.diag.constraint_name or "", _first_line(error))
-        raise UserError("database.refused", meaning) from None
+        unknown = ("database.refused", _first_line(error), "")
+        raise UserError(*_MEANINGS.get(error.diag.constraint_name or "", unknown)) from None
     except (psycopg.Error, adbc_driver_manager.Error) as error:
         if isinstance(error, adbc_driver_manager.Error) and unreachable(error):
             raise _unreachable(str(error)) from None

@@ -1,11 +1,13 @@
-"""Definitions in PostgreSQL: versions, steps of their life, who took them and why."""
+"""Definitions in PostgreSQL: versions, the steps between them, who took each and why."""
 
+import contextlib
 import datetime
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import psycopg
 from psycopg.rows import class_row, namedtuple_row
 
 from tuppence.adapters.postgres.connection import connect, connect_columns, database_errors, named
@@ -16,20 +18,39 @@ from tuppence.feel.values import Date
 from tuppence.rules.definition import Definition, document_of
 
 
+class Reviewed(NamedTuple):
+    """A version of a definition that somebody has read.
+
+    Attributes:
+        rule_id: Identifier of the rule.
+        version: Number of the version.
+        digest: SHA-256 of its document, in hexadecimal.
+    """
+
+    rule_id: str
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}:{self.version}:{self.digest}"
+
+
 class Stored(NamedTuple):
     """The newest version of a definition.
 
     Attributes:
-        rule_id: Of the rule.
+        rule_id: Identifier of the rule.
         version: Its number.
         state: draft, in_review, approved or retired.
         document: JSON, as a rule file has it.
         valid_from: First day on which it may be published; None for at once.
         valid_until: Last day; None for good.
-        editor: Who last changed the document.
-        author: Who made this version.
-        reason: Why.
-        at: When.
+        author: Name to show for whoever made this version.
+        issuer: Who vouches for them: postgresql, or the address of an identity provider.
+        subject: What the issuer calls them: a login, or an identifier.
+        editors: Subjects of everybody who changed the definition since it was last approved.
+        reason: Why the version was made.
+        at: When it was made.
         version_in_force: The approved version that is published; None where there is none.
     """
 
@@ -39,16 +60,24 @@ class Stored(NamedTuple):
     document: str
     valid_from: datetime.date | None
     valid_until: datetime.date | None
-    editor: str
     author: str
+    issuer: str
+    subject: str
+    editors: list[str]
     reason: str
     at: datetime.datetime
     version_in_force: int | None
 
     @property
     def definition(self) -> Definition:
-        """What the document says."""
+        """The document, decoded."""
         return msgspec.json.decode(self.document, type=Definition)
+
+    @property
+    def reviewed(self) -> Reviewed:
+        """The name of exactly this version, computed from the document as it was read."""
+        digest = hashlib.sha256(self.document.encode()).hexdigest()
+        return Reviewed(self.rule_id, self.version, digest)
 
     def status(self, day: datetime.date) -> str:
         """What the newest version means for what is published on a day."""
@@ -63,7 +92,7 @@ class Definitions:
     """The definitions of a database.
 
     Args:
-        url: Of the database; the login has the role tuppence_author, or owns the tables.
+        url: Of the database; the login has a role such as tuppence_author, or owns the tables.
     """
 
     def __init__(self, url: str) -> None:
@@ -91,7 +120,7 @@ class Definitions:
             return [msgspec.json.decode(document, type=Definition) for _, _, document in rows]
 
     def history(self, rule_id: str) -> list[Any]:
-        """All versions of a definition: version, state, author, at, reason.
+        """All versions of a definition, as the query definition_history gives them.
 
         Raises:
             UserError: There is no such definition.
@@ -103,75 +132,122 @@ class Definitions:
             raise _unknown(rule_id)
         return found
 
-    def draft(self, definitions: Sequence[Definition], author: str, reason: str) -> list[str]:
+    def draft(self, definitions: Sequence[Definition], name: str, reason: str) -> list[str]:
         """Make a new draft of each definition that differs from its newest version.
 
+        Args:
+            definitions: The new documents.
+            name: Shown beside the identity of the login; empty for the login itself.
+            reason: Why.
+
         Returns:
-            The identifiers of those that do.
+            The identifiers of those that differ.
 
         Raises:
             UserError: A constraint stands against one; then none is changed.
         """
         before = {stored.rule_id: stored for stored in self.latest()}
-        changed: list[str] = []
-        with connect(self._url) as connection, database_errors():
-            for definition in definitions:
-                document = msgspec.json.encode(document_of(definition)).decode()
-                known = before.get(definition.id)
-                if known is None or known.document != document:
-                    version = 1 if known is None else known.version + 1
-                    _add(connection, definition.id, version, "draft", document, author, reason)
-                    changed.append(definition.id)
-        return changed
+        steps = []
+        for definition in definitions:
+            document = msgspec.json.encode(document_of(definition)).decode()
+            known = before.get(definition.id)
+            if known is None or known.document != document:
+                version = 1 if known is None else known.version + 1
+                steps.append(_Step(definition.id, version, "draft", document))
+        self._take(steps, name, reason)
+        return [step.rule_id for step in steps]
 
-    def move(self, rule_ids: Sequence[str], state: str, author: str, reason: str) -> None:
+    def move(self, rule_ids: Sequence[str], state: str, name: str, reason: str) -> None:
         """Take the newest version of each definition to a state; all of them or none.
 
         Raises:
             UserError: One is not known, or may not take that step.
         """
         latest = {stored.rule_id: stored for stored in self.latest()}
-        with connect(self._url) as connection:
-            for rule_id in rule_ids:
-                known = latest.get(rule_id)
-                if known is None:
-                    raise _unknown(rule_id)
-                try:
-                    with database_errors():
-                        document, version = known.document, known.version + 1
-                        _add(connection, rule_id, version, state, document, author, reason)
-                except UserError as error:
-                    message = f"{rule_id} ({known.state}): {error.message}"
-                    raise UserError(error.code, message, error.hint) from None
+        for rule_id in rule_ids:
+            if rule_id not in latest:
+                raise _unknown(rule_id)
+        steps = [_Step(rule_id, latest[rule_id].version + 1, state) for rule_id in rule_ids]
+        self._take(steps, name, reason)
 
-    def note_publication(
-        self, ruleset: str, as_of: Date, engines: Sequence[str], author: str
-    ) -> None:
-        """Enter that a ruleset was published, and which engines confirmed it."""
-        with connect(self._url) as connection, database_errors():
-            given = [ruleset, str(as_of), list(engines), author]
-            connection.execute(named("publication_add"), given)
+    def approve(self, reviewed: Sequence[tuple[str, int, str]], name: str, reason: str) -> None:
+        """Approve versions that were read; all of them or none.
+
+        Args:
+            reviewed: Of each the rule, the version and the digest.
+            name: Shown beside the identity of the login; empty for the login itself.
+            reason: Why.
+
+        Raises:
+            UserError: One is not in review, is not the newest version any more, has another
+                document, or was changed by the login since it was last approved.
+        """
+        self._take(
+            [
+                _Step(rule, version + 1, "approved", None, digest)
+                for rule, version, digest in reviewed
+            ],
+            name,
+            reason,
+        )
+
+    @contextlib.contextmanager
+    def publishing(self) -> Iterator[Callable[[str, Date, Sequence[str], str], None]]:
+        """Keep everybody else from publishing until the end of the block; they wait.
+
+        Whoever publishes reads what is in force inside the block, so a later publication never
+        has older rules. The lock goes with the connection, also where the process is killed.
+
+        Yields:
+            A function that records a publication: the ruleset, its date, the addresses of the
+            engines that are ready to serve it, and the name to show. It fails where the lock is
+            lost.
+
+        Raises:
+            UserError: Somebody else has been publishing for a minute.
+        """
+        with connect(self._url) as connection:
+            connection.autocommit = True
+            with database_errors():
+                connection.execute(named("publication_lock"))
+
+            def record(ruleset: str, as_of: Date, engines: Sequence[str], name: str) -> None:
+                with database_errors():
+                    given = [ruleset, str(as_of), list(engines), name]
+                    connection.execute(named("publication_add"), given)
+
+            yield record
 
     def changes(self) -> Iterator[str]:
-        """Waits for rules that are approved or retired, and gives the name of each."""
+        """Wait for rules that are approved or retired, and yield the identifier of each.
+
+        Every login may send notices; those that are no identifier are left out.
+        """
         with connect(self._url) as connection, database_errors():
             connection.autocommit = True
             connection.execute(named("listen"))
             for notice in connection.notifies():
-                yield notice.payload
+                if re.fullmatch("[a-z][a-z0-9_]{0,63}", notice.payload):
+                    yield notice.payload
+
+    def _take(self, steps: Sequence["_Step"], name: str, reason: str) -> None:
+        """Take steps in one transaction."""
+        with connect(self._url) as connection:
+            for step in steps:
+                try:
+                    with database_errors():
+                        connection.execute(named("definition_add"), [*step, name, reason])
+                except UserError as error:
+                    message = f"{step.rule_id} (version {step.version - 1}): {error.message}"
+                    raise UserError(error.code, message, error.hint) from None
 
 
-def _add(
-    connection: psycopg.Connection,
-    rule_id: str,
-    version: int,
-    state: str,
-    document: str,
-    author: str,
-    reason: str,
-) -> None:
-    given = [rule_id, version, state, document, author, reason]
-    connection.execute(named("definition_add"), given)
+class _Step(NamedTuple):
+    rule_id: str
+    version: int
+    state: str
+    document: str | None = None
+    digest: str | None = None
 
 
 def _unknown(rule_id: str) -> UserError:

@@ -57,6 +57,12 @@ def page(connection: dbapi.Connection, after: str, use: Use, limit: int) -> list
     return found.column("id").to_pylist() if found else []
 
 
+def gone(connection: dbapi.Connection, customers: Sequence[str]) -> list[str]:
+    """Return those of some customers who are not in the database."""
+    found = execute(connection, "gone", customers)
+    return found.column("id").to_pylist() if found else []
+
+
 def tables(
     connection: dbapi.Connection,
     customers: Sequence[str],
@@ -129,15 +135,14 @@ def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
 
 
 def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
-    """Erase a customer: how many rows there were in each table.
+    """Erase a customer and return how many rows there were in each table; perhaps none.
 
     Raises:
-        UserError: There is no such customer, or a row that names them is still there.
+        UserError: A row that names them is still there; then nothing is erased.
     """
     with database_errors():
+        run(connection, "facts_lock")
         before = _traces(connection, customer)
-        if not before["customers"]:
-            raise UserError("facts.unknown-customer", f"there is no customer {customer}")
         execute(connection, "forget", customer)
         left = [table for table, count in _traces(connection, customer).items() if count]
         if left:
@@ -164,6 +169,8 @@ def load(
 ) -> None:
     """Put facts into the database, all or none; what is there of the same key is replaced.
 
+    Waits for other loads and erasures, which see all of this one or nothing of it.
+
     Args:
         connection: Where.
         schema: Of the facts.
@@ -175,6 +182,7 @@ def load(
         UserError: The customers have other attributes, or a constraint stands against a row.
     """
     with database_errors():
+        run(connection, "facts_lock")
         _declare(connection, schema)
         begin = execute(connection, "load_begin")
         straight = bool(begin and begin.column("straight")[0].as_py())

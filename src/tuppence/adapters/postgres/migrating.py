@@ -1,5 +1,6 @@
 """The tables of the database, from any version to any other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import alembic.command
@@ -50,13 +51,14 @@ def migrate(url: str, to: str = "head") -> tuple[str, str]:
     return before, target
 
 
-def make_reader(url: str, name: str, password: str) -> None:
-    """Make a login that may only read, or give it a new password.
+def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
+    """Make a login with some roles, or give it a new password and these roles too.
 
     Args:
         url: Of the database; the login there may make others.
         name: Of the new login.
         password: The server gets what it needs to check it, and never sees it.
+        roles: Without their prefix: reader, loader, author, reviewer, publisher or service.
 
     Raises:
         UserError: The database refuses.
@@ -70,7 +72,10 @@ def make_reader(url: str, name: str, password: str) -> None:
             sql.SQL("CREATE" if known is None else "ALTER"), sql.Identifier(name), secret
         )
         connection.execute(statement)
-        connection.execute(sql.SQL("GRANT tuppence_reader TO {}").format(sql.Identifier(name)))
+        for role in roles:
+            grant = sql.SQL("GRANT {} TO {}")
+            names = (sql.Identifier(f"tuppence_{role}"), sql.Identifier(name))
+            connection.execute(grant.format(*names))
 
 
 def call_convert(url: str, function: str) -> None:

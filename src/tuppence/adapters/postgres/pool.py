@@ -20,7 +20,7 @@ from tuppence.adapters.postgres.connection import (
     execute,
     unreachable,
 )
-from tuppence.adapters.postgres.facts import TABLES, page, read_schema, tables
+from tuppence.adapters.postgres.facts import TABLES, gone, page, read_schema, tables
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.schema import Schema
@@ -74,6 +74,11 @@ class Pool:
         with _lent(self._pool) as connection:
             return page(connection, after, self._use(as_of), limit)
 
+    def gone(self, customers: Sequence[str]) -> list[str]:
+        """Those of some customers who are not in the database."""
+        with _lent(self._pool) as connection:
+            return gone(connection, customers)
+
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> "FactRows":
@@ -96,10 +101,11 @@ class Pool:
             UserError: It does not, or may write.
         """
         with _lent(self._checking) as connection:
-            found = execute(connection, "may_write")
-            if found and found.column("may_write")[0].as_py():
-                message = "the login of the relay may change facts"
-                hint = "give it a login of its own: CREATE ROLE relay LOGIN IN ROLE tuppence_reader"
+            found = execute(connection, "powers")
+            powers = found.column("what").to_pylist() if found else []
+            if powers:
+                message = f"the login of the relay may do more than read: it {', '.join(powers)}"
+                hint = "tuppence database login relay --role reader makes one that may only read"
                 raise UserError("relay.privileges", message, hint)
 
     def _use(self, as_of: Date) -> Use:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tuppence.feel.budget import CALL_STEPS, Budget, extent, short
+from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.types import (
     ANY,
     BOOLEAN,
@@ -54,13 +56,17 @@ class Builtin:
         parameters: Names and types, in order.
         others: Further lists of parameters that it can be called with, all of them needed.
         result: Type of the value, or how it follows from the arguments' types.
-        call: Takes the arguments as FEEL values; raises FeelError where the value is null for a
-            reason that the author should be told.
+        call: Takes the arguments as FEEL values, after the budget where `spends`; raises FeelError
+            where the value is null for a reason that the author should be told.
         doc: One sentence for the reference.
         required: How many arguments there must be; all, where it is None.
         variadic: The only parameter is a list whose elements may be given one by one.
         repeats: The last parameter may be given any number of times.
         takes_null: Parameters may be null; elsewhere null as an argument makes the value null.
+        steps: What a call costs.
+        element_steps: What it costs besides for each element, entry, and 16 characters of its
+            arguments.
+        spends: Its work depends on more than that, and it takes steps from the budget itself.
     """
 
     name: str
@@ -73,6 +79,9 @@ class Builtin:
     repeats: bool = False
     takes_null: bool = False
     others: tuple[Parameters, ...] = ()
+    steps: int = CALL_STEPS
+    element_steps: int = 1
+    spends: bool = False
 
     @property
     def forms(self) -> tuple[Parameters, ...]:
@@ -100,26 +109,49 @@ class Builtin:
         """Type of the value for arguments of these types."""
         return self.result if not callable(self.result) else self.result(arguments)
 
+    def invoke(self, arguments: Sequence[Any], budget: Budget) -> Any:
+        """Return the value for arguments that fit the parameters, and pay for it.
 
-def is_instance(value: Any, kind: Type) -> bool:
-    """Whether a value belongs to a type (DMN 1.5, 10.3.2.9.1)."""
+        Raises:
+            FeelError: There is none.
+            OutOfBudget: It costs more steps than are left.
+        """
+        budget.spend(self.steps + self.element_steps * sum(map(extent, arguments)))
+        given = (budget, *arguments) if self.spends else arguments
+        try:
+            value = self.call(*given)
+        except ArithmeticError:
+            raise FeelError("feel.arithmetic", f"{self.name} has no number as its result") from None
+        budget.spend(extent(value))
+        if type(value) is str:
+            short(len(value))
+        return value
+
+
+def is_instance(value: Any, kind: Type, budget: Budget) -> bool:
+    """Whether a value belongs to a type (DMN 1.5, 10.3.2.9.1).
+
+    Raises:
+        OutOfBudget: There is more to look at than the budget allows.
+    """
+    budget.spend(1)
     kind = strip(kind)
     if kind == ANY:
         return value is not None
     if isinstance(kind, ListOf):
         return isinstance(value, list) and (
             kind.element == ANY
-            or all(item is None or is_instance(item, kind.element) for item in value)
+            or all(item is None or is_instance(item, kind.element, budget) for item in value)
         )
     if isinstance(kind, ContextOf):
         return isinstance(value, dict) and all(
-            name in value and (value[name] is None or is_instance(value[name], field))
+            name in value and (value[name] is None or is_instance(value[name], field, budget))
             for name, field in kind.fields.items()
         )
     if isinstance(kind, RangeOf):
         ends = (value.low, value.high) if isinstance(value, Range) else ()
         return bool(ends) and any(
-            end is not None and (kind.element == ANY or is_instance(end, kind.element))
+            end is not None and (kind.element == ANY or is_instance(end, kind.element, budget))
             for end in ends
         )
     if kind == FUNCTION or isinstance(kind, FunctionOf):
@@ -127,13 +159,14 @@ def is_instance(value: Any, kind: Type) -> bool:
     return type(value) is _CLASSES.get(kind)
 
 
-def apply(function: Function, *arguments: Any) -> Any:
+def apply(function: Function, budget: Budget, *arguments: Any) -> Any:
     """Call a function that was given as an argument.
 
     Raises:
         FeelError: It takes other arguments.
+        OutOfBudget: It costs more steps than are left.
     """
-    return function.call(list(arguments), None)
+    return function.call(list(arguments), budget)
 
 
 def element_of(arguments: Sequence[Type]) -> Type:

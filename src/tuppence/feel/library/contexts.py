@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from tuppence.feel.budget import Budget, extent, nest
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import ANY, STRING, ContextOf, ListOf, Nullable
@@ -22,7 +23,10 @@ def _context(entries: list[Any]) -> dict[str, Any]:
     return made
 
 
-def _put(context: dict[str, Any], key: Any, value: Any) -> dict[str, Any]:
+def _put(
+    budget: Budget, context: dict[str, Any], key: Any, value: Any, depth: int = 0
+) -> dict[str, Any]:
+    nest(depth)
     keys = key if isinstance(key, list) else [key]
     if not keys or not isinstance(keys[0], str):
         raise FeelError("feel.argument-type", "a key must be a text")
@@ -31,13 +35,15 @@ def _put(context: dict[str, Any], key: Any, value: Any) -> dict[str, Any]:
         inner = context.get(first)
         if not isinstance(inner, dict):
             raise FeelError("feel.argument-type", f"there is no context at {first}")
-        value = _put(inner, others, value)
+        value = _put(budget, inner, others, value, depth + 1)
+    budget.spend(2 * extent(context))
     return {**context, first: value}
 
 
-def _merge(contexts: list[Any]) -> dict[str, Any]:
+def _merge(budget: Budget, contexts: list[Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for context in contexts:
+        budget.spend(2 * extent(context))
         if not isinstance(context, dict):
             raise FeelError("feel.argument-type", "context merge takes contexts")
         merged.update(context)
@@ -61,6 +67,7 @@ FUNCTIONS: Final = (
         ListOf(_PAIR),
         _entries,
         "The entries as a list of contexts with key and value.",
+        element_steps=5,
     ),
     Builtin(
         "context",
@@ -68,6 +75,7 @@ FUNCTIONS: Final = (
         _ANY_CONTEXT,
         _context,
         "The context of a list of entries with key and value.",
+        element_steps=5,
     ),
     Builtin(
         "context put",
@@ -75,6 +83,7 @@ FUNCTIONS: Final = (
         _ANY_CONTEXT,
         _put,
         "The context with something new under a key, or under a path of keys.",
+        spends=True,
         others=((("context", _ANY_CONTEXT), ("keys", ListOf(STRING)), ("value", Nullable(ANY))),),
     ),
     Builtin(
@@ -83,5 +92,6 @@ FUNCTIONS: Final = (
         _ANY_CONTEXT,
         _merge,
         "All contexts in one; the later hides the earlier.",
+        spends=True,
     ),
 )

@@ -2,9 +2,11 @@
 
 import decimal
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from tuppence.feel.budget import Budget, visit
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.numbers import CONTEXT, number_text
@@ -17,38 +19,43 @@ _GROUPING: Final = (" ", ",", ".")
 
 def feel_literal(value: Any) -> str:
     """FEEL text that evaluates to the value; null for functions and ranges, which have none."""
-    match value:
-        case Date() | Time() | DateTime() | DaysDuration() | YearsDuration():
-            return f'@"{value}"'
-        case list():
-            return f"[{', '.join(map(feel_literal, value))}]"
-        case dict():
-            return "{" + ", ".join(f"{_key(n)}: {feel_literal(v)}" for n, v in value.items()) + "}"
-        case None | bool() | Decimal() | str():
-            return feel_text(value)
-    return "null"
+    return "".join(_pieces(value, literal=True))
 
 
 def feel_text(value: Any) -> str:
     """A value as the function `string` writes it inside lists and contexts."""
+    return "".join(_pieces(value, literal=False))
+
+
+def _pieces(value: Any, *, literal: bool) -> Iterator[str]:
+    """The text of a value, piece by piece."""
     match value:
         case None:
-            return "null"
+            yield "null"
         case bool():
-            return "true" if value else "false"
+            yield "true" if value else "false"
         case Decimal():
-            return number_text(value)
+            yield number_text(value)
         case str():
-            return quoted(value)
+            yield quoted(value)
         case list():
-            return f"[{', '.join(map(feel_text, value))}]"
+            yield "["
+            for index, item in enumerate(value):
+                yield ", " if index else ""
+                yield from _pieces(item, literal=literal)
+            yield "]"
         case dict():
-            return "{" + ", ".join(f"{_key(n)}: {feel_text(v)}" for n, v in value.items()) + "}"
-        case Range():
-            return _range_text(value)
+            yield "{"
+            for index, (name, item) in enumerate(value.items()):
+                yield f"{', ' if index else ''}{_key(name)}: "
+                yield from _pieces(item, literal=literal)
+            yield "}"
         case Date() | Time() | DateTime() | DaysDuration() | YearsDuration():
-            return str(value)
-    return "function"
+            yield f'@"{value}"' if literal else str(value)
+        case Range() if not literal:
+            yield _range_text(value)
+        case _:
+            yield "null" if literal else "function"
 
 
 def quoted(text: str) -> str:
@@ -72,8 +79,11 @@ def _range_text(value: Range) -> str:
     return f"{ends[0]}{feel_text(value.low)}..{feel_text(value.high)}{ends[1]}"
 
 
-def _string(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else feel_text(value)
+def _string(budget: Budget, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    visit(value, budget)
+    return feel_text(value)
 
 
 def _number(text: str | None, grouping: str | None = None, point: str | None = None) -> Decimal:
@@ -105,6 +115,7 @@ FUNCTIONS: Final = (
         _string,
         "The value as text.",
         takes_null=True,
+        spends=True,
     ),
     Builtin(
         "number",
@@ -113,6 +124,7 @@ FUNCTIONS: Final = (
         _number,
         "The number that the text writes, perhaps with other separators.",
         takes_null=True,
+        element_steps=2,
         others=((("from", STRING), ("grouping separator", STRING), ("decimal separator", STRING)),),
     ),
     Builtin("not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "The opposite."),

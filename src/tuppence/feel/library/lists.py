@@ -2,9 +2,11 @@
 
 import collections
 import functools
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
+from tuppence.feel.budget import Budget, nest
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.equality import equal
 from tuppence.feel.library.builtin import (
@@ -15,10 +17,14 @@ from tuppence.feel.library.builtin import (
     nonempty_list,
     number_or_null,
 )
-from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.numbers import CONTEXT, number_key, whole
 from tuppence.feel.operators import compare
 from tuppence.feel.types import ANY, BOOLEAN, FUNCTION, NUMBER, ListOf, Nullable
+from tuppence.feel.values import Range
 
+_COMPARISON_STEPS: Final = 10
+_KEY_STEPS: Final = 5
+_SORTING_STEPS: Final = 10
 _ORDERED: Final = "number, string, date and duration"
 
 
@@ -75,9 +81,10 @@ def _stddev(items: list[Any]) -> Decimal | None:
 
 
 def _mode(items: list[Any]) -> list[Decimal]:
-    counts = collections.Counter(_numbers(items, "mode"))
+    numbers = {number_key(number): number for number in reversed(_numbers(items, "mode"))}
+    counts = collections.Counter(map(number_key, items))
     most = max(counts.values(), default=0)
-    return sorted(number for number, count in counts.items() if count == most)
+    return sorted(numbers[key] for key, count in counts.items() if count == most)
 
 
 def _one_kind(items: list[Any], function: str) -> list[Any]:
@@ -87,38 +94,40 @@ def _one_kind(items: list[Any], function: str) -> list[Any]:
     return items
 
 
-def _extreme(items: list[Any], function: str, symbol: str) -> Any:
+def _extreme(budget: Budget, items: list[Any], function: str, symbol: str) -> Any:
     """The first element that no other one is `symbol` of."""
     found = None
     for item in _one_kind(items, function):
-        if found is None or compare(symbol, item, found):
+        if found is None or compare(symbol, item, found, budget):
             found = item
     return found
 
 
-def _minimum(items: list[Any]) -> Any:
-    return _extreme(items, "min", "<")
+def _minimum(budget: Budget, items: list[Any]) -> Any:
+    return _extreme(budget, items, "min", "<")
 
 
-def _maximum(items: list[Any]) -> Any:
-    return _extreme(items, "max", ">")
+def _maximum(budget: Budget, items: list[Any]) -> Any:
+    return _extreme(budget, items, "max", ">")
 
 
-def _sort(items: list[Any], precedes: Any = None) -> list[Any]:
+def _sort(budget: Budget, items: list[Any], precedes: Any = None) -> list[Any]:
     def order(left: Any, right: Any) -> int:
+        budget.spend(_COMPARISON_STEPS)
         if precedes is None:
-            return compare(">", left, right) - compare("<", left, right)
-        return (apply(precedes, right, left) is True) - (apply(precedes, left, right) is True)
+            return compare(">", left, right, budget) - compare("<", left, right, budget)
+        later = apply(precedes, budget, right, left) is True
+        return later - (apply(precedes, budget, left, right) is True)
 
     return sorted(items, key=functools.cmp_to_key(order))
 
 
-def _list_replace(items: list[Any], place: Any, new: Any) -> list[Any]:
+def _list_replace(budget: Budget, items: list[Any], place: Any, new: Any) -> list[Any]:
     """Replace at a position, or wherever a function of element and new item is true."""
     if isinstance(place, Decimal):
         index = _index(items, place.to_integral_value(ROUND_DOWN), len(items))
         return [*items[:index], new, *items[index + 1 :]]
-    verdicts = [apply(place, item, new) for item in items]
+    verdicts = [apply(place, budget, item, new) for item in items]
     if not all(verdict is True or verdict is False for verdict in verdicts):
         raise FeelError("feel.argument-type", "the match must be true or false for each element")
     return [new if verdict else item for item, verdict in zip(items, verdicts, strict=True)]
@@ -139,7 +148,7 @@ def _any(items: list[Any]) -> bool | None:
 def _index(items: list[Any], position: Decimal, longest: int) -> int:
     """The 0-based index of a position that counts from 1, or from -1 at the end."""
     if position == position.to_integral_value() and 1 <= abs(position) <= longest:
-        return int(position) - 1 if position > 0 else len(items) + int(position)
+        return whole(position) - 1 if position > 0 else len(items) + whole(position)
     raise FeelError("feel.argument-type", f"the list has no position {position}")
 
 
@@ -147,9 +156,9 @@ def _sublist(items: list[Any], start: Decimal, length: Decimal | None = None) ->
     first = _index(items, start, len(items))
     if length is None:
         return items[first:]
-    if length < 0 or first + int(length) > len(items):
+    if length < 0 or first + whole(length) > len(items):
         raise FeelError("feel.argument-type", f"the list has no {length} elements from there")
-    return items[first : first + int(length)]
+    return items[first : first + whole(length)]
 
 
 def _insert_before(items: list[Any], position: Decimal, value: Any) -> list[Any]:
@@ -162,34 +171,54 @@ def _remove(items: list[Any], position: Decimal) -> list[Any]:
     return items[:index] + items[index + 1 :]
 
 
-def _contains(items: list[Any], element: Any) -> bool:
-    return any(equal(item, element) is True for item in items)
+def _contains(budget: Budget, items: list[Any], element: Any) -> bool:
+    return any(equal(item, element, budget) is True for item in items)
 
 
-def _distinct(items: list[Any]) -> list[Any]:
-    found: list[Any] = []
-    try:  # values that hash are many and quick; contexts and lists are compared one by one
-        return list({(type(item), item): item for item in items}.values())
-    except TypeError:
+def _distinct(budget: Budget, items: list[Any]) -> list[Any]:
+    if any(isinstance(item, list | dict | Range) for item in items):
+        found: list[Any] = []
         for item in items:
-            if not _contains(found, item):
+            if not _contains(budget, found, item):
                 found.append(item)
-    return found
+        return found
+    budget.spend(_KEY_STEPS * len(items))
+    return list({_key(item): item for item in items}.values())
+
+
+def _key(item: Any) -> Any:
+    """What equal values share. Texts are hashed with a secret; numbers that collide can be made."""
+    kind = type(item)
+    if kind is Decimal:
+        return number_key(item)
+    return (kind, str(item) if isinstance(item, tuple) else item)
 
 
 def _concatenate(*lists: list[Any]) -> list[Any]:
     return [item for items in lists for item in items]
 
 
-def _flatten(items: list[Any]) -> list[Any]:
-    flat: list[Any] = []
+def _union(budget: Budget, *lists: list[Any]) -> list[Any]:
+    return _distinct(budget, _concatenate(*lists))
+
+
+def _flatten(budget: Budget, items: list[Any]) -> list[Any]:
+    return list(_opened(budget, items, 0))
+
+
+def _opened(budget: Budget, items: list[Any], depth: int) -> Iterator[Any]:
+    """The elements, and those of lists among them in their place."""
+    nest(depth)
     for item in items:
-        flat.extend(_flatten(item) if isinstance(item, list) else [item])
-    return flat
+        budget.spend(1 + depth // 4)
+        if isinstance(item, list):
+            yield from _opened(budget, item, depth + 1)
+        else:
+            yield item
 
 
-def _index_of(items: list[Any], match: Any) -> list[Decimal]:
-    return [Decimal(i) for i, item in enumerate(items, 1) if equal(item, match) is True]
+def _index_of(budget: Budget, items: list[Any], match: Any) -> list[Decimal]:
+    return [Decimal(i) for i, item in enumerate(items, 1) if equal(item, match, budget) is True]
 
 
 _LIST: Final = (("list", ListOf(ANY)),)
@@ -199,17 +228,51 @@ _BOOLEANS: Final = (("list", ListOf(Nullable(BOOLEAN))),)
 FUNCTIONS: Final = (
     Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "How many elements."),
     Builtin(
-        "min", _LIST, element_or_null, _minimum, "The smallest; null when empty.", variadic=True
+        "min",
+        _LIST,
+        element_or_null,
+        _minimum,
+        "The smallest; null when empty.",
+        variadic=True,
+        element_steps=4,
+        spends=True,
     ),
     Builtin(
-        "max", _LIST, element_or_null, _maximum, "The largest; null when empty.", variadic=True
+        "max",
+        _LIST,
+        element_or_null,
+        _maximum,
+        "The largest; null when empty.",
+        variadic=True,
+        element_steps=4,
+        spends=True,
     ),
-    Builtin("sum", _NUMBERS, number_or_null, _sum, "The sum; null when empty.", variadic=True),
     Builtin(
-        "mean", _NUMBERS, number_or_null, _mean, "The average; null when empty.", variadic=True
+        "sum",
+        _NUMBERS,
+        number_or_null,
+        _sum,
+        "The sum; null when empty.",
+        variadic=True,
+        element_steps=2,
     ),
     Builtin(
-        "median", _NUMBERS, number_or_null, _median, "The middle; null when empty.", variadic=True
+        "mean",
+        _NUMBERS,
+        number_or_null,
+        _mean,
+        "The average; null when empty.",
+        variadic=True,
+        element_steps=2,
+    ),
+    Builtin(
+        "median",
+        _NUMBERS,
+        number_or_null,
+        _median,
+        "The middle; null when empty.",
+        variadic=True,
+        element_steps=_SORTING_STEPS,
     ),
     Builtin(
         "product",
@@ -218,6 +281,7 @@ FUNCTIONS: Final = (
         _product,
         "The product; null when empty.",
         variadic=True,
+        element_steps=2,
     ),
     Builtin(
         "stddev",
@@ -226,8 +290,17 @@ FUNCTIONS: Final = (
         _stddev,
         "The sample standard deviation.",
         variadic=True,
+        element_steps=10,
     ),
-    Builtin("mode", _NUMBERS, ListOf(NUMBER), _mode, "The most frequent numbers.", variadic=True),
+    Builtin(
+        "mode",
+        _NUMBERS,
+        ListOf(NUMBER),
+        _mode,
+        "The most frequent numbers.",
+        variadic=True,
+        element_steps=2 * _KEY_STEPS + _SORTING_STEPS,
+    ),
     Builtin("all", _BOOLEANS, Nullable(BOOLEAN), _all, "Whether all are true.", variadic=True),
     Builtin("any", _BOOLEANS, Nullable(BOOLEAN), _any, "Whether any is true.", variadic=True),
     Builtin(
@@ -236,6 +309,7 @@ FUNCTIONS: Final = (
         BOOLEAN,
         _contains,
         "Whether the list has the element.",
+        spends=True,
     ),
     Builtin(
         "sublist",
@@ -265,9 +339,10 @@ FUNCTIONS: Final = (
         "union",
         _LIST,
         list_of_elements,
-        lambda *lists: _distinct(_concatenate(*lists)),
+        _union,
         "The lists, one after another, without repeats.",
         repeats=True,
+        spends=True,
     ),
     Builtin(
         "insert before",
@@ -290,6 +365,7 @@ FUNCTIONS: Final = (
         _list_replace,
         "The list with an element replaced, or all that a function matches.",
         others=((("list", ListOf(ANY)), ("match", FUNCTION), ("newItem", Nullable(ANY))),),
+        spends=True,
     ),
     Builtin(
         "sort",
@@ -298,6 +374,7 @@ FUNCTIONS: Final = (
         _sort,
         "The list in order; a function may say which of two comes first.",
         required=1,
+        spends=True,
     ),
     Builtin("reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list backwards."),
     Builtin(
@@ -306,7 +383,22 @@ FUNCTIONS: Final = (
         ListOf(NUMBER),
         _index_of,
         "The positions of the elements that equal the value.",
+        spends=True,
     ),
-    Builtin("distinct values", _LIST, list_of_elements, _distinct, "The list without repeats."),
-    Builtin("flatten", _LIST, ListOf(ANY), _flatten, "The list with the lists in it opened."),
+    Builtin(
+        "distinct values",
+        _LIST,
+        list_of_elements,
+        _distinct,
+        "The list without repeats.",
+        spends=True,
+    ),
+    Builtin(
+        "flatten",
+        _LIST,
+        ListOf(ANY),
+        _flatten,
+        "The list with the lists in it opened.",
+        spends=True,
+    ),
 )

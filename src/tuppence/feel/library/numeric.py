@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
-from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.numbers import CONTEXT, whole
 from tuppence.feel.types import BOOLEAN, DAYS_DURATION, NUMBER, YEARS_DURATION, strip
 
 _SCALES: Final = range(-6111, 6177)
@@ -15,9 +15,9 @@ _SCALES: Final = range(-6111, 6177)
 
 def round_to(value: Decimal, scale: Decimal, rounding: str) -> Decimal:
     """The number rounded to `scale` digits after the point."""
-    if scale != scale.to_integral_value() or int(scale) not in _SCALES:
+    if scale != scale.to_integral_value() or whole(scale) not in _SCALES:
         raise FeelError("feel.arithmetic", f"{scale} is not a number of digits to round to")
-    digits = int(scale)
+    digits = whole(scale)
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and -exponent <= digits:
         return value
@@ -91,9 +91,14 @@ FUNCTIONS: Final = (
         _modulo,
         "The remainder, with the divisor's sign.",
     ),
-    Builtin("sqrt", _VALUE, NUMBER, _partial(CONTEXT.sqrt, "the square root"), "The square root."),
-    Builtin("exp", _VALUE, NUMBER, _partial(CONTEXT.exp, "e to the power"), "e to the power."),
-    Builtin("log", _VALUE, NUMBER, _partial(_logarithm, "the logarithm"), "The natural logarithm."),
+    *(
+        Builtin(name, _VALUE, NUMBER, _partial(function, wanted), doc, steps=steps)
+        for name, function, wanted, doc, steps in (
+            ("sqrt", CONTEXT.sqrt, "the square root", "The square root.", 25),
+            ("exp", CONTEXT.exp, "e to the power", "e to the power.", 150),
+            ("log", _logarithm, "the logarithm", "The natural logarithm.", 150),
+        )
+    ),
     Builtin(
         "odd",
         _VALUE,

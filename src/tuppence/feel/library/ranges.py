@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tuppence.feel import syntax
+from tuppence.feel.budget import Budget
 from tuppence.feel.diagnostics import FeelError, FeelSyntaxError
 from tuppence.feel.library import temporal
 from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.operators import compare
 from tuppence.feel.parser import parse
 from tuppence.feel.types import ANY, BOOLEAN, STRING, Nullable, RangeOf
@@ -26,76 +28,82 @@ def _span(value: Any) -> Range:
     return value
 
 
-def _less(left: Any, right: Any) -> bool:
-    return compare("<", left, right)
+class _Ends:
+    """How the ends of ranges lie to each other; every comparison is paid for."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+
+    def less(self, left: Any, right: Any) -> bool:
+        return compare("<", left, right, self.budget)
+
+    def same(self, left: Any, right: Any) -> bool:
+        return compare("=", left, right, self.budget)
+
+    def starts_earlier(self, a: Range, b: Range) -> bool:
+        touching = self.same(a.low, b.low) and a.low_closed and not b.low_closed
+        return self.less(a.low, b.low) or touching
+
+    def ends_later(self, a: Range, b: Range) -> bool:
+        touching = self.same(a.high, b.high) and a.high_closed and not b.high_closed
+        return self.less(b.high, a.high) or touching
+
+    def same_start(self, a: Range, b: Range) -> bool:
+        return self.same(a.low, b.low) and a.low_closed == b.low_closed
+
+    def same_end(self, a: Range, b: Range) -> bool:
+        return self.same(a.high, b.high) and a.high_closed == b.high_closed
 
 
-def _same(left: Any, right: Any) -> bool:
-    return compare("=", left, right)
+_Test = Callable[[_Ends, Range, Range], bool]
 
 
-def _before(a: Range, b: Range) -> bool:
-    touching = _same(a.high, b.low) and not (a.high_closed and b.low_closed)
-    return _less(a.high, b.low) or touching
+def _before(ends: _Ends, a: Range, b: Range) -> bool:
+    touching = ends.same(a.high, b.low) and not (a.high_closed and b.low_closed)
+    return ends.less(a.high, b.low) or touching
 
 
-def _meets(a: Range, b: Range) -> bool:
-    return _same(a.high, b.low) and a.high_closed and b.low_closed
+def _meets(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.same(a.high, b.low) and a.high_closed and b.low_closed
 
 
-def _starts_earlier(a: Range, b: Range) -> bool:
-    return _less(a.low, b.low) or (_same(a.low, b.low) and a.low_closed and not b.low_closed)
+def _includes(ends: _Ends, a: Range, b: Range) -> bool:
+    return not ends.starts_earlier(b, a) and not ends.ends_later(b, a)
 
 
-def _ends_later(a: Range, b: Range) -> bool:
-    return _less(b.high, a.high) or (_same(a.high, b.high) and a.high_closed and not b.high_closed)
+def _overlaps(ends: _Ends, a: Range, b: Range) -> bool:
+    return not _before(ends, a, b) and not _before(ends, b, a)
 
 
-def _same_start(a: Range, b: Range) -> bool:
-    return _same(a.low, b.low) and a.low_closed == b.low_closed
+def _overlaps_before(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.starts_earlier(a, b) and _overlaps(ends, a, b) and not ends.ends_later(a, b)
 
 
-def _same_end(a: Range, b: Range) -> bool:
-    return _same(a.high, b.high) and a.high_closed == b.high_closed
+def _overlaps_after(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.starts_earlier(b, a) and _overlaps(ends, a, b) and not ends.ends_later(b, a)
 
 
-def _includes(a: Range, b: Range) -> bool:
-    return not _starts_earlier(b, a) and not _ends_later(b, a)
+def _starts(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.same_start(a, b) and not ends.ends_later(a, b)
 
 
-def _overlaps(a: Range, b: Range) -> bool:
-    return not _before(a, b) and not _before(b, a)
+def _finishes(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.same_end(a, b) and not ends.starts_earlier(a, b)
 
 
-def _overlaps_before(a: Range, b: Range) -> bool:
-    return _starts_earlier(a, b) and _overlaps(a, b) and not _ends_later(a, b)
+def _coincides(ends: _Ends, a: Range, b: Range) -> bool:
+    return ends.same_start(a, b) and ends.same_end(a, b)
 
 
-def _overlaps_after(a: Range, b: Range) -> bool:
-    return _starts_earlier(b, a) and _overlaps(a, b) and not _ends_later(b, a)
+def _relation(test: _Test) -> Callable[[Budget, Any, Any], bool]:
+    return lambda budget, left, right: test(_Ends(budget), _span(left), _span(right))
 
 
-def _starts(a: Range, b: Range) -> bool:
-    return _same_start(a, b) and not _ends_later(a, b)
+def _turned(test: _Test) -> _Test:
+    return lambda ends, a, b: test(ends, b, a)
 
 
-def _finishes(a: Range, b: Range) -> bool:
-    return _same_end(a, b) and not _starts_earlier(a, b)
-
-
-def _coincides(a: Range, b: Range) -> bool:
-    return _same_start(a, b) and _same_end(a, b)
-
-
-def _relation(test: Callable[[Range, Range], bool]) -> Callable[[Any, Any], bool]:
-    return lambda left, right: test(_span(left), _span(right))
-
-
-def _turned(test: Callable[[Range, Range], bool]) -> Callable[[Range, Range], bool]:
-    return lambda a, b: test(b, a)
-
-
-def _is(left: Any, right: Any) -> bool:
+def _is(budget: Budget, left: Any, right: Any) -> bool:
     """The very same: of one type and, for times, on one clock too."""
     if type(left) is not type(right):
         return False
@@ -104,40 +112,43 @@ def _is(left: Any, right: Any) -> bool:
     if left is None:
         return True
     try:
-        return compare("=", left, right)
+        return compare("=", left, right, budget)
     except FeelError:
         return False
 
 
-def _range(text: str) -> Range:
+def _range(budget: Budget, text: str) -> Range:
     """The range that a text writes, with ends that are written out."""
+    budget.spend(_PARSING_STEPS * len(text))
     try:
         tree = parse(text, ("date and time",))
     except FeelSyntaxError:
         tree = None
     if not isinstance(tree, syntax.RangeLiteral) or tree.unary:
         raise FeelError("feel.conversion", "the text is not a range")
-    low, high = (_end(node) for node in (tree.low, tree.high))
-    if type(low) is not type(high) or compare(">", low, high):
+    low, high = (_end(node, budget) for node in (tree.low, tree.high))
+    if type(low) is not type(high) or compare(">", low, high, budget):
         raise FeelError("feel.conversion", "the ends of the range are in no order")
     return Range(low, high, tree.low_closed, tree.high_closed)
 
 
-def _end(node: syntax.Node | None) -> Any:
+def _end(node: syntax.Node | None, budget: Budget) -> Any:
     """The value of a literal, of a negative number, or of `date("…")` and its kin."""
     match node:
         case syntax.Literal(value=value) if value is not None:
             return value
         case syntax.Negation(operand=syntax.Literal(value=Decimal() as value)):
-            return -value
+            return CONTEXT.minus(value)
         case syntax.Call(
             function=syntax.Name(name=name), arguments=(syntax.Literal(value=str() as text),)
-        ) if name in {function.name for function in temporal.FUNCTIONS}:
+        ) if name in _WRITTEN:
             function = next(f for f in temporal.FUNCTIONS if f.name == name)
-            return function.call(text)
+            return function.invoke([text], budget)
     raise FeelError("feel.conversion", "the ends of the range must be written out")
 
 
+_PARSING_STEPS: Final = 30
+_WRITTEN: Final = frozenset({"date", "time", "date and time", "duration"})
 _RANGE: Final = RangeOf(ANY)
 _POINTS: Final = (("point1", ANY), ("point2", ANY))
 _POINT_RANGE: Final = (("point", ANY), ("range", _RANGE))
@@ -163,10 +174,18 @@ _RELATIONS: Final = (
 
 FUNCTIONS: Final = (
     *(
-        Builtin(name, forms[0], BOOLEAN, _relation(test), doc, others=forms[1:])
+        Builtin(name, forms[0], BOOLEAN, _relation(test), doc, others=forms[1:], spends=True)
         for name, forms, test, doc in _RELATIONS
     ),
-    Builtin("range", (("from", STRING),), RangeOf(ANY), _range, "The range that the text writes."),
+    Builtin(
+        "range",
+        (("from", STRING),),
+        RangeOf(ANY),
+        _range,
+        "The range that the text writes.",
+        steps=100,
+        spends=True,
+    ),
     Builtin(
         "is",
         (("value1", Nullable(ANY)), ("value2", Nullable(ANY))),
@@ -174,5 +193,6 @@ FUNCTIONS: Final = (
         _is,
         "Whether two values are the same, of the same type.",
         takes_null=True,
+        spends=True,
     ),
 )

@@ -4,14 +4,15 @@ from decimal import Decimal
 from typing import Final
 
 from tuppence.feel import patterns
+from tuppence.feel.budget import short
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
-from tuppence.feel.operators import MAXIMUM_TEXT
+from tuppence.feel.numbers import whole
 from tuppence.feel.types import BOOLEAN, NUMBER, STRING, ListOf, Nullable
 
 
 def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str:
-    position = int(start)
+    position = whole(start)
     if position == 0 or abs(position) > len(text):
         raise FeelError("feel.argument-type", f"the text has no position {start}")
     first = position - 1 if position > 0 else len(text) + position
@@ -19,7 +20,7 @@ def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str:
         return text[first:]
     if length < 1:
         raise FeelError("feel.argument-type", "the length must be 1 or more")
-    return text[first : first + int(length)]
+    return text[first : first + whole(length)]
 
 
 def _before(text: str, match: str) -> str:
@@ -34,10 +35,10 @@ def _join(texts: list[str | None], delimiter: str | None = None) -> str:
     for text in texts:
         if text is not None and not isinstance(text, str):
             raise FeelError("feel.argument-type", "string join takes texts")
-    joined = (delimiter or "").join(text for text in texts if text is not None)
-    if len(joined) > MAXIMUM_TEXT:
-        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
-    return joined
+    given = [text for text in texts if text is not None]
+    between = delimiter or ""
+    short(sum(map(len, given)) + len(between) * max(len(given) - 1, 0))
+    return between.join(given)
 
 
 _TEXT: Final = (("string", STRING),)
@@ -53,6 +54,7 @@ FUNCTIONS: Final = (
         patterns.matches,
         "Whether a regular expression is found in the text.",
         required=2,
+        spends=True,
     ),
     Builtin(
         "replace",
@@ -61,6 +63,7 @@ FUNCTIONS: Final = (
         patterns.replace,
         "The text with all that a regular expression finds replaced.",
         required=3,
+        spends=True,
     ),
     Builtin(
         "split",
@@ -68,6 +71,7 @@ FUNCTIONS: Final = (
         ListOf(STRING),
         patterns.split,
         "The parts between what a regular expression finds.",
+        spends=True,
     ),
     Builtin(
         "substring",

@@ -6,8 +6,10 @@
 from decimal import Decimal
 from typing import Any, Final
 
+from tuppence.feel.budget import Budget
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library.builtin import Builtin
+from tuppence.feel.numbers import whole
 from tuppence.feel.types import (
     ANY,
     DATE,
@@ -42,6 +44,7 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+_ZONE_STEPS: Final = 500
 _YEARS: Final = range(-999_999_999, 1_000_000_000)
 
 
@@ -65,18 +68,26 @@ def _date(source: Any, month: Decimal | None = None, day: Decimal | None = None)
     if isinstance(source, str):
         found = parse_date(source)
     elif isinstance(source, Decimal) and month is not None and day is not None:
-        inside = int(source) in _YEARS
-        found = make_date(int(source), int(month), int(day)) if inside else None
+        inside = whole(source) in _YEARS
+        found = make_date(whole(source), whole(month), whole(day)) if inside else None
     date: Date = _found(found, "date")
     return date
 
 
+def _pay_for_zone(budget: Budget, source: Any) -> None:
+    """A zone is looked up in files, and one that does not exist is so every time."""
+    if isinstance(source, str) and "@" in source:
+        budget.spend(_ZONE_STEPS)
+
+
 def _time(
+    budget: Budget,
     source: Any,
     minute: Decimal | None = None,
     second: Decimal | None = None,
     offset: DaysDuration | None = None,
 ) -> Time:
+    _pay_for_zone(budget, source)
     if isinstance(source, Time):
         return source
     if isinstance(source, DateTime):
@@ -88,13 +99,14 @@ def _time(
         found = Time(0, 0)
     elif isinstance(source, Decimal) and minute is not None and second is not None:
         seconds = None if offset is None else int(offset.nanoseconds / SECOND_NANOSECONDS)
-        nanosecond = int(second * SECOND_NANOSECONDS)
-        found = make_time(int(source), int(minute), nanosecond, seconds)
+        nanosecond = whole(second * SECOND_NANOSECONDS)
+        found = make_time(whole(source), whole(minute), nanosecond, seconds)
     time: Time = _found(found, "time")
     return time
 
 
-def _date_time(source: Any, time: Time | None = None) -> DateTime:
+def _date_time(budget: Budget, source: Any, time: Time | None = None) -> DateTime:
+    _pay_for_zone(budget, source)
     found = None
     if time is not None and isinstance(source, Date | DateTime):
         found = date_time(source.day, time.nanosecond, time.offset, time.zone)
@@ -160,6 +172,7 @@ FUNCTIONS: Final = (
         TIME,
         _time,
         "The time of a text, of a date and time, or of hour, minute, second and offset.",
+        spends=True,
         others=(
             (("hour", NUMBER), ("minute", NUMBER), ("second", NUMBER)),
             (
@@ -176,6 +189,7 @@ FUNCTIONS: Final = (
         DATE_TIME,
         _date_time,
         "The date and time of a text, or of a date and a time.",
+        spends=True,
         others=(
             (("date", DATE), ("time", TIME)),
             (("date", DATE_TIME), ("time", TIME)),

@@ -4,7 +4,7 @@
 CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;
 
 CREATE OR REPLACE FUNCTION tuppence.call_convert() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, tuppence, pg_temp AS $$
 BEGIN
     PERFORM aws_lambda.invoke(
         TG_ARGV[0],
@@ -17,6 +17,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'the function % could not be called: %', TG_ARGV[0], SQLERRM;
     RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION tuppence.call_convert() FROM PUBLIC;
 
 DROP TRIGGER IF EXISTS call_convert ON tuppence.definitions;
 CREATE CONSTRAINT TRIGGER call_convert AFTER INSERT ON tuppence.definitions

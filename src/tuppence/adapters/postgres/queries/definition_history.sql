@@ -1,3 +1,3 @@
 -- $1 rule id
-SELECT version, state, author, at, reason FROM tuppence.definitions
+SELECT version, state, digest, issuer, subject, author, at, reason FROM tuppence.definitions
 WHERE rule_id = $1 ORDER BY version

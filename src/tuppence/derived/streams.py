@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tuppence.compiled import Loops, part_of_loops
+from tuppence.compiled import loop, part_of_loops
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import STREAMS, Kind
 from tuppence.feel.values import Date
@@ -77,16 +77,15 @@ class Found(NamedTuple):
     payees: tuple[str | None, ...]
 
 
-def search(batch: FactBatch, as_of: Date, loops: Loops) -> Found:
+def search(batch: FactBatch, as_of: Date) -> Found:
     """Find the streams of every customer of a batch, in the transactions booked until a date.
 
     Args:
         batch: Transactions with `FIELDS`.
         as_of: Nothing after it is known.
-        loops: Calls the loops.
     """
     rows, payees = _rows(batch, as_of)
-    chained = _with_renames(_chained(rows, loops))
+    chained = _with_renames(_chained(rows))
     return Found(_streams(chained, as_of), chained, payees)
 
 
@@ -170,7 +169,7 @@ def _payees(merchant: Column, text: Column) -> tuple[Array, tuple[str | None, ..
     return payee.astype(np.int64), (*merchant.dictionary, *names)
 
 
-def _chained(rows: pl.DataFrame, loops: Loops) -> pl.DataFrame:
+def _chained(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows, each with the number of its `chain` of payments that follow each other."""
     most = int(rows["payee"].to_numpy().max(initial=0)) + 1
     group = (pl.col("account").cast(pl.Int64) * most + pl.col("payee")) * 2 + pl.col("is_in")
@@ -179,11 +178,12 @@ def _chained(rows: pl.DataFrame, loops: Loops) -> pl.DataFrame:
     offsets = np.append(starts.arg_true().to_numpy(), rows.height).astype(np.int64)
     chain = np.zeros(rows.height, np.int64)
     days, sizes, room = (rows[name].to_numpy().astype(np.int64) for name in ("day", "size", "room"))
-    arguments = (offsets, days, sizes, room, _FEWEST, _MOST)
-    loops.call(_link, arguments, (np.zeros(_OPEN * _STATE, np.int64), chain))
+    state = np.zeros(_OPEN * _STATE, np.int64)
+    _link(offsets, days, sizes, room, _FEWEST, _MOST, state, chain)
     return rows.with_columns(chain=pl.Series(chain))
 
 
+@loop
 def _link(
     offsets: Any, days: Any, sizes: Any, room: Any, fewest: Any, most: Any, state: Any, chain: Any
 ) -> None:

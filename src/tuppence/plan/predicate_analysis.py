@@ -1,4 +1,4 @@
-"""What a condition asks of one field of a row, as literals; and constants."""
+"""What a condition asks of one field of a row, as predicates; and constants."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -6,29 +6,30 @@ from typing import Any
 
 from tuppence.facts.schema import Field, Kind
 from tuppence.feel import compile_expression, syntax
+from tuppence.feel.budget import Budget, OutOfBudget
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.operators import arithmetic, negate
 from tuppence.feel.values import Date, DateTime, DaysDuration, Range, YearsDuration
-from tuppence.plan.code import Kind as StepKind
-from tuppence.plan.literals import (
+from tuppence.plan.code import RegisterType
+from tuppence.plan.model import Collection, Model
+from tuppence.plan.predicates import (
     EVERY_RELATION,
     EVERYTHING,
     GREATER,
     INCOMPARABLE,
     LESS,
     SAME,
-    Ask,
-    Filter,
-    Literal,
+    AttributeComparison,
+    IntervalSet,
+    MemoizedPredicate,
     OneOf,
-    Ordered,
-    Relative,
-    asking,
-    either,
+    Predicate,
+    RowFilter,
+    disjoin,
     is_empty,
+    single_term,
 )
-from tuppence.plan.model import Collection, Model
-from tuppence.plan.scope import VALUE, Closing, Outside, Scope, resolved
+from tuppence.plan.scope import VALUE, NotColumnar, Scope, SingleInputAbstraction, resolved
 
 ORDERED_KINDS = frozenset({Kind.MONEY, Kind.NUMBER, Kind.DATE})
 
@@ -53,7 +54,7 @@ Wanted = frozenset[bool | None]
 TRUE: Wanted = frozenset({True})
 
 
-class Asking:
+class PredicateAnalyzer:
     """Tells constants, and what conditions ask of single fields.
 
     Args:
@@ -64,7 +65,7 @@ class Asking:
     def __init__(self, model: Model, now: DateTime) -> None:
         self.model = model
         self.now = now
-        self.asks: dict[Any, Ask] = {}
+        self.asks: dict[Any, MemoizedPredicate] = {}
         self.constants: dict[Any, Any] = {}
 
     def constant(self, node: syntax.Node, scope: Scope) -> Any:
@@ -76,9 +77,9 @@ class Asking:
             case syntax.Arithmetic():
                 left = self.constant(node.left, scope)
                 right = UNKNOWN if left is UNKNOWN else self.constant(node.right, scope)
-                return (
-                    UNKNOWN if right is UNKNOWN else _tried(arithmetic, node.operator, left, right)
-                )
+                if right is UNKNOWN:
+                    return UNKNOWN
+                return _tried(arithmetic, node.operator, left, right, Budget())
             case syntax.Negation():
                 value = self.constant(node.operand, scope)
                 return UNKNOWN if value is UNKNOWN else _tried(negate, value)
@@ -89,10 +90,10 @@ class Asking:
         parts = node.arguments if isinstance(node, syntax.Call) else syntax.children(node)
         if any(self.constant(part, scope) is UNKNOWN for part in parts):
             return UNKNOWN
-        closing = Closing(self.model.attributes)
+        closing = SingleInputAbstraction(self.model.attributes)
         try:
             closed = closing.close(node, scope)
-        except Outside:
+        except NotColumnar:
             return UNKNOWN
         if closing.references:
             return UNKNOWN
@@ -108,7 +109,7 @@ class Asking:
 
     def quick(
         self, node: syntax.Node, scope: Scope, collection: Collection
-    ) -> tuple[str, Ordered | OneOf, bool] | None:
+    ) -> tuple[str, IntervalSet | OneOf, bool] | None:
         """A field, what makes the condition true, and whether null makes it null."""
         match node:
             case syntax.Comparison():
@@ -137,7 +138,7 @@ class Asking:
 
     def relative(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
-    ) -> Filter | None:
+    ) -> RowFilter | None:
         """A comparison of a field with one of the customer's own."""
         if not isinstance(node, syntax.Comparison):
             return None
@@ -145,7 +146,7 @@ class Asking:
         if name is None:
             name, other, symbol = self.field(node.right, scope), node.left, _MIRRORED[symbol]
         other, inner = resolved(other, scope)
-        path = Closing(self.model.attributes).reference(other, inner)
+        path = SingleInputAbstraction(self.model.attributes).reference(other, inner)
         own = self.model.attributes.get(path or ())
         if name is None or path is None or own is None or own.derived:
             return None
@@ -168,37 +169,37 @@ class Asking:
             (None, null),
         ):
             accept |= relations if outcome in wanted else frozenset()
-        literal = Relative(name, path, negated, accept)
-        return asking(literal.dimension, literal)
+        predicate = AttributeComparison(name, path, negated, accept)
+        return single_term(predicate.dimension, predicate)
 
     def compared(
         self, name: str | None, symbol: str, value: Any, collection: Collection
-    ) -> tuple[str, Ordered | OneOf, bool] | None:
+    ) -> tuple[str, IntervalSet | OneOf, bool] | None:
         """What a comparison of a field with a constant lets through."""
         field = collection.table.fields[name or ""]
         ordered = field.kind in ORDERED_KINDS
         if symbol in {"=", "!="}:
-            literal: Ordered | OneOf
+            predicate: IntervalSet | OneOf
             if value is None:
-                literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
+                predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
             elif ordered and _orders(field, value):
-                literal = Ordered(((_place(value), True, _place(value), True),), null=False)
+                predicate = IntervalSet(((_place(value), True, _place(value), True),), null=False)
             elif type(value) is (bool if field.kind is Kind.BOOLEAN else str) and not ordered:
-                literal = OneOf(frozenset({value}))
+                predicate = OneOf(frozenset({value}))
             else:
                 return None
-            return field.name, literal if symbol == "=" else literal.complement(), False
+            return field.name, predicate if symbol == "=" else predicate.complement(), False
         if not ordered or not _orders(field, value):
             return None
         closed = symbol in {"<=", ">="}
         place = _place(value)
         below = symbol in {"<", "<="}
         interval = (None, False, place, closed) if below else (place, closed, None, False)
-        return field.name, Ordered((interval,), null=False), True
+        return field.name, IntervalSet((interval,), null=False), True
 
     def contained(
         self, node: syntax.In, scope: Scope, collection: Collection
-    ) -> tuple[str, Ordered | OneOf, bool] | None:
+    ) -> tuple[str, IntervalSet | OneOf, bool] | None:
         """What `field in …` lets through, for constants."""
         name = self.field(node.value, scope)
         tests = [self.constant(test, scope) for test in node.tests]
@@ -209,19 +210,19 @@ class Asking:
             return name, OneOf(frozenset(tests)), False
         if field.kind not in ORDERED_KINDS:
             return None
-        passing = Ordered((), null=False)
+        passing = IntervalSet((), null=False)
         for test in tests:
-            literal = _test(field, test)
-            if literal is None:
+            predicate = _test(field, test)
+            if predicate is None:
                 return None
-            passing = passing.join(literal)
+            passing = passing.join(predicate)
         has_range = any(isinstance(test, Range) for test in tests)
         return name, passing, has_range and not passing.null
 
     def field(self, node: syntax.Node, scope: Scope) -> str | None:
         """The field of the row that an expression is, if it is one."""
         node, scope = resolved(node, scope)
-        found = Closing({}).reference(node, scope)
+        found = SingleInputAbstraction({}).reference(node, scope)
         return found[1] if found is not None and found[0] == "row" else None
 
 
@@ -230,6 +231,8 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     except FeelError:
         return None
+    except OutOfBudget:
+        return UNKNOWN
 
 
 def _orders(field: Field, *values: Any) -> bool:
@@ -240,16 +243,16 @@ def _orders(field: Field, *values: Any) -> bool:
 
 def _between(
     low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
-) -> Ordered:
+) -> IntervalSet:
     """The interval, or none where it ends before it begins."""
     interval = (low, low_closed, high, high_closed)
-    return Ordered(() if is_empty(interval) else (interval,), null=False)
+    return IntervalSet(() if is_empty(interval) else (interval,), null=False)
 
 
-def _test(field: Field, test: Any) -> Ordered | None:
+def _test(field: Field, test: Any) -> IntervalSet | None:
     """What one constant of `field in (…)` lets through; None where columns cannot tell."""
     if test is None:
-        return Ordered((), null=True)
+        return IntervalSet((), null=True)
     if not isinstance(test, Range):
         if not _orders(field, test):
             return None
@@ -269,29 +272,31 @@ def _place(value: Any) -> Decimal:
 
 def wanted_of(
     name: str,
-    literal: Ordered | OneOf,
+    predicate: IntervalSet | OneOf,
     can_be_null: bool,
     wanted: Wanted,
     collection: Collection,
-) -> Filter:
+) -> RowFilter:
     """The rows where the outcome is one of those wanted, given what makes it true."""
-    ordered = isinstance(literal, Ordered)
-    null: Literal = Ordered((), null=True) if ordered else OneOf(frozenset({None}))
-    known: Literal = Ordered((EVERYTHING,), null=False) if ordered else OneOf(_NULL, others=True)
-    false: Literal = literal.complement()
+    ordered = isinstance(predicate, IntervalSet)
+    null: Predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
+    known: Predicate = (
+        IntervalSet((EVERYTHING,), null=False) if ordered else OneOf(_NULL, others=True)
+    )
+    false: Predicate = predicate.complement()
     if can_be_null:
         false = false.meet(known)
-    found: Filter = frozenset()
-    for outcome, passing in ((True, literal), (False, false), (None, null)):
+    found: RowFilter = frozenset()
+    for outcome, passing in ((True, predicate), (False, false), (None, null)):
         if outcome in wanted and (outcome is not None or can_be_null):
-            if name in collection.negated and isinstance(passing, Ordered):
-                found = either(found, asking(name, passing.negated()))
+            if name in collection.negated and isinstance(passing, IntervalSet):
+                found = disjoin(found, single_term(name, passing.negated()))
             else:
-                found = either(found, asking(name, passing))
+                found = disjoin(found, single_term(name, passing))
     return found
 
 
-def kind_of(answer: Callable[[Any], Any], field: Field) -> StepKind | None:
+def kind_of(answer: Callable[[Any], Any], field: Field) -> RegisterType | None:
     """The kind of what the interpreter makes of a field, as far as examples tell."""
     samples: Mapping[Kind, tuple[Any, ...]] = {
         Kind.DATE: (Date(20_000), Date(0)),
@@ -299,12 +304,12 @@ def kind_of(answer: Callable[[Any], Any], field: Field) -> StepKind | None:
         Kind.BOOLEAN: (True, False),
     }
     kinds = {
-        Decimal: StepKind.NUMBER,
-        Date: StepKind.DATE,
-        DaysDuration: StepKind.DAYS,
-        YearsDuration: StepKind.MONTHS,
-        str: StepKind.TEXT,
-        bool: StepKind.CONDITION,
+        Decimal: RegisterType.NUMBER,
+        Date: RegisterType.DATE,
+        DaysDuration: RegisterType.DAYS,
+        YearsDuration: RegisterType.MONTHS,
+        str: RegisterType.TEXT,
+        bool: RegisterType.CONDITION,
     }
     for sample in samples.get(field.kind, (Decimal(1), Decimal(2000), Decimal(0))):
         found = answer(sample)

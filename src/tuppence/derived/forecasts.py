@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tuppence.derived.streams import Found
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
 from tuppence.facts.schema import Kind
-from tuppence.facts.streams import Found
 from tuppence.feel.values import Date, add_months
 
 Array = npt.NDArray[Any]

@@ -1,6 +1,6 @@
 """What a filter asks of one field of a row, in a form that can be combined and turned round.
 
-Every literal says of every value, null among them, whether it lets it through.
+Every predicate says of every value, null among them, whether it lets it through.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ EVERYTHING: Final[Interval] = (None, False, None, False)
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class IntervalSet:
     """A number or a date in one of some disjoint intervals, in ascending order; or null.
 
     Dates count as days since 1970-01-01.
@@ -24,7 +24,7 @@ class Ordered:
     intervals: tuple[Interval, ...]
     null: bool
 
-    def complement(self) -> "Ordered":
+    def complement(self) -> "IntervalSet":
         """Lets through just what this one does not."""
         intervals: list[Interval] = []
         low: Decimal | None = None
@@ -37,25 +37,25 @@ class Ordered:
             low, closed = end, not end_closed
         else:
             intervals.append((low, closed, None, False))
-        return Ordered(tuple(i for i in intervals if not is_empty(i)), not self.null)
+        return IntervalSet(tuple(i for i in intervals if not is_empty(i)), not self.null)
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
-        if not isinstance(other, Ordered):
+        if not isinstance(other, IntervalSet):
             return _together(self, other)
         found = [_overlap(a, b) for a in self.intervals for b in other.intervals]
         kept = tuple(interval for interval in found if not is_empty(interval))
-        return Ordered(kept, self.null and other.null)
+        return IntervalSet(kept, self.null and other.null)
 
     @property
     def impossible(self) -> bool:
         """Whether it lets nothing through."""
         return not self.intervals and not self.null
 
-    def join(self, other: "Ordered") -> "Ordered":
+    def join(self, other: "IntervalSet") -> "IntervalSet":
         """Lets through what either does."""
         neither = self.complement().meet(other.complement())
-        assert isinstance(neither, Ordered)  # noqa: S101
+        assert isinstance(neither, IntervalSet)  # noqa: S101
         return neither.complement()
 
     def holds(self, value: Any) -> bool:
@@ -66,13 +66,13 @@ class Ordered:
         point = (place, True, place, True)
         return any(not is_empty(_overlap(interval, point)) for interval in self.intervals)
 
-    def negated(self) -> "Ordered":
+    def negated(self) -> "IntervalSet":
         """Lets through -x where this one lets x through."""
         turned = tuple(
             (None if end is None else -end, b, None if start is None else -start, a)
             for start, a, end, b in reversed(self.intervals)
         )
-        return Ordered(turned, self.null)
+        return IntervalSet(turned, self.null)
 
     def whole(self, decimals: int) -> list[tuple[int | None, int | None]]:
         """The intervals, both ends included, of values counted in units of 10^-decimals."""
@@ -114,12 +114,12 @@ LARGEST: Final = 10**10
 
 
 @dataclass(frozen=True, slots=True)
-class Beyond:
+class OverflowGuard:
     """An amount too large, whatever its sign, to be summed as a float."""
 
     null: bool = False
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
         return _together(self, other)
 
@@ -148,7 +148,7 @@ class OneOf:
         """Lets through just what this one does not."""
         return OneOf(self.values, not self.others)
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
         if not isinstance(other, OneOf):
             return _together(self, other)
@@ -172,7 +172,7 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
-class General:
+class OpaquePredicate:
     """Any other condition on one field: the interpreter answers for each value that occurs.
 
     Attributes:
@@ -183,13 +183,13 @@ class General:
 
     key: Any
     accept: frozenset[bool | None]
-    ask: "Ask" = field(compare=False)
+    ask: "MemoizedPredicate" = field(compare=False)
 
-    def complement(self) -> "General":
+    def complement(self) -> "OpaquePredicate":
         """Lets through just what this one does not."""
-        return General(self.key, frozenset({True, False, None}) - self.accept, self.ask)
+        return OpaquePredicate(self.key, frozenset({True, False, None}) - self.accept, self.ask)
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
         return self if other == self else _together(self, other)
 
@@ -211,7 +211,7 @@ EVERY_RELATION: Final = frozenset({LESS, SAME, GREATER, INCOMPARABLE})
 
 
 @dataclass(frozen=True, slots=True)
-class Relative:
+class AttributeComparison:
     """A field beside one of the customer's own fields of the same kind.
 
     Texts are the same or INCOMPARABLE; so is null, beside anything but null.
@@ -228,13 +228,13 @@ class Relative:
     negated: bool
     accept: frozenset[int]
 
-    def complement(self) -> "Relative":
+    def complement(self) -> "AttributeComparison":
         """Lets through just what this one does not."""
         return replace(self, accept=EVERY_RELATION - self.accept)
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
-        if not isinstance(other, Relative):
+        if not isinstance(other, AttributeComparison):
             return _together(self, other)
         return replace(self, accept=self.accept & other.accept)
 
@@ -254,12 +254,12 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class Conjunction:
     """Literals that all have to hold."""
 
-    parts: "frozenset[Literal]"
+    parts: "frozenset[Predicate]"
 
-    def meet(self, other: "Literal") -> "Literal":
+    def meet(self, other: "Predicate") -> "Predicate":
         """Lets through what both do."""
         return _together(self, other)
 
@@ -273,14 +273,14 @@ class Both:
         return any(part.impossible for part in self.parts)
 
 
-def _together(*literals: "Literal") -> Both:
+def _together(*predicates: "Predicate") -> Conjunction:
     """Literals that all have to hold, those of others among them."""
-    parts = (one.parts if isinstance(one, Both) else {one} for one in literals)
-    return Both(frozenset().union(*parts))
+    parts = (one.parts if isinstance(one, Conjunction) else {one} for one in predicates)
+    return Conjunction(frozenset().union(*parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ask:
+class MemoizedPredicate:
     """Asks the interpreter, for each value once."""
 
     answer: Callable[[Any], Any]
@@ -298,24 +298,26 @@ class Ask:
             return self.known[value]
 
 
-Literal = Ordered | Beyond | OneOf | General | Relative | Both
-Term = frozenset[tuple[str, Literal]]
-"""What a row must have: for each field that matters its literal, all of which have to hold."""
+Predicate = (
+    IntervalSet | OverflowGuard | OneOf | OpaquePredicate | AttributeComparison | Conjunction
+)
+Term = frozenset[tuple[str, Predicate]]
+"""What a row must have: for each field that matters its predicate, all of which have to hold."""
 
-Filter = frozenset[Term]
+RowFilter = frozenset[Term]
 """Alternatives, of which one has to hold; a disjunctive normal form. Of none, nothing passes."""
 
-ANY_ROW: Final[Filter] = frozenset({frozenset()})
+ANY_ROW: Final[RowFilter] = frozenset({frozenset()})
 MOST_TERMS: Final = 64
 MOST_ANSWERS: Final = 100_000
 
 
-def asking(name: str, literal: Literal) -> Filter:
+def single_term(name: str, predicate: Predicate) -> RowFilter:
     """The filter that asks one thing."""
-    return frozenset() if literal.impossible else frozenset({frozenset({(name, literal)})})
+    return frozenset() if predicate.impossible else frozenset({frozenset({(name, predicate)})})
 
 
-def both(left: Filter, right: Filter) -> Filter:
+def conjoin(left: RowFilter, right: RowFilter) -> RowFilter:
     """Lets through what both filters do.
 
     Raises:
@@ -327,14 +329,14 @@ def both(left: Filter, right: Filter) -> Filter:
     for a in left:
         for b in right:
             asked = dict(a)
-            for name, literal in b:
-                asked[name] = asked[name].meet(literal) if name in asked else literal
-            if not any(literal.impossible for literal in asked.values()):
+            for name, predicate in b:
+                asked[name] = asked[name].meet(predicate) if name in asked else predicate
+            if not any(predicate.impossible for predicate in asked.values()):
                 terms.add(frozenset(asked.items()))
     return frozenset(terms)
 
 
-def either(left: Filter, right: Filter) -> Filter:
+def disjoin(left: RowFilter, right: RowFilter) -> RowFilter:
     """Lets through what one of the filters does.
 
     Raises:

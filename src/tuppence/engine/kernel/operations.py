@@ -1,38 +1,33 @@
-"""What instructions do to registers: numbers with bounds on their errors, three-valued conditions.
+"""The operations of instructions, over the customers of a block.
 
-Loops over the customers of a block, as `tuppence.compiled` describes them. NaN is null.
+Numbers carry a bound on their distance from the exact decimal; NaN is null. The bounds of sums,
+products and quotients include the rounding errors of the operation, which are computed without
+loss (T. J. Dekker, "A floating-point technique for extending the available precision", 1971; D. E.
+Knuth, TAOCP 2, 4.2.2). A comparison that the bounds cannot decide is UNSURE.
 
-Each number has a bound on its distance from the exact decimal: sums, products and quotients carry
-their rounding errors along, found without loss (T. J. Dekker, "A floating-point technique for
-extending the available precision", 1971; D. E. Knuth, TAOCP 2, 4.2.2). A comparison that the bound
-cannot decide is unsure.
+In all functions `a` and `b` are the numbers on the left and right, `ea` and `eb` their bounds,
+`out` and `eo` the result and its bound, and `many` is the number of customers.
 """
 
 import math
 from typing import Any, Final
 
 from tuppence.compiled import part_of_loops
-from tuppence.plan import instructions as do
+from tuppence.plan.instructions import FALSE, TRUE, UNSURE, Opcode, Rounding
 
 SPLITTER: Final = 134_217_729.0
-WHOLE: Final = 9.0e15
-"""Floats below this can be any whole number."""
+"""2**27 + 1, which splits a float into two halves."""
+
+MAX_WHOLE: Final = 9.0e15
+"""Every whole number below this is a float."""
 
 SLACK: Final = 1.000001
-"""Bounds are made a little wider, for what is rounded when they are added up."""
+"""Widens bounds, for the rounding of the bounds themselves."""
 
 
 @part_of_loops
-def add(
-    sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
-) -> None:
-    """The sum, or the difference where the sign is -1."""
-    a, b, out = registers[left], registers[right], registers[d]
-    ea, eb, eo = (
-        errors[max(left - exact, 0)],
-        errors[max(right - exact, 0)],
-        errors[max(d - exact, 0)],
-    )
+def add(sign: float, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
+    """Add for a sign of 1, subtract for -1."""
     for i in range(many):
         x = a[i]
         y = sign * b[i]
@@ -46,16 +41,8 @@ def add(
 
 
 @part_of_loops
-def multiply(
-    registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
-) -> None:
-    """The product."""
-    a, b, out = registers[left], registers[right], registers[d]
-    ea, eb, eo = (
-        errors[max(left - exact, 0)],
-        errors[max(right - exact, 0)],
-        errors[max(d - exact, 0)],
-    )
+def multiply(a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
+    """Multiply."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -75,16 +62,8 @@ def multiply(
 
 
 @part_of_loops
-def divide(
-    registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
-) -> None:
-    """The quotient; null where the divisor is zero."""
-    a, b, out = registers[left], registers[right], registers[d]
-    ea, eb, eo = (
-        errors[max(left - exact, 0)],
-        errors[max(right - exact, 0)],
-        errors[max(d - exact, 0)],
-    )
+def divide(a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
+    """Divide; null where the divisor is zero."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -107,16 +86,8 @@ def divide(
 
 
 @part_of_loops
-def extreme(
-    sign: float, registers: Any, errors: Any, left: int, right: int, d: int, exact: int, many: int
-) -> None:
-    """The lesser for the sign 1, the greater for -1."""
-    a, b, out = registers[left], registers[right], registers[d]
-    ea, eb, eo = (
-        errors[max(left - exact, 0)],
-        errors[max(right - exact, 0)],
-        errors[max(d - exact, 0)],
-    )
+def extreme(sign: float, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
+    """Take the lesser for a sign of 1, the greater for -1."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -132,75 +103,88 @@ def extreme(
 
 
 @part_of_loops
-def rounded(mode: int, x_of: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
-    """Whole numbers, by one of the roundings; unbounded where the error lets it fall either way."""
+def absolute(a: Any, out: Any, ea: Any, eo: Any, many: int) -> None:
+    """Take the absolute value."""
     for i in range(many):
-        x = x_of[i]
-        if x != x or abs(x) >= WHOLE:
+        out[i] = abs(a[i])
+        eo[i] = ea[i]
+
+
+@part_of_loops
+def rounded(mode: int, a: Any, out: Any, ea: Any, eo: Any, many: int) -> None:
+    """Round to whole numbers; the bound is infinite where the error allows either neighbour."""
+    for i in range(many):
+        x = a[i]
+        if x != x or abs(x) >= MAX_WHOLE:
             out[i] = x
-            eo[i] = ex[i]
+            eo[i] = ea[i]
             continue
         below = float(math.floor(x))
         part = x - below
-        if mode == do.FLOOR:
+        if mode == Rounding.FLOOR:
             up = False
-        elif mode == do.CEILING:
+        elif mode == Rounding.CEILING:
             up = part > 0.0
-        elif mode == do.UP:
+        elif mode == Rounding.UP:
             up = part > 0.0 and x > 0.0
-        elif mode == do.DOWN:
+        elif mode == Rounding.DOWN:
             up = part > 0.0 and x < 0.0
         elif part != 0.5:
             up = part > 0.5
-        elif mode == do.HALF_EVEN:
+        elif mode == Rounding.HALF_EVEN:
             up = below % 2.0 == 1.0
         else:
-            up = (x > 0.0) == (mode == do.HALF_UP)
-        halves = mode == do.HALF_EVEN or mode == do.HALF_UP or mode == do.HALF_DOWN
+            up = (x > 0.0) == (mode == Rounding.HALF_UP)
+        halves = (
+            mode == Rounding.HALF_EVEN or mode == Rounding.HALF_UP or mode == Rounding.HALF_DOWN
+        )
         near = abs(part - 0.5) if halves else min(part, 1.0 - part)
         out[i] = below + 1.0 if up else below
-        eo[i] = 0.0 if ex[i] == 0.0 or near > ex[i] else math.inf
+        eo[i] = 0.0 if ea[i] == 0.0 or near > ea[i] else math.inf
 
 
 @part_of_loops
 def select(held: Any, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
-    """The left number where the condition is true, else the right one."""
+    """Take the left number where the condition is true, else the right one."""
     for i in range(many):
-        true = (held[i] & do.TRUE) != 0
+        true = (held[i] & TRUE) != 0
         out[i] = a[i] if true else b[i]
         bound = ea[i] if true else eb[i]
-        eo[i] = math.inf if (held[i] & do.UNSURE) != 0 else bound
+        eo[i] = math.inf if (held[i] & UNSURE) != 0 else bound
 
 
 @part_of_loops
-def part_of_date(part: int, days: Any, out: Any, ex: Any, eo: Any, many: int) -> None:
-    """Year, month, day or weekday of a count of days."""
+def part_of_date(part: int, days: Any, out: Any, ea: Any, eo: Any, many: int) -> None:
+    """Take the year, month, day or weekday of days since 1970-01-01."""
     for i in range(many):
         out[i] = math.nan
-        eo[i] = ex[i]
-        if days[i] == days[i] and abs(days[i]) < WHOLE:
+        eo[i] = ea[i]
+        if days[i] == days[i] and abs(days[i]) < MAX_WHOLE:
             day = int(days[i])
-            if part == do.WEEKDAY:
+            if part == Opcode.WEEKDAY:
                 out[i] = float((day + 3) % 7 + 1)
-            else:  # after Howard Hinnant, as `feel.values.civil`
+            else:  # Howard Hinnant's civil_from_days, as in `feel.values.civil`
                 era = (day + 719_468) // 146_097
                 of_era = (day + 719_468) % 146_097
                 year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
                 of_year = of_era - (365 * year + year // 4 - year // 100)
                 shifted = (5 * of_year + 2) // 153
                 month = shifted + 3 if shifted < 10 else shifted - 9
-                if part == do.YEAR:
+                if part == Opcode.YEAR:
                     out[i] = float(year + era * 400 + (1 if month <= 2 else 0))
-                elif part == do.MONTH:
+                elif part == Opcode.MONTH:
                     out[i] = float(month)
                 else:
                     out[i] = float(of_year - (153 * shifted + 2) // 5 + 1)
 
 
+# -- conditions ------------------------------------------------------------------------------------
+
+
 @part_of_loops
 def less(or_equal: bool, a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
-    """Whether left is less than right, or equal where that is asked."""
-    for i in range(many):  # without branches, so that several customers go at once
+    """Compare: left is less than right, or equal if that is asked for."""
+    for i in range(many):  # without branches, so that several customers are compared at once
         gap = b[i] - a[i]
         bound = ea[i] + eb[i]
         exact = bound == 0.0
@@ -212,7 +196,7 @@ def less(or_equal: bool, a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int)
 
 @part_of_loops
 def equal(a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
-    """Whether both are the same; two nulls are."""
+    """Compare: both are equal; null equals null."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -224,48 +208,48 @@ def equal(a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
 
 
 @part_of_loops
-def is_null(x: Any, ex: Any, mask: Any, many: int) -> None:
-    """Whether a number is null."""
+def is_null(a: Any, ea: Any, mask: Any, many: int) -> None:
+    """Ask if a number is null."""
     for i in range(many):
-        bits = do.TRUE if x[i] != x[i] else do.FALSE
-        mask[i] = do.UNSURE if ex[i] == math.inf else bits
+        bits = TRUE if a[i] != a[i] else FALSE
+        mask[i] = UNSURE if ea[i] == math.inf else bits
 
 
 @part_of_loops
 def and_(p: Any, q: Any, mask: Any, many: int) -> None:
-    """Both, in three-valued logic."""
+    """Join two conditions by "and" in three-valued logic."""
     for i in range(many):
-        one = (p[i] & q[i] & do.TRUE) | ((p[i] | q[i]) & do.FALSE)
-        mask[i] = one | ((p[i] | q[i]) & do.UNSURE & ~(one << 1))
+        one = (p[i] & q[i] & TRUE) | ((p[i] | q[i]) & FALSE)
+        mask[i] = one | ((p[i] | q[i]) & UNSURE & ~(one << 1))
 
 
 @part_of_loops
 def or_(p: Any, q: Any, mask: Any, many: int) -> None:
-    """Either, in three-valued logic."""
+    """Join two conditions by "or" in three-valued logic."""
     for i in range(many):
-        one = ((p[i] | q[i]) & do.TRUE) | (p[i] & q[i] & do.FALSE)
-        mask[i] = one | ((p[i] | q[i]) & do.UNSURE & ~(one << 2))
+        one = ((p[i] | q[i]) & TRUE) | (p[i] & q[i] & FALSE)
+        mask[i] = one | ((p[i] | q[i]) & UNSURE & ~(one << 2))
 
 
 @part_of_loops
 def not_(p: Any, mask: Any, many: int) -> None:
-    """The opposite."""
+    """Negate a condition."""
     for i in range(many):
         bits = p[i]
-        mask[i] = ((bits & do.TRUE) << 1) | ((bits & do.FALSE) >> 1) | (bits & do.UNSURE)
+        mask[i] = ((bits & TRUE) << 1) | ((bits & FALSE) >> 1) | (bits & UNSURE)
 
 
 @part_of_loops
-def choose(held: Any, p: Any, q: Any, mask: Any, many: int) -> None:
-    """The left condition where the third is true, else the right one."""
+def select_condition(held: Any, p: Any, q: Any, mask: Any, many: int) -> None:
+    """Take the left condition where `held` is true, else the right one."""
     for i in range(many):
-        bits = p[i] if (held[i] & do.TRUE) != 0 else q[i]
-        mask[i] = do.UNSURE if (held[i] & do.UNSURE) != 0 else bits
+        bits = p[i] if (held[i] & TRUE) != 0 else q[i]
+        mask[i] = UNSURE if (held[i] & UNSURE) != 0 else bits
 
 
 @part_of_loops
-def undecided(p: Any, mask: Any, many: int) -> None:
-    """Whether a condition is null."""
+def is_undecided(p: Any, mask: Any, many: int) -> None:
+    """Ask if a condition is null."""
     for i in range(many):
-        bits = do.TRUE if p[i] == 0 else do.FALSE
-        mask[i] = do.UNSURE if (p[i] & do.UNSURE) != 0 else bits
+        bits = TRUE if p[i] == 0 else FALSE
+        mask[i] = UNSURE if (p[i] & UNSURE) != 0 else bits

@@ -1,0 +1,130 @@
+"""Reads every file of a store, and compares it with its checksums."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tuppence.adapters.embedded.checksums import add_checksum, has_checksum
+from tuppence.adapters.embedded.consents import CONSENTS, Consents
+from tuppence.adapters.embedded.database import RESULTS, Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.locking import StoreChangedError
+from tuppence.adapters.embedded.rejects import Rejects, read_rejects
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
+from tuppence.errors import UserError
+
+_SQLITE_FILES: Final = (("results.sqlite", RESULTS), ("consents.sqlite", CONSENTS))
+
+
+class CheckedPart(NamedTuple):
+    """A part of a store that was read.
+
+    Attributes:
+        name: Of a partition, or of a file below the store's folder.
+        content: What it holds, such as "500 customers, 260,000 transactions".
+        problems: What is damaged, and where; empty if nothing is.
+        remedy: What to do about that.
+    """
+
+    name: str
+    content: str
+    problems: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+CheckStep = Callable[[], CheckedPart]
+
+
+def check_steps(store: Path) -> list[CheckStep]:
+    """Return the steps of a check, each of which reads a part of the store.
+
+    Raises:
+        UserError: There is no store, or its manifest is damaged.
+    """
+    facts = FactStore(store)
+    rulesets = RulesetDirectory(store / "rulesets")
+    return [
+        partial(_part, "facts/manifest.json", partial(_check_manifest, facts)),
+        *(partial(_part, f"partition {name}", partial(_check_partition, facts, name, customers))
+          for name, customers in facts.partitions()),
+        *(partial(_part, name, partial(_check_sqlite, store / name, kind))
+          for name, kind in _SQLITE_FILES if has_content(store / name)),
+        *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
+          for digest in rulesets.digests()),
+        *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
+          for path in Rejects(store).paths()),
+    ]  # fmt: skip
+
+
+def upgrade_store(store: Path) -> None:
+    """Give each file of an older store its checksums, as the next write to it would.
+
+    Raises:
+        UserError: A file is damaged or cannot be written.
+    """
+    FactStore(store).compact()
+    if has_content(store / "results.sqlite"):
+        Database(store / "results.sqlite").close()
+    Consents(store).upgrade()
+    for path in Rejects(store).paths():
+        with disk_errors(path):
+            add_checksum(path)
+
+
+def _part(name: str, check: Callable[[], CheckedPart]) -> CheckedPart:
+    """Return a part, as a check describes it or with the error it ended with.
+
+    Raises:
+        StoreChangedError: The store was changed meanwhile, which is no damage.
+    """
+    try:
+        return check()._replace(name=name)
+    except StoreChangedError:
+        raise
+    except UserError as error:
+        return CheckedPart(name, "", (error.message,), error.hint)
+
+
+def _check_manifest(facts: FactStore) -> CheckedPart:
+    count = f"{len(facts.partitions()):,} partitions"
+    return CheckedPart("", count) if facts.is_checked else _unchecked(count)
+
+
+def _check_partition(facts: FactStore, name: str, customers: int) -> CheckedPart:
+    content = f"{customers:,} customers"
+    try:
+        batch = facts.read(name)
+    except StoreChangedError:
+        raise
+    except UserError as error:
+        return CheckedPart("", content, (error.message,), error.hint)
+    transactions = len(batch.transactions.columns["amount"].values)
+    return CheckedPart("", f"{content}, {transactions:,} transactions")
+
+
+def _check_sqlite(path: Path, kind: FileKind) -> CheckedPart:
+    with SqliteFile(path, kind, read_only=True) as file:
+        if problems := file.check():
+            return CheckedPart("", "", tuple(problems), kind.remedy)
+        content = ", ".join(f"{count:,} {table}" for table, count in file.count_rows().items())
+        return CheckedPart("", content) if file.is_checked else _unchecked(content)
+
+
+def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
+    return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
+
+
+def _check_rejects(path: Path) -> CheckedPart:
+    try:
+        content = f"{read_rejects(path).height:,} rows"
+    except FileNotFoundError:  # an import or an erasure has removed it since it was listed
+        return CheckedPart("", "0 rows")
+    return CheckedPart("", content) if has_checksum(path) else _unchecked(content)
+
+
+def _unchecked(content: str) -> CheckedPart:
+    remedy = "tuppence store compact brings the store up to date"
+    return CheckedPart("", content, ("an older version wrote it, without checksums",), remedy)

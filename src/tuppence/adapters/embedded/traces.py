@@ -1,0 +1,290 @@
+"""The proof of an erasure: every byte of every file of a store is read again.
+
+A name is the identifier of the erased customer or of one of their accounts. Names may be part of
+others (`ann` and `mary-ann`), common words (`main`), or identifiers of somebody else (customer `7`
+and account `7`), so how a file is read depends on what it is:
+
+- Rows with an owner (facts, results, consents, rejected rows) are traces if the owner is the
+  customer. Other people's rows may contain the same word; such a mention is counted, and stays.
+- A database must also hold no bytes that belong to no row, such as freed pages that name somebody.
+- Rules, the manifest and the lock are about nobody: a word in them is a mention.
+- Any other file is a trace if a name occurs in it in any form.
+"""
+
+import contextlib
+import hashlib
+import json
+import mmap
+import re
+import sqlite3
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote
+
+import polars as pl
+
+from tuppence.adapters.embedded.checksums import ENDING as CHECKSUM
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.rejects import (
+    ENDING,
+    is_about,
+    may_be_about,
+    read_rejects,
+    texts_in,
+)
+from tuppence.errors import UserError
+
+_SQLITE: Final = b"SQLite format 3\0"
+_PARQUET: Final = b"PAR1"
+_COUNTERS: Final = (slice(18, 20), slice(24, 28), slice(40, 44), slice(92, 96))
+"""Bytes of a database's header that count its changes; the format is at
+https://www.sqlite.org/fileformat2.html#the_database_header."""
+_HEADER: Final = 100
+_BLOCK: Final = 1 << 20
+_FOLDERS: Final = frozenset({"facts", "rejects", "rulesets"})
+_MIN_RAW: Final = 6
+"""Bytes of a name that do not occur by chance in compressed data."""
+
+
+class Traces(NamedTuple):
+    """What was found of an erased customer.
+
+    Attributes:
+        files: How many files were read.
+        left: Files, relative to the store, in which something of the customer is left.
+        mentions: Rows of other people, and files about nobody, in which one of the names occurs.
+    """
+
+    files: int
+    left: tuple[str, ...]
+    mentions: int
+
+
+def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
+    """Read every file of a store for traces of a customer.
+
+    Args:
+        store: The store's folder.
+        customer: Identifier.
+        accounts: Identifiers of the customer's accounts.
+    """
+    facts = FactStore(store)
+    owners = facts.owners().filter(pl.col("customer") != customer)
+    others = {*facts.customers()["id"], *owners["id"]} - {customer}
+    search = _Search(customer, frozenset(accounts), others)
+    segments = facts.segment_names()
+    files = [path for path in sorted(store.rglob("*")) if path.is_file()]
+    left, mentions = [], 0
+    for path in files:
+        is_left, mentioned = search.read(path, path.relative_to(store), segments)
+        if is_left:
+            left.append(path.relative_to(store).as_posix())
+        mentions += mentioned
+    return Traces(len(files), tuple(left), mentions)
+
+
+class _Search:
+    """What is looked for, and how each kind of file is read.
+
+    Each method returns whether a trace is left, and the number of mentions.
+    """
+
+    def __init__(self, customer: str, accounts: frozenset[str], others: Collection[str]) -> None:
+        self._customer = customer
+        self._accounts = accounts
+        self._all = accounts | {customer}
+        self._names = self._all - {*others}
+        self._others = [name for name in others if any(one in name for one in self._names)]
+
+    def read(self, path: Path, place: Path, segments: Collection[str]) -> tuple[bool, int]:
+        """Read a file of a store.
+
+        Args:
+            path: The file.
+            place: The same, relative to the store.
+            segments: Names of the segments that belong to the store's facts.
+        """
+        try:
+            return self._read(path, place, segments)
+        except (sqlite3.Error, pl.exceptions.PolarsError, UserError, ValueError, KeyError):
+            return self._is_anywhere(path.read_bytes()) or self._is_in_path(place), 0  # damaged
+
+    def _read(self, path: Path, place: Path, segments: Collection[str]) -> tuple[bool, int]:
+        match place.parts:
+            case ("facts", segment, name) if segment in segments:
+                if name == "dictionaries.json":
+                    return self._dictionaries(path.read_bytes())
+                return self._facts(path.read_bytes(), place.stem)
+            case ("rejects", *_) if place.name.endswith(ENDING):
+                return self._rejects(path, place)
+            case ("rejects", *_) if place.name.endswith(CHECKSUM):  # two numbers
+                return len(place.parts) > 2 and self._is_in_path(place), 0
+            case ("lock",) | ("facts", "manifest.json") | ("rulesets", _):
+                return False, self._is_in_text(path.read_bytes())
+            case _ if place.name.endswith(".sqlite-shm"):  # numbers of pages
+                return False, 0
+        with path.open("rb") as file:
+            is_database = file.read(len(_SQLITE)) == _SQLITE
+        if is_database:
+            return self._database(path)
+        return self._is_anywhere(path.read_bytes()) or self._is_in_path(place), 0
+
+    def _facts(self, data: bytes, table: str) -> tuple[bool, int]:
+        """Read a table of a segment; rows are tied to owners by their identifiers."""
+        frame = pl.read_parquet(data)
+        customer = frozenset({self._customer})
+        owners = {
+            "customers": {"id": customer},
+            "accounts": {"id": self._accounts, "customer": customer},
+            "transactions": {"account": self._accounts},
+        }[table]
+        texts = [column for column in frame.iter_columns() if column.dtype == pl.String]
+        is_left = any(
+            column.is_in(list(owners[column.name])).any()
+            for column in texts
+            if column.name in owners
+        )
+        mentions = sum(
+            int(column.is_in(list(self._names)).sum())
+            for column in texts
+            if column.name not in owners
+        )
+        return is_left or self._is_unexplained(data, texts), mentions
+
+    def _dictionaries(self, data: bytes) -> tuple[bool, int]:
+        """Read the texts of a segment's transactions, by field."""
+        texts: dict[str, list[str]] = json.loads(data)
+        is_left = bool(self._accounts & {*texts.get("account", ())})
+        others = {text for name, held in texts.items() if name != "account" for text in held}
+        return is_left, len(self._names & others)
+
+    def _rejects(self, path: Path, place: Path) -> tuple[bool, int]:
+        """Read rejected rows; a file in a folder of its own is named after a customer."""
+        whose = (self._customer, self._accounts)
+        frame = read_rejects(path)
+        is_left = len(place.parts) > 2 and self._is_in_path(place)
+        mentions = len(self._names & {*frame.columns})
+        for row in frame.iter_rows(named=True):
+            if is_about(row, *whose) or may_be_about(row, *whose):
+                is_left = True
+            else:
+                mentions += self._is_among(row.values())
+        return is_left, mentions
+
+    def _database(self, path: Path) -> tuple[bool, int]:
+        """Read all columns of all tables, then compare the file with a copy of its rows."""
+        is_left, mentions = False, 0
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.row_factory = sqlite3.Row
+            found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for (table,) in found.fetchall():
+                rows = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - one of its own
+                for row in map(dict, rows):
+                    whose = row.get("customer_id")
+                    if whose == self._customer:
+                        is_left = True
+                    elif whose is not None or table == "layouts":
+                        mentions += self._is_among(row.values())
+                    else:
+                        is_left |= self._is_among(row.values())
+            return is_left or self._has_dead_bytes(path, database), mentions
+
+    def _has_dead_bytes(self, path: Path, database: sqlite3.Connection) -> bool:
+        """Return whether a database's file has a name more often than a copy of its rows."""
+        with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=path.parent) as folder:
+            copy = Path(folder) / "copy.sqlite"
+            database.execute("VACUUM INTO ?", [str(copy)])
+            if _pages(path) == _pages(copy):
+                return False
+            with _mapped(path) as data, _mapped(copy) as rows:
+                for name in map(re.escape, map(str.encode, self._all)):
+                    if len(re.findall(name, data)) > len(re.findall(name, rows)):
+                        return True
+        return False
+
+    def _is_unexplained(self, data: bytes, texts: Iterable[pl.Series]) -> bool:
+        """Return whether a long name occurs in bytes, and in none of the texts that they encode."""
+        return any(
+            name.encode() in data
+            and not any(column.str.contains(name, literal=True).any() for column in texts)
+            for name in self._names
+            if len(name.encode()) >= _MIN_RAW
+        )
+
+    def _is_among(self, cells: Iterable[Any]) -> bool:
+        """Return whether a cell is one of the names, or JSON with one of them as a value."""
+        return any(not self._names.isdisjoint(texts_in(cell)) for cell in cells)
+
+    def _is_in_path(self, place: Path) -> bool:
+        """Return whether a part of a path is one of the names, but for its endings."""
+        for part in map(unquote, place.parts[place.parts[0] in _FOLDERS :]):
+            pieces = part.removesuffix(ENDING).split(".")
+            stems = {".".join(pieces[:count]) for count in range(1, len(pieces) + 1)}
+            if self._names & {part, *stems}:
+                return True
+        return False
+
+    def _is_anywhere(self, data: bytes) -> bool:
+        """Return whether a name occurs in the bytes of an unknown file, or in what they encode."""
+        if data.startswith(_PARQUET):
+            try:
+                frame = pl.read_parquet(data)
+            except pl.exceptions.PolarsError:  # cut off; its pages cannot be read by anybody
+                pass
+            else:
+                cells = (cell for column in frame.iter_columns() for cell in column.to_list())
+                return self._is_among(cells)
+        if b"\0" not in data:
+            return self._is_in_text(data)
+        known = self._without_others(data)
+        return any(form in known for name in self._names for form in _forms(name))
+
+    def _is_in_text(self, data: bytes) -> bool:
+        """Return whether a name occurs in a text as a whole word, in any form."""
+        if not self._names.isdisjoint(texts_in(data)):
+            return True
+        known = self._without_others(data)
+        for name in self._names:
+            for form in _forms(name):
+                if re.search(
+                    rb"(?<![\w\x80-\xff])" + re.escape(form) + rb"(?![\w\x80-\xff])", known
+                ):
+                    return True
+        return False
+
+    def _without_others(self, data: bytes) -> bytes:
+        """Return bytes without the longer names of other people that contain one of the names."""
+        for other in sorted(self._others, key=len, reverse=True):
+            for form in _forms(other):
+                data = data.replace(form, b"\n")
+        return data
+
+
+def _pages(path: Path) -> str:
+    """Return a digest of a database's file without the counters of its header."""
+    with path.open("rb") as file:
+        header = bytearray(file.read(_HEADER))
+        for counter in _COUNTERS:
+            header[counter] = bytes(counter.stop - counter.start)
+        digest = hashlib.blake2b(header)
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    """Give the bytes of a file, which may be larger than the memory."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
+
+
+def _forms(name: str) -> Iterator[bytes]:
+    """Yield how texts, JSON and paths write a name."""
+    escaped = json.dumps(name)[1:-1]
+    yield from dict.fromkeys(
+        form.encode() for form in (name, escaped, escaped.upper(), quote(name, safe=""))
+    )

@@ -1,1 +1,0 @@
-SELECT has_table_privilege('tuppence.transactions', 'INSERT, UPDATE, DELETE') AS may_write

@@ -1,0 +1,70 @@
+"""The tables of a batch with the derived columns that somebody reads."""
+
+import functools
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from tuppence.derived.balances import account_balances
+from tuppence.derived.forecasts import forecasts
+from tuppence.derived.history import history_days
+from tuppence.derived.repeats import repeated
+from tuppence.derived.streams import Found, search, table_of
+from tuppence.facts.batch import Column, FactBatch, Table
+from tuppence.facts.schema import FORECASTS, Kind
+from tuppence.feel.values import Date
+
+
+class DerivedTables:
+    """A batch with derived columns, each computed when it is first asked for.
+
+    Args:
+        batch: The facts.
+        as_of: Nothing that happens later is known.
+        fields: Names of the fields that are read, derived or not.
+    """
+
+    def __init__(self, batch: FactBatch, as_of: Date, fields: Collection[str]) -> None:
+        self._batch = batch
+        self._as_of = as_of
+        self._fields = fields
+
+    def table(self, name: str) -> Table:
+        """Return the table of accounts, transactions or streams."""
+        match name:
+            case "streams":
+                return table_of(self._streams, self._batch)
+            case "accounts":
+                return self._accounts()
+        return self._transactions()
+
+    def customers(self) -> FactBatch:
+        """Return the batch with the derived fields of customers."""
+        if "history days" not in self._fields:
+            return self._batch
+        history = Column(Kind.NUMBER, history_days(self._batch, self._as_of))
+        return replace(self._batch, customers={**self._batch.customers, "history days": history})
+
+    @functools.cached_property
+    def _streams(self) -> Found:
+        return search(self._batch, self._as_of)
+
+    def _accounts(self) -> Table:
+        accounts = self._batch.accounts
+        balances = account_balances(self._batch, self._as_of)
+        derived = {"balance": Column(Kind.MONEY, balances)}
+        if any(name in self._fields for name in FORECASTS):
+            derived |= forecasts(self._streams, self._batch, balances, self._as_of)
+        return Table(accounts.offsets, {**accounts.columns, **derived})
+
+    def _transactions(self) -> Table:
+        accounts, transactions = self._batch.accounts, self._batch.transactions
+        columns = dict(transactions.columns)
+        if "account type" in self._fields:
+            own, kind = columns["account"], accounts.columns["type"]
+            type_of = np.append(kind.values, np.uint32(0))[self._batch.account_rows()]  # -1: null
+            columns["account type"] = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
+        if "repeated" in self._fields:
+            columns["repeated"] = Column(Kind.BOOLEAN, repeated(transactions))
+        return Table(transactions.offsets, columns)

@@ -1,0 +1,33 @@
+"""Stored values as FEEL values."""
+
+from decimal import Decimal
+from typing import Any
+
+from tuppence.facts.batch import NULLS, Column
+from tuppence.facts.schema import Kind
+from tuppence.feel.numbers import CONTEXT
+from tuppence.feel.values import Date
+
+
+def feel_values(column: Column, count: int, digits: int) -> list[Any]:
+    """Return the FEEL values of a column's first rows.
+
+    Args:
+        column: The column.
+        count: Number of rows.
+        digits: Digits of money after the decimal point.
+    """
+    raw = column.values[:count].tolist()
+    null = NULLS[column.kind]
+    match column.kind:
+        case Kind.TEXT:
+            dictionary = column.dictionary
+            return [dictionary[code] for code in raw]
+        case Kind.DATE:
+            return [None if day == null else Date(day) for day in raw]
+        case Kind.BOOLEAN:
+            return [None if flag == null else flag == 1 for flag in raw]
+        case Kind.MONEY | Kind.NUMBER:
+            unit = Decimal(1).scaleb(-(digits if column.kind is Kind.MONEY else column.decimals))
+            multiply = CONTEXT.multiply
+            return [None if n == null else multiply(Decimal(n), unit) for n in raw]

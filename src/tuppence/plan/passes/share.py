@@ -1,0 +1,38 @@
+"""Lists what steps need from outside of the program, each once for all rules."""
+
+from collections.abc import Sequence
+
+from tuppence.plan.code import AttributeReading, Feature, RegisterType, Source, Step
+from tuppence.plan.columns import Constant, LoweredRule, SharedInputs
+
+
+def share(lowered: Sequence[LoweredRule]) -> SharedInputs:
+    """Collect features, attributes and constants of all rules."""
+    features: dict[Feature, None] = {}
+    numbers: dict[AttributeReading, None] = {}
+    conditions: dict[AttributeReading, None] = {}
+    constants: dict[Constant, None] = {}
+    uses = 0
+    for one in lowered:
+        for index in one.code.needed(one.kept):
+            step = one.code.steps[index]
+            match step.operation:
+                case Source.FEATURE:
+                    features.setdefault(step.detail)
+                    uses += 1
+                case Source.READING:
+                    is_condition = step.kind is RegisterType.CONDITION
+                    (conditions if is_condition else numbers).setdefault(step.detail)
+                case Source.CONSTANT:
+                    constants.setdefault(constant_of(step))
+    return SharedInputs(tuple(features), tuple(numbers), tuple(conditions), tuple(constants), uses)
+
+
+def constant_of(step: Step) -> Constant:
+    """Return the constant that a step stands for."""
+    if step.kind is RegisterType.NULL:
+        return Constant(None, 0)
+    if step.kind is RegisterType.TEXT:
+        return Constant(None, 0, step.detail)
+    number, power = step.detail
+    return Constant(number.normalize(), power)

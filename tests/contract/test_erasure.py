@@ -1,0 +1,186 @@
+"""Erasing a customer at every moment of their evaluation, over each store of results."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.building import ROOT, bank, day
+from tests.contract.test_stores import LAYOUT, new_table, row
+
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.results import DynamoResults
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.engine.columnar import Engine
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.results.result import ResultStore
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import make_ruleset
+from tuppence.runs.serving import Engines, Request, evaluate_kept
+
+AS_OF = Date(day("2026-06-30"))
+MOMENTS = ("before", "facts read", "results written", "asked", "after")
+
+
+class Interrupted:
+    """Facts of ann and bob, with something that happens at each moment of an evaluation."""
+
+    def __init__(
+        self,
+        store: FactStore,
+        happen: Callable[[str], None] = lambda _: None,
+        erased: set[str] | None = None,
+    ) -> None:
+        self._batch = store.read(store.partitions()[0][0])
+        self._happen = happen
+        self.erased = set() if erased is None else erased
+
+    def schema(self) -> Schema:
+        return Schema()
+
+    def of(
+        self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
+    ) -> FactBatch:
+        del as_of, fields
+        self._happen("before")
+        there = [i for i in self._batch.customer_ids if i in {*customer_ids} - self.erased]
+        first = self._batch.customer_ids.index(there[0]) if there else 0
+        found = self._batch.slice(first, first + len(there))
+        self._happen("facts read")
+        return found
+
+    def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
+        self._happen("results written")
+        found = [i for i in customer_ids if i in self.erased]
+        self._happen("asked")
+        return found
+
+    def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    directory = RulesetDirectory(tmp_path_factory.mktemp("rulesets"))
+    ruleset = make_ruleset(read_rules(ROOT / "catalogue" / "bank_fees.yaml", Schema()).usable())
+    directory.put(ruleset)
+    return Engines(directory, Schema).engine(ruleset.digest, AS_OF)
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def results(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: Engine
+) -> Iterator[Callable[[], ResultStore]]:
+    """Opens the results, as engines and the eraser each do for themselves."""
+    opened: list[Database | DynamoResults] = []
+    if request.param == "dynamodb":
+        request.getfixturevalue("aws")
+        table = new_table("customer_id", "rule_id")
+
+    def open_results() -> ResultStore:
+        found: Database | DynamoResults
+        if request.param == "sqlite":
+            found = Database(tmp_path / "results.sqlite")
+        else:
+            found = DynamoResults(client("dynamodb"), table, lambda _: engine.plan.layout)
+        opened.append(found)
+        return found
+
+    yield open_results
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FactStore:
+    rows = [{"booking date": day("2026-06-25"), "amount": -1250, "category": "bank fee"}]
+    found = FactStore.create(tmp_path / "facts", Schema())
+    for customer in ("ann", "bob"):
+        found.append(bank(rows, customer))
+    return found
+
+
+class Erasure:
+    """An erasure whose two steps happen at moments of an evaluation, or at its end."""
+
+    def __init__(self, store: ResultStore, facts_at: str, results_at: str) -> None:
+        self._store = store
+        self._moments = (facts_at, results_at)
+        self._steps = 0
+        self.erased: set[str] = set()
+
+    def happen(self, moment: str) -> None:
+        while self._steps < 2 and moment in (self._moments[self._steps], "after"):
+            self._steps += 1
+            if self._steps == 1:
+                self.erased.add("ann")
+            else:
+                self._store.erase("ann")
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["first time", "evaluated before"])
+def test_results_of_the_erased_never_come_back(
+    engine: Engine, results: Callable[[], ResultStore], store: FactStore, seen: bool
+) -> None:
+    """Facts are erased at one moment of an evaluation, results at the same or at a later one."""
+    kept, erasing = results(), results()
+    for moments in itertools.combinations_with_replacement(MOMENTS, 2):
+        if seen:
+            evaluate_kept(engine, [Request(("ann", "bob"))], Interrupted(store), kept)
+        erasure = Erasure(erasing, *moments)
+        facts = Interrupted(store, erasure.happen, erasure.erased)
+        (answer,) = evaluate_kept(engine, [Request(("ann", "bob"), results=True)], facts, kept)
+        erasure.happen("after")
+        assert set(kept.get(["ann", "bob"])) == {"bob"}, moments
+        answered = {one.customer_id for one in answer.results or ()}
+        assert answered | set(answer.missing) == {"ann", "bob"}
+        kept.erase("bob")
+
+
+def test_who_was_left_by_a_killed_engine_is_erased_when_next_asked_for(
+    engine: Engine, results: Callable[[], ResultStore], store: FactStore
+) -> None:
+    kept = results()
+    facts = Interrupted(store)
+    evaluate_kept(engine, [Request(("ann", "bob"))], facts, kept)
+    facts.erased.add("ann")  # the engine was killed before it asked: its results are there
+    (answer,) = evaluate_kept(engine, [Request(("ann", "bob"))], facts, kept)
+    assert answer.missing == ("ann",)
+    assert set(kept.get(["ann", "bob"])) == {"bob"}
+
+
+def test_results_that_cannot_all_be_written_are_looked_at_all_the_same(
+    engine: Engine, results: Callable[[], ResultStore], store: FactStore
+) -> None:
+    kept = results()
+
+    class Failing:
+        by_rule = kept.by_rule
+        get, erase = kept.get, kept.erase
+
+        def put(self, rows: object) -> None:
+            kept.put(rows)  # type: ignore[arg-type]
+            raise UserError("store.disk", "some were written")
+
+    def happen(moment: str) -> None:
+        if moment == "facts read":
+            facts.erased.add("ann")
+
+    facts = Interrupted(store, happen)
+    with pytest.raises(UserError, match="some were written"):
+        evaluate_kept(engine, [Request(("ann", "bob"))], facts, Failing())
+    assert set(kept.get(["ann", "bob"])) == {"bob"}
+
+
+@pytest.mark.usefixtures("aws")
+def test_retiring_a_result_that_was_erased_does_not_make_it_again() -> None:
+    table = new_table("customer_id", "rule_id")
+    kept = DynamoResults(client("dynamodb"), table, lambda _: LAYOUT)
+    kept._retire(row("ann"), "a")
+    assert client("dynamodb").scan(TableName=table)["Items"] == []
+    kept.close()

@@ -1,0 +1,262 @@
+"""Every operation of the language is paid for in proportion to its work."""
+
+import contextlib
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tuppence.errors import UserError
+from tuppence.feel import compile_expression, evaluate, format_text, inspect, parse, trace
+from tuppence.feel.budget import STEPS, Budget, OutOfBudget, visit
+from tuppence.feel.diagnostics import FeelError
+from tuppence.feel.library import BUILTINS
+from tuppence.feel.library.builtin import Builtin, Parameters
+from tuppence.feel.types import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    DATE_TIME,
+    DAYS_DURATION,
+    FUNCTION,
+    NUMBER,
+    STRING,
+    TIME,
+    YEARS_DURATION,
+    ContextOf,
+    ListOf,
+    RangeOf,
+    Type,
+    strip,
+)
+from tuppence.feel.values import (
+    Date,
+    DateTime,
+    DaysDuration,
+    Function,
+    Range,
+    Time,
+    YearsDuration,
+)
+
+TEXTS = {
+    "from": "1",
+    "pattern": "b",
+    "delimiter": "b",
+    "match": "b",
+    "replacement": "c",
+    "flags": "i",
+}
+FORMS = [(b, form) for b in BUILTINS.values() for form in b.forms if form]
+SMALL: dict[Type, Any] = {
+    BOOLEAN: True,
+    DATE: Date(20_000),
+    DATE_TIME: DateTime(20_000, 0),
+    TIME: Time(0),
+    DAYS_DURATION: DaysDuration(1),
+    YEARS_DURATION: YearsDuration(1),
+    NUMBER: Decimal(1),
+}
+
+
+def argument(builtin: Builtin, name: str, kind: Type, size: int) -> Any:
+    """An argument that fits and is as large as asked for, where its type can be large."""
+    wanted = strip(kind)
+    if isinstance(wanted, ListOf):
+        if builtin.name == "context":
+            return [{"key": str(i), "value": Decimal(i)} for i in range(size)]
+        if builtin.name == "context merge":
+            return [{"a": Decimal(i)} for i in range(size)]
+        if wanted.element == STRING or builtin.name == "string join":
+            return ["ab"] * size if builtin.name == "string join" else ["a"]
+        kinds = strip(wanted.element)
+        return [
+            SMALL.get(kinds, Decimal(i % 7)) if kinds == BOOLEAN else Decimal(i)
+            for i in range(size)
+        ]
+    if isinstance(wanted, ContextOf):
+        return {str(i): Decimal(i) for i in range(size)}
+    if isinstance(wanted, RangeOf):
+        return Range(Decimal(1), Decimal(5), low_closed=True, high_closed=True)
+    if wanted == STRING:
+        return TEXTS.get(name, "a") if name in TEXTS else "a" * size
+    if wanted == FUNCTION:
+        return Function((), lambda values, budget: budget.spend(1) or values[0] == values[1])
+    if wanted == ANY:
+        return [Decimal(i) for i in range(size)] if builtin.name in {"string", "is"} else Decimal(1)
+    return SMALL[wanted]
+
+
+def spent(builtin: Builtin, form: Parameters, size: int) -> int:
+    """The steps that a call with arguments of a size takes."""
+    budget = Budget(10**12)
+    arguments = [argument(builtin, name, kind, size) for name, kind in form]
+    with contextlib.suppress(FeelError):
+        builtin.invoke(arguments, budget)
+    return 10**12 - budget.steps
+
+
+def is_sized(builtin: Builtin, form: Parameters) -> bool:
+    """Whether an argument of this form can be large."""
+    small, large = ([argument(builtin, n, k, size) for n, k in form] for size in (10, 40))
+    lengths = [[len(v) for v in a if isinstance(v, list | dict | str)] for a in (small, large)]
+    return lengths[0] != lengths[1]
+
+
+@pytest.mark.parametrize(("builtin", "form"), FORMS, ids=lambda v: getattr(v, "name", ""))
+def test_each_built_in_function_costs_in_proportion_to_what_it_is_given(
+    builtin: Builtin, form: Parameters
+) -> None:
+    few, many = spent(builtin, form, 1_600), spent(builtin, form, 16_000)
+    assert few >= 10
+    if is_sized(builtin, form):
+        assert many - few >= (16_000 - 1_600) // 16
+
+
+def codes(text: str, steps: int = STEPS) -> list[str]:
+    """What an evaluation had to tell."""
+    found = compile_expression(parse(text, BUILTINS.keys())).evaluate({}, steps)
+    return [finding.code for finding in found.diagnostics]
+
+
+SHARED = "{{f: function(c, n) if n = 0 then c else f({grow}, n - 1), r: {use}}}.r"
+GROWING = ("[c, c]", "{a: c, b: c}", "[c, [c]]", "[> c, > c]")
+USES = (
+    "string(f([1], 40))",
+    "f([1], 40) = f([1], 40)",
+    "f([1], 40) in f([1], 40)",
+    "is(f([1], 40), f([1], 40))",
+    "list contains([f([1], 40)], f([1], 40))",
+    "index of([f([1], 40)], f([1], 40))",
+    "distinct values([f([1], 40), f([1], 40)])",
+    "union([f([1], 40)], [f([1], 40)])",
+    "f([1], 40)",
+)
+
+
+@pytest.mark.parametrize("grow", GROWING)
+@pytest.mark.parametrize("use", USES)
+def test_what_is_shared_is_paid_for_as_often_as_it_is_visited(grow: str, use: str) -> None:
+    assert codes(SHARED.format(grow=grow, use=use), 50_000) == ["feel.budget"]
+
+
+def test_flattening_shared_lists_and_asking_for_their_type_are_paid_for() -> None:
+    for use in ("flatten(f([1], 40))", f"f([1], 40) instance of {'list<' * 41}number{'>' * 41}"):
+        assert codes(SHARED.format(grow="[c, c]", use=use), 50_000) == ["feel.budget"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in 1..30000 return " + "+".join("i" * 40),  # the parts of a loop count as well
+        "(for i in 1..30000 return i)[" + " or ".join(["item = 0"] * 30) + "]",
+        "every i in 1..30000 satisfies " + " and ".join(["i > 0"] * 30),
+        "for i in 1..3000 return i ** 0.37",
+        "for i in 1..30000 return log(i)",
+        'count(for i in 1..300 return matches("a", "[\\\\w-[" + string(i) + "]]"))',
+        'matches(string join(for i in 1..9000 return "xay"), "(.*a.{300})")',
+        'replace(string join(for i in 1..9000 return "a"), "a.*b|a", "c")',
+        'for i in 1..200 return if i = 1 then "ab" else partial[-1] + partial[-1]',
+        "for i in 1..100000 return 1/0",
+        "every i in 1..70000 satisfies round half down(10**6144, 10**6144) != 1",
+        'every i in 1..70000 satisfies [time("10:00:00@Nowhere/" + string(i))] != null',
+        "for i in 1..100000 return date(i)",
+        "distinct values(for i in 1..60000 return i * 2305843009213693951)",
+        "for i in 1..3 return partial",
+        "count(sort(for i in 1..9000 return i, function(a, b) a < b))",
+    ],
+)
+def test_an_expression_that_takes_long_is_stopped(text: str) -> None:
+    assert "feel.budget" in codes(text)
+
+
+def test_a_pattern_is_paid_for_once_in_an_evaluation() -> None:
+    once, often = (
+        inspect(f'for i in 1..{n} return matches("abc", "[a-z-[aeiou]]")') for n in (1, 2_000)
+    )
+    assert once.value == [True]
+    assert often.value == [True] * 2_000
+
+
+def test_only_a_text_that_fits_is_joined() -> None:
+    texts = ["a" * 900_000] * 10_000
+    with pytest.raises(FeelError, match="over 1,000,000 characters"):
+        BUILTINS["string join"].invoke([texts], Budget(10**12))
+
+
+def test_a_constant_part_that_fails_is_computed_as_often_as_it_is_paid_for() -> None:
+    tree = parse("1/0" + " + 1" * 40)
+    assert compile_expression(tree).evaluate({}, steps=100).value is None
+    found = compile_expression(tree).evaluate({}, steps=400)
+    assert [finding.code for finding in found.diagnostics] != ["feel.budget"]
+
+
+def test_an_evaluation_ends_in_the_same_way_whatever_was_compiled_before() -> None:
+    text = 'count(for i in 1..3 return matches("a", "[\\\\w-[" + string(i) + "]]"))'
+    assert inspect(text) == inspect(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('@"P1D" * 10**6000', "feel.arithmetic"),
+        ('@"2026-01-01" + @"P999999999Y" + @"P999999999Y"', "feel.arithmetic"),
+        ('@"2026-01-01T00:00:00" + @"P300000000000D" + @"P300000000000D"', "feel.arithmetic"),
+        ('duration("P99999999999999999999999999999D")', "feel.conversion"),
+        ("product([9.9 * 10**6144, 10])", "feel.arithmetic"),
+        ("sum([9.99 * 10**6144, 9.99 * 10**6144])", "feel.arithmetic"),
+        ("modulo(10**6000, 10**-6000)", "feel.arithmetic"),
+        ("for i in 10**40..10**41 return i", "feel.operand-type"),
+    ],
+)
+def test_what_overflows_is_null_with_a_reason(text: str, code: str) -> None:
+    found = inspect(text)
+    assert found.value is None
+    assert found.diagnostics[0].code == code
+
+
+def test_the_ends_of_a_written_range_are_numbers_dates_and_durations_only() -> None:
+    found = inspect('range("[week of year(\\"x\\")..1]")')
+    assert [finding.code for finding in found.diagnostics] == ["feel.conversion"]
+    low = evaluate('range("[-1234567890123456789012345678901234..1]").start')
+    assert low == Decimal(-1234567890123456789012345678901234)
+
+
+def test_a_value_that_comes_out_is_small_enough_to_be_written() -> None:
+    found = inspect('for i in 1..9000 return "' + "a" * 10_000 + '"')
+    assert found.value is None
+    visit(evaluate("for i in 1..9000 return i"), Budget(STEPS))
+
+
+def test_a_value_nested_too_deeply_is_refused() -> None:
+    value: Any = []
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(OutOfBudget):
+        visit(value, Budget())
+    with pytest.raises(UserError, match="nested over 100 deep"):
+        inspect("x", {"x": value})
+
+
+def test_a_number_that_the_language_cannot_hold_is_refused() -> None:
+    numbers: list[Any] = [float("inf"), float("nan"), Decimal("1e7000"), 10**7000]
+    for number in numbers:
+        with pytest.raises(UserError, match="a number is too large, or none"):
+            inspect("x", {"x": [number]})
+
+
+def test_a_trace_leaves_out_what_is_too_large_to_be_shown() -> None:
+    text = SHARED.format(grow="[c, c]", use="count(f([1], 40))")
+    outcome, steps = trace(text)
+    assert outcome.value == 2
+    assert "r: " not in [step.text for step in steps]
+
+
+def test_equal_numbers_are_one_value_however_they_are_written() -> None:
+    assert evaluate("distinct values([1, 1.0, 1.00, 2, 0, -0])") == [1, 2, 0]
+    assert evaluate("mode([1, 1.0, 2])") == [1]
+
+
+def test_layout_of_nested_parts_takes_each_of_them_once() -> None:
+    text = "{aaaaaaaaaaaaaaaaaa: " * 80 + "1" + "}" * 80
+    assert format_text(text).count("aaaaaaaaaaaaaaaaaa") == 80

@@ -1,0 +1,144 @@
+"""Templates of messages: what they may use, what is refused and where, and how much they make."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.rules.files import read_rules, show
+from tuppence.rules.message import message_environment
+from tuppence.rules.templates import MAXIMUM_OUTPUT, TemplateError, fill, read_template
+
+ENVIRONMENT = message_environment("GBP", "en_GB")
+VALUES: dict[str, Any] = {
+    "text": "ab",
+    "amount": Decimal("12.34"),
+    "huge": Decimal("1E6144"),
+    "names": ["Ann", "Bo"],
+    "rows": [{"payee": "Ann", "amount": Decimal(5)}, {"payee": "Bo", "amount": Decimal(7)}],
+    "hundred": ["abc"] * 100,
+    "far": Date(10**9),
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ amount | money }}", "£12.34"),
+        ("{% if amount > 5 and not names == '' %}more{% else %}less{% endif %}", "more"),
+        ("{{ 'a' if amount > 50 else 'b' }}", "b"),
+        ("{{ names | join(', ') }}, {{ names | first }}, {{ names | last | upper }}",
+         "Ann, Bo, Ann, BO"),
+        ("{% for a in rows %}{{ a.payee }}{% if not loop.last %}, {% endif %}{% endfor %}",
+         "Ann, Bo"),
+        ("{{ missing | default('none') }}{% if missing is defined %}!{% endif %}", "none"),
+        ("{{ names | length }} {# not shown #}{% raw %}{{ x }}{% endraw %}", "2 {{ x }}"),
+    ],
+)  # fmt: skip
+def test_a_message_shows_values_chooses_words_and_goes_through_a_list(
+    template: str, text: str
+) -> None:
+    assert fill(template, ENVIRONMENT, VALUES) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "place", "message"),
+    [
+        ("so {{ text * 2000000000 }}", "*", "* is not for messages"),
+        ("{{ 9 ** 9 ** 9 }}", "**", "** is not for messages"),
+        ("{{ text ~ text }}", "~", "~ is not for messages"),
+        ("{{ range(9) }}", "(", "( is not for messages"),
+        ("{{ text.center(2000000000) }}", "(", "( is not for messages"),
+        ("{{ '{:2000000000d}'.format(1) }}", "(", "( is not for messages"),
+        ("{{ lipsum(n=100000) }}", "(", "( is not for messages"),
+        ("{{ text | center(2000000000) }}", "center", "there is no filter center"),
+        ("{{ '%2000000000d' | format(1) }}", "format", "there is no filter format"),
+        ("{{ text | replace('a', text) }}", "replace", "there is no filter replace"),
+        ("{{ text | indent(9999) }}", "indent", "there is no filter indent"),
+        ("{{ text | attr('__class__') }}", "attr", "there is no filter attr"),
+        ("{{ names | map(attribute='x') }}", "map", "there is no filter map"),
+        ("{{ amount is divisibleby(3) }}", "divisibleby", "there is no test divisibleby"),
+        ("{{ text.__class__.__mro__ }}", "__mro__", "there is no field __mro__"),
+        ("{{ text['__class__'] }}", "[", "[ is not for messages"),
+        ("{{ names | join(d=text) }}", "join", "join takes no names"),
+        ("{% for a in hundred %}{% for b in hundred %}{% endfor %}{% endfor %}", "for",
+         "a for in a for"),
+        ("{% for a in hundred recursive %}{{ a }}{% endfor %}", "for", "a for in a for"),
+        ("{% macro m(n) %}{% endmacro %}", "macro", "macro is not for messages"),
+        ("{% call m() %}{% endcall %}", "call", "call is not for messages"),
+        ("{% set a = 1 %}", "set", "set is not for messages"),
+        ("{% include 'x' %}", "include", "include is not for messages"),
+        ("{% import 'x' as x %}", "import", "import is not for messages"),
+        ("{% extends 'x' %}", "extends", "extends is not for messages"),
+        ("{% filter upper %}x{% endfilter %}", "filter", "filter is not for messages"),
+        ("{% with a = 1 %}{% endwith %}", "with", "with is not for messages"),
+    ],
+)  # fmt: skip
+def test_whatever_computes_is_refused_at_its_place(template: str, place: str, message: str) -> None:
+    with pytest.raises(
+        TemplateError, match=message.replace("*", r"\*").replace("(", r"\(").replace("[", r"\[")
+    ) as caught:
+        read_template(template, ENVIRONMENT)
+    assert template[slice(*caught.value.span)] == place
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{" + "(" * 900 + "1" + ")" * 900 + "}}", "{{" + "not " * 450 + "text }}",
+     "{% if text %}" * 90 + "x" + "{% endif %}" * 90, "{{ text" + " | upper" * 200 + " }}"],
+    ids=["parentheses", "not", "if", "filters"],
+)  # fmt: skip
+def test_a_template_that_is_nested_deeply_is_refused(template: str) -> None:
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        read_template(template, ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "message"),
+    [
+        ("{% for a in hundred %}" + "{{ a }}" * 200 + "{% endfor %}", VALUES, "over 10,000 char"),
+        ("{{ hundred | join('" + "x" * 1_900 + "') }}", VALUES, "over 10,000 characters"),
+        ("{{ x }}", {"x": "a" * (MAXIMUM_OUTPUT + 1)}, "a value has over 10,000 characters"),
+        ("{{ x | length }}", {"x": ["a"] * 101}, "a list has over 100 elements"),
+        ("{{ x | length }}", {"x": {"y": [["a"] * 101]}}, "a list has over 100 elements"),
+        ("{% for a in text %}{{ a }}{% endfor %}", VALUES, "a list is needed"),
+        ("{{ text | join('-') }}", VALUES, "a list is needed"),
+        ("{{ huge | number }}", VALUES, "a filter for numbers was given something else"),
+        ("{{ huge | money }}", VALUES, "a filter for numbers was given something else"),
+        ("{{ far | date }}", VALUES, "out of range"),
+        ("{{ names }}", VALUES, "a list cannot be shown"),
+        ("{{ rows | first }}", VALUES, "a context cannot be shown"),
+        ("{{ names.append }}", VALUES, "something else cannot be shown"),
+    ],
+)
+def test_a_message_that_would_be_too_long_or_make_no_sense_is_not_written(
+    template: str, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        fill(template, ENVIRONMENT, values)
+
+
+def test_a_long_value_that_a_message_does_not_show_does_no_harm() -> None:
+    assert fill("{{ text }}", ENVIRONMENT, {**VALUES, "x": "a" * 20_000}) == "ab"
+
+
+def test_an_empty_list_has_no_first_element() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="the list is empty"):
+        fill("{{ x | first }}", ENVIRONMENT, {"x": []})
+
+
+def test_the_check_of_rules_names_file_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "rule.yaml"
+    path.write_text(
+        "id: x\nkind: saving\ntitle: t\nwhen: 'true'\nscore: 50\nvalues:\n  v: '\"a\"'\n"
+        "message:\n  title: Hello\n  body: >\n    It is\n    {{ v * 99 }} so.\n",
+        "utf-8",
+    )
+    (problem,) = read_rules(path, Schema()).problems
+    assert (problem.line, problem.column) == (12, 10)
+    assert show(problem).startswith(f"{path}:12:10: error[rule.message]: the message cannot be")
+    assert "allowed are values, texts and numbers" in problem.hint
