@@ -1,11 +1,13 @@
 """The stacks on an emulator that checks every policy and speaks TLS only, and what goes wrong."""
 
+import datetime
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
@@ -15,9 +17,11 @@ from tests.building import ROOT
 from tests.integration.test_platform import command
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.errors import UserError
-from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page, Start
+from tuppence.feel.values import Date
+from tuppence.runs.fleet import CUSTOMERS_PER_PAGE, Page, Start, list_customers, requested
 from tuppence.wiring_aws import Fleet
 
 CUSTOMERS = 120
@@ -57,10 +61,28 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         pytest.skip(str(error))
 
 
+class NobodyElse:
+    """Lists no customers: those of the run are named."""
+
+    def page(self, after: str, as_of: Date, limit: int) -> list[str]:
+        raise AssertionError(after, as_of, limit)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def poisoned(night: Night) -> str:
-    """A run of three customers, of whom the engines do not take one; it goes on meanwhile."""
-    night.start("poisoned", customers=("C0000001", POISON, "C0000002"))
+    """A run of three customers, of whom the engines do not take one; it goes on meanwhile.
+
+    It is listed here, as the function that lists customers refuses such a name.
+    """
+    named = Start(as_of=night.as_of, run_id="poisoned", customers=("C0000001", "C0000002"))
+    now = datetime.datetime.now(datetime.UTC)
+    run = msgspec.structs.replace(
+        requested(named, lambda: night.ruleset, now, 1, 0),
+        chosen=("C0000001", POISON, "C0000002"),
+    )
+    ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
+    queue = SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue"))
+    list_customers(ledger.begin(run), NobodyElse(), queue, ledger, lambda: True)
     return "poisoned"
 
 

@@ -1,6 +1,7 @@
 """Facts in a real PostgreSQL: loaded, guarded, read back."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.building import ROOT, bank, day, frame
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
 from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
@@ -214,7 +216,9 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     tuppence("load", "--from", database, "--store", "copy")
     tuppence("run", "--store", "copy", "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
     copy = tmp_path / "copy"
-    kept = ("--results", copy / "results.sqlite", "--rulesets", copy / "rulesets")
+    results_file = tmp_path / "services.sqlite"
+    shutil.copy(copy / "results.sqlite", results_file)  # services share no file with a store
+    kept = ("--results", results_file, "--rulesets", copy / "rulesets")
     where = ("--database", database, *kept)
     of_services = json.loads(tuppence("export", "c1", *where).stdout)
     of_store = json.loads(tuppence("export", "c1", "--store", "copy").stdout)
@@ -227,7 +231,7 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     for table in ("accounts", "transactions", "connections", "consents"):
         query = f"SELECT count(*) FROM tuppence.{table} WHERE customer_id = 'c1'"
         assert rows_of(query) == [(0,)]
-    with open_results(copy) as results:
+    with Database(results_file, reading=True) as results:
         assert set(results.get(["c0", "c1", "c2"])) == {"c0", "c2"}
     for command in (("export", "c1"), ("forget", "c1", "--yes")):
         assert "there is no customer c1" in tuppence(*command, *where, status=1).stderr
