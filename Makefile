@@ -7,7 +7,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform aws-local cdk functions test test-quick test-long lint check model \
-  conformance fuzz audit dist bench hooks format lock docs clean
+  conformance fuzz audit dist site bench hooks format lock docs clean
 
 # As many processes as there are cores. All tests of a file run in one of them, so they share its
 # servers. Where CI is set, the tests measure coverage and fail below the bound in pyproject.toml.
@@ -76,6 +76,9 @@ audit: .tools/audit/.ready  ## published advisories on what is locked; it asks t
 dist: | $(UV)  ## the wheel and the source distribution, in dist/
 	rm -rf dist && $(UV) build --quiet --out-dir dist
 
+site: .tools/site/.ready  ## the documentation as a site, in build/site; a broken link fails it
+	rm -rf build/site && .tools/site/bin/zensical build --clean --strict
+
 bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 40 GB of temporary files
 	$(BIN)/python benchmarks/feel/run.py
 	$(BIN)/python benchmarks/columns/run.py
@@ -88,8 +91,9 @@ format: .venv/.ready  ## format the code, mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: .venv/.ready  ## write the generated pages
+docs: .venv/.ready  ## write the generated pages and the README's pictures
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.picture
 
 lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
@@ -103,7 +107,7 @@ lock: | $(UV)  ## resolve the dependencies anew into requirements/
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
-	for group in audit bench emulator functions infra; do \
+	for group in audit bench emulator functions infra site; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \
 	done
@@ -118,6 +122,7 @@ clean:  ## remove what the commands made
 	  -r requirements/uv.txt
 
 .venv/.ready: requirements/dev.txt pyproject.toml | $(UV)
+	@test -e catalogue || ln -s src/tuppence/catalogue catalogue # a source distribution lacks the link
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

@@ -1,4 +1,8 @@
-"""Snippets in the documentation are run: Python as doctests, `console` in a shell."""
+"""Snippets in the documentation are run: Python as doctests, `console` in a shell.
+
+In tutorials `sh` is run, too, and the `text` that follows is compared with what it prints: there
+people paste whole blocks, which prompts would break.
+"""
 
 import doctest
 import os
@@ -6,12 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from sybil import Example, Sybil
+from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
@@ -43,7 +48,34 @@ class ConsoleParser(CodeBlockParser):
         return None
 
 
+class TutorialParser(CodeBlockParser):
+    """Runs each `sh` block of a tutorial, and compares the `text` block after it."""
+
+    def __call__(self, document: Document) -> Iterable[Region]:
+        """Return the blocks of a tutorial; other pages have none."""
+        return super().__call__(document) if Path(document.path).parent.name == "tutorial" else ()
+
+    def evaluate(self, example: Example) -> str | None:
+        """Return what failed, or None."""
+        state = example.namespace
+        if self.language == "sh":
+            status, printed = _run(f"set -e\n{example.parsed}", state["folder"])
+            state["printed"] = printed
+            compared = example.document.text[example.end :].lstrip().startswith("```text")
+            return f"{example.parsed}: {printed}" if status and not compared else None
+        return _difference(example.parsed, state["printed"])
+
+
 def _compare(command: str, expected: str, folder: Path) -> str | None:
+    status, found = _run(command, folder)
+    if not expected:
+        return f"{command}: {found}" if status else None
+    difference = _difference(expected, found)
+    return f"{command}\n{difference}" if difference else None
+
+
+def _run(command: str, folder: Path) -> tuple[int, str]:
+    """Run a command in a shell; return its status and what it printed."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
     done = subprocess.run(  # noqa: S602 - the documentation's own commands
@@ -55,13 +87,14 @@ def _compare(command: str, expected: str, folder: Path) -> str | None:
         env=environment,
         check=False,
     )
-    found = done.stdout + done.stderr
-    if not expected:
-        return f"{command}: {found}" if done.returncode else None
+    return done.returncode, done.stdout + done.stderr
+
+
+def _difference(expected: str, found: str) -> str | None:
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     if doctest.OutputChecker().check_output(expected, found, options):
         return None
-    return f"{command}\nexpected:\n{expected}\nfound:\n{found}"
+    return f"expected:\n{expected}\nfound:\n{found}"
 
 
 def _setup(namespace: dict[str, Any]) -> None:
@@ -88,7 +121,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[ConsoleParser(), PythonCodeBlockParser()],
+    parsers=[
+        ConsoleParser(),
+        PythonCodeBlockParser(),
+        TutorialParser("sh"),
+        TutorialParser("text"),
+    ],
     patterns=["*.md"],
     setup=_setup,
     teardown=_teardown,

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import typer
+from docs.words import error_codes, words_page
 from training.texts import held_out, statements
 
 from tuppence.bankdata import incomes
@@ -107,6 +108,21 @@ def diagnostics_page() -> Iterator[str]:
     yield "| code | meaning | how to mend it |\n|---|---|---|"
     for code, (meaning, mending) in sorted(EXPLANATIONS.items()):
         yield f"| `{code}` | {meaning} | {mending} |"
+    yield "\n## Errors of commands, functions and services\n"
+    yield (
+        "Commands print the code in brackets: `error[file.missing]: …`. The Python API raises\n"
+        "`tuppence.UserError` with it, and the services answer with it "
+        "([their statuses](http.md#errors)).\n"
+        "Beside each code stands one of its sentences; `…` is what depends on the case, `SERVICE`\n"
+        "what was called.\n"
+    )
+    yield "| code | message | what to do |\n|---|---|---|"
+    for one in error_codes():
+        yield (
+            "| "
+            + " | ".join(cell.replace("|", "\\|") for cell in (f"`{one.code}`", *one[1:]))
+            + " |"
+        )
 
 
 def attributes(kind: type) -> Iterator[tuple[str, str]]:
@@ -148,7 +164,8 @@ def files_page() -> Iterator[str]:
     yield "# Files that people write\n\n## A rule\n"
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
     yield from structure(Definition)
-    yield "`when`, `score` and each of `values` are FEEL, or a form.\n"
+    yield "`when`, `score` and each of `values` are FEEL, or a form. [The words](words.md) lists"
+    yield "kinds, communications, categories, types, and what holds where a key is left out.\n"
     yield "### A form: rows of `when`\n"
     yield from structure(Criteria)
     yield "`is` is one of: " + ", ".join(f"`{word}`" for word in choices(Criteria, "is")) + ".\n"
@@ -490,6 +507,15 @@ def _examination(model: Model) -> Iterator[str]:
     yield ""
 
 
+def decisions_page() -> Iterator[str]:
+    """Yield a list of the decisions, by number."""
+    yield "# Decisions\n"
+    yield "Each is half a page: what was decided, why, and the price paid for it.\n"
+    for path in sorted((ROOT / "docs/adr").glob("0*.md")):
+        title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+        yield f"- [{title}]({path.name})"
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "schema.md": schema_page,
     "functions.md": functions_page,
@@ -500,6 +526,8 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "http.md": http_page,
     "cost.md": cost_page,
     "catalogue.md": catalogue_page,
+    "words.md": words_page,
+    "../adr/index.md": decisions_page,
     "enrichment.md": enrichment_page,
 }
 

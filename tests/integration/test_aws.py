@@ -19,10 +19,10 @@ from tests.integration.test_platform import command
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.bootstrap.aws import Fleet
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, Page, Start, list_customers, requested
-from tuppence.bootstrap.aws import Fleet
 
 CUSTOMERS = 120
 POISON = "x" * 201

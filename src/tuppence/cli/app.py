@@ -1,10 +1,11 @@
 """The program `tuppence`: its commands, and how errors are shown."""
 
 import importlib
+import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
@@ -56,13 +57,26 @@ def build(wanted: str = "") -> typer.Typer:
     )
 
     @app.callback()  # with it a single command keeps its name
-    def program() -> None:
+    def program(
+        _version: Annotated[
+            bool,
+            typer.Option(
+                "--version", callback=_print_version, is_eager=True, help="Print the version."
+            ),
+        ] = False,
+    ) -> None:
         """Bank data in, personal money insights out."""
 
     modules = [COMMANDS[wanted]] if wanted in COMMANDS else dict.fromkeys(COMMANDS.values())
     for module in modules:
         importlib.import_module(f"tuppence.cli.{module}").register(app)
     return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tuppence {importlib.metadata.version('tuppence')}")
+        raise typer.Exit
 
 
 def main() -> None:

@@ -80,8 +80,8 @@ class Measure(
     """A number about a customer, or one of the customer's own fields.
 
     Attributes:
-        measure: What to work out. `change` is how many per cent more `how much` is than over as
-            many days before.
+        measure: What to work out. `change` is the percentage rise over the preceding period of
+            equal length.
         of: What is looked at; for accounts it is about their balances.
         where: Which of them.
         days: Over so many days; without it over all that is known.
@@ -199,11 +199,11 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         description: Why it exists and what it is careful about.
         communication: What the message is in law, and so who must approve it.
         approval: Of a financial promotion, which must have one.
-        topic: Of insights with the same topic a customer sees the most relevant one only.
+        topic: Only the highest-scoring insight of a topic is shown.
         valid_from: First day on which it may be published; at once where it is left out.
         valid_until: Last day; for good where it is left out.
-        expires_after_days: It is shown for so long, from the day it qualified.
-        cooldown_days: And then not for so long, though it still qualifies.
+        expires_after_days: Days shown, from the day it qualified.
+        cooldown_days: Days hidden afterwards.
         minimum_history_days: The rule is unknown for customers with fewer days of transactions.
         tests: Test customers.
     """

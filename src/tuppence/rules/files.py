@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -11,6 +12,9 @@ from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
 from tuppence.structured import Document, Location, is_folder, read_yaml
+
+CATALOGUE: Final = Path(__file__).parent.parent / "catalogue"
+"""The rules that come with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,17 @@ class RuleFiles:
 
 
 def rule_paths(path: Path) -> list[Path]:
-    """A rule file, or all `*.yaml` below a folder in the order of their names.
+    """Return a rule file, or all `*.yaml` below a folder in the order of their names.
+
+    `catalogue` and the files in it are those of the package, unless the working directory has a
+    file or folder of that name.
 
     Raises:
         UserError: There is no such file, or no rule in the folder.
     """
+    shipped = CATALOGUE.parent / path
+    if path.parts[:1] == (CATALOGUE.name,) and not path.exists() and shipped.exists():
+        path = shipped
     paths = sorted(path.rglob("*.yaml")) if is_folder(path) else [path]
     if not paths:
         raise UserError("rules.none", f"{path}: there are no rules here", "rules are *.yaml files")

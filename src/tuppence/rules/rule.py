@@ -105,9 +105,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         description: Why it exists and what it is careful about.
         communication: What the message is in law, and so who must approve it.
         approval: Of a financial promotion, which must have one.
-        topic: Of insights with the same topic a customer sees the most relevant one only.
-        expires_after_days: It is shown for so long, from the day it qualified.
-        cooldown_days: And then not for so long, though it still qualifies.
+        topic: Only the highest-scoring insight of a topic is shown.
+        expires_after_days: Days shown, from the day it qualified.
+        cooldown_days: Days hidden afterwards.
         minimum_history_days: The rule is unknown for customers with fewer days of transactions.
         tests: Test customers.
     """

@@ -1,0 +1,182 @@
+"""The words and the codes that a rule or a program may meet, gathered from the code."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, get_args
+
+import msgspec
+
+from tuppence.bankdata import berlin_group, open_banking, plaid, synthetic
+from tuppence.bankdata.categories import CATEGORIES, INCOMING
+from tuppence.facts.schema import Schema
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.definition import Definition
+from tuppence.rules.files import CATALOGUE, read_rules
+from tuppence.rules.rule import Communication, InsightKind
+
+SOURCE: Final = CATALOGUE.parent
+FIRST_EXAMPLES: Final = 3
+KINDS: Final[Mapping[str, str]] = {
+    "insight": "Something about the customer's money that is worth knowing.",
+    "saving": "A way to spend less, or to earn more with what is there.",
+    "offer": "A product or a price that the customer can take.",
+    "reward": "Something to be glad of: what was earned, saved or refunded.",
+    "tip": "Advice that holds for many people.",
+    "guidance": "Help to decide, without a recommendation.",
+}
+COMMUNICATIONS: Final[Mapping[str, str]] = {
+    "service": "About the service itself, such as a welcome.",
+    "information": "Facts about the customer's own money.",
+    "guidance": "Options and their consequences, without a recommendation of one.",
+    "financial promotion": "An invitation to take up a financial product: needs an `approval`.",
+}
+TRANSACTION_TYPES: Final = tuple(
+    dict.fromkeys(
+        (
+            *synthetic.TYPES,
+            *(word for word, _ in open_banking.PAYMENT_TYPES),
+            *berlin_group.FAMILIES.values(),
+            *plaid.CODES.values(),
+            *plaid.CHANNELS.values(),
+        )
+    )
+)
+
+
+def words_page() -> Iterator[str]:
+    """Yield the lists of words that a rule may name."""
+    rules = read_rules(CATALOGUE, Schema()).usable()
+    yield "# Words that a rule may name\n"
+    yield (
+        "A rule that misspells a category, a type or a merchant finds nobody. Beside each word\n"
+        "stand rules of [the catalogue](catalogue.md) that use it.\n"
+    )
+    yield "## Kinds\n\n`kind` of a rule file.\n"
+    yield from _uses(KINDS, InsightKind, rules, "kind")
+    yield "## Communications\n"
+    yield "`communication` of a rule file: what the message is in law, so who must approve it.\n"
+    yield from _uses(COMMUNICATIONS, Communication, rules, "communication")
+    yield "## Categories\n"
+    yield (
+        "`category` of a transaction. These are the ones that imports and the synthetic population "
+        "give; the columns of a mapping may bring others.\n"
+    )
+    yield "| category | money | rules |\n|---|---|---|"
+    for word in sorted(CATEGORIES):
+        yield f"| `{word}` | {'in' if word in INCOMING else 'out'} | {_naming(word, rules)} |"
+    yield "\n## Types of transactions\n"
+    yield "`type` of a transaction: how it was paid.\n\n| type | rules |\n|---|---|"
+    for word in sorted(TRANSACTION_TYPES):
+        yield f"| `{word}` | {_naming(word, rules)} |"
+    yield "\n## Types of accounts\n"
+    yield "`type` of an account, and `account type` of a transaction.\n"
+    yield "| type | rules |\n|---|---|"
+    for word in sorted(
+        {*berlin_group.ACCOUNT_TYPES.values(), *open_banking.ACCOUNT_TYPES.values()}
+    ):
+        yield f"| `{word}` | {_naming(word, rules)} |"
+    yield "\n## Defaults of a rule file\n"
+    yield "What holds where [a key of a rule file](files.md#a-rule) is left out.\n"
+    yield "| key | default |\n|---|---|"
+    for field in msgspec.structs.fields(Definition):
+        if not field.required:
+            default = field.default
+            if default is msgspec.NODEFAULT:
+                default = field.default_factory()
+            yield f"| `{field.encode_name}` | {_shown(default)} |"
+
+
+def _uses(
+    meanings: Mapping[str, str], choice: object, rules: Sequence[CheckedRule], key: str
+) -> Iterator[str]:
+    words = get_args(choice)
+    if set(words) != set(meanings):
+        raise ValueError(f"the meanings of {key} are not those of the code: {words}")
+    yield f"| {key} | meaning | rules |\n|---|---|---|"
+    for word in words:
+        named = [one.rule.id for one in rules if getattr(one.rule, key) == word]
+        yield f"| `{word}` | {meanings[word]} | {_first(named)} |"
+    yield ""
+
+
+def _naming(word: str, rules: Sequence[CheckedRule]) -> str:
+    return _first(
+        [
+            one.rule.id
+            for one in rules
+            if any(f'"{word}"' in text for text in one.rule.expressions().values())
+        ]
+    )
+
+
+def _first(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:FIRST_EXAMPLES])
+    rest = len(names) - FIRST_EXAMPLES
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{value}`" if value or value == 0 else "empty"
+
+
+class Code(NamedTuple):
+    """A stable code of an error.
+
+    Attributes:
+        code: As programs match on it; in capitals what depends on the circumstances.
+        message: One of the sentences that come with it; `…` stands for what depends on the case.
+        hint: What to do about it, or empty.
+    """
+
+    code: str
+    message: str
+    hint: str
+
+
+def error_codes() -> list[Code]:
+    """Return the codes of every `UserError` that the source raises, with one sentence of each."""
+    found: dict[str, list[Code]] = defaultdict(list)
+    for path in sorted(SOURCE.rglob("*.py")):
+        for one in _codes_of(path):
+            found[one.code].append(one)
+    return sorted(max(codes, key=lambda one: bool(one.message)) for codes in found.values())
+
+
+def _codes_of(path: Path) -> Iterable[Code]:
+    tree = ast.parse(path.read_text("utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "UserError"):
+            continue
+        inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
+        around = max(inside, key=lambda f: f.lineno, default=tree)
+        arguments = [_text(part, around, node.lineno) for part in node.args[:3]]
+        code, message, hint = (*arguments, "", "")[:3]
+        if re.fullmatch(r"[a-z…]+(\.[a-z-]+)+", code):
+            yield Code(code.replace("…", "SERVICE"), message, hint)
+
+
+def _text(node: ast.expr, around: ast.AST, line: int) -> str:
+    """Return a text of the source, with `…` in place of what is known only when it runs."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        parts = (_text(part, around, line) for part in node.values)
+        return re.sub(r"…['\"]?…", "…", "".join(parts))
+    if isinstance(node, ast.Name):
+        given = [
+            one
+            for one in ast.walk(around)
+            if isinstance(one, ast.Assign)
+            and one.lineno < line
+            and ast.unparse(one.targets[0]) == node.id
+        ]
+        if given:
+            last = max(given, key=lambda one: one.lineno)
+            return _text(last.value, around, last.lineno)
+    return "…"
