@@ -17,6 +17,8 @@ from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 
 EVIL = "\x1b]0;owned\x07\x1b[2K\x9b31m\u202eevil\u2028\u200bshop [bold]x[/]"
+WHO = "=evil [bold]x[/red] \N{RIGHT-POINTING MAGNIFYING GLASS}"
+"""A name that an identifier may be, with signs that tables and spreadsheets give a meaning."""
 RULE = """
 id: fees
 kind: saving
@@ -58,8 +60,8 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert rows.customers is not None
     assert rows.accounts is not None
     rows = Rows(
-        rows.customers.with_columns(id=pl.lit("=" + EVIL)),
-        rows.accounts.with_columns(customer=pl.lit("=" + EVIL), name=pl.lit(EVIL)),
+        rows.customers.with_columns(id=pl.lit(WHO)),
+        rows.accounts.with_columns(customer=pl.lit(WHO), name=pl.lit(EVIL)),
         rows.transactions,
     )
     FactStore.create(folder / "evil", Schema()).append(rows)
@@ -83,13 +85,13 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("results", "--store", "evil"),
         ("results", "--store", "evil", "--format", "csv"),
         ("results", "--store", "evil", "--format", "json"),
-        ("feed", "=" + EVIL, "--store", "evil"),
-        ("feed", "=" + EVIL, "--store", "evil", "--format", "json"),
-        ("explain", "=" + EVIL, "fees", "--store", "evil"),
-        ("explain", "=" + EVIL, "fees", "--store", "evil", "--format", "json"),
-        ("streams", "=" + EVIL, "--store", "evil", "--as-of", "2026-06-30"),
-        ("consent", "grant", "=" + EVIL, "--store", "evil", "--on", "2026-01-01", "--scope", EVIL),
-        ("export", "=" + EVIL, "--store", "evil"),
+        ("feed", WHO, "--store", "evil"),
+        ("feed", WHO, "--store", "evil", "--format", "json"),
+        ("explain", WHO, "fees", "--store", "evil"),
+        ("explain", WHO, "fees", "--store", "evil", "--format", "json"),
+        ("streams", WHO, "--store", "evil", "--as-of", "2026-06-30"),
+        ("consent", "grant", WHO, "--store", "evil", "--on", "2026-01-01", "--scope", EVIL),
+        ("export", WHO, "--store", "evil"),
         ("rules", "preview", "rules/fees.yaml", "--store", "evil", "--as-of", "2026-06-30"),
     ],
 )
@@ -125,7 +127,7 @@ def test_no_error_hands_control_characters_to_the_terminal(
 
 
 def test_json_of_a_command_holds_the_text_as_it_is(tuppence: Run, evil: Path) -> None:
-    found = json.loads(tuppence("export", "=" + EVIL, "--store", evil / "evil").stdout)
+    found = json.loads(tuppence("export", WHO, "--store", evil / "evil").stdout)
     assert found["transactions"][0]["merchant"] == EVIL
 
 
@@ -148,12 +150,13 @@ def test_rejects_hold_no_formula_and_can_be_imported_after_a_correction(
     (tmp_path / "bank.csv").write_text(rows.replace('"', ""), encoding="windows-1252")
     where = ("--mapping", "mapping.yaml", "--store", "money", "--today", "2026-06-30")
     tuppence("import", "csv", "bank.csv", *where)
-    (rejects,) = (tmp_path / "money" / "rejects").iterdir()
+    (rejects,) = (tmp_path / "money" / "rejects").glob("*.rejects.csv")
     lines = list(csv.reader(rejects.read_text().splitlines()))
-    assert lines[0] == ["row in file", "reason set aside", *rows.splitlines()[0].split(";")]
+    own = rows.splitlines()[0].split(";")
+    assert lines[0] == ["row in file", "reason set aside", *own, "of customer", "of account"]
     token = lines[1][5]
     assert token.startswith("hidden-")
-    assert lines[1][2:] == ["31.06.2026", "'=1+1 für Café", "-3,00", token, "-7,00"]
+    assert lines[1][2:] == ["31.06.2026", "'=1+1 für Café", "-3,00", token, "-7,00", "me", token]
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(rejects.read_text().replace("31.06.2026", "30.06.2026"))
     tuppence("import", "csv", "corrected.csv", *where)
@@ -176,6 +179,6 @@ def test_padded_amounts_are_numbers_and_long_ones_may_be_cards(
     )
     where = ("--mapping", "mapping.yaml", "--store", "money", "--today", "2026-06-30")
     tuppence("import", "csv", "bank.csv", *where)
-    (rejects,) = (tmp_path / "money" / "rejects").iterdir()
+    (rejects,) = (tmp_path / "money" / "rejects").glob("*.rejects.csv")
     assert "amount is not a number: ***********0005" in rejects.read_text()
     assert FactStore(tmp_path / "money").transaction_count == 1
