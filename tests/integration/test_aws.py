@@ -78,7 +78,7 @@ def poisoned(night: Night) -> str:
     now = datetime.datetime.now(datetime.UTC)
     run = msgspec.structs.replace(
         requested(named, lambda: night.ruleset, now, 1, 0),
-        chosen=("C0000001", POISON, "C0000002"),
+        chosen=("C0000001", "C0000002", POISON),  # in their order
     )
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
     queue = SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue"))
