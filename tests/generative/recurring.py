@@ -4,6 +4,7 @@ A series is drawn as its parts (a rhythm, amounts, what is irregular), so that a
 few regular payments.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -60,11 +61,11 @@ class Series:
         renamed: Number of payments to `payee`, if there is a former one.
         rhythm: Months and days between two payments.
         last: Days from the last payment to the date; negative for the future.
-        count: Number of payments.
+        count: Number of days with payments.
         amount: Of the last payment, signed.
         step: Added to the amount of every payment before the last `stepped` ones.
         stepped: See `step`.
-        growth: Factor from payment to payment, for shopping.
+        width: Number of payments on each day, each twice as large as the one before.
         jitter: Days by which single payments are off.
         omitted: Indexes of payments that are left out.
         type: Of the last payments.
@@ -85,7 +86,7 @@ class Series:
     amount: int
     step: int
     stepped: int
-    growth: int
+    width: int
     jitter: tuple[int, ...]
     omitted: frozenset[int]
     type: str | None
@@ -99,18 +100,20 @@ class Series:
         """Return the transactions."""
         months, days = self.rhythm
         found = []
-        for index in range(self.count):
+        for index, place in itertools.product(range(self.count), range(self.width)):
             if index in self.omitted:
                 continue
             booked = add_months(Date(as_of.day - self.last), -months * index).day - days * index
             payee = self.payee if self.former is None or index < self.renamed else self.former
-            amount = self.amount * self.growth ** (index % 22)
+            amount = self.amount * 2**place + (self.step if index >= self.stepped else 0)
+            if abs(amount) >= 2**63:
+                continue
             found.append(
                 {
                     "account": self.account,
                     "booking date": booked
                     + (self.jitter[index] if index < len(self.jitter) else 0),
-                    "amount": amount + (self.step if index >= self.stepped else 0),
+                    "amount": amount,
                     "merchant": payee.merchant,
                     "text": payee.text,
                     "type": self.type if index < self.retyped else self.former_type,
@@ -119,7 +122,7 @@ class Series:
                     "own transfer": self.own,
                 }
             )
-        return [row for row in found if abs(row["amount"]) < 2**63]
+        return found
 
 
 def rarely(default: Any, strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -158,7 +161,7 @@ def series(income: bool = False) -> st.SearchStrategy[Series]:
         amount=amounts.map(abs) if income else amounts,
         step=rarely(0, st.one_of(st.integers(-300, 300), st.sampled_from((5, 6, 25, -60, 250)))),
         stepped=st.integers(1, 5),
-        growth=st.just(1) if income else rarely(1, st.sampled_from((2, 3))),
+        width=st.just(1) if income else rarely(1, rarely(2, st.integers(15, 18))),
         jitter=rarely((), st.lists(st.integers(-4, 4), max_size=6).map(tuple)),
         omitted=rarely(frozenset(), st.frozensets(st.integers(0, 8), max_size=2)),
         type=st.sampled_from(TYPES),

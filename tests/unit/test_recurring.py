@@ -254,6 +254,21 @@ def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
     assert shown(one, "payee", "times") == ["Other", 4]
 
 
+def test_a_chain_that_began_by_card_before_a_mandate_ended_does_not_continue_it() -> None:
+    before = rows(*each_month(-999, 3), type="direct debit")
+    by_card = rows(("2026-03-10", -999), merchant="Other")
+    by_mandate = rows(("2026-04-08", -999), merchant="Other", type="direct debit")
+    (one,) = found(before, by_card, by_mandate)
+    assert shown(one, "payee", "times") == ["Streamly", 3]
+
+
+def test_the_typical_amount_of_large_payments_is_exact() -> None:
+    last = [("2026-05-08", -(2**52 - 1)), ("2026-06-08", -(2**52 - 2))]
+    (one,) = found(rows(*last, type="direct debit"))
+    assert one["typical amount"] == 2**52 - 2
+    assert found(rows(*each_month(-(2**52), 6), type="direct debit")) == []
+
+
 def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
     groups = (
         rows(*each_month(-10_000, 6), **{"own transfer": True}),
@@ -262,6 +277,35 @@ def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
     )
     assert found(*groups) == []
     assert found(rows(*each_month(-999, 6)), as_of="2026-02-28") == []
+
+
+def test_the_order_of_streams_that_look_alike_does_not_depend_on_other_customers() -> None:
+    """Each of 100 customers has three accounts with two streams of the same payee's name."""
+    owners = {f"{n:03}{place}": f"{n:03}" for n in range(100) for place in "xyz"}
+    payees = ({"merchant": "SHOP", "category": "food"}, {"merchant": None, "text": "SHOP 1"})
+    booked = [
+        row | {"account": account}
+        for account, payee in itertools.product(owners, payees)
+        for row in rows(*each_month(-999, 4), **payee)
+    ]
+    tables = {
+        "customers": frame("customers", [{"id": n, "currency": "GBP"} for n in {*owners.values()}]),
+        "accounts": frame("accounts", [{"id": i, "customer": n} for i, n in owners.items()]),
+        "transactions": table(booked),
+    }
+    batch = batch_from(ordered(coded(tables, Schema())), Schema())
+    whole = in_order(batch)
+    assert len(whole) == 600
+    alone = [row for n in range(100) for row in in_order(batch.slice(n, n + 1))]
+    assert whole == alone
+
+
+def in_order(batch: FactBatch) -> list[tuple[int, int]]:
+    """Return the codes of account and category of each stream."""
+    columns = table_of(search(batch, date("2026-04-30")), batch).columns
+    return list(
+        zip(*(columns[name].values.tolist() for name in ("account", "category")), strict=True)
+    )
 
 
 # -- where the truth is known ----------------------------------------------------------------------
