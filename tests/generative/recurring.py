@@ -18,6 +18,8 @@ from tuppence.feel.values import Date, add_months
 
 DATES: Final = ("2026-06-15", "2026-03-31", "2024-02-29", "2025-03-01", "2025-12-31", "2026-05-30")
 AMOUNTS: Final = (999, 1_000, 1_005, 1_006, 1, 2, 200, 50_000, 100_001)
+STEPS: Final = (5, 6, 200, 201, 375, 376, -5, -6, -200, -201, -375, -376)
+"""About half a percent, 25 and 60 percent of some amounts."""
 LARGE: Final = (
     *(2**43 - 1, 2**43, 2**43 + 1, 2**51 + 1, 2**52 - 1, 2**52 - 2, 2**52, 2**52 + 1),
     *(2**53 - 1, 2**53, 2**53 + 1, 2**62),
@@ -159,7 +161,7 @@ def series(income: bool = False) -> st.SearchStrategy[Series]:
         last=st.one_of(st.integers(0, 31), st.sampled_from((-3, 45, 46, 60, 90, 200))),
         count=st.integers(3, 8) if income else st.one_of(st.integers(1, 9), st.integers(10, 45)),
         amount=amounts.map(abs) if income else amounts,
-        step=rarely(0, st.one_of(st.integers(-300, 300), st.sampled_from((5, 6, 25, -60, 250)))),
+        step=rarely(0, st.one_of(st.integers(-300, 300), st.sampled_from(STEPS))),
         stepped=st.integers(1, 5),
         width=st.just(1) if income else rarely(1, rarely(2, st.integers(15, 18))),
         jitter=rarely((), st.lists(st.integers(-4, 4), max_size=6).map(tuple)),

@@ -280,9 +280,12 @@ def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
 
 
 def test_the_order_of_streams_that_look_alike_does_not_depend_on_other_customers() -> None:
-    """Each of 100 customers has three accounts with two streams of the same payee's name."""
+    """Each of 100 customers has three accounts with two streams of the same name."""
     owners = {f"{n:03}{place}": f"{n:03}" for n in range(100) for place in "xyz"}
-    payees = ({"merchant": "SHOP", "category": "food"}, {"merchant": None, "text": "SHOP 1"})
+    payees: list[dict[str, Any]] = [
+        {"merchant": "SHOP", "category": "food"},
+        {"merchant": None, "text": "SHOP 1"},
+    ]
     booked = [
         row | {"account": account}
         for account, payee in itertools.product(owners, payees)
