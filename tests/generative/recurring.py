@@ -67,7 +67,7 @@ class Series:
         amount: Of the last payment, signed.
         step: Added to the amount of every payment before the last `stepped` ones.
         stepped: See `step`.
-        width: Number of payments on each day, each twice as large as the one before.
+        width: Number of payments on each day, each half as large as the one before.
         jitter: Days by which single payments are off.
         omitted: Indexes of payments that are left out.
         type: Of the last payments.
@@ -102,7 +102,7 @@ class Series:
         """Return the transactions."""
         months, days = self.rhythm
         found = []
-        for index, place in itertools.product(range(self.count), range(self.width)):
+        for index, place in itertools.product(range(self.count), reversed(range(self.width))):
             if index in self.omitted:
                 continue
             booked = add_months(Date(as_of.day - self.last), -months * index).day - days * index

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.building import ROOT, day
 from tests.conftest import Report
+from tests.halves import assert_same
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
@@ -74,11 +75,11 @@ def rows(*booked: Row, **what: Any) -> list[dict[str, Any]]:
     return [{"booking date": day(text), "amount": amount, **given} for text, amount in booked]
 
 
-def found(
-    *groups: list[dict[str, Any]], as_of: str = AS_OF, **options: Any
-) -> list[dict[str, Any]]:
-    whole = list(itertools.chain.from_iterable(groups))
-    return list(find(batch_of(table(whole)), date(as_of), **options).iter_rows(named=True))
+def found(*groups: list[dict[str, Any]], as_of: str = AS_OF) -> list[dict[str, Any]]:
+    """Return the streams of some rows, in which the reference must agree."""
+    batch = batch_of(table(list(itertools.chain.from_iterable(groups))))
+    assert_same(batch, date(as_of))
+    return list(find(batch, date(as_of)).iter_rows(named=True))
 
 
 def shown(stream: dict[str, Any], *names: str) -> list[Any]:
