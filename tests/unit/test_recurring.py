@@ -255,6 +255,55 @@ def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
     assert shown(one, "payee", "times") == ["Other", 4]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "kind", "times"),
+    [
+        ((1_000, 1_000, 1_000, 1_250), "card", [4]),
+        ((1_000, 1_000, 1_000, 1_251), "card", [3]),
+        ((1_000, 1_000, 1_600), "direct debit", [3]),
+        ((1_000, 1_000, 1_601), "direct debit", [2]),
+        ((1_000, 1_000, 1_005), "card", [3]),
+        ((1_000, 1_000, 1_006), "card", []),
+        ((1_000, 1_000, 1_010, 1_020, 1_020), "card", []),
+        ((1_000, 1_000, 1_010, 1_020, 1_020, 1_020), "card", [6]),
+        ((1_000, 1_000, 1_010, 1_020, 1_030, 1_030), "card", []),
+    ],
+)
+def test_amounts_at_the_limits_of_a_stream(
+    sizes: Sequence[int], kind: str, times: list[int]
+) -> None:
+    paid = [(text, -size) for (text, _), size in zip(each_month(0, len(sizes)), sizes, strict=True)]
+    assert [one["times"] for one in found(rows(*paid, type=kind))] == times
+
+
+def test_the_smaller_of_two_payments_of_a_day_is_linked_first() -> None:
+    both = [("2026-02-08", -1_200), ("2026-02-08", -1_000)]
+    paid = rows(("2026-01-08", -1_100), *both, *each_month(-1_000, 2, begin=3))
+    (one,) = found(paid)
+    assert shown(one, "times", "first date") == [4, "2026-01-08"]
+
+
+def test_a_stream_that_is_half_by_card_is_a_bill() -> None:
+    paid = rows(*each_month(-999, 2)) + rows(*each_month(-999, 2, begin=3), type="transfer")
+    (one,) = found(paid)
+    assert one["kind"] == "bill"
+
+
+def test_only_white_space_of_unicode_separates_words_of_a_payee() -> None:
+    texts = ("A\x1cB 1", "a\x1cb", "A\x1cB\u3000")
+    groups = [
+        rows(booked, merchant=None, text=text)
+        for booked, text in zip(each_month(-999, 3), texts, strict=True)
+    ]
+    (one,) = found(*groups)
+    assert one["payee"] == "A\x1cB"
+
+
+def test_a_payee_that_could_continue_two_others_continues_none() -> None:
+    before = rows(*each_month(-999, 3)), rows(*each_month(-999, 3), merchant="Other")
+    assert [one["times"] for one in found(*before, later("Another"))] == [3, 3, 3]
+
+
 def test_a_chain_that_began_by_card_before_a_mandate_ended_does_not_continue_it() -> None:
     before = rows(*each_month(-999, 3), type="direct debit")
     by_card = rows(("2026-03-10", -999), merchant="Other")
