@@ -93,7 +93,8 @@ class Maker:
         """A list of numbers."""
         kind = self.random.randrange(9)
         if kind == 0:
-            return f"accounts[{self.account_predicate()}].balance"
+            field = self.pick("balance", "balance", "forecast", "forecast low", "forecast high")
+            return f"accounts[{self.account_predicate()}].{field}"
         if kind == 8:
             field = self.pick("amount", "monthly amount", "change", "times", "previous amount")
             return f"{self.streams()}.{field}"
@@ -114,7 +115,8 @@ class Maker:
                 'type = "current"', "balance != null", "balance < 0", "credit limit > 100",
                 'opened < @"2020-01-01"', 'type = "savings" and balance > 10', "name = null",
                 "credit limit in (0, 100)", 'opened in (@"1997-05-19", @"2022-01-08")',
-                "floor(balance) = balance", "opened.year = 2022",
+                "floor(balance) = balance", "opened.year = 2022", "forecast < 0",
+                "forecast low != null", "pay day > today()", "forecast high > balance",
             )
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from tests.conftest import Report, Run
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.synthetic import population
+from tuppence.derived.balances import account_balances
 from tuppence.derived.context import customer_context
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.streams import search
@@ -92,6 +93,22 @@ def test_a_bill_that_is_late_is_still_due_and_one_that_stopped_is_not() -> None:
 )
 def test_without_pay_or_balance_or_history_nothing_is_said(rows: list[dict[str, Any]]) -> None:
     assert forecast(*rows)[1:] == (None, None, None)
+
+
+@pytest.mark.parametrize("balance", [2**52, -(2**52), -(2**63) + 1, 2**63 - 1])
+def test_balances_that_sums_could_overflow_give_no_forecast(balance: int) -> None:
+    rows = sorted([*PAY, *SHOPS, {**NOW, "balance": balance}], key=lambda row: row["booking date"])
+    batch, as_of = batch_of(bank(rows)), Date(day(AS_OF))
+    balances = account_balances(batch, as_of)
+    assert balances.tolist() == [balance]
+    found = forecasts(search(batch, as_of), batch, balances, as_of)
+    assert found["pay day"].values.tolist() == [day("2026-06-26")]
+    assert found["forecast"].values.tolist() == [NULL_MONEY]
+
+
+def test_a_stream_of_more_than_a_forecast_can_sum_is_left_out_of_it() -> None:
+    large = [row | {"amount": -(2**43)} for row in RENT]
+    assert forecast(*PAY, *large, NOW) == ("2026-06-26", "500.00", "500.00", "500.00")
 
 
 def test_pay_that_is_late_is_not_counted_before_it_comes() -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.building import ROOT, day
 from tests.conftest import Report
+from tests.halves import assert_same
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
@@ -74,11 +75,11 @@ def rows(*booked: Row, **what: Any) -> list[dict[str, Any]]:
     return [{"booking date": day(text), "amount": amount, **given} for text, amount in booked]
 
 
-def found(
-    *groups: list[dict[str, Any]], as_of: str = AS_OF, **options: Any
-) -> list[dict[str, Any]]:
-    whole = list(itertools.chain.from_iterable(groups))
-    return list(find(batch_of(table(whole)), date(as_of), **options).iter_rows(named=True))
+def found(*groups: list[dict[str, Any]], as_of: str = AS_OF) -> list[dict[str, Any]]:
+    """Return the streams of some rows, in which the reference must agree."""
+    batch = batch_of(table(list(itertools.chain.from_iterable(groups))))
+    assert_same(batch, date(as_of))
+    return list(find(batch, date(as_of)).iter_rows(named=True))
 
 
 def shown(stream: dict[str, Any], *names: str) -> list[Any]:
@@ -254,6 +255,70 @@ def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
     assert shown(one, "payee", "times") == ["Other", 4]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "kind", "times"),
+    [
+        ((1_000, 1_000, 1_000, 1_250), "card", [4]),
+        ((1_000, 1_000, 1_000, 1_251), "card", [3]),
+        ((1_000, 1_000, 1_600), "direct debit", [3]),
+        ((1_000, 1_000, 1_601), "direct debit", [2]),
+        ((10_000, 10_000, 10_050), "card", [3]),
+        ((10_000, 10_000, 10_051), "card", []),
+        ((1_000, 1_000, 1_010, 1_020, 1_020), "card", []),
+        ((1_000, 1_000, 1_010, 1_020, 1_020, 1_020), "card", [6]),
+        ((1_000, 1_000, 1_010, 1_020, 1_030, 1_030), "card", []),
+    ],
+)
+def test_amounts_at_the_limits_of_a_stream(
+    sizes: Sequence[int], kind: str, times: list[int]
+) -> None:
+    paid = [(text, -size) for (text, _), size in zip(each_month(0, len(sizes)), sizes, strict=True)]
+    assert [one["times"] for one in found(rows(*paid, type=kind))] == times
+
+
+def test_the_smaller_of_two_payments_of_a_day_is_linked_first() -> None:
+    both = [("2026-02-08", -1_200), ("2026-02-08", -1_000)]
+    paid = rows(("2026-01-08", -1_100), *both, *each_month(-1_000, 2, begin=3))
+    (one,) = found(paid)
+    assert shown(one, "times", "first date") == [4, "2026-01-08"]
+
+
+def test_a_stream_that_is_half_by_card_is_a_bill() -> None:
+    paid = rows(*each_month(-999, 2)) + rows(*each_month(-999, 2, begin=3), type="transfer")
+    (one,) = found(paid)
+    assert one["kind"] == "bill"
+
+
+def test_only_white_space_of_unicode_separates_words_of_a_payee() -> None:
+    texts = ("A\x1cB 1", "a\x1cb", "A\x1cB\u3000")
+    groups = [
+        rows(booked, merchant=None, text=text)
+        for booked, text in zip(each_month(-999, 3), texts, strict=True)
+    ]
+    (one,) = found(*groups)
+    assert one["payee"] == "A\x1cB"
+
+
+def test_a_payee_that_could_continue_two_others_continues_none() -> None:
+    before = rows(*each_month(-999, 3)), rows(*each_month(-999, 3), merchant="Other")
+    assert [one["times"] for one in found(*before, later("Another"))] == [3, 3, 3]
+
+
+def test_a_chain_that_began_by_card_before_a_mandate_ended_does_not_continue_it() -> None:
+    before = rows(*each_month(-999, 3), type="direct debit")
+    by_card = rows(("2026-03-10", -999), merchant="Other")
+    by_mandate = rows(("2026-04-08", -999), merchant="Other", type="direct debit")
+    (one,) = found(before, by_card, by_mandate)
+    assert shown(one, "payee", "times") == ["Streamly", 3]
+
+
+def test_the_typical_amount_of_large_payments_is_exact() -> None:
+    last = [("2026-05-08", -(2**52 - 1)), ("2026-06-08", -(2**52 - 2))]
+    (one,) = found(rows(*last, type="direct debit"))
+    assert one["typical amount"] == 2**52 - 2
+    assert found(rows(*each_month(-(2**52), 6), type="direct debit")) == []
+
+
 def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
     groups = (
         rows(*each_month(-10_000, 6), **{"own transfer": True}),
@@ -262,6 +327,38 @@ def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
     )
     assert found(*groups) == []
     assert found(rows(*each_month(-999, 6)), as_of="2026-02-28") == []
+
+
+def test_the_order_of_streams_that_look_alike_does_not_depend_on_other_customers() -> None:
+    """Each of 100 customers has three accounts with two streams of the same name."""
+    owners = {f"{n:03}{place}": f"{n:03}" for n in range(100) for place in "xyz"}
+    payees: list[dict[str, Any]] = [
+        {"merchant": "SHOP", "category": "food"},
+        {"merchant": None, "text": "SHOP 1"},
+    ]
+    booked = [
+        row | {"account": account}
+        for account, payee in itertools.product(owners, payees)
+        for row in rows(*each_month(-999, 4), **payee)
+    ]
+    tables = {
+        "customers": frame("customers", [{"id": n, "currency": "GBP"} for n in {*owners.values()}]),
+        "accounts": frame("accounts", [{"id": i, "customer": n} for i, n in owners.items()]),
+        "transactions": table(booked),
+    }
+    batch = batch_from(ordered(coded(tables, Schema())), Schema())
+    whole = in_order(batch)
+    assert len(whole) == 600
+    alone = [row for n in range(100) for row in in_order(batch.slice(n, n + 1))]
+    assert whole == alone
+
+
+def in_order(batch: FactBatch) -> list[tuple[int, int]]:
+    """Return the codes of account and category of each stream."""
+    columns = table_of(search(batch, date("2026-04-30")), batch).columns
+    return list(
+        zip(*(columns[name].values.tolist() for name in ("account", "category")), strict=True)
+    )
 
 
 # -- where the truth is known ----------------------------------------------------------------------

@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -283,3 +285,28 @@ def test_a_build_without_the_checksums_is_told(
     monkeypatch.setattr(apsw.sqlite_extra, "load", missing)
     with pytest.raises(UserError, match="lacks SQLite's checksum VFS"):
         Database(results)
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from tuppence.adapters.embedded.database import Database
+print("ready", flush=True)
+sys.stdin.readline()
+Database(Path(sys.argv[1]), write_ahead=True).close()
+"""
+
+
+def test_processes_that_make_one_file_at_the_same_moment_all_succeed(tmp_path: Path) -> None:
+    """As engines do that start together; without the lock one in some thirty found damage."""
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "results.sqlite")]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        process.communicate("go\n")
+    assert [process.returncode for process in started] == [0] * 4

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from tuppence.derived.streams import FIELDS, LEAST, search
+from tuppence.derived.chains import FIELDS, LEAST
+from tuppence.derived.streams import search
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema

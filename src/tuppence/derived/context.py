@@ -5,15 +5,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tuppence.derived.balances import reference_balances
-from tuppence.derived.forecasts import forecasts
+from tuppence.derived.chains_reference import Transaction
+from tuppence.derived.forecasts_reference import Forecast, make_forecasts
 from tuppence.derived.history import reference_history_days
 from tuppence.derived.repeats import add_repeated_reference
-from tuppence.derived.streams import search, table_of
-from tuppence.facts.batch import Column, FactBatch, Table
+from tuppence.derived.streams_reference import Stream, find_streams
+from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import (
     ACCOUNTS,
     COLLECTIONS,
+    FORECASTS,
     STREAMS,
     TRANSACTIONS,
     Field,
@@ -48,7 +50,9 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     booked = int(days.searchsorted(as_of.day, side="right"))
     transactions = _rows(one.transactions, booked, digits)
     balances = reference_balances(one, booked)
-    _derive(accounts, {"balance": Column(Kind.MONEY, balances)}, digits)
+    in_currency = feel_values(Column(Kind.MONEY, balances), len(accounts), digits)
+    for account, balance in zip(accounts, in_currency, strict=True):
+        account["balance"] = balance
     types = {account["id"]: account["type"] for account in accounts}
     for row in transactions:
         row["account type"] = types[row["account"]]
@@ -57,9 +61,14 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     payments, receipts = _split(transactions)
     found: Row = {}
     if streams:
-        search_ = search(one, as_of)
-        found = _streams(table_of(search_, one), digits)
-        _derive(accounts, forecasts(search_, one, balances, as_of), digits)
+        minor = _in_minor_units(one.transactions, booked)
+        recurring = find_streams(minor, as_of.day)
+        found = _collections(recurring, digits)
+        known = [None if balance == NULL_MONEY else balance for balance in balances.tolist()]
+        balance_of = {row["id"]: balance for row, balance in zip(accounts, known, strict=True)}
+        forecast_of = make_forecasts(minor, recurring, balance_of, as_of.day)
+        for account in accounts:
+            account.update(_feel_row(forecast_of[account["id"]], _FORECAST_FIELDS, digits))
     return {
         "customer": customer,
         "accounts": Rows(accounts, _ACCOUNT_FIELDS),
@@ -70,14 +79,45 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     }
 
 
-def _streams(table: Table, digits: int) -> Row:
+def _in_minor_units(table: Table, count: int) -> list[Transaction]:
+    """Return the first rows of a table of transactions as the references read them."""
+    columns = {name: feel_values(table.columns[name], count, 0) for name in _AS_THEY_ARE}
+    days, amounts = (table.columns[name].values.tolist() for name in ("booking date", "amount"))
+    rows = zip(days[:count], amounts[:count], *columns.values(), strict=True)
+    return [
+        Transaction(account, day, amount, own is True, type_, category, merchant, text)
+        for day, amount, account, own, type_, category, merchant, text in rows
+    ]
+
+
+_AS_THEY_ARE: Final = ("account", "own transfer", "type", "category", "merchant", "text")
+
+
+def _collections(streams: Sequence[Stream], digits: int) -> Row:
     """Return the collections of streams of one customer."""
-    rows = _rows(table, int(table.offsets[-1]), digits)
+    rows = [_feel_row(stream, STREAMS, digits) for stream in streams]
     return {
         name: Rows([row for row in rows if row["kind"] == collection.kind], _STREAM_FIELDS)
         for name, collection in COLLECTIONS.items()
         if collection.kind
     }
+
+
+def _feel_row(values: Stream | Forecast, fields: Sequence[Field], digits: int) -> Row:
+    """Return the fields of a stream or a forecast as FEEL values."""
+    return {
+        field.name: _feel_value(getattr(values, field.name.replace(" ", "_")), field, digits)
+        for field in fields
+    }
+
+
+def _feel_value(value: Any, field: Field, digits: int) -> Any:
+    if value is None or field.kind is Kind.TEXT:
+        return value
+    if field.kind is Kind.DATE:
+        return Date(value)
+    places = digits if field.kind is Kind.MONEY else field.decimals
+    return CONTEXT.multiply(Decimal(value), Decimal(1).scaleb(-places))
 
 
 def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
@@ -96,20 +136,13 @@ ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
     **{name: _STREAM_FIELDS for name, collection in COLLECTIONS.items() if collection.kind},
 }
 """The fields of each collection of a customer."""
+_FORECAST_FIELDS: Final = [field for field in ACCOUNTS if field.name in FORECASTS]
 
 
 def _rows(table: Table, count: int, digits: int) -> list[Row]:
     names = list(table.columns)
     columns = [feel_values(column, count, digits) for column in table.columns.values()]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _derive(accounts: list[Row], columns: Mapping[str, Column], digits: int) -> None:
-    """Add derived fields to accounts."""
-    for name, column in columns.items():
-        values = feel_values(column, len(accounts), digits)
-        for account, value in zip(accounts, values, strict=True):
-            account[name] = value
 
 
 def _split(transactions: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -1,10 +1,10 @@
-"""What an account will hold when the next pay comes: its balance, less what is due, less the rest.
+"""Forecasts of what accounts will hold on the day before the next pay.
 
-    forecast = balance + what streams will bring or take until then + a spell like this one
+    forecast = balance + what streams will add or take until then + what comparable periods did
 
-A spell like this one is as many days, that began about the same day of an earlier month, without
-what belongs to streams. The middle of such spells is expected; from the low to the high of them is
-the band.
+A comparable period has the same length and starts within three days of the same day of an earlier
+month. Recurring payments are excluded. The median of comparable periods gives the forecast, a low
+and a high one give the band. docs/explanation/streams.md has the exact rules.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tuppence.derived.chains import TOO_LARGE
 from tuppence.derived.streams import Found
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
 from tuppence.facts.schema import Kind
@@ -22,24 +23,24 @@ from tuppence.feel.values import Date, add_months
 Array = npt.NDArray[Any]
 
 MONTHS: Final = 12
-"""How far back spells are looked for."""
+"""How many months back comparable periods start."""
 AROUND: Final = 3
-"""Days by which a spell may begin earlier or later in its month."""
+"""Days by which a comparable period may start earlier or later in its month."""
 FEWEST: Final = 14
-"""With fewer spells, those of two months, there is no forecast."""
+"""With fewer comparable periods, those of two months, there is no forecast."""
 LOW: Final = 7
 HIGH: Final = 92
-"""Percent of the spells below which the band begins, and above which it ends. A dozen months tell
-too little of the ends: so wide, the band holds four of five."""
+"""Percent of the comparable periods that lie below the band's ends. A dozen months say little
+about extremes; with these ranks the band holds four of five balances."""
 _OVERDUE: Final = 7
-"""Days after which a payment that is late is not waited for."""
-_LARGEST: Final = 2**43
-"""In minor units: sums of so many as there can be are exact."""
+"""Days after which a late payment is no longer expected."""
+_TOO_LARGE: Final = 2**43
+"""In minor units: floats hold a day's sum of smaller amounts exactly, and 64 bits hold all sums."""
 _BLOCK: Final = 4_096
 
 
 def forecasts(found: Found, batch: FactBatch, balances: Array, as_of: Date) -> Mapping[str, Column]:
-    """For each account of a batch when pay is due, and what it will hold the day before.
+    """Return when pay is due, and what each account of a batch will hold the day before.
 
     Args:
         found: The streams of the batch as of the date.
@@ -49,7 +50,7 @@ def forecasts(found: Found, batch: FactBatch, balances: Array, as_of: Date) -> M
 
     Returns:
         The derived fields `pay day`, `forecast`, `forecast low` and `forecast high`. Null without
-        a stream of income, a balance, or `FEWEST` spells.
+        a stream of income, a balance below `TOO_LARGE`, or `FEWEST` comparable periods.
     """
     pay_day = _pay_days(found.streams, len(batch), as_of)
     of_account = np.repeat(pay_day, np.diff(batch.accounts.offsets))
@@ -60,17 +61,18 @@ def forecasts(found: Found, batch: FactBatch, balances: Array, as_of: Date) -> M
     quantiles = np.full((3, len(days)), NULL_MONEY, np.int64)
     for first in range(0, len(days), _BLOCK):
         part = slice(first, first + _BLOCK)
-        quantiles[:, part] = _spells(flows, days, first, min(first + _BLOCK, len(days)), as_of)
-    known = (balances != NULL_MONEY) & (quantiles[0] != NULL_MONEY) & (days >= 0)
+        quantiles[:, part] = _period_sums(flows, days, first, min(first + _BLOCK, len(days)), as_of)
+    known = (balances != NULL_MONEY) & (np.abs(balances) < TOO_LARGE)
+    known &= (quantiles[0] != NULL_MONEY) & (days >= 0)
     columns = {"pay day": Column(Kind.DATE, of_account.astype(np.int32))}
-    for name, spell in zip(("forecast low", "forecast", "forecast high"), quantiles, strict=True):
-        values = np.where(known, balances + due + spell, NULL_MONEY)
+    for name, sums in zip(("forecast low", "forecast", "forecast high"), quantiles, strict=True):
+        values = np.where(known, balances + due + sums, NULL_MONEY)
         columns[name] = Column(Kind.MONEY, values.astype(np.int64))
     return columns
 
 
 def _pay_days(streams: pl.DataFrame, customers: int, as_of: Date) -> Array:
-    """The next day, after the date, on which each customer's largest income is due."""
+    """Return the day after the date on which each customer's largest income is due."""
     incomes = streams.filter(pl.col("kind") == "income", pl.col("state") != "stopped")
     main = incomes.sort("monthly amount", "next date", descending=[True, False])
     main = main.unique("customer", keep="first", maintain_order=True)
@@ -94,7 +96,7 @@ def _flows(found: Found, batch: FactBatch, rows: Array, as_of: Date) -> _Flows:
     day = table.columns["booking date"].values.astype(np.int64)
     account = rows[table.columns["account"].values]
     alive = found.streams.filter(pl.col("state") != "stopped").select("chain")
-    counted = (day <= as_of.day) & (np.abs(amount) < _LARGEST) & (account >= 0)
+    counted = (day <= as_of.day) & (np.abs(amount) < _TOO_LARGE) & (account >= 0)
     first = np.full(len(batch.accounts.columns["id"].values), as_of.day + 1, np.int64)
     np.minimum.at(first, account[counted], day[counted])
     counted[found.rows.join(alive, on="chain", how="semi")["row"].to_numpy()] = False
@@ -102,12 +104,12 @@ def _flows(found: Found, batch: FactBatch, rows: Array, as_of: Date) -> _Flows:
 
 
 def _due(streams: pl.DataFrame, rows: Array, days: Array, as_of: Date) -> Array:
-    """What streams will bring or take of each account in the days before pay."""
+    """Return what streams will add to each account, or take, in the days before pay."""
     account = rows[streams["account"].to_numpy()]
     until = as_of.day + days[account]
     next_, every = streams["next date"].to_numpy(), streams["days"].to_numpy()
     alive = (streams["state"] != "stopped").to_numpy() & (next_ >= as_of.day - _OVERDUE)
-    alive &= days[account] > 0
+    alive &= (days[account] > 0) & (streams["amount"] < _TOO_LARGE).to_numpy()
     times = np.where(until >= next_, (until - next_) // every + 1, 0)  # what is late is still due
     sign = np.where(streams["kind"].to_numpy() == "income", 1, -1)
     amount = np.where(alive, sign * streams["amount"].to_numpy() * times, 0)
@@ -116,8 +118,8 @@ def _due(streams: pl.DataFrame, rows: Array, days: Array, as_of: Date) -> Array:
     return found
 
 
-def _spells(flows: _Flows, days: Array, first: int, stop: int, as_of: Date) -> Array:
-    """Low, middle and high of what earlier spells brought to accounts first to stop."""
+def _period_sums(flows: _Flows, days: Array, first: int, stop: int, as_of: Date) -> Array:
+    """Return low, middle and high sums of comparable periods, of accounts first to stop."""
     starts = np.array(list(_starts(as_of)), np.int64)
     base = int(starts.min())
     width = as_of.day + 1 - base
@@ -136,19 +138,19 @@ def _spells(flows: _Flows, days: Array, first: int, stop: int, as_of: Date) -> A
     )
     index = np.arange(count)[:, None]
     from_, to = starts[None, :] - base, np.where(usable, ends - base, 0)
-    spells = np.where(usable, until[index, to] - until[index, from_], np.iinfo(np.int64).max)
-    spells.sort(axis=1)
+    periods = np.where(usable, until[index, to] - until[index, from_], np.iinfo(np.int64).max)
+    periods.sort(axis=1)
     many = usable.sum(axis=1)
     found = np.full((3, count), NULL_MONEY, np.int64)
     enough = many >= FEWEST
     for row, percent in enumerate((LOW, 50, HIGH)):
         rank = np.minimum(many * percent // 100, np.maximum(many - 1, 0))
-        found[row, enough] = spells[np.arange(count), rank][enough]
+        found[row, enough] = periods[np.arange(count), rank][enough]
     return found
 
 
 def _starts(as_of: Date) -> Iterator[int]:
-    """The days on which earlier spells began: about the day after the date, in earlier months."""
+    """Yield the days on which comparable periods start."""
     for months in range(1, MONTHS + 1):
         day = add_months(as_of, -months).day + 1
         yield from range(day - AROUND, day + AROUND + 1)

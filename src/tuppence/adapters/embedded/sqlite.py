@@ -19,6 +19,7 @@ import apsw.sqlite_extra
 import msgspec
 
 from tuppence.adapters.embedded.files import PRIVATE, disk_errors
+from tuppence.adapters.embedded.locking import locked_file
 from tuppence.errors import UserError
 
 FORMAT: Final = 3
@@ -74,7 +75,10 @@ class SqliteFile:
     ) -> None:
         self.path = path
         self._kind = kind
-        with self.errors(), disk_errors(path):
+        # Services open one file in several processes: one makes it while the others wait.
+        lock = path.with_name(f".{path.name}.opening")
+        alone = locked_file(lock, path, "serve") if write_ahead else contextlib.nullcontext()
+        with alone, self.errors(), disk_errors(path):
             _register_checksums()
             if not read_only:
                 _make_private(path)

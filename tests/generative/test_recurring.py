@@ -1,0 +1,51 @@
+"""The columnar streams and forecasts equal those of the reference, in every field."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.building import day
+from tests.generative.recurring import recurring_facts
+from tests.halves import assert_same
+
+from tuppence.bankdata.synthetic import population
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+
+OPTIONS: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+
+
+def test_streams_and_forecasts_equal_the_reference() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=130, **OPTIONS)
+    @given(recurring_facts())
+    def compare(drawn: tuple[FactBatch, Date]) -> None:
+        seen.update(assert_same(*drawn))
+
+    compare()
+    for what in ("early", "mature", "stopped", "monthly", "forecasts"):
+        assert seen[what] > 0, seen  # what was compared was not empty
+
+
+@pytest.mark.long
+@settings(max_examples=5_000, **OPTIONS)
+@given(recurring_facts())
+def test_streams_and_forecasts_equal_the_reference_at_length(
+    drawn: tuple[FactBatch, Date],
+) -> None:
+    assert_same(*drawn)
+
+
+def test_streams_and_forecasts_of_a_population_equal_the_reference() -> None:
+    ((_, rows),) = population(200, 16, Date(day("2026-06-30")), 13)
+    batch = batch_from(ordered(coded(rows.tables(), Schema())), Schema())
+    seen = assert_same(batch, Date(day("2026-05-17")))
+    assert seen["mature"] > 1_000
+    assert seen["forecasts"] > 150
