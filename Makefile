@@ -50,7 +50,7 @@ lint: .venv/.ready .tools/infra/.ready  ## format, lint, spelling, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/codespell .
 	$(BIN)/mypy
-	.tools/infra/bin/mypy --strict infra
+	.tools/infra/bin/mypy --strict --follow-imports silent infra
 	.tools/infra/bin/actionlint
 	.tools/infra/bin/zizmor --offline --no-progress --persona pedantic --quiet .github/workflows
 	$(BIN)/lint-imports
