@@ -15,6 +15,7 @@ from tuppence.adapters.embedded.traces import look_for
 from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.wiring import tokens_of
 
 ANN, BOB = "C0000007", "C0000008"
 CATALOGUE = ROOT / "catalogue"
@@ -203,7 +204,9 @@ def test_without_balances_they_are_unknown_and_the_run_is_another(
 
 
 def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path: Path) -> None:
-    access = {"transactions": [{"iban": "DE1"}, {"iban": "DE2"}], "balances": [{"iban": "DE1"}],
+    like_a_card = "4111111111111111"
+    access = {"transactions": [{"iban": "DE1"}, {"bban": like_a_card}],
+              "balances": [{"iban": "DE1"}],
               "accounts": [{"maskedPan": "123456xxxxxx1234"}], "availableAccounts": "allAccounts",
               "additionalInformation": None}  # fmt: skip
     consent = {"consentStatus": "valid", "validUntil": "2099-11-01", "access": access,
@@ -213,7 +216,9 @@ def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path:
     where = ("--customer", "ann", "--store", tmp_path / "money")
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)
     (kept,) = Consents(tmp_path / "money").of("ann")
+    named = f"transactions:{tokens_of(tmp_path / 'money').of(like_a_card)}"
+    assert like_a_card not in named
     assert kept.scope == (
-        "accounts:", "availableAccounts", "balances:DE1", "transactions:DE1", "transactions:DE2",
+        "accounts:", "availableAccounts", "balances:DE1", named, "transactions:DE1",
     )  # fmt: skip
-    assert kept.access == {"balances:DE1", "transactions:DE1", "transactions:DE2"}
+    assert kept.access == {"balances:DE1", "transactions:DE1", named}

@@ -22,7 +22,7 @@ from tuppence.cli.output import (
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.feel.values import Date
-from tuppence.wiring import consents_of, open_facts, tokens_of
+from tuppence.wiring import consents_of, name_in, open_facts, tokens_of
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
@@ -55,7 +55,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """List the consents of a customer."""
         open_facts(store)
-        rows = [_row(consent) for consent in consents_of(store).of(customer)]
+        rows = [_row(consent) for consent in consents_of(store).of(name_in(store, customer))]
         if format_ is Format.JSON:
             print_json(rows)
             return
@@ -86,6 +86,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Record that a customer agreed, or agreed anew."""
         hold(ctx, store)
+        customer = name_in(store, customer)
         if customer not in open_facts(store).customers()["id"]:
             message = f"{store}: there is no customer {customer}"
             raise UserError("facts.unknown-customer", message, "import their data first")
@@ -93,8 +94,9 @@ def register(program: typer.Typer) -> None:
         expires = date_option(until, "--until").day if until else None
         if expires is not None and expires <= granted:
             raise UserError("consent.dates", "a consent ends after the day it is granted on")
-        scopes = tuple(map(masked, scope or SCOPE))
-        id_, purpose = tokens_of(store).of(id_), masked(purpose)
+        tokens = tokens_of(store)
+        scopes = tuple(map(tokens.of_scope, scope or SCOPE))
+        id_, purpose = tokens.of(id_), masked(purpose)
         given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
         consents_of(store).record([given])
         echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
@@ -112,6 +114,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Record that a customer confirmed a consent again."""
         hold(ctx, store)
+        customer = name_in(store, customer)
         day = _day(on)
         changes: dict[str, Any] = {"confirmed": day}
         if until:
@@ -125,6 +128,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
         hold(ctx, store)
+        customer = name_in(store, customer)
         day = _day(on)
         _change(store, customer, id_, withdrawn=day)
         echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")

@@ -29,7 +29,7 @@ from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
-from tuppence.wiring import kept_ruleset, open_facts, read_facts, read_permitted
+from tuppence.wiring import kept_ruleset, name_in, open_facts, read_facts, read_permitted
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
+        customer = name_in(store, customer)
         read_facts(store, lambda facts: facts.find(customer))  # an unknown one is told first
         row, as_of = customer_row(store, customer)
         use = use_of(as_of, purposes)

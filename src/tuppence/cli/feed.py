@@ -27,7 +27,7 @@ from tuppence.feed import rank, turn
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.wiring import consents_of, kept_ruleset, open_results, read_facts
+from tuppence.wiring import consents_of, kept_ruleset, name_in, open_results, read_facts
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
+        customer = name_in(store, customer)
         facts = read_facts(store, lambda facts: facts.find(customer))
         row, as_of = customer_row(store, customer)
         consents = consents_of(store).of(customer)

@@ -18,7 +18,7 @@ from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
 from tuppence.plain_text import printable, printable_json, spreadsheet_safe
 from tuppence.results.result import CustomerResults, Result, json_value
-from tuppence.wiring import open_results
+from tuppence.wiring import name_in, open_results
 
 COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "ruleset", "as_of")
 
@@ -59,6 +59,7 @@ def register(app: typer.Typer) -> None:
         if format_ is ResultFormat.PARQUET and output is None:
             message = "parquet is not for the screen"
             raise UserError("results.output", message, "add --output results.parquet")
+        customer = customer and name_in(store, customer)
         with open_results(store) as database:
             found = database.get([customer]).values() if customer else database.scan()
             rows = _selected(iter(found), rule)

@@ -20,7 +20,7 @@ from tuppence.cli.output import (
 )
 from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
-from tuppence.wiring import read_permitted
+from tuppence.wiring import name_in, read_permitted
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
@@ -49,6 +49,7 @@ def register(app: typer.Typer) -> None:
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         use = use_of(day, purposes)
+        customer = name_in(store, customer)
         facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
@@ -76,6 +77,7 @@ def register(app: typer.Typer) -> None:
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         use = use_of(day, purposes)
+        customer = name_in(store, customer)
         facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]

@@ -11,7 +11,7 @@ from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.identifier_key import NAME as KEY
-from tuppence.adapters.embedded.identifier_key import read_identifier_key
+from tuppence.adapters.embedded.identifier_key import has_identifier_key, read_identifier_key
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -57,7 +57,7 @@ def check_steps(store: Path) -> list[CheckStep]:
         *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
         *([partial(_part, KEY, partial(_check_key, store / KEY))]
-          if (store / KEY).exists() else ()),
+          if has_identifier_key(store) else ()),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
     ]  # fmt: skip

@@ -39,6 +39,11 @@ def identifier_key(store: Path) -> bytes:
     return read_identifier_key(path)
 
 
+def has_identifier_key(store: Path) -> bool:
+    """Return whether a store ever needed its secret."""
+    return (store / NAME).exists()
+
+
 def read_identifier_key(path: Path) -> bytes:
     """Return the secret that a file holds.
 
