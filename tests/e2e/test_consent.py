@@ -97,6 +97,8 @@ def test_mistakes_are_told(money: Path, tuppence: Run) -> None:
     assert (
         "a consent ends after" in tuppence("consent", "grant", ANN, *days, *where, status=1).stderr
     )
+    law = ("--jurisdiction", "zz")
+    assert "not a code of two" in tuppence("consent", "grant", ANN, *law, *where, status=1).stderr
 
 
 def test_exports_name_consents_and_nothing_of_them_is_left(money: Path, tuppence: Run) -> None:

@@ -1,5 +1,6 @@
 """The command `tuppence consent`."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -32,6 +33,8 @@ Id = Annotated[
         "--id", help="Which of the customer's consents.", callback=only_identifiers("consent")
     ),
 ]
+
+_JURISDICTION = re.compile("[A-Z]{2}")
 
 
 def register(program: typer.Typer) -> None:
@@ -84,7 +87,10 @@ def register(program: typer.Typer) -> None:
         on: On = "",
         id_: Id = "1",
     ) -> None:
-        """Record that a customer agreed, or agreed anew."""
+        """Record that a customer agreed, or agreed again."""
+        if not _JURISDICTION.fullmatch(jurisdiction):
+            message = f"--jurisdiction: {jurisdiction[:40]!r} is not a code of two letters"
+            raise UserError("consent.jurisdiction", message, "write it as GB")
         hold(ctx, store)
         customer = name_in(store, customer)
         if customer not in open_facts(store).customers()["id"]:
