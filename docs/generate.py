@@ -53,10 +53,11 @@ REJECTS = """## Rows that were set aside
 
 CSV, in UTF-8 with commas, in the folder `rejects` of a store: `row`, its number in the file;
 `reason`; then the file's own columns as they were, but for card numbers, and with tokens for
-identifiers that hold one. Where the file has columns called `row` or `reason`, ours are `row in
-file` and `reason set aside`.
+identifiers that hold one; last `of customer` and `of account`, whom the row is about as far as the
+import knows. Where the file has columns called `row` or `reason`, ours are `row in file` and
+`reason set aside`; its own `of customer` and `of account` are followed by `in the file`.
 
-`tuppence import csv` knows such a file by how it begins. It leaves out the first two columns,
+`tuppence import csv` knows such a file by how it begins. It leaves out the columns that are ours,
 takes the mapping that the rows were imported with, but for `delimiter` and `encoding`, and reads
 the others: so rows can be corrected there and imported. Parts of a bank's JSON are set aside as
 `document`, `place`, `reason` and `content`, for reading only.

@@ -12,6 +12,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.traces import look_for
+from tuppence.bootstrap.local import tokens_of
 from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -96,6 +97,8 @@ def test_mistakes_are_told(money: Path, tuppence: Run) -> None:
     assert (
         "a consent ends after" in tuppence("consent", "grant", ANN, *days, *where, status=1).stderr
     )
+    law = ("--jurisdiction", "zz")
+    assert "not a code of two" in tuppence("consent", "grant", ANN, *law, *where, status=1).stderr
 
 
 def test_exports_name_consents_and_nothing_of_them_is_left(money: Path, tuppence: Run) -> None:
@@ -203,7 +206,9 @@ def test_without_balances_they_are_unknown_and_the_run_is_another(
 
 
 def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path: Path) -> None:
-    access = {"transactions": [{"iban": "DE1"}, {"iban": "DE2"}], "balances": [{"iban": "DE1"}],
+    like_a_card = "4111111111111111"
+    access = {"transactions": [{"iban": "DE1"}, {"bban": like_a_card}],
+              "balances": [{"iban": "DE1"}],
               "accounts": [{"maskedPan": "123456xxxxxx1234"}], "availableAccounts": "allAccounts",
               "additionalInformation": None}  # fmt: skip
     consent = {"consentStatus": "valid", "validUntil": "2099-11-01", "access": access,
@@ -213,7 +218,9 @@ def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path:
     where = ("--customer", "ann", "--store", tmp_path / "money")
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)
     (kept,) = Consents(tmp_path / "money").of("ann")
+    named = f"transactions:{tokens_of(tmp_path / 'money').of(like_a_card)}"
+    assert like_a_card not in named
     assert kept.scope == (
-        "accounts:", "availableAccounts", "balances:DE1", "transactions:DE1", "transactions:DE2",
+        "accounts:", "availableAccounts", "balances:DE1", named, "transactions:DE1",
     )  # fmt: skip
-    assert kept.access == {"balances:DE1", "transactions:DE1", "transactions:DE2"}
+    assert kept.access == {"balances:DE1", "transactions:DE1", named}

@@ -21,6 +21,7 @@ from tuppence.adapters.embedded.checking import check_steps
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.bootstrap.local import kept_ruleset, last_run
 from tuppence.errors import UserError
@@ -81,6 +82,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder,
     )
     assert [one.status for one in done] == [0] * 5, done
+    identifier_key(folder / "store")
     return folder / "store"
 
 
@@ -209,7 +211,7 @@ def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -
 def test_a_flipped_bit_is_found_or_changes_nothing(
     whole: Path, tmp_path: Path, tuppence: Run
 ) -> None:
-    assert {".json", ".parquet", ".sqlite", ".csv", ".sum", "lock"} <= kinds(whole)
+    assert {".json", ".parquet", ".sqlite", ".csv", ".sum", ".key", "lock"} <= kinds(whole)
     assert damage(whole) == ""
     tally = flip_bits(whole, tmp_path, tuppence, 28, seed=3)
     assert tally["found by check"] + tally["changes nothing"] == 28
@@ -232,7 +234,8 @@ def test_check_names_each_damaged_part_and_what_to_do(
     store = tmp_path / "store"
     shutil.copytree(whole, store)
     victims = [
-        store / "results.sqlite", store / "consents.sqlite", *(store / "rulesets").iterdir(),
+        store / "results.sqlite", store / "consents.sqlite", store / "identifiers.key",
+        *(store / "rulesets").iterdir(),
         *(store / "rejects").glob("*.csv"), *(store / "facts").glob("*/transactions.parquet"),
     ]  # fmt: skip
     for path in victims:
@@ -248,7 +251,8 @@ def test_check_names_each_damaged_part_and_what_to_do(
         "→ restore the store from a copy that was made while nothing changed it",
         ".json: damaged", "→ remove the file and run the rules again",
         "bank.csv.rejects.csv: damaged or edited", "→ remove it, and import the file it came from",
-        "5 of 6 parts are not as they were written",
+        "identifiers.key: → restore this file from a copy of the store",
+        "6 of 7 parts are not as they were written",
     ):  # fmt: skip
         assert told in done.stderr
     assert "whole" not in done.stdout

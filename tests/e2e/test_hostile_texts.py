@@ -182,3 +182,28 @@ def test_padded_amounts_are_numbers_and_long_ones_may_be_cards(
     (rejects,) = (tmp_path / "money" / "rejects").glob("*.rejects.csv")
     assert "amount is not a number: ***********0005" in rejects.read_text()
     assert FactStore(tmp_path / "money").transaction_count == 1
+
+
+def test_a_customer_is_found_by_the_card_number_that_the_store_hides(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    card, store = "4111111111111111", ("--store", tmp_path / "money")
+    FactStore.create(tmp_path / "money", Schema())
+    rows = f"Customer,Date,Amount,Account\n{card},2026-06-24,-3.00,{card}\n"
+    (tmp_path / "bank.csv").write_text(rows)
+    (tmp_path / "mapping.yaml").write_text(
+        "table: transactions\nconstants: {currency: GBP}\n"
+        "columns: {customer: Customer, booking date: Date, amount: Amount, account: Account}\n"
+    )
+    tuppence("import", "csv", "bank.csv", "--mapping", "mapping.yaml", *store)
+    scope = ("--scope", f"transactions:{card}", "--on", "2026-01-01")
+    tuppence("consent", "grant", card, *scope, *store)
+    assert '"scope"' in tuppence("consent", "list", card, "--format", "json", *store).stdout
+    tuppence("streams", card, "--as-of", "2026-06-30", *store)
+    (account,) = json.loads(tuppence("export", card, *store).stdout)["accounts"]
+    assert account["id"].startswith("hidden-")
+    tuppence("consent", "withdraw", card, *store)
+    tuppence("streams", card, "--as-of", "2026-06-30", *store, status=1)
+    assert "erased: 1 accounts" in tuppence("forget", card, "--yes", *store).stdout
+    files = [path for path in (tmp_path / "money").rglob("*") if path.is_file()]
+    assert not [path for path in files if card.encode() in path.read_bytes()]

@@ -19,7 +19,7 @@ from tests.conftest import Run
 from tests.unit.test_statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.identifier_key import NAME, identifier_key
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.bankdata import open_banking
 from tuppence.bankdata.documents import read_documents
@@ -275,7 +275,8 @@ def test_a_store_without_such_identifiers_has_no_key(tmp_path: Path) -> None:
 
 def test_the_key_of_a_store_is_its_owners_alone_and_checks_itself(tmp_path: Path) -> None:
     first = identifier_key(tmp_path)
-    (path,) = tmp_path.iterdir()
+    path = tmp_path / NAME
+    assert {one.name for one in tmp_path.iterdir()} == {NAME, "lock"}
     assert path.stat().st_mode & 0o077 == 0
     assert identifier_key(tmp_path) == first
     content = bytearray(path.read_bytes())

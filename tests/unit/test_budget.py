@@ -201,6 +201,8 @@ def test_an_evaluation_ends_in_the_same_way_whatever_was_compiled_before() -> No
     [
         ('@"P1D" * 10**6000', "feel.arithmetic"),
         ('@"2026-01-01" + @"P999999999Y" + @"P999999999Y"', "feel.arithmetic"),
+        ('@"999999999-12-31" + @"P1D"', "feel.arithmetic"),
+        ('@"-999999999-01-01" - @"P1D"', "feel.arithmetic"),
         ('@"2026-01-01T00:00:00" + @"P300000000000D" + @"P300000000000D"', "feel.arithmetic"),
         ('duration("P99999999999999999999999999999D")', "feel.conversion"),
         ("product([9.9 * 10**6144, 10])", "feel.arithmetic"),
@@ -213,6 +215,12 @@ def test_what_overflows_is_null_with_a_reason(text: str, code: str) -> None:
     found = inspect(text)
     assert found.value is None
     assert found.diagnostics[0].code == code
+
+
+@pytest.mark.parametrize("text", ["-999999999-01-01", "999999999-12-31"])
+def test_arithmetic_reaches_the_first_and_the_last_date_that_can_be_written(text: str) -> None:
+    assert str(evaluate(f'@"{text}" + @"P0D"')) == text
+    assert str(evaluate(f'@"{text}" + @"P0Y"')) == text
 
 
 def test_the_ends_of_a_written_range_are_numbers_dates_and_durations_only() -> None:

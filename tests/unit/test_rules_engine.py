@@ -206,6 +206,15 @@ def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("customer", ["", "\0", "a\x1fb", "\x7f", "x" * 201, "\u200b", " ann"])
+def test_one_rule_refuses_what_is_no_identifier_in_a_body(
+    client: TestClient, customer: str
+) -> None:
+    body = {"run_id": "1", "as_of": DAY, "customers": ["ann", customer]}
+    answer = client.post("/v1/evaluations", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "identifier.invalid")
+
+
 def test_a_caller_does_not_wait_behind_the_queue_of_another(
     tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
 ) -> None:

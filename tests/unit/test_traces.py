@@ -13,6 +13,7 @@ from tests.building import bank
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.identifier_key import NAME, identifier_key
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.traces import look_for
@@ -153,6 +154,30 @@ def test_an_identifier_that_is_also_somebody_elses_is_looked_for_only_as_an_owne
     (clean / "lock").write_text("tuppence forget (process 7)")
     assert look_for(clean, "gone", ["7", "bob"]).left == ()
     assert look_for(clean, "7", []).left
+
+
+def test_a_short_name_that_occurs_in_checksums_of_pages_is_no_trace(clean: Path) -> None:
+    names = [f"customer {number}" for number in range(600)]
+    Consents(clean).record(Consent(name, "1", "insights", (), "GB", 20) for name in names)
+    Consents(clean).erase("customer 7")
+    for digit in "123456789":
+        assert look_for(clean, digit, []).left == ()
+
+
+def test_the_checksum_of_rejected_rows_that_a_full_disk_left_is_erased(clean: Path) -> None:
+    path = Rejects(clean).put("open-banking/gone", pl.DataFrame({"row": ["1"]}))
+    assert path is not None
+    path.unlink()
+    assert look_for(clean, "gone", []).left == ("rejects/open-banking/gone.rejects.csv.sum",)
+    assert Rejects(clean).erase("gone", []) == 0
+    assert look_for(clean, "gone", []).left == ()
+
+
+def test_the_secret_of_a_store_is_about_nobody(clean: Path) -> None:
+    identifier_key(clean)
+    name = (clean / NAME).read_text().split()[0]
+    found = look_for(clean, name, [])
+    assert (found.left, found.mentions) == ((), 1)
 
 
 def test_damaged_files_are_read_as_bytes(clean: Path) -> None:

@@ -42,6 +42,11 @@ class Tokens:
         digest = hashlib.blake2b(identifier.encode(), digest_size=_TOKEN_BYTES, key=self._key())
         return "hidden-" + digest.hexdigest().translate(_LETTERS)
 
+    def of_scope(self, word: str) -> str:
+        """Return a word of a consent's scope; the account after its colon gets its token."""
+        key, colon, account = word.partition(":")
+        return f"{masked(key)}{colon}{self.of(account)}"
+
     def of_all(self, identifiers: pl.Series) -> pl.Series:
         """Return a column of identifiers, with tokens for those that hold a card number."""
         return _replaced(identifiers, self.of)

@@ -256,7 +256,8 @@ class _Statement:
         rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
         reading = Reading(found, rejects, self._count)
         consents = tuple(
-            one._replace(scope=tuple(map(masked, one.scope))) for one in self._consents.values()
+            one._replace(scope=tuple(map(self._tokens.of_scope, one.scope)))
+            for one in self._consents.values()
         )
         return StatementReading(reading, dict(self._left), consents, frozenset(self._removed))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
-from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
 from tuppence.adapters.embedded.locking import consistent, locked, locked_file
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -118,6 +118,18 @@ def import_dependencies(store: Path, facts: FactStore, today: date) -> "ImportDe
     )
 
 
+def name_in(store: Path, customer: str) -> str:
+    """Return the name that a store has for a customer: a token for what may be a card number.
+
+    A store of an older version may have the identifier itself.
+    """
+    if not has_identifier_key(store):
+        return customer
+    token = tokens_of(store).of(customer)
+    is_known = token != customer and customer in FactStore(store).customers()["id"]
+    return customer if is_known else token
+
+
 def open_results(store: Path) -> Database:
     """The results and the ledger of a store, to be read.
 
@@ -194,7 +206,7 @@ def held_of(store: Path, customer: str) -> dict[str, Any]:
     """All that a store holds of a customer, for JSON, with the reason of every result."""
     from tuppence.adapters.embedded.privacy import held_in_store  # noqa: PLC0415 - loads the engine
 
-    return held_in_store(store, customer)
+    return held_in_store(store, name_in(store, customer))
 
 
 def held_in_database(url: str, results: str, rulesets: str, customer: str) -> dict[str, Any]:
@@ -241,7 +253,7 @@ def erase_customer(store: Path, customer: str) -> "Erased":
     """Erase a customer from a store, then look through all of it."""
     from tuppence.adapters.embedded.privacy import erase  # noqa: PLC0415 - it loads the engine
 
-    return erase(store, customer)
+    return erase(store, name_in(store, customer))
 
 
 def run_here(

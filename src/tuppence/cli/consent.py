@@ -1,11 +1,17 @@
 """The command `tuppence consent`."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from tuppence.bootstrap.local import consents_of, open_facts, tokens_of
+from tuppence.bootstrap.local import (
+    consents_of,
+    name_in,
+    open_facts,
+    tokens_of,
+)
 from tuppence.cards import masked
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
@@ -33,6 +39,8 @@ Id = Annotated[
     ),
 ]
 
+_JURISDICTION = re.compile("[A-Z]{2}")
+
 
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
@@ -55,7 +63,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """List the consents of a customer."""
         open_facts(store)
-        rows = [_row(consent) for consent in consents_of(store).of(customer)]
+        rows = [_row(consent) for consent in consents_of(store).of(name_in(store, customer))]
         if format_ is Format.JSON:
             print_json(rows)
             return
@@ -84,8 +92,12 @@ def register(program: typer.Typer) -> None:
         on: On = "",
         id_: Id = "1",
     ) -> None:
-        """Record that a customer agreed, or agreed anew."""
+        """Record that a customer agreed, or agreed again."""
+        if not _JURISDICTION.fullmatch(jurisdiction):
+            message = f"--jurisdiction: {jurisdiction[:40]!r} is not a code of two letters"
+            raise UserError("consent.jurisdiction", message, "write it as GB")
         hold(ctx, store)
+        customer = name_in(store, customer)
         if customer not in open_facts(store).customers()["id"]:
             message = f"{store}: there is no customer {customer}"
             raise UserError("facts.unknown-customer", message, "import their data first")
@@ -93,8 +105,9 @@ def register(program: typer.Typer) -> None:
         expires = date_option(until, "--until").day if until else None
         if expires is not None and expires <= granted:
             raise UserError("consent.dates", "a consent ends after the day it is granted on")
-        scopes = tuple(map(masked, scope or SCOPE))
-        id_, purpose = tokens_of(store).of(id_), masked(purpose)
+        tokens = tokens_of(store)
+        scopes = tuple(map(tokens.of_scope, scope or SCOPE))
+        id_, purpose = tokens.of(id_), masked(purpose)
         given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
         consents_of(store).record([given])
         echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
@@ -112,6 +125,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Record that a customer confirmed a consent again."""
         hold(ctx, store)
+        customer = name_in(store, customer)
         day = _day(on)
         changes: dict[str, Any] = {"confirmed": day}
         if until:
@@ -125,6 +139,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
         hold(ctx, store)
+        customer = name_in(store, customer)
         day = _day(on)
         _change(store, customer, id_, withdrawn=day)
         echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")

@@ -9,7 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.bootstrap.local import kept_ruleset, open_facts, read_facts, read_permitted
+from tuppence.bootstrap.local import (
+    kept_ruleset,
+    name_in,
+    open_facts,
+    read_facts,
+    read_permitted,
+)
 from tuppence.cli.feed import customer_row
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -54,6 +60,7 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
+        customer = name_in(store, customer)
         read_facts(store, lambda facts: facts.find(customer))  # an unknown one is told first
         row, as_of = customer_row(store, customer)
         use = use_of(as_of, purposes)

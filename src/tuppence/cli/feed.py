@@ -9,7 +9,13 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.bootstrap.local import consents_of, kept_ruleset, open_results, read_facts
+from tuppence.bootstrap.local import (
+    consents_of,
+    kept_ruleset,
+    name_in,
+    open_results,
+    read_facts,
+)
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -43,6 +49,7 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's insights as the customer sees them, the most relevant first."""
+        customer = name_in(store, customer)
         facts = read_facts(store, lambda facts: facts.find(customer))
         row, as_of = customer_row(store, customer)
         consents = consents_of(store).of(customer)

@@ -12,7 +12,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.bootstrap.local import open_results
+from tuppence.bootstrap.local import (
+    name_in,
+    open_results,
+)
 from tuppence.cli.output import Store, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
@@ -59,6 +62,7 @@ def register(app: typer.Typer) -> None:
         if format_ is ResultFormat.PARQUET and output is None:
             message = "parquet is not for the screen"
             raise UserError("results.output", message, "add --output results.parquet")
+        customer = customer and name_in(store, customer)
         with open_results(store) as database:
             found = database.get([customer]).values() if customer else database.scan()
             rows = _selected(iter(found), rule)

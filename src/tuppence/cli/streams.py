@@ -5,7 +5,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuppence.bootstrap.local import read_permitted
+from tuppence.bootstrap.local import (
+    name_in,
+    read_permitted,
+)
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -49,6 +52,7 @@ def register(app: typer.Typer) -> None:
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         use = use_of(day, purposes)
+        customer = name_in(store, customer)
         facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
@@ -76,6 +80,7 @@ def register(app: typer.Typer) -> None:
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         use = use_of(day, purposes)
+        customer = name_in(store, customer)
         facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
         context = customer_context(facts, 0, day, streams=True)
         rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 DAY_NANOSECONDS: Final = 86_400_000_000_000
 SECOND_NANOSECONDS: Final = 1_000_000_000
 _FARTHEST_YEAR: Final = 999_999_999
-_FARTHEST_DAY: Final = 365_242_500_000
+_FIRST_DAY: Final = -365_243_219_162  # -999999999-01-01
+_LAST_DAY: Final = 365_241_780_471  # 999999999-12-31
 _LONGEST_PART: Final = 25
 
 _DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d\d)-(\d\d)", re.ASCII)
@@ -190,9 +191,9 @@ def is_near(value: Any) -> bool:
     """
     match value:
         case Date() | DateTime():
-            return abs(value.day) <= _FARTHEST_DAY
+            return _FIRST_DAY <= value.day <= _LAST_DAY
         case DaysDuration():
-            return abs(value.nanoseconds) <= 2 * _FARTHEST_DAY * DAY_NANOSECONDS
+            return abs(value.nanoseconds) <= (_LAST_DAY - _FIRST_DAY) * DAY_NANOSECONDS
         case YearsDuration():
             return abs(value.months) <= 2 * _FARTHEST_YEAR * 12
     return True

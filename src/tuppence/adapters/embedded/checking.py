@@ -10,6 +10,8 @@ from tuppence.adapters.embedded.consents import CONSENTS, Consents
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded.identifier_key import NAME as KEY
+from tuppence.adapters.embedded.identifier_key import has_identifier_key, read_identifier_key
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -54,6 +56,8 @@ def check_steps(store: Path) -> list[CheckStep]:
           for name, kind in _SQLITE_FILES if has_content(store / name)),
         *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
+        *([partial(_part, KEY, partial(_check_key, store / KEY))]
+          if has_identifier_key(store) else ()),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
     ]  # fmt: skip
@@ -115,6 +119,10 @@ def _check_sqlite(path: Path, kind: FileKind) -> CheckedPart:
 
 def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
     return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
+
+
+def _check_key(path: Path) -> CheckedPart:
+    return CheckedPart("", f"a secret of {len(read_identifier_key(path))} bytes")
 
 
 def _check_rejects(path: Path) -> CheckedPart:

@@ -70,6 +70,13 @@ def remove_checked(path: Path) -> None:
     _beside(path).unlink(missing_ok=True)
 
 
+def remove_orphans(folder: Path) -> None:
+    """Remove checksums without a file; a kill or a full disk leaves the checksum of a new file."""
+    for checksum in folder.rglob(f"*{ENDING}"):
+        if not checksum.with_name(checksum.name.removesuffix(ENDING)).exists():
+            checksum.unlink(missing_ok=True)
+
+
 def has_checksum(path: Path) -> bool:
     """Return whether a file has a checksum; one of an older store has none."""
     return _beside(path).exists()

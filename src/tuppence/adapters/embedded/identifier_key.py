@@ -5,17 +5,20 @@ would be taken for those of other accounts. It belongs to the store and to its c
 """
 
 import hashlib
-import os
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Final
 
-from tuppence.adapters.embedded.files import disk_errors, sync
+from tuppence.adapters.embedded.files import disk_errors, read_file, write_atomically
+from tuppence.adapters.embedded.locking import locked
 from tuppence.errors import UserError
 
 NAME: Final = "identifiers.key"
 _BYTES: Final = 32
+_RESTORE: Final = (
+    "restore this file from a copy of the store; without one, import into a new store: a new "
+    "secret would give accounts other tokens"
+)
 
 
 def identifier_key(store: Path) -> bytes:
@@ -28,33 +31,35 @@ def identifier_key(store: Path) -> bytes:
         UserError: The file is damaged, or cannot be written.
     """
     path = store / NAME
-    with disk_errors(path):
-        if not path.exists():
-            _make(path)
-        content = path.read_text(errors="replace")
-    text, _, check = content.rstrip("\n").partition(" ")
-    if check != _check(text):
-        message = f"{path}: damaged: its checksum is not the one on record"
-        raise UserError("store.corrupt", message, "restore this file from a copy of the store")
-    return bytes.fromhex(text)
+    if not path.exists():
+        with locked(store), disk_errors(path):
+            if not path.exists():
+                text = secrets.token_hex(_BYTES)
+                write_atomically(path, f"{text} {_check(text)}\n".encode())
+    return read_identifier_key(path)
 
 
-def _make(path: Path) -> None:
-    """Write a new secret, unless another process does so first."""
-    text = secrets.token_hex(_BYTES)
-    descriptor, name = tempfile.mkstemp(prefix=f".{NAME}.", dir=path.parent)  # only its owner reads
+def has_identifier_key(store: Path) -> bool:
+    """Return whether a store ever needed its secret."""
+    return (store / NAME).exists()
+
+
+def read_identifier_key(path: Path) -> bytes:
+    """Return the secret that a file holds.
+
+    Raises:
+        UserError: The file is damaged, or cannot be read.
+    """
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{text} {_check(text)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            return
-    finally:
-        Path(name).unlink()
-    sync(path.parent)
+        content = read_file(path).decode("ascii", "replace")
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise UserError("store.unreadable", message) from None
+    text, _, check = content.partition(" ")
+    if check != f"{_check(text)}\n":
+        message = f"{path}: damaged: its checksum is not the one on record"
+        raise UserError("store.corrupt", message, _RESTORE)
+    return bytes.fromhex(text)
 
 
 def _check(text: str) -> str:

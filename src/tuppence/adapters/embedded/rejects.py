@@ -14,7 +14,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from tuppence.adapters.embedded.checksums import read_checked, remove_checked, write_checked
+from tuppence.adapters.embedded.checksums import (
+    read_checked,
+    remove_checked,
+    remove_orphans,
+    write_checked,
+)
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.errors import UserError
@@ -72,6 +77,8 @@ class Rejects:
         """
         erased = 0
         with locked(self._store):
+            with disk_errors(self._store / "rejects"):
+                remove_orphans(self._store / "rejects")  # their names may be those of customers
             for path in self.paths():
                 frame = read_rejects(path)
                 is_theirs = [

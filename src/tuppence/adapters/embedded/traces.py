@@ -7,25 +7,25 @@ and account `7`), so how a file is read depends on what it is:
 - Rows with an owner (facts, results, consents, rejected rows) are traces if the owner is the
   customer. Other people's rows may contain the same word; such a mention is counted, and stays.
 - A database must also hold no bytes that belong to no row, such as freed pages that name somebody.
-- Rules, the manifest and the lock are about nobody: a word in them is a mention.
+- Rules, the manifest, the lock and the secret of the store are about nobody: a word in them is a
+  mention.
 - Any other file is a trace if a name occurs in it in any form.
 """
 
-import contextlib
-import hashlib
 import json
-import mmap
 import re
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, unquote
 
 import polars as pl
 
+from tuppence.adapters.embedded import identifier_key as keys
 from tuppence.adapters.embedded.checksums import ENDING as CHECKSUM
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.rejects import (
@@ -42,8 +42,9 @@ _PARQUET: Final = b"PAR1"
 _COUNTERS: Final = (slice(18, 20), slice(24, 28), slice(40, 44), slice(92, 96))
 """Bytes of a database's header that count its changes; the format is at
 https://www.sqlite.org/fileformat2.html#the_database_header."""
-_HEADER: Final = 100
-_BLOCK: Final = 1 << 20
+_PAGE_SIZE: Final = slice(16, 18)
+_RESERVED: Final = 20
+"""The byte of the header with the number of bytes at the end of each page that hold no content."""
 _FOLDERS: Final = frozenset({"facts", "rejects", "rulesets"})
 _MIN_RAW: Final = 6
 """Bytes of a name that do not occur by chance in compressed data."""
@@ -122,7 +123,7 @@ class _Search:
                 return self._rejects(path, place)
             case ("rejects", *_) if place.name.endswith(CHECKSUM):  # two numbers
                 return len(place.parts) > 2 and self._is_in_path(place), 0
-            case ("lock",) | ("facts", "manifest.json") | ("rulesets", _):
+            case ("lock" | keys.NAME,) | ("facts", "manifest.json") | ("rulesets", _):
                 return False, self._is_in_text(path.read_bytes())
             case _ if place.name.endswith(".sqlite-shm"):  # numbers of pages
                 return False, 0
@@ -197,13 +198,9 @@ class _Search:
         with tempfile.TemporaryDirectory(prefix=".", suffix=".tmp", dir=path.parent) as folder:
             copy = Path(folder) / "copy.sqlite"
             database.execute("VACUUM INTO ?", [str(copy)])
-            if _pages(path) == _pages(copy):
+            if all(a == b for a, b in zip_longest(_pages(path), _pages(copy))):
                 return False
-            with _mapped(path) as data, _mapped(copy) as rows:
-                for name in map(re.escape, map(str.encode, self._all)):
-                    if len(re.findall(name, data)) > len(re.findall(name, rows)):
-                        return True
-        return False
+            return any(_count(name, path) > _count(name, copy) for name in self._all)
 
     def _is_unexplained(self, data: bytes, texts: Iterable[pl.Series]) -> bool:
         """Return whether a long name occurs in bytes, and in none of the texts that they encode."""
@@ -263,23 +260,24 @@ class _Search:
         return data
 
 
-def _pages(path: Path) -> str:
-    """Return a digest of a database's file without the counters of its header."""
+def _pages(path: Path) -> Iterator[bytes]:
+    """Yield the pages of a database without its counters of changes and without checksums."""
     with path.open("rb") as file:
-        header = bytearray(file.read(_HEADER))
+        first = bytearray(file.read(1 << 16))
+        size = int.from_bytes(first[_PAGE_SIZE])
+        size = 1 << 16 if size == 1 else size
+        content = size - first[_RESERVED]
         for counter in _COUNTERS:
-            header[counter] = bytes(counter.stop - counter.start)
-        digest = hashlib.blake2b(header)
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+            first[counter] = bytes(counter.stop - counter.start)
+        yield bytes(first[:content])
+        file.seek(size)
+        while page := file.read(size):
+            yield page[:content]
 
 
-@contextlib.contextmanager
-def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    """Give the bytes of a file, which may be larger than the memory."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+def _count(name: str, database: Path) -> int:
+    """Return how often a name occurs in the pages of a database."""
+    return sum(page.count(name.encode()) for page in _pages(database))
 
 
 def _forms(name: str) -> Iterator[bytes]:
