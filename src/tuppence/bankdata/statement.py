@@ -1,6 +1,7 @@
 """What a bank tells about a customer, as rows for a store, whichever its standard."""
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Kind, Schema
+from tuppence.plain_text import SURROGATE, encodable
 
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
@@ -152,6 +154,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
+                _check_text(item.content)
                 parts = [self._named(_with_good_names(part)) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
@@ -206,9 +209,9 @@ class _Statement:
             self._bookings[booking.account, name] = placed
 
     def _set_aside(self, document: Document, item: Item, reason: str) -> None:
-        place = masked(document.source), masked(item.place)
-        content = masked_json(item.content)[:_MOST_CONTENT]
-        self._rejects.append((*place, masked(reason), content))
+        texts = (*map(masked, (document.source, item.place, reason)), masked_json(item.content))
+        source, place, why, content = map(encodable, texts)
+        self._rejects.append((source, place, why, content[:_MOST_CONTENT]))
 
     def reading(self, schema: Schema) -> StatementReading:
         """All of it as rows."""
@@ -310,6 +313,16 @@ class _Statement:
         if limit is not None and limit.currency == currency:
             row["credit limit"] = _minor(limit, digits)
         return row
+
+
+def _check_text(content: Any) -> None:
+    """Check that no text or key of an item holds half of a surrogate pair.
+
+    Raises:
+        Unfit: One does.
+    """
+    if SURROGATE.search(json.dumps(content, ensure_ascii=False, default=str)):
+        raise Unfit(r"a text holds half of a surrogate pair, such as \ud800, which is no character")
 
 
 def _with_good_names(part: Part) -> Part:

@@ -103,9 +103,8 @@ class Previewer:
         """What a rule would do."""
         parts, in_columns = self._evaluated(make_ruleset([checked]))
         qualified = [part.states[0] == QUALIFIED for part in parts]
-        found = np.concatenate(
-            [part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True)]
-        )
+        scores = [part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True)]
+        found = np.concatenate([np.empty(0, np.int64), *scores])  # there may be no customers
         bins = np.minimum(found[found >= 0] // (HIGHEST_SCORE // BINS), BINS - 1)
         ids = [
             part.customer_ids[i]
