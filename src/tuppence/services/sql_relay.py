@@ -94,7 +94,12 @@ class Reader(Protocol):
         ...
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
-        """The approved definitions that are valid on a date."""
+        """Return the approved definitions that are valid on a date.
+
+        Returns:
+            At least one row with `rule_id`, `version`, `document` (JSON), and `versions`: how many
+            versions of all definitions there are. Where no rule is in force the others are None.
+        """
         ...
 
     def check(self) -> None:
@@ -233,13 +238,16 @@ class _Relay:
         return json_response({"gone": gone})
 
     async def rules(self, request: Request) -> Response:
-        """The approved definitions that are valid `as_of` a date."""
+        """Approved definitions valid `as_of` a date, and how many `versions` of all there are."""
         date = asked_date(request.query_params.get("as_of", ""))
-        rules = await self._ask(
-            request, "rules_in_force", lambda: self._reader.rules_in_force(date)
-        )
-        documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
-        return json_response({"rules": documents})
+        rows = await self._ask(request, "rules_in_force", lambda: self._reader.rules_in_force(date))
+        versions = [row.pop("versions") for row in rows]
+        rules = [
+            {**row, "document": msgspec.Raw(row["document"].encode())}
+            for row in rows
+            if row["rule_id"] is not None
+        ]
+        return json_response({"rules": rules, "versions": versions[0]})
 
     async def check(self) -> None:
         """See that the database answers."""

@@ -309,11 +309,8 @@ class _RulesEngine:
         return store
 
     def _refreshed(self, asked: Refresh) -> Serving:
-        digest = asked.ruleset or self._engines.published()
-        self._engines.prepare(digest)
+        digest = self._engines.refresh(asked.ruleset, serve=asked.serve)
         self._learn_schema()
-        if asked.serve:
-            self._engines.serve(digest)
         return Serving(self._engines.served, digest)
 
     def _learn_schema(self) -> None:
