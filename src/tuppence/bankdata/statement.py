@@ -1,7 +1,6 @@
 """What a bank tells about a customer, as rows for a store, whichever its standard."""
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from tuppence.bankdata.parts import (
     Part,
     Removed,
     Unfit,
+    check_text,
     time_of,
 )
 from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
@@ -36,7 +36,7 @@ from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Kind, Schema
-from tuppence.plain_text import SURROGATE, encodable
+from tuppence.plain_text import encodable
 
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
@@ -154,7 +154,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
-                _check_text(item.content)
+                check_text(item.content)
                 parts = [self._named(_with_good_names(part)) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
@@ -313,16 +313,6 @@ class _Statement:
         if limit is not None and limit.currency == currency:
             row["credit limit"] = _minor(limit, digits)
         return row
-
-
-def _check_text(content: Any) -> None:
-    """Check that no text or key of an item holds half of a surrogate pair.
-
-    Raises:
-        Unfit: One does.
-    """
-    if SURROGATE.search(json.dumps(content, ensure_ascii=False, default=str)):
-        raise Unfit(r"a text holds half of a surrogate pair, such as \ud800, which is no character")
 
 
 def _with_good_names(part: Part) -> Part:
