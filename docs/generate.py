@@ -296,6 +296,8 @@ def _http_limits() -> Iterator[str]:
     yield f"| other connections | {limits.known:,}, half of them of one caller |"
     engine, relay = Limits().caller_requests, RelayLimits().caller_requests
     yield f"| requests of one caller at a time | {engine} of an engine, {relay} of the relay |"
+    waiting = f"{Limits().waiting:,} customers in an engine, {RelayLimits().waiting} requests"
+    yield f"| what waits | {waiting} in the relay; of one caller, half of that |"
 
 
 def _http_errors() -> Iterator[str]:

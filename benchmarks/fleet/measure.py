@@ -155,7 +155,7 @@ def functions(cloud: Cloud, ruleset: str) -> dict[str, float]:
     """Processor time that the functions use: to list and to cut a page, and for an item."""
     platform = cloud.platform
     ledger = DynamoLedger(client("dynamodb"), cloud.name("data", "Ledger"))
-    relay = Relay(address(platform.relay), (platform.folder / "relay.token").read_text())
+    relay = Relay(address(platform.relay), (platform.folder / "relay.token").read_text().strip())
     pages = SqsQueue(client("sqs"), cloud.name("data", "CustomerQueue"))
     items = SqsQueue(client("sqs"), cloud.name("data", "InvokeQueue"))
     engines = HttpEvaluations(address(platform.engines[0]), platform.token, 60.0)

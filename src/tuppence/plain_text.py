@@ -11,6 +11,8 @@ _PLAIN: Final = re.compile(r"[ -~]*")
 _FORMULA: Final = re.compile(r"[\s\x00-\x1f'\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
 """The beginning of a formula (OWASP, CSV Injection), behind what a spreadsheet may leave out."""
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*%?", re.ASCII)
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+"""Half of a surrogate pair: escapes in JSON and YAML can make one, and UTF-8 cannot hold it."""
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
@@ -40,6 +42,15 @@ def printable_json(document: str) -> str:
             for unit in memoryview(sign.encode("utf-16-le", "surrogatepass")).cast("H")
         ),
     )
+
+
+def encodable(text: str) -> str:
+    r"""Return a text that UTF-8 can hold: half of a surrogate pair becomes an escape, `\ud800`.
+
+    Args:
+        text: Any text; JSON stays the same JSON document.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def spreadsheet_safe(cell: str) -> str:

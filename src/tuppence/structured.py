@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from tuppence.errors import UserError
+from tuppence.plain_text import SURROGATE
 
 T = TypeVar("T")
 Location = tuple[str | int, ...]
@@ -188,9 +189,11 @@ def _plain(
     marks[location] = node
     if isinstance(node, yaml.CollectionNode):
         seen.add(id(node))
+    _check_text(node, path)
     if isinstance(node, yaml.MappingNode):
         plain: dict[str, Any] = {}
         for key, value in node.value:
+            _check_text(key, path)
             name = str(key.value)
             if name in plain:
                 line = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
@@ -204,6 +207,18 @@ def _plain(
     if tag == "bool" and node.value.lower() in {"true", "false"}:
         return node.value.lower() == "true"
     return scalars.get(tag, node.value)
+
+
+def _check_text(node: yaml.Node, path: Path) -> None:
+    """Check that a scalar holds no half of a surrogate pair, which an escape can make.
+
+    Raises:
+        UserError: `file.yaml`: it does.
+    """
+    if isinstance(node, yaml.ScalarNode) and SURROGATE.search(node.value):
+        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        message = f"{line}: this text holds half of a surrogate pair, which is no character"
+        raise UserError("file.yaml", message, r"write the character itself, or its \U escape")
 
 
 def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Location]:

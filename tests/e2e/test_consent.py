@@ -67,6 +67,16 @@ def test_who_has_no_living_consent_is_not_evaluated(money: Path, tuppence: Run) 
     assert "qualify   1   3.4 %" in found.stdout  # one of 29
 
 
+def test_a_preview_of_nobody_says_so(store: Path, tuppence: Run) -> None:
+    where = ("--store", store, "--as-of", "2026-06-30")
+    tuppence("consent", "grant", "ann", "--on", "2026-01-01", "--store", store)
+    tuppence("consent", "withdraw", "ann", "--on", "2026-02-01", "--store", store)
+    rule = CATALOGUE / "bank_fees.yaml"
+    assert "No customer may be evaluated" in tuppence("rules", "preview", rule, *where).stdout
+    found = tuppence("rules", "preview", rule, *where, "--format", "json").stdout
+    assert json.loads(found)["customers"] == 0
+
+
 def test_a_withdrawal_stops_the_next_run_and_a_new_consent_begins_it(
     money: Path, tuppence: Run
 ) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from local.servers import PATIENCE
 from tests.building import ROOT, RULES
 from tests.conftest import Run
+from tests.integration.test_relay import DATE, client, pool_of, reader
 
 from tuppence.adapters.postgres.connection import named
+from tuppence.adapters.postgres.definitions import Definitions
 from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
@@ -125,6 +128,29 @@ def test_what_is_in_force_waits_for_a_newer_draft_to_be_approved(
     assert rows_of(query) == [(6,)]
     (row,) = msgspec.json.decode(desk("list", "--format", "json").stdout)
     assert row["status"] == "scheduled"
+
+
+def test_the_relay_gives_rules_with_a_number_that_each_decision_raises(
+    desk: Run, database: str
+) -> None:
+    def given() -> tuple[list[str], int]:
+        with client(pool_of(reader(database), 1, PATIENCE)) as relay:
+            answer = relay.get("/v1/rules", params={"as_of": str(DATE)}).json()
+        return [one["rule_id"] for one in answer["rules"]], answer["versions"]
+
+    assert given() == ([], 0)
+    for name in ("bank_fees", "cash_share"):
+        desk("put", CATALOGUE / f"{name}.yaml")
+    desk("move", "bank_fees", "cash_share", "--to", "in_review")
+    assert given() == ([], 4)
+    desk("approve", *read(desk), by="bob")
+    assert given() == (["bank_fees", "cash_share"], 6)
+    desk("move", "bank_fees", "--to", "retired", by="bob")
+    assert given() == (["cash_share"], 7)
+    assert [one.id for one in Definitions(database).in_force(DATE)] == ["cash_share"]
+    desk("move", "cash_share", "--to", "retired", by="bob")
+    assert given() == ([], 8)
+    assert Definitions(database).in_force(DATE) == []
 
 
 def test_wrong_rules_never_get_in(desk: Run, rows_of: Ask, tmp_path: Path) -> None:

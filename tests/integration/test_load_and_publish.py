@@ -193,6 +193,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.serving: str | None = None
+        self.current: Callable[[], str | None] = lambda: None
         self.held: Callable[[str], bool] = lambda _: False
         self.holding = threading.Event()
         self.go_on = threading.Event()
@@ -208,7 +209,7 @@ class Engine:
                 asked = json.loads(self.rfile.read(length))
                 step = "serve" if asked["serve"] else "ready"
                 if asked["serve"]:
-                    outer.serving = asked["ruleset"]
+                    outer.serving = asked["ruleset"] or outer.current()
                 self._answer(step, {"serving": outer.serving, "ready": asked["ruleset"]})
 
             def _answer(self, step: str, body: object) -> None:
@@ -257,6 +258,7 @@ class Desk:
         self.author = Definitions(login("ann", "author"))
         self.reviewer = Definitions(login("bob", "reviewer"))
         self.rulesets = RulesetDirectory(folder)
+        engine.current = self.rulesets.current
         token = folder.with_name("token")
         token.write_text("secret")
         self.arguments = [

@@ -199,7 +199,7 @@ def test_a_query_ends_when_nobody_waits_for_it(database: str) -> None:
     """The table is locked until the end, and queries may take ten minutes: only that ends them."""
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
     pool = pool_of(reader(database), 2, 600.0)
-    limits = RelayLimits(waiting=64, patience=600.0)
+    limits = RelayLimits(waiting=128, patience=600.0)
     app = relay_app(pool, {digest("secret"): "tester"}, limits)
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port, psycopg.connect(database) as owner:

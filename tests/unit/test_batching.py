@@ -41,7 +41,7 @@ def batcher(
 async def ask(
     one: Batcher[str, int, int], *items: int, key: str = "a"
 ) -> list[int | BaseException]:
-    answers = (one.answer(key, item, 1) for item in items)
+    answers = (one.answer(key, key, item, 1) for item in items)
     return await asyncio.gather(*answers, return_exceptions=True)
 
 
@@ -116,12 +116,41 @@ def test_a_bug_is_told_to_all_who_wait_and_does_not_stop_the_next() -> None:
     assert last == 10
 
 
-def test_more_than_may_wait_is_sent_away() -> None:
+def refused(answers: Sequence[int | BaseException]) -> list[str]:
+    return [answer.code for answer in answers if isinstance(answer, UserError)]
+
+
+def test_a_caller_may_fill_half_of_the_queue() -> None:
     desk = Desk()
-    answers = asyncio.run(ask(batcher(desk, None, waiting=2), 1, 2, 3))
+    answers = asyncio.run(ask(batcher(desk, None, waiting=4), 1, 2, 3))
     assert answers[:2] == [2, 4]
-    assert isinstance(answers[2], UserError)
-    assert answers[2].code == "service.busy"
+    assert refused(answers) == ["caller.busy"]
+
+
+def test_a_caller_who_fills_the_queue_does_not_keep_others_out() -> None:
+    desk = Desk()
+    desk.gate.clear()
+
+    async def arrive() -> tuple[list[int | BaseException], list[int | BaseException]]:
+        with ThreadPoolExecutor(1) as pool:
+            one = batcher(desk, pool, most=1, waiting=100)
+            first = asyncio.create_task(ask(one, 1, key="greedy"))
+            await asyncio.to_thread(desk.begun.wait)
+            greedy = asyncio.create_task(ask(one, *range(1_000), key="greedy"))
+            while one.waiting < 50:
+                await asyncio.sleep(0)
+            others = asyncio.create_task(ask(one, *range(1, 11), key="other"))
+            while one.waiting < 60:
+                await asyncio.sleep(0)
+            desk.gate.set()
+            await first
+            return await greedy, await others
+
+    greedy, others = asyncio.run(arrive())
+    assert refused(greedy) == ["caller.busy"] * 950
+    assert others == [2 * item for item in range(1, 11)]
+    places = [place for place, (key, _) in enumerate(desk.batches) if key == "other"]
+    assert places == list(range(2, 22, 2)), "callers take turns"
 
 
 def test_who_has_gone_is_not_worked_for() -> None:
@@ -129,7 +158,7 @@ def test_who_has_gone_is_not_worked_for() -> None:
 
     async def leave() -> None:
         one = batcher(desk, None)
-        task = asyncio.create_task(one.answer("a", 1, 1))
+        task = asyncio.create_task(one.answer("caller", "a", 1, 1))
         await asyncio.sleep(0)
         task.cancel()
         while one.waiting:
@@ -146,13 +175,13 @@ def test_who_leaves_the_queue_makes_room_at_once() -> None:
     async def arrive() -> int:
         with ThreadPoolExecutor(1) as pool:
             one = batcher(desk, pool, waiting=1)
-            first = asyncio.create_task(one.answer("a", 1, 1))
+            first = asyncio.create_task(one.answer("caller", "a", 1, 1))
             await asyncio.sleep(0.05)
-            gone = asyncio.create_task(one.answer("a", 2, 1))
+            gone = asyncio.create_task(one.answer("caller", "a", 2, 1))
             await asyncio.sleep(0)
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
-            third = asyncio.create_task(one.answer("a", 3, 1))
+            third = asyncio.create_task(one.answer("caller", "a", 3, 1))
             await asyncio.sleep(0)
             desk.gate.set()
             await first
@@ -164,7 +193,7 @@ def test_who_leaves_the_queue_makes_room_at_once() -> None:
 
 def test_one_who_is_to_blame_is_found_in_few_tries() -> None:
     desk = Desk()
-    answers = asyncio.run(ask(batcher(desk, None, most=256, waiting=256), *range(1, 256), -1))
+    answers = asyncio.run(ask(batcher(desk, None, most=256, waiting=512), *range(1, 256), -1))
     assert answers[:-1] == [2 * item for item in range(1, 256)]
     assert isinstance(answers[-1], UserError)
     assert len(desk.batches) == 17, "the batch, and two halves eight times"

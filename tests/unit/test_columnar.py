@@ -400,6 +400,18 @@ def test_a_preview_counts_as_a_run_would() -> None:
     assert source.find("c003").customer_ids == ("c003",)
 
 
+def test_a_preview_of_nobody_is_empty() -> None:
+    source = LoadedFacts(Schema(), "digest", {"p": batch((-100,), (-200,))})
+    left_out = source.read("p").customer_ids
+    checked = rule("total(payments.amount) > 20", "total(payments.amount)", name="new")
+    live = make_ruleset([rule("total(payments.amount) > 50", name="other")])
+    for source_, lapsed in ((source, left_out), (LoadedFacts(Schema(), "digest", {}), ())):
+        found = Previewer(source_, live, Date(TODAY), left_out=lapsed).preview(checked)
+        assert (found.customers, found.qualified, found.unknown) == (0, 0, 0)
+        assert (found.scores, found.examples) == ((0,) * 10, ())
+        assert [(o.rule_id, o.both, o.other) for o in found.overlaps] == [("other", 0, 0)]
+
+
 def test_rules_are_made_of_every_kind() -> None:
     """The generator's rules reach all that the planner knows."""
     source = random.Random(11)

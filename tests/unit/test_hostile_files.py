@@ -20,6 +20,8 @@ FILES = {
     "merge key": ("id: x\n<<: {kind: saving}\n", "unknown field"),
     "python tag": ('!!python/object/apply:os.system ["true"]\n', "rule.yaml"),
     "binary": ("\x00\x01", "not YAML"),
+    "half a surrogate pair": ('id: "\\ud800"\n', "rule.yaml:1:5: .* half of a surrogate pair"),
+    "half a pair in a key": ('id: x\n"\\udfff": y\n', "rule.yaml:2:1: .* half of a surrogate pair"),
     "many keys": ("id: x\n" + "\n".join(f"k{i}: 1" for i in range(5_000)), "rule.yaml:"),
 }
 
@@ -58,6 +60,7 @@ CONTEXTS = {
     "deep": ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
     "rather deep": ('{"a": ' + "[" * 400 + "]" * 400 + "}", "nested over 100 deep"),
     "too large": ('{"a": 1e99999999}', "a number is too large"),
+    "exponent": ('{"a": 1e99999999999999999999}', "a number is too large"),
     "infinite": ('{"a": Infinity}', "a number is too large, or none"),
     "repeated": ('{"a": 1, "a": 2}', "a is given twice"),
 }

@@ -610,6 +610,86 @@ def test_files_that_are_none_are_named(tmp_path: Path, content: bytes | None, me
         list(read_documents([ROOT / "src/tuppence/feel"]))
 
 
+@pytest.mark.parametrize("number", ["1" * 5_000, "1.0e99999999999999999999"], ids=len)
+def test_a_number_that_is_too_large_to_read_names_the_file(tmp_path: Path, number: str) -> None:
+    (tmp_path / "page.json").write_text(f'{{"n": {number}}}')
+    with pytest.raises(UserError, match=r"page.json: a number has more digits") as raised:
+        list(read_documents([tmp_path]))
+    assert raised.value.code == "file.json"
+
+
+def pages_with(text: str) -> dict[str, Any]:
+    """A page of each standard whose second transaction has a text, and whose first is good."""
+    uk = [booked(TransactionId="good"), booked(TransactionId="bad", TransactionInformation=text)]
+    eu = {"bookingDate": "2026-06-24", "transactionAmount": {"amount": "-1", "currency": "GBP"}}
+    us = {"account_id": "a", "date": "2026-06-24", "amount": 1, "iso_currency_code": "GBP"}
+    return {
+        "open-banking": answer(*uk),
+        "berlin-group": {
+            "account": {"iban": "a"},
+            "transactions": {
+                "booked": [
+                    eu | {"transactionId": "good"},
+                    eu | {"transactionId": "bad", "remittanceInformationUnstructured": text},
+                ]
+            },
+        },
+        "plaid": {
+            "transactions": [
+                us | {"transaction_id": "good", "name": "shop"},
+                us | {"transaction_id": "bad", "name": text},
+            ]
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["half \ud83d", "\udca9", "\udca9\ud83d 4111111111111111"], ids=ascii
+)
+@pytest.mark.parametrize("standard", ["open-banking", "berlin-group", "plaid"])
+def test_half_a_surrogate_pair_sets_an_item_aside(
+    tuppence: Run, tmp_path: Path, standard: str, text: str
+) -> None:
+    (tmp_path / "page.json").write_text(json.dumps(pages_with(text)[standard]))
+    store = tmp_path / "money"
+    done = tuppence("import", standard, "page.json", "--customer", "ann", "--store", store)
+    assert "rejected: 1 of 2 items" in done.stdout
+    (aside,) = (store / "rejects").glob("**/*.csv")
+    kept = aside.read_text()
+    assert "half of a surrogate pair" in kept
+    assert "4111111111111111" not in kept
+    (rows,) = [
+        part.transactions for part in FactStore(store).parts() if part.transactions is not None
+    ]
+    assert rows["id"].to_list() == ["good"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        answer(booked(Status="\ud800")),
+        answer(booked(), resource="\ud800"),
+        {"transactions": [{"\ud800": 1}]},
+        {"accounts": [{"account_id": "\ud800", "type": "credit"}], "\ud800": []},
+        {"account": {"iban": "\ud800"}, "transactions": {"booked": [{"bookingDate": "x"}]}},
+    ],
+    ids=ascii,
+)
+def test_half_a_surrogate_pair_anywhere_is_told_in_plain_text(content: Any) -> None:
+    for items in (open_banking.items, berlin_group.items, plaid.items):
+        found = read_statement(
+            [Document("\udcff.json", content)],
+            items,
+            "ann",
+            Schema(),
+            owners(("a", "ann")),
+            TODAY,
+            TOKENS,
+        )
+        assert found.reading.rejects.height == 1
+        assert "\\udcff" in found.reading.rejects["document"][0]
+
+
 # -- the public examples ---------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Asking our own services over HTTP, again where that may help."""
 
+import re
 import ssl
 import time
 from pathlib import Path
@@ -29,6 +30,9 @@ class Caller:
         tls_ca: Authorities for the certificate of an https address, PEM; those of the system
             where it is None.
         server_name: In the certificate, where it is not that of the address.
+
+    Raises:
+        UserError: The token is missing or is not one; `tls_ca` has no certificates in it.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Caller:
         tls_ca: Path | None = None,
         server_name: str | None = None,
     ) -> None:
+        _check_token(service, token)
         self._service = service
         self._seconds = seconds
         self._attempts = attempts
@@ -133,6 +138,18 @@ class Caller:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+
+def _check_token(service: str, token: str) -> None:
+    """Check that a header can carry a token.
+
+    Raises:
+        UserError: `access.token`: it is empty, or has blanks or characters that are not ASCII.
+    """
+    if not re.fullmatch("[!-~]+", token):
+        what = "is not one word of ASCII characters" if token else "is missing"
+        hint = "give the file that holds the token which tuppence serve token printed"
+        raise UserError("access.token", f"the token for the {service} {what}", hint)
 
 
 def _trusted(tls_ca: Path | None) -> ssl.SSLContext:

@@ -98,8 +98,8 @@ class HttpEngine:
         """Digest of the ruleset that it serves."""
         return self._ask("GET", "/v1/ruleset").serving
 
-    def refresh(self, digest: str, *, serve: bool) -> str | None:
-        """Have it make a ruleset ready, and serve it if so wanted."""
+    def refresh(self, digest: str | None, *, serve: bool) -> str | None:
+        """Have it make a ruleset ready, the current one for None, and serve it if so wanted."""
         answer = self._ask("POST", "/v1/ruleset/refresh", {"ruleset": digest, "serve": serve})
         return answer.serving if serve else answer.ready
 

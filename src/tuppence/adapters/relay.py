@@ -7,6 +7,7 @@ import msgspec
 
 from tuppence.adapters.calling import Caller
 from tuppence.feel.values import Date
+from tuppence.usecases.editions import Edition
 
 
 class _Page(msgspec.Struct):
@@ -19,6 +20,7 @@ class _Rule(msgspec.Struct):
 
 class _Rules(msgspec.Struct):
     rules: tuple[_Rule, ...]
+    versions: int
 
 
 class Relay:
@@ -52,10 +54,12 @@ class Relay:
         )
         return msgspec.json.decode(answer, type=_Page).customers
 
-    def documents(self, as_of: Date) -> list[bytes]:
-        """The approved definitions that are valid on a date, as JSON."""
+    def documents(self, as_of: Date) -> tuple[list[bytes], Edition]:
+        """Return the approved definitions that are valid on a date, as JSON, and their edition."""
         answer = self._caller.ask("GET", "/v1/rules", as_of=str(as_of))
-        return [bytes(rule.document) for rule in msgspec.json.decode(answer, type=_Rules).rules]
+        found = msgspec.json.decode(answer, type=_Rules)
+        edition = Edition(found.versions, str(as_of))
+        return [bytes(rule.document) for rule in found.rules], edition
 
     def close(self) -> None:
         """Let go of the connections."""

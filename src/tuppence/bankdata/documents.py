@@ -51,3 +51,6 @@ def _decoded(text: str, place: str) -> Any:
         return json.loads(text, parse_float=Decimal)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UserError("file.json", f"{place}: this is not JSON: {error}") from None
+    except (ValueError, ArithmeticError):  # of int and of Decimal
+        message = f"{place}: a number has more digits, or a larger exponent, than can be read"
+        raise UserError("file.json", message, "no amount of money is that large") from None

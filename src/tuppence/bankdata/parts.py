@@ -4,10 +4,13 @@ A reader of one standard says where the items of a document are and what each of
 (`Item`). Items that mean nothing we can take are set aside, each with its place and the reason.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
+
+from tuppence.plain_text import SURROGATE
 
 
 class Unfit(Exception):  # noqa: N818 - it is no error of the program's
@@ -147,6 +150,16 @@ class Document(NamedTuple):
 
 Items = Callable[[Any], Iterator[Item]]
 """The items of a document of one standard."""
+
+
+def check_text(content: Any) -> None:
+    """Check that no text or key of an item holds half of a surrogate pair.
+
+    Raises:
+        Unfit: One does.
+    """
+    if SURROGATE.search(json.dumps(content, ensure_ascii=False, default=str)):
+        raise Unfit(r"a text holds half of a surrogate pair, such as \ud800, which is no character")
 
 
 # -- for readers of a standard ---------------------------------------------------------------------

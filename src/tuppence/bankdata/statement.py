@@ -26,6 +26,7 @@ from tuppence.bankdata.parts import (
     Part,
     Removed,
     Unfit,
+    check_text,
     time_of,
 )
 from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
@@ -35,6 +36,7 @@ from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Kind, Schema
+from tuppence.plain_text import encodable
 
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
@@ -152,6 +154,7 @@ class _Statement:
         for item in items(document.content):
             self._count += 1
             try:
+                check_text(item.content)
                 parts = [self._named(_with_good_names(part)) for part in item.read(item.content)]
             except Unfit as error:
                 self._set_aside(document, item, str(error))
@@ -206,9 +209,9 @@ class _Statement:
             self._bookings[booking.account, name] = placed
 
     def _set_aside(self, document: Document, item: Item, reason: str) -> None:
-        place = masked(document.source), masked(item.place)
-        content = masked_json(item.content)[:_MOST_CONTENT]
-        self._rejects.append((*place, masked(reason), content))
+        texts = (*map(masked, (document.source, item.place, reason)), masked_json(item.content))
+        source, place, why, content = map(encodable, texts)
+        self._rejects.append((source, place, why, content[:_MOST_CONTENT]))
 
     def reading(self, schema: Schema) -> StatementReading:
         """All of it as rows."""

@@ -66,6 +66,8 @@ def _context(path: Path) -> dict[str, Any]:
             raise UserError("feel.context", f"{place}: not JSON: {error.msg}") from None
         except RecursionError:
             raise UserError("feel.context", f"{path}: it is nested too deeply") from None
+        except ArithmeticError:
+            raise UserError("feel.context", f"{path}: a number is too large") from None
     else:
         value = inspect(text).value
     if not isinstance(value, dict):

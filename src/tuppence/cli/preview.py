@@ -19,6 +19,12 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
     out.print(f"[bold]{rule.id}[/] as of {as_of}: {escape(rule.title)}", highlight=False)
     if not found.columns:
         out.print("It does not fit columns: tuppence plan says why, and that it will be slow.")
+    if not found.customers:
+        out.print(
+            "No customer may be evaluated: there are none, or no consent of theirs holds. "
+            "tuppence consent list shows the consents of a customer."
+        )
+        return
     others = found.customers - found.qualified - found.unknown
     rows = [("qualify", found.qualified), ("do not", others), ("unknown", found.unknown)]
     out.print(_bars([(name, count, _share(count, found.customers)) for name, count in rows]))

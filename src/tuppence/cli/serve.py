@@ -66,7 +66,7 @@ def register(program: typer.Typer) -> None:
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
         pool_size: Annotated[int, typer.Option(min=1, help="Connections at most.")] = 8,
-        queue: Annotated[int, typer.Option(min=1, help="Requests at most that wait.")] = 64,
+        queue: Annotated[int, typer.Option(min=1, help="Requests at most that wait.")] = 96,
         patience: Annotated[float, typer.Option(min=0.01, help="Seconds that they wait.")] = 2.0,
         query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
         caller_requests: CallerRequests = 48,
@@ -121,7 +121,7 @@ def register(program: typer.Typer) -> None:
         batches: Annotated[
             int, typer.Option(min=1, max=64, help="Batches of requests worked on at once.")
         ] = 2,
-        queue: Annotated[int, typer.Option(min=1, help="Customers at most that wait.")] = 20_000,
+        queue: Annotated[int, typer.Option(min=1, help="Customers at most that wait.")] = 40_000,
         seconds: Annotated[float, typer.Option(min=0.1, help="A request may take.")] = 30.0,
         caller_requests: CallerRequests = 512,
         drain_seconds: Drain = 30,

@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from tuppence.errors import UserError
+from tuppence.plain_text import SURROGATE
 
 MAX_LENGTH: Final = 200
 """Greatest number of characters of an identifier."""
@@ -28,7 +29,6 @@ PROBLEMS: Final = (
     (f"^{BLANK}|{BLANK}$", "begins or ends with a blank"),
 )
 """Regular expressions of what an identifier may not have, in their order, and the reasons."""
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _PROBLEMS: Final = tuple((re.compile(pattern), reason) for pattern, reason in PROBLEMS)
 
 
@@ -36,7 +36,7 @@ def why_not_identifier(text: str) -> str | None:
     """Return what is wrong with an identifier, to be put after its name; None if nothing is."""
     if not text:
         return "is empty"
-    if _SURROGATE.search(text):
+    if SURROGATE.search(text):
         return "is not UTF-8 text"
     return next((reason for pattern, reason in _PROBLEMS if pattern.search(text)), None)
 

@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     del context
     parts = converter()
-    documents = parts.relay.documents(
+    documents, edition = parts.relay.documents(
         requested_day(msgspec.convert(event, Start), parts.settings.zone)
     )
     definitions = [msgspec.json.decode(document, type=Definition) for document in documents]
@@ -36,6 +36,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.error(error.code, extra={"errors": error.details})  # noqa: TRY400 - no bug
         raise
     parts.rulesets.put(ruleset)
-    parts.refresh({"ruleset": ruleset.digest})
+    parts.refresh({"ruleset": ruleset.digest, "edition": edition})
     logger.info("converted", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})
     return {"ruleset": ruleset.digest, "warnings": warnings}

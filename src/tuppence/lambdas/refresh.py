@@ -2,15 +2,28 @@
 
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import refresher
-from tuppence.errors import UserError
+from tuppence.usecases.editions import Edition
 from tuppence.usecases.publishing import publish
 
 logger = Logger(service="refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """The event.
+
+    Attributes:
+        ruleset: Digest; the current ruleset where it is left out.
+        edition: Of a ruleset that was made of definitions; left out where a person names one.
+    """
+
+    ruleset: str | None = None
+    edition: Edition | None = None
 
 
 @logger.inject_lambda_context
@@ -18,14 +31,21 @@ metrics = Metrics(namespace="tuppence", service="refresh")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """All engines make it ready, then it becomes the current one, then all serve it.
 
+    Where a newer edition is the current one already, nothing is changed but that engines serve it.
+
     Raises:
         UserError: An engine did not confirm it.
     """
     del context
-    parts = refresher()
-    digest = event.get("ruleset") or parts.rulesets.current()
+    parts, asked = refresher(), msgspec.convert(event, Refresh)
+    digest, edition = asked.ruleset, asked.edition
     if digest is None:
-        raise UserError("ruleset.none", "no ruleset was published yet", "name one")
-    confirmed = publish(digest, parts.rulesets, parts.engines())
-    logger.info("published", extra={"ruleset": digest, "engines": len(confirmed)})
-    return {"ruleset": digest, "engines": [one.address for one in confirmed]}
+        digest, edition = parts.rulesets.published()
+    rulesets = parts.rulesets.publishing(edition)
+    confirmed = publish(digest, rulesets, parts.engines())
+    current = rulesets.current()
+    logger.info(
+        "published" if current == digest else "superseded",
+        extra={"ruleset": digest, "current": current, "engines": len(confirmed)},
+    )
+    return {"ruleset": current, "engines": [one.address for one in confirmed]}

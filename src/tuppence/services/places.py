@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tuppence.errors import UserError
+from tuppence.services.waiting import WaitingRoom
 
 
 class Places:
@@ -12,39 +13,40 @@ class Places:
 
     Args:
         count: How many there are.
-        most_waiting: Requests that may wait; further ones are refused at once.
+        most_waiting: Requests that may wait, shared among callers as in a `WaitingRoom`; further
+            ones are refused at once.
         seconds: How long they wait.
     """
 
     def __init__(self, count: int, most_waiting: int, seconds: float) -> None:
         self._free = asyncio.Semaphore(count)
-        self._most_waiting = most_waiting
+        self._room = WaitingRoom(most_waiting)
         self._seconds = seconds
-        self.waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait."""
+        return self._room.total
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold a place.
+    async def one(self, caller: str) -> AsyncIterator[None]:
+        """Hold a place for a request of a caller.
 
         Raises:
-            UserError: `service.busy`: too many wait already, or none became free in time.
+            UserError: `service.busy`: too many wait already, or none became free in time;
+                `caller.busy`: too many of this caller wait.
         """
-        if self.waiting >= self._most_waiting:
-            raise _busy()
-        self.waiting += 1
+        self._room.enter(caller)
         try:
             async with asyncio.timeout(self._seconds):
                 await self._free.acquire()
         except TimeoutError:
-            raise _busy() from None
+            message = "the service is at work on as many requests as it can"
+            hint = "try again in a second, or with fewer requests"
+            raise UserError("service.busy", message, hint) from None
         finally:
-            self.waiting -= 1
+            self._room.leave(caller)
         try:
             yield
         finally:
             self._free.release()
-
-
-def _busy() -> UserError:
-    message = "the service is at work on as many requests as it can"
-    return UserError("service.busy", message, "try again in a second, or with fewer requests")

@@ -94,7 +94,12 @@ class Reader(Protocol):
         ...
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
-        """The approved definitions that are valid on a date."""
+        """Return the approved definitions that are valid on a date.
+
+        Returns:
+            At least one row with `rule_id`, `version`, `document` (JSON), and `versions`: how many
+            versions of all definitions there are. Where no rule is in force the others are None.
+        """
         ...
 
     def check(self) -> None:
@@ -110,12 +115,13 @@ class RelayLimits(NamedTuple):
     """How much a relay takes on.
 
     Attributes:
-        waiting: Requests at most that wait for a connection; further ones are refused at once.
+        waiting: Requests at most that wait for a connection; further ones are refused at once. One
+            caller may have half of them, see `WaitingRoom`.
         patience: Seconds that they wait.
         caller_requests: Requests of one caller that are worked on, or wait, at a time.
     """
 
-    waiting: int = 64
+    waiting: int = 96
     patience: float = 2.0
     caller_requests: int = 48
 
@@ -197,9 +203,9 @@ class _Relay:
         places = self._places
         metrics.gauge("requests_waiting", "Requests without a connection.", lambda: places.waiting)
 
-    async def schema(self, _: Request) -> Response:
+    async def schema(self, request: Request) -> Response:
         """The declared attributes of customers."""
-        schema = await self._ask("schema", self._reader.schema)
+        schema = await self._ask(request, "schema", self._reader.schema)
         return json_response({"attributes": schema.attributes})
 
     async def customers(self, request: Request) -> Response:
@@ -209,7 +215,7 @@ class _Relay:
         date, after = asked_date(query.get("as_of", "")), query.get("after", "")
         if after:
             check_identifier(after, "after")
-        page = await self._ask("page", lambda: self._reader.page(after, date, limit))
+        page = await self._ask(request, "page", lambda: self._reader.page(after, date, limit))
         return json_response({"customers": page, "next": page[-1] if len(page) == limit else None})
 
     async def facts(self, request: Request) -> Response:
@@ -218,36 +224,45 @@ class _Relay:
         date = asked_date(wanted.as_of)
         for customer in wanted.customers:
             check_identifier(customer, "customers")
-        return Stream(self._chunks(wanted, date), "application/vnd.apache.arrow.stream")
+        return Stream(
+            self._chunks(request.user.display_name, wanted, date),
+            "application/vnd.apache.arrow.stream",
+        )
 
     async def gone(self, request: Request) -> Response:
         """Those of `customers` who are not there, because they were erased or never came."""
         asked = await read_body(request, self._gone, BODY_BYTES)
         for customer in asked.customers:
             check_identifier(customer, "customers")
-        return json_response(
-            {"gone": await self._ask("gone", lambda: self._reader.gone(asked.customers))}
-        )
+        gone = await self._ask(request, "gone", lambda: self._reader.gone(asked.customers))
+        return json_response({"gone": gone})
 
     async def rules(self, request: Request) -> Response:
-        """The approved definitions that are valid `as_of` a date."""
+        """Approved definitions valid `as_of` a date, and how many `versions` of all there are."""
         date = asked_date(request.query_params.get("as_of", ""))
-        rules = await self._ask("rules_in_force", lambda: self._reader.rules_in_force(date))
-        documents = [{**rule, "document": msgspec.Raw(rule["document"].encode())} for rule in rules]
-        return json_response({"rules": documents})
+        rows = await self._ask(request, "rules_in_force", lambda: self._reader.rules_in_force(date))
+        versions = [row.pop("versions") for row in rows]
+        rules = [
+            {**row, "document": msgspec.Raw(row["document"].encode())}
+            for row in rows
+            if row["rule_id"] is not None
+        ]
+        return json_response({"rules": rules, "versions": versions[0]})
 
     async def check(self) -> None:
         """See that the database answers."""
         await run_in_threadpool(self._reader.check)
 
-    async def _ask(self, query: str, ask: Callable[[], Any]) -> Any:
-        async with self._places.one():
+    async def _ask(self, request: Request, query: str, ask: Callable[[], Any]) -> Any:
+        async with self._places.one(request.user.display_name):
             with self._queries.labels(query).time():
                 return await run_in_threadpool(ask)
 
-    async def _chunks(self, wanted: FactsRequest, as_of: Date) -> AsyncGenerator[bytes, None]:
+    async def _chunks(
+        self, caller: str, wanted: FactsRequest, as_of: Date
+    ) -> AsyncGenerator[bytes, None]:
         """Encode facts in a thread, and give the connection back however it ends."""
-        async with self._places.one():
+        async with self._places.one(caller):
             rows = self._reader.facts(wanted.customers, as_of, wanted.fields)
             chunks = self._encoded(rows)
             try:

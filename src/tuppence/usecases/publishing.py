@@ -22,8 +22,12 @@ class RunningEngine(Protocol):
         """Digest of the ruleset that it serves."""
         ...
 
-    def refresh(self, digest: str, *, serve: bool) -> str | None:
-        """Have it make a ruleset ready, and serve it if so wanted; digest of what is ready."""
+    def refresh(self, digest: str | None, *, serve: bool) -> str | None:
+        """Have it make a ruleset ready, or the current one where the digest is None.
+
+        Returns:
+            The digest of what it serves if `serve` is true, else of what is ready.
+        """
         ...
 
 
@@ -86,8 +90,9 @@ def publish(
 ) -> list[Confirmation]:
     """Have every engine serve a ruleset that is in the store.
 
-    First all make it ready. Only if all can, it becomes the current one, and each swaps. An engine
-    that starts later serves the current one.
+    First all make it ready. Only if all can, it becomes the current one, and each engine changes to
+    the current one, as does an engine that starts later. So where two publications meet, all end
+    with the same ruleset; the store may refuse to replace a newer one (see `Edition`).
 
     Args:
         digest: Digest of the ruleset.
@@ -107,8 +112,9 @@ def publish(
     _all_agree(engines, ready, digest, "nothing was changed: what was served is served on")
     record([engine.address for engine in engines])
     rulesets.publish(digest)
-    now = _each(engines, lambda engine: engine.refresh(digest, serve=True))
-    _all_agree(engines, now, digest, "publish it again once they can be reached")
+    now = _each(engines, lambda engine: engine.refresh(None, serve=True))
+    hint = "publish it again once they can be reached"
+    _all_agree(engines, now, digest, hint, newer=rulesets.current())
     return [
         Confirmation(engine.address, _digest(old), _digest(new))
         for engine, old, new in zip(engines, before, now, strict=True)
@@ -132,15 +138,19 @@ def _each(
 
 
 def _all_agree(
-    engines: Sequence[RunningEngine], found: Sequence[Outcome], digest: str, hint: str
+    engines: Sequence[RunningEngine],
+    found: Sequence[Outcome],
+    digest: str,
+    hint: str,
+    newer: str | None = None,
 ) -> None:
-    if all(one == digest for one in found):
+    if all(one in {digest, newer or digest} for one in found):
         return
     lines = [
         f"{engine.address}: {one.message if isinstance(one, UserError) else one}"
         for engine, one in zip(engines, found, strict=True)
     ]
-    failed = sum(one != digest for one in found)
+    failed = sum(one not in {digest, newer or digest} for one in found)
     message = f"{failed} of {len(engines)} engines did not confirm the ruleset {digest}"
     raise UserError("publish.engines", message, hint, lines)
 

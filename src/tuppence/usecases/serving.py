@@ -140,9 +140,26 @@ class Engines:
         """
         self._schema = self._ask_schema()
         if self._rulesets.current() is not None:
-            current = self.published()
-            self.prepare(current)
-            self.serve(current)
+            self.refresh(None, serve=True)
+
+    def refresh(self, digest: str | None, *, serve: bool) -> str:
+        """Prepare a ruleset, or what was published last, and serve it if so wanted.
+
+        One such request is carried out at a time, so that the last one to be told to serve what was
+        published last does not lose against one that has asked earlier.
+
+        Returns:
+            The digest of the ruleset that is ready.
+
+        Raises:
+            UserError: As from `published` and `prepare`.
+        """
+        with self._loading:
+            ready = digest or self.published()
+            self.prepare(ready)
+            if serve:
+                self.serve(ready)
+        return ready
 
     def published(self) -> str:
         """Digest of the ruleset that was published last.

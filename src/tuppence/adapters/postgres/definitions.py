@@ -117,7 +117,8 @@ class Definitions:
         """The approved definitions that are valid on a date."""
         with connect(self._url) as connection, database_errors():
             rows = connection.execute(named("rules_in_force"), [str(as_of)]).fetchall()
-            return [msgspec.json.decode(document, type=Definition) for _, _, document in rows]
+            documents = [row[2] for row in rows if row[0] is not None]
+            return [msgspec.json.decode(document, type=Definition) for document in documents]
 
     def history(self, rule_id: str) -> list[Any]:
         """All versions of a definition, as the query definition_history gives them.

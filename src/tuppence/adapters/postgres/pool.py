@@ -89,7 +89,11 @@ class Pool:
         return FactRows(self._pool, customers, self._use(as_of), fields)
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
-        """The approved definitions that are valid on a date."""
+        """Return rows of the approved definitions that are valid on a date.
+
+        Each has the number of versions of all definitions; where no rule is in force there is one
+        row without a rule.
+        """
         with _lent(self._pool) as connection:
             found = execute(connection, "rules_in_force", as_of)
             return found.to_pylist() if found else []

@@ -64,13 +64,13 @@ class Limits(NamedTuple):
 
     Attributes:
         batches: Worked on at once: while one waits for facts another is evaluated.
-        waiting: Customers at most that wait.
+        waiting: Customers at most that wait; one caller may have half of them, see `WaitingRoom`.
         seconds: A request may take.
         caller_requests: Requests of one caller that are worked on, or wait, at a time.
     """
 
     batches: int = 2
-    waiting: int = 20_000
+    waiting: int = 40_000
     seconds: float = 30.0
     caller_requests: int = 512
 
@@ -263,7 +263,7 @@ class _RulesEngine:
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
         batcher = self._between if small else self._in_threads
-        return await self._in_time(batcher.answer(key, request, weight))
+        return await self._in_time(batcher.answer(caller, key, request, weight))
 
     async def _make_ready(self, digest: str, as_of: Date) -> None:
         """Load or plan one at a time: who waits for that needs no thread, and may leave."""
@@ -309,11 +309,8 @@ class _RulesEngine:
         return store
 
     def _refreshed(self, asked: Refresh) -> Serving:
-        digest = asked.ruleset or self._engines.published()
-        self._engines.prepare(digest)
+        digest = self._engines.refresh(asked.ruleset, serve=asked.serve)
         self._learn_schema()
-        if asked.serve:
-            self._engines.serve(digest)
         return Serving(self._engines.served, digest)
 
     def _learn_schema(self) -> None:

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from tuppence.errors import UserError
 from tuppence.services.problems import RETRYABLE, STATUSES
+from tuppence.services.waiting import WaitingRoom
 
 K = TypeVar("K", bound=Hashable)
 I = TypeVar("I")  # noqa: E741 - an item
@@ -23,6 +24,7 @@ R = TypeVar("R")
 
 class _Waiting(NamedTuple, Generic[I, R]):
     item: I
+    caller: str
     weight: int
     answer: "asyncio.Future[R]"
 
@@ -36,7 +38,7 @@ class Batcher(Generic[K, I, R]):
         executor: Whose threads do the work; None for the thread of the requests.
         workers: How many batches may be worked on at once.
         most: Weight of a batch at most; one item may be heavier.
-        most_waiting: Weight of all that waits at most.
+        most_waiting: Weight of all that waits at most, shared among callers as in a `WaitingRoom`.
     """
 
     def __init__(
@@ -51,23 +53,25 @@ class Batcher(Generic[K, I, R]):
         self._executor = executor
         self._workers = workers
         self._most = most
-        self._most_waiting = most_waiting
+        self._room = WaitingRoom(most_waiting)
         self._queues: OrderedDict[K, dict[asyncio.Future[R], _Waiting[I, R]]] = OrderedDict()
         self._running = 0
         self._scheduled = False
-        self.waiting = 0
 
-    async def answer(self, key: K, item: I, weight: int) -> R:
-        """Return the answer to an item. Who is cancelled while they wait leaves the queue.
+    @property
+    def waiting(self) -> int:
+        """Weight of all that waits."""
+        return self._room.total
+
+    async def answer(self, caller: str, key: K, item: I, weight: int) -> R:
+        """Return the answer to an item of a caller; one whose task is cancelled leaves the queue.
 
         Raises:
-            UserError: Too much is waiting, or what `handle` raised.
+            UserError: Too much is waiting, of this caller or of all; or what `handle` raised.
         """
-        if self.waiting + weight > self._most_waiting and self.waiting:
-            raise UserError("service.busy", "the engine has more to do than it can", "try again")
+        self._room.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, {})[future] = _Waiting(item, weight, future)
-        self.waiting += weight
+        self._queues.setdefault(key, {})[future] = _Waiting(item, caller, weight, future)
         if not self._scheduled:  # after the requests that have arrived together with this one
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._begin)
@@ -80,7 +84,7 @@ class Batcher(Generic[K, I, R]):
         queue = self._queues.get(key, {})
         waited = queue.pop(future, None)
         if waited is not None:
-            self.waiting -= waited.weight
+            self._room.leave(waited.caller, waited.weight)
             if not queue:
                 del self._queues[key]
 
@@ -97,9 +101,9 @@ class Batcher(Generic[K, I, R]):
                 taken.append(one)
             for one in taken:
                 del queue[one.answer]
+                self._room.leave(one.caller, one.weight)
             if queue:
                 self._queues[key] = queue  # behind the others
-            self.waiting -= weight
             self._running += 1
             task = asyncio.get_running_loop().create_task(self._work(key, taken))
             task.add_done_callback(lambda _: self._ended())

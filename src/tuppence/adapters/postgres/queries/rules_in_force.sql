@@ -1,4 +1,8 @@
 -- $1 a date
-SELECT rule_id, version, document::text AS document FROM tuppence.rules_in_force
-WHERE (valid_from IS NULL OR valid_from <= $1) AND (valid_until IS NULL OR valid_until >= $1)
-ORDER BY rule_id
+-- One row at least: where no rule is in force its columns are null, beside the number of versions. Both come from one
+-- statement, hence from one moment. Versions of a definition are numbered from 1 without gaps, and none is ever removed.
+SELECT one.rule_id, one.version, one.document::text AS document, known.versions
+FROM (SELECT coalesce(sum(version), 0)::bigint AS versions FROM tuppence.latest_definitions) AS known
+LEFT JOIN tuppence.rules_in_force AS one
+    ON (one.valid_from IS NULL OR one.valid_from <= $1) AND (one.valid_until IS NULL OR one.valid_until >= $1)
+ORDER BY one.rule_id
