@@ -27,7 +27,7 @@ from typing import Any
 import jinja2
 
 from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, format_text, parse
-from tuppence.feel.budget import STEPS, Budget, visit
+from tuppence.feel.budget import STEPS, TEXT_A_STEP
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import FUNCTION, NUMBER, STRING, ContextOf, ListOf, RangeOf, Type, strip
@@ -208,7 +208,7 @@ def run_expression(text: str, steps: int = STEPS) -> str:
     """What became of it: `value`, `diagnostic` or `syntax`.
 
     Raises:
-        OutOfBudget: The value is larger than what was paid for.
+        AssertionError: The value is larger than what was paid for.
     """
     try:
         tree = parse(text, NAMES)
@@ -217,8 +217,9 @@ def run_expression(text: str, steps: int = STEPS) -> str:
     check(tree, {})
     format_text(text, NAMES)
     outcome = compile_expression(tree, now=NOW).evaluate({}, steps)
-    visit(outcome.value, Budget(steps))
-    feel_text(outcome.value)
+    written = len(feel_text(outcome.value))
+    if written > TEXT_A_STEP * steps:
+        raise AssertionError(f"a value of {written:,} characters")
     return "diagnostic" if outcome.diagnostics else "value"
 
 

@@ -187,7 +187,7 @@ def negate(value: Any) -> Any:
 
 def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None:
     """`value in test`, where test is a range, a list of tests, or a value to equal."""
-    budget.spend(COMPARISON_STEPS)
+    budget.spend(2 * COMPARISON_STEPS)
     if isinstance(test, Range):
         return in_range(value, test, budget)
     if isinstance(test, list):
