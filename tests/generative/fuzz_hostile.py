@@ -232,9 +232,9 @@ def run_template(text: str) -> str:
     return "value"
 
 
-def run_one(text: str) -> str:
+def run_one(text: str, steps: int = STEPS) -> str:
     """Run an input, which is a template where it begins with `T:`."""
-    return run_template(text[2:]) if text.startswith("T:") else run_expression(text)
+    return run_template(text[2:]) if text.startswith("T:") else run_expression(text, steps)
 
 
 def inputs(rng: random.Random, count: int) -> Iterator[str]:
@@ -264,8 +264,8 @@ class Report:
     slow: list[str] = field(default_factory=list)
 
 
-def measure(texts: Iterator[str]) -> Report:
-    """Run inputs one after another in this process, and measure each."""
+def measure(texts: Iterator[str], steps: int = STEPS) -> Report:
+    """Run inputs one after another in this process with this budget, and measure each."""
     report = Report()
     for text in FIRST:  # what a process loads once: locales, the characters that there are
         run_one(text)
@@ -280,7 +280,7 @@ def measure(texts: Iterator[str]) -> Report:
         began = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, ENDLESS)
         try:
-            report.outcomes[run_one(text)] += 1
+            report.outcomes[run_one(text, steps)] += 1
         except Exception as error:
             report.failures.append(f"{type(error).__name__}: {error}: {text!r}")
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -304,9 +304,9 @@ def _memory(name: str) -> int:
     return int(status.split(f"{name}:")[1].split()[0]) * 1024
 
 
-def _share(arguments: tuple[int, int]) -> Report:
-    seed, count = arguments
-    return measure(inputs(random.Random(seed), count))
+def _share(arguments: tuple[int, int, int]) -> Report:
+    seed, count, steps = arguments
+    return measure(inputs(random.Random(seed), count), steps)
 
 
 def main() -> None:
@@ -315,9 +315,10 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     share = min(1_000, options.inputs)
-    shares = [(options.seed + n, share) for n in range(options.inputs // share)]
+    shares = [(options.seed + n, share, options.steps) for n in range(options.inputs // share)]
     total = Report()
     with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=5) as pool:
         for report in pool.imap_unordered(_share, shares):

@@ -192,6 +192,7 @@ def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None
         return in_range(value, test, budget)
     if isinstance(test, list):
         nest(depth)
+        budget.spend(4 * COMPARISON_STEPS)
         same = equal(value, test, budget) is True
         return same or any(passes(value, item, budget, depth + 1) is True for item in test)
     return equal(value, test, budget)
