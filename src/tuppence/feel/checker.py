@@ -31,6 +31,7 @@ from tuppence.feel.types import (
     Nullable,
     RangeOf,
     Type,
+    context_of,
     fits,
     join,
     nullable,
@@ -239,7 +240,7 @@ class _Checker:
         self.shadowing(node.names, node.span)
         for name, value in zip(node.names, node.values, strict=True):
             fields[name] = self.infer(value, (fields, *scope))
-        return ContextOf(fields)
+        return context_of(fields)
 
     # -- operators -----------------------------------------------------------------------------
 
