@@ -456,8 +456,7 @@ def _refined(element: Type, predicate: syntax.Node) -> Type:
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1, 0.6)
+    close = difflib.get_close_matches(name, known := list(known), 1, 0.6)
     if close:
         return f"did you mean {close[0]}?"
     return f"there is {', '.join(sorted(known)[:12])}" if 0 < len(known) <= 24 else ""
