@@ -27,7 +27,7 @@ from typing import Any
 import jinja2
 
 from tuppence.feel import FeelSyntaxError, check, compile_expression, feel_text, format_text, parse
-from tuppence.feel.budget import STEPS, Budget, visit
+from tuppence.feel.budget import STEPS, TEXT_A_STEP
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin
 from tuppence.feel.types import FUNCTION, NUMBER, STRING, ContextOf, ListOf, RangeOf, Type, strip
@@ -208,7 +208,7 @@ def run_expression(text: str, steps: int = STEPS) -> str:
     """What became of it: `value`, `diagnostic` or `syntax`.
 
     Raises:
-        OutOfBudget: The value is larger than what was paid for.
+        AssertionError: The value is larger than what was paid for.
     """
     try:
         tree = parse(text, NAMES)
@@ -217,8 +217,9 @@ def run_expression(text: str, steps: int = STEPS) -> str:
     check(tree, {})
     format_text(text, NAMES)
     outcome = compile_expression(tree, now=NOW).evaluate({}, steps)
-    visit(outcome.value, Budget(steps))
-    feel_text(outcome.value)
+    written = len(feel_text(outcome.value))
+    if written > TEXT_A_STEP * steps:
+        raise AssertionError(f"a value of {written:,} characters")
     return "diagnostic" if outcome.diagnostics else "value"
 
 
@@ -231,9 +232,9 @@ def run_template(text: str) -> str:
     return "value"
 
 
-def run_one(text: str) -> str:
+def run_one(text: str, steps: int = STEPS) -> str:
     """Run an input, which is a template where it begins with `T:`."""
-    return run_template(text[2:]) if text.startswith("T:") else run_expression(text)
+    return run_template(text[2:]) if text.startswith("T:") else run_expression(text, steps)
 
 
 def inputs(rng: random.Random, count: int) -> Iterator[str]:
@@ -263,8 +264,8 @@ class Report:
     slow: list[str] = field(default_factory=list)
 
 
-def measure(texts: Iterator[str]) -> Report:
-    """Run inputs one after another in this process, and measure each."""
+def measure(texts: Iterator[str], steps: int = STEPS) -> Report:
+    """Run inputs one after another in this process with this budget, and measure each."""
     report = Report()
     for text in FIRST:  # what a process loads once: locales, the characters that there are
         run_one(text)
@@ -279,7 +280,7 @@ def measure(texts: Iterator[str]) -> Report:
         began = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, ENDLESS)
         try:
-            report.outcomes[run_one(text)] += 1
+            report.outcomes[run_one(text, steps)] += 1
         except Exception as error:
             report.failures.append(f"{type(error).__name__}: {error}: {text!r}")
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -303,9 +304,9 @@ def _memory(name: str) -> int:
     return int(status.split(f"{name}:")[1].split()[0]) * 1024
 
 
-def _share(arguments: tuple[int, int]) -> Report:
-    seed, count = arguments
-    return measure(inputs(random.Random(seed), count))
+def _share(arguments: tuple[int, int, int]) -> Report:
+    seed, count, steps = arguments
+    return measure(inputs(random.Random(seed), count), steps)
 
 
 def main() -> None:
@@ -314,9 +315,10 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=STEPS)
     options = parser.parse_args()
     share = min(1_000, options.inputs)
-    shares = [(options.seed + n, share) for n in range(options.inputs // share)]
+    shares = [(options.seed + n, share, options.steps) for n in range(options.inputs // share)]
     total = Report()
     with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=5) as pool:
         for report in pool.imap_unordered(_share, shares):

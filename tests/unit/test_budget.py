@@ -1,13 +1,14 @@
 """Every operation of the language is paid for in proportion to its work."""
 
 import contextlib
+import itertools
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tuppence.errors import UserError
-from tuppence.feel import compile_expression, evaluate, format_text, inspect, parse, trace
+from tuppence.feel import check, compile_expression, evaluate, format_text, inspect, parse, trace
 from tuppence.feel.budget import STEPS, Budget, OutOfBudget, visit
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.library import BUILTINS
@@ -263,6 +264,15 @@ def test_a_trace_leaves_out_what_is_too_large_to_be_shown() -> None:
 def test_equal_numbers_are_one_value_however_they_are_written() -> None:
     assert evaluate("distinct values([1, 1.0, 1.00, 2, 0, -0])") == [1, 2, 0]
     assert evaluate("mode([1, 1.0, 2])") == [1]
+
+
+def test_the_types_of_shared_contexts_are_compared_in_no_time() -> None:
+    names = "abcdefghijklmnopqrstuvwxyz"
+    steps = ", ".join(f"{b}: {{x: {a}, y: {a}}}" for a, b in itertools.pairwise(names))
+    shared = f"{{a: [1], {steps}}}"
+    kind, findings = check(parse(f"[{shared}, {shared}]"), {})
+    assert str(kind) == "list of context"
+    assert not findings
 
 
 def test_layout_of_nested_parts_takes_each_of_them_once() -> None:

@@ -55,12 +55,13 @@ _PARTS: Final[dict[type[syntax.Node], int]] = {
     syntax.Between: 4,
     syntax.Call: 3,
     syntax.Comparison: 3,
-    syntax.ContextLiteral: 3,
+    syntax.ContextLiteral: 8,
     syntax.Filter: 10,
     syntax.For: 10,
     syntax.FunctionDefinition: 20,
     syntax.In: 6,
     syntax.InstanceOf: 3,
+    syntax.ListLiteral: 4,
     syntax.Path: 3,
     syntax.Quantified: 10,
     syntax.RangeLiteral: 8,
@@ -148,21 +149,21 @@ def visit(value: Any, budget: Budget, depth: int = 0) -> None:
     """
     kind = type(value)
     if value is None or kind is bool:
-        return
-    if kind is Decimal:
-        budget.spend(3 + abs(value.adjusted()) // TEXT_A_STEP)
+        budget.spend(4)
+    elif kind is Decimal:
+        budget.spend(6 + abs(value.adjusted()) // TEXT_A_STEP)
     elif kind is str:
-        budget.spend(3 + len(value) // TEXT_A_STEP)
+        budget.spend(5 + len(value) // TEXT_A_STEP)
     elif isinstance(value, _GROUPS):
         nest(depth)
-        budget.spend(4)
+        budget.spend(8)
         for item in value.values() if isinstance(value, dict) else value:
             visit(item, budget, depth + 1)
         if isinstance(value, dict):
             for name in value:
-                budget.spend(3 + len(name) // TEXT_A_STEP)
+                budget.spend(5 + len(name) // TEXT_A_STEP)
     else:
-        budget.spend(10)
+        budget.spend(15)
         if isinstance(value, Range):
             nest(depth)
             visit(value.low, budget, depth + 1)

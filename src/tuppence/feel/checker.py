@@ -31,6 +31,7 @@ from tuppence.feel.types import (
     Nullable,
     RangeOf,
     Type,
+    context_of,
     fits,
     join,
     nullable,
@@ -239,7 +240,7 @@ class _Checker:
         self.shadowing(node.names, node.span)
         for name, value in zip(node.names, node.values, strict=True):
             fields[name] = self.infer(value, (fields, *scope))
-        return ContextOf(fields)
+        return context_of(fields)
 
     # -- operators -----------------------------------------------------------------------------
 
@@ -455,8 +456,7 @@ def _refined(element: Type, predicate: syntax.Node) -> Type:
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1, 0.6)
+    close = difflib.get_close_matches(name, known := list(known), 1, 0.6)
     if close:
         return f"did you mean {close[0]}?"
     return f"there is {', '.join(sorted(known)[:12])}" if 0 < len(known) <= 24 else ""

@@ -24,21 +24,15 @@ from tuppence.feel.budget import (
     parts_steps,
     visit,
 )
+from tuppence.feel.comparing import with_constant
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
 from tuppence.feel.filters import RowsFilter, make_filter
-from tuppence.feel.frames import (
-    MAXIMUM_CALLS,
-    Constant,
-    Frame,
-    Run,
-    Session,
-    truth,
-)
+from tuppence.feel.frames import MAXIMUM_CALLS, Constant, Frame, Run, Session, truth
 from tuppence.feel.invocation import call_builtin, in_order
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin, is_instance
-from tuppence.feel.loops import Source, scopes
-from tuppence.feel.operators import ORDERED, ORDERINGS, arithmetic, compare, negate, passes
+from tuppence.feel.loops import Source, ends_of, scopes
+from tuppence.feel.operators import ORDERED, arithmetic, compare, negate, passes
 from tuppence.feel.properties import property_of
 from tuppence.feel.rows import RowField, Rows, write_out
 from tuppence.feel.values import DateTime, Function, Range, type_name
@@ -325,7 +319,7 @@ class _Compiler:
         if not isinstance(right, Constant) or type(right.value) not in ORDERED:
             return general
         name = node.left.name if isinstance(node.left, syntax.Name) and not self.record else ""
-        return _with_constant(name, left, symbol, right.value, general)
+        return with_constant(name, left, symbol, right.value, general)
 
     def between(self, node: syntax.Between) -> Run:
         value, low, high = map(self.compile, (node.value, node.low, node.high))
@@ -405,10 +399,10 @@ class _Compiler:
 
     def sources(self, node: syntax.For | syntax.Quantified) -> list[Source]:
         made: list[Source] = []
-        inner = [*(_ends(binding) for binding in node.iterators[1:]), [node.body]]
+        inner = [*(ends_of(binding) for binding in node.iterators[1:]), [node.body]]
         for binding, parts in zip(node.iterators, inner, strict=True):
             compile_ = self.in_loop if made else self.compile
-            source, *until = map(compile_, _ends(binding))
+            source, *until = map(compile_, ends_of(binding))
             steps = ELEMENT_STEPS + sum(map(parts_steps, parts))
             made.append(Source(binding.name, source, until[0] if until else None, steps))
         return made
@@ -503,43 +497,11 @@ class _Compiler:
         return run
 
 
-def _ends(binding: syntax.Binding) -> list[syntax.Node]:
-    """What a loop goes through: a list, or the two ends of what it counts."""
-    return [binding.source, *([] if binding.until is None else [binding.until])]
-
-
 def _sides(node: syntax.Node, operator: str) -> list[syntax.Node]:
     """What a chain of the same operator joins: for `a and b and c` these three."""
     if isinstance(node, syntax.Logic) and node.operator == operator:
         return _sides(node.left, operator) + _sides(node.right, operator)
     return [node]
-
-
-def _with_constant(name: str, left: Run, symbol: str, constant: Any, general: Run) -> Run:
-    """A comparison with a constant, the commonest thing in a filter, by the shortest way.
-
-    Where the left side is a name it is mostly one of the innermost scope: a field of the element.
-    """
-    kind = type(constant)
-    if symbol in ORDERINGS:
-        ordering = ORDERINGS[symbol]
-
-        def ordered(frame: Frame) -> Any:
-            names = frame.names
-            value = names[name] if name in names else left(frame)
-            return ordering(value, constant) if type(value) is kind else general(frame)
-
-        return ordered
-    wanted = symbol == "="
-
-    def same(frame: Frame) -> Any:
-        names = frame.names
-        value = names[name] if name in names else left(frame)
-        if type(value) is kind:
-            return (value == constant) is wanted
-        return not wanted if value is None else general(frame)
-
-    return same
 
 
 def _asks(test: syntax.Node) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from tuppence.feel import syntax
 from tuppence.feel.budget import OutOfBudget
 from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.frames import Frame, Run, elements
@@ -27,6 +28,11 @@ class Source(NamedTuple):
     source: Run
     until: Run | None
     steps: int
+
+
+def ends_of(binding: syntax.Binding) -> list[syntax.Node]:
+    """What a loop goes through: a list, or the two ends of what it counts."""
+    return [binding.source, *([] if binding.until is None else [binding.until])]
 
 
 def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Iterator[Frame]:

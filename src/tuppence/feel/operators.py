@@ -187,11 +187,12 @@ def negate(value: Any) -> Any:
 
 def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None:
     """`value in test`, where test is a range, a list of tests, or a value to equal."""
-    budget.spend(COMPARISON_STEPS)
+    budget.spend(2 * COMPARISON_STEPS)
     if isinstance(test, Range):
         return in_range(value, test, budget)
     if isinstance(test, list):
         nest(depth)
+        budget.spend(4 * COMPARISON_STEPS)
         same = equal(value, test, budget) is True
         return same or any(passes(value, item, budget, depth + 1) is True for item in test)
     return equal(value, test, budget)

@@ -80,6 +80,7 @@ DATE_TIME: Final = Simple("date and time")
 DAYS_DURATION: Final = Simple("days and time duration")
 YEARS_DURATION: Final = Simple("years and months duration")
 FUNCTION: Final = Simple("function")
+_PARTS: Final = 100
 NAMED_TYPES: Final[Mapping[str, Type]] = {
     "Any": ANY,
     "Null": NULL,
@@ -93,6 +94,29 @@ NAMED_TYPES: Final[Mapping[str, Type]] = {
     "years and months duration": YEARS_DURATION,
 }
 """The types that FEEL text can name (`instance of`, function parameters)."""
+
+
+def context_of(fields: Mapping[str, Type]) -> ContextOf:
+    """Return the type of a context with these entries.
+
+    Entries of one type may hold another twice, and that another: comparing what 24 of them share
+    takes years. A type with over a hundred parts is therefore taken for any.
+    """
+    return ContextOf({name: ANY if _is_large(kind) else kind for name, kind in fields.items()})
+
+
+def _is_large(kind: Type) -> bool:
+    waiting, seen = [kind], 0
+    while waiting and seen <= _PARTS:
+        seen += 1
+        match waiting.pop():
+            case ListOf(element=inner) | RangeOf(element=inner) | Nullable(inner=inner):
+                waiting.append(inner)
+            case ContextOf(fields=fields):
+                waiting.extend(fields.values())
+            case FunctionOf(parameters=parameters, result=result):
+                waiting += [*parameters, result]
+    return seen > _PARTS
 
 
 def nullable(kind: Type) -> Type:

@@ -2,7 +2,7 @@
 
 import decimal
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,43 +19,45 @@ _GROUPING: Final = (" ", ",", ".")
 
 def feel_literal(value: Any) -> str:
     """FEEL text that evaluates to the value; null for functions and ranges, which have none."""
-    return "".join(_pieces(value, literal=True))
+    pieces: list[str] = []
+    _write(value, pieces.append, literal=True)
+    return "".join(pieces)
 
 
 def feel_text(value: Any) -> str:
     """A value as the function `string` writes it inside lists and contexts."""
-    return "".join(_pieces(value, literal=False))
+    pieces: list[str] = []
+    _write(value, pieces.append, literal=False)
+    return "".join(pieces)
 
 
-def _pieces(value: Any, *, literal: bool) -> Iterator[str]:
-    """The text of a value, piece by piece."""
+def _write(value: Any, write: Callable[[str], None], *, literal: bool) -> None:
+    """Write the text of a value, piece by piece: nested texts would be copied at each depth."""
     match value:
         case None:
-            yield "null"
+            write("null")
         case bool():
-            yield "true" if value else "false"
+            write("true" if value else "false")
         case Decimal():
-            yield number_text(value)
+            write(number_text(value))
         case str():
-            yield quoted(value)
+            write(quoted(value))
         case list():
-            yield "["
             for index, item in enumerate(value):
-                yield ", " if index else ""
-                yield from _pieces(item, literal=literal)
-            yield "]"
+                write(", " if index else "[")
+                _write(item, write, literal=literal)
+            write("]" if value else "[]")
         case dict():
-            yield "{"
             for index, (name, item) in enumerate(value.items()):
-                yield f"{', ' if index else ''}{_key(name)}: "
-                yield from _pieces(item, literal=literal)
-            yield "}"
+                write(f"{', ' if index else '{'}{_key(name)}: ")
+                _write(item, write, literal=literal)
+            write("}" if value else "{}")
         case Date() | Time() | DateTime() | DaysDuration() | YearsDuration():
-            yield f'@"{value}"' if literal else str(value)
+            write(f'@"{value}"' if literal else str(value))
         case Range() if not literal:
-            yield _range_text(value)
+            write(_range_text(value))
         case _:
-            yield "null" if literal else "function"
+            write("null" if literal else "function")
 
 
 def quoted(text: str) -> str:

@@ -227,61 +227,23 @@ _BOOLEANS: Final = (("list", ListOf(Nullable(BOOLEAN))),)
 
 FUNCTIONS: Final = (
     Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "How many elements."),
-    Builtin(
-        "min",
-        _LIST,
-        element_or_null,
-        _minimum,
-        "The smallest; null when empty.",
-        variadic=True,
-        element_steps=4,
-        spends=True,
+    *(
+        Builtin(
+            name, _LIST, element_or_null, call, doc, variadic=True, element_steps=4, spends=True
+        )
+        for name, call, doc in (
+            ("min", _minimum, "The smallest; null when empty."),
+            ("max", _maximum, "The largest; null when empty."),
+        )
     ),
-    Builtin(
-        "max",
-        _LIST,
-        element_or_null,
-        _maximum,
-        "The largest; null when empty.",
-        variadic=True,
-        element_steps=4,
-        spends=True,
-    ),
-    Builtin(
-        "sum",
-        _NUMBERS,
-        number_or_null,
-        _sum,
-        "The sum; null when empty.",
-        variadic=True,
-        element_steps=2,
-    ),
-    Builtin(
-        "mean",
-        _NUMBERS,
-        number_or_null,
-        _mean,
-        "The average; null when empty.",
-        variadic=True,
-        element_steps=2,
-    ),
-    Builtin(
-        "median",
-        _NUMBERS,
-        number_or_null,
-        _median,
-        "The middle; null when empty.",
-        variadic=True,
-        element_steps=_SORTING_STEPS,
-    ),
-    Builtin(
-        "product",
-        _NUMBERS,
-        number_or_null,
-        _product,
-        "The product; null when empty.",
-        variadic=True,
-        element_steps=2,
+    *(
+        Builtin(name, _NUMBERS, number_or_null, call, doc, variadic=True, element_steps=steps)
+        for name, call, doc, steps in (
+            ("sum", _sum, "The sum; null when empty.", 2),
+            ("mean", _mean, "The average; null when empty.", 2),
+            ("median", _median, "The middle; null when empty.", _SORTING_STEPS),
+            ("product", _product, "The product; null when empty.", 2),
+        )
     ),
     Builtin(
         "stddev",
