@@ -32,6 +32,7 @@ from tuppence.bankdata.tabular import Owners, Reading, read_table
 from tuppence.bootstrap.local import tokens_of
 from tuppence.cards import masked
 from tuppence.errors import UserError
+from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 
@@ -215,9 +216,20 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
         folder = Path(name)
         (folder / "page.json").write_text(json.dumps({"Data": {"Transaction": [booked(), one]}}))
         documents = read_documents([folder / "page.json"])
-        found = read_statement(
-            documents, open_banking.items, written.text, Schema(), nobody(), TODAY, TOKENS
-        )
+        customer = written.text
+        problem = why_not_identifier(customer)
+        if problem is not None:  # the command refuses such a name, and does not repeat the number
+            with pytest.raises(UserError, match=problem) as refused:
+                check_identifier(customer, "customer")
+            assert written.number not in digits_of(refused.value.message)
+            customer = "ann"
+        try:
+            found = read_statement(
+                documents, open_banking.items, customer, Schema(), nobody(), TODAY, TOKENS
+            )
+        except UserError as error:  # the customer's currency is none
+            assert written.number not in digits_of(masked(error.message))
+            return
         keep(folder, found.reading, ENRICHER, "page")
         assert_nowhere(written.number, folder / "store")
 

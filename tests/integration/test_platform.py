@@ -243,7 +243,7 @@ def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
         (evaluation(customers=["C0000001"], as_of="2026-02-30"), 400, "request.date"),
         (evaluation(customers=["C0000001"], as_of="2025-01-01"), 200, ""),
         (evaluation(), 400, "request.body"),
-        (evaluation(customers=[""]), 400, "request.body"),
+        (evaluation(customers=[""]), 400, "identifier.invalid"),
         (evaluation(customers=["C"] * 1001), 400, "request.body"),
         (evaluation(customers=["C0000001"], colour="red"), 400, "request.body"),
         (evaluation(facts=[{"customer": {"currency": "GBP"}}]), 400, "request.body"),
@@ -533,7 +533,7 @@ def forget_beside_evaluations(
         for one in evaluating:
             one.result()
     assert traces(running.platform.database, customer) == []
-    with Database(running.platform.results) as results:
+    with Database(running.platform.results, reading=True) as results:
         assert results.get([customer, *others]).keys() == set(others)
     for file in running.platform.folder.glob("results.sqlite*"):
         assert customer.encode() not in file.read_bytes(), file.name

@@ -326,7 +326,7 @@ def _with_good_names(part: Part) -> Part:
         text = getattr(part, name, None)
         problem = None if text is None else why_not_identifier(text)
         if problem is not None:
-            raise Unfit(f"the identifier {ascii(text)[:60]} {problem}")
+            raise Unfit(f"the identifier {ascii(masked(text))[:60]} {problem}")
     return part
 
 

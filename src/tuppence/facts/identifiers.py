@@ -12,6 +12,7 @@ same patterns serve Python, Polars and PostgreSQL.
 import re
 from typing import Final
 
+from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.plain_text import SURROGATE
 
@@ -55,6 +56,7 @@ def check_identifier(text: str, what: str) -> str:
     problem = why_not_identifier(text)
     if problem is None:
         return text
-    shown = ascii(text if len(text) <= 40 else f"{text[:40]}...")
+    hidden = masked(text)
+    shown = ascii(hidden if len(hidden) <= 40 else f"{hidden[:40]}...")
     hint = f"an identifier is 1 to {MAX_LENGTH} visible characters, without blanks around them"
     raise UserError("identifier.invalid", f"{what}: the identifier {shown} {problem}", hint)
