@@ -30,7 +30,7 @@ from tuppence.bankdata.parts import (
     time_of,
 )
 from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
-from tuppence.cards import masked
+from tuppence.cards import holds_card, masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
@@ -324,8 +324,7 @@ def _with_good_names(part: Part) -> Part:
     """
     for name in ("account", "id"):
         text = getattr(part, name, None)
-        problem = None if text is None else why_not_identifier(text)
-        if problem is not None:
+        if text is not None and (problem := why_not_identifier(text)) is not None:
             raise Unfit(f"the identifier {ascii(masked(text))[:60]} {problem}")
     return part
 
@@ -372,7 +371,7 @@ def _minor(money: Money, digits: int) -> int:
     """Whole minor units, exactly.
 
     Raises:
-        Unfit: It is no such number.
+        Unfit: It is no such number, or it may be the number of a card.
     """
     found = _AMOUNT.fullmatch(money.text)
     if found is None:
@@ -381,6 +380,8 @@ def _minor(money: Money, digits: int) -> int:
     if len(fraction) > digits:
         raise Unfit(f"{money.text} has too many digits after the point for {money.currency}")
     value = int(whole + fraction.ljust(digits, "0"))
+    if holds_card(str(value)) or holds_card(whole + fraction):
+        raise Unfit("the amount may be the number of a card")
     return -value if sign else value
 
 
