@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from local.servers import MissingError, Server, postgresql
+from psycopg import sql
 
 from tuppence.adapters.postgres.migrating import make_login, migrate
 
@@ -75,11 +76,20 @@ def rows_of(database: str) -> Callable[..., list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def login(database: str) -> Callable[..., str]:
-    """Make logins; give the address of each: `login("ann", "author", "reviewer")`."""
+def login(database: str) -> Iterator[Callable[..., str]]:
+    """Make logins for one test; give the address of each: `login("ann", "author", "reviewer")`.
+
+    Logins are of the whole server, which tests share: one that stayed would keep its roles.
+    """
+    made: set[str] = set()
 
     def make(name: str, *roles: str) -> str:
         make_login(database, name, "pass", roles)
+        made.add(name)
         return f"postgresql://{name}:pass@{database.partition('@')[2]}"
 
-    return make
+    yield make
+    with psycopg.connect(database, autocommit=True) as connection:
+        for name in map(sql.Identifier, sorted(made)):
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
+            connection.execute(sql.SQL("DROP ROLE {}").format(name))
