@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference from the code; with --check only compare."""
+"""Write the pages of docs/reference from the code; with --check, only compare them."""
 
 import sys
 from collections import Counter
@@ -73,7 +73,7 @@ Results have escapes such as `\\x1b` for control characters; JSON has `\\u001b`.
 
 
 def schema_page() -> Iterator[str]:
-    """Fields of everything a rule may read."""
+    """Yield the fields of everything that a rule may read."""
     yield "# What a rule may read\n"
     yield "The same list is printed by `tuppence schema`.\n"
     for name in ("customer", *COLLECTIONS):
@@ -91,7 +91,7 @@ def schema_page() -> Iterator[str]:
 
 
 def functions_page() -> Iterator[str]:
-    """Domain functions and built-in ones."""
+    """Yield the domain functions and the built-in ones."""
     yield "# Functions\n\n## Of this project\n"
     yield "Written in FEEL, in `src/tuppence/rules/domain.feel`.\n"
     yield "| function | meaning |\n|---|---|"
@@ -103,7 +103,7 @@ def functions_page() -> Iterator[str]:
 
 
 def diagnostics_page() -> Iterator[str]:
-    """Every code, with its meaning."""
+    """Yield every code with its meaning."""
     yield "# Diagnostics\n"
     yield "What `tuppence rules check` may find, and what a run may count.\n"
     yield "| code | meaning | how to mend it |\n|---|---|---|"
@@ -127,7 +127,7 @@ def diagnostics_page() -> Iterator[str]:
 
 
 def attributes(kind: type) -> Iterator[tuple[str, str]]:
-    """Names and meanings from the section Attributes of a docstring."""
+    """Yield names and meanings from the section Attributes of a docstring."""
     section = (kind.__doc__ or "").partition("Attributes:")[2]
     name, meaning = "", ""
     for line in section.splitlines():
@@ -143,14 +143,14 @@ def attributes(kind: type) -> Iterator[tuple[str, str]]:
 
 
 def choices(kind: type[msgspec.Struct], key: str) -> list[str]:
-    """The words that a key may have."""
+    """Return the words that a key may have."""
     schema = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][key]
     found = schema.get("enum") or next(part for part in schema["anyOf"] if "enum" in part)["enum"]
     return sorted(word for word in found if word)
 
 
 def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
-    """A table of the keys of a file's struct."""
+    """Yield a table of the keys of a file's struct."""
     required = {f.name for f in msgspec.structs.fields(kind) if f.required}
     names = {f.name: f.encode_name for f in msgspec.structs.fields(kind)}
     yield "| key | | meaning |\n|---|---|---|"
@@ -161,7 +161,7 @@ def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def files_page() -> Iterator[str]:
-    """The keys of the files that people write."""
+    """Yield the keys of the files that people write."""
     yield "# Files that people write\n\n## A rule\n"
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
     yield from structure(Definition)
@@ -200,7 +200,7 @@ def files_page() -> Iterator[str]:
 
 
 def commands_page() -> Iterator[str]:
-    """Every command with its options."""
+    """Yield every command with its options."""
     yield "# Commands\n"
     root = typer.main.get_command(build())
     context = typer.Context(root, info_name="tuppence")
@@ -231,7 +231,7 @@ def commands_page() -> Iterator[str]:
 
 
 def http_page() -> Iterator[str]:
-    """The interfaces of the services."""
+    """Yield the interfaces of the services."""
     yield from _http_requests()
     yield from _http_limits()
     yield from _http_errors()
@@ -313,7 +313,7 @@ def _http_errors() -> Iterator[str]:
 
 
 def keys(part: dict[str, Any]) -> Iterator[str]:
-    """A table of the keys of an object in a JSON Schema."""
+    """Yield a table of the keys of an object in a JSON Schema."""
     yield "| key | | type |\n|---|---|---|"
     for name, value in part["properties"].items():
         needed = "must be there" if name in part.get("required", ()) else ""
@@ -321,7 +321,7 @@ def keys(part: dict[str, Any]) -> Iterator[str]:
 
 
 def type_of(value: dict[str, Any]) -> str:
-    """The type of a value in a JSON Schema, in words."""
+    """Describe the type of a value in a JSON Schema."""
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(type_of(part) for part in value["anyOf"]))
     if "$ref" in value:
@@ -334,7 +334,7 @@ def type_of(value: dict[str, Any]) -> str:
 
 
 def cost_page() -> Iterator[str]:
-    """The bill of a million customers, with prices, measured work and assumptions."""
+    """Yield the bill of a million customers, with prices, measured work and assumptions."""
     prices, work = read_prices(), read_work()
     found = cost.estimate(ENVIRONMENTS["prod"], prices, work, run.Load(1_000_000, 60, 1))
     yield "# What a fleet costs\n"
@@ -383,12 +383,12 @@ def cost_page() -> Iterator[str]:
 
 
 def plain(figure: float) -> str:
-    """A figure without an exponent."""
+    """Format a figure without an exponent."""
     return f"{figure:,.10f}".rstrip("0").rstrip(".")
 
 
 def catalogue_page() -> Iterator[str]:
-    """Every insight of the catalogue, with what somebody reads."""
+    """Yield every insight of the catalogue, with the message that a customer reads."""
     schema = Schema()
     rules = read_rules(ROOT / "catalogue", schema).usable()
     yield f"# The catalogue: {len(rules)} insights\n"
@@ -417,7 +417,7 @@ def catalogue_page() -> Iterator[str]:
 
 
 def language_page() -> Iterator[str]:
-    """The specification in tests/spec, in one page."""
+    """Yield the specification in tests/spec as one page."""
     yield "# The language, by example\n"
     yield "Each row runs as a test, on each engine. `now()` is noon on 30 June 2026.\n"
     for path in sorted((ROOT / "tests/spec").glob("*.md")):
@@ -429,7 +429,7 @@ def language_page() -> Iterator[str]:
 
 
 def enrichment_page() -> Iterator[str]:
-    """What merchants and categories rest on, and how often the model is right."""
+    """Yield the sources of merchants and categories, and the accuracy of the model."""
     enricher, model = Enricher(), shipped_model()
     brands = {name for name, _ in brand_rows()}
     income = f"{incomes.FIRST / 100} to {incomes.MOST / 100}"
@@ -478,7 +478,7 @@ def enrichment_page() -> Iterator[str]:
 
 
 def _examination(model: Model) -> Iterator[str]:
-    """The model on brands that it never saw."""
+    """Yield the accuracy of the model for brands that it was not trained on."""
     allowed = CATEGORIES - INCOMING - {"people"}
     rows = held_out()
     said = [(row, *model.category(descriptor_of(row.text), allowed)) for row in rows]
@@ -536,7 +536,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
 
 
 def main() -> int:
-    """Write the pages, or name those that are out of date."""
+    """Write the pages, or list those that are out of date."""
     stale = []
     for name, page in PAGES.items():
         path = REFERENCE / name

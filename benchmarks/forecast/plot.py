@@ -1,4 +1,4 @@
-"""Draws build/bench/forecast.json as an SVG: python plot.py FILE PICTURE."""
+"""Draw build/bench/forecast.json as an SVG: python plot.py FILE PICTURE."""
 
 import datetime
 import json
@@ -15,12 +15,12 @@ BALANCE, BAND = "#495057", "#0b7285"
 
 
 def date(day: int) -> datetime.date:
-    """Of days since 1970."""
+    """Return the date of a number of days since 1970-01-01."""
     return datetime.date(1970, 1, 1) + datetime.timedelta(day)
 
 
 def main() -> None:
-    """The picture."""
+    """Draw the picture."""
     mpl.rcParams["svg.hashsalt"] = "tuppence"
     data = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")

@@ -436,7 +436,7 @@ def test_a_plan_says_what_fits_columns(tuppence: Run, rules: Path, store: Path) 
     (rules / "slow.yaml").write_text(text)
     text = tuppence("plan", rules, "--explain", "--store", store).stdout
     assert "1 of 2 rules are all columns." in text
-    assert "slow, when: a filter's condition puts together more than one field" in text
+    assert "slow, when: a filter's condition combines more than one field" in text
     assert "sum of amount of transactions where" in text
     assert "lay out" in text
     assert max(map(len, text.splitlines())) <= 100

@@ -191,7 +191,7 @@ def listed(folder: Path) -> str:
         template = json.loads((folder / f"tuppence-prod-{stack}.template.json").read_text())
         for name, resource in template["Resources"].items():
             label = re.sub("[0-9A-Fa-f]{8}$", "", name)
-            lines.append(f"{stack:9} {resource['Type']:42} {label}")
+            lines.append(f"{stack:10} {resource['Type']:42} {label}")
     return "\n".join(sorted(lines)) + "\n"
 
 

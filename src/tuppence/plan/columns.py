@@ -15,12 +15,12 @@ from tuppence.rules.checking import CheckedRule
 Array = np.ndarray[Any, Any]
 
 SCORE_UNIT: Final = 10_000
-"""Scores and numbers are put out as multiples of one ten-thousandth."""
+"""Scores and numbers are written as multiples of one ten-thousandth."""
 
 NULL_MASK: Final = 0
 TRUE_MASK: Final = 1
 FALSE_MASK: Final = 2
-"""Condition registers that are the same for every customer come first."""
+"""The first condition registers hold masks that are the same for every customer."""
 
 FIRST_ATTRIBUTE_MASK: Final = FALSE_MASK + 1
 """The first condition register that holds a field of the customer."""
@@ -177,7 +177,7 @@ class TablePlan:
     overflow_guards: tuple[int, ...]
 
     def is_overflow_guard(self, accumulator: Accumulator) -> bool:
-        """True if an accumulator only counts amounts that are too large for exact sums."""
+        """Return whether an accumulator only counts amounts that are too large for exact sums."""
         return any(
             isinstance(predicate, OverflowGuard)
             for term in accumulator.where
