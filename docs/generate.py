@@ -358,7 +358,7 @@ def cost_page() -> Iterator[str]:
     yield (
         f"On {work.measured}, {work.machine}: {work.population}.\n"
         "Seconds are those of one processor, and one of AWS is taken to be as fast.\n"
-        "`benchmarks/fleet/measure.py` measures anew.\n"
+        "`benchmarks/fleet/measure.py` measures it again.\n"
     )
     yield "| what | figure |\n|---|---:|"
     for part, figures in msgspec.to_builtins(work).items():

@@ -130,7 +130,7 @@ class Code(NamedTuple):
     Attributes:
         code: The code that programs match; parts in capitals vary.
         message: One of its messages; `…` stands for the parts that vary.
-        hint: What to do about it, or empty.
+        hint: Advice on what to do, or empty.
     """
 
     code: str

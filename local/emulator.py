@@ -61,8 +61,8 @@ def target(called: Any, event: Any, schedule: Any) -> Any:
     due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
     text = called.get("Input") or ""
     moment = due.strftime("%Y-%m-%dT%H:%M:%SZ")
-    told = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
-    return _target(told if text else called, event, schedule)
+    dated = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
+    return _target(dated if text else called, event, schedule)
 
 
 def secret(*arguments: Any, **options: Any) -> tuple[str, Any]:

@@ -30,7 +30,7 @@ class Row(NamedTuple):
     Attributes:
         text: The text as a bank might write it.
         source: The brand or phrase from which it was made.
-        categories: What it may be for; NONE among them where that is none of ours.
+        categories: Its possible categories; NONE among them if one of them is not ours.
     """
 
     text: str

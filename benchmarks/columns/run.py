@@ -472,7 +472,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a population that is there already")
-    parser.add_argument("--only", help="measure one thing anew, and keep the other figures")
+    parser.add_argument("--only", help="measure only this part, and keep the other figures")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     store = options.store or population(options.customers)

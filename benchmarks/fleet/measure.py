@@ -216,7 +216,7 @@ def parts(found: dict[tuple[int, int], dict[str, float]], name: str) -> tuple[fl
 def page(
     found: dict[tuple[int, int], dict[str, float]],
     first: dict[str, float],
-    told: dict[str, float],
+    function_seconds: dict[str, float],
     item_bytes: float,
     facts: float,
     rows: float,
@@ -249,9 +249,9 @@ def page(
     lines += [
         "",
         "[functions]",
-        f"seconds_by_listed_page = {told['listing']:.6f}",
-        f"seconds_by_cut_page = {told['cutting']:.6f}",
-        f"seconds_by_item = {told['invoking']:.6f}",
+        f"seconds_by_listed_page = {function_seconds['listing']:.6f}",
+        f"seconds_by_cut_page = {function_seconds['cutting']:.6f}",
+        f"seconds_by_item = {function_seconds['invoking']:.6f}",
         "",
         "[results]",
         f"seconds_by_write = {by_write:.7f}",
@@ -299,10 +299,10 @@ def main() -> None:
                 found[rules, together] = {
                     key: statistics.median(night[key] for night in later) for key in begin
                 }
-            told = functions(cloud, made.ruleset(SHAPES[0][0]).digest)
+            function_seconds = functions(cloud, made.ruleset(SHAPES[0][0]).digest)
             facts = facts_bytes(cloud, customers[:100])
             rows = database(cloud)[1] / len(customers)
-    text = page(found, first, told, item_bytes, facts, rows, len(customers))
+    text = page(found, first, function_seconds, item_bytes, facts, rows, len(customers))
     TARGET.write_text(text, "utf-8")
     say(text)
 

@@ -45,21 +45,21 @@ class Limits:
     """Quotas of an AWS account that has not asked for more.
 
     Attributes:
-        functions: At the same time, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
+        functions: Functions at the same time, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
         functions_at_first: A queue's first calls, and how many more every minute,
             https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html.
-        functions_by_minute: See there.
-        queue_requests: Of one kind a second to a FIFO queue of high throughput,
+        functions_by_minute: Further calls each minute; see there.
+        queue_requests: Requests of one kind a second to a FIFO queue of high throughput,
             https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html.
         table_units: Reads and writes a second of one table,
             https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html.
-        table_writes_at_first: A second of a table that was not warmed, which the ledger is not,
+        table_writes_at_first: Writes a second of a table without warm throughput, as the ledger,
             https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html.
-        tasks_by_minute: That a service starts,
+        tasks_by_minute: Tasks that a service starts in a minute,
             https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html.
-        task_seconds: Until a task that is started takes requests. An assumption.
-        metric_seconds: Until a queue's length is known to what scales by it. An assumption.
-        unit_seconds: Until the database has doubled, once it is busy. An assumption.
+        task_seconds: Seconds until a started task takes requests. An assumption.
+        metric_seconds: Seconds until a queue's length reaches the scaling policy. An assumption.
+        unit_seconds: Seconds in which a busy database doubles its units. An assumption.
     """
 
     functions: int = 1_000

@@ -29,9 +29,9 @@ def main() -> None:
         corners = [date(day), date(end), date(end)]
         pounds = [value / 100 for value in (now, low, high)]
         axes.fill(corners, pounds, color=BAND, alpha=0.18, linewidth=0, label=label)
-        told = "the forecast" if number == 0 else None
+        label = "the forecast" if number == 0 else None
         axes.plot(
-            [date(day), date(end)], [now / 100, middle / 100], color=BAND, linewidth=1, label=told
+            [date(day), date(end)], [now / 100, middle / 100], color=BAND, linewidth=1, label=label
         )
     days = [date(day) for day, _ in data["line"]]
     axes.step(days, [held / 100 for _, held in data["line"]], color=BALANCE, where="post",

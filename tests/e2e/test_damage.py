@@ -186,16 +186,18 @@ def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -
         shutil.copytree(whole, store)
         (store / path).write_bytes(data)
         flipped = f"bit {bit} of byte {place} of {path}"
-        told, found = damage(store), read(store)
+        report, found = damage(store), read(store)
         for one, was in zip(found, expected, strict=True):
             assert one in {was, None}, f"{flipped}: a read gives something else, and does not say"
-        tally["found by check"] += bool(told)
+        tally["found by check"] += bool(report)
         tally["found by a read"] += None in found
-        if told:
+        if report:
             named = (
                 path.parts[-2] if path.parts[0] == "facts" and len(path.parts) > 2 else path.name
             )
-            assert named.removesuffix(".sum") in told, f"{flipped}: the part is not named: {told}"
+            assert named.removesuffix(".sum") in report, (
+                f"{flipped}: the part is not named: {report}"
+            )
             continue
         assert path == Path("lock"), f"{flipped}: not found, though only the lock has no checksum"
         assert None not in found, f"{flipped}: found by a read, and not by check"
@@ -243,7 +245,7 @@ def test_check_names_each_damaged_part_and_what_to_do(
         data[-20] ^= 4
         path.write_bytes(data)
     done = tuppence("store", "check", "--store", store, status=1)
-    for told in (
+    for message in (
         "results.sqlite: damaged: a page does not have its checksum",
         "results.sqlite: → remove the file and run again",
         "consents.sqlite: → restore it from a copy; without one, remove it",
@@ -254,7 +256,7 @@ def test_check_names_each_damaged_part_and_what_to_do(
         "identifiers.key: → restore this file from a copy of the store",
         "6 of 7 parts are not as they were written",
     ):  # fmt: skip
-        assert told in done.stderr
+        assert message in done.stderr
     assert "whole" not in done.stdout
 
 

@@ -65,8 +65,8 @@ def record(url: str, known: list[Consent]) -> None:
     """Replace the consents in the database by these."""
     with psycopg.connect(url, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute("DELETE FROM tuppence.consents")
-        told = msgspec.json.encode(known).decode()
-        connection.execute(named("load_store_consents"), [told])
+        document = msgspec.json.encode(known).decode()
+        connection.execute(named("load_store_consents"), [document])
 
 
 def values(batch: FactBatch) -> list[object]:

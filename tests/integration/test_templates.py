@@ -120,8 +120,8 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
-        told = json.dumps(container.get("Environment", []))
-        assert not re.search("password|token", told, re.IGNORECASE)
+        variables = json.dumps(container.get("Environment", []))
+        assert not re.search("password|token", variables, re.IGNORECASE)
     for _, service in of(resources, "AWS::ECS::Service"):
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert network["AssignPublicIp"] == "DISABLED"

@@ -183,15 +183,15 @@ def column(values: list[Any], kind: Kind) -> Column:
 
 def test_columns_decide_many_rows() -> None:
     rows = [tuple(case.values) for case in cases()]
-    told = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
-    assert told > 400, told
+    decided = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
+    assert decided > 400, decided
 
 
 @pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
 def test_a_row_in_columns(facts: str, expression: str, result: str) -> None:
-    """What does not fit columns is left to the interpreter, which has a test of its own."""
-    found, told = by_columns(expression, evaluate(facts))
-    if told:
+    """Rows that do not fit columns are left to the interpreter, which has its own test."""
+    found, is_decided = by_columns(expression, evaluate(facts))
+    if is_decided:
         assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
 
 

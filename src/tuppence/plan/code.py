@@ -56,7 +56,7 @@ class Accumulator(NamedTuple):
     Attributes:
         table: Name of the table.
         where: Filter that rows must pass.
-        aggregation: What is kept of the rows.
+        aggregation: The way in which the rows are combined.
         column: Name of the field that is aggregated; empty where none is needed.
         depth: Number of rows that FIRST and LAST keep.
     """
@@ -73,7 +73,7 @@ class Feature(NamedTuple):
 
     Attributes:
         accumulator: The accumulator.
-        readout: What is read.
+        readout: The value that is read.
         column: Name of the field that is read from a kept row.
         position: Index of the kept row, from 0.
     """
@@ -107,7 +107,7 @@ class Step(NamedTuple):
     Attributes:
         operation: The instruction, or the origin of the value.
         arguments: Steps that it uses, each before this one.
-        detail: For ROUND the rounding; for a source what the comments in `Source` name.
+        detail: For ROUND the rounding; for a source the value named in `Source`.
         kind: Type of the result.
     """
 

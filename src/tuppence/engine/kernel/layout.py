@@ -70,7 +70,7 @@ class Classes(NamedTuple):
         strides: Number that one class of each dimension adds to the key.
         counts: Number of classes of each dimension.
         first_word: Index in `words` of each dimension's first class.
-        words: For each class a bit for each term that it allows.
+        words: Bit sets of the terms that each class satisfies.
         words_a_class: Number of words of each class.
         accumulator_of: Accumulator that each term feeds.
         order: Index of the column of days by which rows are sorted; -1 where there is none.
@@ -127,12 +127,12 @@ class Memo(NamedTuple):
         row_keys: Keys of one customer's rows.
         entries: Entries of one customer's rows.
         touched: Entries that the customer's rows have met.
-        entry_counts: For each entry the number of the customer's rows that met it.
-        entry_sums: For each entry the sum of their main number.
-        counts: For each accumulator the number of rows.
-        sums: For each accumulator the sum, or the least or greatest number.
+        entry_counts: Number of the customer's rows that met each entry.
+        entry_sums: Sum of the main number of these rows.
+        counts: Number of rows of each accumulator.
+        sums: Sum, or least or greatest number, of each accumulator.
         kept: Rows or numbers that accumulators keep.
-        stamps: For each code the customer that it was last seen with.
+        stamps: Customer with whom each code was last seen.
     """
 
     keys: Any
@@ -211,11 +211,11 @@ class Outputs(NamedTuple):
     """The results of some customers.
 
     Attributes:
-        states: As in packed results, or SHORT_HISTORY or UNSURE_STATE of `outputs`; shape (rules,
-            customers).
-        scores: In ten-thousandths; -1 for null; shape (rules, customers).
-        values: In ten-thousandths, days, numbers of texts, or 0 and 1; shape (values, customers).
-        kinds: As in packed results; shape (values, customers).
+        states: States as in packed results, or SHORT_HISTORY or UNSURE_STATE of `outputs`; shape
+            (rules, customers).
+        scores: Scores in ten-thousandths; -1 for null; shape (rules, customers).
+        values: Ten-thousandths, days, numbers of texts, or 0 and 1; shape (values, customers).
+        kinds: Kinds as in packed results; shape (values, customers).
         signatures: Zero for a complete result, else a hash of what was null on the way: results of
             a rule with the same signature have the same reasons; shape (rules, customers).
     """
