@@ -33,13 +33,13 @@ from tuppence.usecases.ledger import Tally
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
+    from tuppence.adapters.engines import HttpEngine
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.bootstrap.aws import Fleet
     from tuppence.engine.preview import Preview
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
-    from tuppence.usecases.publishing import Confirmation
     from tuppence.usecases.run import Outcome
 
 
@@ -410,24 +410,19 @@ def open_definitions(url: str) -> "Definitions":
     return Definitions(url)
 
 
-def publish_ruleset(
-    digest: str,
-    rulesets: Path,
-    addresses: Sequence[str],
-    token: str,
-    record: Callable[[Sequence[str]], None],
-    tls_ca: Path | None = None,
-) -> "list[Confirmation]":
-    """Have every engine behind addresses serve a ruleset of a folder; see `publish`."""
+@contextlib.contextmanager
+def running_engines(
+    addresses: Sequence[str], token: str, tls_ca: Path | None = None
+) -> "Iterator[Sequence[HttpEngine]]":
+    """Connect to every engine that runs behind addresses when the block begins."""
     with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
-        from tuppence.usecases.publishing import publish  # noqa: PLC0415
 
     with contextlib.ExitStack() as stack:
         engines = discover(addresses, token, tls_ca)
         for engine in engines:
             stack.callback(engine.close)
-        return publish(digest, RulesetDirectory(rulesets), engines, record)
+        yield engines
 
 
 def run_through_engines(
@@ -474,11 +469,6 @@ def run_through_engines(
             customers_per_item,
             parallel,
         )
-
-
-def keep_ruleset(ruleset: Ruleset, rulesets: Path) -> None:
-    """Put a ruleset into a folder."""
-    RulesetDirectory(rulesets).put(ruleset)
 
 
 def ruleset_store(where: str) -> "RulesetStore":

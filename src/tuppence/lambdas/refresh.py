@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import refresher
 from tuppence.usecases.editions import Edition
-from tuppence.usecases.publishing import publish
+from tuppence.usecases.publish_rules import publish
 
 logger = Logger(service="refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")
