@@ -12,7 +12,7 @@ from tests.building import bank
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.local import read_facts, result_store, run_through_engines
+from tuppence.bootstrap.local import open_store, result_store, run_through_engines
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 
@@ -137,7 +137,7 @@ def test_a_reader_beside_an_erasure_reads_again_and_reports_no_damage(store: Pat
             FactStore(store).erase("bob")
         return [*facts.customers()["id"]]
 
-    assert read_facts(store, read) == ["eve"]
+    assert open_store(store).read_facts(read) == ["eve"]
     assert reads == 2
 
 
@@ -157,7 +157,7 @@ def test_a_reader_gives_up_when_the_store_changes_each_time(store: Path) -> None
 def test_a_missing_file_that_the_manifest_still_names_is_damage(store: Path) -> None:
     next((store / "facts").rglob("accounts.parquet")).unlink()
     with pytest.raises(UserError, match=r"accounts.parquet: cannot be read") as caught:
-        read_facts(store, lambda facts: facts.owners())
+        open_store(store).read_facts(lambda facts: facts.owners())
     assert caught.value.code == "store.corrupt"
 
 

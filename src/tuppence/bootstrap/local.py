@@ -1,212 +1,97 @@
 """Where adapters meet ports: what the command line works with on one machine."""
 
 import contextlib
-import gc
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
-from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
-from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
-from tuppence.adapters.embedded.locking import consistent, locked, locked_file
-from tuppence.adapters.embedded.rejects import Rejects
+from tuppence.adapters.embedded.locking import locked_file
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.adapters.embedded.sqlite import has_content
-from tuppence.bankdata.masking import Tokens
+from tuppence.adapters.embedded.store_folder import (
+    StoreFolder as StoreFolder,  # noqa: PLC0414 - commands name the type
+)
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.plan.plan import make_plan
-from tuppence.rules.checking import CheckedRule
-from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.rules.ruleset import read_ruleset
 from tuppence.usecases.erasure import erase_everywhere
 from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
+    from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.engines import HttpEngine
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.bootstrap.aws import Fleet
-    from tuppence.engine.preview import Preview
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.run import Outcome
+    from tuppence.usecases.run_night import NightDependencies
 
 
-T = TypeVar("T")
+def open_store(path: Path) -> StoreFolder:
+    """Return the store in a folder; whether there is one is found out when it is used."""
+    return StoreFolder(path)
 
 
-def open_facts(store: Path) -> FactStore:
-    """The facts of a store.
-
-    Raises:
-        UserError: There is no store, or it is damaged.
-    """
-    return FactStore(store)
-
-
-@contextlib.contextmanager
-def lock_store(
-    store: Path, command: str, say: Callable[[str], None], *, make: bool = False
-) -> Iterator[None]:
-    """Hold the lock of a store during a whole command, and remove what an earlier one left behind.
+def import_dependencies(store: StoreFolder, schema: Schema, today: date) -> "ImportDependencies":
+    """Return what an import into a store works with; the store is made where there is none.
 
     Args:
-        store: The store's folder.
-        command: Shown to commands that wait for this one.
-        say: Called with one sentence before waiting for another command.
-        make: Whether the store may be missing.
-
-    Raises:
-        UserError: There is no store, or another command did not release the lock.
-    """
-    if not make:
-        FactStore(store)  # where there is no store, none is made
-    with locked(store, command, say):
-        if (store / "facts" / "manifest.json").exists():
-            FactStore(store).remove_unnamed()
-        yield
-
-
-def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
-    """Return what a function reads of a store's facts, all of it as of one moment.
-
-    Args:
-        store: The store's folder.
-        read: Called again with newer facts where the store was changed while it read.
-    """
-    return consistent(lambda: read(FactStore(store)))
-
-
-def create_facts(store: Path, schema: Schema) -> FactStore:
-    """The facts of a store, which is made where there is none.
+        store: The store.
+        schema: Of the facts of a new store.
+        today: No row may be dated later.
 
     Raises:
         UserError: The store exists and its customers have other attributes.
     """
-    return FactStore.create(store, schema)
-
-
-def tokens_of(store: Path) -> Tokens:
-    """Return the names that a store gives to identifiers that hold a card number."""
-    return Tokens(lambda: identifier_key(store))
-
-
-def import_dependencies(store: Path, facts: FactStore, today: date) -> "ImportDependencies":
-    """Return what an import into a store works with.
-
-    Args:
-        store: The store's folder.
-        facts: Its facts.
-        today: No row may be dated later.
-    """
     from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
     from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
 
-    return ImportDependencies(
-        facts, Rejects(store), Consents(store), tokens_of(store), Enricher(), today
-    )
+    facts = store.create_facts(schema)
+    return ImportDependencies(facts, store.rejects, store.consents, store.tokens, Enricher(), today)
 
 
-def name_in(store: Path, customer: str) -> str:
-    """Return the name that a store has for a customer: a token for what may be a card number.
+def night_dependencies(store: StoreFolder, use: Use) -> "NightDependencies":
+    """Return what a run works with, over the store's facts as far as they may be read for a use."""
+    from tuppence.adapters.embedded.workers import Workers  # noqa: PLC0415 - loads the compiler
+    from tuppence.usecases.run_night import NightDependencies  # noqa: PLC0415 - loads the compiler
 
-    A store of an older version may have the identifier itself.
-    """
-    if not has_identifier_key(store):
-        return customer
-    token = tokens_of(store).of(customer)
-    is_known = token != customer and customer in FactStore(store).customers()["id"]
-    return customer if is_known else token
-
-
-def open_results(store: Path) -> Database:
-    """The results and the ledger of a store, to be read.
-
-    Raises:
-        UserError: Nothing has run in this store.
-    """
-    path = store / "results.sqlite"
-    if not has_content(path):
-        message = f"{store}: there are no results here"
-        raise UserError("results.missing", message, "tuppence run makes them")
-    return Database(path, reading=True)
-
-
-def consents_of(store: Path) -> Consents:
-    """What the customers of a store agreed to."""
-    return Consents(store)
-
-
-def permitted_facts(store: Path, use: Use, customer: str | None = None) -> PermittedFacts:
-    """Return the facts of a store as far as its consents let them be read for a use.
-
-    Args:
-        store: Its folder.
-        use: What they are wanted for.
-        customer: Only this customer will be asked for; None where anybody may be.
-
-    Raises:
-        UserError: There is no store, or it is damaged.
-    """
-    return PermittedFacts(FactStore(store), Consents(store).limited(use, customer))
-
-
-def read_permitted(
-    store: Path, use: Use, read: Callable[[PermittedFacts], T], customer: str | None = None
-) -> T:
-    """Return what a function reads of the facts that consents permit, all as of one moment.
-
-    Args:
-        store: The store's folder.
-        use: What the facts are wanted for.
-        read: Called again with newer facts where the store was changed while it read.
-        customer: Only this customer will be asked for; None where anybody may be.
-    """
-    return consistent(lambda: read(permitted_facts(store, use, customer)))
+    facts = store.facts()
+    limited = store.consents.limited(use)
+    workers = Workers(store.path, facts.digest, limited)
+    return NightDependencies(PermittedFacts(facts, limited), workers, store.rulesets, store.results)
 
 
 def check_store(
     store: Path, track: "Callable[[Sequence[CheckStep]], Iterable[CheckStep]]"
 ) -> "list[CheckedPart]":
-    """Read every part of a store, all of the facts as of one moment.
+    """Read every part of a store; see `checking`."""
+    from tuppence.adapters.embedded import checking  # noqa: PLC0415 - for two commands
 
-    Args:
-        store: The store's folder.
-        track: Yields the steps of the check, and shows how far it is.
-    """
-    from tuppence.adapters.embedded.checking import check_steps  # noqa: PLC0415 - for two commands
-
-    return consistent(lambda: [check_part() for check_part in track(check_steps(store))])
+    return checking.check_store(store, track)
 
 
 def upgrade_store(store: Path) -> None:
     """Compact a store, and give its files checksums where an older version wrote them."""
-    from tuppence.adapters.embedded.checking import upgrade_store  # noqa: PLC0415
+    from tuppence.adapters.embedded import checking  # noqa: PLC0415 - for two commands
 
-    upgrade_store(store)
-
-
-def rejects_of(store: Path) -> Rejects:
-    """Return the rows that imports into a store could not take."""
-    return Rejects(store)
+    checking.upgrade_store(store)
 
 
 def held_of(store: Path, customer: str) -> dict[str, Any]:
     """All that a store holds of a customer, for JSON, with the reason of every result."""
     from tuppence.adapters.embedded.privacy import held_in_store  # noqa: PLC0415 - loads the engine
 
-    return held_in_store(store, name_in(store, customer))
+    return held_in_store(store, StoreFolder(store).name_of(customer))
 
 
 def held_in_database(url: str, results: str, rulesets: str, customer: str) -> dict[str, Any]:
@@ -253,71 +138,7 @@ def erase_customer(store: Path, customer: str) -> "Erased":
     """Erase a customer from a store, then look through all of it."""
     from tuppence.adapters.embedded.privacy import erase  # noqa: PLC0415 - it loads the engine
 
-    return erase(store, name_in(store, customer))
-
-
-def run_here(
-    store: Path,
-    ruleset: Ruleset,
-    use: Use,
-    processes: int,
-    advance: Callable[[Tally], None],
-) -> "Outcome":
-    """A run over the store's facts as far as they may be read, in this process or in several."""
-    from tuppence.adapters.embedded.workers import in_processes, in_threads  # noqa: PLC0415
-    from tuppence.engine.columnar import Engine  # noqa: PLC0415 - these load the compiler
-    from tuppence.usecases.run import CUSTOMERS_PER_ITEM, in_process, run, work_items  # noqa: PLC0415
-
-    stored, as_of = FactStore(store), Date(use.as_of)
-    limited = Consents(store).limited(use)
-    facts = PermittedFacts(stored, limited)
-    RulesetDirectory(store / "rulesets").put(ruleset)
-    plan = make_plan(ruleset, as_of, facts.schema)
-    columns_only = all(rule.whole for rule in plan.columns.rules)
-    if columns_only:
-        evaluator = in_threads(store, stored.digest, limited, Engine(plan), processes)
-    elif processes == 1:
-        evaluator = in_process(facts, Engine(plan))
-    else:
-        one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        Engine(plan).evaluate(one)  # compiled once here, and loaded by the processes
-        evaluator = in_processes(store, stored.digest, limited, ruleset.content, as_of, processes)
-    gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
-    customers = PARTITION_SIZE if columns_only else CUSTOMERS_PER_ITEM
-    with Database(store / "results.sqlite") as database:
-        items = work_items(facts, customers, facts.left_out)
-        return run(facts, items, ruleset, as_of, database, database, evaluator, advance)
-
-
-def last_run(store: Path) -> tuple[Ruleset | None, Date | None]:
-    """The ruleset and the date of the last run in a store; None where there was none."""
-    latest = None
-    if has_content(store / "results.sqlite"):
-        with open_results(store) as database:
-            latest = database.latest()
-    if latest is None:
-        return None, None
-    return kept_ruleset(store, latest.ruleset), Date(latest.as_of)
-
-
-def preview_here(store: Path, checked: CheckedRule, live: Ruleset | None, use: Use) -> "Preview":
-    """What a rule would do over the facts of a store."""
-    from tuppence.engine.preview import Previewer  # noqa: PLC0415 - it loads the compiler
-
-    threads = os.cpu_count() or 1
-    return read_permitted(
-        store,
-        use,
-        lambda facts: Previewer(facts, live, Date(use.as_of), threads, facts.left_out).preview(
-            checked
-        ),
-    )
-
-
-def kept_ruleset(store: Path, digest: str) -> Ruleset:
-    """The ruleset that results were made with."""
-    content = RulesetDirectory(store / "rulesets").get(digest)
-    return read_ruleset(content, FactStore(store).schema)
+    return erase(store, StoreFolder(store).name_of(customer))
 
 
 def migrate_database(url: str, to: str) -> tuple[str, str]:
@@ -346,7 +167,7 @@ def call_convert(url: str, function: str) -> None:
 
 def load_facts(
     store: Path,
-    parts_of: Callable[[FactStore], Iterable[Rows]],
+    parts_of: "Callable[[FactStore], Iterable[Rows]]",
     url: str,
     begins: Date,
     ends: Date,
@@ -363,11 +184,13 @@ def load_facts(
     with contextlib.closing(connect_columns(url)) as connection:
         agreement = Agreement(begins, ends, jurisdiction)
 
-        def load_all(facts: FactStore) -> int:
-            load(connection, facts.schema, parts_of(facts), agreement, Consents(store).of_all)
+        here = StoreFolder(store)
+
+        def load_all(facts: "FactStore") -> int:
+            load(connection, facts.schema, parts_of(facts), agreement, here.consents.of_all)
             return facts.transaction_count
 
-        return read_facts(store, load_all)
+        return here.read_facts(load_all)
 
 
 def dump_facts(url: str, store: Path) -> int:
@@ -387,7 +210,8 @@ def dump_facts(url: str, store: Path) -> int:
         )
 
     with contextlib.closing(connect_columns(url)) as connection:
-        facts = FactStore.create(store, read_schema(connection))
+        here = StoreFolder(store)
+        facts = here.create_facts(read_schema(connection))
         for rows in everything(connection):
             if rows.customers is not None:
                 names = rows.customers["id"].to_list()
@@ -397,7 +221,7 @@ def dump_facts(url: str, store: Path) -> int:
                     message = f"the database has no consent of {len(without):,} customers"
                     hint = "in a store they would count as its owners: record what they agreed to"
                     raise UserError("consent.none", message, hint)
-                Consents(store).record(agreed)
+                here.consents.record(agreed)
             facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
         return facts.transaction_count
 
@@ -494,7 +318,7 @@ def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultSt
 
 def _refuse_part_of_store(path: Path) -> None:
     """Raise UserError for a results file of a store: only commands that lock it may write there."""
-    if (path.parent / "facts" / "manifest.json").exists():
+    if StoreFolder(path.parent).has_facts:
         message = f"{path}: this file belongs to the store {path.parent}"
         hint = "name a file outside of it; tuppence run writes the results of a store"
         raise UserError("store.shared", message, hint)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -88,8 +89,8 @@ def erase(store: Path, customer: str) -> Erased:
         rows = _rows(facts, customer)
         accounts = _accounts(rows)
         had_results = False
-        if has_content(store / "results.sqlite"):
-            with Database(store / "results.sqlite") as database:
+        if has_content(store / layout.RESULTS):
+            with Database(store / layout.RESULTS) as database:
                 had_results = database.erase(customer)
         consents = Consents(store).erase(customer)
         rejects = Rejects(store).erase(customer, accounts)
@@ -116,8 +117,8 @@ def _read(store: Path, customer: str) -> tuple[Rows, _Kept]:
     facts = FactStore(store)
     rows = _rows(facts, customer)
     results = None
-    if has_content(store / "results.sqlite"):
-        with Database(store / "results.sqlite", reading=True) as database:
+    if has_content(store / layout.RESULTS):
+        with Database(store / layout.RESULTS, reading=True) as database:
             results = database.get([customer]).get(customer)
     rejects = Rejects(store).of(customer, _accounts(rows))
     return rows, _Kept(facts.digest, Consents(store).of(customer), results, rejects)
@@ -138,7 +139,7 @@ def _accounts(rows: Rows) -> frozenset[str]:
 
 
 def _ruleset(store: Path, results: CustomerResults, schema: Schema) -> Ruleset:
-    content = RulesetDirectory(store / "rulesets").get(results.ruleset)
+    content = RulesetDirectory(store / layout.RULESETS).get(results.ruleset)
     return read_ruleset(content, schema)
 
 
