@@ -15,7 +15,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
-from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
+from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
@@ -23,6 +23,7 @@ from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
+from tuppence.usecases.copy_facts import Agreement
 
 Ask = Callable[..., list[tuple[object, ...]]]
 AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")

@@ -1,11 +1,10 @@
 """Where adapters meet ports: what the command line works with on one machine."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.locking import locked_file
@@ -16,19 +15,16 @@ from tuppence.adapters.embedded.store_folder import (
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
-from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.rules.ruleset import read_ruleset
-from tuppence.usecases.erasure import erase_everywhere
 from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
-    from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.adapters.embedded.privacy import Erased
+    from tuppence.adapters.embedded.privacy import PersonalFolder
     from tuppence.adapters.engines import HttpEngine
     from tuppence.adapters.postgres.definitions import Definitions
+    from tuppence.adapters.postgres.fact_database import FactDatabase
     from tuppence.bootstrap.aws import Fleet
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
@@ -87,58 +83,22 @@ def upgrade_store(store: Path) -> None:
     checking.upgrade_store(store)
 
 
-def held_of(store: Path, customer: str) -> dict[str, Any]:
-    """All that a store holds of a customer, for JSON, with the reason of every result."""
-    from tuppence.adapters.embedded.privacy import held_in_store  # noqa: PLC0415 - loads the engine
+def personal_folder(store: StoreFolder) -> "PersonalFolder":
+    """Return a store as it is asked about one person."""
+    from tuppence.adapters.embedded.privacy import PersonalFolder  # noqa: PLC0415 - loads the engine
 
-    return held_in_store(store, StoreFolder(store).name_of(customer))
+    return PersonalFolder(store)
 
 
-def held_in_database(url: str, results: str, rulesets: str, customer: str) -> dict[str, Any]:
-    """All that the services hold of a customer: facts and consents in a database, and results.
-
-    Raises:
-        UserError: There is no such customer.
-    """
-    from tuppence.usecases.privacy import held  # noqa: PLC0415 - it loads the engine
-
+@contextlib.contextmanager
+def fact_database(url: str) -> "Iterator[FactDatabase]":
+    """Connect to the facts and consents of a database for the block."""
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import consents, read_schema, rows_of  # noqa: PLC0415
+        from tuppence.adapters.postgres.fact_database import FactDatabase  # noqa: PLC0415
 
     with contextlib.closing(connect_columns(url)) as connection:
-        schema, rows = read_schema(connection), rows_of(connection, customer)
-        agreed = consents(connection, [customer])
-    if rows.customers is None:
-        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-    kept = ruleset_store(rulesets)
-    row = result_store(results, kept)().get([customer]).get(customer)
-    evaluated = None
-    if row is not None:
-        evaluated = read_ruleset(kept.get(row.ruleset), schema), Date(row.as_of)
-    return held(rows, schema, agreed, evaluated)
-
-
-def erase_in_database(
-    url: str, results: str, rulesets: str, customer: str, settle: float
-) -> tuple[Mapping[str, int], bool]:
-    """Erase a customer from the services; look again after `settle` seconds."""
-    with extra("database"):
-        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
-
-    store = result_store(results, ruleset_store(rulesets))()
-    with contextlib.closing(connect_columns(url)) as connection:
-        return erase_everywhere(
-            customer, lambda: erase(connection, customer), store, lambda: time.sleep(settle)
-        )
-
-
-def erase_customer(store: Path, customer: str) -> "Erased":
-    """Erase a customer from a store, then look through all of it."""
-    from tuppence.adapters.embedded.privacy import erase  # noqa: PLC0415 - it loads the engine
-
-    return erase(store, StoreFolder(store).name_of(customer))
+        yield FactDatabase(connection)
 
 
 def migrate_database(url: str, to: str) -> tuple[str, str]:
@@ -163,67 +123,6 @@ def call_convert(url: str, function: str) -> None:
         from tuppence.adapters.postgres.migrating import call_convert  # noqa: PLC0415 - an extra
 
     call_convert(url, function)
-
-
-def load_facts(
-    store: Path,
-    parts_of: "Callable[[FactStore], Iterable[Rows]]",
-    url: str,
-    begins: Date,
-    ends: Date,
-    jurisdiction: str,
-) -> int:
-    """Put a store's facts and consents into a database, and return how many transactions.
-
-    Customers who are new there, and of whom the store knows no consent, get one from day to day.
-    """
-    with extra("database"):
-        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import Agreement, load  # noqa: PLC0415
-
-    with contextlib.closing(connect_columns(url)) as connection:
-        agreement = Agreement(begins, ends, jurisdiction)
-
-        here = StoreFolder(store)
-
-        def load_all(facts: "FactStore") -> int:
-            load(connection, facts.schema, parts_of(facts), agreement, here.consents.of_all)
-            return facts.transaction_count
-
-        return here.read_facts(load_all)
-
-
-def dump_facts(url: str, store: Path) -> int:
-    """Put a database's facts and consents into a store; the number of transactions there.
-
-    Raises:
-        UserError: The database knows no consent of a customer: a store would take them for its
-            owner, whose facts may be read without one.
-    """
-    with extra("database"):
-        from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
-        from tuppence.adapters.postgres.facts import (  # noqa: PLC0415
-            PAGE,
-            consents,
-            everything,
-            read_schema,
-        )
-
-    with contextlib.closing(connect_columns(url)) as connection:
-        here = StoreFolder(store)
-        facts = here.create_facts(read_schema(connection))
-        for rows in everything(connection):
-            if rows.customers is not None:
-                names = rows.customers["id"].to_list()
-                agreed = consents(connection, names)
-                without = set(names) - {one.customer for one in agreed}
-                if without:
-                    message = f"the database has no consent of {len(without):,} customers"
-                    hint = "in a store they would count as its owners: record what they agreed to"
-                    raise UserError("consent.none", message, hint)
-                here.consents.record(agreed)
-            facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
-        return facts.transaction_count
 
 
 def open_definitions(url: str) -> "Definitions":

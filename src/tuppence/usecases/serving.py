@@ -20,7 +20,7 @@ from tuppence.results.batch import narrowed, news
 from tuppence.results.packed import check_day
 from tuppence.results.result import CustomerResults, ResultStore, State, json_value
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
-from tuppence.usecases.erasure import erase_gone
+from tuppence.usecases.erase_customer import erase_gone
 
 MOST_ENGINES: Final = 8
 """Rulesets × dates that are kept ready."""
@@ -262,7 +262,7 @@ def evaluate_kept(
     """Evaluate the customers of requests together, keep what is new, and answer each request.
 
     Results of somebody who is erased meanwhile do not stay, nor those that a process left which
-    was killed in between: see `tuppence.usecases.erasure`.
+    was killed in between: see `tuppence.usecases.erase_customer`.
 
     Args:
         engine: For all rules, or for those that all of the requests name.

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import polars as pl
@@ -36,6 +36,7 @@ from tuppence.adapters.embedded.rejects import (
     texts_in,
 )
 from tuppence.errors import UserError
+from tuppence.usecases.erase_customer import Traces
 
 _SQLITE: Final = b"SQLite format 3\0"
 _PARQUET: Final = b"PAR1"
@@ -48,20 +49,6 @@ _RESERVED: Final = 20
 _FOLDERS: Final = frozenset({layout.FACTS, layout.REJECTS, layout.RULESETS})
 _MIN_RAW: Final = 6
 """Bytes of a name that do not occur by chance in compressed data."""
-
-
-class Traces(NamedTuple):
-    """What was found of an erased customer.
-
-    Attributes:
-        files: How many files were read.
-        left: Files, relative to the store, in which something of the customer is left.
-        mentions: Rows of other people, and files about nobody, in which one of the names occurs.
-    """
-
-    files: int
-    left: tuple[str, ...]
-    mentions: int
 
 
 def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
