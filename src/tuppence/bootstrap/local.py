@@ -16,20 +16,18 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
-from tuppence.feel.values import Date
-from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import PersonalFolder
-    from tuppence.adapters.engines import HttpEngine
+    from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.adapters.postgres.fact_database import FactDatabase
+    from tuppence.adapters.relay_facts import RelayFacts
     from tuppence.bootstrap.aws import Fleet
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
-    from tuppence.usecases.run import Outcome
     from tuppence.usecases.run_night import NightDependencies
 
 
@@ -148,22 +146,28 @@ def running_engines(
         yield engines
 
 
-def run_through_engines(
-    run_id: str,
+@contextlib.contextmanager
+def dispatching(
     relay: str,
     relay_token: str,
     engines: str,
     token: str,
-    ruleset: str,
-    as_of: Date,
     ledger: Path,
-    advance: Callable[[int, Tally], None],
-    customers_per_item: int,
-    parallel: int,
     say: Callable[[str], None],
     tls_ca: Path | None,
-) -> "Outcome":
-    """A run over all customers of a relay, through running engines; one at a time for a ledger.
+) -> "Iterator[tuple[RelayFacts, HttpEvaluations, Database]]":
+    """Yield the facts, the engines and the ledger of a run through running engines.
+
+    One process at a time has a ledger; others wait.
+
+    Args:
+        relay: Address of the SQL relay.
+        relay_token: Token for it.
+        engines: Address of the engines' load balancer.
+        token: Token for them.
+        ledger: File that the progress is kept in.
+        say: Called with one sentence before waiting for another run.
+        tls_ca: Authorities for the certificates of https addresses, in PEM.
 
     Raises:
         UserError: The ledger is part of a store, or another run kept it for too long.
@@ -172,7 +176,6 @@ def run_through_engines(
     with extra("engine"):
         from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
-        from tuppence.usecases.dispatch import dispatch  # noqa: PLC0415
 
     lock = ledger.with_name(f"{ledger.name}.lock")
     with (
@@ -181,17 +184,7 @@ def run_through_engines(
         contextlib.closing(HttpEvaluations(engines, token, tls_ca=tls_ca)) as service,
         Database(ledger, write_ahead=True) as database,
     ):
-        return dispatch(
-            run_id,
-            facts,
-            service,
-            ruleset,
-            as_of,
-            database,
-            advance,
-            customers_per_item,
-            parallel,
-        )
+        yield facts, service, database
 
 
 def ruleset_store(where: str) -> "RulesetStore":

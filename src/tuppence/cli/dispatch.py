@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import run_through_engines
+from tuppence.bootstrap.local import dispatching
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -20,6 +20,7 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.structured import read_text
+from tuppence.usecases.dispatch import dispatch_run
 from tuppence.usecases.ledger import Tally
 
 
@@ -63,21 +64,26 @@ def register(app: typer.Typer) -> None:
                 bar.advance(task, tally.customers)
 
             try:
-                outcome = run_through_engines(
-                    name,
+                with dispatching(
                     relay,
                     read_text(relay_token).strip(),
                     engines,
                     read_text(token).strip(),
-                    ruleset,
-                    date,
                     ledger,
-                    advance,
-                    customers_per_item,
-                    parallel,
                     functools.partial(echo, err=True),
                     tls_ca,
-                )
+                ) as (facts, service, kept):
+                    outcome = dispatch_run(
+                        name,
+                        facts,
+                        service,
+                        ruleset,
+                        date,
+                        kept,
+                        advance,
+                        customers_per_item,
+                        parallel,
+                    )
             except KeyboardInterrupt:
                 bar.stop()
                 hint = "the same command goes on where it was"
