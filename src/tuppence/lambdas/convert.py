@@ -8,7 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import converter
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import Start, requested_day
+from tuppence.usecases.fleet.listing import resolve_date
+from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.publish_rules import convert
 
 logger = Logger(service="convert")
@@ -25,7 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     del context
     parts = converter()
-    as_of = requested_day(msgspec.convert(event, Start), parts.settings.zone)
+    as_of = resolve_date(msgspec.convert(event, Start), parts.settings.zone)
     try:
         ruleset, edition, warnings = convert(parts.relay, parts.rulesets, as_of)
     except UserError as error:
