@@ -18,13 +18,13 @@ from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
 
 if TYPE_CHECKING:
+    from tuppence.adapters.aws.fleet import Fleet
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import PersonalFolder
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.adapters.postgres.fact_database import FactDatabase
     from tuppence.adapters.relay_facts import RelayFacts
-    from tuppence.bootstrap.aws import Fleet
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
@@ -219,7 +219,7 @@ def _refuse_part_of_store(path: Path) -> None:
 def open_fleet(environment: str) -> "Fleet":
     """The fleet of an environment on AWS."""
     with extra("aws"):
-        from tuppence.bootstrap.aws import Fleet  # noqa: PLC0415
+        from tuppence.adapters.aws.fleet import Fleet  # noqa: PLC0415
 
     return Fleet(environment)
 
