@@ -22,6 +22,7 @@ from tuppence.errors import UserError
 from tuppence.structured import read_text
 from tuppence.usecases.dispatch import dispatch_run
 from tuppence.usecases.ledger import Tally
+from tuppence.usecases.run import Outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -88,12 +89,16 @@ def register(app: typer.Typer) -> None:
                 bar.stop()
                 hint = "the same command goes on where it was"
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
-        seconds = time.monotonic() - began
-        counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
-        if format_ is Format.JSON:
-            state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
-            print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
-            return
-        echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
-        rows = [(count, f"{number:,}") for count, number in counts.items()]
-        console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))
+        _print(outcome, ruleset, as_of, time.monotonic() - began, format_)
+
+
+def _print(outcome: Outcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
+    name = outcome.run_id
+    counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
+    if format_ is Format.JSON:
+        state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
+        print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
+        return
+    echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
+    rows = [(count, f"{number:,}") for count, number in counts.items()]
+    console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))

@@ -1,7 +1,7 @@
 """The command `tuppence rules publish`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -84,18 +84,23 @@ def register(app: typer.Typer) -> None:
             )
             _print(digest, confirmed, format_)
 
-        if not watch:
+        if watch:
+            _watch(definitions.changes(), once)
+        else:
             once()
-            return
-        echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
-        for rule in definitions.changes():
-            echo(f"{rule} has changed", err=True)
-            time.sleep(SETTLE_SECONDS)
-            try:
-                once()
-            except UserError as error:
-                for line in (*error.details, f"error[{error.code}]: {error.message}"):
-                    echo(line, err=True)
+
+
+def _watch(changes: Iterable[str], publish_once: Callable[[], None]) -> None:
+    """Publish after each change; an error is shown, and ends nothing."""
+    echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
+    for rule in changes:
+        echo(f"{rule} has changed", err=True)
+        time.sleep(SETTLE_SECONDS)
+        try:
+            publish_once()
+        except UserError as error:
+            for line in (*error.details, f"error[{error.code}]: {error.message}"):
+                echo(line, err=True)
 
 
 def _print(digest: str, confirmed: Sequence[Confirmation], format_: Format) -> None:

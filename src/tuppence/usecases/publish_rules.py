@@ -40,6 +40,22 @@ class Publications(ApprovedDefinitions, Protocol):
         ...
 
 
+class EditionedRulesets(RulesetStore, Protocol):
+    """Rulesets of which processes that do not know of each other publish the newest edition."""
+
+    def published(self) -> tuple[str, Edition]:
+        """Return the digest of the current ruleset, and its edition.
+
+        Raises:
+            UserError: Nothing was published yet.
+        """
+        ...
+
+    def publishing(self, edition: Edition | None) -> RulesetStore:
+        """Return the same store, for publishing a ruleset of an edition."""
+        ...
+
+
 class RunningEngine(Protocol):
     """A rules engine that is told what to serve."""
 
@@ -213,6 +229,34 @@ def publish(
         Confirmation(engine.address, _digest(old), _digest(new))
         for engine, old, new in zip(engines, before, now, strict=True)
     ]
+
+
+def publish_edition(
+    rulesets: EditionedRulesets,
+    find_engines: Callable[[], Sequence[RunningEngine]],
+    digest: str | None,
+    edition: Edition | None,
+) -> tuple[str, str | None, list[Confirmation]]:
+    """Have every engine serve a ruleset, unless a newer edition is the current one already.
+
+    Args:
+        rulesets: Store that the engines load from.
+        find_engines: Returns the engines that run now.
+        digest: Digest of the ruleset; None for the current one.
+        edition: Edition of the ruleset; None where a person names one, which replaces any.
+
+    Returns:
+        The digest of the ruleset, that of the one that is current now, and what each engine
+        confirmed.
+
+    Raises:
+        UserError: As from `publish`, or nothing is current yet.
+    """
+    if digest is None:
+        digest, edition = rulesets.published()
+    store = rulesets.publishing(edition)
+    confirmed = publish(digest, store, find_engines())
+    return digest, store.current(), confirmed
 
 
 Outcome = str | UserError | None
