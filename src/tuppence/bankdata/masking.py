@@ -17,6 +17,8 @@ _CANDIDATE: Final = (
 """What `masked` may change: so many digits with no letters between them."""
 _TOKEN_BYTES: Final = 12
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+TOKEN: Final = rf"hidden-[a-p]{{{2 * _TOKEN_BYTES}}}"
+"""Regular expression of a token."""
 _LEAF: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
 """A text or a number of a JSON document."""
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
-from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore
+from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore, is_store
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
 from tuppence.adapters.embedded.locking import consistent, locked, locked_file
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
+from tuppence.cards import holds_card
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
@@ -73,7 +74,7 @@ def lock_store(
     if not make:
         FactStore(store)  # where there is no store, none is made
     with locked(store, command, say):
-        if (store / "facts" / "manifest.json").exists():
+        if is_store(store):
             FactStore(store).remove_unnamed()
         yield
 
@@ -122,12 +123,13 @@ def name_in(store: Path, customer: str) -> str:
     """Return the name that a store has for a customer: a token for what may be a card number.
 
     A store of an older version may have the identifier itself.
+
+    Raises:
+        UserError: The secret that tokens are made with is lost.
     """
-    if not has_identifier_key(store):
+    if not holds_card(customer) or customer in FactStore(store).customers()["id"]:
         return customer
-    token = tokens_of(store).of(customer)
-    is_known = token != customer and customer in FactStore(store).customers()["id"]
-    return customer if is_known else token
+    return tokens_of(store).of(customer) if has_identifier_key(store) else customer
 
 
 def open_results(store: Path) -> Database:
@@ -504,7 +506,7 @@ def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultSt
 
 def _refuse_part_of_store(path: Path) -> None:
     """Raise UserError for a results file of a store: only commands that lock it may write there."""
-    if (path.parent / "facts" / "manifest.json").exists():
+    if is_store(path.parent):
         message = f"{path}: this file belongs to the store {path.parent}"
         hint = "name a file outside of it; tuppence run writes the results of a store"
         raise UserError("store.shared", message, hint)

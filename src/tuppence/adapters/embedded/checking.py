@@ -56,8 +56,7 @@ def check_steps(store: Path) -> list[CheckStep]:
           for name, kind in _SQLITE_FILES if has_content(store / name)),
         *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
-        *([partial(_part, KEY, partial(_check_key, store / KEY))]
-          if has_identifier_key(store) else ()),
+        partial(_part, KEY, partial(_check_key, store)),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
     ]  # fmt: skip
@@ -121,8 +120,17 @@ def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
     return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
 
 
-def _check_key(path: Path) -> CheckedPart:
-    return CheckedPart("", f"a secret of {len(read_identifier_key(path))} bytes")
+def _check_key(store: Path) -> CheckedPart:
+    try:
+        if not has_identifier_key(store):
+            return CheckedPart("", "none is needed")
+    except StoreChangedError:
+        raise
+    except UserError as error:
+        if error.code == "store.key-missing":
+            raise
+        return CheckedPart("", "none, and whether it is needed stands in a damaged part")
+    return CheckedPart("", f"a secret of {len(read_identifier_key(store / KEY))} bytes")
 
 
 def _check_rejects(path: Path) -> CheckedPart:

@@ -52,6 +52,15 @@ PARTITION_SIZE: Final = 50_000
 PART_ROWS: Final = 500_000
 
 
+def is_store(root: Path) -> bool:
+    """Return whether there is a store in a folder.
+
+    Args:
+        root: The folder, which may be missing.
+    """
+    return (root / "facts" / "manifest.json").exists()
+
+
 class FactStore:
     """Implements the port FactSource, and takes rows in.
 
@@ -134,7 +143,7 @@ class FactStore:
         """
         folder = root / "facts"
         with locked(root), disk_errors(folder):
-            if not (folder / "manifest.json").exists():
+            if not is_store(root):
                 make_private_folder(folder)
                 write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
         store = cls(root)
@@ -172,6 +181,14 @@ class FactStore:
         found = [self._table(p, "customers") for p in self._manifest.partitions]
         empty = pl.DataFrame(schema={"id": pl.String, "currency": pl.String})
         return pl.concat([empty, *(frame.select("id", "currency") for frame in found)])
+
+    def identifiers(self) -> Iterator[pl.Series]:
+        """Every identifier of customers, accounts and transactions, some at a time."""
+        for partition in self._manifest.partitions:
+            yield self._table(partition, "customers")["id"]
+            yield self._table(partition, "accounts")["id"]
+            for segment in partition.segments:
+                yield self._open(segment, "transactions", ["id"]).transactions["id"]
 
     def append(self, rows: Rows, partition_size: int = PARTITION_SIZE) -> Mapping[str, Counts]:
         """Add rows, or replace those of the same identifiers; all of them or, on error, none.

@@ -8,7 +8,7 @@ Each row names the customer and the account that it is about, as far as the impo
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,15 +59,24 @@ class Rejects:
         Raises:
             StoreChangedError: A file was removed after reading had begun.
         """
-        try:
-            return [
-                row
-                for path in self.paths()
-                for row in read_rejects(path).iter_rows(named=True)
-                if is_about(row, customer, accounts)
-            ]
-        except FileNotFoundError:
-            raise StoreChangedError(self._store) from None
+        return [
+            row
+            for frame in self.frames()
+            for row in frame.iter_rows(named=True)
+            if is_about(row, customer, accounts)
+        ]
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows of each file.
+
+        Raises:
+            StoreChangedError: A file was removed after reading had begun.
+        """
+        for path in self.paths():
+            try:
+                yield read_rejects(path)
+            except FileNotFoundError:
+                raise StoreChangedError(self._store) from None
 
     def erase(self, customer: str, accounts: Collection[str]) -> int:
         """Erase a customer's rows, and return how many there were.
