@@ -24,7 +24,7 @@ from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
-from tuppence.plain_text import from_spreadsheet_safe, spreadsheet_safe
+from tuppence.plain_text import editable_cell, from_editable_cell
 
 ENDING: Final = ".rejects.csv"
 
@@ -118,7 +118,7 @@ def read_rejects(path: Path) -> pl.DataFrame:
     hint = "remove it, and import the file it came from again"
     try:
         rows = pl.read_csv(read_checked(path, hint), infer_schema=False)
-        return _each_text(rows, from_spreadsheet_safe)
+        return _each_text(rows, from_editable_cell)
     except FileNotFoundError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -126,8 +126,8 @@ def read_rejects(path: Path) -> pl.DataFrame:
 
 
 def rejects_csv(rejects: pl.DataFrame) -> bytes:
-    """Return rows as CSV in which no cell is a formula: an apostrophe stands before it."""
-    return _each_text(rejects, spreadsheet_safe).write_csv().encode()
+    """Return rows as CSV in which no cell is a formula or has a control character."""
+    return _each_text(rejects, editable_cell).write_csv().encode()
 
 
 def _each_text(frame: pl.DataFrame, change: Callable[[str], str]) -> pl.DataFrame:
