@@ -14,13 +14,14 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore, is_store
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
 from tuppence.adapters.embedded.locking import consistent, locked, locked_file
+from tuppence.adapters.embedded.making import made_or_removed
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
 from tuppence.cards import holds_card
 from tuppence.errors import UserError
-from tuppence.facts.consent import Use
+from tuppence.facts.consent import Consent, Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
@@ -57,26 +58,45 @@ def open_facts(store: Path) -> FactStore:
 
 
 @contextlib.contextmanager
-def lock_store(
-    store: Path, command: str, say: Callable[[str], None], *, make: bool = False
-) -> Iterator[None]:
+def lock_store(store: Path, command: str, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of a store during a whole command, and remove what an earlier one left behind.
 
     Args:
         store: The store's folder.
         command: Shown to commands that wait for this one.
         say: Called with one sentence before waiting for another command.
-        make: Whether the store may be missing.
 
     Raises:
         UserError: There is no store, or another command did not release the lock.
     """
-    if not make:
-        FactStore(store)  # where there is no store, none is made
+    FactStore(store)  # where there is no store, none is made
     with locked(store, command, say):
-        if is_store(store):
-            FactStore(store).remove_unnamed()
+        FactStore(store).remove_unnamed()
         yield
+
+
+@contextlib.contextmanager
+def make_store(
+    store: Path, schema: Schema, command: str, say: Callable[[str], None]
+) -> Iterator[FactStore]:
+    """Lock a store as `lock_store` does, and yield its facts; it is made where there is none.
+
+    On an error nothing stays of a store that is new and has no facts yet.
+
+    Args:
+        store: The store's folder.
+        schema: What customers' attributes are; without any, those that the store has.
+        command: Shown to commands that wait for this one.
+        say: Called with one sentence before waiting for another command.
+
+    Raises:
+        UserError: The store exists and its customers have other attributes, or another command did
+            not release the lock.
+    """
+    with made_or_removed(store, command, say):
+        facts = FactStore.create(store, schema)
+        facts.remove_unnamed()
+        yield facts
 
 
 def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
@@ -87,15 +107,6 @@ def read_facts(store: Path, read: Callable[[FactStore], T]) -> T:
         read: Called again with newer facts where the store was changed while it read.
     """
     return consistent(lambda: read(FactStore(store)))
-
-
-def create_facts(store: Path, schema: Schema) -> FactStore:
-    """The facts of a store, which is made where there is none.
-
-    Raises:
-        UserError: The store exists and its customers have other attributes.
-    """
-    return FactStore.create(store, schema)
 
 
 def tokens_of(store: Path) -> Tokens:
@@ -372,8 +383,11 @@ def load_facts(
         return read_facts(store, load_all)
 
 
-def dump_facts(url: str, store: Path) -> int:
+def dump_facts(url: str, store: Path, command: str, say: Callable[[str], None]) -> int:
     """Put a database's facts and consents into a store; the number of transactions there.
+
+    All of them become part of the store or, on an error, none. For `command` and `say` see
+    `make_store`.
 
     Raises:
         UserError: The database knows no consent of a customer: a store would take them for its
@@ -389,19 +403,25 @@ def dump_facts(url: str, store: Path) -> int:
         )
 
     with contextlib.closing(connect_columns(url)) as connection:
-        facts = FactStore.create(store, read_schema(connection))
-        for rows in everything(connection):
-            if rows.customers is not None:
-                names = rows.customers["id"].to_list()
-                agreed = consents(connection, names)
-                without = set(names) - {one.customer for one in agreed}
-                if without:
-                    message = f"the database has no consent of {len(without):,} customers"
-                    hint = "in a store they would count as its owners: record what they agreed to"
-                    raise UserError("consent.none", message, hint)
-                Consents(store).record(agreed)
-            facts.append(rows, partition_size=PAGE)  # a page is a partition: nothing is merged
-        return facts.transaction_count
+
+        def pages() -> Iterator[Rows]:
+            agreed: list[Consent] = []
+            for rows in everything(connection):
+                if rows.customers is not None:
+                    names = rows.customers["id"].to_list()
+                    found = consents(connection, names)
+                    without = set(names) - {one.customer for one in found}
+                    if without:
+                        message = f"the database has no consent of {len(without):,} customers"
+                        hint = "in a store they would be its owners: record what they agreed to"
+                        raise UserError("consent.none", message, hint)
+                    agreed += found
+                yield rows
+            Consents(store).record(agreed)  # first: facts without one are the owner's
+
+        with make_store(store, read_schema(connection), command, say) as facts:
+            facts.append_all(pages(), PAGE)  # a page is a partition: nothing is merged
+            return facts.transaction_count
 
 
 def open_definitions(url: str) -> "Definitions":

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.local import dump_facts, load_facts
-from tuppence.cli.changing import hold
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
 
@@ -45,8 +45,7 @@ def register(program: typer.Typer) -> None:
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
         began = time.monotonic()
         if from_ is not None:
-            hold(ctx, store, make=True)
-            count = dump_facts(from_, store)
+            count = dump_facts(from_, store, *waiting(ctx))
         else:
             if consent_from is None or consent_until is None:
                 message = "say with --consent-from and --consent-until when the consent holds"
