@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import PARTITION_SIZE, FactStore, is_store
-from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
+from tuppence.adapters.embedded.identifier_key import (
+    has_identifier_key,
+    identifier_key,
+    read_identifier_key,
+)
 from tuppence.adapters.embedded.locking import consistent, locked, locked_file
 from tuppence.adapters.embedded.making import made_or_removed
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
-from tuppence.cards import holds_card
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, Use
 from tuppence.facts.permitted import PermittedFacts
@@ -33,6 +36,8 @@ from tuppence.usecases.erasure import erase_everywhere
 from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
+    from adbc_driver_postgresql import dbapi
+
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.privacy import Erased
     from tuppence.adapters.postgres.definitions import Definitions
@@ -138,9 +143,12 @@ def name_in(store: Path, customer: str) -> str:
     Raises:
         UserError: The secret that tokens are made with is lost.
     """
-    if not holds_card(customer) or customer in FactStore(store).customers()["id"]:
-        return customer
-    return tokens_of(store).of(customer) if has_identifier_key(store) else customer
+
+    def is_name(identifier: str) -> bool:
+        is_known = identifier in FactStore(store).customers()["id"]
+        return is_known or not has_identifier_key(store)  # without it nothing is hidden
+
+    return tokens_of(store).name_of(customer, is_name)
 
 
 def open_results(store: Path) -> Database:
@@ -222,11 +230,20 @@ def held_of(store: Path, customer: str) -> dict[str, Any]:
     return held_in_store(store, name_in(store, customer))
 
 
-def held_in_database(url: str, results: str, rulesets: str, customer: str) -> dict[str, Any]:
+def held_in_database(
+    url: str, results: str, rulesets: str, key: Path | None, customer: str
+) -> dict[str, Any]:
     """All that the services hold of a customer: facts and consents in a database, and results.
 
+    Args:
+        url: Of the database.
+        results: A file, or dynamodb://table.
+        rulesets: A folder, or s3://bucket/prefix/.
+        key: The file of the secret that the store, of which the facts are, made tokens with.
+        customer: The identifier, which may hold a card number.
+
     Raises:
-        UserError: There is no such customer.
+        UserError: There is no such customer, or their token cannot be found without the secret.
     """
     from tuppence.usecases.privacy import held  # noqa: PLC0415 - it loads the engine
 
@@ -234,13 +251,15 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import consents, read_schema, rows_of  # noqa: PLC0415
 
+    kept = ruleset_store(rulesets)
+    store = _results_of_services(results, kept)
     with contextlib.closing(connect_columns(url)) as connection:
+        customer = _name_in_database(connection, store, key, customer)
         schema, rows = read_schema(connection), rows_of(connection, customer)
         agreed = consents(connection, [customer])
     if rows.customers is None:
         raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-    kept = ruleset_store(rulesets)
-    row = result_store(results, kept)().get([customer]).get(customer)
+    row = store.get([customer]).get(customer)
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(kept.get(row.ruleset), schema), Date(row.as_of)
@@ -248,18 +267,63 @@ def held_in_database(url: str, results: str, rulesets: str, customer: str) -> di
 
 
 def erase_in_database(
-    url: str, results: str, rulesets: str, customer: str, settle: float
+    url: str, results: str, rulesets: str, key: Path | None, customer: str, settle: float
 ) -> tuple[Mapping[str, int], bool]:
-    """Erase a customer from the services; look again after `settle` seconds."""
+    """Erase a customer from the services; look again after `settle` seconds.
+
+    For the other arguments, and what is raised, see `held_in_database`.
+    """
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.facts import erase  # noqa: PLC0415
 
-    store = result_store(results, ruleset_store(rulesets))()
+    store = _results_of_services(results, ruleset_store(rulesets))
     with contextlib.closing(connect_columns(url)) as connection:
+        name = _name_in_database(connection, store, key, customer)
         return erase_everywhere(
-            customer, lambda: erase(connection, customer), store, lambda: time.sleep(settle)
+            name, lambda: erase(connection, name), store, lambda: time.sleep(settle)
         )
+
+
+def _results_of_services(where: str, rulesets: "RulesetStore") -> "ResultStore":
+    """Open the results that the services keep; a file that is not there is not made.
+
+    Raises:
+        UserError: There is no such file, so that nothing in it would be found.
+    """
+    if not where.startswith("dynamodb://") and not Path(where).exists():
+        hint = "name the file that the engines keep their results in"
+        raise UserError("results.missing", f"{where}: there are no results here", hint)
+    return result_store(where, rulesets)()
+
+
+def _name_in_database(
+    connection: "dbapi.Connection", results: "ResultStore", key: Path | None, customer: str
+) -> str:
+    """Return the name that the services have for a customer: see `name_in`.
+
+    Raises:
+        UserError: `privacy.key-missing`: they can have a token only, and there is no secret to
+            make it with.
+    """
+    from tuppence.adapters.postgres.facts import gone  # noqa: PLC0415 - an extra
+
+    def is_name(identifier: str) -> bool:
+        is_known = not gone(connection, [identifier])
+        connection.commit()  # what comes next sees the facts as they are then
+        return is_known or bool(results.get([identifier]))
+
+    def secret() -> bytes:
+        if key is None:
+            message = f"{customer}: may hold a card number, which a database has as a token only"
+            hint = (
+                "give --key with the file identifiers.key of the store that was loaded into the "
+                "database, or the token that is there in place of the number"
+            )
+            raise UserError("privacy.key-missing", message, hint)
+        return read_identifier_key(key)
+
+    return Tokens(secret).name_of(customer, is_name)
 
 
 def erase_customer(store: Path, customer: str) -> "Erased":
