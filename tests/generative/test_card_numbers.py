@@ -24,11 +24,11 @@ from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.bankdata import open_banking
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
-from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.bootstrap.local import tokens_of
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -134,11 +134,11 @@ columns: {id: Id, account: Account, customer: Customer, currency: Currency, book
 """
 
 
-def keep(folder: Path, reading: Reading, enricher: Enricher, name: str) -> None:
+def keep(folder: Path, reading: ParsedTable, enricher: Enricher, name: str) -> None:
     """Put what was read into a store, as the command does."""
     store = FactStore.create(folder / "store", Schema())
     Rejects(folder / "store").put(masked(name), reading.rejects)
-    store.append(inferred(reading.rows, Rows(), enricher))
+    store.append(infer_fields(reading.rows, Rows(), enricher))
 
 
 def nobody() -> Owners:
@@ -230,7 +230,7 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
         except UserError as error:  # the customer's currency is none
             assert_nowhere(written.number, folder / "store", masked(error.message))
             return
-        keep(folder, found.reading, ENRICHER, "page")
+        keep(folder, found.table, ENRICHER, "page")
         assert_nowhere(written.number, folder / "store")
 
 

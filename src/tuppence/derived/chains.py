@@ -42,7 +42,7 @@ RISES: Final = 25
 """Percent by which other payments may: that much is a price rise, more is another purchase."""
 TOO_LARGE: Final = 2**52
 """In minor units: from here on floats do not hold the mean of two amounts exactly."""
-LEAST: Final = 3
+MIN_PAYMENTS: Final = 3
 """Payments that make a stream; by mandate it takes one fewer."""
 _OPEN: Final = 16
 """Places for the open chains of one payee."""
@@ -203,7 +203,7 @@ def join_renamed(rows: pl.DataFrame) -> pl.DataFrame:
     times = np.bincount(chain)
     begins_by_mandate = np.zeros(len(times), np.bool_)
     begins_by_mandate[chain[::-1]] = rows["mandate"].to_numpy()[::-1]  # the first is written last
-    may = ((times >= LEAST) | begins_by_mandate)[chain]
+    may = ((times >= MIN_PAYMENTS) | begins_by_mandate)[chain]
     chains = (
         rows.filter(may)
         .sort("chain", "day")
@@ -219,9 +219,9 @@ def join_renamed(rows: pl.DataFrame) -> pl.DataFrame:
             apart=(day.last() - day.first()) / (pl.len() - 1),
         )
     )
-    ended = chains.filter(pl.col("times") >= LEAST, size == pl.col("opening"))
+    ended = chains.filter(pl.col("times") >= MIN_PAYMENTS, size == pl.col("opening"))
     ended = with_cadence(ended.with_columns(weekdays=1, spread=0))
-    begun = chains.filter(pl.col("mandate") | (pl.col("times") >= LEAST))
+    begun = chains.filter(pl.col("mandate") | (pl.col("times") >= MIN_PAYMENTS))
     begun = begun.select("account", "is_in", "mandate", "chain", "payee", "first", size="opening")
     key = ["account", "is_in", "mandate", "size"]
     pairs = ended.join(begun, on=key, suffix=" after").filter(

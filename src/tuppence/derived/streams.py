@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tuppence.derived.chains import (
-    LEAST,
+    MIN_PAYMENTS,
     find_payments,
     join_renamed,
     link_chains,
@@ -119,8 +119,8 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     )
     found = found.with_columns(same=1 - pl.col("changes") / (pl.col("times") - 1))
     found = with_cadence(found)
-    enough = pl.col("times") >= LEAST - pl.col("mandate").cast(pl.Int64)
-    rises = pl.when(pl.col("times") > LEAST).then(1 + pl.col("times") // 6).otherwise(0)
+    enough = pl.col("times") >= MIN_PAYMENTS - pl.col("mandate").cast(pl.Int64)
+    rises = pl.when(pl.col("times") > MIN_PAYMENTS).then(1 + pl.col("times") // 6).otherwise(0)
     steady = pl.col("mandate") | pl.col("is_in") | (pl.col("changes") <= rises)
     found = found.filter(enough & steady)
     return _with_outlook(found, as_of)
