@@ -24,7 +24,7 @@ from tuppence.capacity import cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
-from tuppence.engine.trial import sample
+from tuppence.engine.rule_tests import sample
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
@@ -35,7 +35,7 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
-from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAXIMUM_ELEMENTS, MAXIMUM_OUTPUT
+from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
@@ -183,8 +183,8 @@ def files_page() -> Iterator[str]:
     yield "Templates of Jinja over the rule's values.\n"
     yield f"In a template are allowed {ALLOWED}.\n"
     yield (
-        f"A title or a body has at most {MAXIMUM_OUTPUT:,} characters when it is filled in, and a "
-        f"list at most {MAXIMUM_ELEMENTS} elements.\n"
+        f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
+        f"list at most {MAX_ELEMENTS} elements.\n"
     )
     yield from structure(Message)
     yield "### A variant of it\n"

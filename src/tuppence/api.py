@@ -315,8 +315,8 @@ def rank(
     insights: list[Insight] = []
     for result in shown:
         rule = by_id[result.rule_id]
-        turn = feed.turn(rule, result.since, day)
-        read = render(rule, result.values, given[0].currency, locale, turn)
+        index = feed.variant_index(rule, result.since, day)
+        read = render(rule, result.values, given[0].currency, locale, index)
         insights.append(Insight(rule.id, rule.kind, result.score, read.title, read.body))
     return insights
 

@@ -20,7 +20,7 @@ Location = tuple[str | int, ...]
 
 ENVIRONMENT: Final = "env:"
 """Begins the name of a secret in the environment, where a file could be named."""
-_MAXIMUM_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 _PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
 
 
@@ -134,7 +134,7 @@ def read_text(path: Path) -> str:
         UserError: It is missing, not a file, too large, or not UTF-8.
     """
     try:
-        return read_bytes(path, _MAXIMUM_BYTES).decode()
+        return read_bytes(path, _MAX_BYTES).decode()
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text, from byte {error.start} on"
         raise UserError("file.encoding", message, "save it as UTF-8") from None

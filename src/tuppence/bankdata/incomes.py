@@ -5,7 +5,7 @@ from typing import Any, Final
 import polars as pl
 
 from tuppence.derived.chains import FIELDS, MIN_PAYMENTS
-from tuppence.derived.streams import search
+from tuppence.derived.streams import find_streams
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
@@ -40,7 +40,7 @@ def incomes(transactions: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     }
     content = ordered(coded(tables, schema, FIELDS))
     as_of = Date(int(content.transactions.select(pl.max("booking date")).item()))
-    found = search(batch_from(content, schema), as_of)
+    found = find_streams(batch_from(content, schema), as_of)
     further = pl.col("times") - MIN_PAYMENTS
     confidence = (FIRST_CONFIDENCE + CONFIDENCE_STEP * further).clip(None, MAX_CONFIDENCE)
     confidence = confidence.cast(pl.Int64).alias("income confidence")

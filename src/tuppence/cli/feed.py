@@ -30,7 +30,7 @@ from tuppence.cli.output import (
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, readable
-from tuppence.feed import rank, turn
+from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, Result
 from tuppence.rules.message import MessageError, Rendered, render
@@ -63,8 +63,8 @@ def register(app: typer.Typer) -> None:
         for result in rank(row.results, rules, as_of.day, limit):
             try:
                 rule = rules[result.rule_id]
-                number = turn(rule, result.since, as_of.day)
-                message = render(rule, result.values, currency, locale, number)
+                index = variant_index(rule, result.since, as_of.day)
+                message = render(rule, result.values, currency, locale, index)
                 entries.append((result, message))
             except MessageError as error:  # one gap must not cost the customer the other insights
                 error_console().print(f"left out: {error.message}", markup=False, soft_wrap=True)

@@ -30,13 +30,13 @@ Row = dict[str, Any]
 
 
 def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool = False) -> Row:
-    """Return what a rule reads of one customer; nothing booked after the date is known.
+    """Return the facts of one customer that rules read.
 
     Args:
         batch: Facts of some customers.
         index: Index of the customer.
-        as_of: The date.
-        streams: Find bills, subscriptions and incomes, and the forecasts that rest on them.
+        as_of: The date; later transactions are ignored.
+        streams: Whether to find streams, and the forecasts that depend on them.
 
     Returns:
         A context with `customer` and the collections.

@@ -21,19 +21,19 @@ from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table
 from tuppence.facts.schema import STREAMS, Kind
 from tuppence.feel.values import Date
 
-EARLY: Final = 4
-"""With fewer payments a stream is early."""
-SAME: Final = 0.005
-"""Share of an amount by which the next may differ and still be the same."""
+MIN_MATURE: Final = 4
+"""Number of payments from which on a stream is mature; with fewer it is early."""
+MAX_SAME: Final = 0.005
+"""Maximum change of an amount, as a share of it, that still counts as the same amount."""
 
 
-class Found(NamedTuple):
-    """Streams, before they are a table.
+class FoundStreams(NamedTuple):
+    """Streams of a batch, not yet a table of facts.
 
     Attributes:
-        streams: One row each, with the number of its `chain`.
+        streams: One row per stream, with the number of its `chain`.
         rows: All payments, with their `row` in the batch and the number of their `chain`.
-        payees: Names of payees by their number.
+        payees: Names of payees by number.
     """
 
     streams: pl.DataFrame
@@ -41,19 +41,19 @@ class Found(NamedTuple):
     payees: tuple[str | None, ...]
 
 
-def search(batch: FactBatch, as_of: Date) -> Found:
+def find_streams(batch: FactBatch, as_of: Date) -> FoundStreams:
     """Find the streams of every customer of a batch, in the transactions booked until a date.
 
     Args:
         batch: Transactions with `FIELDS`.
-        as_of: Nothing after it is known.
+        as_of: The date; later transactions are ignored.
     """
     rows, payees = find_payments(batch, as_of)
     chained = join_renamed(link_chains(rows))
-    return Found(_streams(chained, as_of), chained, payees)
+    return FoundStreams(_streams(chained, as_of), chained, payees)
 
 
-def table_of(streams: Found, batch: FactBatch) -> Table:
+def table_of(streams: FoundStreams, batch: FactBatch) -> Table:
     """Return streams as a table, those of a customer ordered by first date, payee and amount.
 
     Streams that are equal in these are ordered by their first payments, so that the order does not
@@ -96,7 +96,7 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
         before=pl.when(follows).then(size.shift()),
         monthday=day.cast(pl.Date).dt.day().cast(pl.Int64),
         weekday=day % 7,
-    ).with_columns(changed=(size - pl.col("before")).abs() > SAME * pl.col("before"))
+    ).with_columns(changed=(size - pl.col("before")).abs() > MAX_SAME * pl.col("before"))
     found = rows.group_by("chain", maintain_order=True).agg(
         pl.first("customer", "account", "is_in"),
         pl.first("row").alias("first row"),
@@ -127,7 +127,7 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
 
 
 def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
-    """Return streams with the date when each is due next, its confidence, state and kind."""
+    """Add to each stream its next date, confidence, state, kind and amounts."""
     monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
     whole = (pl.col("days") / 30.4).round().cast(pl.Int64)
     months = pl.concat_str(whole, pl.lit("mo"))
@@ -172,7 +172,7 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     return found.with_columns(
         state=pl.when(late)
         .then(pl.lit("stopped"))
-        .when(pl.col("times") < EARLY)
+        .when(pl.col("times") < MIN_MATURE)
         .then(pl.lit("early"))
         .otherwise(pl.lit("mature"))
     )

@@ -1,4 +1,4 @@
-"""The tables of a batch with the derived columns that somebody reads."""
+"""The tables of a batch with those derived columns that rules read."""
 
 import functools
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from tuppence.derived.balances import account_balances
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.repeats import repeated
-from tuppence.derived.streams import Found, search, table_of
+from tuppence.derived.streams import FoundStreams, find_streams, table_of
 from tuppence.facts.batch import Column, FactBatch, Table
 from tuppence.facts.schema import FORECASTS, Kind
 from tuppence.feel.values import Date
@@ -21,7 +21,7 @@ class DerivedTables:
 
     Args:
         batch: The facts.
-        as_of: Nothing that happens later is known.
+        as_of: The date; later transactions are ignored.
         fields: Names of the fields that are read, derived or not.
     """
 
@@ -47,8 +47,8 @@ class DerivedTables:
         return replace(self._batch, customers={**self._batch.customers, "history days": history})
 
     @functools.cached_property
-    def _streams(self) -> Found:
-        return search(self._batch, self._as_of)
+    def _streams(self) -> FoundStreams:
+        return find_streams(self._batch, self._as_of)
 
     def _accounts(self) -> Table:
         accounts = self._batch.accounts

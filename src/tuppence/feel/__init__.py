@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuppence.errors import UserError
-from tuppence.feel.budget import MAXIMUM_NESTING
+from tuppence.feel.budget import MAX_NESTING
 from tuppence.feel.checker import check
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
 from tuppence.feel.formatting import format_text
@@ -158,8 +158,8 @@ def _value(value: Any, depth: int) -> Any:
         return _number(value)
     if not isinstance(value, list | dict):
         return value
-    if depth > MAXIMUM_NESTING:
-        message = f"a value is nested over {MAXIMUM_NESTING} deep"
+    if depth > MAX_NESTING:
+        message = f"a value is nested over {MAX_NESTING} deep"
         raise UserError("feel.context", message, "give a flatter one")
     if isinstance(value, list):
         return [_value(item, depth + 1) for item in value]

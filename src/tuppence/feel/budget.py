@@ -42,10 +42,10 @@ COMPARISON_STEPS: Final = 5
 COMPARED_A_STEP: Final = 512
 """Characters of two texts that are compared in a step."""
 
-MAXIMUM_TEXT: Final = 1_000_000
+MAX_TEXT: Final = 1_000_000
 """The most characters of a text."""
 
-MAXIMUM_NESTING: Final = 100
+MAX_NESTING: Final = 100
 """How deep lists and contexts may lie in each other to be compared, written or returned."""
 
 _GROUPS: Final = (list, dict)  # a union would be slower to ask for
@@ -113,8 +113,8 @@ def short(length: int) -> None:
     Raises:
         FeelError: It would have more characters than a text may.
     """
-    if length > MAXIMUM_TEXT:
-        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
+    if length > MAX_TEXT:
+        raise FeelError("feel.budget", f"a text of over {MAX_TEXT:,} characters")
 
 
 def parts_steps(node: syntax.Node) -> int:
@@ -176,5 +176,5 @@ def nest(depth: int) -> None:
     Raises:
         OutOfBudget: Lists and contexts lie in each other deeper than they may.
     """
-    if depth > MAXIMUM_NESTING:
+    if depth > MAX_NESTING:
         raise OutOfBudget

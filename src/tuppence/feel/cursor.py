@@ -8,7 +8,7 @@ from typing import Final
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.tokens import Token, TokenKind, tokenize
 
-MAXIMUM_DEPTH: Final = 90
+MAX_DEPTH: Final = 90
 PROPERTY_NAMES: Final = ("start included", "end included", "time offset")
 """Names of several words that values of some types have."""
 _SAID: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tuppence.feel.budget import ERROR_STEPS, Budget, OutOfBudget, visit
 from tuppence.feel.diagnostics import Diagnostic, Span
 
-MAXIMUM_CALLS: Final = 100
+MAX_CALLS: Final = 100
 """How deep functions written in FEEL may call each other."""
 
 Run = Callable[["Frame"], Any]

@@ -27,7 +27,7 @@ from tuppence.feel.budget import (
 from tuppence.feel.comparing import with_constant
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
 from tuppence.feel.filters import RowsFilter, make_filter
-from tuppence.feel.frames import MAXIMUM_CALLS, Constant, Frame, Run, Session, truth
+from tuppence.feel.frames import MAX_CALLS, Constant, Frame, Run, Session, truth
 from tuppence.feel.invocation import call_builtin, in_order
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin, is_instance
@@ -456,7 +456,7 @@ class _Compiler:
                 names = dict(zip(parameters, arguments, strict=True))
                 session.spend(steps)
                 session.calls += 1
-                if session.calls > MAXIMUM_CALLS:
+                if session.calls > MAX_CALLS:
                     raise OutOfBudget
                 try:
                     return body(Frame(names, around, session))

@@ -9,7 +9,7 @@ from decimal import DecimalException
 from typing import Any, Final, cast
 
 from tuppence.feel import syntax
-from tuppence.feel.cursor import MAXIMUM_DEPTH, Cursor
+from tuppence.feel.cursor import MAX_DEPTH, Cursor
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.tokens import KEYWORDS, Token, TokenKind
@@ -25,7 +25,7 @@ from tuppence.feel.types import (
 )
 from tuppence.feel.values import parse_temporal
 
-MAXIMUM_LENGTH: Final = 20_000
+MAX_LENGTH: Final = 20_000
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _COMPARISONS: Final = ("=", "!=", "<=", ">=", "<", ">")
 _COMPARING: Final = 3
@@ -52,9 +52,9 @@ def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
     Raises:
         FeelSyntaxError: The text is not FEEL; says where and what was expected.
     """
-    if len(text) > MAXIMUM_LENGTH:
-        message = f"the expression has over {MAXIMUM_LENGTH:,} characters"
-        span = Span(MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1)
+    if len(text) > MAX_LENGTH:
+        message = f"the expression has over {MAX_LENGTH:,} characters"
+        span = Span(MAX_LENGTH, MAX_LENGTH + 1)
         raise FeelSyntaxError(
             text, Diagnostic("feel.syntax", span, message, "split it into values")
         )
@@ -62,7 +62,7 @@ def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
     node = parser.expression()
     if not parser.at_end():
         raise parser.unexpected("an operator or the end")
-    if _depth(node) > MAXIMUM_DEPTH:  # a long chain of operators nests to the left
+    if _depth(node) > MAX_DEPTH:  # a long chain of operators nests to the left
         raise parser.error(node.span, _TOO_DEEP, "name a part of it and use the name")
     return node
 
@@ -191,7 +191,7 @@ class _Parser(Cursor):
 
     def deeper(self) -> None:
         self.depth += 1
-        if self.depth > MAXIMUM_DEPTH:
+        if self.depth > MAX_DEPTH:
             raise self.error(self.token.span, _TOO_DEEP, "name a part of it and use the name")
 
     def postfix(self) -> syntax.Node:

@@ -15,7 +15,7 @@ import re2
 from tuppence.feel.budget import TEXT_A_STEP, Budget, short
 from tuppence.feel.diagnostics import FeelError
 
-MAXIMUM_PATTERN: Final = 2_000
+MAX_PATTERN: Final = 2_000
 _PATTERN_STEPS: Final = 200
 _PROGRAM_STEPS: Final = 2
 _SUBTRACTION_STEPS: Final = 150_000
@@ -93,8 +93,8 @@ def compile_pattern(pattern: str, flags: str, budget: Budget, *, groups: bool = 
     """
     if set(flags) - set("smixq"):
         raise FeelError("feel.argument-type", "the flags are s, m, i, x and q")
-    if len(pattern) > MAXIMUM_PATTERN:
-        message = f"the pattern has over {MAXIMUM_PATTERN:,} characters"
+    if len(pattern) > MAX_PATTERN:
+        message = f"the pattern has over {MAX_PATTERN:,} characters"
         raise FeelError("feel.argument-type", message)
     key = (pattern, flags, groups)
     if key not in budget.patterns:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule, check_rule
