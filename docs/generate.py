@@ -253,7 +253,7 @@ def _http_requests() -> Iterator[str]:
             if method in item:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
     parts = document["components"]["schemas"]
-    asked = ("Evaluations", "GivenFacts", "OneEvaluation", "Refresh")
+    asked = ("Evaluations", "SubmittedFacts", "OneEvaluation", "Refresh")
     for name in (
         *asked,
         "EvaluationsAnswer",

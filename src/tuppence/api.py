@@ -17,8 +17,8 @@ from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
-from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.feel.values import Date
 from tuppence.results.result import Result as StoredResult
 from tuppence.rules.files import read_rules as read_rule_files
@@ -190,11 +190,11 @@ def facts_from(documents: Mapping[str, Mapping[str, Any]]) -> Facts:
     given = []
     for customer, document in documents.items():
         try:
-            given.append(msgspec.convert(document, given_type(schema)))
+            given.append(msgspec.convert(document, submitted_facts_type(schema)))
         except msgspec.ValidationError as error:
             hint = "docs/reference/python.md shows the form, tuppence schema the fields"
             raise UserError("facts.shape", f"{customer}: {error}", hint) from None
-    return Facts(tuple(documents), given_batch(given, schema), schema)
+    return Facts(tuple(documents), submitted_batch(given, schema), schema)
 
 
 def read_rules(path: Path | str, store: Store | None = None) -> Rules:

@@ -2,7 +2,7 @@
 
 A card number has 13 to 19 digits and ends with a check digit by Luhn (ISO/IEC 7812-1). People and
 banks write it in groups, behind odd blanks and dashes, in other scripts' digits, or beside other
-numbers. Every stretch of 13 to 19 digits that passes Luhn is therefore taken for one, whatever
+numbers. Every run of 13 to 19 digits that passes Luhn is therefore taken for one, whatever
 stands between its digits, except letters. One in ten numbers of that length passes by chance and
 is masked too: a lost reference costs less than a card number that is kept.
 """

@@ -8,18 +8,18 @@ from tests.building import day, frame
 
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.rules.rule import Message, Rule
 
 AS_OF: Final = "2026-03-31"
 
 SCHEMA: Final = Schema(
     (
-        Field("income", Kind.MONEY, "A month's."),
-        Field("ratio", Kind.NUMBER, "Something with digits after the point.", decimals=2),
-        Field("joined", Kind.DATE, "Some day."),
-        Field("keen", Kind.BOOLEAN, "Whether keen."),
-        Field("tier", Kind.TEXT, "Which tier."),
+        Field("income", FieldType.MONEY, "A month's."),
+        Field("ratio", FieldType.NUMBER, "Something with digits after the point.", decimals=2),
+        Field("joined", FieldType.DATE, "Some day."),
+        Field("keen", FieldType.BOOLEAN, "Whether keen."),
+        Field("tier", FieldType.TEXT, "Which tier."),
     )
 )
 

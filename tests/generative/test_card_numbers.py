@@ -121,7 +121,7 @@ CELLS: Final = {
     "Amount": "-1.00",
     "Text": "TEA SHOP",
     "Merchant": "Tea",
-    "Kind": "food",
+    "FieldType": "food",
     "Balance": "12.00",
     "Own": "no",
     "Note": "",
@@ -129,7 +129,7 @@ CELLS: Final = {
 MAPPING: Final = """
 table: transactions
 columns: {id: Id, account: Account, customer: Customer, currency: Currency, booking date: Date,
-  amount: Amount, text: Text, merchant: Merchant, category: Kind, balance: Balance,
+  amount: Amount, text: Text, merchant: Merchant, category: FieldType, balance: Balance,
   own transfer: Own}
 """
 

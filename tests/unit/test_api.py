@@ -12,7 +12,7 @@ from tests.building import ROOT, bank, day, frame
 
 import tuppence
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
 TODAY = date(2026, 6, 30)
 ANN: dict[str, Any] = {
@@ -85,7 +85,7 @@ def test_rules_and_facts_of_different_attributes_are_refused(
     tmp_path: Path, rules: tuppence.Rules
 ) -> None:
 
-    schema = Schema(attributes=(Field("tier", Kind.TEXT, "Of service."),))
+    schema = Schema(attributes=(Field("tier", FieldType.TEXT, "Of service."),))
     rows = bank([{"booking date": day("2026-06-10"), "amount": -1}])
     people = frame("customers", [{"id": "ann", "currency": "GBP"}], schema)
     FactStore.create(tmp_path / "store", schema).append(replace(rows, customers=people))

@@ -20,9 +20,9 @@ from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cli.output import only_identifiers
 from tuppence.errors import UserError
-from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.identifiers import why_not_identifier
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.rules.examples import example_facts
 from tuppence.rules.rule import Example
 from tuppence.usecases.fleet import Start, requested
@@ -63,7 +63,7 @@ def given_facts(text: str) -> None:
             "account": [text],
         },
     }
-    given_batch([msgspec.convert(one, given_type(Schema()))], Schema())
+    submitted_batch([msgspec.convert(one, submitted_facts_type(Schema()))], Schema())
 
 
 def rule_test_customer(text: str) -> None:

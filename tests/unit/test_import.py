@@ -21,11 +21,11 @@ columns:
   id: Id
   booking date: Date
   amount: Amount
-  category: Kind
+  category: FieldType
   text: Text
 constants: {account: main, customer: me, currency: GBP}
 """
-GOOD = "Id,Date,Amount,Kind,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
+GOOD = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
 
 
 def read(
@@ -86,7 +86,7 @@ def test_a_bad_row_is_rejected_with_its_reason(tmp_path: Path, row: str, reason:
     reading = read(tmp_path, GOOD + row + "\n4,2026-06-03,5,,\n")
     assert reasons(reading) == [(3, reason)]
     assert [i for (i,) in transactions(reading, "id")] == ["1", "2", "4"]
-    own = ["Id", "Date", "Amount", "Kind", "Text"]
+    own = ["Id", "Date", "Amount", "FieldType", "Text"]
     assert reading.rejects.columns == ["row", "reason", *own, "of customer", "of account"]
 
 
@@ -96,7 +96,7 @@ def test_a_bad_row_is_rejected_with_its_reason(tmp_path: Path, row: str, reason:
      ("-0.01", -1), ("123456789012345", 12345678901234500)],
 )  # fmt: skip
 def test_amounts_are_parsed_exactly(tmp_path: Path, text: str, minor: int) -> None:
-    reading = read(tmp_path, f"Id,Date,Amount,Kind,Text\n1,2026-06-01,{text},,\n")
+    reading = read(tmp_path, f"Id,Date,Amount,FieldType,Text\n1,2026-06-01,{text},,\n")
     assert transactions(reading, "amount") == [(minor,)]
 
 
@@ -137,7 +137,7 @@ values: {category: {Essen: food}}
 newest_first: true
 """
     )
-    text = "Id;Date;Amount;Kind;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
+    text = "Id;Date;Amount;FieldType;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
     reading = read(tmp_path, text.encode("windows-1252"), mapping)
     names = ("booking date", "amount", "category", "text", "sequence")
     assert transactions(reading, *names) == [
@@ -169,7 +169,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
             "Id": [1, 2],
             "Date": [datetime.date(2026, 6, 1), datetime.date(2026, 6, 2)],
             "Amount": [-12.5, 0.1],
-            "Kind": ["food", None],
+            "FieldType": ["food", None],
             "Text": ["Bean Yard", None],
         }
     )
@@ -241,7 +241,7 @@ def test_booleans_are_parsed_from_words(tmp_path: Path) -> None:
 
 BAD_FILES = [
     (b"", "file.empty", "the file is empty"),
-    (b"Id,Date,Amount,Kind,Text\n", "file.empty", "a header and no rows"),
+    (b"Id,Date,Amount,FieldType,Text\n", "file.empty", "a header and no rows"),
     (GOOD.replace(",", ";").encode(), "import.unknown-column", "there is no column 'Id'"),
     (GOOD.replace("Amount", "Betrag").encode(), "import.unknown-column", "no column 'Amount'"),
     ("Id,Date\n1,Bäcker\n".encode("latin-1"), "file.encoding", "line 2 is not utf-8 text"),

@@ -9,7 +9,7 @@ import msgspec
 
 from tuppence.errors import UserError
 from tuppence.facts.rows import columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.structured import Document, read_yaml
 
 _LETTER: Final = re.compile("%[-_0]?(.)")
@@ -68,7 +68,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def fields(self, schema: Schema) -> dict[str, Field]:
         """Return the fields that rows of this mapping can have."""
-        extra = {name: Field(name, Kind.TEXT, "") for name in EXTRA[self.table]}
+        extra = {name: Field(name, FieldType.TEXT, "") for name in EXTRA[self.table]}
         return columns(self.table, schema) | extra
 
     def sources(self) -> dict[str, str]:

@@ -35,7 +35,7 @@ from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
-from tuppence.facts.schema import Kind, Schema
+from tuppence.facts.schema import FieldType, Schema
 from tuppence.plain_text import encodable
 
 EPOCH: Final = date(1970, 1, 1)
@@ -405,5 +405,7 @@ def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.
     fields = columns(table, schema)
     types = {name: POLARS_TYPES[one.kind] for name, one in fields.items()}
     frame = pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
-    texts = [n for n, field in fields.items() if field.kind is Kind.TEXT and n not in IDENTIFIERS]
+    texts = [
+        n for n, field in fields.items() if field.kind is FieldType.TEXT and n not in IDENTIFIERS
+    ]
     return frame.with_columns(masked_texts(frame[n]).str.slice(0, MAX_TEXT_LENGTH) for n in texts)

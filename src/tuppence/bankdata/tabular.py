@@ -17,7 +17,7 @@ from tuppence.cards import masked
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
 MAX_TEXT_LENGTH: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
@@ -118,9 +118,9 @@ def _rejects(
         cell, field = bad[name], whose.get(name, "")
         hidden = tokens.of_all(cell) if field in IDENTIFIERS else masked_texts(cell)
         match fields[field].kind if field in fields else None:
-            case Kind.DATE:
+            case FieldType.DATE:
                 hidden = hidden.zip_with(bad[_new(field)].is_null(), cell)
-            case Kind.MONEY | Kind.NUMBER:
+            case FieldType.MONEY | FieldType.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
         title = masked(f"{name} in the file" if name in OWNER else name)
@@ -147,7 +147,7 @@ def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
         text = pl.col(mapping.columns[name]).str.strip_chars()
     else:
         text = pl.lit(mapping.constants.get(name), pl.String)
-    if field.kind is Kind.TEXT and name in mapping.values:
+    if field.kind is FieldType.TEXT and name in mapping.values:
         text = text.replace(mapping.values[name])
     return pl.when(text != "").then(text).alias(_new(name))
 
@@ -161,9 +161,9 @@ def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens
     changed: list[pl.Series] = []
     for name, field in fields.items():
         text = frame.get_column(_new(name), default=None)
-        if text is None or field.kind is Kind.DATE:
+        if text is None or field.kind is FieldType.DATE:
             continue
-        if field.kind in {Kind.MONEY, Kind.NUMBER}:
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER}:
             text = _unpadded(text)
         changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
     return frame.with_columns(changed)
@@ -271,20 +271,20 @@ def _value(
     text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
 ) -> tuple[pl.Expr, list[pl.Expr]]:
     match field.kind:
-        case Kind.TEXT:
+        case FieldType.TEXT:
             long = text.str.len_chars() > MAX_TEXT_LENGTH
             return text, [_when(long, f"{name} is longer than {MAX_TEXT_LENGTH} characters")]
-        case Kind.DATE:
+        case FieldType.DATE:
             return _date(text, name, mapping, today)
-        case Kind.BOOLEAN:
+        case FieldType.BOOLEAN:
             low = text.str.to_lowercase()
             bad = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
             return value, [_when(bad, f"{name} is neither true nor false: ", text)]
-        case Kind.MONEY:
+        case FieldType.MONEY:
             return _decimal(text, name, pl.col("digits"), mapping)
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             return _decimal(text, name, pl.lit(field.decimals), mapping)
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from tuppence.derived.chains import TOO_LARGE
 from tuppence.derived.streams import FoundStreams
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date, add_months
 
 Array = npt.NDArray[Any]
@@ -69,10 +69,10 @@ def forecasts(
         quantiles[:, part] = _period_sums(flows, days, first, min(first + _BLOCK, len(days)), as_of)
     known = (balances != NULL_MONEY) & (np.abs(balances) < TOO_LARGE)
     known &= (quantiles[0] != NULL_MONEY) & (days >= 0)
-    columns = {"pay day": Column(Kind.DATE, of_account.astype(np.int32))}
+    columns = {"pay day": Column(FieldType.DATE, of_account.astype(np.int32))}
     for name, sums in zip(("forecast low", "forecast", "forecast high"), quantiles, strict=True):
         values = np.where(known, balances + due + sums, NULL_MONEY)
-        columns[name] = Column(Kind.MONEY, values.astype(np.int64))
+        columns[name] = Column(FieldType.MONEY, values.astype(np.int64))
     return columns
 
 

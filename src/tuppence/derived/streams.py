@@ -18,7 +18,7 @@ from tuppence.derived.chains import (
     with_cadence,
 )
 from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table
-from tuppence.facts.schema import STREAMS, Kind
+from tuppence.facts.schema import STREAMS, FieldType
 from tuppence.feel.values import Date
 
 MIN_MATURE: Final = 4
@@ -72,11 +72,11 @@ def table_of(streams: FoundStreams, batch: FactBatch) -> Table:
     columns: dict[str, Column] = {}
     for field in STREAMS:
         series = found[field.name]
-        if field.kind is Kind.TEXT and field.name not in texts:
+        if field.kind is FieldType.TEXT and field.name not in texts:
             names = sorted(series.unique().to_list())
             codes = series.replace_strict(names, range(1, len(names) + 1), return_dtype=pl.UInt32)
             columns[field.name] = Column(
-                Kind.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
+                FieldType.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
             )
             continue
         series = series.fill_null(NULLS[field.kind])

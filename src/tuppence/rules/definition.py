@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from tuppence.errors import UserError
-from tuppence.facts.schema import Kind, Schema
+from tuppence.facts.schema import FieldType, Schema
 from tuppence.feel import FeelSyntaxError
 from tuppence.feel.formatting import format_text
 from tuppence.feel.library import BUILTINS
@@ -275,7 +275,7 @@ _SIGNS: Final[Mapping[str | None, str]] = {
 }
 
 
-def _criteria(row: Criteria, kinds: Mapping[str, Kind], depth: int) -> str:
+def _criteria(row: Criteria, kinds: Mapping[str, FieldType], depth: int) -> str:
     if depth > MAX_DEPTH:
         raise UserError("file.shape", f"when: groups are nested deeper than {MAX_DEPTH}")
     for group, word in ((row.all, " and "), (row.any, " or "), (row.none, " or ")):
@@ -289,7 +289,7 @@ def _criteria(row: Criteria, kinds: Mapping[str, Kind], depth: int) -> str:
     left, sign = _measure(row.what), _SIGNS[row.is_]
     if isinstance(row.value, Measure):
         return f"{left} {sign} {_measure(row.value)}"
-    texts = row.what.measure == "customer" and kinds.get(row.what.field) is Kind.TEXT
+    texts = row.what.measure == "customer" and kinds.get(row.what.field) is FieldType.TEXT
     values = row.value if isinstance(row.value, list) else [str(row.value)]
     literals = [_text(value) if texts else _number(value) for value in values]
     if isinstance(row.value, list):

@@ -12,7 +12,7 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import POLARS_TYPES, columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.rule import Example
 
@@ -119,16 +119,16 @@ def _stored(example: Example, field: Field, value: Any, digits: int) -> Any:
             raise _wrong(example, field.name, value, "not be null")
         return None
     match field.kind:
-        case Kind.TEXT:
+        case FieldType.TEXT:
             return str(value)
-        case Kind.BOOLEAN if isinstance(value, bool):
+        case FieldType.BOOLEAN if isinstance(value, bool):
             return value
-        case Kind.DATE:
+        case FieldType.DATE:
             date = parse_date(str(value))
             if date is not None:
                 return date.day
-        case Kind.MONEY | Kind.NUMBER:
-            places = digits if field.kind is Kind.MONEY else field.decimals
+        case FieldType.MONEY | FieldType.NUMBER:
+            places = digits if field.kind is FieldType.MONEY else field.decimals
             try:
                 scaled = Decimal(str(value)).scaleb(places)
             except InvalidOperation:

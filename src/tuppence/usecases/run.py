@@ -11,7 +11,7 @@ import msgspec
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
-from tuppence.facts.source import FactSource, stretches
+from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel import Date
 from tuppence.results.batch import News, news
 from tuppence.results.result import ResultStore
@@ -57,7 +57,7 @@ def work_items(
     """
     return [
         WorkItem(partition, start, min(start + customers_per_item, last))
-        for partition, first, last in stretches(facts, left_out)
+        for partition, first, last in partition_ranges(facts, left_out)
         for start in range(first, last, customers_per_item)
     ]
 

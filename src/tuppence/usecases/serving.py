@@ -11,9 +11,14 @@ import msgspec
 from tuppence.engine.columnar import Engine
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
-from tuppence.facts.given import Given, account_ids, given_batch, given_type
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import CustomerFacts
+from tuppence.facts.submitted import (
+    SubmittedFacts,
+    account_ids,
+    submitted_batch,
+    submitted_facts_type,
+)
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.batch import narrowed, news
@@ -50,7 +55,7 @@ class Request(msgspec.Struct, frozen=True):
     """
 
     customers: tuple[str, ...] = ()
-    given: tuple[Given, ...] = ()
+    given: tuple[SubmittedFacts, ...] = ()
     rules: frozenset[str] | None = None
     results: bool = False
 
@@ -187,8 +192,8 @@ class Engines:
                     self._engines.clear()
                     self._parts.clear()
             engine = self.engine(digest, self._latest or Date(0))
-            sample = msgspec.convert(_SAMPLE, given_type(fresh))
-            results = engine.evaluate(given_batch([sample], fresh)).results
+            sample = msgspec.convert(_SAMPLE, submitted_facts_type(fresh))
+            results = engine.evaluate(submitted_batch([sample], fresh)).results
             news({row.customer_id: row for row in results.rows()}, results)
 
     def serve(self, digest: str) -> None:
@@ -314,7 +319,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
     """
     answers: dict[int, Answer] = {}
     for group in _without_shared_accounts(requests):
-        batch = given_batch(
+        batch = submitted_batch(
             [given for index in group for given in requests[index].given],
             schema,
             engine.plan.transaction_fields,
