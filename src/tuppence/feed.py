@@ -37,8 +37,8 @@ def rank(
 def variant_index(rule: Rule, since: int, as_of: int) -> int:
     """Return the index of the wording to show, which grows by one after each cooldown.
 
-    It starts from the day since which the rule qualifies, so that an insight that qualifies anew
-    from time to time does not always have the same wording. The index is to be taken modulo the
+    It starts from the day since which the rule qualifies, so that an insight that qualifies
+    from time to time does not always have the same wording. Use the index modulo the
     number of wordings.
     """
     return since + (as_of - since) // (rule.expires_after_days + rule.cooldown_days)

@@ -64,7 +64,7 @@ def test_customers_keep_their_names_and_order(rules: tuppence.Rules) -> None:
     assert tuppence.evaluate(rules, alone, TODAY)[0].values == results[0].values
 
 
-def test_what_cannot_be_read_in_one_way_is_refused(rules: tuppence.Rules) -> None:
+def test_ambiguous_arguments_are_refused(rules: tuppence.Rules) -> None:
     two = tuppence.facts_from({"ann": ANN, "bob": BOB})
     results = tuppence.evaluate(rules, two, TODAY)
     wrong: list[tuple[str, Any]] = [

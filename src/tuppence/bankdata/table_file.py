@@ -31,7 +31,7 @@ def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
 
     Args:
         path: CSV or Parquet.
-        mapping: What its columns mean.
+        mapping: Says what its columns mean.
 
     Raises:
         UserError: The file cannot be read, or lacks columns that the mapping names.

@@ -121,7 +121,7 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
 
 
 def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
-    """The first day, as a place, that some term allows; terms that only look for trouble aside."""
+    """Return the index of the first day that a term allows, without terms that detect overflow."""
     asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
     overflow_guards = [
         i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)
@@ -132,7 +132,7 @@ def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
 
 
 def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
-    """The customers' own values, in the codes of the column."""
+    """Return the customers' own values as codes of the column."""
     mine = batch.customers[relative.path[-1]]
     if column.kind is FieldType.TEXT:
         code_of = {text: code for code, text in reversed(list(enumerate(column.dictionary)))}
@@ -151,7 +151,7 @@ def _of_relations(dimension: Dimension) -> Array:
 
 
 def _distinct(holds: Array) -> tuple[Array, Array]:
-    """The different rows of a table of truth values, and for each row which one it is."""
+    """Return the distinct rows of a table of truth values, and the index of each row among them."""
     _, first, inverse = np.unique(
         np.packbits(holds, axis=1), axis=0, return_index=True, return_inverse=True
     )

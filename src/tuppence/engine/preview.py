@@ -100,7 +100,7 @@ class Previewer:
         }
 
     def preview(self, checked: CheckedRule) -> Preview:
-        """What a rule would do."""
+        """Preview a rule."""
         parts, in_columns = self._evaluated(make_ruleset([checked]))
         qualified = [part.states[0] == QUALIFIED for part in parts]
         scores = (part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True))
@@ -132,7 +132,7 @@ class Previewer:
         )
 
     def _evaluated(self, ruleset: Ruleset) -> tuple[list[_Part], bool]:
-        """What the rules say, partition by partition, and whether all are in columns."""
+        """Evaluate rules partition by partition, and return whether all are in columns."""
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 

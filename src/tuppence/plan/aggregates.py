@@ -34,7 +34,7 @@ class Aggregates:
         self.code = code
 
     def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
-        """A field of a row that an accumulator keeps."""
+        """Read a field of a row that an accumulator keeps."""
         kind = FIELD_KINDS[field.kind]
         part = {
             RegisterType.NUMBER: Readout.NUMBER_AT,
@@ -57,7 +57,7 @@ class Aggregates:
         return field.nullable and bool(self.null_rows(rows, name))
 
     def null_rows(self, rows: RowSelection, name: str) -> RowFilter:
-        """The rows that have null in a field."""
+        """Return the rows that have null in a field."""
         ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {
             RegisterType.NUMBER,
             RegisterType.DATE,
@@ -77,7 +77,7 @@ class Aggregates:
         )
 
     def aggregate(self, name: str, series: Series, extras: list[Value], node: syntax.Node) -> Value:
-        """What a function makes of a list, given the values at its end."""
+        """Return the value of a function of a list, given the values at the list's end."""
         rows = series.rows
         table = rows.collection.table
         count = self.counted(table.name, rows.where)
@@ -107,7 +107,7 @@ class Aggregates:
     def of_numbers(
         self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
     ) -> Value:
-        """Sums, means, extremes and medians of a field."""
+        """Return a sum, mean, extreme or median of a field."""
         rows, table = series.rows, series.rows.collection.table
         power = power_of(field)
         if name in {"min", "max"}:
@@ -144,7 +144,7 @@ class Aggregates:
         return total if extras else self.unless_empty(count, total)
 
     def scaled(self, value: Value, scale: Decimal) -> Value:
-        """A number times a constant."""
+        """Multiply a number by a constant."""
         if scale == -1:
             return self.code.same_kind(
                 Opcode.SUBTRACT, self.code.constant(0, power=value.power), value
@@ -152,19 +152,19 @@ class Aggregates:
         return self.code.add(Opcode.MULTIPLY, value, self.code.constant(scale), power=value.power)
 
     def on_line(self, value: Value, series: Series) -> Value:
-        """An extreme or a middle value, taken along the line that the elements are on."""
+        """Return an extreme or a median of a linear function of the elements."""
         found = value if series.scale == 1 else self.scaled(value, series.scale)
         if not series.offset:
             return found
         return self.code.added([found, self.code.constant(series.offset)])
 
     def unless_empty(self, count: Value, value: Value) -> Value:
-        """A value, null where nothing was counted."""
+        """Return a value that is null if nothing was counted."""
         some = self.code.less(self.code.constant(0), count)
         return self.code.select(some, value, self.code.null())
 
     def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
-        """Aggregates of a list that has the same number in every place."""
+        """Return an aggregate of a list whose elements are all the same number."""
         each = self.code.constant(series.offset)
         if name in {"min", "max", "median"}:
             return self.unless_empty(count, each)

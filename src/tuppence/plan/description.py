@@ -65,7 +65,7 @@ def pass_summaries(plan: ColumnPlan) -> list[tuple[str, str]]:
 
 
 def feature_text(plan: TablePlan, feature: Feature) -> str:
-    """A feature as a person would say it."""
+    """Describe a feature in words."""
     kept = feature.accumulator
     rows = f"{plan.table.name} where {filter_text(plan, kept.where)}"
     names: dict[Readout, str] = {
@@ -91,7 +91,7 @@ def feature_text(plan: TablePlan, feature: Feature) -> str:
 
 
 def filter_text(plan: TablePlan, where: RowFilter) -> str:
-    """A filter as a person would say it."""
+    """Describe a filter in words."""
     terms = sorted(
         " and ".join(sorted(_predicate_text(plan, name, predicate) for name, predicate in term))
         for term in where

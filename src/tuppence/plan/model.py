@@ -63,7 +63,7 @@ class Model:
 
 
 def model_of(schema: Schema, as_of: Date) -> Model:
-    """The model of the facts that rules read; rows booked after the date are not among them."""
+    """Return the model of the facts that rules read, without rows booked after the date."""
     booked = single_term(
         "booking date", IntervalSet(((None, False, Decimal(as_of.day), True),), null=False)
     )

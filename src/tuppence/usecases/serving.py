@@ -21,7 +21,7 @@ from tuppence.facts.submitted import (
 )
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
-from tuppence.results.batch import narrowed, news
+from tuppence.results.batch import merge_results, narrowed
 from tuppence.results.packed import check_day
 from tuppence.results.result import CustomerResults, ResultStore, State, json_value
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
@@ -194,7 +194,7 @@ class Engines:
             engine = self.engine(digest, self._latest or Date(0))
             sample = msgspec.convert(_SAMPLE, submitted_facts_type(fresh))
             results = engine.evaluate(submitted_batch([sample], fresh)).results
-            news({row.customer_id: row for row in results.rows()}, results)
+            merge_results({row.customer_id: row for row in results.rows()}, results)
 
     def serve(self, digest: str) -> None:
         """From now on use this ruleset, which is prepared, where a request names none."""
@@ -284,7 +284,7 @@ def evaluate_kept(
     before = results.get(batch.customer_ids)
     if results.by_rule:
         before = narrowed(engine.plan.layout, before)
-    found = news(before, evaluation.results)
+    found = merge_results(before, evaluation.results)
     gone: Collection[str] = ()
     try:
         results.put(found.rows)
@@ -324,7 +324,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
             schema,
             engine.plan.transaction_fields,
         )
-        found = news({}, engine.evaluate(batch).results)
+        found = merge_results({}, engine.evaluate(batch).results)
         start = 0
         for index in group:
             request = requests[index]

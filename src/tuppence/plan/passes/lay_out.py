@@ -94,7 +94,7 @@ def _dimensions(table: Table, terms: Sequence[Term]) -> list[Dimension]:
 
 
 def _needs_value(predicate: Predicate) -> bool:
-    """True if only the interpreter can decide a predicate, value by value."""
+    """Return whether only the interpreter can decide a predicate, value by value."""
     parts = predicate.parts if isinstance(predicate, Conjunction) else (predicate,)
     return any(isinstance(part, OpaquePredicate) for part in parts)
 
