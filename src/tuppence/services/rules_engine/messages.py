@@ -9,7 +9,7 @@ from tuppence.facts.schema import Schema
 from tuppence.facts.submitted import submitted_facts_type
 from tuppence.results.result import State
 from tuppence.services.bodies import Identifier
-from tuppence.usecases.serving import Answer
+from tuppence.usecases.serving.messages import Answer
 
 MOST_CUSTOMERS: Final = 1_000
 """In one request."""
