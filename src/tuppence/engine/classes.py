@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tuppence.engine.kernel.layout import CODED, ORDERED, RELATIVE, TERM_BITS, Classes
 from tuppence.errors import UserError
 from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.model import decimals_of
@@ -134,7 +134,7 @@ def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
 def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
     """Return the customers' own values, in the codes of the column."""
     mine = batch.customers[relative.path[-1]]
-    if column.kind is Kind.TEXT:
+    if column.kind is FieldType.TEXT:
         code_of = {text: code for code, text in reversed(list(enumerate(column.dictionary)))}
         codes = np.array([code_of.get(text, -1) for text in mine.dictionary], np.int64)
         return codes[mine.values]
@@ -171,7 +171,7 @@ def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
 
 def _of_codes(dimension: Dimension, column: Column) -> Array:
     """Return, for each code and predicate, whether the predicate accepts the code's value."""
-    boolean = column.kind is Kind.BOOLEAN
+    boolean = column.kind is FieldType.BOOLEAN
     values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
     holds = np.zeros((len(values), len(dimension.predicates)), bool)
     mentions: dict[Any, list[int]] = {}

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Field
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import Span, syntax
 from tuppence.plan.code import Accumulator, Code, Feature, RegisterType, Source, Value, power_of
 from tuppence.plan.instructions import Aggregation, Opcode, Readout
@@ -13,12 +12,12 @@ from tuppence.plan.predicates import IntervalSet, OneOf, RowFilter, single_term
 from tuppence.plan.rows import RowPlanner, RowSelection, Series
 from tuppence.plan.scope import NotColumnar
 
-FIELD_KINDS: Final[Mapping[FieldKind, RegisterType]] = {
-    FieldKind.MONEY: RegisterType.NUMBER,
-    FieldKind.NUMBER: RegisterType.NUMBER,
-    FieldKind.DATE: RegisterType.DATE,
-    FieldKind.TEXT: RegisterType.TEXT,
-    FieldKind.BOOLEAN: RegisterType.CONDITION,
+FIELD_KINDS: Final[Mapping[FieldType, RegisterType]] = {
+    FieldType.MONEY: RegisterType.NUMBER,
+    FieldType.NUMBER: RegisterType.NUMBER,
+    FieldType.DATE: RegisterType.DATE,
+    FieldType.TEXT: RegisterType.TEXT,
+    FieldType.BOOLEAN: RegisterType.CONDITION,
 }
 
 
@@ -102,12 +101,12 @@ class Aggregates:
             return self.of_constant(name, series, count, extras)
         field = table.fields.get(series.field)
         if field is None:
-            raise NotColumnar(f"{name} of whole rows cannot be computed in columns", node.span)
-        if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
+            raise NotColumnar(f"{name} of whole rows", node.span)
+        if field.kind is FieldType.DATE and name in {"min", "max"} and field.name == table.order:
             operation = Aggregation.FIRST if name == "min" else Aggregation.LAST
             return self.read(Accumulator(table.name, rows.where, operation), field)
-        if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
-            raise NotColumnar(f"{name} of a field that is not a number", node.span)
+        if field.kind not in {FieldType.MONEY, FieldType.NUMBER}:
+            raise NotColumnar(f"{name} of a field that is no number", node.span)
         found = self.of_numbers(name, series, field, count, extras)
         if not self.may_be_null(rows, field.name):
             return found

@@ -4,7 +4,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
@@ -107,7 +107,7 @@ def filter_text(plan: TablePlan, where: RowFilter) -> str:
 def _predicate_text(plan: TablePlan, name: str, predicate: Predicate) -> str:
     match predicate:
         case IntervalSet():
-            is_date = name in plan.table.fields and plan.table.fields[name].kind is Kind.DATE
+            is_date = name in plan.table.fields and plan.table.fields[name].kind is FieldType.DATE
             parts = [_interval_text(name, interval, is_date) for interval in predicate.intervals]
             parts += [f"{name} is null"] if predicate.null else []
             return f"{name} is not null" if parts == [name] else " or ".join(parts)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import syntax
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, Range, YearsDuration
 from tuppence.plan.aggregates import FIELD_KINDS, Aggregates
@@ -244,7 +244,7 @@ class Lowering:
             return None
         series = self.planner.series(right.arguments[0], scope)
         field = rows.collection.table.fields[name]
-        numeric = field.kind in {FieldKind.MONEY, FieldKind.NUMBER}
+        numeric = field.kind in {FieldType.MONEY, FieldType.NUMBER}
         if series is None or series.rows != rows or series.field != name or not numeric:
             return None
         if series.extras or abs(series.scale) != 1 or self.aggregates.may_be_null(rows, name):

@@ -10,7 +10,7 @@ from tuppence.facts.schema import (
     STREAMS,
     TRANSACTIONS,
     Field,
-    Kind,
+    FieldType,
     Schema,
 )
 from tuppence.feel.values import Date
@@ -100,4 +100,4 @@ def decimals_of(field: Field, digits: int) -> int:
         field: A number, money or date.
         digits: Digits of the customer's currency after the point.
     """
-    return {Kind.MONEY: digits, Kind.NUMBER: field.decimals}.get(field.kind, 0)
+    return {FieldType.MONEY: digits, FieldType.NUMBER: field.decimals}.get(field.kind, 0)

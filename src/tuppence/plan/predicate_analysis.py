@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuppence.facts.schema import Field, Kind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import compile_expression, syntax
 from tuppence.feel.budget import Budget, OutOfBudget
 from tuppence.feel.diagnostics import FeelError
@@ -31,7 +31,7 @@ from tuppence.plan.predicates import (
 )
 from tuppence.plan.scope import VALUE, NotColumnar, Scope, SingleInputAbstraction, resolved
 
-ORDERED_KINDS = frozenset({Kind.MONEY, Kind.NUMBER, Kind.DATE})
+ORDERED_KINDS = frozenset({FieldType.MONEY, FieldType.NUMBER, FieldType.DATE})
 
 
 class _Unknown:
@@ -137,7 +137,7 @@ class PredicateAnalyzer:
                 return self.contained(node, scope, collection)
             case syntax.Name() | syntax.Path():
                 name = self.field(node, scope)
-                if name is not None and collection.table.fields[name].kind is Kind.BOOLEAN:
+                if name is not None and collection.table.fields[name].kind is FieldType.BOOLEAN:
                     return name, OneOf(frozenset({True})), collection.table.fields[name].nullable
         return None
 
@@ -158,9 +158,12 @@ class PredicateAnalyzer:
         field = collection.table.fields[name]
         if field.derived:
             return None
-        if (field.kind, field.decimals) != (own.kind, own.decimals) or field.kind is Kind.BOOLEAN:
+        if (field.kind, field.decimals) != (
+            own.kind,
+            own.decimals,
+        ) or field.kind is FieldType.BOOLEAN:
             return None
-        if field.kind is Kind.TEXT and symbol not in {"=", "!="}:
+        if field.kind is FieldType.TEXT and symbol not in {"=", "!="}:
             return None
         negated = name in collection.negated
         true = _RELATIONS[_MIRRORED[symbol] if negated else symbol]
@@ -189,7 +192,7 @@ class PredicateAnalyzer:
                 predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
             elif ordered and _orders(field, value):
                 predicate = IntervalSet(((_place(value), True, _place(value), True),), null=False)
-            elif type(value) is (bool if field.kind is Kind.BOOLEAN else str) and not ordered:
+            elif type(value) is (bool if field.kind is FieldType.BOOLEAN else str) and not ordered:
                 predicate = OneOf(frozenset({value}))
             else:
                 return None
@@ -211,7 +214,7 @@ class PredicateAnalyzer:
         if name is None or UNKNOWN in tests:
             return None
         field = collection.table.fields[name]
-        if field.kind is Kind.TEXT and all(type(test) is str for test in tests):
+        if field.kind is FieldType.TEXT and all(type(test) is str for test in tests):
             return name, OneOf(frozenset(tests)), False
         if field.kind not in ORDERED_KINDS:
             return None
@@ -242,7 +245,7 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def _orders(field: Field, *values: Any) -> bool:
     """Return whether values can be ordered against those of a field."""
-    kind = Date if field.kind is Kind.DATE else Decimal
+    kind = Date if field.kind is FieldType.DATE else Decimal
     return all(type(value) is kind for value in values)
 
 
@@ -303,10 +306,10 @@ def wanted_of(
 
 def kind_of(answer: Callable[[Any], Any], field: Field) -> RegisterType | None:
     """Return the type of an expression's values over a field, judged by example values."""
-    samples: Mapping[Kind, tuple[Any, ...]] = {
-        Kind.DATE: (Date(20_000), Date(0)),
-        Kind.TEXT: ("text", "1", ""),
-        Kind.BOOLEAN: (True, False),
+    samples: Mapping[FieldType, tuple[Any, ...]] = {
+        FieldType.DATE: (Date(20_000), Date(0)),
+        FieldType.TEXT: ("text", "1", ""),
+        FieldType.BOOLEAN: (True, False),
     }
     kinds = {
         Decimal: RegisterType.NUMBER,

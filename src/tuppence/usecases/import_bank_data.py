@@ -4,23 +4,26 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 import polars as pl
 
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
-from tuppence.bankdata.parts import Agreed, Document, Items, day_of
-from tuppence.bankdata.statement import EPOCH, read_statement, with_held
-from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
+from tuppence.bankdata.statement import EPOCH, fill_from_store, read_statement
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
+
+MAX_REASONS: Final = 10
+"""Rows whose reasons are told where all rows of a file are rejected."""
 
 
 class BankDataStore(Protocol):
@@ -195,17 +198,12 @@ def import_tables(
     for file in files:
         owners = Owners(deps.facts.customers(), deps.facts.owners())
         reading = read_table(file, mapping, deps.facts.schema, owners, deps.today, deps.tokens)
+        if reading.rejects.height == reading.count:
+            raise _all_rejected(file, reading)
         name = masked(file.name)
         rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
-        if reading.rejects.height == reading.count:
-            raise UserError(
-                "import.all-rejected",
-                f"{file}: all {reading.count} rows were rejected; "
-                f"row 1: {reading.rejects.to_series(1)[0]}",
-                f"{rejects_file} has the reason for each; nothing was imported from this file",
-            )
         stored = _stored(deps.facts.rows_of, reading.rows, owners)
-        incoming = inferred(reading.rows, stored, deps.enricher)
+        incoming = infer_fields(reading.rows, stored, deps.enricher)
         counts = deps.facts.append(incoming).get(mapping.table, Counts())
         known = _known(incoming)
         rejects = reading.rejects.height
@@ -232,11 +230,11 @@ def import_statement(
     found = read_statement(
         documents, standard.items, customer, facts.schema, owners, deps.today, deps.tokens
     )
-    rejects = found.reading.rejects
+    rejects = found.table.rejects
     rejects_file = deps.rejects.put(f"{standard.name}/{quote(customer, safe='')}", rejects)
     is_known = customer in owners.customers["id"]
     stored = facts.rows_of(customer) if is_known else Rows()
-    incoming = inferred(with_held(found.reading.rows, stored), stored, deps.enricher)
+    incoming = infer_fields(fill_from_store(found.table.rows, stored), stored, deps.enricher)
     consents = [_consent(customer, standard.jurisdiction, one) for one in found.consents]
     before = {one.id: one for one in deps.consents.of(customer)}
     # Consents come first: whoever has facts and no consent counts as the store's owner.
@@ -246,17 +244,28 @@ def import_statement(
     return ImportedStatement(
         customer,
         counts,
-        found.reading.count,
+        found.table.count,
         rejects.height,
         rejects_file,
         len(consents),
         removed,
-        found.left,
+        found.ignored,
         _known(incoming),
     )
 
 
-def _consent(customer: str, jurisdiction: str, agreed: Agreed) -> Consent:
+def _all_rejected(file: Path, reading: ParsedTable) -> UserError:
+    """Return the error of a file of which no row can be taken; then none is set aside either."""
+    first, *others = reading.rejects.head(MAX_REASONS).select(pl.nth(0, 1)).rows()
+    return UserError(
+        "import.all-rejected",
+        f"{file}: all {reading.count:,} rows were rejected; row {first[0]}: {first[1]}",
+        "nothing was imported or set aside: correct the file, or the mapping of its columns",
+        [f"row {row}: {reason}" for row, reason in others],
+    )
+
+
+def _consent(customer: str, jurisdiction: str, agreed: ConsentRecord) -> Consent:
     """Return a consent as a store keeps it."""
     moments = (agreed.confirmed, agreed.expires, agreed.withdrawn)
     confirmed, expires, withdrawn = (moment and _day(moment) for moment in moments)

@@ -65,6 +65,12 @@ class Consents:
             found = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
         return [one for one in found if one.customer in wanted]
 
+    def all(self) -> list[Consent]:
+        """Those of everybody."""
+        with self._open(read_only=True) as file:
+            rows = file.rows("SELECT consent FROM consents", []) if file else ()
+            return [msgspec.json.decode(data, type=Consent) for (data,) in rows]
+
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
         """Return what may be read of the customers of whom not everything may be.
 

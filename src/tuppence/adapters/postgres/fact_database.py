@@ -12,7 +12,7 @@ from tuppence.usecases.copy_facts import Agreement
 
 
 class FactDatabase:
-    """Implements the ports FactDatabase and PersonalDatabase.
+    """Implements the ports FactDatabase, PersonalDatabase, ErasableDatabase.
 
     Args:
         connection: Closed by whoever opened it.
@@ -42,6 +42,12 @@ class FactDatabase:
     def consents(self, customers: Sequence[str]) -> Sequence[Consent]:
         """Return the consents of some customers."""
         return facts.consents(self._connection, customers)
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        is_known = not facts.gone(self._connection, [customer])
+        self._connection.commit()  # what comes next sees the facts as they are then
+        return is_known
 
     def rows_of(self, customer: str) -> Rows:
         """Return all rows of one customer; none where there is no such customer."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.plan.code import Accumulator, Feature
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.instructions import Aggregation, Readout
@@ -100,4 +100,4 @@ def _needs_value(predicate: Predicate) -> bool:
 
 
 def _is_number(table: Table, name: str) -> bool:
-    return table.fields[name].kind in {FieldKind.MONEY, FieldKind.NUMBER}
+    return table.fields[name].kind in {FieldType.MONEY, FieldType.NUMBER}

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tuppence.errors import UserError
-from tuppence.facts.given import account_ids, rows_of
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
+from tuppence.facts.submitted import account_ids, transaction_count
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
 from tuppence.services.application import application
@@ -253,7 +253,9 @@ class _RulesEngine:
             await self._in_time(self._make_ready(wanted, as_of))
         key = _Key(wanted, as_of.day, bool(request.given), request.partial_rules, caller)
         weight = len(request.customers) + len(request.given)
-        small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
+        small = (
+            request.given and sum(transaction_count(given) for given in request.given) <= SMALL_ROWS
+        )
         batcher = self._between if small else self._in_threads
         return await self._in_time(batcher.answer(caller, key, request, weight))
 
