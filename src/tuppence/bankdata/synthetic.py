@@ -3,6 +3,9 @@
 All customers are invented. The number, mix and amounts of transactions follow the figures of
 `calibration`; other habits (pay days, direct debits that roll over weekends, price rises in spring,
 transfers to savings) are plausible, not measured. The same arguments always give the same rows.
+
+One module because every habit draws from the same generator in a fixed order, on which the rows
+of a seed depend.
 """
 
 from collections.abc import Iterator, Sequence

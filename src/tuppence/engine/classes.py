@@ -36,6 +36,8 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
 ) -> Classes:
     """Return the classes of each dimension, and the terms that each class satisfies.
 
+    One function because each dimension goes on with what those before it have found.
+
     Args:
         wanted: The plan of the table.
         table: The table's rows.

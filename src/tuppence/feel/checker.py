@@ -2,6 +2,8 @@
 
 Errors are what can never be meant: unknown names, wrong types, wrong arguments. Warnings are what
 is valid and yet probably wrong, above all comparisons that are null where a list is empty.
+
+One module because each method infers the type of one kind of node, and they call each other.
 """
 
 import difflib

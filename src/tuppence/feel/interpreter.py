@@ -3,6 +3,8 @@
 An error inside FEEL becomes null (DMN 1.5, 10.3.2.1), with a diagnostic in the session of the
 evaluation. Parts that do not depend on the context are computed at compile time: `today() -
 @"P90D"` is a single date before a million transactions are compared with it.
+
+One module because each method compiles one kind of node, and they call each other.
 """
 
 from collections.abc import Callable, Mapping

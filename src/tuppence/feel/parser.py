@@ -2,6 +2,8 @@
 
 FEEL names may contain spaces and operators (`booking date`), so the parser needs to know such names
 and takes the longest that matches. Names that the text itself defines are added as they appear.
+
+One module because each method reads one rule of the grammar, and they call each other.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""Lowers the expressions of a rule to steps over columns, or reports why they do not fit."""
+"""Lowers the expressions of a rule to steps over columns, or reports why they do not fit.
+
+One module because each method lowers one kind of node, and they call each other.
+"""
 
 from decimal import Decimal
 from typing import Any, Final, NamedTuple

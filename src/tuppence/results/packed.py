@@ -10,6 +10,8 @@ The format is little-endian, without gaps, for the R rules of a layout in their 
             1 byte  kind
             and     number: 8 bytes, in ten-thousandths; date: 8 bytes, days; boolean: 8 bytes, 0
                     or 1; text, or any other value as a FEEL literal: 4 bytes length, then UTF-8
+
+One module because the loops that write bytes and those that read them share the format above.
 """
 
 import struct
@@ -377,6 +379,10 @@ def _merge(
     counts: Any,
     broken: Any,
 ) -> None:
+    """Write the new rows merged with the old ones.
+
+    One function because a compiled loop walks the old bytes and the new ones side by side.
+    """
     rules = len(first_values) - 1
     old_rules = len(old_first_values) - 1
     for i in range(len(offsets) - 1):

@@ -2,6 +2,8 @@
 
 The form is for people who do not write FEEL: its rows measure something about a customer and
 compare it. The same struct is a rule file in YAML and a document in the database.
+
+One module because each part of the form stands beside its translation.
 """
 
 import re

@@ -39,6 +39,8 @@ def gather(
 ) -> None:
     """Gather a table's features for customers start to stop into `out`.
 
+    One function because it is one loop over rows, in which a call would cost more than its work.
+
     Args:
         rows: The table.
         classes: Maps rows to keys.
