@@ -306,6 +306,8 @@ def _http_errors() -> Iterator[str]:
         "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
         "is more to say `detail` and `errors`. Codes are stable. 429, 502, 503 and 504 may be\n"
         "sent again, after the seconds that `Retry-After` says. Codes not listed come with 400.\n"
+        "Every answer has the header `X-Request-Id`: the id that the request came with, or a new\n"
+        "one. It is in [the logs](../how-to/read-the-logs.md), so it must not name a person.\n"
     )
     yield "| code | status |\n|---|---|"
     for code, status in sorted(STATUSES.items()):

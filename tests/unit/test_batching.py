@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.serving import log_lines
 
+from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.rules_engine.batching import Batcher
 
@@ -210,3 +212,29 @@ def test_an_item_can_be_refused_while_the_others_are_answered() -> None:
     assert (first, third) == (1, 3)
     assert isinstance(second, UserError)
     assert batches == [[1, -2, 3]]
+
+
+def test_a_batch_has_the_id_of_its_first_request_and_a_line_names_all_of_them() -> None:
+    seen: list[str | None] = []
+
+    def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+        del key
+        seen.append(logs.request_id())
+        return items
+
+    async def request(one: Batcher[str, int, int], request_id: str, key: str) -> None:
+        logs.begin(request_id)
+        await one.answer("caller", key, 1, 1)
+
+    async def arrive(pool: ThreadPoolExecutor | None) -> None:
+        one = Batcher[str, int, int](handle, pool, 1, 10, 100)
+        named = ("first", "a"), ("second", "a"), ("third", "b")
+        await asyncio.gather(*(request(one, name, key) for name, key in named))
+
+    with log_lines() as lines, ThreadPoolExecutor(1) as pool:
+        asyncio.run(arrive(pool))
+        asyncio.run(arrive(None))
+    assert seen == ["first", "third"] * 2
+    assert [(line["request_id"], line["requests"]) for line in lines] == [
+        ("first", ["first", "second"])
+    ] * 2

@@ -1,5 +1,6 @@
 """The command `tuppence serve`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from tuppence.cli.output import (
     current_date,
     echo,
 )
+from tuppence.logs import write_logs
 from tuppence.structured import read_secret
 
 Callers = Annotated[
@@ -82,6 +84,7 @@ def register(program: typer.Typer) -> None:
         login that may only read. When all connections are at
         work requests wait, and when too many wait they are sent away with 503 and Retry-After.
         """
+        write_logs("sql-relay", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         service = relay_service(
             database,
@@ -94,7 +97,6 @@ def register(program: typer.Typer) -> None:
             frozenset(purposes),
             current_date,
         )
-        echo(f"sql-relay listens on {_address(host, port, tls)}", err=True)
         serve_until_told(service, host, port, drain_seconds, tls)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
@@ -134,6 +136,7 @@ def register(program: typer.Typer) -> None:
         Small requests that come at the same time are evaluated together. An engine keeps no state
         of its own: it reads facts from the relay, and rulesets and results where they are kept.
         """
+        write_logs("rules-engine", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         token_text = read_secret(relay_token)
         service = rules_engine_service(
@@ -148,7 +151,6 @@ def register(program: typer.Typer) -> None:
             caller_requests,
             tls_ca,
         )
-        echo(f"rules-engine listens on {_address(host, port, tls)}", err=True)
         serve_until_told(service, host, port, drain_seconds, tls)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
@@ -164,7 +166,3 @@ def register(program: typer.Typer) -> None:
         echo(add_caller(name, callers))
 
     program.add_typer(app)
-
-
-def _address(host: str, port: int, tls: object) -> str:
-    return f"{'http' if tls is None else 'https'}://{host}:{port}"

@@ -15,7 +15,8 @@ from tuppence.errors import UserError
 from tuppence.services.access import BearerTokens, denied
 from tuppence.services.bodies import json_response
 from tuppence.services.door import Door
-from tuppence.services.metrics import Measured, Metrics
+from tuppence.services.metrics import Metrics
+from tuppence.services.monitoring import RequestMonitor
 from tuppence.services.problems import on_bug, on_http_error, on_user_error
 from tuppence.services.readiness import Readiness
 
@@ -55,7 +56,7 @@ def application(
             Route("/metrics", metrics.endpoint),
         ],
         middleware=[
-            Middleware(Measured, metrics=metrics),
+            Middleware(RequestMonitor, metrics=metrics),
             Middleware(AuthenticationMiddleware, backend=BearerTokens(callers), on_error=denied),
             Middleware(Door, most=caller_requests),
         ],

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tuppence import logs
 from tuppence.cards import masked
 from tuppence.errors import UserError
 
@@ -47,6 +48,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "store.format": 500,
 }
 """HTTP status of a code; 400 where it is not listed."""
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+"""Header of requests and answers, by which log lines of several processes are joined."""
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may be sent again."""
 
@@ -77,7 +80,8 @@ def problem_of(error: UserError) -> Problem:
 
 
 def respond(problem: Problem) -> Response:
-    """The response that carries a problem."""
+    """Return the response that carries a problem; the request's log line gets its code."""
+    logs.bind(code=problem.code)
     headers = {"Retry-After": RETRY_AFTER} if problem.status in RETRYABLE else {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -102,5 +106,10 @@ async def on_http_error(_: Request, error: Exception) -> Response:
 
 
 async def on_bug(_: Request, __: Exception) -> Response:
-    """What Starlette calls for everything else; the trace is in the log, not in the answer."""
-    return respond(Problem("service.bug", "something went wrong in the service", 500))
+    """Answer an exception that nothing else handles; uvicorn logs where it came from.
+
+    Starlette calls this outside of all middleware, so the request's id is added here.
+    """
+    response = respond(Problem("service.bug", "something went wrong in the service", 500))
+    response.headers[REQUEST_ID_HEADER] = logs.request_id() or ""
+    return response

@@ -1,6 +1,7 @@
 """Whether a service can do its work: asked by load balancers, and by anybody else, at any rate."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from typing import Final
 
 from tuppence.errors import UserError
 
+_logger: Final = logging.getLogger(__name__)
 FRESH_SECONDS: Final = 0.5
 """An outcome that is not older than this is answered again."""
 CHECK_SECONDS: Final = 2.0
@@ -24,6 +26,7 @@ class Readiness:
         self._check = check
         self._running: asyncio.Task[UserError | None] | None = None
         self._began = -math.inf
+        self._logged: str | None = None
 
     async def check(self) -> None:
         """Return if the service can do its work.
@@ -44,8 +47,21 @@ class Readiness:
             raise error
 
     async def _outcome(self) -> UserError | None:
+        error = None
         try:
             await self._check()
-        except UserError as error:
-            return error
-        return None
+        except UserError as found:
+            error = found
+        self._log(error)
+        return error
+
+    def _log(self, error: UserError | None) -> None:
+        """Log a change of the outcome only: anybody may ask as often as they like."""
+        outcome = "" if error is None else error.code
+        if outcome == self._logged:
+            return
+        self._logged = outcome
+        if error is None:
+            _logger.info("ready")
+        else:
+            _logger.warning("not ready", extra={"code": error.code})

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import resource
 import ssl
 import sys
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from tuppence.errors import UserError
 from tuppence.services.connections import Connection, ConnectionLimits, Register
 
+_logger: Final = logging.getLogger(__name__)
 SPARE_FILES: Final = 200
 """Open files for everything but connections of callers."""
 
@@ -45,8 +47,11 @@ def serve(
     sys.setswitchinterval(0.0005)
     options = uvicorn_options(limits, tls, drain_seconds)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options))
+    address = f"{'http' if tls is None else 'https'}://{host}:{port}"
+    _logger.info("listening", extra={"address": address})
     with contextlib.suppress(KeyboardInterrupt):  # by which uvicorn tells that it was SIGINT
         server.run()
+    _logger.info("stopped")
 
 
 def uvicorn_options(
@@ -60,8 +65,9 @@ def uvicorn_options(
         # With uvloop a transport reads on although it was paused before its first byte; then what
         # begins the TLS handshake would be taken for a request.
         "loop": "auto" if tls is None else "asyncio",
+        "log_config": None,  # `write_logs` has configured the log of the process
         "log_level": "error",  # a warning for each malformed request would fill a disk
-        "access_log": False,  # paths hold customers' identifiers
+        "access_log": False,  # paths hold identifiers of customers; `RequestMonitor` logs requests
         "server_header": False,
         "date_header": False,
         "proxy_headers": False,

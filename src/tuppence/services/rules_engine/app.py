@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.facts.given import account_ids, rows_of
 from tuppence.facts.identifiers import check_identifier
@@ -52,6 +54,7 @@ from tuppence.usecases.serving import (
 )
 
 T = TypeVar("T")
+_logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 16_000_000
 BATCH: Final = 256
 """Customers of small requests that are evaluated together."""
@@ -170,6 +173,7 @@ class _RulesEngine:
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or facts that are handed over."""
         asked = await read_body(http, self._evaluations, BODY_BYTES)
+        logs.bind(run_id=asked.run_id)
         for customer in asked.customers or ():
             check_identifier(customer, "customers")
         for given in asked.facts or ():
@@ -311,6 +315,7 @@ class _RulesEngine:
     def _refreshed(self, asked: Refresh) -> Serving:
         digest = self._engines.refresh(asked.ruleset, serve=asked.serve)
         self._learn_schema()
+        _logger.info("refreshed", extra={"ruleset": digest, "serving": self._engines.served})
         return Serving(self._engines.served, digest)
 
     def _learn_schema(self) -> None:

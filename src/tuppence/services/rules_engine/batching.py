@@ -8,11 +8,14 @@ thread beside them would only contend for the interpreter.
 """
 
 import asyncio
+import contextvars
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
+from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.problems import RETRYABLE, STATUSES
 from tuppence.services.waiting import WaitingRoom
@@ -22,11 +25,15 @@ I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
 
+_logger: Final = logging.getLogger(__name__)
+
+
 class _Waiting(NamedTuple, Generic[I, R]):
     item: I
     caller: str
     weight: int
     answer: "asyncio.Future[R]"
+    context: contextvars.Context
 
 
 class Batcher(Generic[K, I, R]):
@@ -71,7 +78,9 @@ class Batcher(Generic[K, I, R]):
         """
         self._room.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, {})[future] = _Waiting(item, caller, weight, future)
+        self._queues.setdefault(key, {})[future] = _Waiting(
+            item, caller, weight, future, contextvars.copy_context()
+        )
         if not self._scheduled:  # after the requests that have arrived together with this one
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._begin)
@@ -116,14 +125,15 @@ class Batcher(Generic[K, I, R]):
         batch = [one for one in batch if not one.answer.done()]  # the others have gone
         if not batch:
             return
-        items = [one.item for one in batch]
         answers: Sequence[R | UserError | Exception]
         try:
             if self._executor is None:
-                answers = self._handle(key, items)
+                answers = self._handle_together(key, batch)
             else:
                 loop = asyncio.get_running_loop()
-                answers = await loop.run_in_executor(self._executor, self._handle, key, items)
+                answers = await loop.run_in_executor(
+                    self._executor, self._handle_together, key, batch
+                )
         except UserError as error:
             if len(batch) > 1 and _may_be_about_one(error):
                 half = len(batch) // 2  # only who is to blame is refused
@@ -140,6 +150,17 @@ class Batcher(Generic[K, I, R]):
                 one.answer.set_exception(answer)
             else:
                 one.answer.set_result(answer)
+
+    def _handle_together(self, key: K, batch: Sequence[_Waiting[I, R]]) -> Sequence[R | UserError]:
+        """Handle a batch in the context of its first item, so that its logs have that request's id.
+
+        If there are more items a line names the requests of all of them.
+        """
+        context = batch[0].context
+        if len(batch) > 1:
+            requests = [one.context.run(logs.request_id) for one in batch]
+            context.run(_logger.info, "batch", extra={"requests": requests})
+        return context.run(self._handle, key, [one.item for one in batch])
 
 
 def _may_be_about_one(error: UserError) -> bool:
