@@ -23,7 +23,7 @@ from tuppence.lambdas import refresh
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.editions import NO_EDITION, Edition
-from tuppence.usecases.serving import Engines
+from tuppence.usecases.serving import RulesetCache
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 OLD, NEW = Edition(7, "2026-06-30"), Edition(9, "2026-06-30")
@@ -188,16 +188,16 @@ def test_an_engine_that_is_told_twice_serves_what_is_current_in_the_end(
     rulesets = Slow(tmp_path)
     for ruleset in pair:
         rulesets.put(ruleset)
-    engines = Engines(rulesets, Schema)
+    cache = RulesetCache(rulesets, Schema)
     rulesets.publish(old)
-    first = threading.Thread(target=lambda: engines.refresh(None, serve=True))
+    first = threading.Thread(target=lambda: cache.refresh(None, serve=True))
     first.start()
     has_read.wait(PATIENCE)
     rulesets.publish(new)
-    second = threading.Thread(target=lambda: engines.refresh(None, serve=True))
+    second = threading.Thread(target=lambda: cache.refresh(None, serve=True))
     second.start()
     second.join(0.5)  # without the lock it would end here, and the first one last
     may_go_on.set()
     first.join()
     second.join()
-    assert engines.served == new
+    assert cache.served == new

@@ -12,7 +12,7 @@ from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, echo, print_json, table
 from tuppence.errors import UserError
 
-MOST_CUSTOMERS = 10_000_000_000
+MAX_CUSTOMERS = 10_000_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence cost --customers 1000000 --rules 60 --env prod`")
     def cost(
         customers: Annotated[
-            int, typer.Option(help="Customers who are evaluated.", min=1, max=MOST_CUSTOMERS)
+            int, typer.Option(help="Customers who are evaluated.", min=1, max=MAX_CUSTOMERS)
         ],
         rules: Annotated[int, typer.Option(help="Rules.", min=1, max=100_000)],
         runs_per_day: Annotated[

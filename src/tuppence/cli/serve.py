@@ -11,7 +11,7 @@ from tuppence.bootstrap.services import (
     read_tls,
     relay_service,
     rules_engine_service,
-    serve_until_told,
+    run_service,
 )
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -97,7 +97,7 @@ def register(program: typer.Typer) -> None:
             frozenset(purposes),
             current_date,
         )
-        serve_until_told(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
 
@@ -151,7 +151,7 @@ def register(program: typer.Typer) -> None:
             caller_requests,
             tls_ca,
         )
-        serve_until_told(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
     def token(

@@ -1,4 +1,4 @@
-"""What services count, for Prometheus."""
+"""Metrics of a service, for Prometheus."""
 
 from collections.abc import Callable
 
@@ -8,40 +8,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Seconds."""
+"""Upper bounds of histogram buckets, in seconds."""
 
 
 class Metrics:
-    """The figures of one service.
+    """The metrics of one service.
 
     Args:
-        service: Begins every name, such as `sql_relay`.
+        service: Prefix of every name, such as `sql_relay`.
     """
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
         self._service = service
         self.requests = self.histogram(
-            "request_seconds", "Time to the end of the answer.", ("path", "status")
+            "request_seconds", "Time until the end of the answer.", ("path", "status")
         )
         self.running = 0
-        self.gauge("requests_running", "Begun, and not answered.", lambda: self.running)
+        self.gauge("requests_running", "Requests in progress.", lambda: self.running)
 
     def histogram(self, name: str, doc: str, labels: tuple[str, ...] = ()) -> Histogram:
-        """How long something takes."""
+        """Return a new histogram of durations in seconds."""
         full = f"tuppence_{self._service}_{name}"
         return Histogram(full, doc, labels, registry=self.registry, buckets=BUCKETS)
 
     def counter(self, name: str, doc: str, labels: tuple[str, ...] = ()) -> Counter:
-        """How often something happened."""
+        """Return a new counter of events."""
         return Counter(f"tuppence_{self._service}_{name}", doc, labels, registry=self.registry)
 
     def gauge(self, name: str, doc: str, value: Callable[[], float]) -> None:
-        """Something that goes up and down, asked for when somebody looks."""
+        """Add a gauge whose value is computed whenever the metrics are read."""
         full = f"tuppence_{self._service}_{name}"
         Gauge(full, doc, registry=self.registry).set_function(value)
 
     async def endpoint(self, _: Request) -> Response:
-        """All of it, in the format of OpenMetrics."""
+        """Answer with all metrics in the OpenMetrics format."""
         text: bytes = generate_latest(self.registry)  # type: ignore[no-untyped-call]
         return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Whether a service can do its work: asked by load balancers, and by anybody else, at any rate."""
+"""Readiness: whether a service can do its work now. Load balancers, and anybody else, may ask."""
 
 import asyncio
 import logging
@@ -11,12 +11,13 @@ from tuppence.errors import UserError
 
 _logger: Final = logging.getLogger(__name__)
 FRESH_SECONDS: Final = 0.5
-"""An outcome that is not older than this is answered again."""
+"""Age in seconds up to which the outcome of a check is reused."""
 CHECK_SECONDS: Final = 2.0
+"""Timeout of a check."""
 
 
 class Readiness:
-    """Runs one check at a time, and answers everybody who asks meanwhile with its outcome.
+    """Runs one check at a time, and shares its outcome with everybody who asks meanwhile.
 
     Args:
         check: Raises a UserError if the service cannot do its work now.
@@ -32,7 +33,7 @@ class Readiness:
         """Return if the service can do its work.
 
         Raises:
-            UserError: Why it cannot; `service.timeout` if that could not be found out in time.
+            UserError: The reason why it cannot; `service.timeout` if the check took too long.
         """
         now = time.monotonic()
         if self._running is None or (self._running.done() and now >= self._began + FRESH_SECONDS):
@@ -40,7 +41,7 @@ class Readiness:
         left = max(self._began + CHECK_SECONDS - now, 0)
         done, _ = await asyncio.wait([self._running], timeout=left)
         if not done:
-            message = f"the check takes more than {CHECK_SECONDS:g} seconds"
+            message = f"the readiness check takes more than {CHECK_SECONDS:g} seconds"
             raise UserError("service.timeout", message, "try again later")
         error = self._running.result()
         if error is not None:
@@ -56,7 +57,7 @@ class Readiness:
         return error
 
     def _log(self, error: UserError | None) -> None:
-        """Log a change of the outcome only: anybody may ask as often as they like."""
+        """Log the outcome only when it changes, because anybody may ask at any rate."""
         outcome = "" if error is None else error.code
         if outcome == self._logged:
             return

@@ -22,9 +22,9 @@ from tuppence.results.result import CustomerResults, ResultStore, State, json_va
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 from tuppence.usecases.erasure import erase_gone
 
-MOST_ENGINES: Final = 8
+MAX_ENGINES: Final = 8
 """Rulesets × dates that are kept ready."""
-MOST_PARTS: Final = 64
+MAX_SUBSETS: Final = 64
 """And parts of them."""
 _SAMPLE: Final = {
     "customer": {"currency": "GBP"},
@@ -99,23 +99,23 @@ class Answer(msgspec.Struct, frozen=True):
     results: list[CustomerAnswer] | None = None
 
 
-class Engines:
-    """The rulesets that are ready, and which one is served; for many threads.
+class RulesetCache:
+    """Keeps loaded and planned rulesets, and knows which one is served. It is thread-safe.
 
-    One ruleset is loaded at a time, and nobody who asks for another waits for that.
+    One ruleset is loaded at a time; requests for rulesets that are ready do not wait for it.
 
     Args:
-        rulesets: Where they are kept.
-        schema: Asks for the schema of the facts.
+        rulesets: Store that rulesets are loaded from.
+        schema: Returns the current schema of the facts.
     """
 
     def __init__(self, rulesets: RulesetStore, schema: Callable[[], Schema]) -> None:
         self._rulesets = rulesets
-        self._ask_schema = schema
-        self._lock = threading.Lock()  # held for a moment only
+        self._read_schema = schema
+        self._lock = threading.Lock()  # never held while a ruleset is loaded
         self._loading = threading.RLock()
         self._engines: OrderedDict[tuple[str, int], Engine] = OrderedDict()
-        self._parts: OrderedDict[tuple[str, int, frozenset[str]], Engine] = OrderedDict()
+        self._subsets: OrderedDict[tuple[str, int, frozenset[str]], Engine] = OrderedDict()
         self._schema: Schema | None = None
         self._served: str | None = None
         self._latest: Date | None = None
@@ -127,32 +127,36 @@ class Engines:
 
     @property
     def schema(self) -> Schema:
-        """Of the facts; asked for once, and at each `prepare`."""
+        """The schema of the facts, as of the last `prepare`."""
         if self._schema is None:
-            self._schema = self._ask_schema()
+            self._schema = self._read_schema()
         return self._schema
 
     def begin(self) -> None:
-        """Serve what was published last, if anything was.
+        """Serve the ruleset that was published last, if there is one.
 
         Raises:
-            UserError: It cannot be loaded, or nobody tells the schema.
+            UserError: The ruleset cannot be loaded, or the schema cannot be read.
         """
-        self._schema = self._ask_schema()
+        self._schema = self._read_schema()
         if self._rulesets.current() is not None:
             self.refresh(None, serve=True)
 
     def refresh(self, digest: str | None, *, serve: bool) -> str:
-        """Prepare a ruleset, or what was published last, and serve it if so wanted.
+        """Prepare a ruleset, and serve it if `serve` is true.
 
-        One such request is carried out at a time, so that the last one to be told to serve what was
-        published last does not lose against one that has asked earlier.
+        Refreshes run one at a time, so an earlier one never overrides the ruleset that a later one
+        has read from the store.
+
+        Args:
+            digest: Digest of the ruleset; None for the one that was published last.
+            serve: Whether to serve it from now on.
 
         Returns:
             The digest of the ruleset that is ready.
 
         Raises:
-            UserError: As from `published` and `prepare`.
+            UserError: See `published` and `prepare`.
         """
         with self._loading:
             ready = digest or self.published()
@@ -162,10 +166,10 @@ class Engines:
         return ready
 
     def published(self) -> str:
-        """Digest of the ruleset that was published last.
+        """Return the digest of the ruleset that was published last.
 
         Raises:
-            UserError: None was.
+            UserError: No ruleset was published yet.
         """
         current = self._rulesets.current()
         if current is None:
@@ -173,86 +177,86 @@ class Engines:
         return current
 
     def prepare(self, digest: str) -> None:
-        """Load a ruleset, check it, plan it for the latest date, and have it ready.
+        """Load and check a ruleset, plan it for the latest date, and evaluate a sample with it.
 
         Raises:
-            UserError: There is none of that digest, or it does not fit the facts. What is served
-                stays as it is.
+            UserError: There is no such ruleset, or it does not fit the schema of the facts. The
+                served ruleset stays the same.
         """
         with self._loading:
-            fresh = self._ask_schema()
+            fresh = self._read_schema()
             if fresh != self._schema:
                 with self._lock:
                     self._schema = fresh
                     self._engines.clear()
-                    self._parts.clear()
+                    self._subsets.clear()
             engine = self.engine(digest, self._latest or Date(0))
             sample = msgspec.convert(_SAMPLE, given_type(fresh))
             results = engine.evaluate(given_batch([sample], fresh)).results
             news({row.customer_id: row for row in results.rows()}, results)
 
     def serve(self, digest: str) -> None:
-        """From now on use this ruleset, which is prepared, where a request names none."""
+        """Use a prepared ruleset for requests that name none."""
         self._served = digest
 
     def engine(self, digest: str, as_of: Date) -> Engine:
-        """A ruleset made ready for a date; it is loaded first where it is not.
+        """Return the engine of a ruleset for a date; load and plan it first if necessary.
 
         Args:
-            digest: Of the ruleset.
-            as_of: The date.
+            digest: Digest of the ruleset.
+            as_of: The date that its rules take for today.
 
         Raises:
             UserError: There is no such ruleset, or results of that date cannot be kept.
         """
         check_day(as_of.day)
-        found = self.ready(digest, as_of)
-        if found is None:
+        engine = self.ready(digest, as_of)
+        if engine is None:
             with self._loading:
-                found = self.ready(digest, as_of) or self._made(digest, as_of)
+                engine = self.ready(digest, as_of) or self._make(digest, as_of)
                 self._latest = as_of
                 with self._lock:
-                    self._engines[digest, as_of.day] = found
-                    if len(self._engines) > MOST_ENGINES:
+                    self._engines[digest, as_of.day] = engine
+                    if len(self._engines) > MAX_ENGINES:
                         self._engines.popitem(last=False)
-        return found
+        return engine
 
     def ready(self, digest: str, as_of: Date) -> Engine | None:
-        """A ruleset that is ready for a date; None where it would have to be loaded first."""
+        """Return the engine of a ruleset for a date, or None if it would have to be loaded."""
         key = (digest, as_of.day)
         with self._lock:
             if key in self._engines:
                 self._engines.move_to_end(key)
             return self._engines.get(key)
 
-    def part(self, whole: Engine, rules: frozenset[str]) -> Engine:
-        """An engine for some of the rules of another; results are of the same ruleset."""
+    def subset_engine(self, whole: Engine, rules: frozenset[str]) -> Engine:
+        """Return an engine for some rules of another one; its results name the same ruleset."""
         plan = whole.plan
         key = (plan.ruleset.digest, plan.as_of.day, rules)
         with self._lock:
-            found = self._parts.get(key)
-            if found is not None:
-                self._parts.move_to_end(key)
-        if found is None:
+            subset = self._subsets.get(key)
+            if subset is not None:
+                self._subsets.move_to_end(key)
+        if subset is None:
             chosen = tuple(one for one in plan.ruleset.rules if one.rule.id in rules)
             ruleset = replace(plan.ruleset, rules=chosen)
-            found = Engine(make_plan(ruleset, plan.as_of, self.schema, plan))
+            subset = Engine(make_plan(ruleset, plan.as_of, self.schema, plan))
             with self._lock:
-                self._parts[key] = found
-                if len(self._parts) > MOST_PARTS:
-                    self._parts.popitem(last=False)
-        return found
+                self._subsets[key] = subset
+                if len(self._subsets) > MAX_SUBSETS:
+                    self._subsets.popitem(last=False)
+        return subset
 
-    def _made(self, digest: str, as_of: Date) -> Engine:
+    def _make(self, digest: str, as_of: Date) -> Engine:
         with self._lock:
             engines = list(self._engines.values())
         known = engines[-1].plan if engines else None
         plans = (engine.plan for engine in engines)
         same = next((plan.ruleset for plan in plans if plan.ruleset.digest == digest), None)
-        ruleset = same or self._loaded(digest, known.ruleset if known else None)
+        ruleset = same or self._load(digest, known.ruleset if known else None)
         return Engine(make_plan(ruleset, as_of, self.schema, known))
 
-    def _loaded(self, digest: str, known: Ruleset | None) -> Ruleset:
+    def _load(self, digest: str, known: Ruleset | None) -> Ruleset:
         return read_ruleset(self._rulesets.get(digest), self.schema, known)
 
 
