@@ -19,7 +19,8 @@ from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.fleet import EPOCH, Start, requested_day
+from tuppence.usecases.fleet.listing import resolve_date
+from tuppence.usecases.fleet.messages import Start, day_number
 
 Ask = Callable[..., list[tuple[object, ...]]]
 CATALOGUE = ROOT / "catalogue"
@@ -197,8 +198,8 @@ def test_aurora_calls_the_function_when_a_rule_is_approved_or_retired(
     desk("approve", *read(desk), by="bob")
     ((function, scheduled, way),) = rows_of(calls)
     assert (function, way) == (FUNCTION, "eu-west-1 Event")
-    day = requested_day(Start(scheduled=str(scheduled)), datetime.UTC)
-    assert abs(day.day - (datetime.datetime.now(tz=datetime.UTC).date() - EPOCH).days) <= 1
+    day = resolve_date(Start(scheduled=str(scheduled)), datetime.UTC)
+    assert abs(day.day - day_number(datetime.datetime.now(tz=datetime.UTC).date())) <= 1
     desk("move", "bank_fees", "--to", "retired", by="bob")
     assert len(rows_of(calls)) == 2
 

@@ -16,7 +16,8 @@ from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import Progress, Start, progress
+from tuppence.usecases.fleet.messages import Start
+from tuppence.usecases.fleet.progress import Progress, progress
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
@@ -42,11 +43,14 @@ class Settings(msgspec.Struct, frozen=True):
         ledger: Table of the ledger.
         customer_queue: Its address.
         invoke_queue: Its address.
+        dead_items: Address of the queue of items that were given up.
         refresh_function: Name of the function that has engines refreshed.
         time_zone: Where the days of runs begin at midnight.
         customers_per_item: How many customers travel together.
         rules_per_item: How many rules; all where it is 0.
-        tries: How often a message is received before it goes to the dead-letter queue.
+        tries: An item that an engine refuses is given up when it is received so often, and so is a
+            page that cannot be split.
+        max_receives: An item is received so often at most, for whatever reason.
         engine_seconds: One try of an engine may take.
         longest_wait: Seconds between two tries at most.
         margin_seconds: What a function keeps back of its time, to end in good order.
@@ -62,11 +66,13 @@ class Settings(msgspec.Struct, frozen=True):
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
+    dead_items: str = ""
     refresh_function: str = ""
     time_zone: str = "Europe/London"
     customers_per_item: int = 1
     rules_per_item: int = 0
     tries: int = 3
+    max_receives: int = 1_000
     engine_seconds: float = 5.0
     longest_wait: float = 2.0
     margin_seconds: float = 2.0
@@ -150,6 +156,8 @@ class Invoker(NamedTuple):
     settings: Settings
     engines: "HttpEvaluations"
     ledger: DynamoLedger
+    queue: SqsQueue
+    dead_letters: SqsQueue
 
 
 @functools.cache
@@ -160,7 +168,14 @@ def invoker() -> Invoker:
     found = settings()
     token = _secret(found.engines_secret)
     engines = HttpEvaluations(found.engines, token, found.engine_seconds, found.longest_wait)
-    return Invoker(found, engines, DynamoLedger(client("dynamodb"), found.ledger))
+    sqs = client("sqs")
+    return Invoker(
+        found,
+        engines,
+        DynamoLedger(client("dynamodb"), found.ledger),
+        SqsQueue(sqs, found.invoke_queue),
+        SqsQueue(sqs, found.dead_items),
+    )
 
 
 class Converter(NamedTuple):

@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence.bootstrap.aws import converter
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition
-from tuppence.usecases.fleet import Start, requested_day
+from tuppence.usecases.fleet.listing import resolve_date
+from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.publishing import checked_ruleset
 
 logger = Logger(service="convert")
@@ -27,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     del context
     parts = converter()
     documents, edition = parts.relay.documents(
-        requested_day(msgspec.convert(event, Start), parts.settings.zone)
+        resolve_date(msgspec.convert(event, Start), parts.settings.zone)
     )
     definitions = [msgspec.json.decode(document, type=Definition) for document in documents]
     try:
