@@ -395,7 +395,7 @@ def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) ->
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
     items = in_processes(store, "another digest", {}, ruleset.content, Date(20_000), 1)
-    with pytest.raises(UserError, match="the facts were changed while the run was going on"):
+    with pytest.raises(UserError, match="the facts were changed during the run"):
         list(items([WorkItem("p00000", 0, 1)]))
 
 

@@ -218,7 +218,7 @@ def test_what_a_crash_left_is_erased_too(money: Path, tuppence: Run) -> None:
 def test_a_file_of_an_unknown_kind_that_names_somebody_is_named(money: Path, tuppence: Run) -> None:
     (money / "notes.txt").write_text(f"call {ANN} back")
     done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
-    assert "something of this customer is still in notes.txt" in done.stderr
+    assert "traces of this customer are left in notes.txt" in done.stderr
     (money / "notes.txt").unlink()
     assert "no customer" in tuppence("forget", ANN, "--yes", "--store", money, status=1).stderr
 

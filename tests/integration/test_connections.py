@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.serving import closed, connect, head, post, served, status, wait_until
 
-from tuppence.adapters.calling import Caller
+from tuppence.adapters.calling import ServiceClient
 from tuppence.adapters.engines import discover
 from tuppence.errors import UserError
 from tuppence.services.access import digest
@@ -374,15 +374,15 @@ def test_a_client_cancels_an_endless_answer() -> None:
         return Stream(chunks(), "text/plain")
 
     with served(Starlette(routes=[Route("/", endless)])) as port:
-        caller = Caller("engine", f"http://127.0.0.1:{port}", "token", 0.2)
+        caller = ServiceClient("engine", f"http://127.0.0.1:{port}", "token", 0.2)
         with contextlib.closing(caller), pytest.raises(UserError, match="took too long"):
-            caller.ask("GET", "/")
+            caller.request("GET", "/")
 
 
 @pytest.mark.parametrize("service", ["relay", "engine"])
 def test_a_client_reports_an_unknown_token(desk: Desk, service: str) -> None:
     with served(desk.app) as port:
-        caller = Caller(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
+        caller = ServiceClient(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
         with contextlib.closing(caller), pytest.raises(UserError) as raised:
-            caller.ask("GET", "/wait")
+            caller.request("GET", "/wait")
         assert raised.value.code == f"{service}.denied"

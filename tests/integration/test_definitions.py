@@ -13,7 +13,7 @@ from tests.building import ROOT, RULES
 from tests.conftest import Run
 from tests.integration.test_relay import DATE, client, pool_of, reader
 
-from tuppence.adapters.postgres.connection import named
+from tuppence.adapters.postgres.connection import load_query
 from tuppence.adapters.postgres.definitions import Definitions
 from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
@@ -179,7 +179,7 @@ AURORA = """
 @pytest.fixture
 def aurora(database: str, rows_of: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of(AURORA)
-    text = named("call_convert")
+    text = load_query("call_convert")
     without = text.replace("CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;", "")
     assert without != text
     monkeypatch.setattr("tuppence.adapters.postgres.migrating.named", lambda _: without)

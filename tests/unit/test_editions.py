@@ -16,7 +16,7 @@ from tests.unit.test_lambdas import Context
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.aws import Refresher
+from tuppence.bootstrap.aws import RefreshDependencies
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.lambdas import refresh
@@ -81,7 +81,8 @@ def engine(store: S3Rulesets) -> Running:
 @pytest.fixture
 def told(store: S3Rulesets, engine: Running, monkeypatch: pytest.MonkeyPatch) -> Refresh:
     """The refresh function, called with an event."""
-    monkeypatch.setattr(refresh, "refresher", lambda: Refresher(store, lambda: [engine]))  # type: ignore[list-item]
+    deps = RefreshDependencies(store, lambda: [engine])  # type: ignore[list-item]
+    monkeypatch.setattr(refresh, "refresh_dependencies", lambda: deps)
 
     def call(**event: Any) -> dict[str, Any]:
         sent = msgspec.json.decode(msgspec.json.encode(event))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from tests.building import bank, frame
 
-from tuppence.adapters.embedded.fact_store import MOST_SEGMENTS, FactStore
+from tuppence.adapters.embedded.fact_store import MAX_SEGMENTS, FactStore
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -93,11 +93,11 @@ def test_compacting_changes_no_fact(tmp_path: Path) -> None:
 
 def test_many_segments_are_compacted_by_themselves(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
-    for n in range(MOST_SEGMENTS + 1):
+    for n in range(MAX_SEGMENTS + 1):
         store.append(bank([{"id": str(n), "booking date": n, "amount": -n}]))
     manifest = json.loads((tmp_path / "facts/manifest.json").read_bytes())
     assert len(manifest["partitions"][0]["segments"]) == 1
-    assert amounts(store) == [-n for n in range(MOST_SEGMENTS + 1)]
+    assert amounts(store) == [-n for n in range(MAX_SEGMENTS + 1)]
 
 
 def test_what_no_manifest_names_any_more_is_removed_a_change_later(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tuppence.usecases.ledger import Tally
 
 if TYPE_CHECKING:
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
-    from tuppence.adapters.embedded.privacy import Erased
+    from tuppence.adapters.embedded.privacy import ErasureReport
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.bootstrap.aws import Fleet
     from tuppence.engine.preview import Preview
@@ -249,7 +249,7 @@ def erase_in_database(
         )
 
 
-def erase_customer(store: Path, customer: str) -> "Erased":
+def erase_customer(store: Path, customer: str) -> "ErasureReport":
     """Erase a customer from a store, then look through all of it."""
     from tuppence.adapters.embedded.privacy import erase  # noqa: PLC0415 - it loads the engine
 

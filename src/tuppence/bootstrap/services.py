@@ -64,7 +64,7 @@ def rules_engine_service(
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
         from tuppence.usecases.serving import RulesetCache  # noqa: PLC0415
 
-    facts = RelayFacts(relay, relay_token, patience=timeout / 2, tls_ca=tls_ca)
+    facts = RelayFacts(relay, relay_token, timeout=timeout / 2, tls_ca=tls_ca)
     store = ruleset_store(rulesets)
     cache = RulesetCache(store, facts.schema)
     known_callers = read_callers(callers)

@@ -1,4 +1,4 @@
-"""What differs between the environments; everything else is the same in all of them."""
+"""Environments of the fleet, and the settings in which they differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from tuppence.capacity.timing import Timing
 
 @dataclass(frozen=True)
 class TaskSize:
-    """Of a task on Fargate.
+    """The size of a Fargate task.
 
     Attributes:
-        cpu: In 1/1024 of a processor.
-        memory: In MiB.
+        cpu: Processors in units of 1/1024.
+        memory: Memory in MiB.
     """
 
     cpu: int
@@ -24,9 +24,9 @@ class TaskSize:
 ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
 FUNCTION_MEMORY: Final = 512
-"""Of the functions of a run, in MiB."""
+"""Memory of the functions of a run, in MiB."""
 MESSAGES_PER_CALL: Final = 10
-"""A function takes so many messages at most: SQS gives no more of a FIFO queue at a time."""
+"""Maximum number of messages in a call of a function: SQS allows no more for a FIFO queue."""
 
 
 @dataclass(frozen=True, kw_only=True)

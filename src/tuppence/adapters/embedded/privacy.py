@@ -1,4 +1,4 @@
-"""What a store holds of one person: all of it for them to read, and erasing it, with a proof."""
+"""Exports and erases the personal data of a customer in a store, and proves the erasure."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,8 @@ from tuppence.rules.ruleset import Ruleset, read_ruleset
 from tuppence.usecases.privacy import held
 
 
-class Erased(NamedTuple):
-    """What was erased.
+class ErasureReport(NamedTuple):
+    """The result of an erasure.
 
     Attributes:
         accounts: Number of accounts.
@@ -43,8 +43,8 @@ class Erased(NamedTuple):
     mentions: int
 
 
-class _Kept(NamedTuple):
-    """What a store keeps of a customer beside the facts, and the digest of all facts."""
+class _OtherData(NamedTuple):
+    """A customer's data in a store other than facts, and the digest of all facts."""
 
     digest: str
     consents: list[Consent]
@@ -53,34 +53,34 @@ class _Kept(NamedTuple):
 
 
 def held_in_store(store: Path, customer: str) -> dict[str, Any]:
-    """Return all that a store holds of a customer, for JSON, with the reason of every result.
+    """Return all personal data of a customer in a store, for JSON, with explained results.
 
-    It is read twice, until nothing changes in between: so it is what the store held at one moment.
+    The data are read until two successive reads agree, so they are those of one moment.
 
     Raises:
-        UserError: Nothing is held of such a customer.
+        UserError: The store has no data of such a customer.
     """
-    rows, kept = consistent(lambda: _read(store, customer))
-    while (again := consistent(lambda: _read(store, customer)))[1] != kept:
-        rows, kept = again
-    if rows.customers is None and not (kept.consents or kept.rejects):
+    rows, others = consistent(lambda: _read(store, customer))
+    while (again := consistent(lambda: _read(store, customer)))[1] != others:
+        rows, others = again
+    if rows.customers is None and not (others.consents or others.rejects):
         raise _unknown(store, customer)
     schema = FactStore(store).schema
     evaluated = None
-    if rows.customers is not None and kept.results is not None:
-        evaluated = _ruleset(store, kept.results, schema), Date(kept.results.as_of)
-    found = held(rows, schema, kept.consents, evaluated)
-    return found | {"set aside": kept.rejects}
+    if rows.customers is not None and others.results is not None:
+        evaluated = _ruleset(store, others.results, schema), Date(others.results.as_of)
+    exported = held(rows, schema, others.consents, evaluated)
+    return exported | {"set aside": others.rejects}
 
 
-def erase(store: Path, customer: str) -> Erased:
-    """Erase a customer from a store, then read all of it again.
+def erase(store: Path, customer: str) -> ErasureReport:
+    """Erase a customer from a store, then read the whole store for traces.
 
-    The store stays locked meanwhile. Begun again after it was broken off, it goes on: the facts,
-    which tell whose accounts are whose, are erased last.
+    The store is locked meanwhile. An interrupted erasure can be repeated: the facts, which relate
+    accounts to customers, are erased last.
 
     Raises:
-        UserError: There is no such customer, or something of them is still there.
+        UserError: There is no such customer, or a trace of them is left.
     """
     with locked(store, "forget"):
         facts = FactStore(store)
@@ -97,11 +97,12 @@ def erase(store: Path, customer: str) -> Erased:
             facts.erase(customer)
         traces = look_for(store, customer, accounts)
         if traces.left:
-            message = f"{store}: something of this customer is still in {', '.join(traces.left)}"
-            raise UserError("privacy.left", message, "nothing else is: have a look at these files")
+            message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"
+            hint = "everything else is erased; check these files"
+            raise UserError("privacy.left", message, hint)
         if rows.customers is None and not (had_results or consents or rejects):
             raise _unknown(store, customer)
-    return Erased(
+    return ErasureReport(
         len(accounts),
         0 if rows.transactions is None else rows.transactions.height,
         had_results,
@@ -112,7 +113,7 @@ def erase(store: Path, customer: str) -> Erased:
     )
 
 
-def _read(store: Path, customer: str) -> tuple[Rows, _Kept]:
+def _read(store: Path, customer: str) -> tuple[Rows, _OtherData]:
     facts = FactStore(store)
     rows = _rows(facts, customer)
     results = None
@@ -120,7 +121,7 @@ def _read(store: Path, customer: str) -> tuple[Rows, _Kept]:
         with Database(store / "results.sqlite", reading=True) as database:
             results = database.get([customer]).get(customer)
     rejects = Rejects(store).of(customer, _accounts(rows))
-    return rows, _Kept(facts.digest, Consents(store).of(customer), results, rejects)
+    return rows, _OtherData(facts.digest, Consents(store).of(customer), results, rejects)
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:

@@ -51,11 +51,11 @@ _MIN_RAW: Final = 6
 
 
 class Traces(NamedTuple):
-    """What was found of an erased customer.
+    """The traces of an erased customer in a store.
 
     Attributes:
-        files: How many files were read.
-        left: Files, relative to the store, in which something of the customer is left.
+        files: Number of files that were read.
+        left: Paths, relative to the store, of files with a trace of the customer.
         mentions: Rows of other people, and files about nobody, in which one of the names occurs.
     """
 
@@ -69,7 +69,7 @@ def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
 
     Args:
         store: The store's folder.
-        customer: Identifier.
+        customer: Identifier of the customer.
         accounts: Identifiers of the customer's accounts.
     """
     facts = FactStore(store)
@@ -88,9 +88,9 @@ def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
 
 
 class _Search:
-    """What is looked for, and how each kind of file is read.
+    """Searches files of each kind for the names of a customer and their accounts.
 
-    Each method returns whether a trace is left, and the number of mentions.
+    Each reading method returns whether a trace is left, and the number of mentions.
     """
 
     def __init__(self, customer: str, accounts: frozenset[str], others: Collection[str]) -> None:
