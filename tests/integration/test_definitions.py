@@ -78,7 +78,7 @@ def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> No
     assert "title: Bank fees were charged" in shown
     (words,) = [line.split() for line in shown.splitlines() if "definitions approve" in line]
     refused = desk("approve", words[3], status=1)
-    assert "who has changed a definition since its last approval may not" in refused.stderr
+    assert "a login that has changed a definition since its last approval may not" in refused.stderr
     desk("approve", words[3], by="bob")
     desk("move", "bank_fees", "--to", "retired", by="bob")
     history = [
