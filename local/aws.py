@@ -13,9 +13,10 @@ from local.__main__ import ROOT, approve_catalogue, say, tuppence
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.database import Database
-from tuppence.bootstrap.aws import Fleet, dynamo_results
+from tuppence.bootstrap.aws import dynamo_results
 from tuppence.errors import UserError
 from tuppence.results.result import Result
 from tuppence.usecases.fleet.messages import Start

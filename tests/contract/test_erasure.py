@@ -21,7 +21,9 @@ from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.serving import Request, RulesetCache, evaluate_kept
+from tuppence.usecases.serving.answering import evaluate_kept
+from tuppence.usecases.serving.messages import Request
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 AS_OF = Date(day("2026-06-30"))
 MOMENTS = ("before", "facts read", "results written", "asked", "after")

@@ -17,9 +17,9 @@ from tests.building import ROOT
 from tests.integration.test_platform import command
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
-from tuppence.bootstrap.aws import Fleet
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
 from tuppence.feel.values import Date

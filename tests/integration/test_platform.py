@@ -425,7 +425,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
     with log.open("wb") as output:
         watching = subprocess.Popen([*TUPPENCE, *map(str, arguments)], stderr=output, stdout=output)
     try:
-        wait_for(lambda: "waiting for rules" in log.read_text(), log)
+        wait_for(lambda: '"event": "waiting"' in log.read_text(), log)
         text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")

@@ -15,14 +15,15 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
-from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
+from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
-from tuppence.bootstrap.local import open_results
+from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
+from tuppence.usecases.copy_facts import Agreement
 
 Ask = Callable[..., list[tuple[object, ...]]]
 AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")
@@ -87,7 +88,10 @@ def test_the_same_run_comes_out_after_a_round_trip(
     for store in ("there", "back"):
         options = ("--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
         tuppence("run", "--store", store, *options)
-    with open_results(tmp_path / "there") as there, open_results(tmp_path / "back") as back:
+    with (
+        open_store(tmp_path / "there").read_results() as there,
+        open_store(tmp_path / "back").read_results() as back,
+    ):
         assert list(there.scan()) == list(back.scan())
         assert len(list(back.scan())) == 300
 

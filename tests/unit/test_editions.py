@@ -23,7 +23,7 @@ from tuppence.lambdas import refresh
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.editions import NO_EDITION, Edition
-from tuppence.usecases.serving import RulesetCache
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 OLD, NEW = Edition(7, "2026-06-30"), Edition(9, "2026-06-30")

@@ -12,9 +12,8 @@ from tests.building import bank
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.local import read_facts, result_store, run_through_engines
+from tuppence.bootstrap.local import dispatching, open_store, result_store
 from tuppence.errors import UserError
-from tuppence.feel.values import Date
 
 HOLD = """
 import sys
@@ -137,7 +136,7 @@ def test_a_reader_beside_an_erasure_reads_again_and_reports_no_damage(store: Pat
             FactStore(store).erase("bob")
         return [*facts.customers()["id"]]
 
-    assert read_facts(store, read) == ["eve"]
+    assert open_store(store).read_facts(read) == ["eve"]
     assert reads == 2
 
 
@@ -157,16 +156,17 @@ def test_a_reader_gives_up_when_the_store_changes_each_time(store: Path) -> None
 def test_a_missing_file_that_the_manifest_still_names_is_damage(store: Path) -> None:
     next((store / "facts").rglob("accounts.parquet")).unlink()
     with pytest.raises(UserError, match=r"accounts.parquet: cannot be read") as caught:
-        read_facts(store, lambda facts: facts.owners())
+        open_store(store).read_facts(lambda facts: facts.owners())
     assert caught.value.code == "store.corrupt"
 
 
 def test_results_of_a_store_are_written_by_no_service(store: Path) -> None:
     for write in (
         lambda: result_store(str(store / "results.sqlite"), RulesetDirectory(store / "rulesets")),
-        lambda: run_through_engines("", "", "", "", "", "", Date(0), store / "results.sqlite",
-                                    lambda *_: None, 1, 1, lambda _: None, None),
-    ):  # fmt: skip
+        lambda: dispatching(
+            "", "", "", "", store / "results.sqlite", lambda _: None, None
+        ).__enter__(),
+    ):
         with pytest.raises(UserError, match="this file belongs to the store"):
             write()
 
@@ -186,8 +186,7 @@ def test_one_run_through_engines_at_a_time_has_a_ledger(tmp_path: Path) -> None:
         end(other)
 
     said: list[str] = []
-    with pytest.raises(UserError) as caught:  # nobody answers there; the lock was taken before
-        run_through_engines("r", "http://127.0.0.1:1", "t", "http://127.0.0.1:1", "t", "0" * 16,
-                            Date(0), ledger, lambda *_: None, 1, 1, say, None)  # fmt: skip
-    assert caught.value.code != "store.busy"
+    nowhere = "http://127.0.0.1:1"
+    with dispatching(nowhere, "t", nowhere, "t", ledger, say, None) as (_, _, database):
+        assert database.latest() is None
     assert said == [f"waiting for another command, which is changing {ledger}"]

@@ -26,7 +26,7 @@ from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.services.access import digest
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
-from tuppence.usecases.serving import RulesetCache
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 DAY = "2026-06-30"
 TOKEN = {"Authorization": "Bearer secret"}

@@ -1,4 +1,4 @@
-"""The client of the SQL relay, for facts."""
+"""The client of the SQL relay, for facts and definitions."""
 
 import io
 from collections.abc import Collection, Sequence
@@ -15,6 +15,8 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
+from tuppence.rules.definition import Definition
+from tuppence.usecases.editions import Edition
 
 CUSTOMERS_PER_REQUEST: Final = 1_000
 """Maximum number of customers in one request."""
@@ -25,12 +27,23 @@ class _Attributes(msgspec.Struct):
     attributes: tuple[Field, ...]
 
 
+class _Rule(msgspec.Struct):
+    document: Definition
+
+
+class _Rules(msgspec.Struct):
+    rules: tuple[_Rule, ...]
+    versions: int
+
+
 class _Gone(msgspec.Struct):
     gone: tuple[str, ...]
 
 
 class RelayFacts(Relay):
-    """Facts from the SQL relay. Implements the port CustomerFacts; thread-safe.
+    """Facts and definitions from the SQL relay.
+
+    Implements the ports CustomerFacts and ApprovedDefinitions; it is thread-safe.
 
     Args:
         url: Address of the relay.
@@ -64,6 +77,12 @@ class RelayFacts(Relay):
         if tables:
             tables["customers"] = with_attributes(tables["customers"], schema)
         return batch_from(ordered(coded(tables, schema, fields)), schema)
+
+    def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
+        """Return the approved definitions that are valid on a date, and their edition."""
+        answer = self._client.request("GET", "/v1/rules", as_of=str(as_of))
+        found = msgspec.json.decode(answer, type=_Rules)
+        return [rule.document for rule in found.rules], Edition(found.versions, str(as_of))
 
     def gone(self, customer_ids: Sequence[str]) -> list[str]:
         """Return those customers who are not in the database: erased, or never loaded."""

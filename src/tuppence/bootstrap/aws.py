@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tuppence.adapters.aws.clients import aws_errors, client
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.functions import begin_function
 from tuppence.adapters.aws.ledger import DynamoLedger
-from tuppence.adapters.aws.queues import SqsQueue, redrive
+from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.adapters.aws.secrets import read_secret
 from tuppence.errors import UserError
-from tuppence.usecases.fleet.messages import Start
-from tuppence.usecases.fleet.progress import Progress, progress
+from tuppence.rules.value_names import value_names
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
@@ -121,9 +122,9 @@ def customer_dependencies() -> CustomerDependencies:
         config,
         _rulesets(config),
         DynamoLedger(client("dynamodb"), config.ledger),
-        Relay(config.relay, _secret(config.relay_secret)),
+        Relay(config.relay, read_secret(config.relay_secret)),
         SqsQueue(client("sqs"), config.customer_queue),
-        _call,
+        begin_function,
     )
 
 
@@ -144,7 +145,7 @@ def rule_dependencies() -> RuleDependencies:
 
     @functools.lru_cache(8)
     def rules(digest: str) -> Sequence[str]:
-        return [rule for rule, _ in _rules_of(rulesets.get(digest))]
+        return [rule for rule, _ in value_names(rulesets.get(digest))]
 
     ledger = DynamoLedger(client("dynamodb"), config.ledger)
     queue = SqsQueue(client("sqs"), config.invoke_queue)
@@ -167,7 +168,7 @@ def invoke_dependencies() -> InvokeDependencies:
     from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
 
     config = settings()
-    token = _secret(config.engines_secret)
+    token = read_secret(config.engines_secret)
     engines = HttpEvaluations(config.engines, token, config.engine_seconds, config.longest_wait)
     sqs = client("sqs")
     return InvokeDependencies(
@@ -194,8 +195,8 @@ def convert_dependencies() -> ConvertDependencies:
     from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
 
     config = settings()
-    relay = RelayFacts(config.relay, _secret(config.relay_secret))
-    refresh = functools.partial(_call, config.refresh_function)
+    relay = RelayFacts(config.relay, read_secret(config.relay_secret))
+    refresh = functools.partial(begin_function, config.refresh_function)
     return ConvertDependencies(config, relay, _rulesets(config), refresh)
 
 
@@ -209,90 +210,14 @@ class RefreshDependencies(NamedTuple):
 @functools.cache
 def refresh_dependencies() -> RefreshDependencies:
     """Return the dependencies of the refresh function."""
+    from tuppence.adapters.aws.discovery import running_engines  # noqa: PLC0415
+
     config = settings()
-    return RefreshDependencies(_rulesets(config), functools.partial(_running_engines, config))
-
-
-def _running_engines(config: Settings) -> "list[HttpEngine]":
-    """Return every engine that Cloud Map knows to be running.
-
-    Raises:
-        UserError: No engine is running, so none would confirm the ruleset.
-    """
-    from tuppence.adapters.engines import HttpEngine  # noqa: PLC0415
-
-    with aws_errors("engines", f"the service {config.engines_service}"):
-        answer = client("servicediscovery").discover_instances(
-            NamespaceName=config.engines_namespace,
-            ServiceName=config.engines_service,
-            MaxResults=1_000,
-            HealthStatus="HEALTHY",
-        )
-    instances = [instance["Attributes"] for instance in answer["Instances"]]
-    if not instances:
-        raise UserError("engines.none", f"no engine of {config.engines_namespace} is running")
-    token = _secret(config.engines_secret)
-    return [
-        HttpEngine(f"http://{one['AWS_INSTANCE_IPV4']}:{one['AWS_INSTANCE_PORT']}", token)
-        for one in instances
-    ]
-
-
-class Fleet:
-    """Operates the fleet of an environment.
-
-    Args:
-        environment: Name of the environment, such as `prod`.
-
-    Raises:
-        UserError: There is no such environment, or AWS cannot be reached.
-    """
-
-    def __init__(self, environment: str) -> None:
-        self._environment = environment
-        name = f"tuppence-{environment}-data"
-        with aws_errors("fleet", f"the stack {name}"):
-            (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        self._outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-
-    def start(self, start: Start) -> dict[str, Any]:
-        """Start a run, and return the answer of the customer function.
-
-        Raises:
-            UserError: The function ended with an error.
-        """
-        return self._invoke("customer", msgspec.json.encode(start))
-
-    def convert(self, start: Start) -> dict[str, Any]:
-        """Build and publish a ruleset, and return the answer of the convert function."""
-        return self._invoke("convert", msgspec.json.encode(start))
-
-    def refresh(self, ruleset: str) -> dict[str, Any]:
-        """Have every engine serve a ruleset, and return the answer of the refresh function."""
-        return self._invoke("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
-
-    def progress(self, run_id: str) -> Progress:
-        """Return the progress of a run."""
-        ledger = DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
-        return progress(run_id, ledger)
-
-    def redrive(self) -> tuple[int, int]:
-        """Send given-up messages again, and return the number of pages and of items."""
-        sqs, at = client("sqs"), self._outputs
-        pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
-        return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
-
-    def _invoke(self, label: str, payload: bytes) -> dict[str, Any]:
-        name = f"tuppence-{self._environment}-{label}"
-        with aws_errors("fleet", f"the function {name}"):
-            answer = client("lambda", seconds=900, attempts=1).invoke(
-                FunctionName=name, Payload=payload
-            )
-        output: dict[str, Any] = msgspec.json.decode(answer["Payload"].read())
-        if "FunctionError" in answer:
-            message = output.get("errorMessage", "it ended without an answer")
-            raise UserError("fleet.function", f"the function {name}: {message}", "see its log")
-        return output
+    token = functools.partial(read_secret, config.engines_secret)
+    engines = functools.partial(
+        running_engines, config.engines_namespace, config.engines_service, token
+    )
+    return RefreshDependencies(_rulesets(config), engines)
 
 
 def s3_rulesets(address: str) -> S3Rulesets:
@@ -308,41 +233,11 @@ def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], Dynamo
 
     @functools.lru_cache(32)
     def layout_of(digest: str) -> Layout:
-        return Layout(digest, _rules_of(rulesets.get(digest)))
+        return Layout(digest, value_names(rulesets.get(digest)))
 
     shared = client("dynamodb")
     return lambda: DynamoResults(shared, table, layout_of)
 
 
-class _Rule(msgspec.Struct):
-    id: str
-    values: dict[str, str] = {}
-
-
-class _Rules(msgspec.Struct):
-    rules: tuple[_Rule, ...]
-
-
-def _rules_of(ruleset: bytes) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the rules of an encoded ruleset, each with the names of its values."""
-    rules = msgspec.json.decode(ruleset, type=_Rules).rules
-    return tuple((rule.id, tuple(rule.values)) for rule in rules)
-
-
 def _rulesets(config: Settings) -> S3Rulesets:
     return S3Rulesets(client("s3"), config.rulesets, "rulesets/")
-
-
-def _secret(name: str) -> str:
-    """Return the text of a secret."""
-    with aws_errors("secrets", f"the secret {name}"):
-        answer = client("secretsmanager").get_secret_value(SecretId=name)
-    return str(answer["SecretString"])
-
-
-def _call(function: str, event: dict[str, Any]) -> None:
-    """Invoke a function with an event, without waiting for its answer."""
-    with aws_errors("functions", f"the function {function}"):
-        client("lambda").invoke(
-            FunctionName=function, InvocationType="Event", Payload=msgspec.json.encode(event)
-        )

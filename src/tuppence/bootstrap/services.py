@@ -62,7 +62,7 @@ def rules_engine_service(
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
-        from tuppence.usecases.serving import RulesetCache  # noqa: PLC0415
+        from tuppence.usecases.serving.ruleset_cache import RulesetCache  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, timeout=timeout / 2, tls_ca=tls_ca)
     store = ruleset_store(rulesets)

@@ -2,21 +2,26 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from tuppence.bootstrap.local import lock_store
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import echo
 
+if TYPE_CHECKING:
+    from tuppence.bootstrap.local import StoreFolder
 
-def hold(ctx: typer.Context, store: Path, *, make: bool = False) -> None:
+
+def hold(ctx: typer.Context, path: Path, *, make: bool = False) -> "StoreFolder":
     """Lock a store until the command ends; where another command has it, say so and wait.
 
     Args:
         ctx: Of the command.
-        store: The store's folder.
+        path: The store's folder.
         make: Whether the store may be missing.
     """
     _, _, command = ctx.command_path.partition(" ")
-    say = functools.partial(echo, err=True)
-    ctx.with_resource(lock_store(store, command, say, make=make))
+    store = open_store(path)
+    ctx.with_resource(store.lock(command, functools.partial(echo, err=True), make=make))
+    return store

@@ -10,7 +10,7 @@ import typer
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bootstrap.local import create_facts, import_dependencies
+from tuppence.bootstrap.local import import_dependencies
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Store,
@@ -84,10 +84,9 @@ def register(program: typer.Typer) -> None:
         """
         schema = read_attributes(attributes) if attributes else Schema()
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
-        hold(ctx, store, make=True)
-        facts = create_facts(store, schema)
-        meaning = read_mapping(mapping, facts.schema)
-        deps = import_dependencies(store, facts, _latest(today_))
+        held = hold(ctx, store, make=True)
+        deps = import_dependencies(held, schema, _latest(today_))
+        meaning = read_mapping(mapping, deps.facts.schema)
         found = list(import_tables(track(files, "files"), meaning, deps))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         rows = [
@@ -121,8 +120,8 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         store: Store,
         today_: Today = None,
     ) -> None:
-        hold(ctx, store, make=True)
-        deps = import_dependencies(store, create_facts(store, Schema()), _latest(today_))
+        held = hold(ctx, store, make=True)
+        deps = import_dependencies(held, Schema(), _latest(today_))
         found = import_statement(read_documents(paths), standard, customer, deps)
         rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
         columns = ("what", "new", "changed", "unchanged")

@@ -1,16 +1,26 @@
 """The commands `tuppence export` and `tuppence forget`: what people may ask for."""
 
+import functools
+import time
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
-from tuppence.bootstrap.local import erase_customer, erase_in_database, held_in_database, held_of
+from tuppence.bootstrap.local import (
+    fact_database,
+    open_store,
+    personal_folder,
+    result_store,
+    ruleset_store,
+)
 from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.plain_text import printable
+from tuppence.usecases.erase_customer import erase_from_services, erase_from_store
+from tuppence.usecases.export_personal_data import export_from_services, export_from_store
 
 
 def _as_text(customer: str) -> str:
@@ -69,9 +79,13 @@ def register(app: typer.Typer) -> None:
         """
         where = _where(store, database, results, rulesets)
         if isinstance(where, Services):
-            print_json(held_in_database(*where, customer))
+            kept = ruleset_store(where.rulesets)
+            with fact_database(where.database) as facts:
+                print_json(
+                    export_from_services(facts, result_store(where.results, kept), kept, customer)
+                )
         else:
-            print_json(held_of(where, customer))
+            print_json(export_from_store(personal_folder(open_store(where)), customer))
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
@@ -102,17 +116,24 @@ def register(app: typer.Typer) -> None:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
-            rows, had_results = erase_in_database(*where, customer, settle)
+            kept = result_store(where.results, ruleset_store(where.rulesets))()
+            with fact_database(where.database) as facts:
+                rows, had_results = erase_from_services(
+                    customer,
+                    functools.partial(facts.erase, customer),
+                    kept,
+                    functools.partial(time.sleep, settle),
+                )
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
             return
-        hold(ctx, where)
-        found = erase_customer(where, customer)
-        kept = "the results" if found.results else "no results"
+        found = erase_from_store(personal_folder(hold(ctx, where)), customer)
+        results_found = "the results" if found.results else "no results"
         echo(
-            f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, {kept}, "
-            f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
+            f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, "
+            f"{results_found}, {found.consents:,} consents, "
+            f"{found.rejects:,} rows that were set aside"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
         if found.mentions:

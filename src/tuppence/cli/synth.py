@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata.synthetic import population
-from tuppence.bootstrap.local import create_facts
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError
@@ -27,8 +26,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make a synthetic population of the United Kingdom; nobody in it exists."""
         last = date_option(until, "--until")
-        hold(ctx, store, make=True)
-        facts = create_facts(store, Schema())
+        facts = hold(ctx, store, make=True).create_facts(Schema())
         if facts.partitions():
             message = f"{store}: there are customers in this store already"
             raise UserError("synth.not-empty", message, "choose another folder")

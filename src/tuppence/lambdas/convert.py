@@ -10,10 +10,9 @@ from tuppence import logs
 from tuppence.bootstrap.aws import convert_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
-from tuppence.rules.definition import Definition
 from tuppence.usecases.fleet.listing import resolve_date
 from tuppence.usecases.fleet.messages import Start
-from tuppence.usecases.publishing import checked_ruleset
+from tuppence.usecases.publish_rules import convert
 
 logger = function_logger("convert")
 metrics = Metrics(namespace="tuppence", service="convert")
@@ -29,17 +28,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     logs.begin(context.aws_request_id)  # the id that the relay logs, too
     deps = convert_dependencies()
-    documents, edition = deps.relay.documents(
-        resolve_date(msgspec.convert(event, Start), deps.settings.zone)
-    )
-    definitions = [msgspec.json.decode(document, type=Definition) for document in documents]
+    as_of = resolve_date(msgspec.convert(event, Start), deps.settings.zone)
     try:
-        ruleset, warnings = checked_ruleset(definitions, deps.relay.schema())
+        ruleset, edition, warnings = convert(deps.relay, deps.rulesets, as_of)
     except UserError as error:
         extra = {"code": error.code, "errors": error.details}
         logger.error("definitions refused", extra=extra)  # noqa: TRY400 - no bug
         raise
-    deps.rulesets.put(ruleset)
     deps.refresh({"ruleset": ruleset.digest, "edition": edition})
     logger.info("converted", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})
     return {"ruleset": ruleset.digest, "warnings": warnings}

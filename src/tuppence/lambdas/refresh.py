@@ -10,7 +10,7 @@ from tuppence import logs
 from tuppence.bootstrap.aws import refresh_dependencies
 from tuppence.lambdas.logs import function_logger
 from tuppence.usecases.editions import Edition
-from tuppence.usecases.publishing import publish
+from tuppence.usecases.publish_rules import publish_edition
 
 logger = function_logger("refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")
@@ -41,12 +41,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     logs.begin(context.aws_request_id)  # the id that engines log, too
     deps, request = refresh_dependencies(), msgspec.convert(event, Refresh)
-    digest, edition = request.ruleset, request.edition
-    if digest is None:
-        digest, edition = deps.rulesets.published()
-    rulesets = deps.rulesets.publishing(edition)
-    confirmed = publish(digest, rulesets, deps.engines())
-    current = rulesets.current()
+    digest, current, confirmed = publish_edition(
+        deps.rulesets, deps.engines, request.ruleset, request.edition
+    )
     logger.info(
         "published" if current == digest else "superseded",
         extra={"ruleset": digest, "current": current, "engines": len(confirmed)},

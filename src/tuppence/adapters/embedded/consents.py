@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.facts.consent import EVERYTHING, Access, Consent, Use, readable
 
@@ -45,7 +46,7 @@ class Consents:
     """
 
     def __init__(self, store: Path) -> None:
-        self._path = store / "consents.sqlite"
+        self._path = store / layout.CONSENTS
 
     def of(self, customer: str) -> list[Consent]:
         """Return the consents of a customer, oldest first."""

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import (
     disk_errors,
     make_private_folder,
@@ -68,7 +69,7 @@ class FactStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folder = root / "facts"
+        self._folder = root / layout.FACTS
         self._manifest = self._load()
 
     # -- the port --------------------------------------------------------------------------------
@@ -148,11 +149,11 @@ class FactStore:
         Raises:
             UserError: The store exists and its customers have other attributes.
         """
-        folder = root / "facts"
+        folder = root / layout.FACTS
         with locked(root), disk_errors(folder):
-            if not (folder / "manifest.json").exists():
+            if not (folder / layout.MANIFEST).exists():
                 make_private_folder(folder)
-                write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
+                write_manifest(folder / layout.MANIFEST, Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
             message = f"{root}: the store was created with other customer attributes"
@@ -277,7 +278,7 @@ class FactStore:
         self.remove_unnamed()
 
     def _load(self) -> Manifest:
-        return read_manifest(self._folder / "manifest.json")
+        return read_manifest(self._folder / layout.MANIFEST)
 
     def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
         old = self._manifest
@@ -389,7 +390,7 @@ class FactStore:
         manifest = msgspec.structs.replace(
             self._manifest, partitions=tuple(partitions), next_sequence=sequence
         )
-        write_manifest(self._folder / "manifest.json", manifest)
+        write_manifest(self._folder / layout.MANIFEST, manifest)
         self._manifest = manifest
         self._sweep(before | self.segment_names())
 

@@ -9,11 +9,11 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import disk_errors, read_file, write_atomically
 from tuppence.adapters.embedded.locking import locked
 from tuppence.errors import UserError
 
-NAME: Final = "identifiers.key"
 _BYTES: Final = 32
 _RESTORE: Final = (
     "restore this file from a copy of the store; without one, import into a new store: a new "
@@ -30,7 +30,7 @@ def identifier_key(store: Path) -> bytes:
     Raises:
         UserError: The file is damaged, or cannot be written.
     """
-    path = store / NAME
+    path = store / layout.IDENTIFIER_KEY
     if not path.exists():
         with locked(store), disk_errors(path):
             if not path.exists():
@@ -41,7 +41,7 @@ def identifier_key(store: Path) -> bytes:
 
 def has_identifier_key(store: Path) -> bool:
     """Return whether a store ever needed its secret."""
-    return (store / NAME).exists()
+    return (store / layout.IDENTIFIER_KEY).exists()
 
 
 def read_identifier_key(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.errors import UserError
 
@@ -61,7 +62,7 @@ def locked(
         raise UserError("store.folder", f"{store}: this is not a folder", "name another one")
     with disk_errors(store):
         store.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
-    with locked_file(store / "lock", store, command, say, wait_seconds) as is_outermost:
+    with locked_file(store / layout.LOCK, store, command, say, wait_seconds) as is_outermost:
         if is_outermost:
             with disk_errors(store):
                 remove_temporary(store)

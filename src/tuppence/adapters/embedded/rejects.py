@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import (
     read_checked,
     remove_checked,
@@ -45,7 +46,7 @@ class Rejects:
         Returns:
             The file, or None where there are no rows.
         """
-        path = self._store / "rejects" / f"{source}{ENDING}"
+        path = self._store / layout.REJECTS / f"{source}{ENDING}"
         with locked(self._store), disk_errors(path):
             if not rows.height:
                 remove_checked(path)
@@ -77,8 +78,10 @@ class Rejects:
         """
         erased = 0
         with locked(self._store):
-            with disk_errors(self._store / "rejects"):
-                remove_orphans(self._store / "rejects")  # their names may be those of customers
+            with disk_errors(self._store / layout.REJECTS):
+                remove_orphans(
+                    self._store / layout.REJECTS
+                )  # their names may be those of customers
             for path in self.paths():
                 frame = read_rejects(path)
                 is_theirs = [
@@ -96,7 +99,7 @@ class Rejects:
 
     def paths(self) -> Sequence[Path]:
         """Return all files of rejected rows."""
-        return sorted((self._store / "rejects").rglob(f"*{ENDING}"))
+        return sorted((self._store / layout.REJECTS).rglob(f"*{ENDING}"))
 
 
 def read_rejects(path: Path) -> pl.DataFrame:

@@ -49,66 +49,62 @@ class _Worker:
         return self.engine.evaluate(self.batch.slice(item.start, item.stop))
 
 
-def in_processes(
-    root: Path,
-    facts_digest: str,
-    limited: Mapping[str, Access],
-    ruleset: bytes,
-    as_of: Date,
-    processes: int,
-) -> Evaluator:
-    """Return an evaluator that uses several processes, which always end with this process.
+class Workers:
+    """Evaluates the facts of a run in threads or processes. Implements the port Workers.
 
     Args:
         root: Directory of the fact store.
         facts_digest: Digest of the facts that the run evaluates.
         limited: Access by customer, for customers whose facts may not all be read.
-        ruleset: Canonical bytes of the ruleset.
-        as_of: The date of evaluation.
-        processes: Number of processes.
     """
 
-    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-        context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(
-            processes, context, _initialize, (root, facts_digest, limited, ruleset, as_of)
-        )
-        try:
-            yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    def __init__(self, root: Path, facts_digest: str, limited: Mapping[str, Access]) -> None:
+        self._facts_arguments = root, facts_digest, limited
 
-    return evaluate_items
+    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
+        """Return an evaluator that uses several processes, which always end with this process.
 
+        Args:
+            ruleset: Canonical bytes of the ruleset.
+            as_of: The date of evaluation.
+            processes: Number of processes.
+        """
 
-def in_threads(
-    root: Path, facts_digest: str, limited: Mapping[str, Access], engine: Engine, threads: int
-) -> Evaluator:
-    """Return an evaluator that uses several threads of this process.
+        def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+            context = multiprocessing.get_context("spawn")
+            pool = concurrent.futures.ProcessPoolExecutor(
+                processes, context, _initialize, (*self._facts_arguments, ruleset, as_of)
+            )
+            try:
+                yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
-    It suits rules that are all columnar, which are evaluated almost entirely without the
-    interpreter's lock.
+        return evaluate_items
 
-    Args:
-        root: Directory of the fact store.
-        facts_digest: Digest of the facts that the run evaluates.
-        limited: Access by customer, for customers whose facts may not all be read.
-        engine: Evaluates the items.
-        threads: Number of threads.
-    """
-    fields = engine.plan.transaction_fields
+    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
+        """Return an evaluator that uses several threads of this process.
 
-    def evaluate(item: WorkItem) -> Evaluation:
-        batch = _open_facts(root, facts_digest, limited).read(item.partition, fields)
-        if item.stop - item.start < len(batch):
-            batch = batch.slice(item.start, item.stop)
-        return engine.evaluate(batch)
+        It suits rules that are all columnar, which are evaluated almost entirely without the
+        interpreter's lock.
 
-    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
+        Args:
+            engine: Evaluates the items.
+            threads: Number of threads.
+        """
+        fields = engine.plan.transaction_fields
 
-    return evaluate_items
+        def evaluate(item: WorkItem) -> Evaluation:
+            batch = _open_facts(*self._facts_arguments).read(item.partition, fields)
+            if item.stop - item.start < len(batch):
+                batch = batch.slice(item.start, item.stop)
+            return engine.evaluate(batch)
+
+        def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+            with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+                yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
+
+        return evaluate_items
 
 
 def _open_facts(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,25 +15,9 @@ from tuppence.facts.consent import Consent, Use
 from tuppence.facts.rows import Rows, columns, with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
+from tuppence.usecases.copy_facts import CUSTOMERS_PER_PARTITION, Agreement
 
 TABLES: Final = ("customers", "accounts", "transactions")
-PAGE: Final = 10_000
-"""Number of customers that are read at a time when all of them are read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The consent that is recorded for loaded customers who have none.
-
-    Attributes:
-        granted: First day of the consent.
-        expires: First day after the consent.
-        jurisdiction: ISO 3166 alpha-2 code, for customers whose country is not known.
-    """
-
-    granted: Date
-    expires: Date
-    jurisdiction: str
 
 
 def read_schema(connection: dbapi.Connection) -> Schema:
@@ -109,7 +92,7 @@ def everything(connection: dbapi.Connection) -> Iterator[Rows]:
     schema = read_schema(connection)
     after = ""
     while True:
-        ids = execute(connection, "everybody", after, PAGE)
+        ids = execute(connection, "everybody", after, CUSTOMERS_PER_PARTITION)
         customers = ids.column("id").to_pylist() if ids else []
         if not customers:
             return

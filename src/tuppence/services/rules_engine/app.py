@@ -41,17 +41,10 @@ from tuppence.services.rules_engine.messages import (
     evaluations_type,
 )
 from tuppence.services.rules_engine.openapi import openapi_document
-from tuppence.usecases.serving import (
-    Answer,
-    Request,
-    RulesetCache,
-    evaluate_given,
-    evaluate_kept,
-    explain_kept,
-    nothing_published,
-    unknown_customer,
-    unknown_rule,
-)
+from tuppence.usecases.serving.answering import answer_requests
+from tuppence.usecases.serving.explaining import explain_kept, unknown_customer
+from tuppence.usecases.serving.messages import Answer, Request
+from tuppence.usecases.serving.ruleset_cache import RulesetCache, nothing_published
 
 T = TypeVar("T")
 _logger: Final = logging.getLogger(__name__)
@@ -269,8 +262,7 @@ class _RulesEngine:
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
             await self._with_timeout(self._prepare(ruleset, as_of))
-        subset = request.rules if request.customers and not request.results else None
-        key = _Key(ruleset, as_of.day, bool(request.given), subset, caller)
+        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= MAX_INLINE_ROWS
         batcher = self._inline if small else self._threaded
@@ -292,26 +284,13 @@ class _RulesEngine:
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests for one ruleset and date; requests with unknown rules get an error."""
         with self._batches.time():
-            engine = self._cache.engine(key.ruleset, Date(key.day))
-            known = {checked.rule.id for checked in engine.plan.ruleset.rules}
-            unknown = [
-                min((request.rules or frozenset()) - known, default=None) for request in requests
-            ]
-            valid = [
-                request for request, rule in zip(requests, unknown, strict=True) if rule is None
-            ]
-            answers: Sequence[Answer] = ()
-            if valid and key.given:
-                answers = evaluate_given(engine, valid, self._cache.schema)
-            elif valid:
-                results = self._results()
-                if key.rules is not None and results.by_rule:
-                    engine = self._cache.subset_engine(engine, key.rules)
-                answers = evaluate_kept(engine, valid, self._facts, results)
-        self._requests.inc(len(valid))
-        self._evaluated.inc(sum(answer.evaluations for answer in answers))
-        remaining = iter(answers)
-        return [next(remaining) if rule is None else unknown_rule(engine, rule) for rule in unknown]
+            answers = answer_requests(
+                self._cache, key.ruleset, Date(key.day), requests, self._facts, self._results
+            )
+        successful = [answer for answer in answers if isinstance(answer, Answer)]
+        self._requests.inc(len(successful))
+        self._evaluated.inc(sum(answer.evaluations for answer in successful))
+        return answers
 
     def _results(self) -> ResultStore:
         """Return this thread's store of results."""
