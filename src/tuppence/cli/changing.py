@@ -1,4 +1,4 @@
-"""How a command takes the lock of the store that it changes."""
+"""The lock of a store that a command changes."""
 
 import functools
 from pathlib import Path
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def hold(ctx: typer.Context, path: Path, *, make: bool = False) -> "StoreFolder":
-    """Lock a store until the command ends; where another command has it, say so and wait.
+    """Lock a store until the command ends; if another command holds the lock, say so and wait.
 
     Args:
-        ctx: Of the command.
-        path: The store's folder.
-        make: Whether the store may be missing.
+        ctx: Context of the command.
+        path: Directory of the store.
+        make: Whether to create the store if it does not exist.
     """
     _, _, command = ctx.command_path.partition(" ")
     store = open_store(path)
