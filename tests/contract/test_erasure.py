@@ -126,7 +126,7 @@ class Erasure:
 
 
 @pytest.mark.parametrize("seen", [False, True], ids=["first time", "evaluated before"])
-def test_results_of_the_erased_never_come_back(
+def test_results_of_erased_customers_never_reappear(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore, seen: bool
 ) -> None:
     """Facts are erased at one moment of an evaluation, results at the same or at a later one."""
@@ -144,7 +144,7 @@ def test_results_of_the_erased_never_come_back(
         kept.erase("bob")
 
 
-def test_who_was_left_by_a_killed_engine_is_erased_when_next_asked_for(
+def test_results_left_by_a_killed_engine_are_erased_at_the_next_request(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore
 ) -> None:
     kept = results()

@@ -57,7 +57,7 @@ class Facts:
 
 
 @pytest.mark.usefixtures("aws")
-def test_parts_of_a_run_come_to_what_the_whole_comes_to(tmp_path: Path, tuppence: Run) -> None:
+def test_a_run_in_parts_has_the_results_of_a_whole_run(tmp_path: Path, tuppence: Run) -> None:
     tuppence("synth", "--store", tmp_path / "store", "--customers", 20, "--until", DAYS[-1])
     facts = Facts(FactStore(tmp_path / "store"))
     customers = facts.customers

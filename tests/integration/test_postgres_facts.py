@@ -97,7 +97,7 @@ def test_the_same_run_comes_out_after_a_round_trip(
 
 
 @pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
-def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
+def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
     with postgresql(binaries) as (_, url):
         migrate(url)
         put(url, *three_customers())
@@ -126,7 +126,7 @@ def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
     assert [(a[1], a[3]) for a, b in zip(after, before, strict=True) if a != b] == [("c1", "0")]
 
 
-def test_a_load_that_breaks_off_leaves_nothing(database: str, rows_of: Ask) -> None:
+def test_an_interrupted_load_leaves_nothing(database: str, rows_of: Ask) -> None:
     def breaks_off() -> Iterator[Rows]:
         yield from three_customers()
         raise KeyboardInterrupt
@@ -263,7 +263,7 @@ def test_the_last_known_balance_is_a_view(database: str, rows_of: Ask) -> None:
         "INSERT INTO tuppence.transactions SELECT * FROM tuppence.transactions",
     ],
 )
-def test_constraints_do_the_guarding(database: str, rows_of: Ask, change: str) -> None:
+def test_constraints_refuse_malformed_rows(database: str, rows_of: Ask, change: str) -> None:
     put(database, *three_customers())
     with pytest.raises(psycopg.IntegrityError):
         rows_of(change)

@@ -27,7 +27,7 @@ from tuppence.feel.values import Date
         ("t\u00f6ken", "is not one word of ASCII characters"),
     ],
 )
-def test_a_token_that_no_header_can_carry_is_refused(token: str, reason: str) -> None:
+def test_a_malformed_token_is_refused(token: str, reason: str) -> None:
     with pytest.raises(UserError, match=f"the token for the engine {reason}") as raised:
         discover(["http://127.0.0.1:9"], token)
     assert raised.value.code == "access.token"

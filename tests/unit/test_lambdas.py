@@ -131,7 +131,7 @@ def lines(logged: io.StringIO, *keys: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("code", ["engine.unreachable", "engine.refused"])
-def test_half_of_a_batch_fails_and_the_other_half_is_done(
+def test_failed_items_of_a_batch_are_reported_and_the_others_are_done(
     parts: Inject, capsys: pytest.CaptureFixture[str], logged: io.StringIO, code: str
 ) -> None:
     engines, queue, dead = Engines(("bad1", "bad2"), [], code), MemoryQueue(), MemoryQueue()
@@ -202,14 +202,16 @@ def test_items_that_no_engine_could_take_a_thousand_times_are_named_before_the_l
     assert page.given_up == {0: f"a: {reason}", 1: f"b: {reason}"}
 
 
-def test_a_function_keeps_time_to_end_in_good_order(parts: Inject) -> None:
+def test_the_invoke_function_reserves_time_for_its_end(parts: Inject) -> None:
     engines = Engines((), [])
     parts(invoke, "invoke_dependencies", invoke_deps(engines, MemoryQueue(), MemoryQueue()))
     invoke.handler(event(items("a", "b", "c")), Context(32_000, 22_000, 5_000))
     assert engines.times == [10.0, 10.0, 3.0], "its share each, less two seconds for the end"
 
 
-def test_pages_are_split_and_one_that_fails_comes_again(parts: Inject, logged: io.StringIO) -> None:
+def test_pages_are_split_and_a_failed_page_is_received_again(
+    parts: Inject, logged: io.StringIO
+) -> None:
     queue = MemoryQueue(room=3)
     ledger = parts(rule, "rule_dependencies", rule_deps(queue))
     pages = [
@@ -227,7 +229,7 @@ def test_pages_are_split_and_one_that_fails_comes_again(parts: Inject, logged: i
     ]
 
 
-def test_a_lister_calls_itself_again_when_its_time_runs_short(
+def test_the_customer_function_calls_itself_again_when_time_runs_short(
     parts: Inject, logged: io.StringIO
 ) -> None:
     queue, called = MemoryQueue(), []
@@ -259,7 +261,7 @@ def test_a_lister_calls_itself_again_when_its_time_runs_short(
     ]
 
 
-def test_the_functions_need_no_package_but_their_own(tmp_path: object) -> None:
+def test_the_functions_need_only_their_own_packages(tmp_path: object) -> None:
     """As they are put together for AWS, here for the Python that runs this."""
     uv = ROOT / ".tools/bin/uv"
     if not uv.exists():
