@@ -428,7 +428,7 @@ def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     again = subprocess.run(
         ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
     )
-    assert "holds a population already" in again.stdout
+    assert "already holds a population" in again.stdout
     assert "nothing was changed" in again.stdout
 
 

@@ -134,7 +134,8 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
     where = ("--customer", "ann", "--store", tmp_path / "money")
     done = tuppence("import", "open-banking", tmp_path / "uk.json", *where, status=1)
     assert "import accounts or transactions first" in done.stderr
-    FactStore(tmp_path / "money").append(bank([]))
+    assert not (tmp_path / "money").exists()
+    FactStore.create(tmp_path / "money", Schema()).append(bank([]))
     done = tuppence("import", "open-banking", tmp_path / "uk.json", *where)
     assert "consents: 1" in done.stdout
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)

@@ -1,12 +1,14 @@
 """The lock of a store, and readers beside somebody who changes it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tests.building import bank
 
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -22,6 +24,17 @@ from tuppence.adapters.embedded.locking import locked
 with locked(Path(sys.argv[1]), "import csv"):
     print("held", flush=True)
     sys.stdin.read()
+"""
+TRY = """
+import sys
+from pathlib import Path
+from tuppence.adapters.embedded.locking import locked
+from tuppence.errors import UserError
+try:
+    with locked(Path(sys.argv[1]), wait_seconds=0):
+        pass
+except UserError as error:
+    print(error.code)
 """
 HOLD_FILE = """
 import sys
@@ -74,6 +87,40 @@ def test_a_waiting_writer_goes_on_when_the_holder_is_killed(store: Path) -> None
 
     with locked(store, "run", say):
         assert len(said) == 1
+
+
+def is_kept_from(store: Path) -> bool:
+    """Return whether another process is refused the lock."""
+    done = subprocess.run([sys.executable, "-c", TRY, str(store)], check=False, capture_output=True)
+    return b"store.busy" in done.stdout
+
+
+def test_a_waiting_writer_goes_on_when_the_holder_removes_the_store(tmp_path: Path) -> None:
+    """As a command does that fails to make one."""
+    store = tmp_path / "new"
+    other = holder(store)
+    with locked(store, "run", lambda _: shutil.rmtree(store)):
+        assert is_kept_from(store)
+    end(other)
+
+
+def test_a_lock_that_was_removed_when_it_is_taken_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real, calls = tmp_path / "new", FileLock.acquire, 0
+
+    def acquire(lock: FileLock, timeout: float) -> object:
+        nonlocal calls
+        calls += 1
+        taken = real(lock, timeout)
+        if calls < 3:
+            shutil.rmtree(store)
+        return taken
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with locked(store):
+        assert is_kept_from(store)
+    assert calls > 3
 
 
 def test_a_holder_may_take_the_lock_again_and_an_error_releases_it(store: Path) -> None:

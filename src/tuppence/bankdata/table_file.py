@@ -13,7 +13,7 @@ from tuppence.bankdata.mapping import Mapping
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OWNER
-from tuppence.plain_text import from_spreadsheet_safe
+from tuppence.plain_text import from_editable_cell
 from tuppence.structured import read_bytes
 
 MAX_BYTES: Final = 2_000_000_000
@@ -87,8 +87,8 @@ def _as_in_file(rejects: pl.DataFrame) -> pl.DataFrame:
     """The columns of the file that rows were set aside from, without what was added to them."""
     whole = rejects.drop(*rejects.columns[:2], *OWNER, strict=False)
     whole = whole.rename({f"{n} in the file": n for n in OWNER}, strict=False)
-    undo = pl.exclude(REASON).map_elements(from_spreadsheet_safe, return_dtype=pl.String)
-    return whole.with_columns(undo).rename(from_spreadsheet_safe)
+    undo = pl.exclude(REASON).map_elements(from_editable_cell, return_dtype=pl.String)
+    return whole.with_columns(undo).rename(from_editable_cell)
 
 
 def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:

@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import is_store
+from tuppence.adapters.embedded.identifier_key import read_identifier_key
 from tuppence.adapters.embedded.locking import locked_file
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.store_folder import (
     StoreFolder as StoreFolder,  # noqa: PLC0414 - commands name the type
 )
+from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
-from tuppence.facts.schema import Schema
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.fleet import Fleet
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
+    from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.adapters.embedded.privacy import PersonalFolder
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.postgres.definitions import Definitions
@@ -36,21 +39,19 @@ def open_store(path: Path) -> StoreFolder:
     return StoreFolder(path)
 
 
-def import_dependencies(store: StoreFolder, schema: Schema, today: date) -> "ImportDependencies":
-    """Return the dependencies of an import into a store, which is created if it does not exist.
+def import_dependencies(
+    store: StoreFolder, facts: "FactStore", today: date
+) -> "ImportDependencies":
+    """Return the dependencies of an import into a store.
 
     Args:
         store: The store.
-        schema: Schema of the facts of a new store.
+        facts: Facts of the store.
         today: Latest allowed date of a row.
-
-    Raises:
-        UserError: The store exists and its customers have other attributes.
     """
     from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
     from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
 
-    facts = store.create_facts(schema)
     return ImportDependencies(facts, store.rejects, store.consents, store.tokens, Enricher(), today)
 
 
@@ -208,9 +209,43 @@ def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultSt
     return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
 
 
+def results_of_services(where: str, rulesets: "RulesetStore") -> "ResultStore":
+    """Open the results that the services keep; a file that is not there is not made.
+
+    Raises:
+        UserError: There is no such file, so that nothing in it would be found.
+    """
+    if not where.startswith("dynamodb://") and not Path(where).exists():
+        hint = "name the file that the engines keep their results in"
+        raise UserError("results.missing", f"{where}: there are no results here", hint)
+    return result_store(where, rulesets)()
+
+
+def tokens_of_services(key: Path | None, customer: str) -> Tokens:
+    """Return the names that the services have for identifiers that hold a card number.
+
+    Args:
+        key: The file of the secret that the store, of which the facts are, made tokens with.
+            Without it there is an error, `privacy.key-missing`, where a token is needed.
+        customer: The identifier that the error is about.
+    """
+
+    def secret() -> bytes:
+        if key is None:
+            message = f"{customer}: may hold a card number, which a database has as a token only"
+            hint = (
+                "give --key with the file identifiers.key of the store that was loaded into the "
+                "database, or the token that is there in place of the number"
+            )
+            raise UserError("privacy.key-missing", message, hint)
+        return read_identifier_key(key)
+
+    return Tokens(secret)
+
+
 def _refuse_part_of_store(path: Path) -> None:
     """Raise UserError for a results file of a store: only commands that lock it may write there."""
-    if StoreFolder(path.parent).has_facts:
+    if is_store(path.parent):
         message = f"{path}: this file belongs to the store {path.parent}"
         hint = "name a file outside of it; tuppence run writes the results of a store"
         raise UserError("store.shared", message, hint)

@@ -1,6 +1,7 @@
-"""The lock of a store that a command changes."""
+"""The lock of a store that a command changes or creates."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,23 @@ if TYPE_CHECKING:
     from tuppence.bootstrap.local import StoreFolder
 
 
-def hold(ctx: typer.Context, path: Path, *, make: bool = False) -> "StoreFolder":
+def hold(ctx: typer.Context, path: Path) -> "StoreFolder":
     """Lock a store until the command ends; if another command holds the lock, say so and wait.
 
     Args:
         ctx: Context of the command.
         path: Directory of the store.
-        make: Whether to create the store if it does not exist.
+    """
+    store = open_store(path)
+    ctx.with_resource(store.lock(*waiting(ctx)))
+    return store
+
+
+def waiting(ctx: typer.Context) -> tuple[str, Callable[[str], None]]:
+    """Return the name of a command for waiting commands, and a function that prints a message.
+
+    Args:
+        ctx: Context of the command.
     """
     _, _, command = ctx.command_path.partition(" ")
-    store = open_store(path)
-    ctx.with_resource(store.lock(command, functools.partial(echo, err=True), make=make))
-    return store
+    return command, functools.partial(echo, err=True)

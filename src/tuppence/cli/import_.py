@@ -10,8 +10,8 @@ import typer
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bootstrap.local import import_dependencies
-from tuppence.cli.changing import hold
+from tuppence.bootstrap.local import import_dependencies, open_store
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import (
     Store,
     console,
@@ -83,11 +83,10 @@ def register(program: typer.Typer) -> None:
         folder `rejects` of the store, each with its number and the reason.
         """
         schema = read_attributes(attributes) if attributes else Schema()
-        read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
-        held = hold(ctx, store, make=True)
-        deps = import_dependencies(held, schema, _latest(today_))
-        meaning = read_mapping(mapping, deps.facts.schema)
-        found = list(import_tables(track(files, "files"), meaning, deps))
+        with open_store(store).make(schema, *waiting(ctx)) as facts:
+            meaning = read_mapping(mapping, facts.schema)
+            deps = import_dependencies(open_store(store), facts, _latest(today_))
+            found = list(import_tables(track(files, "files"), meaning, deps))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         rows = [
             (
@@ -121,9 +120,9 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         store: Store,
         today_: Today = None,
     ) -> None:
-        held = hold(ctx, store, make=True)
-        deps = import_dependencies(held, Schema(), _latest(today_))
-        found = import_statement(read_documents(paths), standard, customer, deps)
+        with open_store(store).make(Schema(), *waiting(ctx)) as facts:
+            deps = import_dependencies(open_store(store), facts, _latest(today_))
+            found = import_statement(read_documents(paths), standard, customer, deps)
         rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.local import fact_database, open_store
-from tuppence.cli.changing import hold
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
 from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts
@@ -47,9 +47,12 @@ def register(program: typer.Typer) -> None:
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
         began = time.monotonic()
         if from_ is not None:
-            held = hold(ctx, store, make=True)
-            with fact_database(from_) as database:
-                count = dump_facts(database, held)
+            copy = open_store(store)
+            with (
+                fact_database(from_) as database,
+                copy.make(database.schema(), *waiting(ctx)) as facts,
+            ):
+                count = dump_facts(database, facts, copy.consents)
         else:
             if consent_from is None or consent_until is None:
                 message = "say with --consent-from and --consent-until when the consent holds"

@@ -11,8 +11,9 @@ from tuppence.bootstrap.local import (
     fact_database,
     open_store,
     personal_folder,
-    result_store,
+    results_of_services,
     ruleset_store,
+    tokens_of_services,
 )
 from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
@@ -51,14 +52,23 @@ Results = Annotated[
 Rulesets = Annotated[
     str, typer.Option(help="With a database: a folder, or s3://bucket/prefix/.", show_default=False)
 ]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        help="With a database: the file identifiers.key of the store that was loaded into it, to "
+        "find a customer by an identifier that holds a card number.",
+        show_default=False,
+    ),
+]
 
 
 class Services(NamedTuple):
-    """Addresses of the data of the services."""
+    """Addresses of the data of the services, and the file of the secret for identifiers."""
 
     database: str
     results: str
     rulesets: str
+    key: Path | None
 
 
 def register(app: typer.Typer) -> None:
@@ -71,19 +81,20 @@ def register(app: typer.Typer) -> None:
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        key: Key = None,
     ) -> None:
         """Export all data about a customer as JSON, with an explanation of every result.
 
         The customer's facts and consents, what an import set aside of them, and each result with
         the clauses, values and transactions that it came from.
         """
-        where = _where(store, database, results, rulesets)
+        where = _where(store, database, results, rulesets, key)
         if isinstance(where, Services):
-            kept = ruleset_store(where.rulesets)
+            known = ruleset_store(where.rulesets)
+            found = results_of_services(where.results, known)
             with fact_database(where.database) as facts:
-                print_json(
-                    export_from_services(facts, result_store(where.results, kept), kept, customer)
-                )
+                tokens = tokens_of_services(where.key, customer)
+                print_json(export_from_services(facts, found, known, tokens, customer))
         else:
             print_json(export_from_store(personal_folder(open_store(where)), customer))
 
@@ -95,6 +106,7 @@ def register(app: typer.Typer) -> None:
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        key: Key = None,
         settle: Annotated[
             float,
             typer.Option(
@@ -111,17 +123,18 @@ def register(app: typer.Typer) -> None:
         Facts, consents, results and what an import set aside are erased; copies are not, nor are
         backups of a database. It cannot be undone.
         """
-        where = _where(store, database, results, rulesets)
+        where = _where(store, database, results, rulesets, key)
         if not yes:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
-            kept = result_store(where.results, ruleset_store(where.rulesets))()
+            kept = results_of_services(where.results, ruleset_store(where.rulesets))
             with fact_database(where.database) as facts:
                 rows, had_results = erase_from_services(
-                    customer,
-                    functools.partial(facts.erase, customer),
+                    facts,
                     kept,
+                    tokens_of_services(where.key, customer),
+                    customer,
                     functools.partial(time.sleep, settle),
                 )
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
@@ -143,15 +156,18 @@ def register(app: typer.Typer) -> None:
             )
 
 
-def _where(store: Path | None, *places: str) -> Path | Services:
+def _where(
+    store: Path | None, database: str, results: str, rulesets: str, key: Path | None
+) -> Path | Services:
     """Return the location of the data: a store, or the services.
 
     Raises:
         UserError: None, both, or only some of the options are given.
     """
-    if store is not None and not any(places):
+    places = (database, results, rulesets)
+    if store is not None and not any((*places, key)):
         return store
     if store is None and all(places):
-        return Services(*places)
+        return Services(*places, key)
     message = "say where the data are: --store, or --database, --results and --rulesets"
     raise UserError("cli.where", message, "tuppence export --help")

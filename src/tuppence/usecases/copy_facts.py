@@ -1,12 +1,12 @@
 """Copies facts and consents between a store and a database."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent
-from tuppence.facts.rows import Counts, Rows
+from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
@@ -80,8 +80,8 @@ class StoredFacts(Protocol):
         """Yield all rows, some at a time; accounts and their customers before transactions."""
         ...
 
-    def append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
-        """Add rows, or replace those of the same identifiers; all of them or, on error, none."""
+    def append_all(self, parts: Iterable[Rows], partition_size: int) -> None:
+        """Add rows, part after part; all of them or, on error, none."""
         ...
 
 
@@ -98,7 +98,7 @@ class StoredConsents(Protocol):
 
 
 class CopiedStore(Protocol):
-    """A store that facts are copied from, or into."""
+    """A store that facts are copied from."""
 
     @property
     def consents(self) -> StoredConsents:
@@ -107,14 +107,6 @@ class CopiedStore(Protocol):
 
     def read_facts(self, read: Callable[[StoredFacts], T]) -> T:
         """Return what a function reads of the facts, all of it as of one moment."""
-        ...
-
-    def create_facts(self, schema: Schema) -> StoredFacts:
-        """Open the facts of a store, which is made where there is none.
-
-        Raises:
-            UserError: The store exists and its customers have other attributes.
-        """
         ...
 
 
@@ -144,23 +136,35 @@ def load_facts(
     return store.read_facts(load)
 
 
-def dump_facts(database: FactDatabase, store: CopiedStore) -> int:
+def dump_facts(database: FactDatabase, facts: StoredFacts, consents: StoredConsents) -> int:
     """Put a database's facts and consents into a store, and return its number of transactions.
+
+    All of them become part of the store or, on an error, none.
+
+    Args:
+        database: The database.
+        facts: The facts of the store.
+        consents: Its consents.
 
     Raises:
         UserError: The database knows no consent of a customer: a store would take them for its
             owner, whose facts may be read without one.
     """
-    facts = store.create_facts(database.schema())
-    for rows in database.everything():
-        if rows.customers is not None:
-            names = rows.customers["id"].to_list()
-            agreed = database.consents(names)
-            without = set(names) - {one.customer for one in agreed}
-            if without:
-                message = f"the database has no consent of {len(without):,} customers"
-                hint = "in a store they would count as its owners: record what they agreed to"
-                raise UserError("consent.none", message, hint)
-            store.consents.record(agreed)
-        facts.append(rows, CUSTOMERS_PER_PARTITION)  # a page is a partition: nothing is merged
+
+    def pages() -> Iterator[Rows]:
+        agreed: list[Consent] = []
+        for rows in database.everything():
+            if rows.customers is not None:
+                names = rows.customers["id"].to_list()
+                found = database.consents(names)
+                without = set(names) - {one.customer for one in found}
+                if without:
+                    message = f"the database has no consent of {len(without):,} customers"
+                    hint = "in a store they would be its owners: record what they agreed to"
+                    raise UserError("consent.none", message, hint)
+                agreed += found
+            yield rows
+        consents.record(agreed)  # first: facts without one are the owner's
+
+    facts.append_all(pages(), CUSTOMERS_PER_PARTITION)  # a page is a partition: nothing is merged
     return facts.transaction_count

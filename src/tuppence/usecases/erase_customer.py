@@ -10,6 +10,7 @@ them itself.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.source import CustomerFacts
@@ -114,27 +115,63 @@ def accounts_in(rows: Rows) -> frozenset[str]:
     return frozenset(() if rows.accounts is None else rows.accounts["id"])
 
 
+class ServiceCustomers(Protocol):
+    """The customers of a database."""
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        ...
+
+
+class ErasableDatabase(ServiceCustomers, Protocol):
+    """A database that people are erased from."""
+
+    def erase(self, customer: str) -> Mapping[str, int]:
+        """Erase facts and consents of a customer, and return how many rows each table had."""
+        ...
+
+
+def name_in_services(
+    database: ServiceCustomers, results: ResultStore, tokens: Tokens, customer: str
+) -> str:
+    """Return the name that the services have for a customer, as `name_of` does of a store.
+
+    Raises:
+        UserError: `privacy.key-missing`: they can have a token only, and there is no secret to
+            make it with.
+    """
+
+    def is_name(identifier: str) -> bool:
+        return database.has_customer(identifier) or bool(results.get([identifier]))
+
+    return tokens.name_of(customer, is_name)
+
+
 def erase_from_services(
-    customer: str,
-    erase_facts: Callable[[], Mapping[str, int]],
+    database: ErasableDatabase,
     results: ResultStore,
+    tokens: Tokens,
+    customer: str,
     settle: Callable[[], None],
 ) -> tuple[Mapping[str, int], bool]:
     """Erase a customer; begun again after it was broken off, it goes on.
 
     Args:
-        customer: The identifier.
-        erase_facts: Erases facts and consents, and returns how many rows each table had.
+        database: The facts and consents.
         results: The results of everybody.
+        tokens: Names for identifiers that hold a card number.
+        customer: The identifier, which may hold a card number.
         settle: Waits until replicas of the facts, which engines may ask, have caught up.
 
     Returns:
-        What `erase_facts` returned, and whether there were results.
+        How many rows each table had, and whether there were results.
 
     Raises:
-        UserError: There is no such customer, or results of them were written again.
+        UserError: There is no such customer, their token cannot be found without the secret, or
+            results of them were written again.
     """
-    rows = erase_facts()
+    customer = name_in_services(database, results, tokens, customer)
+    rows = database.erase(customer)
     had_results = results.erase(customer)
     if not any(rows.values()) and not had_results:
         raise UserError("facts.unknown-customer", f"there is no customer {customer}")

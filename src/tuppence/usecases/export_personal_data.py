@@ -1,11 +1,12 @@
 """Exports all that is held of one person, for them to read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.bankdata.masking import Tokens
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
 from tuppence.facts.coded import batch_from, coded, ordered
@@ -16,6 +17,7 @@ from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
+from tuppence.usecases.erase_customer import ServiceCustomers, name_in_services
 
 
 class PersonalData(NamedTuple):
@@ -55,7 +57,7 @@ class PersonalStore(Protocol):
         ...
 
 
-class PersonalDatabase(Protocol):
+class PersonalDatabase(ServiceCustomers, Protocol):
     """The facts and consents of the services."""
 
     def schema(self) -> Schema:
@@ -91,26 +93,29 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
 
 def export_from_services(
     database: PersonalDatabase,
-    open_results: Callable[[], ResultStore],
+    results: ResultStore,
     rulesets: RulesetStore,
+    tokens: Tokens,
     customer: str,
 ) -> dict[str, Any]:
     """Return all that the services hold of a customer, for JSON, with the reason of every result.
 
     Args:
         database: The facts and consents.
-        open_results: Opens the results of everybody.
+        results: The results of everybody.
         rulesets: The rulesets that they were made with.
-        customer: Identifier of the customer.
+        tokens: Names for identifiers that hold a card number.
+        customer: Identifier of the customer, which may hold a card number.
 
     Raises:
-        UserError: There is no such customer.
+        UserError: There is no such customer, or their token cannot be found without the secret.
     """
+    customer = name_in_services(database, results, tokens, customer)
     schema, rows = database.schema(), database.rows_of(customer)
     consents = database.consents([customer])
     if rows.customers is None:
         raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-    row = open_results().get([customer]).get(customer)
+    row = results.get([customer]).get(customer)
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)

@@ -59,7 +59,6 @@ def _check_steps(store: Path) -> list[CheckStep]:
     """Return the steps of a check, each of which reads a part of the store."""
     facts = FactStore(store)
     rulesets = RulesetDirectory(store / layout.RULESETS)
-    key = layout.IDENTIFIER_KEY
     return [
         partial(_part, f"{layout.FACTS}/{layout.MANIFEST}", partial(_check_manifest, facts)),
         *(partial(_part, f"partition {name}", partial(_check_partition, facts, name, customers))
@@ -69,8 +68,7 @@ def _check_steps(store: Path) -> list[CheckStep]:
         *(partial(_part, f"{layout.RULESETS}/{digest}.json",
                   partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
-        *([partial(_part, key, partial(_check_key, store / key))]
-          if has_identifier_key(store) else ()),
+        partial(_part, layout.IDENTIFIER_KEY, partial(_check_key, store)),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
     ]  # fmt: skip
@@ -134,8 +132,19 @@ def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
     return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
 
 
-def _check_key(path: Path) -> CheckedPart:
-    return CheckedPart("", f"a secret of {len(read_identifier_key(path))} bytes")
+def _check_key(store: Path) -> CheckedPart:
+    try:
+        if not has_identifier_key(store):
+            return CheckedPart("", "none is needed")
+    except StoreChangedError:
+        raise
+    except UserError as error:
+        if error.code == "store.key-missing":
+            raise
+        return CheckedPart("", "none, and whether it is needed stands in a damaged part")
+    return CheckedPart(
+        "", f"a secret of {len(read_identifier_key(store / layout.IDENTIFIER_KEY))} bytes"
+    )
 
 
 def _check_rejects(path: Path) -> CheckedPart:

@@ -65,6 +65,12 @@ class Consents:
             consents = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
         return [consent for consent in consents if consent.customer in wanted]
 
+    def all(self) -> list[Consent]:
+        """Those of everybody."""
+        with self._open(read_only=True) as file:
+            rows = file.rows("SELECT consent FROM consents", []) if file else ()
+            return [msgspec.json.decode(data, type=Consent) for (data,) in rows]
+
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
         """Return the access by customer, for customers whose facts may not all be read.
 

@@ -11,6 +11,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
 from tuppence.adapters.embedded.locking import consistent, locked
+from tuppence.adapters.embedded.making import made_or_removed
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
@@ -48,32 +49,42 @@ class StoreFolder:
         return str(self.path)
 
     @contextlib.contextmanager
-    def lock(
-        self, command: str, say: Callable[[str], None], *, make: bool = False
-    ) -> Iterator[None]:
+    def lock(self, command: str, say: Callable[[str], None]) -> Iterator[None]:
         """Hold the lock during a whole command, and remove segments that are no longer used.
 
         Args:
             command: Shown to commands that wait for this one.
             say: Called with one sentence before waiting for another command.
-            make: Whether the store may be missing.
 
         Raises:
             UserError: There is no store, or another command did not release the lock.
         """
-        if not make:
-            self.facts()  # raises if there is no store, so that none is created
+        self.facts()  # raises if there is no store, so that none is created
         with locked(self.path, command, say):
-            if self.has_facts:
-                self.facts().remove_unnamed()
+            self.facts().remove_unnamed()
             yield
 
-    # -- facts -----------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
+        """Lock a store as `lock` does, and yield its facts; it is made where there is none.
 
-    @property
-    def has_facts(self) -> bool:
-        """Whether the folder is a store."""
-        return (self.path / layout.FACTS / layout.MANIFEST).exists()
+        On an error nothing stays of a store that is new and has no facts yet.
+
+        Args:
+            schema: The attributes of customers; without any, those that the store has.
+            command: Shown to commands that wait for this one.
+            say: Called with one sentence before waiting for another command.
+
+        Raises:
+            UserError: The store exists and its customers have other attributes, or another command
+                did not release the lock.
+        """
+        with made_or_removed(self.path, command, say):
+            facts = FactStore.create(self.path, schema)
+            facts.remove_unnamed()
+            yield facts
+
+    # -- facts -----------------------------------------------------------------------------------
 
     @property
     def schema(self) -> Schema:
@@ -87,14 +98,6 @@ class StoreFolder:
             UserError: There is no store, or it is damaged.
         """
         return FactStore(self.path)
-
-    def create_facts(self, schema: Schema) -> FactStore:
-        """Open the facts of a store, which is created if it does not exist.
-
-        Raises:
-            UserError: The store exists and its customers have other attributes.
-        """
-        return FactStore.create(self.path, schema)
 
     def read_facts(self, read: Callable[[FactStore], T]) -> T:
         """Return what a function reads from the facts, as of one moment.
@@ -126,12 +129,16 @@ class StoreFolder:
         """Return the identifier of a customer in the store: a token if it may be a card number.
 
         A store of an older version may have the original identifier.
+
+        Raises:
+            UserError: The secret that tokens are made with is lost.
         """
-        if not has_identifier_key(self.path):
-            return customer
-        token = self.tokens.of(customer)
-        is_known = token != customer and self.has_customer(customer)
-        return customer if is_known else token
+
+        def is_name(identifier: str) -> bool:
+            is_known = self.has_customer(identifier)
+            return is_known or not has_identifier_key(self.path)  # without it nothing is hidden
+
+        return self.tokens.name_of(customer, is_name)
 
     def has_customer(self, customer: str) -> bool:
         """Return whether there is a customer of this name."""

@@ -12,7 +12,9 @@ from tuppence.usecases.copy_facts import Agreement
 
 
 class FactDatabase:
-    """Facts and consents of a database. Implements the ports FactDatabase and PersonalDatabase.
+    """Facts and consents of a database.
+
+    Implements the ports FactDatabase, PersonalDatabase and ErasableDatabase.
 
     Args:
         connection: Connection to the database, which the caller closes.
@@ -42,6 +44,12 @@ class FactDatabase:
     def consents(self, customers: Sequence[str]) -> Sequence[Consent]:
         """Return the consents of some customers."""
         return facts.consents(self._connection, customers)
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        is_known = not facts.gone(self._connection, [customer])
+        self._connection.commit()  # what comes next sees the facts as they are then
+        return is_known
 
     def rows_of(self, customer: str) -> Rows:
         """Return all rows of a customer; no rows if there is no such customer."""
