@@ -13,8 +13,9 @@ import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.building import ROOT, RULES, bank, day
-from tests.serving import wait_until
+from tests.serving import log_lines, wait_until
 
+from tuppence import logs
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -252,6 +253,27 @@ def test_callers_take_turns(
         assert [one.result() for one in asked] == [200] * 5
     assert {"ann"} in batches
     assert len(batches) == 3
+
+
+def test_facts_are_requested_with_the_id_of_the_request(
+    client: TestClient, facts: StoredFacts
+) -> None:
+    seen: list[str | None] = []
+    known = facts.of
+
+    def of(*wanted: Any) -> FactBatch:
+        seen.append(logs.request_id())
+        return known(*wanted)
+
+    facts.of = of  # type: ignore[method-assign, assignment]
+    with log_lines() as lines:
+        body, headers = evaluation(customers=["ann"]), {"X-Request-Id": "order-7"}
+        answer = client.post("/v1/evaluations", json=body, headers=headers)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, "order-7")
+    assert seen == ["order-7"]
+    (line,) = lines
+    assert (line["run_id"], line["request_id"]) == ("r", "order-7")
+    assert (line["path"], line["caller"]) == ("/v1/evaluations", "tester")
 
 
 def test_an_engine_loads_a_missing_ruleset(

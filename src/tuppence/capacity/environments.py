@@ -58,7 +58,7 @@ class Environment:
         warm_writes: Write units a second that the table of results provides from the start.
         keep: Whether data are kept when their stack is deleted.
         monthly_budget: Cost in US dollars a month above which an alarm is sent.
-        run_hours: A run that is not whole after so many hours is late.
+        run_hours: Hours after which an incomplete run is late.
     """
 
     name: str

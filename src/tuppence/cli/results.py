@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
             raise UserError("results.output", message, "add --output results.parquet")
         rows = list_results(open_store(store), customer, rule)
         with contextlib.closing(rows):
-            first = next(rows)  # where there is none, no file is made
+            first = next(rows)  # raises before a file is created if there are no results
             most = limit or (50 if format_ is ResultFormat.TABLE else None)
             chosen = itertools.islice(itertools.chain([first], rows), most)
             _write((_row(*pair) for pair in chosen), format_, output)

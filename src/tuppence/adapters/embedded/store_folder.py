@@ -66,7 +66,7 @@ class StoreFolder:
 
     @contextlib.contextmanager
     def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
-        """Lock a store as `lock` does, and yield its facts; it is made where there is none.
+        """Lock a store as `lock` does, and yield its facts; created if it does not exist.
 
         On an error nothing stays of a store that is new and has no facts yet.
 
