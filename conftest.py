@@ -31,7 +31,7 @@ class ConsoleParser(CodeBlockParser):
     language = "console"
 
     def evaluate(self, example: Example) -> str | None:
-        """Return the first difference, or None."""
+        """Run the example and return the first difference, or None."""
         command, expected = "", ""
         for line in [*example.parsed.splitlines(), "$ "]:
             if line.startswith(">") and command and not expected:

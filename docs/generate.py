@@ -12,19 +12,19 @@ from docs.words import error_codes, words_page
 from training.texts import held_out, statements
 
 from tuppence.bankdata import incomes
-from tuppence.bankdata.categories import BY_CODE, CATEGORIES, INCOMING
+from tuppence.bankdata.categories import CATEGORIES, INCOMING, MERCHANT_CODE_CONFIDENCE
 from tuppence.bankdata.enrichment.brands import KINDS, brand_rows
 from tuppence.bankdata.enrichment.descriptors import descriptor_of, table
-from tuppence.bankdata.enrichment.enricher import LEAST, MOST_OF_MODEL, Enricher
+from tuppence.bankdata.enrichment.enricher import MAX_MODEL_CONFIDENCE, MIN_CONFIDENCE, Enricher
 from tuppence.bankdata.enrichment.model import Model, shipped_model
 from tuppence.bankdata.mapping import Mapping as MappingFile
-from tuppence.bankdata.plaid import SURE
-from tuppence.bankdata.refunds import PART, WHOLE
+from tuppence.bankdata.plaid import CONFIDENCE_LEVELS
+from tuppence.bankdata.refunds import FULL_CONFIDENCE, PARTIAL_CONFIDENCE
 from tuppence.capacity import cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
-from tuppence.engine.trial import sample
+from tuppence.engine.rule_tests import sample
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.diagnostics import EXPLANATIONS
@@ -35,7 +35,7 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
-from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAXIMUM_ELEMENTS, MAXIMUM_OUTPUT
+from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
@@ -186,8 +186,8 @@ def files_page() -> Iterator[str]:
     yield "Templates of Jinja over the rule's values.\n"
     yield f"In a template are allowed {ALLOWED}.\n"
     yield (
-        f"A title or a body has at most {MAXIMUM_OUTPUT:,} characters when it is filled in, and a "
-        f"list at most {MAXIMUM_ELEMENTS} elements.\n"
+        f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
+        f"list at most {MAX_ELEMENTS} elements.\n"
     )
     yield from structure(Message)
     yield "### A variant of it\n"
@@ -256,7 +256,7 @@ def _http_requests() -> Iterator[str]:
             if method in item:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
     parts = document["components"]["schemas"]
-    asked = ("Evaluations", "GivenFacts", "OneEvaluation", "Refresh")
+    asked = ("Evaluations", "SubmittedFacts", "OneEvaluation", "Refresh")
     for name in (
         *asked,
         "EvaluationsAnswer",
@@ -439,24 +439,33 @@ def enrichment_page() -> Iterator[str]:
     """What merchants and categories rest on, and how often the model is right."""
     enricher, model = Enricher(), shipped_model()
     brands = {name for name, _ in brand_rows()}
-    income = f"{incomes.FIRST / 100} to {incomes.MOST / 100}"
+    income = f"{incomes.FIRST_CONFIDENCE / 100} to {incomes.MAX_CONFIDENCE / 100}"
     yield "# Merchants and categories\n"
     yield (
         "An import finds whom a payment was paid to and what for, each with a confidence from 0 to "
         "1 that rules can read: `merchant confidence` and `category confidence`. What a person or "
         "a mapping says has 1 and stays. There is no category without a confidence, and none with "
-        f"less than {LEAST / 100}.\n"
+        f"less than {MIN_CONFIDENCE / 100}.\n"
     )
     yield f"Version of the lists and the model: `{enricher.version}`.\n"
     yield "| what is known | confidence |\n|---|---|"
     for what, sure in (
-        ("a merchant category code that stands for one category", f"{BY_CODE / 100}"),
-        ("Plaid's `HIGH` and `VERY_HIGH`", " and ".join(f"{n / 100}" for n in SURE.values())),
+        (
+            "a merchant category code that stands for one category",
+            f"{MERCHANT_CODE_CONFIDENCE / 100}",
+        ),
+        (
+            "Plaid's `HIGH` and `VERY_HIGH`",
+            " and ".join(f"{n / 100}" for n in CONFIDENCE_LEVELS.values()),
+        ),
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.7 to 0.92"),
-        ("a refund: all of a purchase comes back, or a part", f"{WHOLE / 100} or {PART / 100}"),
+        (
+            "a refund: all of a purchase comes back, or a part",
+            f"{FULL_CONFIDENCE / 100} or {PARTIAL_CONFIDENCE / 100}",
+        ),
         ("income: receipts that come again from one payer, three times or more", income),
-        ("words, by the model", f"{LEAST / 100} to {MOST_OF_MODEL / 100}"),
+        ("words, by the model", f"{MIN_CONFIDENCE / 100} to {MAX_MODEL_CONFIDENCE / 100}"),
     ):
         yield f"| {what} | {sure} |"
     yield (
@@ -504,12 +513,15 @@ def _examination(model: Model) -> Iterator[str]:
     counted = Counter(
         (truth, category or "")
         for row, category, sure in said
-        if len(row.categories) == 1 and category and sure >= LEAST / 100
+        if len(row.categories) == 1 and category and sure >= MIN_CONFIDENCE / 100
         for truth in row.categories
     )
     names = sorted({name for pair in counted for name in pair})
     titles = [name or "none" for name in names]
-    yield f"\nAnswers with at least {LEAST / 100}, of brands of one category, in lines the truth:\n"
+    yield (
+        f"\nAnswers with at least {MIN_CONFIDENCE / 100}, of brands of one category, "
+        "in lines the truth:\n"
+    )
     yield f"| | {' | '.join(titles)} |\n|---|{'---:|' * len(names)}"
     for truth in names:
         cells = " | ".join(f"{counted[truth, name] or ''}" for name in names)

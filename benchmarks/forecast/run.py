@@ -13,7 +13,7 @@ import numpy as np
 
 from tuppence.bankdata.synthetic import population
 from tuppence.derived.forecasts import forecasts
-from tuppence.derived.streams import search
+from tuppence.derived.streams import find_streams
 from tuppence.facts.batch import NULL_MONEY
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
@@ -43,7 +43,7 @@ def main() -> None:
     for day in range(FIRST + 4, LAST - 20, EVERY):
         balances = np.full(len(batch.accounts.columns["id"].values), NULL_MONEY, np.int64)
         balances[0] = balance(day)
-        found = forecasts(search(batch, Date(day)), batch, balances, Date(day))
+        found = forecasts(find_streams(batch, Date(day)), batch, balances, Date(day))
         names = ("forecast low", "forecast", "forecast high")
         ends = [int(found[name].values[0]) for name in names]
         fans.append([day, balances[0].item(), int(found["pay day"].values[0]) - 1, *ends])

@@ -277,9 +277,9 @@ def test_all_that_a_population_is_told_can_be_read(
         for results in everybody:
             for result in results.results:
                 rule = rules[result.rule_id]
-                for turn in range(len(rule.message.wordings)):
+                for variant in range(len(rule.message.wordings)):
                     if result.state is State.QUALIFIED:
-                        message = render(rule, result.values, "GBP", "en_GB", turn)
+                        message = render(rule, result.values, "GBP", "en_GB", variant)
                         assert message.title
                         assert message.body
                         told.add(rule.id)

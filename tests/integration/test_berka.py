@@ -15,7 +15,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
 from tuppence.plan.plan import make_plan

@@ -21,7 +21,7 @@ from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.usecases.copy_facts import Agreement
 
@@ -145,8 +145,8 @@ def test_an_interrupted_load_leaves_nothing(database: str, rows_of: Ask) -> None
 
 
 def test_declared_attributes_travel(database: str, rows_of: Ask) -> None:
-    tier = Field("tier", Kind.TEXT, "Of the bank.")
-    points = Field("points", Kind.NUMBER, "Collected.", decimals=1)
+    tier = Field("tier", FieldType.TEXT, "Of the bank.")
+    points = Field("points", FieldType.NUMBER, "Collected.", decimals=1)
     schema = Schema((tier, points))
     rows = [{"id": "ann", "currency": "GBP", "tier": "gold", "points": 125}]
     put(database, Rows(frame("customers", rows, schema)), schema=schema)

@@ -16,7 +16,7 @@ import pytest
 from tuppence.engine.columnar import BoundPlan
 from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Field, Kind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import compile_expression, evaluate, feel_literal, format_text, parse, syntax
 from tuppence.feel.diagnostics import Span
 from tuppence.feel.library import BUILTINS
@@ -111,24 +111,24 @@ def by_columns(expression: str, facts: dict[str, Any]) -> tuple[Any, bool]:
     return plain_value(kind, number), True
 
 
-KINDS: dict[type, Kind] = {
-    Decimal: Kind.NUMBER,
-    str: Kind.TEXT,
-    bool: Kind.BOOLEAN,
-    Date: Kind.DATE,
+KINDS: dict[type, FieldType] = {
+    Decimal: FieldType.NUMBER,
+    str: FieldType.TEXT,
+    bool: FieldType.BOOLEAN,
+    Date: FieldType.DATE,
 }
 
 
 def as_batch(facts: dict[str, Any]) -> tuple[Model, FactBatch]:
     """A customer who has the facts: single values as fields, two lists of contexts as tables."""
     attributes: dict[tuple[str, ...], Field] = {}
-    customers = {"currency": column(["GBP"], Kind.TEXT)}
+    customers = {"currency": column(["GBP"], FieldType.TEXT)}
     collections: dict[str, Collection] = {}
     tables = {name: Table(np.array([0, 0]), {}) for name in ("transactions", "accounts")}
     for path, value in flat(facts):
         kind = KINDS.get(type(value))
         if kind is not None and path[-1] not in customers:
-            decimals = 6 if kind is Kind.NUMBER else 0
+            decimals = 6 if kind is FieldType.NUMBER else 0
             attributes[path] = Field(path[-1], kind, "", decimals=decimals)
             customers[path[-1]] = column([value], kind)
     lists = {name: rows for name, rows in facts.items() if isinstance(rows, list)}
@@ -141,7 +141,7 @@ def as_batch(facts: dict[str, Any]) -> tuple[Model, FactBatch]:
         table = model.Table(
             place,
             {
-                field: Field(field, kind, "", decimals=6 if kind is Kind.NUMBER else 0)
+                field: Field(field, kind, "", decimals=6 if kind is FieldType.NUMBER else 0)
                 for field, kind in kinds.items()
             },
             "",
@@ -164,17 +164,17 @@ def flat(
             yield (*above, name), value
 
 
-def column(values: list[Any], kind: Kind) -> Column:
+def column(values: list[Any], kind: FieldType) -> Column:
     null = NULLS[kind]
     match kind:
-        case Kind.TEXT:
+        case FieldType.TEXT:
             dictionary = (None, *sorted({v for v in values if v is not None}))
             raw = [dictionary.index(value) for value in values]
             return Column(kind, np.array(raw, DTYPES[kind]), dictionary)
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             raw = [null if v is None else int(v.scaleb(6)) for v in values]
             return Column(kind, np.array(raw, DTYPES[kind]), decimals=6)
-        case Kind.DATE:
+        case FieldType.DATE:
             raw = [null if v is None else v.day for v in values]
         case _:
             raw = [null if v is None else int(v) for v in values]

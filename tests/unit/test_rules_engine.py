@@ -21,7 +21,7 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
@@ -305,7 +305,7 @@ def test_a_refresh_serves_only_a_valid_ruleset(
     assert client.get("/v1/ruleset").json()["serving"] == ruleset.digest
     directory.publish(other.digest)
     assert refresh().json() == {"serving": other.digest, "ready": other.digest}
-    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    facts.given = Schema((Field("tier", FieldType.TEXT, "Of the bank."),))
     assert refresh().status_code == 200
     given = {"customer": {"currency": "GBP", "tier": "gold"}, "accounts": {"id": [], "type": []}}
     empty: dict[str, list[Any]] = {
@@ -412,11 +412,11 @@ def test_the_openapi_document_describes_the_schema_of_the_facts(
     def customer_fields() -> set[str]:
         document = client.get("/openapi.json", headers={"Authorization": ""}).json()
         assert document["openapi"] == "3.1.0"
-        return set(document["components"]["schemas"]["GivenCustomer"]["properties"])
+        return set(document["components"]["schemas"]["SubmittedCustomer"]["properties"])
 
     before = customer_fields()
     assert {"currency", "birth year"} <= before
-    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    facts.given = Schema((Field("tier", FieldType.TEXT, "Of the bank."),))
     client.post("/v1/ruleset/refresh", json={})
     assert customer_fields() == before | {"tier"}
 

@@ -1,4 +1,4 @@
-"""The mapping file: how the columns of somebody's table become fields of ours."""
+"""Mapping files, which say how the columns of a table become fields."""
 
 import difflib
 import re
@@ -9,7 +9,7 @@ import msgspec
 
 from tuppence.errors import UserError
 from tuppence.facts.rows import columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.structured import Document, read_yaml
 
 _LETTER: Final = re.compile("%[-_0]?(.)")
@@ -19,14 +19,15 @@ EXTRA: Final = {
     "transactions": ("customer", "currency"),
     "customers": (),
 }
-"""What a mapping may give besides the table's own fields, to make the owners of its rows."""
+"""Fields that a mapping may have besides the table's own, to create the owners of its rows."""
 
 
 class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How money out is told from money in, where its amounts are not negative.
+    """How money out is marked if its amounts are not negative.
 
-    One of: `column` and `out` (a column that says so, and its words for money out), `inverted`
-    (positive amounts are money out), `paid_out` and `paid_in` (a column for each).
+    One of: `column` and `out` (a column that says which way the money went, and its words for
+    money out), `inverted` (positive amounts are money out), `paid_out` and `paid_in` (a column for
+    each direction).
     """
 
     column: str = ""
@@ -40,17 +41,17 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A mapping file.
 
     Attributes:
-        table: What the rows are.
-        columns: Our field: the column that holds it.
-        constants: Our field: the value of every row.
-        values: Our field: a word of theirs: our word. Other words stay as they are.
-        sign: How money out is marked; without it its amounts are negative.
-        date_format: In strftime's letters.
-        decimal_point: Between whole and fraction.
-        grouping: Between thousands; empty for none.
-        delimiter: Between the fields of a CSV file.
-        encoding: Of a CSV file.
-        newest_first: Whether the rows of a day stand in the file the latest first.
+        table: The table that the rows belong to.
+        columns: For each field, the column that holds it.
+        constants: For each field, a value that holds for every row.
+        values: For each field, words of the file and what they are called here; other words stay.
+        sign: How money out is marked; without it, amounts of money out are negative.
+        date_format: Format of dates, in the notation of strftime.
+        decimal_point: The character between whole and fraction.
+        grouping: The character between thousands; empty for none.
+        delimiter: The character between the fields of a CSV file.
+        encoding: The encoding of a CSV file.
+        newest_first: Whether the file has the rows of a day in order of latest first.
     """
 
     table: Literal["customers", "accounts", "transactions"]
@@ -66,12 +67,12 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     newest_first: bool = False
 
     def fields(self, schema: Schema) -> dict[str, Field]:
-        """The fields that rows of this mapping can have."""
-        extra = {name: Field(name, Kind.TEXT, "") for name in EXTRA[self.table]}
+        """Return the fields that rows of this mapping can have."""
+        extra = {name: Field(name, FieldType.TEXT, "") for name in EXTRA[self.table]}
         return columns(self.table, schema) | extra
 
     def sources(self) -> dict[str, str]:
-        """Every column that is read, with the place in the mapping that names it."""
+        """Return every column that is read, with the place in the mapping that names it."""
         named = {column: f"columns.{field}" for field, column in self.columns.items()}
         for key in ("column", "paid_out", "paid_in"):
             if getattr(self.sign, key):
@@ -83,8 +84,8 @@ def read_mapping(path: Path, schema: Schema) -> Mapping:
     """Read and check a mapping file.
 
     Raises:
-        UserError: It cannot be read, has a key or a field that does not exist, or lacks one that
-            must be there.
+        UserError: The file cannot be read, has an unknown key or field, or lacks a required one.
+
     """
     document = read_yaml(path, Mapping)
     mapping = document.value

@@ -1,4 +1,4 @@
-"""CSV and Parquet files as tables of texts, before anybody looks at what they mean."""
+"""CSV and Parquet files as tables of texts, not yet interpreted by a mapping."""
 
 import codecs
 import csv
@@ -20,7 +20,7 @@ MAX_BYTES: Final = 2_000_000_000
 ROW: Final = "row in file"
 REASON: Final = "reason set aside"
 REJECTS: Final = ("row", "reason")
-"""The first columns of rejects, before the file's own; `ROW` and `REASON` where it has such."""
+"""The first two columns of a file of rejects; `ROW` and `REASON` if the file has such columns."""
 _REJECTS_BEGIN: Final = tuple(
     f"{row},{reason},".encode() for row, reason in (REJECTS, (ROW, REASON))
 )
@@ -31,10 +31,10 @@ def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
 
     Args:
         path: CSV or Parquet.
-        mapping: What its columns mean.
+        mapping: Says what its columns mean.
 
     Raises:
-        UserError: The file cannot be read, or has not the columns that the mapping names.
+        UserError: The file cannot be read, or lacks columns that the mapping names.
     """
     data = read_bytes(path, MAX_BYTES)
     if not data:
@@ -84,7 +84,7 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
 
 
 def _as_in_file(rejects: pl.DataFrame) -> pl.DataFrame:
-    """The columns of the file that rows were set aside from, without what was added to them."""
+    """Return the columns that the file had from which the rows were rejected."""
     whole = rejects.drop(*rejects.columns[:2], *OWNER, strict=False)
     whole = whole.rename({f"{n} in the file": n for n in OWNER}, strict=False)
     undo = pl.exclude(REASON).map_elements(from_editable_cell, return_dtype=pl.String)
@@ -92,7 +92,7 @@ def _as_in_file(rejects: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
-    """A CSV in which some rows have too many or too few fields: these get a reason."""
+    """Read a CSV in which some rows have too many or too few fields; these get a reason."""
     header, *rows = filter(None, csv.reader(io.StringIO(text), delimiter=delimiter))
     width = len(header)
     rows = [row if len(row) == width else _masked_row(row) for row in rows]
@@ -107,7 +107,7 @@ def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
 
 
 def _masked_row(row: Sequence[str]) -> list[str]:
-    """Return a row whose fields may be parts of one: a card number with the delimiter in it."""
+    """Mask card numbers in a row, also those that the delimiter splits over several fields."""
     return masked("\x1f".join(row)).split("\x1f")
 
 
@@ -125,9 +125,9 @@ def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
 
 
 def own_columns(raw: pl.DataFrame) -> list[str]:
-    """Return the columns that the file has.
+    """Return the names of the file's own columns.
 
     Args:
-        raw: As `read_raw` returned it.
+        raw: A table that `read_raw` returned.
     """
     return [name for name in raw.columns if name not in {ROW, REASON}]

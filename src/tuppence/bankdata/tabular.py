@@ -1,4 +1,4 @@
-"""CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
+"""Reads CSV and Parquet tables through a mapping as rows for a store; bad rows are rejected."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -17,11 +17,11 @@ from tuppence.cards import masked
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
-LONGEST_TEXT: Final = 1_000
+MAX_TEXT_LENGTH: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
-"""Fields that name somebody or something, in whichever table."""
+"""Fields of any table that hold identifiers."""
 _NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
@@ -29,7 +29,7 @@ _FALSE: Final = ["false", "no", "n", "0"]
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Who is in the store already.
+    """The customers and accounts that are stored already.
 
     Attributes:
         customers: `id`, `currency`.
@@ -41,16 +41,17 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a file gave.
+class ParsedTable:
+    """The content of a table.
 
     Attributes:
-        rows: The good ones, with new owners where the mapping names them.
+        rows: The valid rows, with new owners if the mapping names them.
         rejects: `row` (1 is the first after the header), `reason`, the file's own columns without
-            card numbers, then the customer and the account that the row is about, null where it is
-            not known. Where the file has columns of these names, ours are `row in file` and
-            `reason set aside`, and the file's are followed by `in the file`.
-        count: How many rows the file has.
+            card numbers, then the customer and the account that the row is about, null if
+            unknown. If the file itself has a column `row` or `reason`, the first two are called
+            `row in file` and `reason set aside`; its columns `customer` and `account` get the
+            suffix `in the file`.
+        count: Number of rows in the file.
     """
 
     rows: Rows
@@ -60,18 +61,18 @@ class Reading:
 
 def read_table(
     path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
-) -> Reading:
-    """Read a CSV or Parquet file, in which card numbers are masked.
+) -> ParsedTable:
+    """Read a CSV or Parquet file and mask the card numbers in it.
 
-    Rejects of an earlier import may be given as the file, after they were corrected.
+    The file may also be the corrected rejects of an earlier import.
 
     Args:
-        path: The file; Parquet by its ending, else CSV with a header.
-        mapping: What its columns mean.
+        path: The file; Parquet if it ends with `.parquet`, else CSV with a header.
+        mapping: Says what its columns mean.
         schema: The fields that a store can hold.
         owners: Customers and accounts that exist.
-        today: No row may be dated later.
-        tokens: Names for identifiers that hold a card number.
+        today: The latest date that a row may have.
+        tokens: Replaces identifiers that hold a card number.
 
     Raises:
         UserError: The file as a whole cannot be read.
@@ -94,7 +95,7 @@ def read_table(
     good = frame.filter(pl.col(REASON).is_null())
     bad = frame.filter(pl.col(REASON).is_not_null())
     rejects = _rejects(bad, mapping, fields, own_columns(raw), tokens)
-    return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
+    return ParsedTable(_rows(good, mapping, schema, owners), rejects, raw.height)
 
 
 def _rejects(
@@ -104,10 +105,10 @@ def _rejects(
     own: Sequence[str],
     tokens: Tokens,
 ) -> pl.DataFrame:
-    """Rows that cannot be taken, as the file has them but for card numbers.
+    """Return the invalid rows as they are in the file, but without card numbers.
 
-    Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
-    card numbers.
+    Identifiers get the same tokens as in the store. Dates and amounts that can be read stay as they
+    are, because they are not card numbers.
     """
     whose = {column: field for field, column in mapping.columns.items()}
     sides = (mapping.sign.paid_out, mapping.sign.paid_in)
@@ -117,9 +118,9 @@ def _rejects(
         cell, field = bad[name], whose.get(name, "")
         hidden = tokens.of_all(cell) if field in IDENTIFIERS else masked_texts(cell)
         match fields[field].kind if field in fields else None:
-            case Kind.DATE:
+            case FieldType.DATE:
                 hidden = hidden.zip_with(bad[_new(field)].is_null(), cell)
-            case Kind.MONEY | Kind.NUMBER:
+            case FieldType.MONEY | FieldType.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
         title = masked(f"{name} in the file" if name in OWNER else name)
@@ -136,50 +137,51 @@ def _rejects(
 
 
 def _new(field: str) -> str:
-    """Our fields stand beside the file's own columns, which may be called the same."""
+    """Return the name of a field's column, distinct from those of the file's own columns."""
     return f"→{field}"
 
 
 def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
-    """The text of a field: from its column or a constant, translated, blank as null."""
+    """Return the text of a field, from its column or a constant, translated; null if blank."""
     if name in mapping.columns:
         text = pl.col(mapping.columns[name]).str.strip_chars()
     else:
         text = pl.lit(mapping.constants.get(name), pl.String)
-    if field.kind is Kind.TEXT and name in mapping.values:
+    if field.kind is FieldType.TEXT and name in mapping.values:
         text = text.replace(mapping.values[name])
     return pl.when(text != "").then(text).alias(_new(name))
 
 
 def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens) -> pl.DataFrame:
-    """The fields without card numbers; an amount that may be one is no number any more.
+    """Mask card numbers in all fields but dates.
 
-    A date is left to be read: it is then a day, or else is masked where it is set aside.
+    A masked amount is no longer a number, so its row is rejected. A date is either valid, and so
+    not a card number, or is masked when its row is rejected.
     """
     changed: list[pl.Series] = []
     for name, field in fields.items():
         text = frame.get_column(_new(name), default=None)
-        if text is None or field.kind is Kind.DATE:
+        if text is None or field.kind is FieldType.DATE:
             continue
-        if field.kind in {Kind.MONEY, Kind.NUMBER}:
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER}:
             text = _unpadded(text)
         changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
     return frame.with_columns(changed)
 
 
 def _unpadded(numbers: pl.Series) -> pl.Series:
-    """Numbers without the zeros that a bank fills a column with."""
+    """Return numbers without the leading zeros that a bank may fill a column with."""
     return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
 
 
 def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
-    """Reasons against identifiers. They come before those that repeat an identifier."""
+    """Return reasons to reject identifiers; they come before any that quote an identifier."""
     texts = [(n, pl.col(_new(n)).str) for n in ("id", "account", "customer") if n in fields]
     return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
 
 
 def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
-    """The currency that each row's amounts are in, as `owner currency`; and new owners' names."""
+    """Add each row's customer, and the currency of its amounts as `owner currency`."""
     currency = pl.col(_new("currency"))
     if mapping.table == "customers":
         return frame.with_columns(currency.alias("owner currency"))
@@ -216,18 +218,18 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
 
 
 def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:
-    """The reason where a row is bad, else null."""
+    """Return the reason if a row is bad, else null."""
     parts = [pl.lit(part) if isinstance(part, str) else part.fill_null("") for part in reason]
     return pl.when(bad.fill_null(value=False)).then(pl.concat_str(parts))
 
 
 def _digits() -> pl.Expr:
-    """Digits of the minor unit of each row's currency; null where there is no such currency."""
+    """Return the number of minor digits of each row's currency; null if it is no currency."""
     return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
 
 
 def _money_text(mapping: Mapping, names: Sequence[str]) -> pl.Expr | None:
-    """The text of the signed amount, where the mapping says how the sign is marked."""
+    """Return the text of the signed amount, or None if the mapping has no rule for signs."""
     sign = mapping.sign
     amount = pl.col(_new("amount"))
     negative = pl.concat_str(pl.lit("-"), amount.str.strip_prefix("+")).str.replace("^--", "")
@@ -249,7 +251,7 @@ def _money_text(mapping: Mapping, names: Sequence[str]) -> pl.Expr | None:
 def _parsed(
     frame: pl.DataFrame, mapping: Mapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
-    """The fields' texts as the store's values; a row keeps the first reason against it."""
+    """Convert the texts of all fields to values; a row keeps the first reason to reject it."""
     reasons = [pl.col(REASON)]
     values: list[pl.Expr] = []
     for name, field in fields.items():
@@ -269,20 +271,20 @@ def _value(
     text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
 ) -> tuple[pl.Expr, list[pl.Expr]]:
     match field.kind:
-        case Kind.TEXT:
-            long = text.str.len_chars() > LONGEST_TEXT
-            return text, [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]
-        case Kind.DATE:
+        case FieldType.TEXT:
+            long = text.str.len_chars() > MAX_TEXT_LENGTH
+            return text, [_when(long, f"{name} is longer than {MAX_TEXT_LENGTH} characters")]
+        case FieldType.DATE:
             return _date(text, name, mapping, today)
-        case Kind.BOOLEAN:
+        case FieldType.BOOLEAN:
             low = text.str.to_lowercase()
             bad = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
             return value, [_when(bad, f"{name} is neither true nor false: ", text)]
-        case Kind.MONEY:
+        case FieldType.MONEY:
             return _decimal(text, name, pl.col("digits"), mapping)
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             return _decimal(text, name, pl.lit(field.decimals), mapping)
 
 
@@ -299,7 +301,7 @@ def _date(text: pl.Expr, name: str, mapping: Mapping, today: date) -> tuple[pl.E
 def _decimal(
     text: pl.Expr, name: str, digits: pl.Expr, mapping: Mapping
 ) -> tuple[pl.Expr, list[pl.Expr]]:
-    """Exact whole units of 10^-digits; never by way of a float."""
+    """Convert a text to whole units of 10^-digits, exactly, without floats."""
     plain = text.str.replace_all(mapping.grouping, "", literal=True) if mapping.grouping else text
     if mapping.decimal_point != ".":
         plain = plain.str.replace(mapping.decimal_point, ".", literal=True)
@@ -318,7 +320,7 @@ def _decimal(
 
 
 def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
-    """Identifiers of rows that have none: from what they say, and a count among equal ones."""
+    """Return identifiers made of a row's content and its number among rows of equal content."""
     parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
     keys = frame.select(
         pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
@@ -342,7 +344,7 @@ def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 
 
 def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) -> Rows:
-    """The good rows as tables, and the customers and accounts that they bring into being."""
+    """Return the valid rows as tables, with the customers and accounts that they create."""
     if mapping.table == "customers":
         return Rows(customers=_select(good, "customers", schema))
     new = good.filter(~pl.col(_new("customer")).is_in(owners.customers["id"].implode()))
@@ -350,9 +352,9 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
         pl.col(_new("customer")).alias(_new("id")),
         pl.col("owner currency").alias(_new("currency")),
     )
-    made = _select(customers, "customers", schema) if customers.height else None
+    new_customers = _select(customers, "customers", schema) if customers.height else None
     if mapping.table == "accounts":
-        return Rows(made, _select(good, "accounts", schema))
+        return Rows(new_customers, _select(good, "accounts", schema))
     order = pl.int_range(pl.len())
     order = pl.len().cast(pl.Int64) - 1 - order if mapping.newest_first else order
     good = good.with_columns(order.alias(_new("sequence")))
@@ -362,12 +364,13 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
         _new("customer"),
         pl.lit("current").alias(_new("type")),
     )
-    held = _select(accounts, "accounts", schema) if accounts.height else None
-    return Rows(made, held, with_confidence(_select(good, "transactions", schema)))
+    new_accounts = _select(accounts, "accounts", schema) if accounts.height else None
+    transactions = with_confidence(_select(good, "transactions", schema))
+    return Rows(new_customers, new_accounts, transactions)
 
 
 def _select(frame: pl.DataFrame, table: str, schema: Schema) -> pl.DataFrame:
-    """The table's columns under their own names; those that were not given are null."""
+    """Return the table's columns under their own names; missing columns are null."""
     return frame.select(
         (pl.col(_new(name)) if _new(name) in frame.columns else pl.lit(None))
         .cast(POLARS_TYPES[field.kind])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tuppence.cli.output import Format, console, echo, print_json, table
-from tuppence.engine.trial import sample
+from tuppence.engine.rule_tests import sample
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.files import read_rules

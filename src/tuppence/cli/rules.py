@@ -21,11 +21,11 @@ from tuppence.cli.output import (
     table,
 )
 from tuppence.cli.preview import draw
-from tuppence.engine.trial import Verdict, try_examples
+from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.definition import json_schema
-from tuppence.rules.files import Problem, read_rules, show
+from tuppence.rules.files import RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.preview_rule import preview_rule
 
@@ -154,7 +154,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _for_editors(problem: Problem) -> dict[str, object]:
+def _for_editors(problem: RuleProblem) -> dict[str, object]:
     ends = ((problem.line, problem.column), problem.end)
     start, end = ({"line": max(n - 1, 0), "character": max(c - 1, 0)} for n, c in ends)
     return {

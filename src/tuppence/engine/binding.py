@@ -19,7 +19,7 @@ from tuppence.engine.kernel.layout import (
 )
 from tuppence.engine.kernel.operations import MAX_WHOLE, SLACK
 from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.facts.values import feel_values
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, YearsDuration
 from tuppence.plan.code import AttributeReading, RegisterType
@@ -169,7 +169,7 @@ def _bind_table(
     days = {
         name: _days(plan, wanted, table, name)
         for name in wanted.codes
-        if table.columns[name].kind is Kind.DATE
+        if table.columns[name].kind is FieldType.DATE
     }
     classes = classes_of(wanted, table, batch, digits, number_at, code_at, days, values)
     accumulators, kept, stamps = _accumulators(wanted, table, number_at, code_at, days, longest)
@@ -310,7 +310,7 @@ def _number_input(
     """Return a field, or an expression over it, in a number register, and bounds on its error."""
     column = customers[reading.path[-1]]
     null = column.values == NULLS[column.kind]
-    if reading.answer is None and column.kind is not Kind.TEXT:
+    if reading.answer is None and column.kind is not FieldType.TEXT:
         values = column.values.astype(np.float64)
         errors = np.where(np.abs(values) > MAX_WHOLE, np.inf, 0.0)
         values[null], errors[null] = np.nan, 0.0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tuppence.engine.kernel.layout import CODED, ORDERED, RELATIVE, TERM_BITS, Classes
 from tuppence.errors import UserError
 from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.model import decimals_of
@@ -121,7 +121,7 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
 
 
 def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
-    """The first day, as a place, that some term allows; terms that only look for trouble aside."""
+    """Return the index of the first day that a term allows, without terms that detect overflow."""
     asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
     overflow_guards = [
         i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)
@@ -132,9 +132,9 @@ def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
 
 
 def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
-    """The customers' own values, in the codes of the column."""
+    """Return the customers' own values as codes of the column."""
     mine = batch.customers[relative.path[-1]]
-    if column.kind is Kind.TEXT:
+    if column.kind is FieldType.TEXT:
         code_of = {text: code for code, text in reversed(list(enumerate(column.dictionary)))}
         codes = np.array([code_of.get(text, -1) for text in mine.dictionary], np.int64)
         return codes[mine.values]
@@ -151,7 +151,7 @@ def _of_relations(dimension: Dimension) -> Array:
 
 
 def _distinct(holds: Array) -> tuple[Array, Array]:
-    """The different rows of a table of truth values, and for each row which one it is."""
+    """Return the distinct rows of a table of truth values, and the index of each row among them."""
     _, first, inverse = np.unique(
         np.packbits(holds, axis=1), axis=0, return_index=True, return_inverse=True
     )
@@ -171,7 +171,7 @@ def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
 
 def _of_codes(dimension: Dimension, column: Column) -> Array:
     """For each code and predicate whether it lets the code's value through."""
-    boolean = column.kind is Kind.BOOLEAN
+    boolean = column.kind is FieldType.BOOLEAN
     values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
     holds = np.zeros((len(values), len(dimension.predicates)), bool)
     mentions: dict[Any, list[int]] = {}

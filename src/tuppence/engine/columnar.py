@@ -22,7 +22,7 @@ from tuppence.engine.kernel.outputs import SHORT_HISTORY, UNSURE_STATE
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature, RegisterType
 from tuppence.plan.columns import FALSE_MASK, TRUE_MASK, ColumnPlan, TablePlan
@@ -302,7 +302,7 @@ def _feature_value(
     if feature.readout == Readout.TEXT_AT:
         return texts.texts[int(value)]
     if feature.readout == Readout.CODE_AT:
-        is_date = table.table.fields[feature.column].kind is Kind.DATE
+        is_date = table.table.fields[feature.column].kind is FieldType.DATE
         return Date(int(value)) if is_date else value == 1
     if feature.readout in {Readout.COUNT, Readout.DISTINCT_VALUES}:
         return Decimal(int(value))

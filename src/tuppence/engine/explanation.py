@@ -92,7 +92,7 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema)
 
 
 def document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
-    """An explanation for JSON; values as FEEL writes them."""
+    """Convert an explanation for JSON, with values as FEEL literals."""
 
     def part(clause: Part) -> dict[str, Any]:
         return {
@@ -152,7 +152,7 @@ def _part(node: syntax.Node, text: str, seen: dict[Span, Any]) -> Part:
 
 
 def _calls(node: syntax.Node) -> Iterator[syntax.Node]:
-    """The outermost calls with arguments, and facts of the customer, in a clause."""
+    """Yield the outermost calls with arguments, and the facts of the customer, in a clause."""
     match node:
         case syntax.Call(arguments=arguments) if arguments:
             yield node

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.engine.columnar import Engine
-from tuppence.facts.source import FactSource, stretches
+from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.packed import QUALIFIED, UNKNOWN
@@ -90,7 +90,7 @@ class Previewer:
         left_out: Collection[str] = (),
     ) -> None:
         self._facts = facts
-        self._stretches = list(stretches(facts, left_out))
+        self._partition_ranges = list(partition_ranges(facts, left_out))
         self._as_of = as_of
         self._threads = threads
         parts = [] if live is None else self._evaluated(live)[0]
@@ -100,7 +100,7 @@ class Previewer:
         }
 
     def preview(self, checked: CheckedRule) -> Preview:
-        """What a rule would do."""
+        """Preview a rule."""
         parts, in_columns = self._evaluated(make_ruleset([checked]))
         qualified = [part.states[0] == QUALIFIED for part in parts]
         scores = (part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True))
@@ -132,18 +132,18 @@ class Previewer:
         )
 
     def _evaluated(self, ruleset: Ruleset) -> tuple[list[_Part], bool]:
-        """What the rules say, partition by partition, and whether all are in columns."""
+        """Evaluate rules partition by partition, and return whether all are in columns."""
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 
-        def evaluated(stretch: tuple[str, int, int]) -> _Part:
-            partition, first, last = stretch
+        def evaluated(partition_range: tuple[str, int, int]) -> _Part:
+            partition, first, last = partition_range
             batch = self._facts.read(partition, fields).slice(first, last)
             grid = engine.grid(batch)
             return _Part(batch.customer_ids, grid.states, grid.scores)
 
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            parts = list(pool.map(evaluated, self._stretches))
+            parts = list(pool.map(evaluated, self._partition_ranges))
         return parts, fields is not None
 
 

@@ -101,12 +101,12 @@ def evaluate_rule(
 
 
 def history_problem(rule_id: str, days: int) -> Problem:
-    """The customer is known for fewer days than the rule asks for."""
+    """Return the problem of a customer with a shorter history than the rule requires."""
     return Problem(rule_id, "when", "rule.history", 0, f"fewer than {days} days of history")
 
 
 def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem]) -> Any:
-    """The value of an outcome. Where it is null, the reasons are counted."""
+    """Return the value of an outcome, and count the reasons if it is null."""
     if outcome.value is None:
         for found in outcome.diagnostics:
             problem = Problem(rule_id, place, found.code, found.span.start, found.message)
@@ -117,7 +117,7 @@ def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem
 
 
 def _score(value: Any) -> Decimal | None:
-    """The score held to 0 to 100 and rounded half even to 4 decimals."""
+    """Limit a score to 0 to 100, and round it half even to 4 decimals."""
     if not isinstance(value, Decimal):
         return None
     return CONTEXT.quantize(min(max(value, Decimal(0)), Decimal(100)), SCORE_UNIT)

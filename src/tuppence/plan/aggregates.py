@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Field
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import Span, syntax
 from tuppence.plan.code import Accumulator, Code, Feature, RegisterType, Source, Value, power_of
 from tuppence.plan.instructions import Aggregation, Opcode, Readout
@@ -13,12 +12,12 @@ from tuppence.plan.predicates import IntervalSet, OneOf, RowFilter, single_term
 from tuppence.plan.rows import RowPlanner, RowSelection, Series
 from tuppence.plan.scope import NotColumnar
 
-FIELD_KINDS: Final[Mapping[FieldKind, RegisterType]] = {
-    FieldKind.MONEY: RegisterType.NUMBER,
-    FieldKind.NUMBER: RegisterType.NUMBER,
-    FieldKind.DATE: RegisterType.DATE,
-    FieldKind.TEXT: RegisterType.TEXT,
-    FieldKind.BOOLEAN: RegisterType.CONDITION,
+FIELD_KINDS: Final[Mapping[FieldType, RegisterType]] = {
+    FieldType.MONEY: RegisterType.NUMBER,
+    FieldType.NUMBER: RegisterType.NUMBER,
+    FieldType.DATE: RegisterType.DATE,
+    FieldType.TEXT: RegisterType.TEXT,
+    FieldType.BOOLEAN: RegisterType.CONDITION,
 }
 
 
@@ -35,7 +34,7 @@ class Aggregates:
         self.code = code
 
     def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
-        """A field of a row that an accumulator keeps."""
+        """Read a field of a row that an accumulator keeps."""
         kind = FIELD_KINDS[field.kind]
         part = {
             RegisterType.NUMBER: Readout.NUMBER_AT,
@@ -58,7 +57,7 @@ class Aggregates:
         return field.nullable and bool(self.null_rows(rows, name))
 
     def null_rows(self, rows: RowSelection, name: str) -> RowFilter:
-        """The rows that have null in a field."""
+        """Return the rows that have null in a field."""
         ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {
             RegisterType.NUMBER,
             RegisterType.DATE,
@@ -78,7 +77,7 @@ class Aggregates:
         )
 
     def aggregate(self, name: str, series: Series, extras: list[Value], node: syntax.Node) -> Value:
-        """What a function makes of a list, given the values at its end."""
+        """Return the value of a function of a list, given the values at the list's end."""
         rows = series.rows
         table = rows.collection.table
         count = self.counted(table.name, rows.where)
@@ -93,10 +92,10 @@ class Aggregates:
         field = table.fields.get(series.field)
         if field is None:
             raise NotColumnar(f"{name} of whole rows", node.span)
-        if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
+        if field.kind is FieldType.DATE and name in {"min", "max"} and field.name == table.order:
             operation = Aggregation.FIRST if name == "min" else Aggregation.LAST
             return self.read(Accumulator(table.name, rows.where, operation), field)
-        if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
+        if field.kind not in {FieldType.MONEY, FieldType.NUMBER}:
             raise NotColumnar(f"{name} of a field that is no number", node.span)
         found = self.of_numbers(name, series, field, count, extras)
         if not self.may_be_null(rows, field.name):
@@ -108,7 +107,7 @@ class Aggregates:
     def of_numbers(
         self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
     ) -> Value:
-        """Sums, means, extremes and medians of a field."""
+        """Return a sum, mean, extreme or median of a field."""
         rows, table = series.rows, series.rows.collection.table
         power = power_of(field)
         if name in {"min", "max"}:
@@ -145,7 +144,7 @@ class Aggregates:
         return total if extras else self.unless_empty(count, total)
 
     def scaled(self, value: Value, scale: Decimal) -> Value:
-        """A number times a constant."""
+        """Multiply a number by a constant."""
         if scale == -1:
             return self.code.same_kind(
                 Opcode.SUBTRACT, self.code.constant(0, power=value.power), value
@@ -153,19 +152,19 @@ class Aggregates:
         return self.code.add(Opcode.MULTIPLY, value, self.code.constant(scale), power=value.power)
 
     def on_line(self, value: Value, series: Series) -> Value:
-        """An extreme or a middle value, taken along the line that the elements are on."""
+        """Return an extreme or a median of a linear function of the elements."""
         found = value if series.scale == 1 else self.scaled(value, series.scale)
         if not series.offset:
             return found
         return self.code.added([found, self.code.constant(series.offset)])
 
     def unless_empty(self, count: Value, value: Value) -> Value:
-        """A value, null where nothing was counted."""
+        """Return a value that is null if nothing was counted."""
         some = self.code.less(self.code.constant(0), count)
         return self.code.select(some, value, self.code.null())
 
     def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
-        """Aggregates of a list that has the same number in every place."""
+        """Return an aggregate of a list whose elements are all the same number."""
         each = self.code.constant(series.offset)
         if name in {"min", "max", "median"}:
             return self.unless_empty(count, each)

@@ -6,8 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
-from tuppence.facts.schema import Field
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import syntax
 from tuppence.plan.instructions import TRUE, Aggregation, Opcode, Readout
 from tuppence.plan.predicates import RowFilter
@@ -175,7 +174,7 @@ class Code:
 
     def in_main_unit(self, value: Value, field: Field) -> Value:
         """Return a number field that is stored with decimals as the number it stands for."""
-        if field.kind is not FieldKind.NUMBER or not field.decimals:
+        if field.kind is not FieldType.NUMBER or not field.decimals:
             return value
         return self.add(Opcode.DIVIDE, value, self.constant(Decimal(10) ** field.decimals))
 
@@ -265,4 +264,4 @@ class Code:
 
 def power_of(field: Field) -> int:
     """Return the power of the minor unit that stored values of a field are multiples of."""
-    return 1 if field.kind is FieldKind.MONEY else 0
+    return 1 if field.kind is FieldType.MONEY else 0

@@ -177,7 +177,7 @@ class TablePlan:
     overflow_guards: tuple[int, ...]
 
     def is_overflow_guard(self, accumulator: Accumulator) -> bool:
-        """True if an accumulator only counts amounts that are too large for exact sums."""
+        """Return whether an accumulator only counts amounts that are too large for exact sums."""
         return any(
             isinstance(predicate, OverflowGuard)
             for term in accumulator.where

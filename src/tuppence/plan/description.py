@@ -4,7 +4,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
@@ -65,7 +65,7 @@ def pass_summaries(plan: ColumnPlan) -> list[tuple[str, str]]:
 
 
 def feature_text(plan: TablePlan, feature: Feature) -> str:
-    """A feature as a person would say it."""
+    """Describe a feature in words."""
     kept = feature.accumulator
     rows = f"{plan.table.name} where {filter_text(plan, kept.where)}"
     names: dict[Readout, str] = {
@@ -91,7 +91,7 @@ def feature_text(plan: TablePlan, feature: Feature) -> str:
 
 
 def filter_text(plan: TablePlan, where: RowFilter) -> str:
-    """A filter as a person would say it."""
+    """Describe a filter in words."""
     terms = sorted(
         " and ".join(sorted(_predicate_text(plan, name, predicate) for name, predicate in term))
         for term in where
@@ -104,7 +104,7 @@ def filter_text(plan: TablePlan, where: RowFilter) -> str:
 def _predicate_text(plan: TablePlan, name: str, predicate: Predicate) -> str:
     match predicate:
         case IntervalSet():
-            is_date = name in plan.table.fields and plan.table.fields[name].kind is Kind.DATE
+            is_date = name in plan.table.fields and plan.table.fields[name].kind is FieldType.DATE
             parts = [_interval_text(name, interval, is_date) for interval in predicate.intervals]
             parts += [f"{name} is null"] if predicate.null else []
             return f"{name} is not null" if parts == [name] else " or ".join(parts)

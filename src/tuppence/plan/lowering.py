@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import syntax
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, Range, YearsDuration
 from tuppence.plan.aggregates import FIELD_KINDS, Aggregates
@@ -74,7 +74,7 @@ class Lowering:
     # -- any value -------------------------------------------------------------------------------
 
     def value(self, node: syntax.Node, scope: Scope) -> Value:
-        """The value of an expression.
+        """Lower an expression to a value.
 
         Raises:
             NotColumnar: It does not fit the columns.
@@ -92,7 +92,7 @@ class Lowering:
             return reading
 
     def built(self, node: syntax.Node, scope: Scope) -> Value:
-        """The value of an expression that is not constant, out of its parts."""
+        """Lower an expression that is not constant, part by part."""
         match node:
             case syntax.Name() | syntax.Path():
                 return self.path(node, scope)
@@ -115,7 +115,7 @@ class Lowering:
         raise NotColumnar("this form of expression is not for columns", node.span)
 
     def constant(self, value: Any, node: syntax.Node) -> Value:
-        """A FEEL value that is the same for everybody."""
+        """Add a FEEL value that is the same for all customers."""
         match value:
             case None:
                 return self.code.null()
@@ -135,14 +135,14 @@ class Lowering:
         raise NotColumnar("a constant of this type is not for columns", node.span)
 
     def number(self, node: syntax.Node, scope: Scope) -> Value:
-        """A value that must be a number."""
+        """Lower an expression that must be a number."""
         found = self.value(node, scope)
         if found.kind not in {RegisterType.NUMBER, RegisterType.NULL}:
             raise NotColumnar(f"a {found.kind.value} where a number is expected", node.span)
         return found
 
     def truth(self, node: syntax.Node, scope: Scope) -> Value:
-        """A value that must be a condition."""
+        """Lower an expression that must be a condition."""
         found = self.value(node, scope)
         if found.kind is RegisterType.NULL:
             return self.code.truth(0)
@@ -153,7 +153,7 @@ class Lowering:
     # -- what is read of the customer ------------------------------------------------------------
 
     def path(self, node: syntax.Node, scope: Scope) -> Value:
-        """A field of the customer, of an element of a list, or of a date."""
+        """Lower a field of the customer, of an element of a list, or of a date."""
         reference = SingleInputAbstraction(self.analyzer.model.attributes).reference(node, scope)
         if reference is not None and reference[0] != "row":
             return self.attribute(reference)
@@ -181,7 +181,7 @@ class Lowering:
         return self.code.in_main_unit(read, field)
 
     def reading(self, node: syntax.Node, scope: Scope) -> Value | None:
-        """A value that depends on one of the customer's fields alone, by the interpreter."""
+        """Lower a value that depends on one field of the customer only, by the interpreter."""
         closing = SingleInputAbstraction(self.analyzer.model.attributes)
         try:
             closed = closing.close(node, scope)
@@ -241,7 +241,7 @@ class Lowering:
             return None
         series = self.planner.series(right.arguments[0], scope)
         field = rows.collection.table.fields[name]
-        numeric = field.kind in {FieldKind.MONEY, FieldKind.NUMBER}
+        numeric = field.kind in {FieldType.MONEY, FieldType.NUMBER}
         if series is None or series.rows != rows or series.field != name or not numeric:
             return None
         if series.extras or abs(series.scale) != 1 or self.aggregates.may_be_null(rows, name):
@@ -318,7 +318,7 @@ class Lowering:
     # -- conditions ------------------------------------------------------------------------------
 
     def condition(self, node: syntax.Node, scope: Scope) -> Value:
-        """A comparison, or conditions put together."""
+        """Lower a comparison, or combined conditions."""
         match node:
             case syntax.Logic():
                 operation = Opcode.AND if node.operator == "and" else Opcode.OR
@@ -415,7 +415,7 @@ class Lowering:
         return self.compared("=", value, self.constant(test, node), node)
 
     def quantified(self, node: syntax.Quantified, scope: Scope) -> Value:
-        """Some and every, by how many rows are true and how many false."""
+        """Lower some and every, by the numbers of true and of false rows."""
         if len(node.iterators) != 1 or node.iterators[0].until is not None:
             raise NotColumnar("it goes through several lists at once", node.span)
         (binding,) = node.iterators
@@ -439,7 +439,7 @@ class Lowering:
     # -- functions -------------------------------------------------------------------------------
 
     def call(self, name: str, node: syntax.Call, scope: Scope) -> Value:
-        """A built-in function."""
+        """Lower a call of a built-in function."""
         if node.names is not None:
             raise NotColumnar("arguments given by name", node.span)
         arguments = node.arguments
@@ -469,7 +469,7 @@ class Lowering:
     def rounded(
         self, name: str, arguments: tuple[syntax.Node, ...], node: syntax.Call, scope: Scope
     ) -> Value:
-        """A number rounded to digits after the point."""
+        """Lower the rounding of a number to digits after the decimal point."""
         number = self.code.plain(self.number(arguments[0], scope))
         digits = self.analyzer.constant(arguments[1], scope) if len(arguments) > 1 else Decimal(0)
         if number.kind is RegisterType.NULL:
@@ -488,7 +488,7 @@ class Lowering:
         )
 
     def extreme_of(self, values: list[Value], name: str, node: syntax.Node) -> Value:
-        """The least or the greatest of values given one by one."""
+        """Lower the minimum or maximum of separate arguments."""
         kinds = {value.kind for value in values}
         if RegisterType.NULL in kinds:
             return self.code.null()

@@ -10,7 +10,7 @@ from tuppence.facts.schema import (
     STREAMS,
     TRANSACTIONS,
     Field,
-    Kind,
+    FieldType,
     Schema,
 )
 from tuppence.feel.values import Date
@@ -63,7 +63,7 @@ class Model:
 
 
 def model_of(schema: Schema, as_of: Date) -> Model:
-    """The model of the facts that rules read; rows booked after the date are not among them."""
+    """Return the model of the facts that rules read, without rows booked after the date."""
     booked = single_term(
         "booking date", IntervalSet(((None, False, Decimal(as_of.day), True),), null=False)
     )
@@ -100,4 +100,4 @@ def decimals_of(field: Field, digits: int) -> int:
         field: A number, money or date.
         digits: Of the customer's currency.
     """
-    return {Kind.MONEY: digits, Kind.NUMBER: field.decimals}.get(field.kind, 0)
+    return {FieldType.MONEY: digits, FieldType.NUMBER: field.decimals}.get(field.kind, 0)

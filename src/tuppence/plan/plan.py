@@ -70,7 +70,7 @@ _AHEAD: Final = FORECASTS | {name for name, found in COLLECTIONS.items() if foun
 
 
 def _names(node: syntax.Node) -> frozenset[str]:
-    """The names in a tree, of variables and of fields."""
+    """Return the names of variables and of fields in a tree."""
     own = {node.name} if isinstance(node, syntax.Name | syntax.Path) else set()
     return frozenset(own).union(*map(_names, syntax.children(node)))
 
@@ -119,7 +119,7 @@ class Plan:
 
 
 def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema, before: Plan | None = None) -> Plan:
-    """The plan of a ruleset for a date, over facts of a schema.
+    """Make the plan of a ruleset for a date, over facts of a schema.
 
     Args:
         ruleset: The rules.

@@ -75,7 +75,7 @@ class IntervalSet:
         return IntervalSet(turned, self.null)
 
     def whole(self, decimals: int) -> list[tuple[int | None, int | None]]:
-        """The intervals, both ends included, of values counted in units of 10^-decimals."""
+        """Return the intervals, both ends included, of values in units of 10^-decimals."""
         found: list[tuple[int | None, int | None]] = []
         for start, start_closed, end, end_closed in self.intervals:
             low = None if start is None else _least(start.scaleb(decimals), start_closed)
@@ -86,7 +86,7 @@ class IntervalSet:
 
 
 def _least(bound: Decimal, closed: bool) -> int:
-    """The least whole number that is not below the bound."""
+    """Return the least whole number that is not below the bound."""
     least = int(bound.to_integral_value(ROUND_CEILING))
     return least if closed or least != bound else int(bound.to_integral_value(ROUND_FLOOR)) + 1
 
@@ -133,7 +133,7 @@ class OverflowGuard:
         return value is not None and abs(value) > LARGEST
 
     def whole(self, _: int) -> list[tuple[int | None, int | None]]:
-        """The intervals in minor units."""
+        """Return the intervals in minor units."""
         return [(None, -LARGEST - 1), (LARGEST + 1, None)]
 
 
@@ -287,7 +287,7 @@ class MemoizedPredicate:
     known: dict[Any, Any]
 
     def __call__(self, value: Any) -> Any:
-        """True, false, or None for anything else."""
+        """Return true, false, or None for any other value."""
         try:
             return self.known[value]
         except KeyError:
@@ -313,7 +313,7 @@ MOST_ANSWERS: Final = 100_000
 
 
 def single_term(name: str, predicate: Predicate) -> RowFilter:
-    """The filter that asks one thing."""
+    """Return a filter with a single predicate."""
     return frozenset() if predicate.impossible else frozenset({frozenset({(name, predicate)})})
 
 

@@ -68,7 +68,7 @@ def _steps_a_row(node: syntax.Node) -> int:
 
 
 def _once(node: syntax.Node) -> int:
-    """What a part takes each time it runs, with what its operators and functions do."""
+    """Return the steps of a part each time it runs, including those of operators and functions."""
     if _kind(node) is not None:
         return 1
     steps = parts_steps(node)
@@ -98,7 +98,7 @@ def _once(node: syntax.Node) -> int:
 
 
 def _fields(node: syntax.Node) -> Mapping[str, RowField] | None:
-    """The fields of rows that are surely filtered by a comprehension; None for anything else."""
+    """Return the fields of rows that are certainly filtered by a comprehension, else None."""
     match node:
         case syntax.Name(name=name):
             return ROW_FIELDS.get(name)
@@ -111,7 +111,7 @@ def _fields(node: syntax.Node) -> Mapping[str, RowField] | None:
 
 
 def _kind(node: syntax.Node) -> type | None:
-    """The class of a value that is computed beforehand and cannot fail; None for any other."""
+    """Return the class of a value that is computed at compile time and cannot fail, else None."""
     match node:
         case syntax.Literal():
             return type(node.value)

@@ -67,7 +67,7 @@ class RowPlanner:
     # -- which rows ------------------------------------------------------------------------------
 
     def rows(self, node: syntax.Node, scope: Scope) -> RowSelection | None:
-        """The rows that an expression is, or None where it is no list of rows."""
+        """Return the rows that an expression stands for, or None if it is not a list of rows."""
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
             if scope.find(node.name) is None and node.name in self.analyzer.model.collections:
@@ -84,7 +84,7 @@ class RowPlanner:
         return None
 
     def position(self, predicate: syntax.Node, scope: Scope) -> int | None:
-        """The position that stands in brackets, or None where a condition does."""
+        """Return the position in brackets, or None for a condition."""
         if not isinstance(predicate, syntax.Literal | syntax.Negation):
             return None
         value = self.analyzer.constant(predicate, scope)
@@ -93,7 +93,7 @@ class RowPlanner:
         return int(value)
 
     def conjoin(self, left: RowFilter, right: RowFilter, node: syntax.Node) -> RowFilter:
-        """The rows that pass both filters."""
+        """Return the rows that pass both filters."""
         try:
             return conjoin(left, right)
         except OverflowError:
@@ -102,7 +102,7 @@ class RowPlanner:
     def filter(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter:
-        """The rows for which a condition has one of the outcomes that are wanted.
+        """Return the rows for which a condition has one of the wanted outcomes.
 
         Raises:
             NotColumnar: The columns cannot tell.
@@ -153,7 +153,7 @@ class RowPlanner:
     def leaf(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter:
-        """The rows for which a condition on one field has one of the outcomes wanted."""
+        """Return the rows for which a condition on one field has one of the wanted outcomes."""
         quick = self.analyzer.quick(node, scope, collection)
         if quick is not None:
             name, predicate, can_be_null = quick
@@ -185,7 +185,7 @@ class RowPlanner:
     # -- what of each ----------------------------------------------------------------------------
 
     def series(self, node: syntax.Node, scope: Scope) -> Series | None:
-        """The list of one value a row that an expression is; None where it is no such list."""
+        """Return the list of one value per row that an expression stands for, or None."""
         node, scope = resolved(node, scope)
         rows = self.rows(node, scope)
         if rows is not None:
@@ -214,7 +214,7 @@ class RowPlanner:
         return None
 
     def of_each(self, node: syntax.Node, scope: Scope, rows: RowSelection) -> Series:
-        """A straight line of one field: what can be summed, and has its least and its greatest."""
+        """Return an expression as a linear function of one field, which can be aggregated."""
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
             found = scope.find(node.name)

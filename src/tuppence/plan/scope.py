@@ -47,7 +47,7 @@ class Scope:
     around: "Scope | None" = None
 
     def find(self, name: str) -> Binding | RowOf | None:
-        """What a name stands for; None where it is not of this or an outer scope."""
+        """Return the meaning of a name in this or an outer scope, or None."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.names:
@@ -57,7 +57,7 @@ class Scope:
 
 
 def row_scope(collection: Collection, name: str, around: Scope) -> Scope:
-    """The scope of what is asked of each row.
+    """Return the scope of a condition on each row.
 
     Args:
         collection: Whose rows.
@@ -71,7 +71,7 @@ def row_scope(collection: Collection, name: str, around: Scope) -> Scope:
 
 
 def resolved(node: syntax.Node, scope: Scope) -> tuple[syntax.Node, Scope]:
-    """The expression that a chain of names, functions and contexts comes down to."""
+    """Resolve a chain of names, functions and contexts to the expression that it stands for."""
     while isinstance(node, _RESOLVABLE):
         match node:
             case syntax.Name(name=name):
@@ -115,7 +115,7 @@ class SingleInputAbstraction:
         self.references: set[Reference] = set()
 
     def close(self, node: syntax.Node, scope: Scope) -> syntax.Node:
-        """The expression with names of rows and of customers replaced by `value`.
+        """Replace the names of rows and of customers in an expression by `value`.
 
         Raises:
             NotColumnar: It reads whole collections, or it loops.
@@ -141,7 +141,7 @@ class SingleInputAbstraction:
         return syntax.with_children(node, lambda child: self.close(child, scope))
 
     def reference(self, node: syntax.Node, scope: Scope) -> Reference | None:
-        """What a name or a path reads, where that is one value."""
+        """Return the single value that a name or path reads, if it does."""
         if isinstance(node, syntax.Name):
             found = scope.find(node.name)
             if isinstance(found, RowOf) and found.field:

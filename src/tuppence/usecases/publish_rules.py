@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import NamedTuple, Protocol
 
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.plan.code import Accumulator, Feature
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.instructions import Aggregation, Readout
@@ -94,10 +94,10 @@ def _dimensions(table: Table, terms: Sequence[Term]) -> list[Dimension]:
 
 
 def _needs_value(predicate: Predicate) -> bool:
-    """True if only the interpreter can decide a predicate, value by value."""
+    """Return whether only the interpreter can decide a predicate, value by value."""
     parts = predicate.parts if isinstance(predicate, Conjunction) else (predicate,)
     return any(isinstance(part, OpaquePredicate) for part in parts)
 
 
 def _is_number(table: Table, name: str) -> bool:
-    return table.fields[name].kind in {FieldKind.MONEY, FieldKind.NUMBER}
+    return table.fields[name].kind in {FieldType.MONEY, FieldType.NUMBER}

@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from tuppence import logs
 from tuppence.errors import UserError
-from tuppence.facts.given import account_ids, rows_of
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
+from tuppence.facts.submitted import account_ids, transaction_count
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
 from tuppence.services.application import application
@@ -264,7 +264,8 @@ class _RulesEngine:
             await self._with_timeout(self._prepare(ruleset, as_of))
         key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
         weight = len(request.customers) + len(request.given)
-        small = request.given and sum(rows_of(given) for given in request.given) <= MAX_INLINE_ROWS
+        row_count = sum(transaction_count(given) for given in request.given)
+        small = request.given and row_count <= MAX_INLINE_ROWS
         batcher = self._inline if small else self._threaded
         return await self._with_timeout(batcher.answer(caller, key, request, weight))
 

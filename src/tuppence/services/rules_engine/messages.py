@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from tuppence.facts.given import given_type
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_facts_type
 from tuppence.results.result import State
 from tuppence.services.bodies import Identifier
 from tuppence.usecases.serving.messages import Answer
@@ -94,7 +94,7 @@ def evaluations_type(schema: Schema) -> Any:
 
     Its fields are `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules` and `results`.
     """
-    given: Any = given_type(schema)
+    given: Any = submitted_facts_type(schema)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("run_id", Annotated[str, Meta(min_length=1, max_length=100)]),
         ("as_of", Day),

@@ -42,7 +42,7 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
 
 
 def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rendered | None:
-    """What the first test customer who qualifies reads; None where a rule has none.
+    """Render the message for the first test customer who qualifies, or return None without one.
 
     Raises:
         MessageError: The message cannot be written.
@@ -58,7 +58,7 @@ def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rende
 def _tried(
     checked: CheckedRule, example: Example, schema: Schema, problems: Counter[Problem]
 ) -> Result:
-    """What a rule says of a test customer; why parts are unknown is added to the problems."""
+    """Evaluate a rule for a test customer, and add the reasons for nulls to the problems."""
     as_of = example_date(example)
     planned = PlannedRule(checked, as_of)
     facts = example_facts(example, schema)
