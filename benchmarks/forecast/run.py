@@ -1,8 +1,9 @@
-"""A picture of forecasts beside what came: docs/explanation/forecast.svg.
+"""Draws forecasts beside the actual balance: docs/explanation/forecast.svg.
 
     python benchmarks/forecast/run.py
 
-One synthetic account over half a year: its balance by day, and every Monday the band until pay.
+It shows one synthetic account over half a year: its balance by day, and the forecast band until pay
+day as of every Monday.
 """
 
 import json
@@ -28,7 +29,7 @@ CUSTOMERS, SEED, CUSTOMER, EVERY = 100, 11, 26, 7
 
 
 def main() -> None:
-    """Compute, then draw with the packages of the benchmarks."""
+    """Compute the forecasts, then draw them with the packages of the benchmarks."""
     ((_, rows),) = population(CUSTOMERS, SEED, Date(LAST), 18)
     whole = batch_from(ordered(coded(rows.tables(), Schema())), Schema())
     batch = whole.slice(CUSTOMER, CUSTOMER + 1)
@@ -50,7 +51,7 @@ def main() -> None:
     line = [[day, balance(day)] for day in range(FIRST, LAST + 1)]
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "forecast.json").write_text(json.dumps({"line": line, "fans": fans}))
-    python = BUILD / "venv/bin/python"  # that of the other benchmarks, which has matplotlib
+    python = BUILD / "venv/bin/python"  # it has matplotlib
     picture = ROOT / "docs/explanation/forecast.svg"
     subprocess.run([python, HERE / "plot.py", BUILD / "forecast.json", picture], check=True)  # noqa: S603
 

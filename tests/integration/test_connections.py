@@ -1,4 +1,4 @@
-"""Connections of a service: hostile ones are bounded, and good ones do not notice."""
+"""Checks that hostile connections to a service are limited, and do not affect good ones."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ SHORT = ConnectionLimits(head_seconds=0.5, body_seconds=0.5, answer_seconds=0.5,
 
 
 class Desk:
-    """A service: one path waits for an event, one reads a body, one never stops answering."""
+    """A service with a path that waits for an event, one that reads a body, and one without end."""
 
     def __init__(self, caller_requests: int = 100) -> None:
         self.begun = 0
@@ -56,7 +56,7 @@ class Desk:
         yield
 
     async def check(self) -> None:
-        """Be ready."""
+        """Report that the service is ready."""
 
     def release(self) -> None:
         self.loop.call_soon_threadsafe(self.go.set)
@@ -190,7 +190,7 @@ def test_a_refusal_sent_before_the_end_of_the_body_can_be_read(desk: Desk) -> No
 
 
 def test_strangers_never_block_others(desk: Desk) -> None:
-    """The oldest strangers are closed; whoever has shown a token stays."""
+    """The oldest connections without a token are closed; those that have shown a token stay."""
     with served(desk.app, ConnectionLimits(strangers=10)) as port, contextlib.ExitStack() as stack:
         known = stack.enter_context(connect(port))
         known.sendall(head("GET", "/wait", TOKEN))
@@ -297,8 +297,8 @@ def test_unusable_files_for_tls_are_refused(files: tuple[Path, Path, Path], tmp_
     assert read_tls(None, None) is None
 
 
-def test_a_service_recovers_after_a_flood(desk: Desk) -> None:
-    """Fifty connections of every hostile kind; all good requests succeed meanwhile."""
+def test_a_flood_of_connections_leaves_nothing_behind(desk: Desk) -> None:
+    """Opens fifty connections of every hostile kind; all good requests succeed meanwhile."""
     url = "http://127.0.0.1:{}"
     with served(desk.app, ConnectionLimits(strangers=20)) as port, httpx2.Client() as client:
         url = url.format(port)
@@ -323,7 +323,7 @@ def open_files() -> int:
 
 
 def flooder(port: int, kind: int) -> socket.socket:
-    """A hostile connection; it does one thing and stays."""
+    """Open a hostile connection, which does one thing and stays open."""
     connection = connect(port)
     kinds = (
         b"",
@@ -340,7 +340,7 @@ def flooder(port: int, kind: int) -> socket.socket:
 
 
 def test_clients_check_the_certificate_of_a_service(files: tuple[Path, Path, Path]) -> None:
-    """A publisher asks each engine by its number, and its certificate is for the name."""
+    """A publisher connects to each engine by its address, but the certificate is for a name."""
     certificate, key, ca = files
 
     async def ruleset(_: Request) -> Response:
@@ -380,7 +380,9 @@ def test_a_client_cancels_an_endless_answer() -> None:
 
 
 @pytest.mark.parametrize("service", ["relay", "engine"])
-def test_a_client_reports_an_unknown_token(desk: Desk, service: str) -> None:
+def test_a_client_with_an_unknown_token_gets_an_error_that_says_so(
+    desk: Desk, service: str
+) -> None:
     with served(desk.app) as port:
         caller = ServiceClient(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
         with contextlib.closing(caller), pytest.raises(UserError) as raised:

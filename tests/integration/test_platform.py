@@ -1,4 +1,4 @@
-"""The services together: PostgreSQL, relay, three engines and a load balancer, on loopback."""
+"""Runs the services together on loopback: PostgreSQL, relay, three engines, a load balancer."""
 
 import io
 import signal
@@ -120,7 +120,7 @@ def approve(platform: Platform, path: Path) -> None:
 
 @pytest.fixture
 def engine(running: Running) -> Iterator[httpx2.Client]:
-    """Asks the engines through the load balancer."""
+    """Yield a client of the engines, through the load balancer."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
     with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=PATIENCE) as client:
         yield client
@@ -175,7 +175,7 @@ def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
 
 
 def rows(batch: FactBatch) -> list[list[Any]]:
-    """Everything in a batch, texts in place of codes."""
+    """Return everything in a batch, with texts in place of codes."""
     tables = (batch.customers, batch.accounts.columns, batch.transactions.columns)
     found = [batch.accounts.offsets.tolist(), batch.transactions.offsets.tolist()]
     for table in tables:
@@ -214,7 +214,7 @@ def test_the_three_endpoints_agree(
 
 
 def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
-    """A customer's facts as a request hands them over."""
+    """Return a customer's facts as a request submits them."""
     answer = relay.post("/v1/facts", json={"as_of": DAY, "customers": [customer]})
     source = io.BytesIO(answer.content)
     frames = [pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for _ in range(3)]
@@ -441,7 +441,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
 
 
 def wait_for(happened: Callable[[], bool], log: Path) -> None:
-    """Wait, with much patience, until something has happened."""
+    """Wait, far longer than needed, until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, log.read_text()
@@ -452,10 +452,8 @@ def wait_for(happened: Callable[[], bool], log: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_the_engine_conforms_to_its_openapi_document(
-    running: Running, mode: GenerationMode
-) -> None:
-    """Right requests and wrong ones, made from the document; answers must be of its shapes."""
+def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
+    """Sends valid and invalid requests made from the document; answers must have its shapes."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
     url = f"{running.platform.url}/openapi.json"
     document = schemathesis.openapi.from_url(url, headers=headers)
@@ -480,7 +478,7 @@ def test_the_engine_conforms_to_its_openapi_document(
 
 
 def traces(database: str, *texts: str) -> list[tuple[str, str]]:
-    """The columns of any table, of any type, in which one of some texts stands."""
+    """Return the columns of any table, of any type, that hold one of some texts."""
     columns = (
         "SELECT format('%I.%I', table_schema, table_name), quote_ident(column_name), data_type"
         " FROM information_schema.columns JOIN information_schema.tables"
@@ -501,7 +499,7 @@ def traces(database: str, *texts: str) -> list[tuple[str, str]]:
 def forget_beside_evaluations(
     running: Running, customer: str, others: list[str], first: str
 ) -> None:
-    """Erase somebody while two engines evaluate them again and again, and look for them.
+    """Erase a customer while two engines evaluate them again and again, and look for traces.
 
     Nobody among the others may have results of a later date: engines refuse to replace those.
     """

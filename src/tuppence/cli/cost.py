@@ -82,7 +82,7 @@ def _print(found: Estimate) -> None:
         for one, other in zip(found.ours, found.published, strict=True)
     ]
     rows.append(("total", "", f"{found.usd:,.2f}", f"{found.published_usd:,.0f}"))
-    heads = ("component", "how it comes about", "dollars", "published shape")
+    heads = ("component", "calculation", "dollars", "published shape")
     console().print(table(heads, rows, heads[2:]))
     results = load.customers * load.rules
     echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")

@@ -1,4 +1,4 @@
-"""A plan in words: what is gathered, who shares it, what it costs."""
+"""Describes a plan in words: what is gathered, which rules share it, what it costs."""
 
 from collections import Counter
 from decimal import Decimal
@@ -30,12 +30,15 @@ INSTRUCTION: Final = 0.0007
 FEATURE: Final = 0.03
 CONTEXT: Final = 900.0
 """Microseconds a customer, measured with 200 transactions on one core of a server: an instruction,
-a feature with its share of the pass over the rows, and a customer's facts for the interpreter. They
-tell dear rules from cheap ones, no more."""
+a feature with its share of the pass over the rows, and a customer's facts for the interpreter. Good
+enough to tell expensive rules from cheap ones, not to predict times."""
 
 
 def cost(plan: ColumnPlan, rule: ColumnRule) -> float:
-    """About how many microseconds a rule takes for a customer; shared features are shared out."""
+    """Return about how many microseconds a rule takes for a customer.
+
+    The cost of a shared feature is divided among the rules that read it.
+    """
     users = Counter(feature for one in plan.rules for feature in one.features)
     gathered = sum(FEATURE / users[feature] for feature in rule.features)
     interpreted = 0.0 if rule.planned else CONTEXT

@@ -1,4 +1,4 @@
-"""What a condition asks of one field of a row, as predicates; and constants."""
+"""Analyses conditions: constants, and predicates on single fields of a row."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -35,7 +35,7 @@ ORDERED_KINDS = frozenset({FieldType.MONEY, FieldType.NUMBER, FieldType.DATE})
 
 
 class _Unknown:
-    """No constant."""
+    """Marks an expression that is not constant."""
 
 
 UNKNOWN = _Unknown()
@@ -55,10 +55,10 @@ TRUE: Wanted = frozenset({True})
 
 
 class PredicateAnalyzer:
-    """Tells constants, and what conditions ask of single fields.
+    """Evaluates constants, and finds the predicates that conditions put on single fields.
 
     Args:
-        model: What there is.
+        model: The facts that rules may read.
         now: The value of `now()`.
     """
 
@@ -69,7 +69,7 @@ class PredicateAnalyzer:
         self.constants: dict[Any, Any] = {}
 
     def constant(self, node: syntax.Node, scope: Scope) -> Any:
-        """Return the value of an expression that reads no facts, or UNKNOWN for any other."""
+        """Return the value of an expression that reads no facts; UNKNOWN for any other."""
         node, scope = resolved(node, scope)
         match node:
             case syntax.Literal(value=value):
@@ -103,14 +103,19 @@ class PredicateAnalyzer:
         return self.constants[key]
 
     def answers(self, closed: syntax.Node) -> Callable[[Any], Any]:
-        """Return a function from `value` to the interpreter's value of an expression."""
+        """Return a function that evaluates an expression, given the value of the name `value`."""
         expression = compile_expression(closed, now=self.now, names=frozenset({VALUE}))
         return lambda value: expression.evaluate({VALUE: value}).value
 
     def quick(
         self, node: syntax.Node, scope: Scope, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """Return a field, the values that make a condition true, and whether null makes it null."""
+        """Analyse a comparison of a field with constants.
+
+        Returns:
+            The field, the predicate that makes the condition true, and whether a null field makes
+            the condition null; None for any other condition.
+        """
         match node:
             case syntax.Comparison():
                 name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
@@ -139,7 +144,7 @@ class PredicateAnalyzer:
     def relative(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter | None:
-        """Analyse a comparison of a field with one of the customer's own fields."""
+        """Return the filter of a comparison of a field with one of the customer's own fields."""
         if not isinstance(node, syntax.Comparison):
             return None
         name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
@@ -164,7 +169,7 @@ class PredicateAnalyzer:
         true = _RELATIONS[_MIRRORED[symbol] if negated else symbol]
         null = frozenset() if symbol in {"=", "!="} else frozenset({INCOMPARABLE})
         if null and field.nullable and own.nullable:
-            return None  # two nulls are the same, and yet have no order
+            return None  # two nulls are equal but have no order
         accept: frozenset[int] = frozenset()
         for outcome, relations in (
             (True, true),
@@ -178,7 +183,7 @@ class PredicateAnalyzer:
     def compared(
         self, name: str | None, symbol: str, value: Any, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """Return the values that pass a comparison of a field with a constant."""
+        """Return the field and the predicate of a comparison with a constant."""
         field = collection.table.fields[name or ""]
         ordered = field.kind in ORDERED_KINDS
         if symbol in {"=", "!="}:
@@ -203,7 +208,7 @@ class PredicateAnalyzer:
     def contained(
         self, node: syntax.In, scope: Scope, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """Return the values that pass `field in …`, for constants."""
+        """Return the field and the predicate of `field in …` for constants."""
         name = self.field(node.value, scope)
         tests = [self.constant(test, scope) for test in node.tests]
         if name is None or UNKNOWN in tests:
@@ -223,7 +228,7 @@ class PredicateAnalyzer:
         return name, passing, has_range and not passing.null
 
     def field(self, node: syntax.Node, scope: Scope) -> str | None:
-        """Return the field of the row that an expression stands for, if any."""
+        """Return the name of the field of the row that an expression reads; None for any other."""
         node, scope = resolved(node, scope)
         found = SingleInputAbstraction({}).reference(node, scope)
         return found[1] if found is not None and found[0] == "row" else None
@@ -239,7 +244,7 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _orders(field: Field, *values: Any) -> bool:
-    """Whether values can be put in order with those of a field."""
+    """Return whether values can be ordered against those of a field."""
     kind = Date if field.kind is FieldType.DATE else Decimal
     return all(type(value) is kind for value in values)
 
@@ -247,13 +252,13 @@ def _orders(field: Field, *values: Any) -> bool:
 def _between(
     low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
 ) -> IntervalSet:
-    """Return the interval, or no interval if it ends before it starts."""
+    """Return the interval between two bounds; empty if it would end before it begins."""
     interval = (low, low_closed, high, high_closed)
     return IntervalSet(() if is_empty(interval) else (interval,), null=False)
 
 
 def _test(field: Field, test: Any) -> IntervalSet | None:
-    """Return the values that pass one constant of `field in (…)`, or None if undecided."""
+    """Return the predicate of one constant of `field in (…)`; None if columns cannot decide it."""
     if test is None:
         return IntervalSet((), null=True)
     if not isinstance(test, Range):
@@ -280,7 +285,7 @@ def wanted_of(
     wanted: Wanted,
     collection: Collection,
 ) -> RowFilter:
-    """Return the filter for rows with one of the wanted outcomes, given the values that pass."""
+    """Return the filter for rows with a wanted outcome, given the predicate that makes it true."""
     ordered = isinstance(predicate, IntervalSet)
     null: Predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
     known: Predicate = (
@@ -300,7 +305,7 @@ def wanted_of(
 
 
 def kind_of(answer: Callable[[Any], Any], field: Field) -> RegisterType | None:
-    """Return the type of the interpreter's values of a field, as far as examples show."""
+    """Return the type of an expression's values over a field, judged by example values."""
     samples: Mapping[FieldType, tuple[Any, ...]] = {
         FieldType.DATE: (Date(20_000), Date(0)),
         FieldType.TEXT: ("text", "1", ""),
