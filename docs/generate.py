@@ -313,9 +313,9 @@ def _http_errors() -> Iterator[str]:
         "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
         "503 or 504, wait for the seconds in `Retry-After` and send the "
         "request again. Codes that are "
-        "not listed have the status 400. Every answer has the header `X-Request-Id`: the id that the\n"
-        "request came with, or a new one. It is in [the logs](../how-to/read-the-logs.md), so it must\n"
-        "not contain personal data.\n"
+        "not listed have the status 400.\n\n"
+        "Every answer has the header `X-Request-Id`: the id of the request, or a new one. It is\n"
+        "in [the logs](../how-to/read-the-logs.md), so it must not contain personal data.\n"
     )
     yield "| code | status |\n|---|---|"
     for code, status in sorted(STATUSES.items()):
