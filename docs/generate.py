@@ -42,7 +42,7 @@ from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
 from tuppence.services.rules_engine.app import Limits
 from tuppence.services.rules_engine.openapi import openapi_document
 from tuppence.services.sql_relay import BODY_BYTES as RELAY_BODY_BYTES
-from tuppence.services.sql_relay import MOST_CUSTOMERS, RelayLimits, endpoints
+from tuppence.services.sql_relay import MAX_CUSTOMERS, RelayLimits, endpoints
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -273,7 +273,7 @@ def _http_requests() -> Iterator[str]:
     for request, meaning in endpoints():
         yield f"| `{request}` | {meaning} |"
     yield (
-        f"\nAt most {MOST_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
+        f"\nAt most {MAX_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
         "streams, one after another: customers, accounts, transactions. Their columns are those\n"
         "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
     )
@@ -300,7 +300,9 @@ def _http_limits() -> Iterator[str]:
     yield f"| other connections | {limits.known:,}, half of them of one caller |"
     engine, relay = Limits().caller_requests, RelayLimits().caller_requests
     yield f"| requests of one caller at a time | {engine} of an engine, {relay} of the relay |"
-    waiting = f"{Limits().waiting:,} customers in an engine, {RelayLimits().waiting} requests"
+    waiting = (
+        f"{Limits().queue_limit:,} customers in an engine, {RelayLimits().queue_limit} requests"
+    )
     yield f"| what waits | {waiting} in the relay; of one caller, half of that |"
 
 
@@ -311,7 +313,9 @@ def _http_errors() -> Iterator[str]:
         "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
         "503 or 504, wait for the seconds in `Retry-After` and send the "
         "request again. Codes that are "
-        "not listed have the status 400.\n"
+        "not listed have the status 400.\n\n"
+        "Every answer has the header `X-Request-Id`: the id of the request, or a new one. It is\n"
+        "in [the logs](../how-to/read-the-logs.md), so it must not contain personal data.\n"
     )
     yield "| code | status |\n|---|---|"
     for code, status in sorted(STATUSES.items()):

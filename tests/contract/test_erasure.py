@@ -126,7 +126,7 @@ class Erasure:
 
 
 @pytest.mark.parametrize("seen", [False, True], ids=["first time", "evaluated before"])
-def test_results_of_the_erased_never_come_back(
+def test_results_of_erased_customers_never_reappear(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore, seen: bool
 ) -> None:
     """The facts are erased at one moment of an evaluation, the results then or later."""

@@ -103,7 +103,7 @@ def test_newer_results_replace_older_ones_but_older_ones_never_replace_newer(
     assert kept.get(["ann"])["ann"] == row("ann", as_of=5, score="3.0000")
 
 
-def test_a_scan_is_in_order_and_can_begin_anywhere(database: Database) -> None:
+def test_a_scan_is_ordered_and_can_start_anywhere(database: Database) -> None:
     database.put([row(name) for name in ("cat", "ann", "bob")])
     assert [r.customer_id for r in database.scan()] == ["ann", "bob", "cat"]
     assert [r.customer_id for r in database.scan("ann")] == ["bob", "cat"]
@@ -157,7 +157,7 @@ def test_a_ledger_records_which_items_are_done(database: Database) -> None:
     assert latest.finished
 
 
-def test_an_item_that_fails_is_not_done(database: Database) -> None:
+def test_a_failed_item_is_not_recorded_as_done(database: Database) -> None:
     database.start(RUN)
     with pytest.raises(ZeroDivisionError), database.finishing("r1", "i1", Tally()):
         raise ZeroDivisionError

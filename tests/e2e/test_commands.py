@@ -397,7 +397,7 @@ def test_damage_found_by_another_process_is_reported_here(store: Path, rules: Pa
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
     items = Workers(store, "another digest", {}).in_processes(ruleset.content, Date(20_000), 1)
-    with pytest.raises(UserError, match="the facts were changed while the run was going on"):
+    with pytest.raises(UserError, match="the facts were changed during the run"):
         list(items([WorkItem("p00000", 0, 1)]))
 
 

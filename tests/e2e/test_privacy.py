@@ -220,7 +220,7 @@ def test_files_left_by_a_crash_are_erased_too(money: Path, tuppence: Run) -> Non
 def test_an_unknown_file_that_contains_the_customer_is_reported(money: Path, tuppence: Run) -> None:
     (money / "notes.txt").write_text(f"call {ANN} back")
     done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
-    assert "something of this customer is still in notes.txt" in done.stderr
+    assert "traces of this customer are left in notes.txt" in done.stderr
     (money / "notes.txt").unlink()
     assert "no customer" in tuppence("forget", ANN, "--yes", "--store", money, status=1).stderr
 

@@ -14,7 +14,7 @@ from tests.consents import consents, uses
 from tests.integration.test_postgres_facts import put
 
 from tuppence.adapters.embedded.consents import Consents
-from tuppence.adapters.postgres.connection import connect_columns, named
+from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import TABLES, page, tables
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
@@ -66,7 +66,7 @@ def record(url: str, known: list[Consent]) -> None:
     with psycopg.connect(url, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute("DELETE FROM tuppence.consents")
         document = msgspec.json.encode(known).decode()
-        connection.execute(named("load_store_consents"), [document])
+        connection.execute(load_query("load_store_consents"), [document])
 
 
 def values(batch: FactBatch) -> list[object]:

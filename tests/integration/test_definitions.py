@@ -13,7 +13,7 @@ from tests.building import ROOT, RULES
 from tests.conftest import Run
 from tests.integration.test_relay import DATE, client, pool_of, reader
 
-from tuppence.adapters.postgres.connection import named
+from tuppence.adapters.postgres.connection import load_query
 from tuppence.adapters.postgres.definitions import Definitions
 from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
@@ -79,7 +79,7 @@ def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> No
     assert "title: Bank fees were charged" in shown
     (words,) = [line.split() for line in shown.splitlines() if "definitions approve" in line]
     refused = desk("approve", words[3], status=1)
-    assert "who has changed a definition since its last approval may not" in refused.stderr
+    assert "a login that has changed a definition since its last approval may not" in refused.stderr
     desk("approve", words[3], by="bob")
     desk("move", "bank_fees", "--to", "retired", by="bob")
     history = [
@@ -181,7 +181,7 @@ AURORA = """
 @pytest.fixture
 def aurora(database: str, rows_of: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of(AURORA)
-    text = named("call_convert")
+    text = load_query("call_convert")
     without = text.replace("CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;", "")
     assert without != text
     monkeypatch.setattr("tuppence.adapters.postgres.migrating.named", lambda _: without)

@@ -93,7 +93,7 @@ def test_a_load_that_ends_at_any_statement_leaves_nothing(
     assert rows_of(COUNTS) == [(1, 1, 3, 1, 2)]
 
 
-def test_two_loads_at_once_take_turns(database: str, rows_of: Ask) -> None:
+def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly() -> Iterator[Rows]:

@@ -187,7 +187,7 @@ def rows(batch: FactBatch) -> list[list[Any]]:
     return found
 
 
-def test_the_three_ways_to_ask_agree(
+def test_the_three_endpoints_agree(
     running: Running, engine: httpx2.Client, relay: httpx2.Client
 ) -> None:
     customer = "C0000007"
@@ -249,7 +249,7 @@ def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
         (evaluation(facts=[{"customer": {"currency": "GBP"}}]), 400, "request.body"),
     ],
 )
-def test_wrong_requests_get_a_problem_with_a_code(
+def test_malformed_requests_get_a_problem_with_a_code(
     engine: httpx2.Client, body: Any, status: int, code: str
 ) -> None:
     answer = engine.post("/v1/evaluations", json=body)
@@ -289,7 +289,7 @@ def facts_with(**changes: Any) -> dict[str, Any]:
         (facts_with(customer={"currency": "QQQ"}), "ISO 4217"),
     ],
 )
-def test_wrong_facts_are_refused_with_their_place(
+def test_malformed_facts_are_refused_with_their_place(
     engine: httpx2.Client, facts: Any, problem: str
 ) -> None:
     answer = engine.post("/v1/evaluations", json=evaluation(facts=[facts]))
@@ -297,7 +297,7 @@ def test_wrong_facts_are_refused_with_their_place(
     assert problem in answer.json()["title"]
 
 
-def test_nothing_of_a_person_is_told_without_a_token(running: Running) -> None:
+def test_no_personal_data_is_returned_without_a_token(running: Running) -> None:
     for server, paths in (
         (running.platform.relay, ("/v1/schema", "/v1/customers", "/v1/facts", "/v1/rules")),
         (running.platform.engines[0], ("/v1/ruleset", "/v1/evaluations", "/v1/customers/x")),
@@ -341,7 +341,7 @@ def test_older_results_never_replace_newer_ones(running: Running, engine: httpx2
     assert kept.as_of == Date(parse_date("2026-07-15").day).day  # type: ignore[union-attr]
 
 
-def test_the_relay_refuses_what_it_does_not_know(running: Running, relay: httpx2.Client) -> None:
+def test_the_relay_refuses_unknown_requests(running: Running, relay: httpx2.Client) -> None:
     for path, query, code in (
         ("/v1/customers", {"as_of": "x"}, "request.date"),
         ("/v1/customers", {"as_of": DAY, "limit": "0"}, "request.query"),
@@ -425,7 +425,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
     with log.open("wb") as output:
         watching = subprocess.Popen([*TUPPENCE, *map(str, arguments)], stderr=output, stdout=output)
     try:
-        wait_for(lambda: "waiting for rules" in log.read_text(), log)
+        wait_for(lambda: '"event": "waiting"' in log.read_text(), log)
         text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
@@ -552,14 +552,14 @@ def forget_beside_evaluations(
 
 
 @pytest.mark.parametrize("first", ["evaluate", "forget"])
-def test_who_is_erased_beside_evaluations_stays_erased(running: Running, first: str) -> None:
+def test_a_customer_erased_during_evaluations_stays_erased(running: Running, first: str) -> None:
     number = 190 + ("evaluate", "forget").index(first)
     others = [f"C{n:07d}" for n in range(21, 120)]
     forget_beside_evaluations(running, f"C{number:07d}", others, first)
 
 
 @pytest.mark.long
-def test_many_who_are_erased_beside_evaluations_stay_erased(running: Running) -> None:
+def test_many_customers_erased_during_evaluations_stay_erased(running: Running) -> None:
     others = [f"C{n:07d}" for n in range(21, 100)]
     for number in range(100, 180):
         first = ("evaluate", "forget")[number % 2]

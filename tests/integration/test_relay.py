@@ -25,7 +25,7 @@ from tuppence.services.sql_relay import RelayLimits, relay_app
 DATE = Date(day("2026-06-30"))
 FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 TOKEN = {"Authorization": "Bearer secret"}
-LIMITS = RelayLimits(waiting=8, patience=1.0)
+LIMITS = RelayLimits(queue_limit=8, timeout=1.0)
 
 
 def reader(url: str) -> str:
@@ -94,7 +94,7 @@ POWERS = {
 }
 
 
-def test_a_login_that_may_do_more_than_read_is_refused(
+def test_a_login_that_can_do_more_than_read_is_refused(
     database: str, login: Callable[..., str]
 ) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
@@ -157,7 +157,7 @@ def test_a_request_waits_for_a_connection_and_then_is_refused(database: str) -> 
         assert relay.get("/v1/schema").status_code == 200
 
 
-def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
+def test_a_query_that_takes_too_long_is_cancelled(database: str) -> None:
     pool = pool_of(reader(database), 1, 2.0)
     with pytest.raises(UserError, match="took too long"):
         through(pool, f"SELECT pg_sleep({PATIENCE})")
@@ -176,12 +176,12 @@ def test_a_caller_who_disconnects_releases_the_connection(database: str) -> None
     pool.close()
 
 
-def test_callers_who_vanish_give_their_connections_back(database: str) -> None:
+def test_callers_that_disconnect_release_their_connections(database: str) -> None:
     """Twenty times as many callers as connections vanish in the middle of a large answer."""
     rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
     put(database, bank(rows))
     pool = pool_of(reader(database), 2, 60.0)
-    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(waiting=64, patience=30.0))
+    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(queue_limit=64, timeout=30.0))
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port:
         for _ in range(40):
@@ -199,7 +199,7 @@ def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None
     """The table stays locked and queries may take ten minutes, so only the cancellation ends it."""
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
     pool = pool_of(reader(database), 2, 600.0)
-    limits = RelayLimits(waiting=128, patience=600.0)
+    limits = RelayLimits(queue_limit=128, timeout=600.0)
     app = relay_app(pool, {digest("secret"): "tester"}, limits)
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port, psycopg.connect(database) as owner:
@@ -234,14 +234,14 @@ def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None
         ("/v1/customers?as_of=2026-06-30&after=%ff", "request.target"),
     ],
 )
-def test_a_wrong_query_is_refused(database: str, path: str, code: str) -> None:
+def test_a_malformed_query_is_refused(database: str, path: str, code: str) -> None:
     with client(pool_of(reader(database), 1, 5.0)) as relay:
         answer = relay.get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize("date", ["0001-01-01", "1582-10-15", "9999-12-31"])
-def test_the_first_and_the_last_dates_are_answered(database: str, date: str) -> None:
+def test_the_first_and_the_last_dates_are_supported(database: str, date: str) -> None:
     with client(pool_of(reader(database), 1, 5.0)) as relay:
         assert relay.get("/v1/customers", params={"as_of": date}).status_code == 200
         assert relay.get("/v1/rules", params={"as_of": date}).status_code == 200
