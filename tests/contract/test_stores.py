@@ -147,7 +147,7 @@ def test_a_ledger_records_which_items_are_done(database: Database) -> None:
     database.start(RUN)
     assert database.latest() == RUN
     assert database.done("r1") == {}
-    with database.finishing("r1", "i1", Tally(customers=3)):
+    with database.completing("r1", "i1", Tally(customers=3)):
         database.put([row("ann")])
     assert database.done("r1") == {"i1": Tally(customers=3)}
     assert list(database.get(["ann"])) == ["ann"]
@@ -159,7 +159,7 @@ def test_a_ledger_records_which_items_are_done(database: Database) -> None:
 
 def test_a_failed_item_is_not_recorded_as_done(database: Database) -> None:
     database.start(RUN)
-    with pytest.raises(ZeroDivisionError), database.finishing("r1", "i1", Tally()):
+    with pytest.raises(ZeroDivisionError), database.completing("r1", "i1", Tally()):
         raise ZeroDivisionError
     assert database.done("r1") == {}
 
@@ -167,14 +167,14 @@ def test_a_failed_item_is_not_recorded_as_done(database: Database) -> None:
 def test_finishing_an_item_twice_is_allowed(database: Database) -> None:
     database.start(RUN)
     for n in (1, 2):
-        with database.finishing("r1", "i1", Tally(customers=n)):
+        with database.completing("r1", "i1", Tally(customers=n)):
             pass
     assert database.done("r1") == {"i1": Tally(customers=2)}
 
 
 def test_a_restarted_run_has_no_finished_items(database: Database) -> None:
     database.start(RUN)
-    with database.finishing("r1", "i1", Tally()):
+    with database.completing("r1", "i1", Tally()):
         pass
     database.start(RunRecord("r2", 6, "digest", ()))
     database.start(RUN)

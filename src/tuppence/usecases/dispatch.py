@@ -1,4 +1,4 @@
-"""A run over running engines: list who is eligible, hand them out, see that all are done."""
+"""Runs rules over all customers through running engines: list, distribute, check completeness."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,19 +7,19 @@ from typing import Protocol
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.usecases.ledger import Ledger, RunRecord, Tally, WorkItem
-from tuppence.usecases.run import Outcome, carry_out, in_order
+from tuppence.usecases.run import Outcome, resume_run, in_order
 
 PAGE = 5_000
 
 
 class EvaluationService(Protocol):
-    """Evaluates customers, keeps what is new of their results, and counts."""
+    """Evaluates customers, stores changes of their results, and counts them."""
 
     def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
-        """What became of customers; those who cannot be evaluated any more are not counted.
+        """Return the counts of customers without those who can no longer be evaluated.
 
         Raises:
-            UserError: It cannot be done, or not now, however often it was tried.
+            UserError: The engines refuse, or no engine answers after all tries.
         """
         ...
 
@@ -35,22 +35,22 @@ def dispatch_run(
     customers_per_item: int = 500,
     parallel: int = 8,
 ) -> Outcome:
-    """Have every eligible customer evaluated, or those who are left after an interruption.
+    """Have every eligible customer evaluated, or after an interruption the rest of them.
 
     Args:
-        run_id: Names the run; one that is finished is not done again.
-        facts: Lists who is eligible.
-        service: Evaluates.
+        run_id: Name of the run; a finished run is not repeated.
+        facts: Lists the eligible customers.
+        service: Evaluates them.
         ruleset: Digest.
         as_of: The date that rules take for today.
-        ledger: Where the progress is kept.
-        advance: Told of the number of customers in all, and of each item when it is done.
-        customers_per_item: How finely the work is cut.
-        parallel: Items under way at the same time.
+        ledger: Records the progress.
+        advance: Called with the number of all customers and the counts of each item that is done.
+        customers_per_item: Number of customers in a work item.
+        parallel: Number of items in progress at the same time.
 
     Raises:
-        UserError: An item could not be done; what is done stays done, and the same run goes on
-            from there.
+        UserError: An item could not be done. Finished items stay done, and the same run resumes
+            after them.
     """
     customers = list(_eligible(facts, as_of))
     items = [
@@ -65,11 +65,11 @@ def dispatch_run(
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         with ThreadPoolExecutor(parallel) as pool:
             for item, tally in in_order(left, lambda item: pool.submit(evaluate, item), parallel):
-                with ledger.finishing(run_id, item.name, tally):
-                    pass  # the engine has kept the results before it answered
+                with ledger.completing(run_id, item.name, tally):
+                    pass  # the engine stored the results before it answered
                 yield item, tally
 
-    return carry_out(record, items, ledger, work, lambda tally: advance(len(customers), tally))
+    return resume_run(record, items, ledger, work, lambda tally: advance(len(customers), tally))
 
 
 def _eligible(facts: CustomerFacts, as_of: Date) -> Iterator[str]:

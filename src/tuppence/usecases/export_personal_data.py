@@ -1,4 +1,4 @@
-"""Exports all that is held of one person, for them to read."""
+"""Exports everything that is held about a person, for them to read."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -21,13 +21,13 @@ from tuppence.usecases.erase_customer import ServiceCustomers, name_in_services
 
 
 class PersonalData(NamedTuple):
-    """What a store holds of one customer, all of it as of one moment.
+    """Everything that a store holds about a customer at one moment.
 
     Attributes:
-        rows: The facts; none at all where nothing of an import could be taken.
-        consents: What they agreed to.
-        results: What is kept of them; None where that is nothing.
-        rejects: Rows about them that imports set aside.
+        rows: The facts; empty if every row of their imports was rejected.
+        consents: Their consents.
+        results: Their results; None if there are none.
+        rejects: Rows about them that imports rejected.
     """
 
     rows: Rows
@@ -154,7 +154,7 @@ def held(
 def _explained(
     rows: Rows, schema: Schema, ruleset: Ruleset, as_of: Date
 ) -> Iterator[dict[str, Any]]:
-    """The results of a customer, each as its rule explains it."""
+    """Return the results of a customer, each with the explanation of its rule."""
     facts = batch_from(ordered(coded(rows.tables(), schema)), schema)
     for checked in ruleset.rules:
         explained = explain(checked, facts, as_of, schema)
@@ -168,7 +168,7 @@ def _of_consent(consent: Consent) -> dict[str, Any]:
 
 
 def _shown(value: Any, field: Field, digits: int) -> Any:
-    """A stored value as a person writes it; money has so many digits after the point."""
+    """Return a stored value as a person writes it; money has `digits` decimals."""
     if value is None:
         return None
     match field.kind:

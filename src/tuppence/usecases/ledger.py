@@ -1,4 +1,4 @@
-"""The book of runs: which items each has, and which are done."""
+"""The record of runs: the items of each, and which of them are done."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -16,12 +16,12 @@ class WorkItem(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Unique in a run."""
+        """A name that is unique in a run."""
         return f"{self.partition}:{self.start}-{self.stop}"
 
 
 class ProblemCount(msgspec.Struct, frozen=True):
-    """How many customers met a problem in a rule."""
+    """The number of customers for whom a part of a rule failed."""
 
     rule_id: str
     place: str
@@ -32,15 +32,15 @@ class ProblemCount(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What became of the customers and rules of an item, or of several.
+    """Counts of the outcomes of one item or of several.
 
     Attributes:
-        customers: How many.
-        evaluations: customers × rules.
-        qualified: Results in that state.
-        unknown: Likewise.
-        changed: Results that differ from what was kept before.
-        problems: Why results or parts of them are null.
+        customers: Number of customers.
+        evaluations: Number of pairs of a customer and a rule.
+        qualified: Number of qualified results.
+        unknown: Number of unknown results.
+        changed: Number of results that differ from the stored ones.
+        problems: Reasons why results or parts of them are null.
     """
 
     customers: int = 0
@@ -55,7 +55,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     """A run.
 
     Attributes:
-        run_id: Names what it evaluates: the ruleset, the facts and the date.
+        run_id: Digest of the ruleset, the facts and the date that it evaluates.
         as_of: Days since 1970-01-01.
         ruleset: Digest.
         items: Names of all its items.
@@ -70,24 +70,24 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class Ledger(Protocol):
-    """Knows what of each run is done, however often its processes are killed."""
+    """Records which items of each run are done, and survives kills of its processes."""
 
     def latest(self) -> RunRecord | None:
-        """The run that was started last."""
+        """Return the run that was started last."""
         ...
 
     def start(self, run: RunRecord) -> None:
-        """Enter a run that has none of its items done, in place of one of that name."""
+        """Enter a run with no item done, in place of a run of the same name."""
         ...
 
     def done(self, run_id: str) -> Mapping[str, Tally]:
-        """The items that are done, by name."""
+        """Return the items that are done, by name."""
         ...
 
-    def finishing(self, run_id: str, item: str, tally: Tally) -> AbstractContextManager[None]:
-        """Inside the block an item's results are put; after it the item is done.
+    def completing(self, run_id: str, item: str, tally: Tally) -> AbstractContextManager[None]:
+        """Return a block in which an item's results are stored; after it the item is done.
 
-        Where results and ledger share a database the two are one transaction.
+        If results and ledger share a database, both are written in one transaction.
         """
         ...
 
@@ -97,7 +97,7 @@ class Ledger(Protocol):
 
 
 def add(tallies: Sequence[Tally]) -> Tally:
-    """The sum of tallies; problems of one place together, the most frequent first."""
+    """Return the sum of tallies, with equal problems merged and the most frequent first."""
     counts: dict[tuple[str, str, str, int, str], int] = {}
     for tally in tallies:
         for p in tally.problems:

@@ -1,4 +1,4 @@
-"""A run: evaluate one ruleset for all customers as of one date, and keep what is new."""
+"""A run: evaluates one ruleset for all customers as of one date, and stores what changed."""
 
 import hashlib
 from collections import deque
@@ -23,18 +23,18 @@ CUSTOMERS_PER_ITEM = 500
 Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]]
 """Evaluates items, in any order, in this process or in others."""
 Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
-"""Does items, enters each in the ledger, and gives what became of it."""
+"""Does items, enters each in the ledger, and yields its counts."""
 T = TypeVar("T")
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
-        run_id: Of the run.
-        tally: Of all its items, those of earlier processes too.
-        resumed: Items that were done before this process began.
-        already_finished: The very same run was the last one, so there was nothing to do.
+        run_id: Name of the run.
+        tally: Counts of all its items, including those of earlier processes.
+        resumed: Number of items that were done before this process began.
+        already_finished: Whether the last run was the same one, so there was nothing to do.
     """
 
     run_id: str
@@ -48,12 +48,12 @@ def work_items(
     customers_per_item: int = CUSTOMERS_PER_ITEM,
     left_out: Collection[str] = (),
 ) -> list[WorkItem]:
-    """All customers, cut into items.
+    """Return all customers as work items.
 
     Args:
-        facts: Of the customers.
-        customers_per_item: At most so many.
-        left_out: Customers whose consents do not let them be evaluated.
+        facts: The customers' facts.
+        customers_per_item: Maximum number of customers in an item.
+        left_out: Customers whose consents do not allow an evaluation.
     """
     return [
         WorkItem(partition, start, min(start + customers_per_item, last))
@@ -72,20 +72,20 @@ def run(
     evaluate_items: Evaluator,
     advance: Callable[[Tally], None] = lambda _: None,
 ) -> Outcome:
-    """Evaluate everything, or what is left of it after an interruption.
+    """Evaluate all items, or after an interruption the rest of them.
 
     Args:
-        facts: What the customers did.
-        items: All that is to be evaluated.
+        facts: The customers' facts.
+        items: All items of the run.
         ruleset: The rules.
         as_of: The date that the rules take for today.
-        results: Where results are kept.
-        ledger: Where the progress is kept.
-        evaluate_items: How items are evaluated.
-        advance: Told of each item when it is done.
+        results: Where results are stored.
+        ledger: Records the progress.
+        evaluate_items: Evaluates items.
+        advance: Called with the counts of each item that is done.
 
     Raises:
-        UserError: Results of a later date are kept already.
+        UserError: Results of a later date are already stored.
     """
     record = RunRecord(
         _run_id(facts, ruleset, as_of),
@@ -96,26 +96,26 @@ def run(
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         for item, evaluation in evaluate_items(left):
-            yield item, keep(record.run_id, item, evaluation, results, ledger)
+            yield item, commit_item(record.run_id, item, evaluation, results, ledger)
 
-    return carry_out(record, items, ledger, work, advance)
+    return resume_run(record, items, ledger, work, advance)
 
 
-def carry_out(
+def resume_run(
     record: RunRecord,
     items: Sequence[WorkItem],
     ledger: Ledger,
     work: Work,
     advance: Callable[[Tally], None],
 ) -> Outcome:
-    """Do what is left of a run, and enter that it is finished.
+    """Do the items of a run that are not done yet, and enter the run as finished.
 
     Args:
-        record: Of the run.
-        items: All of it.
-        ledger: Where the progress is kept.
-        work: Does items, enters each in the ledger, and gives what became of it.
-        advance: Told of each item when it is done.
+        record: The run.
+        items: All its items.
+        ledger: Records the progress.
+        work: Does items, enters each in the ledger, and yields its counts.
+        advance: Called with the counts of each item that is done.
 
     Raises:
         UserError: A run of a later date was started already.
@@ -140,7 +140,7 @@ def carry_out(
 def in_order(
     items: Iterable[WorkItem], submit: Callable[[WorkItem], "Future[T]"], workers: int
 ) -> Iterator[tuple[WorkItem, T]]:
-    """What becomes of items, in their order, with a few under way, so that memory stays small."""
+    """Yield items with their outcomes in order; only a few are in progress, to bound memory."""
     pending: deque[tuple[WorkItem, Future[T]]] = deque()
     try:
         for item in items:
@@ -156,20 +156,20 @@ def in_order(
             future.cancel()
 
 
-def keep(
+def commit_item(
     run_id: str, item: WorkItem, evaluation: Evaluation, results: ResultStore, ledger: Ledger
 ) -> Tally:
-    """Put an item's results where they are kept, and enter it as done."""
+    """Store the changes of an item's results and enter the item as done."""
     batch = evaluation.results
     found = merge_results(results.get(batch.customer_ids), batch)
     tally = _tally(evaluation, found)
-    with ledger.finishing(run_id, item.name, tally):
+    with ledger.completing(run_id, item.name, tally):
         results.put(found.rows)
     return tally
 
 
 def in_process(facts: FactSource, engine: Engine) -> Evaluator:
-    """An evaluator that does the work itself, one item after another."""
+    """Return an evaluator that works in this process, one item after another."""
 
     def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
         partition, batch = "", None

@@ -187,7 +187,7 @@ class Database:
             }
 
     @contextlib.contextmanager
-    def finishing(self, run_id: str, item: str, tally: Tally) -> Iterator[None]:
+    def completing(self, run_id: str, item: str, tally: Tally) -> Iterator[None]:
         """Record in one transaction that an item is done, and the results written in the block."""
         with self._file.transaction() as connection:
             yield

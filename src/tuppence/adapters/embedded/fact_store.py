@@ -8,6 +8,8 @@ segment to each partition it changes; rows of later segments replace those of ea
 Compacting merges the segments of a partition into one. Segments that the manifest no longer names
 stay until the next change of the store, so that a reader that has already started rarely has to
 start again.
+
+One module because each method reads or replaces the same manifest.
 """
 
 import contextlib

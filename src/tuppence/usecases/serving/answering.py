@@ -134,7 +134,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
 
 
 def _without_shared_accounts(requests: Sequence[Request]) -> list[list[int]]:
-    """The requests, by index, in groups in which no two have an account in common."""
+    """Return the indexes of requests in groups of which no two share an account."""
     groups: list[tuple[set[str], list[int]]] = []
     for index, request in enumerate(requests):
         own = {account for given in request.given for account in account_ids(given)}

@@ -29,7 +29,7 @@ def explain_kept(
 
 
 def unknown_rule(engine: Engine, rule_id: str) -> UserError:
-    """The ruleset has no such rule."""
+    """Return the error for a rule that the ruleset does not have."""
     message = f"the ruleset {engine.plan.ruleset.digest} has no rule {rule_id[:64]}"
     return UserError("rule.unknown", message)
 
