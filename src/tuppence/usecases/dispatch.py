@@ -7,7 +7,7 @@ from typing import Protocol
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.usecases.ledger import Ledger, RunRecord, Tally, WorkItem
-from tuppence.usecases.run import Outcome, resume_run, in_order
+from tuppence.usecases.run import Outcome, in_order, resume_run
 
 PAGE = 5_000
 
