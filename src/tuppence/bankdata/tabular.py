@@ -1,7 +1,7 @@
 """CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,20 +9,29 @@ from typing import Final
 
 import polars as pl
 
-from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.amounts import Amounts, read_amounts
+from tuppence.bankdata.balances import newest_first
+from tuppence.bankdata.categories import CATEGORIES
+from tuppence.bankdata.dates import read_days
+from tuppence.bankdata.doubts import balance_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sum, words_of
+from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
-from tuppence.bankdata.table_file import REASON, REJECTS, ROW, own_columns, read_raw
+from tuppence.bankdata.signs import Signed, by_sides, by_sign, by_word, total
+from tuppence.bankdata.table_file import OWN_REJECTS, REJECTS, Table, position, read_raw
 from tuppence.cards import masked
+from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import ACCOUNT_TYPES, Field, Kind, Schema
 
 LONGEST_TEXT: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
 """Fields that name somebody or something, in whichever table."""
-_NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
+ROW: Final = "row"
+REASON: Final = "reason"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
 
@@ -51,23 +60,27 @@ class Reading:
             not known. Where the file has columns of these names, ours are `row in file` and
             `reason set aside`, and the file's are followed by `in the file`.
         count: How many rows the file has.
+        left_out: How many rows the mapping leaves out, by the column and its word.
+        doubts: What may be wrong with the rows, a sentence each.
     """
 
     rows: Rows
     rejects: pl.DataFrame
     count: int
+    left_out: tuple[tuple[str, int], ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_table(
-    path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
+    path: Path, meaning: TableMapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
 ) -> Reading:
     """Read a CSV or Parquet file, in which card numbers are masked.
 
     Rejects of an earlier import may be given as the file, after they were corrected.
 
     Args:
-        path: The file; Parquet by its ending, else CSV with a header.
-        mapping: What its columns mean.
+        path: The file; Parquet by its ending, else CSV.
+        meaning: What its columns mean.
         schema: The fields that a store can hold.
         owners: Customers and accounts that exist.
         today: No row may be dated later.
@@ -76,32 +89,68 @@ def read_table(
     Raises:
         UserError: The file as a whole cannot be read.
     """
-    raw = read_raw(path, mapping)
-    fields = mapping.fields(schema)
-    frame = raw.with_columns(_source(mapping, name, field) for name, field in fields.items())
+    table = read_raw(path, meaning)
+    fields = meaning.fields(schema)
+    frame = table.cells.with_columns(
+        table.reasons.alias(REASON), pl.int_range(1, pl.len() + 1).alias(ROW)
+    )
+    is_ragged = frame[REASON].is_not_null()
+    frame, left_out = _filtered(frame, table, meaning)
+    if not frame.height:
+        message = f"{path}: all {table.cells.height:,} rows are left out"
+        raise UserError("import.all-left-out", message, "see only and skip in the mapping")
+    is_ragged = is_ragged.gather(frame[ROW] - 1)
+    frame = frame.with_columns(_sources(meaning, fields, table))
     frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
-    amount = _money_text(mapping, raw.columns)
-    if amount is not None:
-        frame = frame.with_columns(amount.alias(_new("amount")))
-    frame = _without_cards(frame, fields, tokens)
-    frame = _with_owners(frame, mapping, owners)
-    whose = owner_columns(mapping, raw[REASON].is_not_null(), _new)
-    frame = frame.with_columns(whose).with_columns(digits=_digits())
-    frame = _parsed(frame, mapping, fields, today)
-    if mapping.table == "transactions" and "id" not in mapping.columns:
+    frame = _without_cards(frame, meaning, fields, tokens)
+    frame = _with_owners(frame, meaning, owners)
+    frame = frame.with_columns(owner_columns(meaning, is_ragged, _new)).with_columns(
+        digits=_digits()
+    )
+    frame = _parsed(frame, meaning, fields, today)
+    if meaning.table == "transactions" and "id" not in meaning.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
-    frame = _without_duplicates(frame, mapping.table)
+    frame = _without_duplicates(frame, meaning.table)
     good = frame.filter(pl.col(REASON).is_null())
     bad = frame.filter(pl.col(REASON).is_not_null())
-    rejects = _rejects(bad, mapping, fields, own_columns(raw), tokens)
-    return Reading(_rows(good, mapping, schema, owners), rejects, raw.height)
+    rejects = _rejects(bad, meaning, fields, table, tokens)
+    if meaning.table == "transactions":
+        good = _in_order(good, meaning)
+    doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
+    rows = _rows(good, meaning, schema, owners)
+    return Reading(rows, rejects, table.cells.height, left_out, doubts)
+
+
+def _filtered(
+    frame: pl.DataFrame, table: Table, mapping: TableMapping
+) -> tuple[pl.DataFrame, tuple[tuple[str, int], ...]]:
+    """The rows that the mapping wants, and how many of the others there are by their words."""
+    left_out: list[tuple[str, int]] = []
+    for column in dict.fromkeys([*mapping.only, *mapping.skip]):
+        cell = _cell(table, column).str.strip_chars().fill_null("")
+        low = cell.str.to_lowercase()
+        only = [word.strip().lower() for word in mapping.only.get(column, ())]
+        skip = [word.strip().lower() for word in mapping.skip.get(column, ())]
+        is_wanted, is_unwanted = low.is_in(only), low.is_in(skip)
+        if column not in mapping.skip:
+            is_unwanted = ~is_wanted
+        if column in mapping.only and column in mapping.skip:
+            unknown = ~is_wanted & ~is_unwanted
+            reason = _when(unknown, f"{column} is in neither only nor skip: ", cell)
+            frame = frame.with_columns(pl.coalesce(REASON, reason).alias(REASON))
+        is_left = pl.col(REASON).is_null() & is_unwanted
+        words = masked_texts(frame.filter(is_left).select(word=cell)["word"])
+        for word, count in words.value_counts(sort=True).iter_rows():
+            left_out.append((f"{column}: {word}", count))
+        frame = frame.filter(~is_left)
+    return frame, tuple(left_out)
 
 
 def _rejects(
     bad: pl.DataFrame,
-    mapping: Mapping,
+    mapping: TableMapping,
     fields: dict[str, Field],
-    own: Sequence[str],
+    table: Table,
     tokens: Tokens,
 ) -> pl.DataFrame:
     """Rows that cannot be taken, as the file has them but for card numbers.
@@ -109,16 +158,20 @@ def _rejects(
     Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
     card numbers.
     """
-    whose = {column: field for field, column in mapping.columns.items()}
-    sides = (mapping.sign.paid_out, mapping.sign.paid_in)
-    whose |= dict.fromkeys(filter(None, sides), "amount")
+    whose = {
+        position(table.titles, column): name
+        for name in mapping.columns
+        for column in mapping.columns_of(name)
+    }
+    sides = filter(None, (mapping.sign.paid_out, mapping.sign.paid_in))
+    whose |= {position(table.titles, side): "amount" for side in sides}
     cells: list[pl.Series] = []
-    for name in own:
-        cell, field = bad[name], whose.get(name, "")
-        hidden = tokens.of_all(cell) if field in IDENTIFIERS else masked_texts(cell)
-        match fields[field].kind if field in fields else None:
+    for place, name in enumerate(table.titles):
+        cell, named = bad[str(place)], whose.get(place, "")
+        hidden = tokens.of_all(cell) if named in IDENTIFIERS else masked_texts(cell)
+        match fields[named].kind if named in fields else None:
             case Kind.DATE:
-                hidden = hidden.zip_with(bad[_new(field)].is_null(), cell)
+                hidden = hidden.zip_with(bad[_new(named)].is_null(), cell)
             case Kind.MONEY | Kind.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
@@ -126,10 +179,48 @@ def _rejects(
         while any(cell.name == title for cell in cells):
             title += "_"
         cells.append(hidden.alias(title))
-    row, reason = (ROW, REASON) if {*REJECTS} & {*own} else REJECTS
+    row, reason = OWN_REJECTS if {*REJECTS} & {*table.titles} else REJECTS
     owners = [tokens.of_all(bad[_new(name)]).alias(name) for name in OWNER]
     reasons = masked_texts(bad[REASON]).alias(reason)
     return pl.DataFrame([bad[ROW].alias(row), reasons, *cells, *owners])
+
+
+def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterator[str]:
+    """What may be wrong with rows that can be read."""
+    known: dict[str, Collection[str]] = {**words_of(mapping)}
+    if mapping.table == "transactions":
+        known["category"] = CATEGORIES
+        sign = mapping.sign
+        is_marked = bool(sign.column) or sign.inverted or mapping.has_sides
+        yield from sign_doubts(good[_new("amount")], is_marked=is_marked)
+        rows = _statement(good)
+        for backward in (False, True):
+            part = rows.filter(pl.col("backward") == backward)
+            yield from balance_doubts(part, backward=backward, set_aside=set_aside)
+    for name, words in known.items():
+        if name in mapping.columns and _new(name) in good.columns:
+            yield from word_doubts(good[_new(name)].alias(name), words)
+
+
+def _statement(good: pl.DataFrame) -> pl.DataFrame:
+    """The account, day, amount and balance of rows, and `backward` where that is known."""
+    names = {"account": "account", "day": "booking date", "amount": "amount", "balance": "balance"}
+    frame = good.select(pl.col(_new(field)).alias(name) for name, field in names.items())
+    return frame.with_columns(good["backward"]) if "backward" in good.columns else frame
+
+
+def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    """Rows with their `sequence`, and `backward` where later rows of a day stand first."""
+    if mapping.newest_first is None:
+        backward = newest_first(_statement(good))
+    else:
+        backward = pl.Series([mapping.newest_first] * good.height, dtype=pl.Boolean)
+    place = pl.int_range(pl.len(), dtype=pl.Int64)
+    last = pl.len().cast(pl.Int64) - 1
+    sequence = pl.when("backward").then(last - place).otherwise(place)
+    return good.with_columns(backward.alias("backward")).with_columns(
+        sequence.alias(_new("sequence"))
+    )
 
 
 # -- the fields ------------------------------------------------------------------------------------
@@ -140,30 +231,63 @@ def _new(field: str) -> str:
     return f"→{field}"
 
 
-def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
-    """The text of a field: from its column or a constant, translated, blank as null."""
-    if name in mapping.columns:
-        text = pl.col(mapping.columns[name]).str.strip_chars()
-    else:
-        text = pl.lit(mapping.constants.get(name), pl.String)
-    if field.kind is Kind.TEXT and name in mapping.values:
-        text = text.replace(mapping.values[name])
-    return pl.when(text != "").then(text).alias(_new(name))
+def _cell(table: Table, column: str) -> pl.Expr:
+    """The texts of a column of the file."""
+    return pl.col(str(position(table.titles, column)))
 
 
-def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens) -> pl.DataFrame:
+def _parts(mapping: TableMapping, name: str) -> dict[str, str]:
+    """The columns of the frame that a number is made of, and the file's columns they are from."""
+    source = mapping.columns.get(name)
+    if name == "amount" and mapping.has_sides:
+        sides = {"out": mapping.sign.paid_out, "in": mapping.sign.paid_in}
+        return {_new(f"{name} {side}"): column for side, column in sides.items()}
+    if isinstance(source, Sum):
+        return {_new(f"{name} {i}"): column for i, column in enumerate(mapping.columns_of(name))}
+    return {_new(name): source} if isinstance(source, str) else {}
+
+
+def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> Iterator[pl.Expr]:
+    """The text of each field, translated, blank as null; that of a number in its parts."""
+    if mapping.sign.column:
+        yield _cell(table, mapping.sign.column).alias("sign word")
+    for name, field in fields.items():
+        columns = [_cell(table, column).str.strip_chars() for column in mapping.columns_of(name)]
+        blank = pl.lit(None, pl.String)
+        if field.kind in {Kind.MONEY, Kind.NUMBER} and (parts := _parts(mapping, name)):
+            for part, column in parts.items():
+                text = _cell(table, column).str.strip_chars() if column else blank
+                yield pl.when(text != "").then(text).alias(part)
+            if _new(name) not in parts:
+                yield blank.alias(_new(name))
+            continue
+        if not columns:
+            text = pl.lit(mapping.constants.get(name), pl.String)
+        elif len(columns) == 1:
+            text = columns[0]
+        else:
+            filled = [pl.when(column != "").then(column) for column in columns]
+            text = pl.concat_str(filled, separator=" ", ignore_nulls=True)
+        if field.kind is Kind.TEXT and name in mapping.values:
+            text = text.replace(mapping.values[name])
+        yield pl.when(text != "").then(text).alias(_new(name))
+
+
+def _without_cards(
+    frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], tokens: Tokens
+) -> pl.DataFrame:
     """The fields without card numbers; an amount that may be one is no number any more.
 
     A date is left to be read: it is then a day, or else is masked where it is set aside.
     """
     changed: list[pl.Series] = []
     for name, field in fields.items():
-        text = frame.get_column(_new(name), default=None)
-        if text is None or field.kind is Kind.DATE:
-            continue
         if field.kind in {Kind.MONEY, Kind.NUMBER}:
-            text = _unpadded(text)
-        changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
+            parts = _parts(mapping, name) or [_new(name)]
+            changed += [masked_texts(_unpadded(frame[part])) for part in parts]
+        elif field.kind is not Kind.DATE:
+            text = frame[_new(name)]
+            changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
     return frame.with_columns(changed)
 
 
@@ -178,7 +302,7 @@ def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
     return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
 
 
-def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
+def _with_owners(frame: pl.DataFrame, mapping: TableMapping, owners: Owners) -> pl.DataFrame:
     """The currency that each row's amounts are in, as `owner currency`; and new owners' names."""
     currency = pl.col(_new("currency"))
     if mapping.table == "customers":
@@ -226,95 +350,100 @@ def _digits() -> pl.Expr:
     return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
 
 
-def _money_text(mapping: Mapping, names: Sequence[str]) -> pl.Expr | None:
-    """The text of the signed amount, where the mapping says how the sign is marked."""
-    sign = mapping.sign
-    amount = pl.col(_new("amount"))
-    negative = pl.concat_str(pl.lit("-"), amount.str.strip_prefix("+")).str.replace("^--", "")
-    if sign.paid_out or sign.paid_in:
-        sides = {
-            side: pl.col(column).str.strip_chars().replace("", None)
-            if (column := getattr(sign, side)) in names
-            else pl.lit(None, pl.String)
-            for side in ("paid_out", "paid_in")
-        }
-        out = pl.concat_str(pl.lit("-"), sides["paid_out"].str.strip_prefix("-"))
-        return pl.coalesce(out, sides["paid_in"])
-    if sign.column:
-        marked = pl.col(sign.column).str.strip_chars().is_in(list(sign.out))
-        return pl.when(marked).then(negative).otherwise(amount)
-    return negative if sign.inverted else None
-
-
 def _parsed(
-    frame: pl.DataFrame, mapping: Mapping, fields: dict[str, Field], today: date
+    frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
     """The fields' texts as the store's values; a row keeps the first reason against it."""
-    reasons = [pl.col(REASON)]
-    values: list[pl.Expr] = []
+    reasons: list[pl.Series] = [frame[REASON]]
+    numbers = [
+        part
+        for name, field in fields.items()
+        if field.kind in {Kind.MONEY, Kind.NUMBER, Kind.DATE}
+        for part in _parts(mapping, name) or [_new(name)]
+    ]  # in rows that are set aside already, they are no evidence of how the others are written
+    frame = frame.with_columns(pl.when(pl.col(REASON).is_null()).then(pl.col(numbers)))
+    values: list[pl.Series] = []
     for name, field in fields.items():
-        text = pl.col(_new(name))
+        is_given = [*_parts(mapping, name)] or [_new(name)]
         if not field.nullable and name not in {"sequence", "own transfer", "id"}:
-            reasons.append(_when(text.is_null(), f"{name} is missing"))
+            absent = pl.all_horizontal(pl.col(is_given).is_null())
+            reasons.append(frame.select(_when(absent, f"{name} is missing")).to_series())
         if name == "id" and mapping.table != "transactions":
-            reasons.append(_when(text.is_null(), "id is missing"))
-        value, bad = _value(text, name, field, mapping, today)
+            reasons.append(frame.select(_when(pl.col(_new(name)).is_null(), "id is missing"))[:, 0])
+        value, bad = _value(frame, name, field, mapping, today)
         values.append(value.alias(_new(name)))
         reasons.extend(bad)
-    reasons.append(_when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency")))
-    return frame.with_columns(*values, pl.coalesce(reasons).alias(REASON))
+    money = _when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency"))
+    reasons.append(frame.select(money).to_series())
+    first = pl.DataFrame([one.alias(str(i)) for i, one in enumerate(reasons)])
+    reason = first.select(pl.coalesce(pl.all())).to_series()
+    frame = frame.with_columns(*values, reason.alias(REASON))
+    if mapping.table != "transactions":
+        return frame
+    foreign = pl.col(_new("foreign currency"))
+    return frame.with_columns(pl.when(foreign != pl.col("owner currency")).then(foreign))
 
 
 def _value(
-    text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
-) -> tuple[pl.Expr, list[pl.Expr]]:
+    frame: pl.DataFrame, name: str, field: Field, mapping: TableMapping, today: date
+) -> Signed:
+    """The values of a field, and columns of reasons against them."""
+    text = pl.col(_new(name))
     match field.kind:
         case Kind.TEXT:
             long = text.str.len_chars() > LONGEST_TEXT
-            return text, [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]
+            bad = [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]
+            if words_of(mapping).get(name) == ACCOUNT_TYPES:
+                strange = text.is_not_null() & ~text.is_in(ACCOUNT_TYPES)
+                bad.append(_when(strange, f"{name} is none of {', '.join(ACCOUNT_TYPES)}: ", text))
+            return frame[_new(name)], frame.select(
+                one.alias(str(i)) for i, one in enumerate(bad)
+            ).get_columns()
         case Kind.DATE:
-            return _date(text, name, mapping, today)
+            return read_days(frame[_new(name)], name, mapping.date_format, today)
         case Kind.BOOLEAN:
             low = text.str.to_lowercase()
-            bad = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
+            strange = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
-            return value, [_when(bad, f"{name} is neither true nor false: ", text)]
+            reason = _when(strange, f"{name} is neither true nor false: ", text)
+            return frame.select(value).to_series(), [frame.select(reason).to_series()]
         case Kind.MONEY:
-            return _decimal(text, name, pl.col("digits"), mapping)
+            return _number(frame, name, mapping, frame["digits"], frame["owner currency"])
         case Kind.NUMBER:
-            return _decimal(text, name, pl.lit(field.decimals), mapping)
+            digits = pl.Series([field.decimals] * frame.height, dtype=pl.Int64)
+            return _number(frame, name, mapping, digits, None)
 
 
-def _date(text: pl.Expr, name: str, mapping: Mapping, today: date) -> tuple[pl.Expr, list[pl.Expr]]:
-    kind = pl.Datetime if "%H" in mapping.date_format else pl.Date
-    day = text.str.strptime(kind, mapping.date_format, strict=False).cast(pl.Date)
-    bad = text.is_not_null() & day.is_null()
-    return pl.when(day <= today).then(day).cast(pl.Int32), [
-        _when(bad, f"{name} is not a date of the form {mapping.date_format}: ", text),
-        _when(day > today, f"{name} is in the future: ", text),
-    ]
-
-
-def _decimal(
-    text: pl.Expr, name: str, digits: pl.Expr, mapping: Mapping
-) -> tuple[pl.Expr, list[pl.Expr]]:
+def _number(
+    frame: pl.DataFrame,
+    name: str,
+    mapping: TableMapping,
+    digits: pl.Series,
+    currency: pl.Series | None,
+) -> Signed:
     """Exact whole units of 10^-digits; never by way of a float."""
-    plain = text.str.replace_all(mapping.grouping, "", literal=True) if mapping.grouping else text
-    if mapping.decimal_point != ".":
-        plain = plain.str.replace(mapping.decimal_point, ".", literal=True)
-    is_number = plain.str.contains(_NUMBER)
-    parts = plain.str.strip_chars_start("+-").str.splitn(".", 2).struct
-    fraction = parts.field("field_1").fill_null("").str.strip_chars_end("0")
-    short = fraction.str.len_chars() <= digits
-    whole = parts.field("field_0").cast(pl.Int64, strict=False).fill_null(0)
-    tail = pl.concat_str(fraction, pl.lit("000000")).str.slice(0, 6).cast(pl.Int64, strict=False)
-    size = whole * pl.lit(10, pl.Int64).pow(digits) + tail // pl.lit(10, pl.Int64).pow(6 - digits)
-    value = pl.when(plain.str.starts_with("-")).then(-size).otherwise(size)
-    return pl.when(is_number & short).then(value), [
-        _when(text.is_not_null() & ~is_number, f"{name} is not a number: ", text),
-        _when(is_number & ~short, f"{name} has too many digits after the point: ", text),
+    parts = [
+        read_amounts(frame[part], name, mapping.separators, digits, currency)
+        for part in _parts(mapping, name) or [_new(name)]
     ]
+    if name != "amount" or mapping.table != "transactions":
+        whole = _summed(mapping, name, parts)
+        return whole.signed(), [whole.reasons]
+    if mapping.has_sides:
+        return by_sides(*parts)
+    whole = _summed(mapping, name, parts)
+    if mapping.sign.column:
+        return by_word(whole, mapping.sign, frame["sign word"])
+    return by_sign(whole, mapping.sign)
+
+
+def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amounts:
+    """The parts of a number as one."""
+    source = mapping.columns.get(name)
+    if not isinstance(source, Sum):
+        return parts[0]
+    return total(parts[: len(source.add)], parts[len(source.add) :])
 
 
 def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
@@ -341,7 +470,7 @@ def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 # -- the rows --------------------------------------------------------------------------------------
 
 
-def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) -> Rows:
+def _rows(good: pl.DataFrame, mapping: TableMapping, schema: Schema, owners: Owners) -> Rows:
     """The good rows as tables, and the customers and accounts that they bring into being."""
     if mapping.table == "customers":
         return Rows(customers=_select(good, "customers", schema))
@@ -353,14 +482,11 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
     made = _select(customers, "customers", schema) if customers.height else None
     if mapping.table == "accounts":
         return Rows(made, _select(good, "accounts", schema))
-    order = pl.int_range(pl.len())
-    order = pl.len().cast(pl.Int64) - 1 - order if mapping.newest_first else order
-    good = good.with_columns(order.alias(_new("sequence")))
     unknown = good.filter(~pl.col(_new("account")).is_in(owners.accounts["id"].implode()))
     accounts = unknown.unique(_new("account"), maintain_order=True).select(
         pl.col(_new("account")).alias(_new("id")),
         _new("customer"),
-        pl.lit("current").alias(_new("type")),
+        pl.col(_new(ACCOUNT_TYPE)).fill_null("current").alias(_new("type")),
     )
     held = _select(accounts, "accounts", schema) if accounts.height else None
     return Rows(made, held, with_confidence(_select(good, "transactions", schema)))

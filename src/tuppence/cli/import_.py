@@ -68,7 +68,7 @@ def register(program: typer.Typer) -> None:
     @app.command(epilog=f"Example: {example}")
     def csv(
         ctx: typer.Context,
-        files: Annotated[list[Path], typer.Argument(help="CSV with a header, or Parquet.")],
+        files: Annotated[list[Path], typer.Argument(help="CSV or Parquet.")],
         mapping: Annotated[Path, typer.Option(help="What the columns mean: a YAML file.")],
         store: Store,
         attributes: Annotated[
@@ -80,7 +80,8 @@ def register(program: typer.Typer) -> None:
 
         Importing the same rows again changes nothing. Merchants, categories, own transfers, income
         and refunds are found where the mapping does not give them. Bad rows are set aside in the
-        folder `rejects` of the store, each with its number and the reason.
+        folder `rejects` of the store, each with its number and the reason. What looks wrong with
+        the others is printed as a doubt, such as balances that do not follow from the amounts.
         """
         schema = read_attributes(attributes) if attributes else Schema()
         read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
@@ -100,6 +101,11 @@ def register(program: typer.Typer) -> None:
         ]
         console().print(table(columns, rows, columns[1:5]))
         _print_known(sum((one.known for one in found), Known()), deps)
+        for one in found:
+            for what, count in one.left_out:
+                echo(f"left out: {count:,} rows of {one.name} ({what})")
+            for doubt in one.doubts:
+                echo(f"doubt: {one.name}: {doubt}")
 
     for standard, title in STANDARDS.items():
         _register_standard(app, standard, title)

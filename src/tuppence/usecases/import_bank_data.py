@@ -143,6 +143,8 @@ class ImportedTable(NamedTuple):
         rejects: Number of rows that could not be taken.
         rejects_file: The file that has them.
         known: How much is known of the transactions.
+        left_out: How many rows the mapping leaves out, by the column and its word.
+        doubts: What may be wrong with the rows, a sentence each.
     """
 
     name: str
@@ -151,6 +153,8 @@ class ImportedTable(NamedTuple):
     rejects: int
     rejects_file: Path | None
     known: Known
+    left_out: tuple[tuple[str, int], ...]
+    doubts: tuple[str, ...]
 
 
 class ImportedStatement(NamedTuple):
@@ -197,10 +201,11 @@ def import_tables(
         reading = read_table(file, mapping, deps.facts.schema, owners, deps.today, deps.tokens)
         name = masked(file.name)
         rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
-        if reading.rejects.height == reading.count:
+        wanted = reading.count - sum(count for _, count in reading.left_out)
+        if reading.rejects.height == wanted:
             raise UserError(
                 "import.all-rejected",
-                f"{file}: all {reading.count} rows were rejected; "
+                f"{file}: all {wanted} rows were rejected; "
                 f"row 1: {reading.rejects.to_series(1)[0]}",
                 f"{rejects_file} has the reason for each; nothing was imported from this file",
             )
@@ -209,7 +214,16 @@ def import_tables(
         counts = deps.facts.append(incoming).get(mapping.table, Counts())
         known = _known(incoming)
         rejects = reading.rejects.height
-        yield ImportedTable(name, reading.count, counts, rejects, rejects_file, known)
+        yield ImportedTable(
+            name,
+            reading.count,
+            counts,
+            rejects,
+            rejects_file,
+            known,
+            reading.left_out,
+            reading.doubts,
+        )
 
 
 def import_statement(
