@@ -22,29 +22,7 @@ read -r status < "$SERVED/status"
 cat "$SERVED/out"; cat "$SERVED/err" >&2
 exit "$status"
 """
-SERVER: Final = """
-import os, sys
-from tuppence.cli import main
-served = Path(sys.argv[1])
-while True:
-    folder, *arguments = (served / "request").read_text().split("\\0")[:-1]
-    os.chdir(folder)
-    sys.argv = ["tuppence", *arguments]
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(served / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    status = 0
-    try:
-        main()
-    except SystemExit as ended:
-        status = ended.code or 0
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush(), sys.stderr.flush()
-    os.chdir("/")
-    (served / "status").write_text(f"{status}\\n")
-"""
+PROGRAM: Final = ROOT / "tests/integration/program.py"
 Printed = Callable[[str], str]
 
 
@@ -69,7 +47,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
     (folder / "program/catalogue").symlink_to(ROOT / "catalogue")
     width = {"COLUMNS": "150", "NO_COLOR": "1"}
     environment = {**os.environ, **width, "SERVED": str(served), "TUPPENCE": str(program)}
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(served)], env=environment)
+    server = subprocess.Popen([sys.executable, PROGRAM, served], env=environment)
 
     def run(case: str) -> str:
         (script,) = CASES.glob(f"{case}*/run.sh")
@@ -80,11 +58,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
         done = subprocess.run(
             ["/bin/bash", copy / "run.sh"],
             capture_output=True,
-            check=True,
+            check=False,  # it ends with the status of its last grep
             text=True,
             env=environment,
             timeout=300,
         )
+        assert server.poll() is None
         assert "Traceback" not in done.stdout
         return done.stdout
 
@@ -225,7 +204,7 @@ def test_dates_that_do_not_fit_are_set_aside(printed: Printed) -> None:
         ["2026-06-24"],
         ["2026-06-24", "2026-06-24"],
         [],
-        ["2026-05-05"],
+        [],
     ]
     assert "can be read as 2026-01-06 and as 2026-06-01" in found[-1]
 
@@ -287,6 +266,37 @@ def test_a_first_guess_at_a_mapping_is_answered(printed: Printed) -> None:
         "the type of an account is called account type"
         in found["the mistake of a first import: the account is a credit card. How is that said?"]
     )
+
+
+def test_a_document_without_an_account_says_what_to_do(printed: Printed) -> None:
+    without, by_hand = printed("18").split("-- with an account put in by hand")
+    assert "see --account" in without
+    assert "--account" in without.split("TEXT", 1)[1]
+    assert [row["text"] for row in rows(by_hand)] == [
+        "/TXT/H|TRANSF OTRAS ENTID /MARKET PAY",
+        "COMPRA TARJETA CAFE SOL MADRID",
+    ]
+
+
+def test_no_booking_is_lost_by_an_identifier_used_again(printed: Printed) -> None:
+    coop, missing, blank, uk, table = parts(printed("19"))
+    assert "4 transactions, sum -50.00" in coop
+    assert "3 transactions, sum -516.00" in missing
+    assert "2 transactions, sum 0.53" in blank
+    assert "3 transactions, sum -42.50" in uk
+    assert "duplicate id 9998: first in row 1" in table
+
+
+def test_a_document_of_another_standard_is_named(printed: Printed) -> None:
+    last = parts(printed("33"))[-1]
+    assert last.count("is it a document of another standard?") == 3
+
+
+@pytest.mark.xfail(reason="rejects are kept by the name of their file or customer alone")
+def test_what_was_set_aside_stays_there(printed: Printed) -> None:
+    first, tables, _ = re.split("^-- ", printed("33"), flags=re.MULTILINE)
+    assert first.rstrip().endswith("me.rejects.csv") or "berlin-group" in first.splitlines()[-1]
+    assert "statement.csv.rejects.csv" in tables.splitlines()[-1]
 
 
 def test_texts_of_a_mapping_stay_as_they_are_written(printed: Printed) -> None:

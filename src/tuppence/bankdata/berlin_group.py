@@ -18,6 +18,7 @@ from tuppence.bankdata.parts import (
     Money,
     Part,
     Unfit,
+    given_id,
     leave,
     listed,
     moment_of,
@@ -85,6 +86,18 @@ def items(content: Any) -> Iterator[Item]:
         yield Item("", content, refuse("this has no accounts, balances or transactions"))
 
 
+def with_account(content: Any, account: str) -> Any:
+    """Return a document with the account that its address named and it does not.
+
+    Args:
+        content: An answer of the API.
+        account: The account's identifier.
+    """
+    if isinstance(content, dict) and _account_id(content.get("account")) is None:
+        return {**content, "account": {"iban": account}}
+    return content
+
+
 def _account_items(place: str, content: Any) -> Iterator[Item]:
     yield Item(place, content, _account)
     for number, one in enumerate(listed(content, "balances")):
@@ -138,7 +151,7 @@ def _scope(access: Any) -> tuple[str, ...]:
 
 def _balance(account: str | None, content: Any) -> Iterator[Part]:
     if account is None:
-        raise Unfit("nothing says which account this is the balance of")
+        raise Unfit("nothing says which account this is the balance of: see --account")
     if optional(content, "balanceType") not in BOOK_BALANCES:
         yield from leave("balances that are not of the books")(content)
         return
@@ -148,12 +161,15 @@ def _balance(account: str | None, content: Any) -> Iterator[Part]:
 
 def _transaction(account: str | None, content: Any) -> Iterator[Part]:
     if account is None:
-        raise Unfit("nothing says which account this is a transaction of")
+        raise Unfit("nothing says which account this is a transaction of: see --account")
     amount = _money(content, "transactionAmount")
     other = "creditorName" if amount.text.startswith("-") else "debtorName"
+    parts = listed(content, "remittanceInformationUnstructuredArray")
     texts = (
-        optional(content, key)
-        for key in ("remittanceInformationUnstructured", "additionalInformation", other)
+        optional(content, "remittanceInformationUnstructured"),
+        " ".join(part.strip() for part in parts if isinstance(part, str)),
+        optional(content, "additionalInformation"),
+        optional(content, other),
     )
     family = (optional(content, "bankTransactionCode") or "").upper().split("-")[1:2]
     by_family = FAMILIES.get(family[0]) if family else None
@@ -161,7 +177,7 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
     after = content.get("balanceAfterTransaction")
     yield Booking(
         account,
-        optional(content, "transactionId") or optional(content, "entryReference"),
+        given_id(content, "transactionId", "entryReference"),
         moment_of(needed(content, "bookingDate")),
         amount,
         next(filter(None, texts), None),

@@ -34,13 +34,9 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
 }
 """What a mapping may give besides the table's own fields, to make the owners of its rows."""
 _OUT: Final = (
-    "out dr d debit debet débit debe dbit soll s af uit addebito cargo débito minus - "
-    "withdrawal payment expense"
+    "out dr d debit debet débit debe dbit soll s af uit addebito cargo débito minus - withdrawal"
 )
-_IN: Final = (
-    "in cr c credit crédit haber crdt haben h bij accredito abono crédito plus + deposit "
-    "receipt income"
-)
+_IN: Final = "in cr c credit crédit haber crdt haben h bij accredito abono crédito plus + deposit"
 SIGN_WORDS: Final[Named[str, bool]] = {
     **dict.fromkeys(_IN.split(), False),
     **dict.fromkeys(_OUT.split(), True),
@@ -134,7 +130,9 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def fields(self, schema: Schema) -> dict[str, Field]:
         """Return the fields that rows of this mapping can have."""
         extra = {field.name: field for field in EXTRA[self.table]}
-        return columns(self.table, schema) | extra
+        stored = columns(self.table, schema)
+        stored.pop("sequence", None)  # follows from the order of the rows
+        return stored | extra
 
     def sources(self) -> dict[str, str]:
         """Return every column that is read, with the place in the mapping that names it."""
@@ -189,7 +187,7 @@ def read_mapping(path: Path, schema: Schema) -> Mapping:
     given = {*mapping.columns, *mapping.constants}
     if mapping.has_sides:
         given.add("amount")
-    for name in _needed(mapping, fields):
+    for name in needed(mapping, fields):
         if name not in given:
             message = f"{path}: no column or constant for {name}, which {mapping.table} must have"
             raise UserError("mapping.incomplete", message, f"add {name}: under columns")
@@ -199,8 +197,14 @@ def read_mapping(path: Path, schema: Schema) -> Mapping:
     return mapping
 
 
-def _needed(mapping: Mapping, fields: dict[str, Field]) -> list[str]:
-    optional = {"sequence", "own transfer"}
+def needed(mapping: Mapping, fields: Named[str, Field]) -> list[str]:
+    """Return the fields that a column or a constant must give.
+
+    Args:
+        mapping: Its table decides.
+        fields: All fields that it can have.
+    """
+    optional = {"own transfer"}
     if mapping.table == "transactions":
         optional.add("id")
     return [n for n, field in fields.items() if not field.nullable and n not in optional]

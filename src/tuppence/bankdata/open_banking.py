@@ -23,6 +23,7 @@ from tuppence.bankdata.parts import (
     Unfit,
     country_of,
     day_of,
+    given_id,
     leave,
     listed,
     moment_of,
@@ -118,7 +119,7 @@ def _transaction(content: Any) -> Iterator[Part]:
     code = optional(content, "MerchantDetails", "MerchantCategoryCode")
     yield Booking(
         needed(content, "AccountId"),
-        optional(content, "TransactionId"),
+        given_id(content, "TransactionId"),
         moment_of(needed(content, "BookingDateTime")),
         amount,
         optional(content, "TransactionInformation"),

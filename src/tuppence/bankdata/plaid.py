@@ -136,7 +136,7 @@ def _transaction(content: Any) -> Iterator[Part]:
     yield Booking(
         needed(content, "account_id"),
         needed(content, "transaction_id"),
-        moment_of(optional(content, "datetime") or needed(content, "date")),
+        _moment(content),
         Money(_turned(amount), currency),
         optional(content, "original_description") or optional(content, "name"),
         optional(content, "merchant_name"),
@@ -145,6 +145,12 @@ def _transaction(content: Any) -> Iterator[Part]:
         category=_category(content, is_payment=_turned(amount).startswith("-")),
         sure=SURE.get(optional(content, _CATEGORY, "confidence_level") or ""),
     )
+
+
+def _moment(content: Any) -> str:
+    """Return the moment, or the day of the account alone, where the moment is in another zone."""
+    day, moment = moment_of(needed(content, "date")), optional(content, "datetime")
+    return moment_of(moment) if moment and moment.startswith(day) else day
 
 
 def _removed(content: Any) -> Iterator[Part]:

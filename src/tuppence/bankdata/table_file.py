@@ -105,6 +105,8 @@ def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
         )
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
+    except pl.exceptions.PanicException:
+        raise UserError("file.parquet", f"{path}: this Parquet file is damaged") from None
     none = pl.Series([None] * frame.height, dtype=pl.String)
     return Table(tuple(name.strip() for name in frame.columns), cells, none)
 
@@ -295,11 +297,11 @@ def _table(header: Sequence[str], records: Iterable[_Record]) -> Table:
 def _fitted(record: _Record, width: int) -> list[str | None]:
     fields, reason = record
     if len(fields) == width:
-        return [*fields, reason]
+        return [*(field or None for field in fields), reason]
     # its fields may be parts of one: a card number with the delimiter in it
     fields = masked("\x1f".join(fields)).split("\x1f")
     why = reason or f"{len(fields)} fields where the header has {width}"
-    return [*(fields + [""] * width)[:width], why]
+    return [*(field or None for field in (fields + [""] * width)[:width]), why]
 
 
 def _as_in_file(rejects: Table) -> Table:

@@ -365,7 +365,7 @@ def _parsed(
     values: list[pl.Series] = []
     for name, field in fields.items():
         is_given = [*_parts(mapping, name)] or [_new(name)]
-        if not field.nullable and name not in {"sequence", "own transfer", "id"}:
+        if not field.nullable and name not in {"own transfer", "id"}:
             absent = pl.all_horizontal(pl.col(is_given).is_null())
             reasons.append(frame.select(_when(absent, f"{name} is missing")).to_series())
         if name == "id" and mapping.table != "transactions":

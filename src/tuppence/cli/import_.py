@@ -125,11 +125,24 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
             str, typer.Option(help="Whose data they are.", callback=only_identifiers("customer"))
         ],
         store: Store,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="The account of documents that name none, as the Berlin Group's may.",
+                callback=only_identifiers("account"),
+            ),
+        ] = None,
         today_: Today = None,
     ) -> None:
         hold(ctx, store, make=True)
+        documents = read_documents(paths)
+        if account and standard.items is berlin_group.items:
+            documents = (
+                one._replace(content=berlin_group.with_account(one.content, account))
+                for one in documents
+            )
         deps = import_dependencies(store, create_facts(store, Schema()), _latest(today_))
-        found = import_statement(read_documents(paths), standard, customer, deps)
+        found = import_statement(documents, standard, customer, deps)
         rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))
