@@ -33,6 +33,12 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
     ),
 }
 """What a mapping may give besides the table's own fields, to make the owners of its rows."""
+_MEANT: Final[Named[str, str]] = {
+    **dict.fromkeys(("description", "details", "memo", "narrative", "reference"), "text"),
+    **dict.fromkeys(("payee", "counterparty"), "merchant"),
+    "value": "amount",
+}
+"""What banks call fields of ours, where that is not like their names."""
 _OUT: Final = (
     "out dr d debit debet débit debe dbit soll s af uit addebito cargo débito minus - withdrawal"
 )
@@ -221,6 +227,8 @@ def _unknown(
 def nearest(word: str, known: Collection[str]) -> str:
     """Return a hint that names the word that was probably meant, or else all of them."""
     plain = word.replace("_", " ").casefold()
+    if _MEANT.get(plain) in known:
+        return f"did you mean {_MEANT[plain]}?"
     close = difflib.get_close_matches(plain, known, 1)
     close += [one for one in known if plain in one.split()]
     return f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
