@@ -79,8 +79,11 @@ the others: so rows can be corrected there and imported. Parts of a bank's JSON 
 `tuppence results --format csv` and rows that were set aside are made to be opened in a
 spreadsheet. A cell that would be a formula there, because it begins with `=`, `+`, `-`, `@`, a
 tab or a line break, also behind blanks and quotation marks, gets an apostrophe before it. Numbers
-such as `-12.50` stay numbers. Importing a file of rejects takes that apostrophe away again.
-Results have escapes such as `\\x1b` for control characters; JSON has `\\u001b`.
+such as `-12.50` stay numbers. Control characters, line breaks and characters that cannot be seen
+are escapes such as `\\x1b` and `\\u202e`; JSON has `\\u001b`.
+
+Importing a file of rejects takes that apostrophe away again, and puts the characters back in place
+of their escapes. A backslash of the bank's that would begin such an escape is `\\x5c` in rejects.
 """
 
 

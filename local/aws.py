@@ -13,12 +13,14 @@ from local.__main__ import ROOT, approve_catalogue, say, tuppence
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.database import Database
-from tuppence.bootstrap.aws import Fleet, dynamo_results
+from tuppence.bootstrap.aws import dynamo_results
 from tuppence.errors import UserError
 from tuppence.results.result import Result
-from tuppence.usecases.fleet import Progress, Start
+from tuppence.usecases.fleet.messages import Start
+from tuppence.usecases.fleet.progress import Progress
 
 ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
 
@@ -127,7 +129,7 @@ def _run(folder: Path, customers: int, engines: int, *, secure: bool) -> int:
         tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", today)
         evaluated, different = differences(cloud, store)
     print(f"  {evaluated:,} customers have results in DynamoDB, {different:,} differ")
-    return 0 if found.whole and not different and evaluated == customers else 1
+    return 0 if found.complete and not different and evaluated == customers else 1
 
 
 if __name__ == "__main__":

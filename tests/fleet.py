@@ -1,10 +1,10 @@
 """A fleet in memory: a ledger and queues that lose nothing and can be made to misbehave."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.usecases.fleet import FleetItem, FleetRun, Page, PageName, PageState
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, PageName, PageState
 
 
 class MemoryLedger:
@@ -23,25 +23,26 @@ class MemoryLedger:
             raise UserError("run.different", message)
         return there
 
-    def move(self, before: FleetRun, after: FleetRun) -> FleetRun:
+    def compare_and_set(self, before: FleetRun, after: FleetRun) -> FleetRun:
         there = self._runs[before.run_id]
         if (there.pages, there.listed) == (before.pages, before.listed):
             self._runs[before.run_id] = after
         return self._runs[before.run_id]
 
-    def note(
+    def record(
         self,
         page: PageName,
         items: int | None = None,
         done: Iterable[int] = (),
         given_up: Iterable[FleetItem] = (),
+        reason: str = "",
     ) -> None:
         state = self._pages.get(page, PageState(page.number, None, frozenset(), {}))
         self._pages[page] = PageState(
             page.number,
             state.items if items is None else items,
             state.done | set(done),
-            state.given_up | {item.number: item.title for item in given_up},
+            state.given_up | {item.number: f"{item.title}: {reason}" for item in given_up},
         )
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
@@ -59,6 +60,7 @@ class MemoryQueue:
 
     def __init__(self, room: int = 1_000_000) -> None:
         self.messages: list[Page | FleetItem] = []
+        self.delays: dict[str, int] = {}
         self.room = room
 
     def send(self, messages: Sequence[Page | FleetItem]) -> None:
@@ -67,6 +69,9 @@ class MemoryQueue:
         self.room -= len(taken)
         if len(taken) < len(messages):
             raise UserError("queue.unavailable", "the queue is full")
+
+    def postpone(self, delays: Mapping[str, int]) -> None:
+        self.delays |= delays
 
 
 class People:

@@ -45,16 +45,15 @@ from tuppence.adapters.aws.rulesets import S3Rulesets  # noqa: E402
 from tuppence.adapters.engines import HttpEngine, HttpEvaluations  # noqa: E402
 from tuppence.adapters.relay import Relay  # noqa: E402
 from tuppence.feel.values import parse_date  # noqa: E402
-from tuppence.usecases.fleet import (  # noqa: E402
+from tuppence.usecases.fleet.evaluating import evaluate_item  # noqa: E402
+from tuppence.usecases.fleet.listing import list_customers  # noqa: E402
+from tuppence.usecases.fleet.messages import (  # noqa: E402
     CUSTOMERS_PER_PAGE,
     FleetItem,
     FleetRun,
     Page,
-    cut,
-    evaluate,
-    list_customers,
-    make_items,
 )
+from tuppence.usecases.fleet.splitting import make_items, split_page  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -173,9 +172,9 @@ def functions(cloud: Cloud, ruleset: str) -> dict[str, float]:
         )
     cutting = (time.process_time() - began) / PAGES
     began = time.process_time()
-    for item in cut(page, tuple) * PAGES:
-        evaluate(item, engines, ledger, "", 60.0, last_try=False)
-    invoking = (time.process_time() - began) / PAGES / len(cut(page, tuple))
+    for item in split_page(page, tuple) * PAGES:
+        evaluate_item(item, engines, ledger, items, "", 60.0, may_give_up=False)
+    invoking = (time.process_time() - began) / PAGES / len(split_page(page, tuple))
     return {"listing": listing, "cutting": cutting, "invoking": invoking}
 
 

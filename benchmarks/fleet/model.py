@@ -26,7 +26,7 @@ from tuppence.capacity.environments import (
 )
 from tuppence.capacity.run import CALL_SECONDS, FUNCTION_CPU, READ_BYTES
 from tuppence.capacity.tables import Work
-from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
+from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
 MINUTE: Final = 60.0
 RULE_CALLS: Final = 20

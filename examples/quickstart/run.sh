@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job: a population, the catalogue, a run, and what one customer sees.
+# The main job: make a population, run the catalogue, and show one customer's feed and an explanation.
 set -eu
 cd "$(dirname "$0")/../.."
 store=${STORE:-build/demo}
@@ -10,7 +10,7 @@ run() { printf '\n\033[1m$ tuppence %s\033[0m\n' "$*"; tuppence "$@"; }
 
 mkdir -p "$(dirname "$store")"
 if [ -e "$store/facts/manifest.json" ]; then
-    echo "$store holds a population already; remove the folder to begin anew."
+    echo "$store already holds a population; remove the folder to start again."
 else
     run synth --customers "$customers" --seed 1 --store "$store"
 fi
@@ -20,7 +20,7 @@ run explain "$customer" bank_fees --store "$store"
 
 cat <<EOF
 
-Try next, after . .venv/bin/activate:
+Try next, after running . .venv/bin/activate:
   tuppence results --store $store --rule charged_twice
   tuppence rules check catalogue
   tuppence schema

@@ -62,9 +62,16 @@ class Data(EnvironmentStack):
         timing = environment.timing
         self.dead_pages = self._queue("DeadPages")
         self.dead_items = self._queue("DeadItems", fifo=True)
-        self.customer_queue = self._queue("CustomerQueue", timing.rule_visibility, self.dead_pages)
+        self.customer_queue = self._queue(
+            "CustomerQueue",
+            timing.rule_visibility,
+            sqs.DeadLetterQueue(queue=self.dead_pages, max_receive_count=timing.tries),
+        )
         self.invoke_queue = self._queue(
-            "InvokeQueue", timing.invoke_visibility, self.dead_items, fifo=True
+            "InvokeQueue",
+            timing.invoke_visibility,
+            sqs.DeadLetterQueue(queue=self.dead_items, max_receive_count=timing.max_receives),
+            fifo=True,
         )
         outputs = {
             "LedgerTable": self.ledger.table_name,
@@ -83,7 +90,7 @@ class Data(EnvironmentStack):
         self,
         label: str,
         visibility: int | None = None,
-        dead: sqs.Queue | None = None,
+        dead: sqs.DeadLetterQueue | None = None,
         *,
         fifo: bool = False,
     ) -> sqs.Queue:
@@ -95,11 +102,7 @@ class Data(EnvironmentStack):
             fifo_throughput_limit=(sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None),
             visibility_timeout=cdk.Duration.seconds(visibility) if visibility else None,
             retention_period=cdk.Duration.days(4 if dead else 14),
-            dead_letter_queue=(
-                sqs.DeadLetterQueue(queue=dead, max_receive_count=self._environment.timing.tries)
-                if dead
-                else None
-            ),
+            dead_letter_queue=dead,
             encryption=sqs.QueueEncryption.KMS,
             encryption_master_key=self.key,
             data_key_reuse=cdk.Duration.hours(1),

@@ -31,7 +31,7 @@ class Fleet(EnvironmentStack):
 
     Attributes:
         customer: Lists customers.
-        rule: Cuts pages.
+        rule: Splits pages.
         invoke: Has items evaluated.
         convert: Makes rulesets.
         refresh: Has engines serve them.
@@ -63,7 +63,9 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_TIME_ZONE": environment.time_zone,
             "TUPPENCE_CUSTOMERS_PER_ITEM": str(environment.customers_per_item),
             "TUPPENCE_RULES_PER_ITEM": str(environment.rules_per_item),
+            "TUPPENCE_DEAD_ITEMS": self._data.dead_items.queue_url,
             "TUPPENCE_TRIES": str(timing.tries),
+            "TUPPENCE_MAX_RECEIVES": str(timing.max_receives),
             "TUPPENCE_ENGINE_SECONDS": str(timing.engine),
             "TUPPENCE_LONGEST_WAIT": str(timing.longest_wait),
             "TUPPENCE_MARGIN_SECONDS": str(timing.margin),
@@ -178,7 +180,10 @@ class Fleet(EnvironmentStack):
                 "TUPPENCE_ENGINES",
                 "TUPPENCE_ENGINES_SECRET",
                 "TUPPENCE_LEDGER",
+                "TUPPENCE_INVOKE_QUEUE",
+                "TUPPENCE_DEAD_ITEMS",
                 "TUPPENCE_TRIES",
+                "TUPPENCE_MAX_RECEIVES",
                 "TUPPENCE_ENGINE_SECONDS",
                 "TUPPENCE_LONGEST_WAIT",
                 "TUPPENCE_MARGIN_SECONDS",
@@ -186,7 +191,7 @@ class Fleet(EnvironmentStack):
         )
         grants.may_read_secret(found, self._data.engines_token)
         grants.may_use(found, self._data, self._data.ledger, "GetItem", "UpdateItem")
-        grants.may(found, self._data.key.key_arn, "kms:Decrypt")  # to receive messages
+        grants.may_send(found, self._data, self._data.dead_items)  # its key is that of all queues
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.invoke_queue,

@@ -131,10 +131,10 @@ class Store:
     """
 
     def __init__(self, path: Path | str) -> None:
-        from tuppence.bootstrap.local import open_facts  # noqa: PLC0415 - it loads adapters
+        from tuppence.bootstrap.local import open_store  # noqa: PLC0415 - it loads adapters
 
-        self._path = Path(path)
-        self._source = open_facts(self._path)
+        self._folder = open_store(Path(path))
+        self._source = self._folder.facts()
 
     @property
     def customers(self) -> int:
@@ -143,9 +143,7 @@ class Store:
 
     def read(self, as_of: datetime.date, *, today: datetime.date | None = None) -> Iterator[Facts]:
         """Yield the facts of all customers whose consents allow it, some 10,000 at a time."""
-        from tuppence.bootstrap.local import permitted_facts  # noqa: PLC0415 - it loads adapters
-
-        source = permitted_facts(self._path, _use(as_of, today))
+        source = self._folder.permitted_facts(_use(as_of, today))
         for name, _ in source.partitions():
             batch = source.read(name)
             yield Facts(batch.customer_ids, batch, source.schema)
@@ -159,9 +157,7 @@ class Store:
             UserError: There is no such customer (`facts.unknown-customer`), or their consents do
                 not allow it (`consent.none`).
         """
-        from tuppence.bootstrap.local import permitted_facts  # noqa: PLC0415 - it loads adapters
-
-        source = permitted_facts(self._path, _use(as_of, today), customer)
+        source = self._folder.permitted_facts(_use(as_of, today), customer)
         return Facts((customer,), source.find(customer), source.schema)
 
 

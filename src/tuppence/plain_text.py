@@ -1,12 +1,14 @@
 """Texts from outside made harmless for terminals and spreadsheets."""
 
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from typing import Final
 
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control and format characters, surrogates, line and paragraph separators."""
+_ESCAPE: Final = re.compile(r"\\[xuU]((?<=x)[0-9a-f]{2}|(?<=u)[0-9a-f]{4}|(?<=U)[0-9a-f]{8})")
 _PLAIN: Final = re.compile(r"[ -~]*")
 _FORMULA: Final = re.compile(r"[\s\x00-\x1f'\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
 """The beginning of a formula (OWASP, CSV Injection), behind what a spreadsheet may leave out."""
@@ -71,6 +73,45 @@ def from_spreadsheet_safe(cell: str) -> str:
         cell: What it returned.
     """
     return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+
+
+def editable_cell(text: str) -> str:
+    r"""Return a text as a cell of a CSV file that people read, correct and import again.
+
+    It is no formula, and control and format characters are escapes such as `\x1b`. A backslash is
+    one too, `\x5c`, where it would else begin such an escape.
+
+    Args:
+        text: Any text that UTF-8 can hold.
+    """
+    marked = _ESCAPE.sub(
+        lambda found: found[0] if _meant(found) == found[0] else rf"\x5c{found[0][1:]}", text
+    )
+    return spreadsheet_safe(_escaped(marked, "", _hexadecimal))
+
+
+def from_editable_cell(cell: str) -> str:
+    """Return the text that `editable_cell` was given.
+
+    Args:
+        cell: What it returned, perhaps with corrections.
+    """
+    return _ESCAPE.sub(_meant, from_spreadsheet_safe(cell))
+
+
+def _hexadecimal(sign: str) -> str:
+    code = ord(sign)
+    if code > 0xFFFF:
+        return rf"\U{code:08x}"
+    return rf"\u{code:04x}" if code > 0xFF else rf"\x{code:02x}"
+
+
+def _meant(found: re.Match[str]) -> str:
+    """Return the character that an escape stands for; others than `editable_cell` makes stay."""
+    code = int(found[1], 16)
+    sign = chr(code) if code <= sys.maxunicode else ""
+    is_ours = sign == "\\" or unicodedata.category(sign or "x") in _UNPRINTABLE - {"Cs"}
+    return sign if is_ours and _hexadecimal(sign) == found[0] else found[0]
 
 
 def _is_formula(cell: str) -> bool:

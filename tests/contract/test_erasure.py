@@ -21,7 +21,9 @@ from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.serving import Engines, Request, evaluate_kept
+from tuppence.usecases.serving.answering import evaluate_kept
+from tuppence.usecases.serving.messages import Request
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 AS_OF = Date(day("2026-06-30"))
 MOMENTS = ("before", "facts read", "results written", "asked", "after")
@@ -69,7 +71,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     directory = RulesetDirectory(tmp_path_factory.mktemp("rulesets"))
     ruleset = make_ruleset(read_rules(ROOT / "catalogue" / "bank_fees.yaml", Schema()).usable())
     directory.put(ruleset)
-    return Engines(directory, Schema).engine(ruleset.digest, AS_OF)
+    return RulesetCache(directory, Schema).engine(ruleset.digest, AS_OF)
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])

@@ -17,7 +17,9 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.serving import Engines, Request, evaluate_kept
+from tuppence.usecases.serving.answering import answer_requests, evaluate_kept
+from tuppence.usecases.serving.messages import Answer, Request
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 DAYS = ("2026-06-27", "2026-06-28", "2026-06-29")
 GROUP = 5
@@ -62,26 +64,35 @@ def test_parts_of_a_run_come_to_what_the_whole_comes_to(tmp_path: Path, tuppence
     directory = RulesetDirectory(tmp_path / "rulesets")
     ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
     directory.put(ruleset)
-    engines = Engines(directory, Schema)
+    cache = RulesetCache(directory, Schema)
     names = [one.rule.id for one in ruleset.rules]
     groups = [frozenset(names[n : n + GROUP]) for n in range(0, len(names), GROUP)]
 
     def results() -> DynamoResults:
         table = new_table("customer_id", "rule_id")
-        layout = engines.engine(ruleset.digest, date(DAYS[0])).plan.layout
+        layout = cache.engine(ruleset.digest, date(DAYS[0])).plan.layout
         return DynamoResults(client("dynamodb"), table, lambda _: layout)
 
     whole, parts = results(), results()
+    evaluated: set[str] = set()
     for day in DAYS:
-        engine = engines.engine(ruleset.digest, date(day))
+        engine = cache.engine(ruleset.digest, date(day))
         (expected,) = evaluate_kept(engine, [Request(customers)], facts, whole)
         changed = qualified = 0
         for group in groups:
-            part = engines.part(engine, group)
-            assert part is engines.part(engine, group)
-            assert len(part.plan.rules) == len(group)
-            (answer,) = evaluate_kept(part, [Request(customers, rules=group)], facts, parts)
+            (answer,) = answer_requests(
+                cache,
+                ruleset.digest,
+                date(day),
+                [Request(customers, rules=group)],
+                facts,
+                lambda: parts,
+            )
+            assert isinstance(answer, Answer)
             assert answer.evaluations == len(customers) * len(group)
+            evaluated |= group
+            rows = parts.get(customers).values()
+            assert {result.rule_id for row in rows for result in row.results} == evaluated
             changed += answer.changed or 0
             qualified += answer.qualified
         assert (changed, qualified) == (expected.changed, expected.qualified)

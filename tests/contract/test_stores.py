@@ -17,7 +17,8 @@ from tuppence.errors import UserError
 from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
-from tuppence.usecases.fleet import FleetItem, FleetLedger, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.ports import FleetLedger
 from tuppence.usecases.ledger import RunRecord, Tally
 
 LAYOUT = Layout("digest", (("a", ("x",)), ("b", ())))
@@ -185,7 +186,7 @@ NIGHT = FleetRun("night", "2026-06-30", "digest")
 def test_a_run_is_begun_once(book: FleetLedger) -> None:
     assert book.latest() == ""
     assert book.begin(NIGHT) == NIGHT
-    moved = book.move(NIGHT, replace(NIGHT, cursor="c", pages=2, unsent=("b", "c")))
+    moved = book.compare_and_set(NIGHT, replace(NIGHT, cursor="c", pages=2, unsent=("b", "c")))
     assert book.begin(NIGHT) == moved
     assert book.latest() == "2026-06-30"
     with pytest.raises(UserError, match="night is as of 2026-06-30, with ruleset digest"):
@@ -202,11 +203,11 @@ def test_an_older_run_is_refused(book: FleetLedger) -> None:
 def test_of_two_who_list_one_goes_on(book: FleetLedger) -> None:
     book.begin(NIGHT)
     first = replace(NIGHT, cursor="b", pages=1, unsent=("a", "b"))
-    assert book.move(NIGHT, first) == first
-    assert book.move(NIGHT, replace(NIGHT, cursor="x", pages=1)) == first
+    assert book.compare_and_set(NIGHT, first) == first
+    assert book.compare_and_set(NIGHT, replace(NIGHT, cursor="x", pages=1)) == first
     listed = replace(first, unsent=(), listed=True)
-    assert book.move(first, listed) == listed
-    assert book.move(first, replace(first, pages=2)) == listed
+    assert book.compare_and_set(first, listed) == listed
+    assert book.compare_and_set(first, replace(first, pages=2)) == listed
 
 
 def test_what_is_entered_twice_counts_once(book: FleetLedger) -> None:
@@ -214,18 +215,18 @@ def test_what_is_entered_twice_counts_once(book: FleetLedger) -> None:
     page = PageName("night", "2026-06-30", 17)
     item = FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"))
     for _ in range(2):
-        book.note(page, items=5)
-        book.note(page, done=[0, 1])
-        book.note(page, done=[1, 2], given_up=[item])
+        book.record(page, items=5)
+        book.record(page, done=[0, 1])
+        book.record(page, done=[1, 2], given_up=[item], reason="refused")
     run, pages = book.read("night")
     assert run == NIGHT
-    titles = {3: "ann and 1 more"}
+    titles = {3: "ann and 1 more: refused"}
     assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), titles)]
 
 
-def test_a_page_that_is_not_cut_has_no_number_of_items(book: FleetLedger) -> None:
+def test_a_page_that_is_not_split_has_no_number_of_items(book: FleetLedger) -> None:
     book.begin(NIGHT)
-    book.note(PageName("night", "2026-06-30", 0), done=[4])
+    book.record(PageName("night", "2026-06-30", 0), done=[4])
     _, pages = book.read("night")
     assert list(pages) == [PageState(0, None, frozenset({4}), {})]
     with pytest.raises(UserError, match="no run day"):

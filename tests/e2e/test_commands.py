@@ -17,7 +17,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.database import RESULTS
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.sqlite import SqliteFile
-from tuppence.adapters.embedded.workers import in_processes
+from tuppence.adapters.embedded.workers import Workers
 from tuppence.errors import UserError
 from tuppence.facts.schema import COLLECTIONS, Schema
 from tuppence.feel import Date
@@ -384,7 +384,9 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
 
 def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
-    items = in_processes(store, FactStore(store).digest, {}, ruleset.content, Date(20_000), 1)
+    items = Workers(store, FactStore(store).digest, {}).in_processes(
+        ruleset.content, Date(20_000), 1
+    )
     victim = next((store / "facts").glob("*/transactions.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
     with pytest.raises(UserError) as raised:
@@ -394,7 +396,7 @@ def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) ->
 
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
-    items = in_processes(store, "another digest", {}, ruleset.content, Date(20_000), 1)
+    items = Workers(store, "another digest", {}).in_processes(ruleset.content, Date(20_000), 1)
     with pytest.raises(UserError, match="the facts were changed while the run was going on"):
         list(items([WorkItem("p00000", 0, 1)]))
 
@@ -426,7 +428,7 @@ def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     again = subprocess.run(
         ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
     )
-    assert "holds a population already" in again.stdout
+    assert "already holds a population" in again.stdout
     assert "nothing was changed" in again.stdout
 
 

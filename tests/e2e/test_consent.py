@@ -12,7 +12,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.traces import look_for
-from tuppence.bootstrap.local import tokens_of
+from tuppence.bootstrap.local import open_store
 from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -134,7 +134,8 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
     where = ("--customer", "ann", "--store", tmp_path / "money")
     done = tuppence("import", "open-banking", tmp_path / "uk.json", *where, status=1)
     assert "import accounts or transactions first" in done.stderr
-    FactStore(tmp_path / "money").append(bank([]))
+    assert not (tmp_path / "money").exists()
+    FactStore.create(tmp_path / "money", Schema()).append(bank([]))
     done = tuppence("import", "open-banking", tmp_path / "uk.json", *where)
     assert "consents: 1" in done.stdout
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)
@@ -228,7 +229,7 @@ def test_a_scope_of_the_berlin_group_keeps_its_accounts(tuppence: Run, tmp_path:
     where = ("--customer", "ann", "--store", tmp_path / "money")
     tuppence("import", "berlin-group", tmp_path / "eu.json", *where)
     (kept,) = Consents(tmp_path / "money").of("ann")
-    named = f"transactions:{tokens_of(tmp_path / 'money').of(like_a_card)}"
+    named = f"transactions:{open_store(tmp_path / 'money').tokens.of(like_a_card)}"
     assert like_a_card not in named
     assert kept.scope == (
         "accounts:", "availableAccounts", "balances:DE1", named, "transactions:DE1",

@@ -17,13 +17,13 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
-from tuppence.adapters.embedded.checking import check_steps
+from tuppence.adapters.embedded.checking import check_store
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
-from tuppence.bootstrap.local import kept_ruleset, last_run
+from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
 
@@ -93,7 +93,7 @@ def kinds(store: Path) -> set[str]:
 def damage(store: Path) -> str:
     """Return what a check says is damaged; empty where nothing is."""
     try:
-        parts = [check() for check in check_steps(store)]
+        parts = check_store(store, lambda steps: steps)
     except UserError as error:
         return f"{error.message} {error.hint}"
     return " ".join(" ".join((p.name, *p.problems, p.remedy)) for p in parts if p.problems)
@@ -124,8 +124,8 @@ def _consents(store: Path) -> Any:
 
 
 def _ruleset(store: Path) -> Any:
-    ruleset, as_of = last_run(store)
-    return ruleset and kept_ruleset(store, ruleset.digest).content, as_of
+    run = open_store(store).latest_run()
+    return run and (open_store(store).ruleset(run.ruleset).content, run.as_of)
 
 
 def _rejects(store: Path) -> Any:

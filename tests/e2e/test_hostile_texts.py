@@ -168,6 +168,27 @@ def test_rejects_hold_no_formula_and_can_be_imported_after_a_correction(
     ]
 
 
+def test_rejects_hold_no_control_character_and_give_back_the_text_of_the_bank(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mapping.yaml").write_text(MAPPING.replace("windows-1252", "utf-8"))
+    text, title = "\x1b[31mred\u202e\x9b \\x1b \u200b\nsecond line", "x\x1b[2J"
+    rows = f'Date;Text;Amount;Account;{title}\n31.06.2026;"{text}";-3,00;x;y\n24.06.2026;a;-1;x;y\n'
+    (tmp_path / "bank.csv").write_text(rows)
+    where = ("--mapping", "mapping.yaml", "--store", "money", "--today", "2026-06-30")
+    tuppence("import", "csv", "bank.csv", *where)
+    (rejects,) = (tmp_path / "money" / "rejects").glob("*.rejects.csv")
+    content = rejects.read_text()
+    assert_harmless(Done(content, ""))
+    assert r"\x1b[31mred\u202e\x9b \x5cx1b \u200b\x0asecond line" in content
+    assert len(content.splitlines()) == 2
+    (tmp_path / "corrected.csv").write_text(content.replace("31.06.2026", "30.06.2026"))
+    tuppence("import", "csv", "corrected.csv", *where)
+    found = FactStore(tmp_path / "money").rows_of("me").transactions
+    assert found is not None
+    assert found.sort("booking date")["text"].to_list() == ["a", text]
+
+
 def test_padded_amounts_are_numbers_and_long_ones_may_be_cards(
     tuppence: Run, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.bootstrap.local import kept_ruleset
+from tuppence.bootstrap.local import open_store
 from tuppence.results.result import State
 from tuppence.rules.message import render
 
@@ -271,7 +271,9 @@ def test_all_that_a_population_is_told_can_be_read(
         tuppence("run", "--store", store, "--rules", RULES, "--as-of", date, "--processes", 1)
         with Database(store / "results.sqlite") as database:
             everybody = tuple(database.scan())
-        rules = {one.rule.id: one.rule for one in kept_ruleset(store, everybody[0].ruleset).rules}
+        rules = {
+            one.rule.id: one.rule for one in open_store(store).ruleset(everybody[0].ruleset).rules
+        }
         for results in everybody:
             for result in results.results:
                 rule = rules[result.rule_id]

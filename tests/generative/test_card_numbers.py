@@ -19,7 +19,8 @@ from tests.conftest import Run
 from tests.unit.test_statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.identifier_key import NAME, identifier_key
+from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.layout import IDENTIFIER_KEY
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.bankdata import open_banking
 from tuppence.bankdata.documents import read_documents
@@ -29,7 +30,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import Owners, Reading, read_table
-from tuppence.bootstrap.local import tokens_of
+from tuppence.bootstrap.local import open_store
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
@@ -271,24 +272,24 @@ def test_no_command_prints_a_card_number(tuppence: Run, written: Written) -> Non
 
 def test_identifiers_with_card_numbers_stay_apart_and_the_same(tmp_path: Path) -> None:
     one, other = "4111111111111111", "4222222222221111"  # the same last four
-    tokens = tokens_of(tmp_path)
+    tokens = open_store(tmp_path).tokens
     assert tokens.of(one) == tokens.of(one) != tokens.of(other)
     assert tokens.of(tokens.of(one)) == tokens.of(one)
-    assert tokens_of(tmp_path).of(one) == tokens.of(one)
+    assert open_store(tmp_path).tokens.of(one) == tokens.of(one)
     assert Tokens(lambda: b"another").of(one) != tokens.of(one)
     assert tokens.of("acc-22289") == "acc-22289"
     assert tokens.of("DE89370400440532013000") == "DE89370400440532013000"  # a valid IBAN
 
 
 def test_a_store_without_such_identifiers_has_no_key(tmp_path: Path) -> None:
-    assert tokens_of(tmp_path).of("22289") == "22289"
+    assert open_store(tmp_path).tokens.of("22289") == "22289"
     assert not list(tmp_path.iterdir())
 
 
 def test_the_key_of_a_store_is_its_owners_alone_and_checks_itself(tmp_path: Path) -> None:
     first = identifier_key(tmp_path)
-    path = tmp_path / NAME
-    assert {one.name for one in tmp_path.iterdir()} == {NAME, "lock"}
+    path = tmp_path / IDENTIFIER_KEY
+    assert {one.name for one in tmp_path.iterdir()} == {IDENTIFIER_KEY, "lock"}
     assert path.stat().st_mode & 0o077 == 0
     assert identifier_key(tmp_path) == first
     content = bytearray(path.read_bytes())

@@ -90,6 +90,7 @@ def login(database: str) -> Iterator[Callable[..., str]]:
 
     yield make
     with psycopg.connect(database, autocommit=True) as connection:
-        for name in map(sql.Identifier, sorted(made)):
+        there = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+        for name in map(sql.Identifier, sorted(made & there)):
             connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
             connection.execute(sql.SQL("DROP ROLE {}").format(name))

@@ -12,17 +12,19 @@ import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
-from local.servers import MissingError
+from local.servers import PATIENCE, MissingError
 from tests.building import ROOT
 from tests.integration.test_platform import command
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
-from tuppence.bootstrap.aws import Fleet
+from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, Page, Start, list_customers, requested
+from tuppence.usecases.fleet.listing import list_customers, resolve_run
+from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, Page, Start
 
 CUSTOMERS = 120
 POISON = "x" * 201
@@ -77,7 +79,7 @@ def poisoned(night: Night) -> str:
     named = Start(as_of=night.as_of, run_id="poisoned", customers=("C0000001", "C0000002"))
     now = datetime.datetime.now(datetime.UTC)
     run = msgspec.structs.replace(
-        requested(named, lambda: night.ruleset, now, 1, 0),
+        resolve_run(named, lambda: night.ruleset, now, 1, 0),
         chosen=("C0000001", "C0000002", POISON),  # in their order
     )
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
@@ -88,13 +90,13 @@ def poisoned(night: Night) -> str:
 
 def test_a_night_gives_what_one_process_gives(night: Night) -> None:
     found = wait_for(night.run_id)
-    assert found.whole
+    assert found.complete
     assert (found.items, found.done, found.pages) == (CUSTOMERS, CUSTOMERS, 2)
     command("run", "--store", night.store, "--rules", ROOT / "catalogue", "--as-of", night.as_of)
     assert night.is_right()
     printed = command("fleet", "status", night.run_id, "--env", "local")
-    assert "whole" in printed
-    assert not Fleet("local").progress("poisoned").whole
+    assert "complete" in printed
+    assert not Fleet("local").progress("poisoned").complete
 
 
 def test_roles_may_do_nothing_else(night: Night) -> None:
@@ -145,6 +147,18 @@ def count(night: Night, queue: str) -> int:
     return int(found["Attributes"][name])
 
 
+def wait_until_tried_again(run_id: str, times: int) -> None:
+    """Wait until the log of the function has an item of a run that was received so often."""
+    deadline = time.monotonic() + PATIENCE
+    pattern = f'{{ $.run_id = "{run_id}" && $.receives >= {times} }}'
+    logs = client("logs")
+    while not logs.filter_log_events(
+        logGroupName="/aws/lambda/tuppence-local-invoke", filterPattern=pattern
+    )["events"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 def until_taken(night: Night) -> None:
     """Wait until no message waits in a queue; what is worked on does not count."""
     deadline = time.monotonic() + 120
@@ -161,7 +175,7 @@ def test_an_engine_that_is_killed_loses_nothing(night: Night) -> None:
     night.start("killed", prefix="C000001")
     victim.kill()
     try:
-        assert wait_for("killed").whole
+        assert wait_for("killed").complete
     finally:
         victim.start()
     assert night.is_right()
@@ -178,29 +192,32 @@ def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
     relay.kill()
     time.sleep(2)
     relay.start()
-    assert wait_for("relay").whole
+    assert wait_for("relay").complete
     assert night.is_right()
 
 
-def test_a_function_whose_time_is_up_is_called_again(night: Night) -> None:
-    """Both engines stand still for longer than the function may take."""
+def test_engines_that_stand_still_give_nothing_up(night: Night) -> None:
+    """Both stand still for longer than a try may take, more often than a refused item is tried."""
     engines = night.cloud.platform.engines
     night.start("still", customers=tuple(f"C{number:07d}" for number in range(5)))
     for engine in engines:
         engine.send_signal(signal.SIGSTOP)
-    time.sleep(6)
+    wait_until_tried_again(run_id="still", times=ENVIRONMENTS["local"].timing.tries)
     for engine in engines:
         engine.send_signal(signal.SIGCONT)
-    assert wait_for("still").whole
+    found = wait_for("still")
+    assert found.complete
+    assert found.titles == ()
     assert night.is_right()
 
 
 def test_what_cannot_be_done_is_named_and_can_be_sent_again(night: Night, poisoned: str) -> None:
     found = wait_for(poisoned)
-    assert found.titles == (POISON,)
+    (title,) = found.titles
+    assert title.startswith(f"{POISON}: the engine refused: ")
     assert (found.done, found.dead_lettered) == (2, 1)
     printed = command("fleet", "status", poisoned, "--env", "local", status=4)
-    assert "ended, not whole" in printed
+    assert "ended, not complete" in printed
     assert f"given up: {POISON}" in printed
     deadline = time.monotonic() + 120
     while count(night, "DeadItems") < 1:  # it is given up when its last try ends, and moved later

@@ -19,7 +19,9 @@ from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.fleet import EPOCH, Start, requested_day
+from tuppence.usecases.editions import Edition
+from tuppence.usecases.fleet.listing import resolve_date
+from tuppence.usecases.fleet.messages import Start, day_number
 
 Ask = Callable[..., list[tuple[object, ...]]]
 CATALOGUE = ROOT / "catalogue"
@@ -147,10 +149,11 @@ def test_the_relay_gives_rules_with_a_number_that_each_decision_raises(
     assert given() == (["bank_fees", "cash_share"], 6)
     desk("move", "bank_fees", "--to", "retired", by="bob")
     assert given() == (["cash_share"], 7)
-    assert [one.id for one in Definitions(database).in_force(DATE)] == ["cash_share"]
+    (one,), edition = Definitions(database).in_force(DATE)
+    assert (one.id, edition) == ("cash_share", Edition(7, str(DATE)))
     desk("move", "cash_share", "--to", "retired", by="bob")
     assert given() == ([], 8)
-    assert Definitions(database).in_force(DATE) == []
+    assert Definitions(database).in_force(DATE) == ([], Edition(8, str(DATE)))
 
 
 def test_wrong_rules_never_get_in(desk: Run, rows_of: Ask, tmp_path: Path) -> None:
@@ -197,8 +200,8 @@ def test_aurora_calls_the_function_when_a_rule_is_approved_or_retired(
     desk("approve", *read(desk), by="bob")
     ((function, scheduled, way),) = rows_of(calls)
     assert (function, way) == (FUNCTION, "eu-west-1 Event")
-    day = requested_day(Start(scheduled=str(scheduled)), datetime.UTC)
-    assert abs(day.day - (datetime.datetime.now(tz=datetime.UTC).date() - EPOCH).days) <= 1
+    day = resolve_date(Start(scheduled=str(scheduled)), datetime.UTC)
+    assert abs(day.day - day_number(datetime.datetime.now(tz=datetime.UTC).date())) <= 1
     desk("move", "bank_fees", "--to", "retired", by="bob")
     assert len(rows_of(calls)) == 2
 

@@ -499,16 +499,23 @@ def traces(database: str, *texts: str) -> list[tuple[str, str]]:
 def forget_beside_evaluations(
     running: Running, customer: str, others: list[str], first: str
 ) -> None:
-    """Erase somebody while two engines evaluate them again and again, and look for them."""
+    """Erase somebody while two engines evaluate them again and again, and look for them.
+
+    Nobody among the others may have results of a later date: engines refuse to replace those.
+    """
     asked = {"run_id": "x", "as_of": DAY, "customers": [customer, *others]}
     enough, stop = threading.Semaphore(0), threading.Event()
     headers = {"Authorization": f"Bearer {running.platform.token}"}
 
     def evaluate(engine: str) -> None:
         with httpx2.Client(headers=headers, timeout=PATIENCE) as client:
-            while not stop.is_set():
-                assert client.post(f"{engine}/v1/evaluations", json=asked).status_code == 200
-                enough.release()
+            try:
+                while not stop.is_set():
+                    answer = client.post(f"{engine}/v1/evaluations", json=asked)
+                    assert answer.status_code == 200, answer.text
+                    enough.release()
+            finally:
+                enough.release(10)  # nobody waits for evaluations that have failed
 
     def forget() -> str:
         return command(
@@ -547,13 +554,13 @@ def forget_beside_evaluations(
 @pytest.mark.parametrize("first", ["evaluate", "forget"])
 def test_who_is_erased_beside_evaluations_stays_erased(running: Running, first: str) -> None:
     number = 190 + ("evaluate", "forget").index(first)
-    others = [f"C{n:07d}" for n in range(1, 120)]
+    others = [f"C{n:07d}" for n in range(21, 120)]
     forget_beside_evaluations(running, f"C{number:07d}", others, first)
 
 
 @pytest.mark.long
 def test_many_who_are_erased_beside_evaluations_stay_erased(running: Running) -> None:
-    others = [f"C{n:07d}" for n in range(1, 100)]
+    others = [f"C{n:07d}" for n in range(21, 100)]
     for number in range(100, 180):
         first = ("evaluate", "forget")[number % 2]
         forget_beside_evaluations(running, f"C{number:07d}", others, first)

@@ -15,14 +15,15 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.postgres.connection import connect_columns
-from tuppence.adapters.postgres.facts import Agreement, consents, everything, load, page
+from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
-from tuppence.bootstrap.local import open_results
+from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, Kind, Schema
 from tuppence.feel.values import Date
+from tuppence.usecases.copy_facts import Agreement
 
 Ask = Callable[..., list[tuple[object, ...]]]
 AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")
@@ -87,7 +88,10 @@ def test_the_same_run_comes_out_after_a_round_trip(
     for store in ("there", "back"):
         options = ("--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
         tuppence("run", "--store", store, *options)
-    with open_results(tmp_path / "there") as there, open_results(tmp_path / "back") as back:
+    with (
+        open_store(tmp_path / "there").read_results() as there,
+        open_store(tmp_path / "back").read_results() as back,
+    ):
         assert list(there.scan()) == list(back.scan())
         assert len(list(back.scan())) == 300
 
@@ -206,7 +210,7 @@ def test_a_customer_without_consent_is_not_made_the_owner_of_a_store(
     rows_of("DELETE FROM tuppence.consents WHERE customer_id = 'c1'")
     done = tuppence("load", "--from", database, "--store", "back", status=1)
     assert "error[consent.none]: the database has no consent of 1 customers" in done.stderr
-    assert FactStore(tmp_path / "back").partitions() == []
+    assert not (tmp_path / "back").exists()
 
 
 def test_the_services_give_all_that_is_held_and_forget_it(
@@ -236,6 +240,62 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     for command in (("export", "c1"), ("forget", "c1", "--yes")):
         assert "there is no customer c1" in tuppence(*command, *where, status=1).stderr
     assert "say where the data are" in tuppence("export", "c1", status=1).stderr
+
+
+def test_the_services_find_a_customer_by_the_card_number_that_a_store_hides(
+    database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
+) -> None:
+    card, store = "4111111111111111", tmp_path / "money"
+    (tmp_path / "bank.csv").write_text(f"c,d,a\n{card},2026-06-24,-3.00\nc1,2026-06-24,-3.00\n")
+    (tmp_path / "bank.yaml").write_text(
+        "table: transactions\nconstants: {currency: GBP}\n"
+        "columns: {customer: c, account: c, booking date: d, amount: a}\n"
+    )
+    tuppence("import", "csv", "bank.csv", "--mapping", "bank.yaml", "--store", store)
+    consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
+    tuppence("load", "--store", store, "--to", database, *consent)
+    tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
+    results = tmp_path / "services.sqlite"
+    where = ("--database", database, "--results", results, "--rulesets", store / "rulesets")
+    settle = ("--settle", 0, "--yes")
+    for command in (("export", "c1", *where), ("forget", "c1", *where, *settle)):
+        assert "error[results.missing]" in tuppence(*command, status=1).stderr
+    assert not results.exists()
+    shutil.copy(store / "results.sqlite", results)
+    key = ("--key", store / "identifiers.key")
+    for command in (("export", card, *where), ("forget", card, *where, *settle)):
+        refused = tuppence(*command, status=1).stderr
+        assert "error[privacy.key-missing]" in refused
+        assert "give --key with the file identifiers.key of the store" in refused
+        assert "no customer" not in refused
+        assert card not in refused
+    assert json.loads(tuppence("export", "c1", *where).stdout)["transactions"]
+    of_services = json.loads(tuppence("export", card, *where, *key).stdout)
+    assert of_services["customers"][0]["id"].startswith("hidden-")
+    of_store = json.loads(tuppence("export", card, "--store", store).stdout)
+    assert of_store["transactions"] == of_services["transactions"]
+    done = tuppence("forget", card, *where, *key, *settle)
+    assert "1 customers, 1 accounts, 1 transactions" in done.stdout
+    assert "the results" in done.stdout
+    assert rows_of("SELECT id FROM tuppence.customers") == [("c1",)]
+    assert "no customer hidden-" in tuppence("forget", card, *where, *key, *settle, status=1).stderr
+    other = tmp_path / "other.key"
+    other.write_text("nothing")
+    broken = tuppence("export", card, *where, "--key", other, status=1).stderr
+    assert "error[store.corrupt]" in broken
+
+
+def test_the_services_find_a_customer_whose_identifier_an_older_version_let_in(
+    database: str, rows_of: Ask, tuppence: Run, tmp_path: Path
+) -> None:
+    card = "4111111111111111"
+    put(database, bank([], card))
+    Database(tmp_path / "services.sqlite").close()
+    (tmp_path / "rulesets").mkdir()
+    where = ("--database", database, "--results", "services.sqlite", "--rulesets", "rulesets")
+    assert card in tuppence("export", card, *where).stdout
+    tuppence("forget", card, *where, "--settle", 0, "--yes")
+    assert rows_of("SELECT id FROM tuppence.customers") == []
 
 
 def test_the_last_known_balance_is_a_view(database: str, rows_of: Ask) -> None:

@@ -71,9 +71,10 @@ def test_time_outs_visibility_and_tries_go_together(resources: Resources) -> Non
         (queue,) = (p for name, p in queues.values() if name.startswith(label))
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        tries = queue["RedrivePolicy"]["maxReceiveCount"]
+        most = queue["RedrivePolicy"]["maxReceiveCount"]
         settings = function["Environment"]["Variables"]
-        assert settings["TUPPENCE_TRIES"] == str(tries)
+        setting = "MAX_RECEIVES" if label == "InvokeQueue" else "TRIES"
+        assert settings[f"TUPPENCE_{setting}"] == str(most)
     invoke = one(resources, "AWS::Lambda::Function", "Invoke")
     settings = invoke["Environment"]["Variables"]
     waits = 4 * float(settings["TUPPENCE_LONGEST_WAIT"])

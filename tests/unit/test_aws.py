@@ -22,7 +22,7 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.fleet import FleetItem, Page
+from tuppence.usecases.fleet.messages import FleetItem, Page
 
 pytestmark = pytest.mark.usefixtures("aws")
 

@@ -173,9 +173,7 @@ def test_defaults_are_left_out_of_documents() -> None:
 def test_the_form_in_the_docs_becomes_the_condition_beside_it() -> None:
     page = (ROOT / "docs" / "how-to" / "publish-rules.md").read_text("utf-8")
     form = page.partition("```yaml\n")[2].partition("```")[0]
-    condition = page.partition("this condition, always the same:\n\n```text\n")[2].partition(
-        "\n```"
-    )[0]
+    condition = page.partition("the same condition:\n\n```text\n")[2].partition("\n```")[0]
     rule = rule_of(loaded(form), Schema())
     assert rule.when == condition
     assert checked(rule) == []

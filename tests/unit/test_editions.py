@@ -23,7 +23,7 @@ from tuppence.lambdas import refresh
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.editions import NO_EDITION, Edition
-from tuppence.usecases.serving import Engines
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 OLD, NEW = Edition(7, "2026-06-30"), Edition(9, "2026-06-30")
@@ -188,7 +188,7 @@ def test_an_engine_that_is_told_twice_serves_what_is_current_in_the_end(
     rulesets = Slow(tmp_path)
     for ruleset in pair:
         rulesets.put(ruleset)
-    engines = Engines(rulesets, Schema)
+    engines = RulesetCache(rulesets, Schema)
     rulesets.publish(old)
     first = threading.Thread(target=lambda: engines.refresh(None, serve=True))
     first.start()

@@ -9,18 +9,11 @@ from msgspec.structs import replace
 from tests.fleet import MemoryLedger, MemoryQueue, People
 
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import (
-    FleetItem,
-    FleetRun,
-    Page,
-    Start,
-    cut,
-    evaluate,
-    list_customers,
-    make_items,
-    progress,
-    requested,
-)
+from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time
+from tuppence.usecases.fleet.listing import list_customers, resolve_run
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, Start
+from tuppence.usecases.fleet.progress import progress
+from tuppence.usecases.fleet.splitting import make_items, split_page
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 EVERYBODY = People(f"C{n:05d}" for n in range(2_345))
@@ -79,7 +72,7 @@ def test_customers_who_leave_between_two_tries_do_not_make_a_run_unwhole() -> No
     queue.room = 1_000
     listed(NIGHT, queue, ledger, People(EVERYBODY.names[500:]))
     run_through(queue, ledger)
-    assert progress("night", ledger).whole
+    assert progress("night", ledger).complete
 
 
 def test_two_who_list_at_the_same_time_agree_on_the_pages() -> None:
@@ -116,27 +109,28 @@ PAGE = Page("night", "2026-06-30", "0123456789abcdef", 4, ("a", "b", "c"), 1, 0)
         (3, 2, [(("a", "b", "c"), ("r1", "r2")), (("a", "b", "c"), ("r3",))]),
     ],
 )
-def test_a_page_is_cut_into_items(
+def test_a_page_is_split_into_items(
     per_item: int, rules: int, expected: Sequence[tuple[object, ...]]
 ) -> None:
     page = replace(PAGE, customers_per_item=per_item, rules_per_item=rules)
-    items = cut(page, lambda: ["r1", "r2", "r3"])
+    items = split_page(page, lambda: ["r1", "r2", "r3"])
     assert [(item.customers, item.rules) for item in items] == expected
     assert [item.number for item in items] == list(range(len(items)))
 
 
 class Engines:
-    """Implements the port Evaluations; it fails for some customers."""
+    """Implements the port Evaluations; it fails for one customer."""
 
-    def __init__(self, poison: str = "") -> None:
+    def __init__(self, poison: str = "", code: str = "engine.refused") -> None:
         self.poison = poison
+        self.code = code
         self.asked: list[str] = []
 
     def evaluate_item(self, item: FleetItem, seconds: float) -> None:
         assert seconds > 0
         self.asked += item.customers
         if self.poison in item.customers:
-            raise UserError("engine.unreachable", "the engine does not answer")
+            raise UserError(self.code, "no such customer")
 
 
 def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> None:
@@ -146,13 +140,16 @@ def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> N
     for page in [*reversed(pages), *pages]:
         make_items(page, list, work, ledger, last_try=False)
     engines = Engines(poison)
-    for last_try in (False, True):
+    for final in (False, True):
         for item in reversed(work.messages):
             assert isinstance(item, FleetItem)
             try:
-                evaluate(item, engines, ledger, ledger.latest(), 1.0, last_try=last_try)
+                evaluate_item(
+                    item, engines, ledger, MemoryQueue(), ledger.latest(), 1.0, may_give_up=final
+                )
             except UserError:
                 assert poison in item.customers
+                assert not final
 
 
 def test_messages_that_come_twice_and_out_of_order_count_once() -> None:
@@ -162,7 +159,7 @@ def test_messages_that_come_twice_and_out_of_order_count_once() -> None:
     run_through(queue, ledger)
     found = progress("night", ledger)
     assert (found.items, found.done, found.dead_lettered) == (2_345, 2_345, 0)
-    assert found.whole
+    assert found.complete
     assert found.ended
 
 
@@ -172,26 +169,69 @@ def test_what_is_given_up_has_a_name_until_it_is_done_after_all() -> None:
     run_through(queue, ledger, poison="C00123")
     found = progress("night", ledger)
     assert (found.items, found.done, found.dead_lettered) == (2_345, 2_344, 1)
-    assert found.titles == ("C00123",)
+    assert found.titles == ("C00123: no such customer",)
     assert found.ended
-    assert not found.whole
+    assert not found.complete
     run_through(queue, ledger)
-    assert progress("night", ledger).whole
+    assert progress("night", ledger).complete
 
 
 def test_an_item_of_an_older_run_is_given_up() -> None:
     ledger, engines = MemoryLedger(), Engines()
-    (item, *_) = cut(PAGE, list)
-    evaluate(item, engines, ledger, "2026-07-01", 1.0, last_try=False)
+    (item, *_) = split_page(PAGE, list)
+    dead = MemoryQueue()
+    done = evaluate_item(item, engines, ledger, dead, "2026-07-01", 1.0, may_give_up=False)
+    assert not done
     assert engines.asked == []
+    assert dead.messages == []
     ledger.begin(NIGHT)
-    assert progress("night", ledger).titles == ("a",)
+    assert progress("night", ledger).titles == ("a: a run as of 2026-07-01 has begun",)
+
+
+@pytest.mark.parametrize("code", ["engine.unreachable", "engine.denied"])
+@pytest.mark.parametrize("may_give_up", [False, True])
+def test_an_item_is_never_given_up_because_engines_cannot_take_it(
+    code: str, may_give_up: bool
+) -> None:
+    ledger, dead = MemoryLedger(), MemoryQueue()
+    (item, *_) = split_page(PAGE, list)
+    ledger.begin(NIGHT)
+    with pytest.raises(UserError):
+        evaluate_item(item, Engines("a", code), ledger, dead, "", 1.0, may_give_up=may_give_up)
+    assert progress("night", ledger).titles == ()
+    assert dead.messages == []
+
+
+def test_an_item_that_engines_refuse_goes_to_the_dead_letters_once_that_is_final() -> None:
+    ledger, dead = MemoryLedger(), MemoryQueue()
+    (item, *_) = split_page(PAGE, list)
+    ledger.begin(NIGHT)
+    with pytest.raises(UserError):
+        evaluate_item(item, Engines("a"), ledger, dead, "", 1.0, may_give_up=False)
+    assert dead.messages == []
+    assert not evaluate_item(item, Engines("a"), ledger, dead, "", 1.0, may_give_up=True)
+    assert dead.messages == [item]
+    assert progress("night", ledger).titles == ("a: no such customer",)
+
+
+@pytest.mark.parametrize(
+    ("left", "items", "expected"),
+    [(50.0, 10, 10.0), (50.0, 2, 25.0), (6.0, 10, 6.0), (-1.0, 3, 0.0), (9.0, 1, 9.0)],
+)
+def test_an_item_gets_its_share_of_the_time_and_one_try_at_least(
+    left: float, items: int, expected: float
+) -> None:
+    assert share_of_time(left, items, one_try=10.0) == expected
+
+
+def test_an_item_waits_longer_each_time_and_a_minute_at_most() -> None:
+    assert [delay(receives) for receives in (1, 2, 3, 6, 1_000)] == [2, 4, 8, 60, 60]
 
 
 def test_a_run_that_has_nobody_is_whole() -> None:
     ledger = MemoryLedger()
     listed(NIGHT, MemoryQueue(), ledger, People([]))
-    assert progress("night", ledger).whole
+    assert progress("night", ledger).complete
 
 
 def test_a_date_that_is_none_is_refused() -> None:
@@ -214,7 +254,7 @@ def test_the_date_of_a_run_is_a_day_of_its_zone_and_not_to_come(
 ) -> None:
     now = datetime.datetime(2026, 6, 30, 1, tzinfo=zoneinfo.ZoneInfo("Europe/London"))
     try:
-        found = requested(start, lambda: "d", now, 1, 0).as_of
+        found = resolve_run(start, lambda: "d", now, 1, 0).as_of
     except UserError as error:
         found = error.message
     assert expected in found

@@ -25,7 +25,8 @@ from tuppence.facts.identifiers import why_not_identifier
 from tuppence.facts.schema import Schema
 from tuppence.rules.examples import example_facts
 from tuppence.rules.rule import Example
-from tuppence.usecases.fleet import Start, requested
+from tuppence.usecases.fleet.listing import resolve_run
+from tuppence.usecases.fleet.messages import Start
 
 TODAY: Final = datetime.date(2026, 6, 30)
 CHECK = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
@@ -76,12 +77,12 @@ def rule_test_account(text: str) -> None:
 
 def fleet(text: str) -> None:
     now = datetime.datetime(2026, 6, 30, tzinfo=datetime.UTC)
-    requested(Start(as_of="2026-06-30", ruleset="r", customers=(text,)), lambda: None, now, 1, 0)
+    resolve_run(Start(as_of="2026-06-30", ruleset="r", customers=(text,)), lambda: None, now, 1, 0)
 
 
 def fleet_prefix(text: str) -> None:
     now = datetime.datetime(2026, 6, 30, tzinfo=datetime.UTC)
-    requested(Start(as_of="2026-06-30", ruleset="r", prefix=text), lambda: None, now, 1, 0)
+    resolve_run(Start(as_of="2026-06-30", ruleset="r", prefix=text), lambda: None, now, 1, 0)
 
 
 def statement_customer(text: str) -> None:

@@ -14,7 +14,8 @@ from tests.fleet import MemoryLedger, MemoryQueue, People
 from tuppence.bootstrap.aws import Cutter, Invoker, Lister, Settings
 from tuppence.errors import UserError
 from tuppence.lambdas import customer, invoke, rule
-from tuppence.usecases.fleet import FleetItem, FleetRun, Page, progress
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page
+from tuppence.usecases.fleet.progress import progress
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 SETTINGS = Settings(tries=3)
@@ -41,7 +42,7 @@ def event(messages: Sequence[Page | FleetItem], received: int = 1) -> dict[str, 
         "Records": [
             {
                 "messageId": f"m{number}",
-                "receiptHandle": "r",
+                "receiptHandle": f"r{number}",
                 "body": msgspec.json.encode(message).decode(),
                 "attributes": {
                     "ApproximateReceiveCount": str(received),
@@ -66,11 +67,12 @@ class Engines(NamedTuple):
 
     poison: Sequence[str]
     times: list[float]
+    code: str = "engine.refused"
 
     def evaluate_item(self, item: FleetItem, seconds: float) -> None:
         self.times.append(seconds)
         if item.customers[0] in self.poison:
-            raise UserError("engine.unreachable", f"no answer about {item.customers[0]}")
+            raise UserError(self.code, f"no answer about {item.customers[0]}")
 
 
 Inject = Callable[..., MemoryLedger]
@@ -96,36 +98,71 @@ def items(*customers: str) -> list[FleetItem]:
     ]
 
 
-@pytest.mark.parametrize("received", [1, 3])
+def invoker(engines: Engines, queue: MemoryQueue, dead: MemoryQueue) -> Any:
+    return lambda book: Invoker(SETTINGS, engines, book, queue, dead)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", ["engine.unreachable", "engine.refused"])
 def test_half_of_a_batch_fails_and_the_other_half_is_done(
-    parts: Inject,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    received: int,
+    parts: Inject, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
-    engines = Engines(("bad1", "bad2"), [])
-    ledger = parts(invoke, "invoker", lambda book: Invoker(SETTINGS, engines, book))  # type: ignore[arg-type]
+    engines, queue, dead = Engines(("bad1", "bad2"), [], code), MemoryQueue(), MemoryQueue()
+    ledger = parts(invoke, "invoker", invoker(engines, queue, dead))
     batch = items("good1", "bad1", "good2", "bad1", "bad2", "good3")
-    answer = invoke.handler(event(batch, received), Context(9_000))
+    answer = invoke.handler(event(batch), Context(9_000))
     assert failed(answer) == ["m1", "m3", "m4"], "the second of a group waits for the first"
-    titles = {0: "good1", 1: "bad1", 2: "good2", 4: "bad2", 5: "good3"}
     (page,) = ledger.read("night")[1]
     assert page.done == {0, 2, 5}
-    assert page.given_up == ({} if received == 1 else titles)
-    told = [str(vars(record)) for record in caplog.records]
-    assert ["engine.unreachable" in line for line in told] == [True, True]
-    told += capsys.readouterr().out.splitlines()  # the metrics
-    assert not any(name in line for line in told for name in ("good", "bad"))
+    assert not page.given_up
+    assert not dead.messages
+    assert queue.delays == {"r1": 2, "r3": 2, "r4": 2}
+    logged = [str(vars(record)) for record in caplog.records]
+    assert [code in line for line in logged] == [True, True]
+    logged += capsys.readouterr().out.splitlines()  # the metrics
+    assert not any(name in line for line in logged for name in ("good", "bad"))
+
+
+def test_refused_items_are_given_up_at_the_last_try_and_others_of_their_group_go_on(
+    parts: Inject,
+) -> None:
+    queue, dead = MemoryQueue(), MemoryQueue()
+    ledger = parts(invoke, "invoker", invoker(Engines(("bad",), []), queue, dead))
+    batch = items("good1", "bad", "bad", "good2")
+    assert failed(invoke.handler(event(batch, received=3), Context(9_000))) == []
+    (page,) = ledger.read("night")[1]
+    assert page.done == {0, 3}
+    assert page.given_up == dict.fromkeys((1, 2), "bad: no answer about bad")
+    assert dead.messages == [batch[1], batch[2]]
+    assert queue.delays == {}
+
+
+def test_items_that_no_engine_could_take_a_thousand_times_are_named_before_the_last_try(
+    parts: Inject,
+) -> None:
+    class Killed(Engines):
+        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+            if self.times:
+                raise SystemExit
+            super().evaluate_item(item, seconds)
+
+    queue, dead = MemoryQueue(), MemoryQueue()
+    ledger = parts(invoke, "invoker", invoker(Killed((), []), queue, dead))
+    with pytest.raises(SystemExit):
+        invoke.handler(event(items("a", "b"), received=1_000), Context(9_000))
+    (page,) = ledger.read("night")[1]
+    reason = "it was received 1,000 times and no engine could take it"
+    assert page.done == {0}
+    assert page.given_up == {0: f"a: {reason}", 1: f"b: {reason}"}
 
 
 def test_a_function_keeps_time_to_end_in_good_order(parts: Inject) -> None:
     engines = Engines((), [])
-    parts(invoke, "invoker", lambda book: Invoker(SETTINGS, engines, book))  # type: ignore[arg-type]
-    invoke.handler(event(items("a", "b")), Context(9_000, 5_000))
-    assert engines.times == [7.0, 3.0]
+    parts(invoke, "invoker", invoker(engines, MemoryQueue(), MemoryQueue()))
+    invoke.handler(event(items("a", "b", "c")), Context(32_000, 22_000, 5_000))
+    assert engines.times == [10.0, 10.0, 3.0], "its share each, less two seconds for the end"
 
 
-def test_pages_are_cut_and_one_that_fails_comes_again(parts: Inject) -> None:
+def test_pages_are_split_and_one_that_fails_comes_again(parts: Inject) -> None:
     queue = MemoryQueue(room=3)
     ledger = parts(rule, "cutter", lambda book: Cutter(SETTINGS, list, book, queue))  # type: ignore[arg-type]
     pages = [

@@ -1,20 +1,21 @@
 """The lock of a store, and readers beside somebody who changes it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tests.building import bank
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.local import read_facts, result_store, run_through_engines
+from tuppence.bootstrap.local import dispatching, open_store, result_store
 from tuppence.errors import UserError
-from tuppence.feel.values import Date
 
 HOLD = """
 import sys
@@ -23,6 +24,17 @@ from tuppence.adapters.embedded.locking import locked
 with locked(Path(sys.argv[1]), "import csv"):
     print("held", flush=True)
     sys.stdin.read()
+"""
+TRY = """
+import sys
+from pathlib import Path
+from tuppence.adapters.embedded.locking import locked
+from tuppence.errors import UserError
+try:
+    with locked(Path(sys.argv[1]), wait_seconds=0):
+        pass
+except UserError as error:
+    print(error.code)
 """
 HOLD_FILE = """
 import sys
@@ -75,6 +87,40 @@ def test_a_waiting_writer_goes_on_when_the_holder_is_killed(store: Path) -> None
 
     with locked(store, "run", say):
         assert len(said) == 1
+
+
+def is_kept_from(store: Path) -> bool:
+    """Return whether another process is refused the lock."""
+    done = subprocess.run([sys.executable, "-c", TRY, str(store)], check=False, capture_output=True)
+    return b"store.busy" in done.stdout
+
+
+def test_a_waiting_writer_goes_on_when_the_holder_removes_the_store(tmp_path: Path) -> None:
+    """As a command does that fails to make one."""
+    store = tmp_path / "new"
+    other = holder(store)
+    with locked(store, "run", lambda _: shutil.rmtree(store)):
+        assert is_kept_from(store)
+    end(other)
+
+
+def test_a_lock_that_was_removed_when_it_is_taken_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real, calls = tmp_path / "new", FileLock.acquire, 0
+
+    def acquire(lock: FileLock, timeout: float) -> object:
+        nonlocal calls
+        calls += 1
+        taken = real(lock, timeout)
+        if calls < 3:
+            shutil.rmtree(store)
+        return taken
+
+    monkeypatch.setattr(FileLock, "acquire", acquire)
+    with locked(store):
+        assert is_kept_from(store)
+    assert calls > 3
 
 
 def test_a_holder_may_take_the_lock_again_and_an_error_releases_it(store: Path) -> None:
@@ -137,7 +183,7 @@ def test_a_reader_beside_an_erasure_reads_again_and_reports_no_damage(store: Pat
             FactStore(store).erase("bob")
         return [*facts.customers()["id"]]
 
-    assert read_facts(store, read) == ["eve"]
+    assert open_store(store).read_facts(read) == ["eve"]
     assert reads == 2
 
 
@@ -157,16 +203,17 @@ def test_a_reader_gives_up_when_the_store_changes_each_time(store: Path) -> None
 def test_a_missing_file_that_the_manifest_still_names_is_damage(store: Path) -> None:
     next((store / "facts").rglob("accounts.parquet")).unlink()
     with pytest.raises(UserError, match=r"accounts.parquet: cannot be read") as caught:
-        read_facts(store, lambda facts: facts.owners())
+        open_store(store).read_facts(lambda facts: facts.owners())
     assert caught.value.code == "store.corrupt"
 
 
 def test_results_of_a_store_are_written_by_no_service(store: Path) -> None:
     for write in (
         lambda: result_store(str(store / "results.sqlite"), RulesetDirectory(store / "rulesets")),
-        lambda: run_through_engines("", "", "", "", "", "", Date(0), store / "results.sqlite",
-                                    lambda *_: None, 1, 1, lambda _: None, None),
-    ):  # fmt: skip
+        lambda: dispatching(
+            "", "", "", "", store / "results.sqlite", lambda _: None, None
+        ).__enter__(),
+    ):
         with pytest.raises(UserError, match="this file belongs to the store"):
             write()
 
@@ -186,8 +233,7 @@ def test_one_run_through_engines_at_a_time_has_a_ledger(tmp_path: Path) -> None:
         end(other)
 
     said: list[str] = []
-    with pytest.raises(UserError) as caught:  # nobody answers there; the lock was taken before
-        run_through_engines("r", "http://127.0.0.1:1", "t", "http://127.0.0.1:1", "t", "0" * 16,
-                            Date(0), ledger, lambda *_: None, 1, 1, say, None)  # fmt: skip
-    assert caught.value.code != "store.busy"
+    nowhere = "http://127.0.0.1:1"
+    with dispatching(nowhere, "t", nowhere, "t", ledger, say, None) as (_, _, database):
+        assert database.latest() is None
     assert said == [f"waiting for another command, which is changing {ledger}"]

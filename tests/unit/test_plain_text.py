@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 
 from tuppence.plain_text import (
+    editable_cell,
+    from_editable_cell,
     from_spreadsheet_safe,
     printable,
     printable_json,
@@ -15,6 +17,12 @@ from tuppence.plain_text import (
 )
 
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+CELLS = st.text(
+    alphabet=st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from("\\\\\\xuU0015bc'=\t\r\n\x1b\x85\u202e"),
+    )
+)
 TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("'\"=+-@\t\r\n ＝\u200b\x1b")))
 
 
@@ -77,3 +85,30 @@ def test_a_formula_gets_an_apostrophe_and_a_number_none(cell: str, safe: str) ->
 @given(TEXTS)
 def test_every_cell_comes_back_as_it_was(cell: str) -> None:
     assert from_spreadsheet_safe(spreadsheet_safe(cell)) == cell
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("\x1b[31mred\x9b", r"\x1b[31mred\x9b"),
+        ("a\u202eb\U000e0041", r"a\u202eb\U000e0041"),
+        ("two\nlines", r"two\x0alines"),
+        ("\t=1", r"\x09=1"),
+        ("=1\x1b", r"'=1\x1b"),
+        (r"C:\x1b", r"C:\x5cx1b"),
+        (r"\x5c", r"\x5cx5c"),
+        (r"C:\new\users \x41 \ud800 \u001b", r"C:\new\users \x41 \ud800 \u001b"),
+        ("£12 at Café 东京", "£12 at Café 东京"),
+    ],
+)
+def test_a_cell_to_correct_shows_control_characters_as_escapes(text: str, cell: str) -> None:
+    assert editable_cell(text) == cell
+    assert from_editable_cell(cell) == text
+
+
+@given(CELLS)
+def test_a_cell_to_correct_gives_back_the_same_text_and_has_no_control_character(text: str) -> None:
+    cell = editable_cell(text)
+    assert from_editable_cell(cell) == text
+    assert not [sign for sign in cell if unicodedata.category(sign) in HARMFUL]
+    assert spreadsheet_safe(cell) == cell or cell.startswith("'")

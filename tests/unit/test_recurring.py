@@ -368,8 +368,7 @@ def in_order(batch: FactBatch) -> list[tuple[int, int]]:
 def people(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
     """A year of people nobody of whom exists: what recurs was made to recur."""
     facts = FactStore.create(tmp_path_factory.mktemp("population") / "store", Schema())
-    for _, made in synthetic.population(1_000, 7, date(AS_OF), 12):
-        facts.add_partition(made)
+    facts.add_partitions(made for _, made in synthetic.population(1_000, 7, date(AS_OF), 12))
     return facts
 
 

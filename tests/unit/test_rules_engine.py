@@ -26,7 +26,7 @@ from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.services.access import digest
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
-from tuppence.usecases.serving import Engines
+from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
 DAY = "2026-06-30"
 TOKEN = {"Authorization": "Bearer secret"}
@@ -101,7 +101,7 @@ def client(
 ) -> Iterator[TestClient]:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema)
+    engines = RulesetCache(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
@@ -220,7 +220,7 @@ def test_a_caller_does_not_wait_behind_the_queue_of_another(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema)
+    engines = RulesetCache(directory, facts.schema)
     engines.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
@@ -337,7 +337,7 @@ def test_a_request_that_takes_too_long_is_ended(
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = Engines(directory, facts.schema)
+    engines = RulesetCache(directory, facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines,
@@ -367,7 +367,7 @@ def test_a_request_has_limits(client: TestClient) -> None:
 
 
 def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
-    engines = Engines(RulesetDirectory(tmp_path / "none"), facts.schema)
+    engines = RulesetCache(RulesetDirectory(tmp_path / "none"), facts.schema)
     engines.begin()
     app = rules_engine_app(
         engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()

@@ -127,7 +127,7 @@ def test_credit_limits_differ() -> None:
 
 def test_some_are_new(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
-    store.add_partition(made(600))
+    store.add_partitions([made(600)])
     batch = store.read("p00000")
     counts = np.diff(batch.transactions.offsets)
     days = batch.transactions.columns["booking date"].values
@@ -139,6 +139,6 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         store = FactStore.create(tmp_path / name, Schema())
-        store.add_partition(made(50, seed, months=2))
+        store.add_partitions([made(50, seed, months=2)])
         digests.append(store.digest)
     assert digests[0] == digests[1] != digests[2]

@@ -13,7 +13,8 @@ from tests.building import bank
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.identifier_key import NAME, identifier_key
+from tuppence.adapters.embedded.identifier_key import identifier_key
+from tuppence.adapters.embedded.layout import IDENTIFIER_KEY
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.traces import look_for
@@ -175,7 +176,7 @@ def test_the_checksum_of_rejected_rows_that_a_full_disk_left_is_erased(clean: Pa
 
 def test_the_secret_of_a_store_is_about_nobody(clean: Path) -> None:
     identifier_key(clean)
-    name = (clean / NAME).read_text().split()[0]
+    name = (clean / IDENTIFIER_KEY).read_text().split()[0]
     found = look_for(clean, name, [])
     assert (found.left, found.mentions) == ((), 1)
 

@@ -11,7 +11,7 @@ import msgspec
 from tuppence.adapters.calling import Caller
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.usecases.fleet import FleetItem
+from tuppence.usecases.fleet.messages import FleetItem
 from tuppence.usecases.ledger import Tally
 
 ATTEMPTS: Final = 5

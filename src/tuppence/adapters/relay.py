@@ -1,4 +1,4 @@
-"""The SQL relay, over HTTP: who may be evaluated, and by which definitions."""
+"""The SQL relay, over HTTP: who may be evaluated."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,24 +7,14 @@ import msgspec
 
 from tuppence.adapters.calling import Caller
 from tuppence.feel.values import Date
-from tuppence.usecases.editions import Edition
 
 
 class _Page(msgspec.Struct):
     customers: tuple[str, ...]
 
 
-class _Rule(msgspec.Struct):
-    document: msgspec.Raw
-
-
-class _Rules(msgspec.Struct):
-    rules: tuple[_Rule, ...]
-    versions: int
-
-
 class Relay:
-    """What needs no facts; it may be used by many threads. Implements the port Customers.
+    """The list of customers; it may be used by many threads. Implements the port Customers.
 
     Args:
         url: Of the relay.
@@ -53,13 +43,6 @@ class Relay:
             "GET", "/v1/customers", after=after, as_of=str(as_of), limit=limit
         )
         return msgspec.json.decode(answer, type=_Page).customers
-
-    def documents(self, as_of: Date) -> tuple[list[bytes], Edition]:
-        """Return the approved definitions that are valid on a date, as JSON, and their edition."""
-        answer = self._caller.ask("GET", "/v1/rules", as_of=str(as_of))
-        found = msgspec.json.decode(answer, type=_Rules)
-        edition = Edition(found.versions, str(as_of))
-        return [bytes(rule.document) for rule in found.rules], edition
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -1,4 +1,4 @@
-"""Facts from the SQL relay, over HTTP."""
+"""Facts and definitions from the SQL relay, over HTTP."""
 
 import io
 from collections.abc import Collection, Sequence
@@ -15,6 +15,8 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
+from tuppence.rules.definition import Definition
+from tuppence.usecases.editions import Edition
 
 CUSTOMERS_PER_REQUEST: Final = 1_000
 TABLES: Final = ("customers", "accounts", "transactions")
@@ -24,12 +26,21 @@ class _Attributes(msgspec.Struct):
     attributes: tuple[Field, ...]
 
 
+class _Rule(msgspec.Struct):
+    document: Definition
+
+
+class _Rules(msgspec.Struct):
+    rules: tuple[_Rule, ...]
+    versions: int
+
+
 class _Gone(msgspec.Struct):
     gone: tuple[str, ...]
 
 
 class RelayFacts(Relay):
-    """Implements the port CustomerFacts; it may be used by many threads.
+    """Implements the ports CustomerFacts and ApprovedDefinitions, for many threads.
 
     Args:
         url: Of the relay.
@@ -63,6 +74,12 @@ class RelayFacts(Relay):
         if tables:
             tables["customers"] = with_attributes(tables["customers"], schema)
         return batch_from(ordered(coded(tables, schema, fields)), schema)
+
+    def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
+        """Return the approved definitions that are valid on a date, and their edition."""
+        answer = self._caller.ask("GET", "/v1/rules", as_of=str(as_of))
+        found = msgspec.json.decode(answer, type=_Rules)
+        return [rule.document for rule in found.rules], Edition(found.versions, str(as_of))
 
     def gone(self, customer_ids: Sequence[str]) -> list[str]:
         """Those who do not exist, because they were erased or never came."""

@@ -17,6 +17,8 @@ _CANDIDATE: Final = (
 """What `masked` may change: so many digits with no letters between them."""
 _TOKEN_BYTES: Final = 12
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+TOKEN: Final = rf"hidden-[a-p]{{{2 * _TOKEN_BYTES}}}"
+"""Regular expression of a token."""
 _LEAF: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*')
 """A text or a number of a JSON document."""
 
@@ -41,6 +43,17 @@ class Tokens:
             return identifier
         digest = hashlib.blake2b(identifier.encode(), digest_size=_TOKEN_BYTES, key=self._key())
         return "hidden-" + digest.hexdigest().translate(_LETTERS)
+
+    def name_of(self, identifier: str, is_name: Callable[[str], bool]) -> str:
+        """Return the name that facts have for an identifier: itself, or its token as of `of`.
+
+        Args:
+            identifier: As a person writes it.
+            is_name: Returns whether facts of an older version have the identifier itself; called
+                only where it holds what may be a card number.
+        """
+        is_itself = holds_card(identifier) and is_name(identifier)
+        return identifier if is_itself else self.of(identifier)
 
     def of_scope(self, word: str) -> str:
         """Return a word of a consent's scope; the account after its colon gets its token."""

@@ -14,7 +14,7 @@ from tuppence.bankdata.mapping import BY_NUMBER, Mapping
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OWNER
-from tuppence.plain_text import SURROGATE, from_spreadsheet_safe
+from tuppence.plain_text import SURROGATE, from_editable_cell
 from tuppence.structured import read_bytes
 
 MAX_BYTES: Final = 2_000_000_000
@@ -308,12 +308,11 @@ def _as_in_file(rejects: Table) -> Table:
     """Return the columns of the file that rows were set aside from, without what was added."""
     kept = [i for i, t in enumerate(rejects.titles) if i >= len(REJECTS) and t not in OWNER]
     undo = [
-        rejects.cells[str(i)].map_elements(from_spreadsheet_safe, return_dtype=pl.String)
-        for i in kept
+        rejects.cells[str(i)].map_elements(from_editable_cell, return_dtype=pl.String) for i in kept
     ]
     cells = pl.DataFrame([cell.alias(str(place)) for place, cell in enumerate(undo)])
     of_file = {f"{name} in the file": name for name in OWNER}
-    titles = (from_spreadsheet_safe(rejects.titles[i]) for i in kept)
+    titles = (from_editable_cell(rejects.titles[i]) for i in kept)
     return Table(tuple(of_file.get(title, title) for title in titles), cells, rejects.reasons)
 
 

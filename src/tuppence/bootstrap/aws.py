@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tuppence.adapters.aws.clients import aws_errors, client
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.functions import begin_function
 from tuppence.adapters.aws.ledger import DynamoLedger
-from tuppence.adapters.aws.queues import SqsQueue, redrive
+from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.adapters.aws.secrets import read_secret
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import Progress, Start, progress
+from tuppence.rules.value_names import value_names
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
@@ -42,11 +44,14 @@ class Settings(msgspec.Struct, frozen=True):
         ledger: Table of the ledger.
         customer_queue: Its address.
         invoke_queue: Its address.
+        dead_items: Address of the queue of items that were given up.
         refresh_function: Name of the function that has engines refreshed.
         time_zone: Where the days of runs begin at midnight.
         customers_per_item: How many customers travel together.
         rules_per_item: How many rules; all where it is 0.
-        tries: How often a message is received before it goes to the dead-letter queue.
+        tries: An item that an engine refuses is given up when it is received so often, and so is a
+            page that cannot be split.
+        max_receives: An item is received so often at most, for whatever reason.
         engine_seconds: One try of an engine may take.
         longest_wait: Seconds between two tries at most.
         margin_seconds: What a function keeps back of its time, to end in good order.
@@ -62,11 +67,13 @@ class Settings(msgspec.Struct, frozen=True):
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
+    dead_items: str = ""
     refresh_function: str = ""
     time_zone: str = "Europe/London"
     customers_per_item: int = 1
     rules_per_item: int = 0
     tries: int = 3
+    max_receives: int = 1_000
     engine_seconds: float = 5.0
     longest_wait: float = 2.0
     margin_seconds: float = 2.0
@@ -115,9 +122,9 @@ def lister() -> Lister:
         found,
         _rulesets(found),
         DynamoLedger(client("dynamodb"), found.ledger),
-        Relay(found.relay, _secret(found.relay_secret)),
+        Relay(found.relay, read_secret(found.relay_secret)),
         SqsQueue(client("sqs"), found.customer_queue),
-        _call,
+        begin_function,
     )
 
 
@@ -138,7 +145,7 @@ def cutter() -> Cutter:
 
     @functools.lru_cache(8)
     def rules(digest: str) -> Sequence[str]:
-        return [rule for rule, _ in _rules_of(rulesets.get(digest))]
+        return [rule for rule, _ in value_names(rulesets.get(digest))]
 
     ledger = DynamoLedger(client("dynamodb"), found.ledger)
     return Cutter(found, rules, ledger, SqsQueue(client("sqs"), found.invoke_queue))
@@ -150,6 +157,8 @@ class Invoker(NamedTuple):
     settings: Settings
     engines: "HttpEvaluations"
     ledger: DynamoLedger
+    queue: SqsQueue
+    dead_letters: SqsQueue
 
 
 @functools.cache
@@ -158,9 +167,16 @@ def invoker() -> Invoker:
     from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
 
     found = settings()
-    token = _secret(found.engines_secret)
+    token = read_secret(found.engines_secret)
     engines = HttpEvaluations(found.engines, token, found.engine_seconds, found.longest_wait)
-    return Invoker(found, engines, DynamoLedger(client("dynamodb"), found.ledger))
+    sqs = client("sqs")
+    return Invoker(
+        found,
+        engines,
+        DynamoLedger(client("dynamodb"), found.ledger),
+        SqsQueue(sqs, found.invoke_queue),
+        SqsQueue(sqs, found.dead_items),
+    )
 
 
 class Converter(NamedTuple):
@@ -178,8 +194,8 @@ def converter() -> Converter:
     from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
 
     found = settings()
-    relay = RelayFacts(found.relay, _secret(found.relay_secret))
-    refresh = functools.partial(_call, found.refresh_function)
+    relay = RelayFacts(found.relay, read_secret(found.relay_secret))
+    refresh = functools.partial(begin_function, found.refresh_function)
     return Converter(found, relay, _rulesets(found), refresh)
 
 
@@ -193,91 +209,14 @@ class Refresher(NamedTuple):
 @functools.cache
 def refresher() -> Refresher:
     """For the refresh function."""
+    from tuppence.adapters.aws.discovery import running_engines  # noqa: PLC0415
+
     found = settings()
-    return Refresher(_rulesets(found), functools.partial(_running_engines, found))
-
-
-def _running_engines(found: Settings) -> "list[HttpEngine]":
-    """Every engine that Cloud Map knows to be running.
-
-    Raises:
-        UserError: There is none: then nobody would confirm anything.
-    """
-    from tuppence.adapters.engines import HttpEngine  # noqa: PLC0415
-
-    with aws_errors("engines", f"the service {found.engines_service}"):
-        answer = client("servicediscovery").discover_instances(
-            NamespaceName=found.engines_namespace,
-            ServiceName=found.engines_service,
-            MaxResults=1_000,
-            HealthStatus="HEALTHY",
-        )
-    places = [instance["Attributes"] for instance in answer["Instances"]]
-    if not places:
-        raise UserError("engines.none", f"no engine of {found.engines_namespace} is running")
-    token = _secret(found.engines_secret)
-    return [
-        HttpEngine(f"http://{place['AWS_INSTANCE_IPV4']}:{place['AWS_INSTANCE_PORT']}", token)
-        for place in places
-    ]
-
-
-class Fleet:
-    """An environment's fleet, as those who look after it see it.
-
-    Args:
-        environment: Its name, such as `prod`.
-
-    Raises:
-        UserError: There is none of that name, or AWS cannot be asked.
-    """
-
-    def __init__(self, environment: str) -> None:
-        self._environment = environment
-        name = f"tuppence-{environment}-data"
-        with aws_errors("fleet", f"the stack {name}"):
-            (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        self._outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-
-    def start(self, start: Start) -> dict[str, Any]:
-        """Have a run begun: what the customer function answers.
-
-        Raises:
-            UserError: The function refuses.
-        """
-        return self._ask("customer", msgspec.json.encode(start))
-
-    def convert(self, start: Start) -> dict[str, Any]:
-        """Have the approved definitions made into a ruleset: what the convert function answers."""
-        return self._ask("convert", msgspec.json.encode(start))
-
-    def refresh(self, ruleset: str) -> dict[str, Any]:
-        """Have every engine serve a ruleset: what the refresh function answers."""
-        return self._ask("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
-
-    def progress(self, run_id: str) -> Progress:
-        """Where a run stands."""
-        ledger = DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
-        return progress(run_id, ledger)
-
-    def redrive(self) -> tuple[int, int]:
-        """Send what was given up again: how many pages, and how many items."""
-        sqs, at = client("sqs"), self._outputs
-        pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
-        return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
-
-    def _ask(self, label: str, payload: bytes) -> dict[str, Any]:
-        name = f"tuppence-{self._environment}-{label}"
-        with aws_errors("fleet", f"the function {name}"):
-            answer = client("lambda", seconds=900, attempts=1).invoke(
-                FunctionName=name, Payload=payload
-            )
-        found: dict[str, Any] = msgspec.json.decode(answer["Payload"].read())
-        if "FunctionError" in answer:
-            message = found.get("errorMessage", "it ended without an answer")
-            hint = "see its log"
-            raise UserError("fleet.function", f"the function {name}: {message}", hint)
-        return found
+    token = functools.partial(read_secret, found.engines_secret)
+    engines = functools.partial(
+        running_engines, found.engines_namespace, found.engines_service, token
+    )
+    return Refresher(_rulesets(found), engines)
 
 
 def s3_rulesets(address: str) -> S3Rulesets:
@@ -293,41 +232,11 @@ def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], Dynamo
 
     @functools.lru_cache(32)
     def layout_of(digest: str) -> Layout:
-        return Layout(digest, _rules_of(rulesets.get(digest)))
+        return Layout(digest, value_names(rulesets.get(digest)))
 
     shared = client("dynamodb")
     return lambda: DynamoResults(shared, table, layout_of)
 
 
-class _Rule(msgspec.Struct):
-    id: str
-    values: dict[str, str] = {}
-
-
-class _Rules(msgspec.Struct):
-    rules: tuple[_Rule, ...]
-
-
-def _rules_of(ruleset: bytes) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The rules in a ruleset's bytes, each with the names of its values."""
-    rules = msgspec.json.decode(ruleset, type=_Rules).rules
-    return tuple((rule.id, tuple(rule.values)) for rule in rules)
-
-
 def _rulesets(found: Settings) -> S3Rulesets:
     return S3Rulesets(client("s3"), found.rulesets, "rulesets/")
-
-
-def _secret(name: str) -> str:
-    """The text of a secret."""
-    with aws_errors("secrets", f"the secret {name}"):
-        answer = client("secretsmanager").get_secret_value(SecretId=name)
-    return str(answer["SecretString"])
-
-
-def _call(function: str, event: dict[str, Any]) -> None:
-    """Have a function begin with an event, without waiting for it."""
-    with aws_errors("functions", f"the function {function}"):
-        client("lambda").invoke(
-            FunctionName=function, InvocationType="Event", Payload=msgspec.json.encode(event)
-        )

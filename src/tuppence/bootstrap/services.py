@@ -62,15 +62,15 @@ def rules_engine_service(
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
         from tuppence.services.access import read_callers  # noqa: PLC0415
         from tuppence.services.rules_engine.app import Limits, rules_engine_app  # noqa: PLC0415
-        from tuppence.usecases.serving import Engines  # noqa: PLC0415
+        from tuppence.usecases.serving.ruleset_cache import RulesetCache  # noqa: PLC0415
 
     facts = RelayFacts(relay, relay_token, patience=seconds / 2, tls_ca=tls_ca)
     kept = ruleset_store(rulesets)
-    engines = Engines(kept, facts.schema)
+    cache = RulesetCache(kept, facts.schema)
     known = read_callers(callers)
-    engines.begin()
+    cache.begin()
     limits = Limits(batches, waiting, seconds, caller_requests)
-    return rules_engine_app(engines, facts, result_store(results, kept), known, limits)
+    return rules_engine_app(cache, facts, result_store(results, kept), known, limits)
 
 
 def read_tls(

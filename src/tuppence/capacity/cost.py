@@ -18,7 +18,7 @@ from tuppence.capacity.environments import (
 )
 from tuppence.capacity.run import PUBLISHED, READ_BYTES, Load, Run, Shape, our_shape, run_of
 from tuppence.capacity.tables import Prices, Work
-from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
+from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
 DAYS: Final = 365.25 / 12
 HOURS: Final = 24 * DAYS

@@ -108,13 +108,14 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             warm_writes=20_000,
             monthly_budget=2_000,
         ),
-        # The emulator: short time-outs, so that what is given up is given up within a minute.
+        # The emulator and two engines on one machine, where engines that do not answer, and items
+        # that they refuse, are seen within seconds.
         "local": Environment(
             name="local",
             account="000000000000",
             schedule="cron(0 1 * * ? *)",
-            timing=Timing(invoke=4, tries=3, engine=1.0, longest_wait=0.4, margin=0.5),
-            invoke_concurrency=8,
+            timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
+            invoke_concurrency=4,
             keep=False,
         ),
     }

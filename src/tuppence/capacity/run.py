@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
 from tuppence.capacity.tables import Work
-from tuppence.usecases.fleet import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
+from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
 FUNCTION_CPU: Final = FUNCTION_MEMORY / 1_769
 """Processors of a function: AWS gives it one for every 1,769 MB of memory,

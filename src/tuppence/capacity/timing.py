@@ -13,6 +13,8 @@ ATTEMPTS: Final = 5
 """Tries of an engine within one invocation."""
 MOST_SECONDS: Final = 900
 """The longest that a function may run on AWS."""
+MAX_RECEIVES: Final = 1_000
+"""The most that SQS counts before it moves a message to the dead-letter queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,10 @@ class Timing:
         engine: One try of an engine may take.
         longest_wait: Between two tries, at most.
         margin: What a function keeps back, to end in good order.
-        tries: How often a message is received before it goes to the dead-letter queue.
+        tries: A page goes to the dead-letter queue when it was received so often, and so does an
+            item that an engine refuses.
+        max_receives: An item is received so often at most; engines that are busy, restarting or out
+            of reach do not have it given up before.
 
     Raises:
         ValueError: They do not go together.
@@ -41,6 +46,7 @@ class Timing:
     longest_wait: float = 4.0
     margin: float = 2.0
     tries: int = 5
+    max_receives: int = MAX_RECEIVES
 
     def __post_init__(self) -> None:
         if self.longest_backoff >= self.invoke - self.margin:
@@ -49,8 +55,8 @@ class Timing:
             raise ValueError("a function has no time for one try of an engine")
         if max(self.customer, self.rule, self.invoke, self.publish) > MOST_SECONDS:
             raise ValueError(f"a function cannot run for more than {MOST_SECONDS} s")
-        if self.tries < 2:
-            raise ValueError("one try is too few: an engine may just be restarting")
+        if not 2 <= self.tries <= self.max_receives <= MAX_RECEIVES:
+            raise ValueError(f"tries are 2 at least, and at most the {MAX_RECEIVES} of SQS")
 
     @property
     def longest_backoff(self) -> float:
@@ -66,8 +72,3 @@ class Timing:
     def invoke_visibility(self) -> int:
         """Of work items."""
         return VISIBILITY * self.invoke
-
-    @property
-    def longest_until_given_up(self) -> int:
-        """From the first try of an item to the dead-letter queue, at most."""
-        return self.tries * self.invoke_visibility

@@ -1,22 +1,36 @@
-"""How a command takes the lock of the store that it changes."""
+"""How a command takes the lock of the store that it changes or makes."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from tuppence.bootstrap.local import lock_store
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import echo
 
+if TYPE_CHECKING:
+    from tuppence.bootstrap.local import StoreFolder
 
-def hold(ctx: typer.Context, store: Path, *, make: bool = False) -> None:
+
+def hold(ctx: typer.Context, path: Path) -> "StoreFolder":
     """Lock a store until the command ends; where another command has it, say so and wait.
 
     Args:
         ctx: Of the command.
-        store: The store's folder.
-        make: Whether the store may be missing.
+        path: The store's folder.
+    """
+    store = open_store(path)
+    ctx.with_resource(store.lock(*waiting(ctx)))
+    return store
+
+
+def waiting(ctx: typer.Context) -> tuple[str, Callable[[str], None]]:
+    """Return what a command is called by those that wait for it, and how it says that it waits.
+
+    Args:
+        ctx: Of the command.
     """
     _, _, command = ctx.command_path.partition(" ")
-    say = functools.partial(echo, err=True)
-    ctx.with_resource(lock_store(store, command, say, make=make))
+    return command, functools.partial(echo, err=True)

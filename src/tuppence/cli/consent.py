@@ -3,16 +3,9 @@
 import re
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from tuppence.bootstrap.local import (
-    consents_of,
-    name_in,
-    open_facts,
-    tokens_of,
-)
-from tuppence.cards import masked
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Customer,
@@ -27,8 +20,14 @@ from tuppence.cli.output import (
     today,
 )
 from tuppence.errors import UserError
-from tuppence.facts.consent import PURPOSE, SCOPE, Consent
+from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.feel.values import Date
+from tuppence.usecases.record_consents import (
+    confirm_consent,
+    grant_consent,
+    list_consents,
+    withdraw_consent,
+)
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
 On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
@@ -38,8 +37,6 @@ Id = Annotated[
         "--id", help="Which of the customer's consents.", callback=only_identifiers("consent")
     ),
 ]
-
-_JURISDICTION = re.compile("[A-Z]{2}")
 
 
 def register(program: typer.Typer) -> None:
@@ -62,8 +59,9 @@ def register(program: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """List the consents of a customer."""
-        open_facts(store)
-        rows = [_row(consent) for consent in consents_of(store).of(name_in(store, customer))]
+        keeper = open_store(store)
+        keeper.facts()  # a folder that is no store is an error, and not a store without consents
+        rows = [_row(consent) for consent in list_consents(keeper, customer)]
         if format_ is Format.JSON:
             print_json(rows)
             return
@@ -93,24 +91,16 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer agreed, or agreed again."""
-        if not _JURISDICTION.fullmatch(jurisdiction):
+        if not re.fullmatch("[A-Z]{2}", jurisdiction):
             message = f"--jurisdiction: {jurisdiction[:40]!r} is not a code of two letters"
             raise UserError("consent.jurisdiction", message, "write it as GB")
-        hold(ctx, store)
-        customer = name_in(store, customer)
-        if customer not in open_facts(store).customers()["id"]:
-            message = f"{store}: there is no customer {customer}"
-            raise UserError("facts.unknown-customer", message, "import their data first")
+        keeper = hold(ctx, store)
         granted = _day(on)
-        expires = date_option(until, "--until").day if until else None
-        if expires is not None and expires <= granted:
-            raise UserError("consent.dates", "a consent ends after the day it is granted on")
-        tokens = tokens_of(store)
-        scopes = tuple(map(tokens.of_scope, scope or SCOPE))
-        id_, purpose = tokens.of(id_), masked(purpose)
-        given = Consent(customer, id_, purpose, scopes, jurisdiction, granted, expires=expires)
-        consents_of(store).record([given])
-        echo(f"recorded: consent {id_} of {customer} from {Date(granted)}")
+        expires = date_option(until, "--until") if until else None
+        given = grant_consent(
+            keeper, customer, id_, purpose, scope or (), jurisdiction, granted, expires
+        )
+        echo(f"recorded: consent {given.id} of {given.customer} from {granted}")
 
     @app.command(
         epilog="Example: `tuppence consent confirm C0000007 --until 2027-04-01 --store demo`"
@@ -124,41 +114,27 @@ def register(program: typer.Typer) -> None:
         id_: Id = "1",
     ) -> None:
         """Record that a customer confirmed a consent again."""
-        hold(ctx, store)
-        customer = name_in(store, customer)
+        keeper = hold(ctx, store)
         day = _day(on)
-        changes: dict[str, Any] = {"confirmed": day}
-        if until:
-            changes["expires"] = date_option(until, "--until").day
-        _change(store, customer, id_, **changes)
-        echo(f"recorded: consent {id_} of {customer} confirmed on {Date(day)}")
+        expires = date_option(until, "--until") if until else None
+        given = confirm_consent(keeper, customer, id_, day, expires)
+        echo(f"recorded: consent {id_} of {given.customer} confirmed on {day}")
 
     @app.command(epilog="Example: `tuppence consent withdraw C0000007 --store demo`")
     def withdraw(
         ctx: typer.Context, customer: Customer, store: Store, on: On = "", id_: Id = "1"
     ) -> None:
         """Record that a customer withdrew a consent: they are evaluated no more."""
-        hold(ctx, store)
-        customer = name_in(store, customer)
+        keeper = hold(ctx, store)
         day = _day(on)
-        _change(store, customer, id_, withdrawn=day)
-        echo(f"recorded: consent {id_} of {customer} withdrawn on {Date(day)}")
+        given = withdraw_consent(keeper, customer, id_, day)
+        echo(f"recorded: consent {id_} of {given.customer} withdrawn on {day}")
 
     program.add_typer(app)
 
 
-def _change(store: Store, customer: str, id_: str, **changes: int) -> None:
-    open_facts(store)
-    name = tokens_of(store).of(id_)
-    found = [one for one in consents_of(store).of(customer) if one.id == name]
-    if not found:
-        message = f"there is no consent {id_} of customer {customer}"
-        raise UserError("consent.unknown", message, "tuppence consent list shows those there are")
-    consents_of(store).record([msgspec.structs.replace(found[0], **changes)])
-
-
-def _day(text: str) -> int:
-    return date_option(text or today().isoformat(), "--on").day
+def _day(text: str) -> Date:
+    return date_option(text or today().isoformat(), "--on")
 
 
 def _row(consent: Consent) -> dict[str, Any]:

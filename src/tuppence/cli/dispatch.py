@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import run_through_engines
+from tuppence.bootstrap.local import dispatching
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -20,7 +20,9 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.structured import read_text
+from tuppence.usecases.dispatch import dispatch_run
 from tuppence.usecases.ledger import Tally
+from tuppence.usecases.run import Outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -63,31 +65,40 @@ def register(app: typer.Typer) -> None:
                 bar.advance(task, tally.customers)
 
             try:
-                outcome = run_through_engines(
-                    name,
+                with dispatching(
                     relay,
                     read_text(relay_token).strip(),
                     engines,
                     read_text(token).strip(),
-                    ruleset,
-                    date,
                     ledger,
-                    advance,
-                    customers_per_item,
-                    parallel,
                     functools.partial(echo, err=True),
                     tls_ca,
-                )
+                ) as (facts, service, kept):
+                    outcome = dispatch_run(
+                        name,
+                        facts,
+                        service,
+                        ruleset,
+                        date,
+                        kept,
+                        advance,
+                        customers_per_item,
+                        parallel,
+                    )
             except KeyboardInterrupt:
                 bar.stop()
                 hint = "the same command goes on where it was"
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
-        seconds = time.monotonic() - began
-        counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
-        if format_ is Format.JSON:
-            state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
-            print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
-            return
-        echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
-        rows = [(count, f"{number:,}") for count, number in counts.items()]
-        console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))
+        _print(outcome, ruleset, as_of, time.monotonic() - began, format_)
+
+
+def _print(outcome: Outcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
+    name = outcome.run_id
+    counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
+    if format_ is Format.JSON:
+        state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
+        print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})
+        return
+    echo(f"Run {name}" + (", finished before" if outcome.already_finished else ""))
+    rows = [(count, f"{number:,}") for count, number in counts.items()]
+    console().print(table(("", "count"), [*rows, ("seconds", f"{seconds:.1f}")], ("count",)))

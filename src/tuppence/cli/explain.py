@@ -1,6 +1,5 @@
 """The command `tuppence explain`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,14 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.bootstrap.local import (
-    kept_ruleset,
-    name_in,
-    open_facts,
-    read_facts,
-    read_permitted,
-)
-from tuppence.cli.feed import customer_row
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -24,18 +16,16 @@ from tuppence.cli.output import (
     Purposes,
     Store,
     console,
+    current_date,
     only_identifiers,
     print_json,
     table,
-    use_of,
 )
 from tuppence.engine.explanation import Explanation, Part, Selection, document
-from tuppence.engine.explanation import explain as explain_rule
-from tuppence.errors import UserError
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
-from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.explain_result import explain_result
 
 MOST_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
@@ -60,27 +50,13 @@ def register(app: typer.Typer) -> None:
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show why a rule came out as it did: its clauses, their values, what counted."""
-        customer = name_in(store, customer)
-        read_facts(store, lambda facts: facts.find(customer))  # an unknown one is told first
-        row, as_of = customer_row(store, customer)
-        use = use_of(as_of, purposes)
-        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
-        ruleset = kept_ruleset(store, row.ruleset)
-        checked = _rule(store, ruleset, rule)
-        found = explain_rule(checked, facts, as_of, open_facts(store).schema)
+        name, as_of, checked, found = explain_result(
+            open_store(store), customer, rule, frozenset(purposes), current_date()
+        )
         if format_ is Format.JSON:
-            print_json(document(customer, as_of, found))
+            print_json(document(name, as_of, found))
         else:
-            _print(customer, as_of, checked, found)
-
-
-def _rule(store: Path, ruleset: Ruleset, rule: str) -> CheckedRule:
-    for checked in ruleset.rules:
-        if checked.rule.id == rule:
-            return checked
-    known = ", ".join(checked.rule.id for checked in ruleset.rules)
-    message = f"{store}: the last run had no rule {rule}"
-    raise UserError("rules.unknown", message, f"it had {known}")
+            _print(name, as_of, checked, found)
 
 
 def _print(customer: str, as_of: Date, checked: CheckedRule, found: Explanation) -> None:

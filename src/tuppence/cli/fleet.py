@@ -16,7 +16,8 @@ from tuppence.cli.output import (
     progress,
     table,
 )
-from tuppence.usecases.fleet import Progress, Start
+from tuppence.usecases.fleet.messages import Start
+from tuppence.usecases.fleet.progress import Progress
 
 Environment = Annotated[
     str,
@@ -82,7 +83,7 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Where a run stands, by its ledger, and what was given up.
 
-        The exit status is 0 if the run is whole, 3 if it goes on, 4 if something was given up.
+        The exit status is 0 if the run is complete, 3 if it goes on, 4 if something was given up.
         """
         fleet = open_fleet(env)
         found = fleet.progress(run_id)
@@ -96,7 +97,7 @@ def register(program: typer.Typer) -> None:
             print_json(msgspec.to_builtins(found))
         else:
             _print(found)
-        raise typer.Exit(0 if found.whole else 4 if found.dead_lettered else 3)
+        raise typer.Exit(0 if found.complete else 4 if found.dead_lettered else 3)
 
     @app.command(epilog="Example: `tuppence fleet redrive --env prod`")
     def redrive(env: Environment) -> None:
@@ -130,12 +131,12 @@ def register(program: typer.Typer) -> None:
 
 
 def _print(found: Progress) -> None:
-    state = "whole" if found.whole else "ended, not whole" if found.ended else "under way"
+    state = "complete" if found.complete else "ended, not complete" if found.ended else "under way"
     echo(f"run {found.run_id}: {state}")
     listed = f"{found.pages:,}" + ("" if found.listed else " so far")
     rows = [
         ("pages of customers", listed),
-        ("pages to be cut", f"{found.uncut:,}"),
+        ("pages to be split", f"{found.unsplit:,}"),
         ("work items", f"{found.items:,}"),
         ("done", f"{found.done:,}"),
         ("given up", f"{found.dead_lettered:,}"),

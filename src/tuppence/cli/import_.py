@@ -10,8 +10,8 @@ import typer
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bootstrap.local import create_facts, import_dependencies
-from tuppence.cli.changing import hold
+from tuppence.bootstrap.local import import_dependencies, open_store
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import (
     Store,
     console,
@@ -84,12 +84,10 @@ def register(program: typer.Typer) -> None:
         the others is printed as a doubt, such as balances that do not follow from the amounts.
         """
         schema = read_attributes(attributes) if attributes else Schema()
-        read_mapping(mapping, schema)  # a wrong mapping must not leave an empty store behind
-        hold(ctx, store, make=True)
-        facts = create_facts(store, schema)
-        meaning = read_mapping(mapping, facts.schema)
-        deps = import_dependencies(store, facts, _latest(today_))
-        found = list(import_tables(track(files, "files"), meaning, deps))
+        with open_store(store).make(schema, *waiting(ctx)) as facts:
+            meaning = read_mapping(mapping, facts.schema)
+            deps = import_dependencies(open_store(store), facts, _latest(today_))
+            found = list(import_tables(track(files, "files"), meaning, deps))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
         rows = [
             (
@@ -134,15 +132,15 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         ] = None,
         today_: Today = None,
     ) -> None:
-        hold(ctx, store, make=True)
         documents = read_documents(paths)
         if account and standard.items is berlin_group.items:
             documents = (
                 one._replace(content=berlin_group.with_account(one.content, account))
                 for one in documents
             )
-        deps = import_dependencies(store, create_facts(store, Schema()), _latest(today_))
-        found = import_statement(documents, standard, customer, deps)
+        with open_store(store).make(Schema(), *waiting(ctx)) as facts:
+            deps = import_dependencies(open_store(store), facts, _latest(today_))
+            found = import_statement(documents, standard, customer, deps)
         rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))

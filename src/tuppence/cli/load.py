@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import dump_facts, load_facts
-from tuppence.cli.changing import hold
+from tuppence.bootstrap.local import fact_database, open_store
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, track
 from tuppence.errors import UserError
+from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts
 
 
 def register(program: typer.Typer) -> None:
@@ -45,21 +46,27 @@ def register(program: typer.Typer) -> None:
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")
         began = time.monotonic()
         if from_ is not None:
-            hold(ctx, store, make=True)
-            count = dump_facts(from_, store)
+            copy = open_store(store)
+            with (
+                fact_database(from_) as database,
+                copy.make(database.schema(), *waiting(ctx)) as facts,
+            ):
+                count = dump_facts(database, facts, copy.consents)
         else:
             if consent_from is None or consent_until is None:
                 message = "say with --consent-from and --consent-until when the consent holds"
                 raise UserError("cli.load", message, "tuppence load --help tells why")
-            begins = date_option(consent_from, "--consent-from")
-            ends = date_option(consent_until, "--consent-until")
-            count = load_facts(
-                store,
-                lambda facts: track(list(facts.parts()), "partitions"),
-                str(to),
-                begins,
-                ends,
+            agreement = Agreement(
+                date_option(consent_from, "--consent-from"),
+                date_option(consent_until, "--consent-until"),
                 jurisdiction,
             )
+            with fact_database(str(to)) as database:
+                count = load_facts(
+                    open_store(store),
+                    database,
+                    agreement,
+                    lambda parts: track(parts, "partitions"),
+                )
         seconds = time.monotonic() - began
         echo(f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)")

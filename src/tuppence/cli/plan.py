@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.bootstrap.local import open_facts
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import Format, console, date_option, print_json, table
 from tuppence.facts.schema import Schema
 from tuppence.plan.columns import ColumnPlan
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         Rules that fit columns cost about a microsecond a customer, others about a thousand. What
         does not fit is named with its reason.
         """
-        schema = Schema() if store is None else open_facts(store).schema
+        schema = Schema() if store is None else open_store(store).schema
         ruleset = make_ruleset(read_rules(path, schema).usable())
         date = date_option(as_of, "--as-of")
         found = column_plan(ruleset.rules, model_of(schema, date), date)

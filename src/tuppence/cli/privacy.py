@@ -1,16 +1,27 @@
 """The commands `tuppence export` and `tuppence forget`: what people may ask for."""
 
+import functools
+import time
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
-from tuppence.bootstrap.local import erase_customer, erase_in_database, held_in_database, held_of
+from tuppence.bootstrap.local import (
+    fact_database,
+    open_store,
+    personal_folder,
+    results_of_services,
+    ruleset_store,
+    tokens_of_services,
+)
 from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.plain_text import printable
+from tuppence.usecases.erase_customer import erase_from_services, erase_from_store
+from tuppence.usecases.export_personal_data import export_from_services, export_from_store
 
 
 def _as_text(customer: str) -> str:
@@ -41,14 +52,23 @@ Results = Annotated[
 Rulesets = Annotated[
     str, typer.Option(help="With a database: a folder, or s3://bucket/prefix/.", show_default=False)
 ]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        help="With a database: the file identifiers.key of the store that was loaded into it, to "
+        "find a customer by an identifier that holds a card number.",
+        show_default=False,
+    ),
+]
 
 
 class Services(NamedTuple):
-    """Where the services hold data."""
+    """Where the services hold data, and the file of the secret that identifiers are hidden with."""
 
     database: str
     results: str
     rulesets: str
+    key: Path | None
 
 
 def register(app: typer.Typer) -> None:
@@ -61,17 +81,22 @@ def register(app: typer.Typer) -> None:
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        key: Key = None,
     ) -> None:
         """Write all that is held of a customer, as JSON, with the reason of every result.
 
         The customer's facts and consents, what an import set aside of them, and each result with
         the clauses, values and transactions that it came from.
         """
-        where = _where(store, database, results, rulesets)
+        where = _where(store, database, results, rulesets, key)
         if isinstance(where, Services):
-            print_json(held_in_database(*where, customer))
+            known = ruleset_store(where.rulesets)
+            found = results_of_services(where.results, known)
+            with fact_database(where.database) as facts:
+                tokens = tokens_of_services(where.key, customer)
+                print_json(export_from_services(facts, found, known, tokens, customer))
         else:
-            print_json(held_of(where, customer))
+            print_json(export_from_store(personal_folder(open_store(where)), customer))
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
@@ -81,6 +106,7 @@ def register(app: typer.Typer) -> None:
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
+        key: Key = None,
         settle: Annotated[
             float,
             typer.Option(
@@ -97,22 +123,30 @@ def register(app: typer.Typer) -> None:
         Facts, consents, results and what an import set aside are erased; copies are not, nor are
         backups of a database. It cannot be undone.
         """
-        where = _where(store, database, results, rulesets)
+        where = _where(store, database, results, rulesets, key)
         if not yes:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
-            rows, had_results = erase_in_database(*where, customer, settle)
+            kept = results_of_services(where.results, ruleset_store(where.rulesets))
+            with fact_database(where.database) as facts:
+                rows, had_results = erase_from_services(
+                    facts,
+                    kept,
+                    tokens_of_services(where.key, customer),
+                    customer,
+                    functools.partial(time.sleep, settle),
+                )
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
             return
-        hold(ctx, where)
-        found = erase_customer(where, customer)
-        kept = "the results" if found.results else "no results"
+        found = erase_from_store(personal_folder(hold(ctx, where)), customer)
+        results_found = "the results" if found.results else "no results"
         echo(
-            f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, {kept}, "
-            f"{found.consents:,} consents, {found.rejects:,} rows that were set aside"
+            f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, "
+            f"{results_found}, {found.consents:,} consents, "
+            f"{found.rejects:,} rows that were set aside"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
         if found.mentions:
@@ -122,15 +156,18 @@ def register(app: typer.Typer) -> None:
             )
 
 
-def _where(store: Path | None, *places: str) -> Path | Services:
+def _where(
+    store: Path | None, database: str, results: str, rulesets: str, key: Path | None
+) -> Path | Services:
     """Where the data are: in a store, or with the services.
 
     Raises:
         UserError: It is neither, or both, or only a part of it is told.
     """
-    if store is not None and not any(places):
+    places = (database, results, rulesets)
+    if store is not None and not any((*places, key)):
         return store
     if store is None and all(places):
-        return Services(*places)
+        return Services(*places, key)
     message = "say where the data are: --store, or --database, --results and --rulesets"
     raise UserError("cli.where", message, "tuppence export --help")

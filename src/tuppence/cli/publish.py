@@ -1,13 +1,13 @@
 """The command `tuppence rules publish`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import keep_ruleset, open_definitions, publish_ruleset
+from tuppence.bootstrap.local import open_definitions, ruleset_store, running_engines
 from tuppence.cli.output import (
     Database,
     Format,
@@ -20,10 +20,8 @@ from tuppence.cli.output import (
     today,
 )
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema
-from tuppence.rules.definition import Definition
 from tuppence.structured import read_text
-from tuppence.usecases.publishing import Confirmation, checked_ruleset
+from tuppence.usecases.publish_rules import Confirmation, publish_approved
 
 SETTLE_SECONDS = 1.0
 """Several rules are often approved at once: what comes within this time is published together."""
@@ -69,46 +67,40 @@ def register(app: typer.Typer) -> None:
         definitions = open_definitions(database)
         secret = read_text(token).strip() if token else ""
 
+        def warn(warning: str) -> None:
+            if format_ is Format.TABLE:
+                echo(f"warning: {warning}")
+
         def once() -> None:
             day = date_option(as_of or today().isoformat(), "--as-of")
-            with definitions.publishing() as record:
-                digest = ruleset or _build(
-                    definitions.in_force(day),
-                    definitions.schema(),
-                    rulesets,
-                    loud=format_ is Format.TABLE,
-                )
-                confirmed = publish_ruleset(
-                    digest,
-                    rulesets,
-                    engines or (),
-                    secret,
-                    lambda addresses: record(digest, day, addresses, by),
-                    tls_ca,
-                )
+            digest, confirmed = publish_approved(
+                definitions,
+                ruleset_store(str(rulesets)),
+                running_engines(engines or (), secret, tls_ca),
+                day,
+                by,
+                warn,
+                ruleset,
+            )
             _print(digest, confirmed, format_)
 
-        if not watch:
+        if watch:
+            _watch(definitions.changes(), once)
+        else:
             once()
-            return
-        echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
-        for rule in definitions.changes():
-            echo(f"{rule} has changed", err=True)
-            time.sleep(SETTLE_SECONDS)
-            try:
-                once()
-            except UserError as error:
-                for line in (*error.details, f"error[{error.code}]: {error.message}"):
-                    echo(line, err=True)
 
 
-def _build(definitions: Sequence[Definition], schema: Schema, rulesets: Path, *, loud: bool) -> str:
-    built, warnings = checked_ruleset(definitions, schema)
-    if loud:
-        for warning in warnings:
-            echo(f"warning: {warning}")
-    keep_ruleset(built, rulesets)
-    return built.digest
+def _watch(changes: Iterable[str], publish_once: Callable[[], None]) -> None:
+    """Publish after each change; an error is shown, and ends nothing."""
+    echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
+    for rule in changes:
+        echo(f"{rule} has changed", err=True)
+        time.sleep(SETTLE_SECONDS)
+        try:
+            publish_once()
+        except UserError as error:
+            for line in (*error.details, f"error[{error.code}]: {error.message}"):
+                echo(line, err=True)
 
 
 def _print(digest: str, confirmed: Sequence[Confirmation], format_: Format) -> None:

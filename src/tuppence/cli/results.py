@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import itertools
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -12,16 +13,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.bootstrap.local import (
-    name_in,
-    open_results,
-)
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import Store, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
 from tuppence.plain_text import printable, printable_json, spreadsheet_safe
 from tuppence.results.result import CustomerResults, Result, json_value
+from tuppence.usecases.list_results import list_results
 
 COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "ruleset", "as_of")
 
@@ -62,44 +61,12 @@ def register(app: typer.Typer) -> None:
         if format_ is ResultFormat.PARQUET and output is None:
             message = "parquet is not for the screen"
             raise UserError("results.output", message, "add --output results.parquet")
-        customer = customer and name_in(store, customer)
-        with open_results(store) as database:
-            found = database.get([customer]).values() if customer else database.scan()
-            rows = _selected(iter(found), rule)
-            first = next(rows, None)
-            if first is None:
-                raise _nothing(store, customer, rule)
-            chosen = _taken(first, rows, limit or (50 if format_ is ResultFormat.TABLE else None))
-            _write(chosen, format_, output)
-
-
-def _selected(
-    customers: Iterator[CustomerResults], rule: str | None
-) -> Iterator[tuple[CustomerResults, Result]]:
-    for row in customers:
-        for result in row.results:
-            if rule is None or result.rule_id == rule:
-                yield row, result
-
-
-def _nothing(store: Path, customer: str | None, rule: str | None) -> UserError:
-    if customer:
-        message = f"{store}: there are no results of customer {customer}"
-    else:
-        message = f"{store}: there are no results" + (f" of rule {rule}" if rule else "")
-    return UserError("results.none", message, "tuppence results without options lists some")
-
-
-def _taken(
-    first: tuple[CustomerResults, Result],
-    others: Iterator[tuple[CustomerResults, Result]],
-    limit: int | None,
-) -> Iterator[tuple[Any, ...]]:
-    yield _row(*first)
-    for count, pair in enumerate(others, 1):
-        if limit is not None and count >= limit:
-            return
-        yield _row(*pair)
+        rows = list_results(open_store(store), customer, rule)
+        with contextlib.closing(rows):
+            first = next(rows)  # where there is none, no file is made
+            most = limit or (50 if format_ is ResultFormat.TABLE else None)
+            chosen = itertools.islice(itertools.chain([first], rows), most)
+            _write((_row(*pair) for pair in chosen), format_, output)
 
 
 def _row(row: CustomerResults, result: Result) -> tuple[Any, ...]:

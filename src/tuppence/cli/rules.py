@@ -1,11 +1,12 @@
 """The command `tuppence rules`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import last_run, open_facts, preview_here
+from tuppence.bootstrap.local import open_store
 from tuppence.cli import publish
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -13,11 +14,11 @@ from tuppence.cli.output import (
     Purposes,
     Store,
     console,
+    current_date,
     date_option,
     echo,
     print_json,
     table,
-    use_of,
 )
 from tuppence.cli.preview import draw
 from tuppence.engine.trial import Verdict, try_examples
@@ -26,6 +27,7 @@ from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.definition import json_schema
 from tuppence.rules.files import Problem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
+from tuppence.usecases.preview_rule import preview_rule
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
 Attributes = Annotated[
@@ -111,19 +113,19 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show what a rule would do: whom it finds, how it scores, beside which other rules."""
-        facts = open_facts(store)
-        rules = read_rules(path, facts.schema).usable()
+        schema = _schema(None, store)
+        rules = read_rules(path, schema).usable()
         if len(rules) != 1:
             raise UserError("rules.one", f"{path}: one rule is previewed at a time")
-        published, date = last_run(store)
-        if live is not None:
-            published = make_ruleset(read_rules(live, facts.schema).usable())
-        if as_of:
-            date = date_option(as_of, "--as-of")
-        if date is None:
-            message = f"{store}: nothing has run here that would tell the date"
-            raise UserError("preview.date", message, "say it with --as-of")
-        found = preview_here(store, rules[0], published, use_of(date, purposes))
+        found, date = preview_rule(
+            open_store(store),
+            rules[0],
+            None if live is None else make_ruleset(read_rules(live, schema).usable()),
+            date_option(as_of, "--as-of") if as_of else None,
+            frozenset(purposes),
+            current_date(),
+            os.cpu_count() or 1,
+        )
         if format_ is Format.JSON:
             print_json(found)
         else:
@@ -141,7 +143,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
 
 def _schema(attributes: Path | None, store: Path | None) -> Schema:
     if store is not None:
-        return open_facts(store).schema
+        return open_store(store).schema
     return read_attributes(attributes) if attributes else Schema()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_facts, run_here
+from tuppence.bootstrap.local import night_dependencies
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -22,10 +22,12 @@ from tuppence.cli.output import (
     use_of,
 )
 from tuppence.errors import UserError
+from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import Outcome
+from tuppence.usecases.run_night import run_night
 
 MOST_PROBLEMS = 10
 
@@ -50,8 +52,8 @@ def register(app: typer.Typer) -> None:
         Interrupt it as you like: the same command goes on where it was.
         """
         use = use_of(date_option(as_of, "--as-of"), purposes)
-        hold(ctx, store)
-        facts = open_facts(store)
+        held = hold(ctx, store)
+        facts = held.facts()
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
         ruleset = make_ruleset(read_rules(rules, facts.schema).usable())
@@ -64,8 +66,12 @@ def register(app: typer.Typer) -> None:
                 per_step=len(ruleset.rules),
             )
             try:
-                outcome = run_here(
-                    store, ruleset, use, processes, lambda t: bar.advance(task, t.customers)
+                outcome = run_night(
+                    night_dependencies(held, use),
+                    ruleset,
+                    Date(use.as_of),
+                    processes,
+                    lambda tally: bar.advance(task, tally.customers),
                 )
             except KeyboardInterrupt:
                 bar.stop()

@@ -5,10 +5,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from tuppence.bootstrap.local import (
-    name_in,
-    read_permitted,
-)
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -22,8 +19,8 @@ from tuppence.cli.output import (
     today,
     use_of,
 )
-from tuppence.derived.context import customer_context
 from tuppence.feel import feel_text
+from tuppence.usecases.look_ahead import look_ahead
 
 COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "next date", "state")
 NUMBERS = ("times", "amount", "previous amount")
@@ -51,17 +48,13 @@ def register(app: typer.Typer) -> None:
         sure that is. A stream that is late by more than half its cadence has stopped.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        use = use_of(day, purposes)
-        customer = name_in(store, customer)
-        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
-        context = customer_context(facts, 0, day, streams=True)
-        found = [row for name in ("bills", "subscriptions", "incomes") for row in context[name]]
-        rows = [{name: _shown(value) for name, value in row.items()} for row in found]
+        found = look_ahead(open_store(store), customer, use_of(day, purposes))
+        rows = [{name: _shown(value) for name, value in row.items()} for row in found.streams]
         if format_ is Format.JSON:
             print_json(rows)
             return
         rows.sort(key=lambda row: (row["state"] == "stopped", row["next date"]))
-        console().print(f"[bold]{escape(customer)}[/] on {day}", highlight=False)
+        console().print(f"[bold]{escape(found.customer)}[/] on {day}", highlight=False)
         console().print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], NUMBERS))
 
     @app.command(epilog="Example: `tuppence forecast C0000007 --store demo --as-of 2026-06-15`")
@@ -79,11 +72,8 @@ def register(app: typer.Typer) -> None:
         account has no forecast where its balance, the pay day or two earlier months are not known.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
-        use = use_of(day, purposes)
-        customer = name_in(store, customer)
-        facts = read_permitted(store, use, lambda facts: facts.find(customer), customer)
-        context = customer_context(facts, 0, day, streams=True)
-        rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in context["accounts"]]
+        found = look_ahead(open_store(store), customer, use_of(day, purposes))
+        rows = [{n: _shown(account[n]) for n in ("id", *AHEAD)} for account in found.accounts]
         if format_ is Format.JSON:
             print_json(rows)
             return
@@ -95,7 +85,7 @@ def register(app: typer.Typer) -> None:
             for row in rows
         ]
         columns = ("account", *AHEAD[:4], "band")
-        console().print(f"[bold]{escape(customer)}[/] on {day}", highlight=False)
+        console().print(f"[bold]{escape(found.customer)}[/] on {day}", highlight=False)
         console().print(table(columns, shown, ("balance", "forecast", "band")))
 
 

@@ -1,15 +1,17 @@
 """The command `tuppence synth`."""
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
 
 from tuppence.bankdata.synthetic import population
-from tuppence.bootstrap.local import create_facts
-from tuppence.cli.changing import hold
+from tuppence.bootstrap.local import open_store
+from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError
+from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 
 
@@ -27,21 +29,25 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Make a synthetic population of the United Kingdom; nobody in it exists."""
         last = date_option(until, "--until")
-        hold(ctx, store, make=True)
-        facts = create_facts(store, Schema())
-        if facts.partitions():
-            message = f"{store}: there are customers in this store already"
-            raise UserError("synth.not-empty", message, "choose another folder")
-        began = time.monotonic()
-        with progress() as bar:
-            task = bar.add_task("customers", total=customers, unit="customers")
-            for _, rows in population(customers, seed, last, months):
-                facts.add_partition(rows)
-                bar.advance(task, rows.customers.height if rows.customers is not None else 0)
-        count = facts.transaction_count
+        with open_store(store).make(Schema(), *waiting(ctx)) as facts:
+            if facts.partitions():
+                message = f"{store}: there are customers in this store already"
+                raise UserError("synth.not-empty", message, "choose another folder")
+            began = time.monotonic()
+            facts.add_partitions(_shown(population(customers, seed, last, months), customers))
+            count = facts.transaction_count
         seconds = time.monotonic() - began
         console().print(
             f"{customers:,} customers with {count:,} transactions in {store} "
             f"({seconds:.1f} s, {count / seconds:,.0f} transactions/s)",
             highlight=False,
         )
+
+
+def _shown(parts: Iterable[tuple[int, Rows]], total: int) -> Iterator[Rows]:
+    """Yield the rows of a population, and show how many of its customers have been taken."""
+    with progress() as bar:
+        task = bar.add_task("customers", total=total, unit="customers")
+        for _, rows in parts:
+            yield rows
+            bar.advance(task, rows.customers.height if rows.customers is not None else 0)

@@ -8,9 +8,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import converter
 from tuppence.errors import UserError
-from tuppence.rules.definition import Definition
-from tuppence.usecases.fleet import Start, requested_day
-from tuppence.usecases.publishing import checked_ruleset
+from tuppence.usecases.fleet.listing import resolve_date
+from tuppence.usecases.fleet.messages import Start
+from tuppence.usecases.publish_rules import convert
 
 logger = Logger(service="convert")
 metrics = Metrics(namespace="tuppence", service="convert")
@@ -26,16 +26,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     del context
     parts = converter()
-    documents, edition = parts.relay.documents(
-        requested_day(msgspec.convert(event, Start), parts.settings.zone)
-    )
-    definitions = [msgspec.json.decode(document, type=Definition) for document in documents]
+    as_of = resolve_date(msgspec.convert(event, Start), parts.settings.zone)
     try:
-        ruleset, warnings = checked_ruleset(definitions, parts.relay.schema())
+        ruleset, edition, warnings = convert(parts.relay, parts.rulesets, as_of)
     except UserError as error:
         logger.error(error.code, extra={"errors": error.details})  # noqa: TRY400 - no bug
         raise
-    parts.rulesets.put(ruleset)
     parts.refresh({"ruleset": ruleset.digest, "edition": edition})
     logger.info("converted", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})
     return {"ruleset": ruleset.digest, "warnings": warnings}

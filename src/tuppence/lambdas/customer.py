@@ -9,7 +9,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import lister
-from tuppence.usecases.fleet import FleetRun, Start, again, list_customers, requested
+from tuppence.usecases.fleet.listing import continuation, list_customers, resolve_run
+from tuppence.usecases.fleet.messages import FleetRun, Start
 
 logger = Logger(service="customer")
 metrics = Metrics(namespace="tuppence", service="customer")
@@ -22,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     parts = lister()
     settings = parts.settings
     start = msgspec.convert(event, Start)
-    asked = requested(
+    asked = resolve_run(
         start,
         parts.rulesets.current,
         datetime.datetime.now(settings.zone),
@@ -38,7 +39,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = list_customers(run, parts.customers, parts.queue, parts.ledger, may_go_on)
     metrics.add_metric("PagesListed", MetricUnit.Count, run.pages - before)
     if not run.listed:
-        parts.call_again(context.function_name, msgspec.to_builtins(again(run)))
+        parts.call_again(context.function_name, msgspec.to_builtins(continuation(run)))
     return _told(run)
 
 

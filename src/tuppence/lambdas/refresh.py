@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import refresher
 from tuppence.usecases.editions import Edition
-from tuppence.usecases.publishing import publish
+from tuppence.usecases.publish_rules import publish_edition
 
 logger = Logger(service="refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")
@@ -38,12 +38,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     del context
     parts, asked = refresher(), msgspec.convert(event, Refresh)
-    digest, edition = asked.ruleset, asked.edition
-    if digest is None:
-        digest, edition = parts.rulesets.published()
-    rulesets = parts.rulesets.publishing(edition)
-    confirmed = publish(digest, rulesets, parts.engines())
-    current = rulesets.current()
+    digest, current, confirmed = publish_edition(
+        parts.rulesets, parts.engines, asked.ruleset, asked.edition
+    )
     logger.info(
         "published" if current == digest else "superseded",
         extra={"ruleset": digest, "current": current, "engines": len(confirmed)},

@@ -1,4 +1,4 @@
-"""Cuts pages of customers into work items for the invoke queue."""
+"""Splits pages of customers into work items for the invoke queue."""
 
 from typing import Any
 
@@ -15,7 +15,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tuppence.bootstrap.aws import cutter
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import Page, make_items
+from tuppence.usecases.fleet.messages import Page
+from tuppence.usecases.fleet.splitting import make_items
 
 logger = Logger(service="rule")
 metrics = Metrics(namespace="tuppence", service="rule")
@@ -25,11 +26,11 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Cut the pages of a batch of messages; those that fail come again."""
-    return process_partial_response(event, _cut, processor, context)
+    """Split the pages of a batch of messages; those that fail are received again."""
+    return process_partial_response(event, _split, processor, context)
 
 
-def _cut(record: SQSRecord) -> None:
+def _split(record: SQSRecord) -> None:
     parts = cutter()
     page = msgspec.json.decode(record.body, type=Page)
     last = int(record.attributes.approximate_receive_count) >= parts.settings.tries
@@ -39,6 +40,6 @@ def _cut(record: SQSRecord) -> None:
         )
     except UserError as error:
         name = {"run_id": page.run_id, "page": page.number, "code": error.code}
-        logger.warning("a page was not cut", extra=name | {"last_try": last})
+        logger.warning("a page was not split", extra=name | {"last_try": last})
         raise
     metrics.add_metric("ItemsMade", MetricUnit.Count, items)

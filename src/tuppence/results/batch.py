@@ -118,16 +118,17 @@ def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:
 def narrowed(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, CustomerResults]:
     """Return rows without the results by rules of their ruleset that a layout lacks."""
     wanted = {rule for rule, _ in layout.rules}
-    layouts: dict[int, Layout] = {}
+    narrower: dict[int, Layout] = {}
     found: dict[str, CustomerResults] = {}
     for customer, row in rows.items():
-        rules = row.layout.rules
-        if row.ruleset != layout.ruleset or all(rule in wanted for rule, _ in rules):
+        whole = row.layout
+        if id(whole) not in narrower:
+            entries = tuple(entry for entry in whole.rules if entry[0] in wanted)
+            narrower[id(whole)] = Layout(layout.ruleset, entries)
+        narrow = narrower[id(whole)]
+        if row.ruleset != layout.ruleset or len(narrow.rules) == len(whole.rules):
             found[customer] = row
-            continue
-        part = tuple(entry for entry in rules if entry[0] in wanted)
-        if part:
-            narrow = layouts.setdefault(id(row.layout), Layout(layout.ruleset, part))
+        elif narrow.rules:
             kept = pack([packed(result) for result in row.results if result.rule_id in wanted])
             found[customer] = CustomerResults(customer, row.as_of, narrow, kept)
     return found

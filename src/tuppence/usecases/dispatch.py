@@ -24,7 +24,7 @@ class EvaluationService(Protocol):
         ...
 
 
-def dispatch(
+def dispatch_run(
     run_id: str,
     facts: CustomerFacts,
     service: EvaluationService,

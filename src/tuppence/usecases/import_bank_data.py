@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 import polars as pl
@@ -15,12 +15,15 @@ from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.parts import Agreed, Document, Items, day_of
 from tuppence.bankdata.statement import EPOCH, read_statement, with_held
-from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.bankdata.tabular import Owners, Reading, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
+
+MAX_REASONS: Final = 10
+"""Rows whose reasons are told where all rows of a file are rejected."""
 
 
 class BankDataStore(Protocol):
@@ -199,16 +202,10 @@ def import_tables(
     for file in files:
         owners = Owners(deps.facts.customers(), deps.facts.owners())
         reading = read_table(file, mapping, deps.facts.schema, owners, deps.today, deps.tokens)
+        if reading.rejects.height == reading.count - sum(n for _, n in reading.left_out):
+            raise _all_rejected(file, reading)
         name = masked(file.name)
         rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
-        wanted = reading.count - sum(count for _, count in reading.left_out)
-        if reading.rejects.height == wanted:
-            raise UserError(
-                "import.all-rejected",
-                f"{file}: all {wanted} rows were rejected; "
-                f"row 1: {reading.rejects.to_series(1)[0]}",
-                f"{rejects_file} has the reason for each; nothing was imported from this file",
-            )
         stored = _stored(deps.facts.rows_of, reading.rows, owners)
         incoming = inferred(reading.rows, stored, deps.enricher)
         counts = deps.facts.append(incoming).get(mapping.table, Counts())
@@ -267,6 +264,17 @@ def import_statement(
         removed,
         found.left,
         _known(incoming),
+    )
+
+
+def _all_rejected(file: Path, reading: Reading) -> UserError:
+    """Return the error of a file of which no row can be taken; then none is set aside either."""
+    first, *others = reading.rejects.head(MAX_REASONS).select(pl.nth(0, 1)).rows()
+    return UserError(
+        "import.all-rejected",
+        f"{file}: all {reading.rejects.height:,} rows were rejected; row {first[0]}: {first[1]}",
+        "nothing was imported or set aside: correct the file, or the mapping of its columns",
+        [f"row {row}: {reason}" for row, reason in others],
     )
 
 

@@ -3,7 +3,7 @@
     run_id   entry          what
     #latest  -              as_of: the latest date of all runs
     RUN      run            record: the run, JSON; pages and listed: what a change must have seen
-    RUN#1    page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE`
+    RUN#1    page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE: REASON`
 
 Sets take what is added twice once: that makes the ledger exact, however often a message comes.
 Pages are spread over sixteen keys of their run, since DynamoDB takes a thousand writes a second
@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from tuppence.adapters.aws.clients import DAY_SECONDS, aws_errors, error_code
 from tuppence.errors import UserError
 from tuppence.feel.values import parse_date
-from tuppence.usecases.fleet import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
 
 KEPT_DAYS: Final = 90
 """After the date of a run its entries are removed."""
@@ -67,8 +67,8 @@ class DynamoLedger:
             raise UserError("run.different", message, "give this one another name")
         return there
 
-    def move(self, before: FleetRun, after: FleetRun) -> FleetRun:
-        """Put a run in place of what it was, unless somebody else was faster."""
+    def compare_and_set(self, before: FleetRun, after: FleetRun) -> FleetRun:
+        """Replace a run, unless another process changed it first."""
         seen = {":pages": {"N": str(before.pages)}, ":listed": {"BOOL": before.listed}}
         try:
             self._write(after, "pages = :pages AND listed = :listed", seen)
@@ -76,14 +76,15 @@ class DynamoLedger:
             return self._run(before.run_id)
         return after
 
-    def note(
+    def record(
         self,
         page: PageName,
         items: int | None = None,
         done: Iterable[int] = (),
         given_up: Iterable[FleetItem] = (),
+        reason: str = "",
     ) -> None:
-        """Enter what became of a page."""
+        """Enter how many items a page has, which are done, and which are given up and why."""
         sets = ["expires_at = :expires"]
         values: dict[str, Any] = {":expires": _expires(page.as_of)}
         names: dict[str, str] = {}
@@ -95,7 +96,7 @@ class DynamoLedger:
         if numbers := [str(number) for number in done]:
             adds.append("done :done")
             values[":done"] = {"NS": numbers}
-        if titles := [f"{item.number} {item.title}" for item in given_up]:
+        if titles := [f"{item.number} {item.title}: {reason}" for item in given_up]:
             adds.append("given_up :titles")
             values[":titles"] = {"SS": titles}
         change = f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else "")
@@ -165,7 +166,7 @@ class DynamoLedger:
 
 
 class _ConditionError(Exception):
-    """What is there is not what a change must have seen."""
+    """Raised when a conditional write fails because another process changed the item first."""
 
 
 def _run_key(run_id: str) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _expires(as_of: str) -> dict[str, str]:
 
 
 def _state(item: dict[str, Any]) -> PageState:
-    titles = (entry.partition(" ") for entry in item.get("given_up", {"SS": ()})["SS"])
+    titles = (one.partition(" ") for one in sorted(item.get("given_up", {"SS": ()})["SS"]))
     return PageState(
         int(item["entry"]["S"].removeprefix(_PAGE)),
         int(item["items"]["N"]) if "items" in item else None,

@@ -2,14 +2,14 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from tuppence.adapters.aws.clients import aws_errors
 from tuppence.errors import UserError
-from tuppence.usecases.fleet import FleetItem, Page
+from tuppence.usecases.fleet.messages import FleetItem, Page
 
 MOST_MESSAGES: Final = 10
 MOST_BYTES: Final = 1_000_000
@@ -51,6 +51,24 @@ class SqsQueue:
         code = next(iter(answer["Failed"]))["Code"]
         message = f"{len(left)} messages were not taken by the queue: {code}"
         raise UserError("queue.unavailable", message, "try again later")
+
+    def postpone(self, delays: Mapping[str, int]) -> None:
+        """Have messages received again after a delay, in place of the visibility of the queue.
+
+        Args:
+            delays: In seconds, by receipt handle; at most as many as SQS gives in one batch.
+
+        Raises:
+            UserError: AWS refuses, or cannot be reached.
+        """
+        if not delays:
+            return
+        entries = [
+            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for number, (handle, seconds) in enumerate(delays.items())
+        ]
+        with aws_errors("queue", f"the queue {self._url.rsplit('/', 1)[-1]}"):
+            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
     def _entry(self, message: Page | FleetItem) -> dict[str, Any]:
         entry: dict[str, Any] = {"MessageBody": msgspec.json.encode(message).decode()}

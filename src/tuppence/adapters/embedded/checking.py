@@ -1,24 +1,24 @@
 """Reads every file of a store, and compares it with its checksums."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import add_checksum, has_checksum
 from tuppence.adapters.embedded.consents import CONSENTS, Consents
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
-from tuppence.adapters.embedded.identifier_key import NAME as KEY
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, read_identifier_key
-from tuppence.adapters.embedded.locking import StoreChangedError
+from tuppence.adapters.embedded.locking import StoreChangedError, consistent
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.errors import UserError
 
-_SQLITE_FILES: Final = (("results.sqlite", RESULTS), ("consents.sqlite", CONSENTS))
+_SQLITE_FILES: Final = ((layout.RESULTS, RESULTS), (layout.CONSENTS, CONSENTS))
 
 
 class CheckedPart(NamedTuple):
@@ -40,24 +40,35 @@ class CheckedPart(NamedTuple):
 CheckStep = Callable[[], CheckedPart]
 
 
-def check_steps(store: Path) -> list[CheckStep]:
-    """Return the steps of a check, each of which reads a part of the store.
+def check_store(
+    store: Path, track: Callable[[Sequence[CheckStep]], Iterable[CheckStep]]
+) -> list[CheckedPart]:
+    """Read every part of a store, all of the facts as of one moment.
+
+    Args:
+        store: The store's folder.
+        track: Yields the steps of the check, and shows how far it is.
 
     Raises:
         UserError: There is no store, or its manifest is damaged.
     """
+    return consistent(lambda: [check_part() for check_part in track(_check_steps(store))])
+
+
+def _check_steps(store: Path) -> list[CheckStep]:
+    """Return the steps of a check, each of which reads a part of the store."""
     facts = FactStore(store)
-    rulesets = RulesetDirectory(store / "rulesets")
+    rulesets = RulesetDirectory(store / layout.RULESETS)
     return [
-        partial(_part, "facts/manifest.json", partial(_check_manifest, facts)),
+        partial(_part, f"{layout.FACTS}/{layout.MANIFEST}", partial(_check_manifest, facts)),
         *(partial(_part, f"partition {name}", partial(_check_partition, facts, name, customers))
           for name, customers in facts.partitions()),
         *(partial(_part, name, partial(_check_sqlite, store / name, kind))
           for name, kind in _SQLITE_FILES if has_content(store / name)),
-        *(partial(_part, f"rulesets/{digest}.json", partial(_check_ruleset, rulesets, digest))
+        *(partial(_part, f"{layout.RULESETS}/{digest}.json",
+                  partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
-        *([partial(_part, KEY, partial(_check_key, store / KEY))]
-          if has_identifier_key(store) else ()),
+        partial(_part, layout.IDENTIFIER_KEY, partial(_check_key, store)),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
     ]  # fmt: skip
@@ -70,8 +81,8 @@ def upgrade_store(store: Path) -> None:
         UserError: A file is damaged or cannot be written.
     """
     FactStore(store).compact()
-    if has_content(store / "results.sqlite"):
-        Database(store / "results.sqlite").close()
+    if has_content(store / layout.RESULTS):
+        Database(store / layout.RESULTS).close()
     Consents(store).upgrade()
     for path in Rejects(store).paths():
         with disk_errors(path):
@@ -121,8 +132,19 @@ def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
     return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
 
 
-def _check_key(path: Path) -> CheckedPart:
-    return CheckedPart("", f"a secret of {len(read_identifier_key(path))} bytes")
+def _check_key(store: Path) -> CheckedPart:
+    try:
+        if not has_identifier_key(store):
+            return CheckedPart("", "none is needed")
+    except StoreChangedError:
+        raise
+    except UserError as error:
+        if error.code == "store.key-missing":
+            raise
+        return CheckedPart("", "none, and whether it is needed stands in a damaged part")
+    return CheckedPart(
+        "", f"a secret of {len(read_identifier_key(store / layout.IDENTIFIER_KEY))} bytes"
+    )
 
 
 def _check_rejects(path: Path) -> CheckedPart:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.facts.consent import EVERYTHING, Access, Consent, Use, readable
 
@@ -45,7 +46,7 @@ class Consents:
     """
 
     def __init__(self, store: Path) -> None:
-        self._path = store / "consents.sqlite"
+        self._path = store / layout.CONSENTS
 
     def of(self, customer: str) -> list[Consent]:
         """Those of a customer, the oldest first."""
@@ -63,6 +64,12 @@ class Consents:
             rows = file.rows(query, [min(customers), max(customers)])
             found = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
         return [one for one in found if one.customer in wanted]
+
+    def all(self) -> list[Consent]:
+        """Those of everybody."""
+        with self._open(read_only=True) as file:
+            rows = file.rows("SELECT consent FROM consents", []) if file else ()
+            return [msgspec.json.decode(data, type=Consent) for (data,) in rows]
 
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
         """Return what may be read of the customers of whom not everything may be.

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import shutil
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import (
     disk_errors,
     make_private_folder,
@@ -52,6 +53,15 @@ PARTITION_SIZE: Final = 50_000
 PART_ROWS: Final = 500_000
 
 
+def is_store(root: Path) -> bool:
+    """Return whether there is a store in a folder.
+
+    Args:
+        root: The folder, which may be missing.
+    """
+    return (root / layout.FACTS / layout.MANIFEST).exists()
+
+
 class FactStore:
     """Implements the port FactSource, and takes rows in.
 
@@ -61,7 +71,7 @@ class FactStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._folder = root / "facts"
+        self._folder = root / layout.FACTS
         self._manifest = self._load()
 
     # -- the port --------------------------------------------------------------------------------
@@ -132,11 +142,11 @@ class FactStore:
         Raises:
             UserError: The store exists and its customers have other attributes.
         """
-        folder = root / "facts"
+        folder = root / layout.FACTS
         with locked(root), disk_errors(folder):
-            if not (folder / "manifest.json").exists():
+            if not is_store(root):
                 make_private_folder(folder)
-                write_manifest(folder / "manifest.json", Manifest(FORMAT, schema.attributes))
+                write_manifest(folder / layout.MANIFEST, Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
             message = f"{root}: the store was made with other customer attributes"
@@ -173,6 +183,14 @@ class FactStore:
         empty = pl.DataFrame(schema={"id": pl.String, "currency": pl.String})
         return pl.concat([empty, *(frame.select("id", "currency") for frame in found)])
 
+    def identifiers(self) -> Iterator[pl.Series]:
+        """Every identifier of customers, accounts and transactions, some at a time."""
+        for partition in self._manifest.partitions:
+            yield self._table(partition, "customers")["id"]
+            yield self._table(partition, "accounts")["id"]
+            for segment in partition.segments:
+                yield self._open(segment, "transactions", ["id"]).transactions["id"]
+
     def append(self, rows: Rows, partition_size: int = PARTITION_SIZE) -> Mapping[str, Counts]:
         """Add rows, or replace those of the same identifiers; all of them or, on error, none.
 
@@ -183,17 +201,34 @@ class FactStore:
             For each table how many rows were new, changed or there already.
         """
         with self._changing():
-            return self._append(rows, partition_size)
+            manifest, counts = self._appended(self._manifest, rows, partition_size)
+            if manifest != self._manifest:
+                self._commit(manifest)
+            return counts
 
-    def add_partition(self, rows: Rows) -> None:
-        """Add new customers with all that belongs to them, as a partition of their own."""
+    def append_all(self, parts: Iterable[Rows], partition_size: int = PARTITION_SIZE) -> None:
+        """Add rows as `append` does, part after part; all of them or, on error, none."""
         with self._changing():
-            partitions = self._manifest.partitions
-            name = f"p{len(partitions):05d}"
-            content = ordered(coded(rows.tables(), self.schema))
-            heights = (content.customers.height, content.transactions.height)
-            new = Partition(name, *heights, (self._write(name, content),))
-            self._commit([*partitions, new], self._manifest.next_sequence + heights[1])
+            manifest = self._manifest
+            for rows in parts:
+                manifest, _ = self._appended(manifest, rows, partition_size)
+            self._commit(manifest)
+
+    def add_partitions(self, parts: Iterable[Rows]) -> None:
+        """Add new customers, each part as a partition; all of them or, on error, none."""
+        with self._changing():
+            manifest = self._manifest
+            for rows in parts:
+                name = f"p{len(manifest.partitions):05d}"
+                content = ordered(coded(rows.tables(), self.schema))
+                heights = (content.customers.height, content.transactions.height)
+                new = Partition(name, *heights, (self._write(name, content),))
+                manifest = msgspec.structs.replace(
+                    manifest,
+                    partitions=(*manifest.partitions, new),
+                    next_sequence=manifest.next_sequence + heights[1],
+                )
+            self._commit(manifest)
 
     def erase(self, customer_id: str) -> None:
         """Erase a customer with all that belongs to them; nothing of it stays in any file.
@@ -223,10 +258,10 @@ class FactStore:
     def compact(self) -> None:
         """Make one segment of each partition's several."""
         with self._changing():
-            partitions = [
+            partitions = tuple(
                 self._compacted(p) if len(p.segments) > 1 else p for p in self._manifest.partitions
-            ]
-            self._commit(partitions, self._manifest.next_sequence)
+            )
+            self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
     def segment_names(self) -> frozenset[str]:
         """Return the names of the segments of which the facts consist."""
@@ -257,15 +292,17 @@ class FactStore:
         content = ordered(coded(rows.tables(), self.schema))  # with dictionaries of its own
         heights = (content.customers.height, content.transactions.height)
         smaller = Partition(home.name, *heights, (self._write(home.name, content),))
-        partitions = [smaller if p.name == home.name else p for p in self._manifest.partitions]
-        self._commit(partitions, self._manifest.next_sequence)
+        partitions = tuple(smaller if p.name == home.name else p for p in self._manifest.partitions)
+        self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
         self.remove_unnamed()
 
     def _load(self) -> Manifest:
-        return read_manifest(self._folder / "manifest.json")
+        return read_manifest(self._folder / layout.MANIFEST)
 
-    def _append(self, rows: Rows, partition_size: int) -> Mapping[str, Counts]:
-        old = self._manifest
+    def _appended(
+        self, old: Manifest, rows: Rows, partition_size: int
+    ) -> tuple[Manifest, Mapping[str, Counts]]:
+        """Return a manifest with rows added to an old one, and for each table their counts."""
         counts: dict[str, Counts] = {}
         homes = Homes({p.name: self._table(p, "customers")["id"] for p in old.partitions})
         parts: dict[str, dict[str, pl.DataFrame]] = {}
@@ -278,7 +315,7 @@ class FactStore:
             accounts = rows.accounts.with_columns(partition=homes.of(rows.accounts["customer"]))
             distribute(accounts, "accounts", parts)
         if rows.transactions is not None:
-            of_account = self._account_homes(accounts)
+            of_account = self._account_homes(old, accounts)
             distribute(rows.transactions.join(of_account, on="account"), "transactions", parts)
         partitions = list(old.partitions)
         sequence = old.next_sequence
@@ -296,16 +333,18 @@ class FactStore:
                 partitions.append(partition)
             else:
                 partitions[index] = partition
+        if partitions == list(old.partitions):
+            return old, counts
         if rows.transactions is not None:
             sequence += rows.transactions.select(pl.max("sequence").fill_null(0)).item() + 1
-        if partitions != list(old.partitions):
-            self._commit(partitions, sequence)
-        return counts
+        return msgspec.structs.replace(
+            old, partitions=tuple(partitions), next_sequence=sequence
+        ), counts
 
-    def _account_homes(self, incoming: pl.DataFrame | None) -> pl.DataFrame:
+    def _account_homes(self, old: Manifest, incoming: pl.DataFrame | None) -> pl.DataFrame:
         frames = [
             self._table(p, "accounts").select(account="id", partition=pl.lit(p.name))
-            for p in self._manifest.partitions
+            for p in old.partitions
         ]
         if incoming is not None:
             frames.insert(
@@ -365,13 +404,10 @@ class FactStore:
         write_folder(self._folder / name, files)
         return Segment(name, checksums)
 
-    def _commit(self, partitions: Sequence[Partition], sequence: int) -> None:
+    def _commit(self, manifest: Manifest) -> None:
         """Make the change real, and remove what the change before this one left behind."""
         before = self.segment_names()
-        manifest = msgspec.structs.replace(
-            self._manifest, partitions=tuple(partitions), next_sequence=sequence
-        )
-        write_manifest(self._folder / "manifest.json", manifest)
+        write_manifest(self._folder / layout.MANIFEST, manifest)
         self._manifest = manifest
         self._sweep(before | self.segment_names())
 

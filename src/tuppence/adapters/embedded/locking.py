@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
-from tuppence.adapters.embedded.files import disk_errors
+from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.files import disk_errors, make_private_folder
 from tuppence.errors import UserError
 
 T = TypeVar("T")
@@ -59,9 +60,8 @@ def locked(
     """
     if store.exists() and not store.is_dir():
         raise UserError("store.folder", f"{store}: this is not a folder", "name another one")
-    with disk_errors(store):
-        store.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold people's money
-    with locked_file(store / "lock", store, command, say, wait_seconds) as is_outermost:
+    lock = store / layout.LOCK
+    with locked_file(lock, store, command, say, wait_seconds, make_folder=True) as is_outermost:
         if is_outermost:
             with disk_errors(store):
                 remove_temporary(store)
@@ -75,6 +75,8 @@ def locked_file(
     command: str,
     say: Callable[[str], None] = lambda _: None,
     wait_seconds: float = WAIT_SECONDS,
+    *,
+    make_folder: bool = False,
 ) -> Iterator[bool]:
     """Hold a lock file; its text says who does.
 
@@ -87,16 +89,17 @@ def locked_file(
         command: See `locked`; so are `say`, `wait_seconds` and what is raised.
         say: Called with one sentence before waiting.
         wait_seconds: How long to wait for another holder.
+        make_folder: Make the folder of the file where it is missing.
     """
     with disk_errors(path):
         lock = FileLock(path, is_singleton=True, preserve_lock_file=True, mode=0o600)
         is_outermost = not lock.is_locked
         try:
-            lock.acquire(timeout=0)
+            _acquire(lock, path, 0, make_folder=make_folder)
         except Timeout:
             say(f"waiting for {_holder(path)}, which is changing {what}")
             try:
-                lock.acquire(timeout=wait_seconds)
+                _acquire(lock, path, wait_seconds, make_folder=make_folder)
             except Timeout:
                 message = f"{what}: {_holder(path)} is still changing it"
                 raise UserError("store.busy", message, "try again when it has ended") from None
@@ -107,6 +110,34 @@ def locked_file(
         yield is_outermost
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, timeout: float, *, make_folder: bool) -> None:
+    """Acquire a lock, and see that its file is still the one that others find.
+
+    Its holder may have removed it meanwhile, with a store that could not be made.
+    """
+    while True:
+        if make_folder:
+            make_private_folder(path.parent)
+        before = _inode(path)
+        try:
+            lock.acquire(timeout=timeout)
+        except FileNotFoundError:
+            if not make_folder:
+                raise
+            continue
+        if before is not None and before == _inode(path):
+            return
+        lock.release()
+
+
+def _inode(path: Path) -> int | None:
+    """Return the number by which the disk knows a file; None where there is no file."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def consistent(read: Callable[[], T]) -> T:

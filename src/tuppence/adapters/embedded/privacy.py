@@ -1,147 +1,88 @@
-"""What a store holds of one person: all of it for them to read, and erasing it, with a proof."""
+"""What a store holds of one person: all of it for them to read, and how it is erased."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
-from tuppence.adapters.embedded.consents import Consents
-from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.locking import consistent, locked
-from tuppence.adapters.embedded.rejects import Rejects
-from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.adapters.embedded.sqlite import has_content
+from tuppence.adapters.embedded.locking import consistent
+from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.adapters.embedded.traces import look_for
 from tuppence.errors import UserError
-from tuppence.facts.consent import Consent
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
-from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults
-from tuppence.rules.ruleset import Ruleset, read_ruleset
-from tuppence.usecases.privacy import held
+from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.erase_customer import Traces, accounts_in
+from tuppence.usecases.export_personal_data import PersonalData
 
 
-class Erased(NamedTuple):
-    """What was erased.
+class PersonalFolder:
+    """A store, asked about one person. Implements the ports PersonalStore and ErasableStore.
 
-    Attributes:
-        accounts: Number of accounts.
-        transactions: Number of transactions.
-        results: Whether there were results.
-        consents: Number of consents.
-        rejects: Number of rows that imports had set aside.
-        files: Number of files that were read afterwards.
-        mentions: Rows of other people, and files about nobody, in which one of the names occurs.
+    Args:
+        store: The store; locked by whoever erases.
     """
 
-    accounts: int
-    transactions: int
-    results: bool
-    consents: int
-    rejects: int
-    files: int
-    mentions: int
+    def __init__(self, store: StoreFolder) -> None:
+        self._store = store
 
+    def __str__(self) -> str:
+        return str(self._store)
 
-class _Kept(NamedTuple):
-    """What a store keeps of a customer beside the facts, and the digest of all facts."""
+    @property
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        return self._store.schema
 
-    digest: str
-    consents: list[Consent]
-    results: CustomerResults | None
-    rejects: list[dict[str, Any]]
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store."""
+        return self._store.name_of(customer)
 
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset that results were made with."""
+        return self._store.ruleset(digest)
 
-def held_in_store(store: Path, customer: str) -> dict[str, Any]:
-    """Return all that a store holds of a customer, for JSON, with the reason of every result.
+    def rows_of(self, customer: str) -> Rows:
+        """Return the facts of a customer; no rows at all where there is no such customer."""
+        return _rows(self._store.facts(), customer)
 
-    It is read twice, until nothing changes in between: so it is what the store held at one moment.
+    def personal_data(self, customer: str) -> PersonalData:
+        """Return what is held of a customer; it is read twice, until nothing changes in between."""
+        before, found = consistent(lambda: self._read(customer))
+        while (again := consistent(lambda: self._read(customer)))[0] != before:
+            before, found = again
+        return found
 
-    Raises:
-        UserError: Nothing is held of such a customer.
-    """
-    rows, kept = consistent(lambda: _read(store, customer))
-    while (again := consistent(lambda: _read(store, customer)))[1] != kept:
-        rows, kept = again
-    if rows.customers is None and not (kept.consents or kept.rejects):
-        raise _unknown(store, customer)
-    schema = FactStore(store).schema
-    evaluated = None
-    if rows.customers is not None and kept.results is not None:
-        evaluated = _ruleset(store, kept.results, schema), Date(kept.results.as_of)
-    found = held(rows, schema, kept.consents, evaluated)
-    return found | {"set aside": kept.rejects}
-
-
-def erase(store: Path, customer: str) -> Erased:
-    """Erase a customer from a store, then read all of it again.
-
-    The store stays locked meanwhile. Begun again after it was broken off, it goes on: the facts,
-    which tell whose accounts are whose, are erased last.
-
-    Raises:
-        UserError: There is no such customer, or something of them is still there.
-    """
-    with locked(store, "forget"):
-        facts = FactStore(store)
-        facts.remove_unnamed()
-        rows = _rows(facts, customer)
-        accounts = _accounts(rows)
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
+        """Erase results, consents and rejected rows of a customer."""
         had_results = False
-        if has_content(store / "results.sqlite"):
-            with Database(store / "results.sqlite") as database:
+        if self._store.has_results:
+            with self._store.results() as database:
                 had_results = database.erase(customer)
-        consents = Consents(store).erase(customer)
-        rejects = Rejects(store).erase(customer, accounts)
-        if rows.customers is not None:
-            facts.erase(customer)
-        traces = look_for(store, customer, accounts)
-        if traces.left:
-            message = f"{store}: something of this customer is still in {', '.join(traces.left)}"
-            raise UserError("privacy.left", message, "nothing else is: have a look at these files")
-        if rows.customers is None and not (had_results or consents or rejects):
-            raise _unknown(store, customer)
-    return Erased(
-        len(accounts),
-        0 if rows.transactions is None else rows.transactions.height,
-        had_results,
-        consents,
-        rejects,
-        traces.files,
-        traces.mentions,
-    )
+        consents = self._store.consents.erase(customer)
+        return had_results, consents, self._store.rejects.erase(customer, accounts)
 
+    def erase_facts(self, customer: str) -> None:
+        """Erase the facts of a customer."""
+        self._store.facts().erase(customer)
 
-def _read(store: Path, customer: str) -> tuple[Rows, _Kept]:
-    facts = FactStore(store)
-    rows = _rows(facts, customer)
-    results = None
-    if has_content(store / "results.sqlite"):
-        with Database(store / "results.sqlite", reading=True) as database:
-            results = database.get([customer]).get(customer)
-    rejects = Rejects(store).of(customer, _accounts(rows))
-    return rows, _Kept(facts.digest, Consents(store).of(customer), results, rejects)
+    def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
+        """Read every file of the store for traces of a customer."""
+        return look_for(self._store.path, customer, accounts)
+
+    def _read(self, customer: str) -> tuple[Any, PersonalData]:
+        """Return what is held of a customer, after what tells it from what was held before."""
+        facts = self._store.facts()
+        rows = _rows(facts, customer)
+        results = self._store.results_of(customer)[0] if self._store.has_results else None
+        rejects = self._store.rejects.of(customer, accounts_in(rows))
+        kept = self._store.consents.of(customer), results, rejects
+        return (facts.digest, *kept), PersonalData(rows, *kept)
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:
-    """Return the facts of a customer; no rows at all where there is no such customer."""
     try:
         return facts.rows_of(customer)
     except UserError as error:
         if error.code != "facts.unknown-customer":
             raise
         return Rows()
-
-
-def _accounts(rows: Rows) -> frozenset[str]:
-    return frozenset(() if rows.accounts is None else rows.accounts["id"])
-
-
-def _ruleset(store: Path, results: CustomerResults, schema: Schema) -> Ruleset:
-    content = RulesetDirectory(store / "rulesets").get(results.ruleset)
-    return read_ruleset(content, schema)
-
-
-def _unknown(store: Path, customer: str) -> UserError:
-    message = f"{store}: there is no customer {customer}"
-    return UserError("facts.unknown-customer", message, "tuppence results lists the customers")

@@ -8,12 +8,13 @@ Each row names the customer and the account that it is about, as far as the impo
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import (
     read_checked,
     remove_checked,
@@ -24,7 +25,7 @@ from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.locking import StoreChangedError, locked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
-from tuppence.plain_text import from_spreadsheet_safe, spreadsheet_safe
+from tuppence.plain_text import editable_cell, from_editable_cell
 
 ENDING: Final = ".rejects.csv"
 
@@ -45,7 +46,7 @@ class Rejects:
         Returns:
             The file, or None where there are no rows.
         """
-        path = self._store / "rejects" / f"{source}{ENDING}"
+        path = self._store / layout.REJECTS / f"{source}{ENDING}"
         with locked(self._store), disk_errors(path):
             if not rows.height:
                 remove_checked(path)
@@ -59,15 +60,24 @@ class Rejects:
         Raises:
             StoreChangedError: A file was removed after reading had begun.
         """
-        try:
-            return [
-                row
-                for path in self.paths()
-                for row in read_rejects(path).iter_rows(named=True)
-                if is_about(row, customer, accounts)
-            ]
-        except FileNotFoundError:
-            raise StoreChangedError(self._store) from None
+        return [
+            row
+            for frame in self.frames()
+            for row in frame.iter_rows(named=True)
+            if is_about(row, customer, accounts)
+        ]
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows of each file.
+
+        Raises:
+            StoreChangedError: A file was removed after reading had begun.
+        """
+        for path in self.paths():
+            try:
+                yield read_rejects(path)
+            except FileNotFoundError:
+                raise StoreChangedError(self._store) from None
 
     def erase(self, customer: str, accounts: Collection[str]) -> int:
         """Erase a customer's rows, and return how many there were.
@@ -77,8 +87,10 @@ class Rejects:
         """
         erased = 0
         with locked(self._store):
-            with disk_errors(self._store / "rejects"):
-                remove_orphans(self._store / "rejects")  # their names may be those of customers
+            with disk_errors(self._store / layout.REJECTS):
+                remove_orphans(
+                    self._store / layout.REJECTS
+                )  # their names may be those of customers
             for path in self.paths():
                 frame = read_rejects(path)
                 is_theirs = [
@@ -96,7 +108,7 @@ class Rejects:
 
     def paths(self) -> Sequence[Path]:
         """Return all files of rejected rows."""
-        return sorted((self._store / "rejects").rglob(f"*{ENDING}"))
+        return sorted((self._store / layout.REJECTS).rglob(f"*{ENDING}"))
 
 
 def read_rejects(path: Path) -> pl.DataFrame:
@@ -109,7 +121,7 @@ def read_rejects(path: Path) -> pl.DataFrame:
     hint = "remove it, and import the file it came from again"
     try:
         rows = pl.read_csv(read_checked(path, hint), infer_schema=False)
-        return _each_text(rows, from_spreadsheet_safe)
+        return _each_text(rows, from_editable_cell)
     except FileNotFoundError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -117,8 +129,8 @@ def read_rejects(path: Path) -> pl.DataFrame:
 
 
 def rejects_csv(rejects: pl.DataFrame) -> bytes:
-    """Return rows as CSV in which no cell is a formula: an apostrophe stands before it."""
-    return _each_text(rejects, spreadsheet_safe).write_csv().encode()
+    """Return rows as CSV in which no cell is a formula or has a control character."""
+    return _each_text(rejects, editable_cell).write_csv().encode()
 
 
 def _each_text(frame: pl.DataFrame, change: Callable[[str], str]) -> pl.DataFrame:

@@ -20,12 +20,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import polars as pl
 
-from tuppence.adapters.embedded import identifier_key as keys
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import ENDING as CHECKSUM
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.rejects import (
@@ -36,6 +36,7 @@ from tuppence.adapters.embedded.rejects import (
     texts_in,
 )
 from tuppence.errors import UserError
+from tuppence.usecases.erase_customer import Traces
 
 _SQLITE: Final = b"SQLite format 3\0"
 _PARQUET: Final = b"PAR1"
@@ -45,23 +46,9 @@ https://www.sqlite.org/fileformat2.html#the_database_header."""
 _PAGE_SIZE: Final = slice(16, 18)
 _RESERVED: Final = 20
 """The byte of the header with the number of bytes at the end of each page that hold no content."""
-_FOLDERS: Final = frozenset({"facts", "rejects", "rulesets"})
+_FOLDERS: Final = frozenset({layout.FACTS, layout.REJECTS, layout.RULESETS})
 _MIN_RAW: Final = 6
 """Bytes of a name that do not occur by chance in compressed data."""
-
-
-class Traces(NamedTuple):
-    """What was found of an erased customer.
-
-    Attributes:
-        files: How many files were read.
-        left: Files, relative to the store, in which something of the customer is left.
-        mentions: Rows of other people, and files about nobody, in which one of the names occurs.
-    """
-
-    files: int
-    left: tuple[str, ...]
-    mentions: int
 
 
 def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
@@ -115,15 +102,19 @@ class _Search:
 
     def _read(self, path: Path, place: Path, segments: Collection[str]) -> tuple[bool, int]:
         match place.parts:
-            case ("facts", segment, name) if segment in segments:
+            case (layout.FACTS, segment, name) if segment in segments:
                 if name == "dictionaries.json":
                     return self._dictionaries(path.read_bytes())
                 return self._facts(path.read_bytes(), place.stem)
-            case ("rejects", *_) if place.name.endswith(ENDING):
+            case (layout.REJECTS, *_) if place.name.endswith(ENDING):
                 return self._rejects(path, place)
-            case ("rejects", *_) if place.name.endswith(CHECKSUM):  # two numbers
+            case (layout.REJECTS, *_) if place.name.endswith(CHECKSUM):  # two numbers
                 return len(place.parts) > 2 and self._is_in_path(place), 0
-            case ("lock" | keys.NAME,) | ("facts", "manifest.json") | ("rulesets", _):
+            case (
+                (layout.LOCK | layout.IDENTIFIER_KEY,)
+                | (layout.FACTS, layout.MANIFEST)
+                | (layout.RULESETS, _)
+            ):
                 return False, self._is_in_text(path.read_bytes())
             case _ if place.name.endswith(".sqlite-shm"):  # numbers of pages
                 return False, 0

@@ -49,66 +49,62 @@ class _Worker:
         return self.engine.evaluate(self.batch.slice(item.start, item.stop))
 
 
-def in_processes(
-    root: Path,
-    facts_digest: str,
-    limited: Mapping[str, Access],
-    ruleset: bytes,
-    as_of: Date,
-    processes: int,
-) -> Evaluator:
-    """An evaluator over so many processes, which end with this one however it ends.
+class Workers:
+    """Threads and processes over the facts of a run. Implements the port Workers.
 
     Args:
-        root: Of the fact store.
-        facts_digest: Of the facts that the run is about.
+        root: Folder of the fact store.
+        facts_digest: Digest of the facts that the run is about.
         limited: What may be read of the customers of whom not everything may be.
-        ruleset: Canonical bytes.
-        as_of: The date of evaluation.
-        processes: How many.
     """
 
-    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-        context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(
-            processes, context, _begin, (root, facts_digest, limited, ruleset, as_of)
-        )
-        try:
-            yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    def __init__(self, root: Path, facts_digest: str, limited: Mapping[str, Access]) -> None:
+        self._about = root, facts_digest, limited
 
-    return evaluate_items
+    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
+        """Return an evaluator over processes, which end with this one however it ends.
 
+        Args:
+            ruleset: Canonical bytes.
+            as_of: The date of evaluation.
+            processes: Number of processes.
+        """
 
-def in_threads(
-    root: Path, facts_digest: str, limited: Mapping[str, Access], engine: Engine, threads: int
-) -> Evaluator:
-    """An evaluator over so many threads of this process.
+        def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+            context = multiprocessing.get_context("spawn")
+            pool = concurrent.futures.ProcessPoolExecutor(
+                processes, context, _begin, (*self._about, ruleset, as_of)
+            )
+            try:
+                yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
-    For rules that are all columns: then nearly all of the work is done outside of the
-    interpreter's lock.
+        return evaluate_items
 
-    Args:
-        root: Of the fact store.
-        facts_digest: Of the facts that the run is about.
-        limited: What may be read of the customers of whom not everything may be.
-        engine: Evaluates.
-        threads: How many.
-    """
-    fields = engine.plan.transaction_fields
+    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
+        """Return an evaluator over threads of this process.
 
-    def evaluate(item: WorkItem) -> Evaluation:
-        batch = _opened(root, facts_digest, limited).read(item.partition, fields)
-        if item.stop - item.start < len(batch):
-            batch = batch.slice(item.start, item.stop)
-        return engine.evaluate(batch)
+        For rules that are all columns: then nearly all of the work is done outside of the
+        interpreter's lock.
 
-    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
+        Args:
+            engine: Evaluates.
+            threads: Number of threads.
+        """
+        fields = engine.plan.transaction_fields
 
-    return evaluate_items
+        def evaluate(item: WorkItem) -> Evaluation:
+            batch = _opened(*self._about).read(item.partition, fields)
+            if item.stop - item.start < len(batch):
+                batch = batch.slice(item.start, item.stop)
+            return engine.evaluate(batch)
+
+        def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
+            with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+                yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
+
+        return evaluate_items
 
 
 def _opened(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:

@@ -4,8 +4,8 @@ import contextlib
 import datetime
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from psycopg.rows import class_row, namedtuple_row
@@ -16,6 +16,10 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.definition import Definition, document_of
+from tuppence.usecases.editions import Edition
+
+if TYPE_CHECKING:
+    from tuppence.usecases.publish_rules import Record
 
 
 class Reviewed(NamedTuple):
@@ -89,7 +93,7 @@ class Stored(NamedTuple):
 
 
 class Definitions:
-    """The definitions of a database.
+    """The definitions of a database. Implements the port Publications.
 
     Args:
         url: Of the database; the login has a role such as tuppence_author, or owns the tables.
@@ -113,12 +117,13 @@ class Definitions:
             cursor = connection.cursor(row_factory=class_row(Stored))
             return cursor.execute(named("definition_latest")).fetchall()
 
-    def in_force(self, as_of: Date) -> list[Definition]:
-        """The approved definitions that are valid on a date."""
+    def in_force(self, as_of: Date) -> tuple[list[Definition], Edition]:
+        """Return the approved definitions that are valid on a date, and their edition."""
         with connect(self._url) as connection, database_errors():
             rows = connection.execute(named("rules_in_force"), [str(as_of)]).fetchall()
-            documents = [row[2] for row in rows if row[0] is not None]
-            return [msgspec.json.decode(document, type=Definition) for document in documents]
+        documents = [row[2] for row in rows if row[0] is not None]
+        found = [msgspec.json.decode(document, type=Definition) for document in documents]
+        return found, Edition(rows[0][3], str(as_of))
 
     def history(self, rule_id: str) -> list[Any]:
         """All versions of a definition, as the query definition_history gives them.
@@ -193,7 +198,7 @@ class Definitions:
         )
 
     @contextlib.contextmanager
-    def publishing(self) -> Iterator[Callable[[str, Date, Sequence[str], str], None]]:
+    def publishing(self) -> "Iterator[Record]":
         """Keep everybody else from publishing until the end of the block; they wait.
 
         Whoever publishes reads what is in force inside the block, so a later publication never

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -16,25 +15,9 @@ from tuppence.facts.consent import Consent, Use
 from tuppence.facts.rows import Rows, columns, with_attributes
 from tuppence.facts.schema import Field, Schema
 from tuppence.feel.values import Date
+from tuppence.usecases.copy_facts import CUSTOMERS_PER_PARTITION, Agreement
 
 TABLES: Final = ("customers", "accounts", "transactions")
-PAGE: Final = 10_000
-"""Customers at a time when all of them are read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """The consent that customers without one are given when they are loaded.
-
-    Attributes:
-        granted: Its first day.
-        expires: The first day without it.
-        jurisdiction: ISO 3166 alpha-2, for customers whose country is not known.
-    """
-
-    granted: Date
-    expires: Date
-    jurisdiction: str
 
 
 def read_schema(connection: dbapi.Connection) -> Schema:
@@ -105,11 +88,11 @@ def _chosen(fields: Sequence[str]) -> str:
 
 
 def everything(connection: dbapi.Connection) -> Iterator[Rows]:
-    """All facts, some customers at a time."""
+    """Yield all facts, some customers at a time."""
     schema = read_schema(connection)
     after = ""
     while True:
-        found = execute(connection, "everybody", after, PAGE)
+        found = execute(connection, "everybody", after, CUSTOMERS_PER_PARTITION)
         customers = found.column("id").to_pylist() if found else []
         if not customers:
             return

@@ -39,17 +39,10 @@ from tuppence.services.rules_engine.messages import (
     evaluations_type,
 )
 from tuppence.services.rules_engine.openapi import openapi_document
-from tuppence.usecases.serving import (
-    Answer,
-    Engines,
-    Request,
-    evaluate_given,
-    evaluate_kept,
-    explain_kept,
-    nothing_published,
-    unknown_customer,
-    unknown_rule,
-)
+from tuppence.usecases.serving.answering import answer_requests
+from tuppence.usecases.serving.explaining import explain_kept, unknown_customer
+from tuppence.usecases.serving.messages import Answer, Request
+from tuppence.usecases.serving.ruleset_cache import RulesetCache, nothing_published
 
 T = TypeVar("T")
 BODY_BYTES: Final = 16_000_000
@@ -86,7 +79,7 @@ class _Key(NamedTuple):
 
 
 def rules_engine_app(
-    engines: Engines,
+    cache: RulesetCache,
     facts: CustomerFacts,
     open_results: Callable[[], ResultStore],
     callers: Mapping[str, str],
@@ -95,14 +88,14 @@ def rules_engine_app(
     """The service.
 
     Args:
-        engines: The rulesets that are ready; it has begun.
+        cache: The rulesets that are ready; it has begun.
         facts: Of customers.
         open_results: Opens the store of results, once in each thread that evaluates.
         callers: Who may call: names by the digest of their token.
         limits: How much it takes on.
     """
     metrics = Metrics("rules_engine")
-    service = _RulesEngine(engines, facts, open_results, limits, metrics)
+    service = _RulesEngine(cache, facts, open_results, limits, metrics)
     one = "/v1/customers/{customer_id}/rules/{rule_id}"
 
     @asynccontextmanager
@@ -125,13 +118,13 @@ def rules_engine_app(
 class _RulesEngine:
     def __init__(
         self,
-        engines: Engines,
+        cache: RulesetCache,
         facts: CustomerFacts,
         open_results: Callable[[], ResultStore],
         limits: Limits,
         metrics: Metrics,
     ) -> None:
-        self._engines = engines
+        self._cache = cache
         self._facts = facts
         self._open_results = open_results
         self._seconds = limits.seconds
@@ -219,14 +212,14 @@ class _RulesEngine:
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
 
         def explain() -> dict[str, Any]:
-            engine = self._engines.engine(digest, date)
-            return explain_kept(engine, customer, rule, self._facts, self._engines.schema)
+            engine = self._cache.engine(digest, date)
+            return explain_kept(engine, customer, rule, self._facts, self._cache.schema)
 
         return json_response(await self._in_time(run_in_threadpool(explain)))
 
     async def ruleset(self, _: HttpRequest) -> Response:
         """Which ruleset is served."""
-        return json_response(Serving(self._engines.served))
+        return json_response(Serving(self._cache.served))
 
     async def refresh(self, http: HttpRequest) -> Response:
         """Make a ruleset ready, and serve it from now on."""
@@ -236,7 +229,7 @@ class _RulesEngine:
     async def openapi(self, _: HttpRequest) -> Response:
         """This API in the terms of OpenAPI."""
         if self._document is None:
-            self._document = json_response(openapi_document(self._engines.schema)).body
+            self._document = json_response(openapi_document(self._cache.schema)).body
         return Response(self._document, media_type="application/json")
 
     async def check(self) -> None:
@@ -247,7 +240,7 @@ class _RulesEngine:
 
     def _wanted(self, digest: str | None) -> str:
         """The ruleset that a request names, or the one that is served."""
-        wanted = digest or self._engines.served
+        wanted = digest or self._cache.served
         if wanted is None:
             raise nothing_published()
         return wanted
@@ -256,10 +249,9 @@ class _RulesEngine:
         self, caller: str, digest: str | None, as_of: Date, request: Request
     ) -> Answer:
         wanted = self._wanted(digest)
-        if self._engines.ready(wanted, as_of) is None:
+        if self._cache.ready(wanted, as_of) is None:
             await self._in_time(self._make_ready(wanted, as_of))
-        part = request.rules if request.customers and not request.results else None
-        key = _Key(wanted, as_of.day, bool(request.given), part, caller)
+        key = _Key(wanted, as_of.day, bool(request.given), request.partial_rules, caller)
         weight = len(request.customers) + len(request.given)
         small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
         batcher = self._between if small else self._in_threads
@@ -268,7 +260,7 @@ class _RulesEngine:
     async def _make_ready(self, digest: str, as_of: Date) -> None:
         """Load or plan one at a time: who waits for that needs no thread, and may leave."""
         async with self._preparing:
-            await run_in_threadpool(self._engines.engine, digest, as_of)
+            await run_in_threadpool(self._cache.engine, digest, as_of)
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
@@ -281,26 +273,13 @@ class _RulesEngine:
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests about one ruleset and date; those with unknown rules are refused."""
         with self._batches.time():
-            engine = self._engines.engine(key.ruleset, Date(key.day))
-            known = {checked.rule.id for checked in engine.plan.ruleset.rules}
-            unknown = [
-                min((request.rules or frozenset()) - known, default=None) for request in requests
-            ]
-            good = [
-                request for request, rule in zip(requests, unknown, strict=True) if rule is None
-            ]
-            answers: Sequence[Answer] = ()
-            if good and key.given:
-                answers = evaluate_given(engine, good, self._engines.schema)
-            elif good:
-                results = self._results()
-                if key.rules is not None and results.by_rule:
-                    engine = self._engines.part(engine, key.rules)
-                answers = evaluate_kept(engine, good, self._facts, results)
+            answers = answer_requests(
+                self._cache, key.ruleset, Date(key.day), requests, self._facts, self._results
+            )
+        good = [answer for answer in answers if isinstance(answer, Answer)]
         self._requests.inc(len(good))
-        self._evaluated.inc(sum(answer.evaluations for answer in answers))
-        remaining = iter(answers)
-        return [next(remaining) if rule is None else unknown_rule(engine, rule) for rule in unknown]
+        self._evaluated.inc(sum(answer.evaluations for answer in good))
+        return answers
 
     def _results(self) -> ResultStore:
         store: ResultStore | None = getattr(self._of_thread, "results", None)
@@ -309,10 +288,10 @@ class _RulesEngine:
         return store
 
     def _refreshed(self, asked: Refresh) -> Serving:
-        digest = self._engines.refresh(asked.ruleset, serve=asked.serve)
+        digest = self._cache.refresh(asked.ruleset, serve=asked.serve)
         self._learn_schema()
-        return Serving(self._engines.served, digest)
+        return Serving(self._cache.served, digest)
 
     def _learn_schema(self) -> None:
         self._document = None
-        self._evaluations = msgspec.json.Decoder(evaluations_type(self._engines.schema))
+        self._evaluations = msgspec.json.Decoder(evaluations_type(self._cache.schema))

@@ -9,7 +9,7 @@ from tuppence.facts.given import given_type
 from tuppence.facts.schema import Schema
 from tuppence.results.result import State
 from tuppence.services.bodies import Identifier
-from tuppence.usecases.serving import Answer
+from tuppence.usecases.serving.messages import Answer
 
 MOST_CUSTOMERS: Final = 1_000
 """In one request."""

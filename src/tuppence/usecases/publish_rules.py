@@ -2,15 +2,58 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from tuppence.engine.trial import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.ruleset import Ruleset, RulesetStore, make_ruleset
+from tuppence.usecases.editions import Edition
+
+
+class ApprovedDefinitions(Protocol):
+    """The definitions that may be published, and the schema that they are checked against."""
+
+    def schema(self) -> Schema:
+        """Return the schema of the facts."""
+        ...
+
+    def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
+        """Return the approved definitions that are valid on a date, and their edition."""
+        ...
+
+
+Record = Callable[[str, Date, Sequence[str], str], None]
+"""Records a publication: the ruleset, its date, the engines' addresses, and the name to show."""
+
+
+class Publications(ApprovedDefinitions, Protocol):
+    """Definitions of which one process at a time makes a publication."""
+
+    def publishing(self) -> AbstractContextManager[Record]:
+        """Keep everybody else from publishing until the end of the block; they wait."""
+        ...
+
+
+class EditionedRulesets(RulesetStore, Protocol):
+    """Rulesets of which processes that do not know of each other publish the newest edition."""
+
+    def published(self) -> tuple[str, Edition]:
+        """Return the digest of the current ruleset, and its edition.
+
+        Raises:
+            UserError: Nothing was published yet.
+        """
+        ...
+
+    def publishing(self, edition: Edition | None) -> RulesetStore:
+        """Return the same store, for publishing a ruleset of an edition."""
+        ...
 
 
 class RunningEngine(Protocol):
@@ -39,10 +82,77 @@ class Confirmation(NamedTuple):
     now: str | None
 
 
+class Conversion(NamedTuple):
+    """A ruleset that was made of the approved definitions.
+
+    Attributes:
+        ruleset: The ruleset, which is in the store.
+        edition: Says how new the definitions are.
+        warnings: A line for each finding that does not forbid to publish.
+    """
+
+    ruleset: Ruleset
+    edition: Edition
+    warnings: tuple[str, ...]
+
+
+def publish_approved(
+    definitions: Publications,
+    rulesets: RulesetStore,
+    engines: AbstractContextManager[Sequence[RunningEngine]],
+    as_of: Date,
+    name: str,
+    warn: Callable[[str], None],
+    digest: str = "",
+) -> tuple[str, list[Confirmation]]:
+    """Have every engine serve the approved definitions; others who publish meanwhile wait.
+
+    Args:
+        definitions: Locked during the publication, so that a later one never has older rules.
+        rulesets: Store that the engines load from.
+        engines: Entered inside the lock, so that no engine that runs by then is left out.
+        as_of: Day on which the rules must be valid.
+        name: Shown beside the login in the record of the publication.
+        warn: Called with each warning about the definitions before anything is published.
+        digest: Publish this ruleset of the store again, in place of the definitions.
+
+    Returns:
+        The digest that was published, and what each engine confirmed.
+
+    Raises:
+        UserError: As from `convert` and `publish`.
+    """
+    with definitions.publishing() as record:
+        if not digest:
+            made = convert(definitions, rulesets, as_of)
+            for warning in made.warnings:
+                warn(warning)
+            digest = made.ruleset.digest
+        with engines as running:
+            return digest, publish(
+                digest,
+                rulesets,
+                running,
+                lambda addresses: record(digest, as_of, addresses, name),
+            )
+
+
+def convert(definitions: ApprovedDefinitions, rulesets: RulesetStore, as_of: Date) -> Conversion:
+    """Make a ruleset of the approved definitions, and put it into the store.
+
+    Raises:
+        UserError: As from `checked_ruleset`; nothing is changed then.
+    """
+    approved, edition = definitions.in_force(as_of)
+    ruleset, warnings = checked_ruleset(approved, definitions.schema())
+    rulesets.put(ruleset)
+    return Conversion(ruleset, edition, warnings)
+
+
 def checked_ruleset(
     definitions: Iterable[Definition], schema: Schema
 ) -> tuple[Ruleset, tuple[str, ...]]:
-    """The ruleset of definitions that are right, and the warnings about them.
+    """Return the ruleset of definitions that are right, and the warnings about them.
 
     Raises:
         UserError: A rule is wrong or a test customer does not come out; every such finding of
@@ -119,6 +229,34 @@ def publish(
         Confirmation(engine.address, _digest(old), _digest(new))
         for engine, old, new in zip(engines, before, now, strict=True)
     ]
+
+
+def publish_edition(
+    rulesets: EditionedRulesets,
+    find_engines: Callable[[], Sequence[RunningEngine]],
+    digest: str | None,
+    edition: Edition | None,
+) -> tuple[str, str | None, list[Confirmation]]:
+    """Have every engine serve a ruleset, unless a newer edition is the current one already.
+
+    Args:
+        rulesets: Store that the engines load from.
+        find_engines: Returns the engines that run now.
+        digest: Digest of the ruleset; None for the current one.
+        edition: Edition of the ruleset; None where a person names one, which replaces any.
+
+    Returns:
+        The digest of the ruleset, that of the one that is current now, and what each engine
+        confirmed.
+
+    Raises:
+        UserError: As from `publish`, or nothing is current yet.
+    """
+    if digest is None:
+        digest, edition = rulesets.published()
+    store = rulesets.publishing(edition)
+    confirmed = publish(digest, store, find_engines())
+    return digest, store.current(), confirmed
 
 
 Outcome = str | UserError | None

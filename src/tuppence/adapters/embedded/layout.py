@@ -1,0 +1,21 @@
+"""Names of the files and folders of a store. Whatever opens one of them takes its name from here.
+
+facts/              partitions of customers, named in `facts/manifest.json`
+rejects/            rows that imports could not take
+rulesets/           the rulesets of runs, each named by its digest
+results.sqlite      results, and the ledger of runs
+consents.sqlite     what customers agreed to
+identifiers.key     the secret from which tokens of identifiers are made
+lock                held by a command that changes the store
+"""
+
+from typing import Final
+
+FACTS: Final = "facts"
+MANIFEST: Final = "manifest.json"
+REJECTS: Final = "rejects"
+RULESETS: Final = "rulesets"
+RESULTS: Final = "results.sqlite"
+CONSENTS: Final = "consents.sqlite"
+IDENTIFIER_KEY: Final = "identifiers.key"
+LOCK: Final = "lock"

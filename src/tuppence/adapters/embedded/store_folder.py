@@ -1,0 +1,195 @@
+"""A store as a whole: a folder with facts, consents, results, rulesets and rejected rows."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
+from tuppence.adapters.embedded.locking import consistent, locked
+from tuppence.adapters.embedded.making import made_or_removed
+from tuppence.adapters.embedded.rejects import Rejects
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.embedded.sqlite import has_content
+from tuppence.bankdata.masking import Tokens
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.consent import Consent, Use
+from tuppence.facts.permitted import PermittedFacts
+from tuppence.facts.schema import Schema
+from tuppence.results.result import CustomerResults
+from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.usecases.ledger import RunRecord
+
+T = TypeVar("T")
+
+
+class StoreFolder:
+    """A store. Implements the ports CustomerStore, EvaluatedStore and ConsentingStore.
+
+    Each part is opened when it is asked for, so that a command that waited for the lock sees what
+    the one before it wrote.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.consents = Consents(path)
+        self.rejects = Rejects(path)
+        self.rulesets = RulesetDirectory(path / layout.RULESETS)
+        self.tokens = Tokens(lambda: identifier_key(path))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @contextlib.contextmanager
+    def lock(self, command: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock during a whole command, and remove what an earlier one left behind.
+
+        Args:
+            command: Shown to commands that wait for this one.
+            say: Called with one sentence before waiting for another command.
+
+        Raises:
+            UserError: There is no store, or another command did not release the lock.
+        """
+        self.facts()  # where there is no store, none is made
+        with locked(self.path, command, say):
+            self.facts().remove_unnamed()
+            yield
+
+    @contextlib.contextmanager
+    def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
+        """Lock a store as `lock` does, and yield its facts; it is made where there is none.
+
+        On an error nothing stays of a store that is new and has no facts yet.
+
+        Args:
+            schema: The attributes of customers; without any, those that the store has.
+            command: Shown to commands that wait for this one.
+            say: Called with one sentence before waiting for another command.
+
+        Raises:
+            UserError: The store exists and its customers have other attributes, or another command
+                did not release the lock.
+        """
+        with made_or_removed(self.path, command, say):
+            facts = FactStore.create(self.path, schema)
+            facts.remove_unnamed()
+            yield facts
+
+    # -- facts -----------------------------------------------------------------------------------
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        return self.facts().schema
+
+    def facts(self) -> FactStore:
+        """Open the facts.
+
+        Raises:
+            UserError: There is no store, or it is damaged.
+        """
+        return FactStore(self.path)
+
+    def read_facts(self, read: Callable[[FactStore], T]) -> T:
+        """Return what a function reads of the facts, all of it as of one moment.
+
+        Args:
+            read: Called again with newer facts where the store was changed while it read.
+        """
+        return consistent(lambda: read(self.facts()))
+
+    def permitted_facts(self, use: Use, customer: str | None = None) -> PermittedFacts:
+        """Return the facts as far as consents let them be read for a use.
+
+        Args:
+            use: What they are wanted for.
+            customer: Only this customer will be asked for; None where anybody may be.
+
+        Raises:
+            UserError: There is no store, or it is damaged.
+        """
+        return PermittedFacts(self.facts(), self.consents.limited(use, customer))
+
+    def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
+        """Return what a function reads of the permitted facts, all of it as of one moment."""
+        return consistent(lambda: read(self.permitted_facts(use)))
+
+    # -- one customer ----------------------------------------------------------------------------
+
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store: a token for what may be a card number.
+
+        A store of an older version may have the identifier itself.
+
+        Raises:
+            UserError: The secret that tokens are made with is lost.
+        """
+
+        def is_name(identifier: str) -> bool:
+            is_known = self.has_customer(identifier)
+            return is_known or not has_identifier_key(self.path)  # without it nothing is hidden
+
+        return self.tokens.name_of(customer, is_name)
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        return customer in self.facts().customers()["id"]
+
+    def facts_of(self, customer: str) -> FactBatch:
+        """Return all facts of a customer."""
+        return self.read_facts(lambda facts: facts.find(customer))
+
+    def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
+        """Return the facts of a customer that their consents let be read for a use."""
+        return consistent(lambda: self.permitted_facts(use, customer).find(customer))
+
+    def consents_of(self, customer: str) -> Sequence[Consent]:
+        """Return the consents of a customer."""
+        return self.consents.of(customer)
+
+    def results_of(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
+        """Return what is kept of a customer, and the latest run, both as of one moment."""
+        with self.read_results() as database:
+            return database.get([customer]).get(customer), database.latest()
+
+    # -- results ---------------------------------------------------------------------------------
+
+    @property
+    def has_results(self) -> bool:
+        """Whether anything has run in the store."""
+        return has_content(self.path / layout.RESULTS)
+
+    def results(self) -> Database:
+        """Open the results and the ledger, which are made where there are none."""
+        return Database(self.path / layout.RESULTS)
+
+    def read_results(self) -> Database:
+        """Open the results and the ledger, to be read as of one moment.
+
+        Raises:
+            UserError: Nothing has run in this store.
+        """
+        if not self.has_results:
+            message = f"{self}: there are no results here"
+            raise UserError("results.missing", message, "tuppence run makes them")
+        return Database(self.path / layout.RESULTS, reading=True)
+
+    def latest_run(self) -> RunRecord | None:
+        """Return the run that was started last; None where there was none."""
+        if not self.has_results:
+            return None
+        with self.read_results() as database:
+            return database.latest()
+
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset that results were made with."""
+        return read_ruleset(self.rulesets.get(digest), self.schema)

@@ -1,0 +1,58 @@
+"""The facts of a database as the use cases of the command line want them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from adbc_driver_postgresql import dbapi
+
+from tuppence.adapters.postgres import facts
+from tuppence.facts.consent import Consent
+from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Schema
+from tuppence.usecases.copy_facts import Agreement
+
+
+class FactDatabase:
+    """Implements the ports FactDatabase, PersonalDatabase, ErasableDatabase.
+
+    Args:
+        connection: Closed by whoever opened it.
+    """
+
+    def __init__(self, connection: dbapi.Connection) -> None:
+        self._connection = connection
+
+    def schema(self) -> Schema:
+        """Return the schema of the facts."""
+        return facts.read_schema(self._connection)
+
+    def load(
+        self,
+        schema: Schema,
+        parts: Iterable[Rows],
+        agreement: Agreement,
+        consents_of: Callable[[Sequence[str]], Sequence[Consent]],
+    ) -> None:
+        """Put facts into the database, all or none."""
+        facts.load(self._connection, schema, parts, agreement, consents_of)
+
+    def everything(self) -> Iterator[Rows]:
+        """Yield all facts, some customers at a time."""
+        return facts.everything(self._connection)
+
+    def consents(self, customers: Sequence[str]) -> Sequence[Consent]:
+        """Return the consents of some customers."""
+        return facts.consents(self._connection, customers)
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        is_known = not facts.gone(self._connection, [customer])
+        self._connection.commit()  # what comes next sees the facts as they are then
+        return is_known
+
+    def rows_of(self, customer: str) -> Rows:
+        """Return all rows of one customer; none where there is no such customer."""
+        return facts.rows_of(self._connection, customer)
+
+    def erase(self, customer: str) -> Mapping[str, int]:
+        """Erase a customer, and return how many rows there were in each table."""
+        return facts.erase(self._connection, customer)

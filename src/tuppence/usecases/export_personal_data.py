@@ -1,0 +1,181 @@
+"""Exports all that is held of one person, for them to read."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tuppence.bankdata.masking import Tokens
+from tuppence.engine.explanation import document, explain
+from tuppence.errors import UserError
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.consent import Consent
+from tuppence.facts.currency import minor_digits
+from tuppence.facts.rows import Rows, columns
+from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.feel.values import Date
+from tuppence.results.result import CustomerResults, ResultStore
+from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
+from tuppence.usecases.erase_customer import ServiceCustomers, name_in_services
+
+
+class PersonalData(NamedTuple):
+    """What a store holds of one customer, all of it as of one moment.
+
+    Attributes:
+        rows: The facts; none at all where nothing of an import could be taken.
+        consents: What they agreed to.
+        results: What is kept of them; None where that is nothing.
+        rejects: Rows about them that imports set aside.
+    """
+
+    rows: Rows
+    consents: Sequence[Consent]
+    results: CustomerResults | None
+    rejects: Sequence[dict[str, Any]]
+
+
+class PersonalStore(Protocol):
+    """A store of which people may ask what it holds of them; as text it is the store's name."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        ...
+
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store: a token for what may be a card number."""
+        ...
+
+    def personal_data(self, customer: str) -> PersonalData:
+        """Return what is held of a customer, who may be unknown."""
+        ...
+
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset that results were made with."""
+        ...
+
+
+class PersonalDatabase(ServiceCustomers, Protocol):
+    """The facts and consents of the services."""
+
+    def schema(self) -> Schema:
+        """Return the schema of the facts."""
+        ...
+
+    def rows_of(self, customer: str) -> Rows:
+        """Return all rows of one customer; none where there is no such customer."""
+        ...
+
+    def consents(self, customers: Sequence[str]) -> Sequence[Consent]:
+        """Return the consents of some customers."""
+        ...
+
+
+def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
+    """Return all that a store holds of a customer, for JSON, with the reason of every result.
+
+    Raises:
+        UserError: Nothing is held of such a customer.
+    """
+    customer = store.name_of(customer)
+    rows, consents, results, rejects = store.personal_data(customer)
+    if rows.customers is None and not (consents or rejects):
+        message = f"{store}: there is no customer {customer}"
+        hint = "tuppence results lists the customers"
+        raise UserError("facts.unknown-customer", message, hint)
+    evaluated = None
+    if rows.customers is not None and results is not None:
+        evaluated = store.ruleset(results.ruleset), Date(results.as_of)
+    return held(rows, store.schema, consents, evaluated) | {"set aside": rejects}
+
+
+def export_from_services(
+    database: PersonalDatabase,
+    results: ResultStore,
+    rulesets: RulesetStore,
+    tokens: Tokens,
+    customer: str,
+) -> dict[str, Any]:
+    """Return all that the services hold of a customer, for JSON, with the reason of every result.
+
+    Args:
+        database: The facts and consents.
+        results: The results of everybody.
+        rulesets: The rulesets that they were made with.
+        tokens: Names for identifiers that hold a card number.
+        customer: Identifier of the customer, which may hold a card number.
+
+    Raises:
+        UserError: There is no such customer, or their token cannot be found without the secret.
+    """
+    customer = name_in_services(database, results, tokens, customer)
+    schema, rows = database.schema(), database.rows_of(customer)
+    consents = database.consents([customer])
+    if rows.customers is None:
+        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+    row = results.get([customer]).get(customer)
+    evaluated = None
+    if row is not None:
+        evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)
+    return held(rows, schema, consents, evaluated)
+
+
+def held(
+    rows: Rows,
+    schema: Schema,
+    consents: Sequence[Consent],
+    evaluated: tuple[Ruleset, Date] | None,
+) -> dict[str, Any]:
+    """Facts, consents and results of a customer, for JSON, with the reason of every result.
+
+    Args:
+        rows: Of the one customer; none where nothing of an import could be taken.
+        schema: Of the facts.
+        consents: What they agreed to.
+        evaluated: The ruleset and the date of their results; None where there are none.
+    """
+    tables = rows.tables()
+    owner = rows.customers
+    digits = 0 if owner is None else minor_digits(owner["currency"][0]) or 0
+    found: dict[str, Any] = {name: [] for name in ("customers", "accounts", "transactions")}
+    for table, frame in tables.items():
+        fields = columns(table, schema)
+        found[table] = [
+            {name: _shown(value, fields[name], digits) for name, value in row.items()}
+            for row in frame.iter_rows(named=True)
+        ]
+    found["consents"] = [_of_consent(consent) for consent in consents]
+    found["results"] = list(_explained(rows, schema, *evaluated)) if evaluated else []
+    return found
+
+
+def _explained(
+    rows: Rows, schema: Schema, ruleset: Ruleset, as_of: Date
+) -> Iterator[dict[str, Any]]:
+    """The results of a customer, each as its rule explains it."""
+    facts = batch_from(ordered(coded(rows.tables(), schema)), schema)
+    for checked in ruleset.rules:
+        explained = explain(checked, facts, as_of, schema)
+        yield document(facts.customer_ids[0], as_of, explained)
+
+
+def _of_consent(consent: Consent) -> dict[str, Any]:
+    dates = ("granted", "confirmed", "expires", "withdrawn")
+    whole: dict[str, Any] = msgspec.to_builtins(consent)
+    return whole | {n: None if whole[n] is None else str(Date(whole[n])) for n in dates}
+
+
+def _shown(value: Any, field: Field, digits: int) -> Any:
+    """A stored value as a person writes it; money has so many digits after the point."""
+    if value is None:
+        return None
+    match field.kind:
+        case Kind.MONEY:
+            return str(Decimal(value).scaleb(-digits))
+        case Kind.NUMBER if field.decimals:
+            return str(Decimal(value).scaleb(-field.decimals))
+        case Kind.DATE:
+            return str(Date(value))
+    return value

@@ -1,0 +1,60 @@
+"""Splits pages of customers into work items."""
+
+from collections.abc import Callable, Sequence
+
+from tuppence.usecases.fleet.messages import FleetItem, Page, chunks
+from tuppence.usecases.fleet.ports import FleetLedger, Queue
+
+
+def split_page(page: Page, rules: Callable[[], Sequence[str]]) -> list[FleetItem]:
+    """Return the work items of a page.
+
+    Args:
+        page: Customers.
+        rules: Returns the identifiers of the ruleset's rules; called only if an item gets some of
+            them.
+    """
+    groups: list[tuple[str, ...] | None] = [None]
+    if page.rules_per_item:
+        groups = [tuple(part) for part in chunks(rules(), page.rules_per_item)]
+    pairs = [
+        (tuple(part), group)
+        for part in chunks(page.customers, page.customers_per_item)
+        for group in groups
+    ]
+    return [
+        FleetItem(page.run_id, page.as_of, page.ruleset, page.number, number, customers, group)
+        for number, (customers, group) in enumerate(pairs)
+    ]
+
+
+def make_items(
+    page: Page,
+    rules: Callable[[], Sequence[str]],
+    queue: Queue,
+    ledger: FleetLedger,
+    *,
+    last_try: bool,
+) -> int:
+    """Split a page into work items, enter how many there are, and send them.
+
+    Args:
+        page: Customers.
+        rules: See `split_page`.
+        queue: For items.
+        ledger: Where they are entered.
+        last_try: Whether the page goes to the dead letters if this fails. Then all its items are
+            entered as given up beforehand, since a process that is ended can enter nothing; an item
+            that is done after all counts as done.
+
+    Returns:
+        The number of items.
+
+    Raises:
+        UserError: Not all could be sent.
+    """
+    items = split_page(page, rules)
+    given_up = items if last_try else ()
+    ledger.record(page.name, len(items), given_up=given_up, reason="its page could not be split")
+    queue.send(items)
+    return len(items)

@@ -1,0 +1,70 @@
+"""Previews a rule over the facts of a store, beside the rules that are live there."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from tuppence.engine.preview import Preview, Previewer
+from tuppence.errors import UserError
+from tuppence.facts.consent import Use
+from tuppence.facts.permitted import PermittedFacts
+from tuppence.feel.values import Date
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.ledger import RunRecord
+
+T = TypeVar("T")
+
+
+class PreviewStore(Protocol):
+    """Facts of all customers, and the last run over them; as text it is the name of the store."""
+
+    def latest_run(self) -> RunRecord | None:
+        """Return the run that was started last; None where there was none."""
+        ...
+
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset of a run."""
+        ...
+
+    def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
+        """Return what a function reads of the permitted facts, all of it as of one moment."""
+        ...
+
+
+def preview_rule(
+    store: PreviewStore,
+    checked: CheckedRule,
+    live: Ruleset | None,
+    as_of: Date | None,
+    purposes: frozenset[str],
+    today: Date,
+    threads: int,
+) -> tuple[Preview, Date]:
+    """Find out what a rule would do for everybody, and return it with the as-of date.
+
+    Args:
+        store: The store.
+        checked: The rule.
+        live: The live rules; those of the last run where it is None.
+        as_of: The date that rules take for today; that of the last run where it is None.
+        purposes: Consents for these count, and for no others.
+        today: The clock's day, on which consents must hold as well.
+        threads: Number of partitions that are evaluated at a time.
+
+    Raises:
+        UserError: No date is given, and nothing has run in the store.
+    """
+    latest = store.latest_run()
+    if live is None and latest is not None:
+        live = store.ruleset(latest.ruleset)
+    if as_of is None:
+        if latest is None:
+            message = f"{store}: nothing has run here that would tell the date"
+            raise UserError("preview.date", message, "say it with --as-of")
+        as_of = Date(latest.as_of)
+    date = as_of
+
+    def preview(facts: PermittedFacts) -> Preview:
+        return Previewer(facts, live, date, threads, facts.left_out).preview(checked)
+
+    return store.read_permitted(Use(purposes, today.day, date.day), preview), date

@@ -1,0 +1,102 @@
+"""A run over a whole store: every rule for every customer whose consents allow it."""
+
+import gc
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final, NamedTuple, Protocol
+
+from tuppence.engine.columnar import Engine
+from tuppence.facts.permitted import PermittedFacts
+from tuppence.feel.values import Date
+from tuppence.plan.plan import make_plan
+from tuppence.results.result import ResultStore
+from tuppence.rules.ruleset import Ruleset, RulesetStore
+from tuppence.usecases.ledger import Ledger, Tally
+from tuppence.usecases.run import (
+    CUSTOMERS_PER_ITEM,
+    Evaluator,
+    Outcome,
+    in_process,
+    run,
+    work_items,
+)
+
+_CUSTOMERS_IN_COLUMNS: Final = 50_000
+"""Maximum number of customers of an item where all rules are columns: a whole partition."""
+
+
+class Workers(Protocol):
+    """Evaluate items over the facts of a run, several at a time."""
+
+    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
+        """Return an evaluator for rules that are all columns."""
+        ...
+
+    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
+        """Return an evaluator for any rules, which each process plans for itself.
+
+        Args:
+            ruleset: Canonical bytes.
+            as_of: The date that the rules take for today.
+            processes: Number of processes.
+        """
+        ...
+
+
+class ResultsAndLedger(ResultStore, Ledger, Protocol):
+    """Results, and the progress of the runs that make them, in one place."""
+
+
+class NightDependencies(NamedTuple):
+    """What a run over a store works with.
+
+    Attributes:
+        facts: The facts as far as they may be read.
+        workers: Workers over the same facts.
+        rulesets: Keeps the ruleset of the run.
+        open_results: Opens the results and the ledger.
+    """
+
+    facts: PermittedFacts
+    workers: Workers
+    rulesets: RulesetStore
+    open_results: Callable[[], AbstractContextManager[ResultsAndLedger]]
+
+
+def run_night(
+    deps: NightDependencies,
+    ruleset: Ruleset,
+    as_of: Date,
+    processes: int,
+    advance: Callable[[Tally], None],
+) -> Outcome:
+    """Evaluate everything, or what is left of it after an interruption.
+
+    Args:
+        deps: The store.
+        ruleset: The rules.
+        as_of: The date that the rules take for today.
+        processes: Number of threads or processes that share the work.
+        advance: Called with the tally of each item when it is done.
+
+    Raises:
+        UserError: As from `run`, or the facts were changed meanwhile.
+    """
+    facts = deps.facts
+    deps.rulesets.put(ruleset)
+    plan = make_plan(ruleset, as_of, facts.schema)
+    engine = Engine(plan)
+    columns_only = all(rule.whole for rule in plan.columns.rules)
+    if columns_only:
+        evaluator = deps.workers.in_threads(engine, processes)
+    elif processes == 1:
+        evaluator = in_process(facts, engine)
+    else:
+        one = facts.read(facts.partitions()[0][0]).slice(0, 1)
+        engine.evaluate(one)  # compiled once here, and loaded by the processes
+        evaluator = deps.workers.in_processes(ruleset.content, as_of, processes)
+    gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
+    customers = _CUSTOMERS_IN_COLUMNS if columns_only else CUSTOMERS_PER_ITEM
+    items = work_items(facts, customers, facts.left_out)
+    with deps.open_results() as kept:
+        return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)

@@ -1,0 +1,107 @@
+"""Publications: what is made of the approved definitions, and in which order things happen."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.building import ROOT
+from tests.unit.test_lambdas import Context
+
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.bootstrap.aws import Settings
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.lambdas import convert
+from tuppence.rules.definition import Definition
+from tuppence.structured import read_yaml
+from tuppence.usecases.editions import Edition
+from tuppence.usecases.publish_rules import Record, RunningEngine, publish_approved
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+DAY = Date(20634)
+GOOD = read_yaml(ROOT / "catalogue/bank_fees.yaml", Definition).value
+
+
+class Desk:
+    """Definitions, an engine and a folder of rulesets; `log` has what happened to them."""
+
+    address = "http://engine"
+
+    def __init__(self, folder: Path, definitions: Sequence[Definition]) -> None:
+        self.rulesets = RulesetDirectory(folder)
+        self.log: list[str] = []
+        self._definitions = definitions
+
+    def schema(self) -> Schema:
+        return Schema()
+
+    def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
+        self.log.append("read")
+        return self._definitions, Edition(7, str(as_of))
+
+    @contextlib.contextmanager
+    def publishing(self) -> Iterator[Record]:
+        self.log.append("lock")
+        yield lambda ruleset, as_of, engines, name: self.log.append(
+            f"record {ruleset} of {as_of} for {(*engines,)} by {name}"
+        )
+        self.log.append("unlock")
+
+    @contextlib.contextmanager
+    def engines(self) -> Iterator[Sequence[RunningEngine]]:
+        self.log.append("connect")
+        yield [self]
+
+    def serving(self) -> str | None:
+        return self.rulesets.current()
+
+    def refresh(self, digest: str | None, *, serve: bool) -> str | None:
+        self.log.append("serve" if serve else "prepare")
+        return digest or self.rulesets.current()
+
+
+def test_a_publication_happens_inside_the_lock_and_is_recorded_before_it_takes_effect(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path, [GOOD])
+    made = publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append)
+    digest, ((address, before, now),) = made
+    assert (address, before, now) == ("http://engine", None, digest)
+    assert desk.rulesets.current() == digest
+    recorded = f"record {digest} of {DAY} for ('http://engine',) by ann"
+    assert desk.log == ["lock", "read", "connect", "prepare", recorded, "serve", "unlock"]
+    again, _ = publish_approved(
+        desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append, digest
+    )
+    assert (again, desk.log.count("read")) == (digest, 1)
+
+
+def test_nothing_is_kept_of_wrong_definitions(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [])
+    with pytest.raises(UserError, match="no approved definitions"):
+        publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append)
+    assert (desk.rulesets.digests(), "connect" in desk.log) == ([], False)
+
+
+def test_the_convert_function_hands_the_ruleset_and_its_edition_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, [GOOD])
+    sent: list[dict[str, Any]] = []
+    parts = SimpleNamespace(
+        settings=Settings(), relay=desk, rulesets=desk.rulesets, refresh=sent.append
+    )
+    monkeypatch.setattr(convert, "converter", lambda: parts)
+    answer = convert.handler({"as_of": str(DAY)}, Context(9_000))
+    (digest,) = desk.rulesets.digests()
+    assert answer == {"ruleset": digest, "warnings": ()}
+    assert sent == [{"ruleset": digest, "edition": Edition(7, str(DAY))}]
+    desk = Desk(tmp_path / "none", [])
+    parts.relay = desk
+    with pytest.raises(UserError, match="no approved definitions"):
+        convert.handler({"as_of": str(DAY)}, Context(9_000))
+    assert len(sent) == 1
