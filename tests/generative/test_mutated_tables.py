@@ -27,7 +27,7 @@ SIDES: Final = (
     (
         "table: transactions\ncolumns: {booking date: Datum, text: [Wer, Was]}\n"
         f"{CONSTANTS}sign: {{paid_out: Soll, paid_in: Haben}}\ndate_format: '%d.%m.%Y'\n"
-        "decimal_point: ','\ndelimiter: ';'\nskip: {Wer: [Saldo]}\n"
+        "decimal_point: ','\ndelimiter: ';'\nwithout: {Wer: [Saldo]}\n"
     ),
     (
         "Konto;1\n\nDatum;Wer;Was;Soll;Haben\n24.06.2026;A;b;12,50;\n20.06.2026;C;;;1.100,00\n"

@@ -316,12 +316,12 @@ def test_rows_are_filtered_by_their_words(tmp_path: Path) -> None:
     only = read(tmp_path, table, MAPPING + "only: {State: [Completed]}\n")
     assert transactions(only, "text") == [("COMPLETED",)]
     assert sum(count for _, count in only.left_out) == 4
-    skip = read(tmp_path, table, MAPPING + "skip: {State: [REVERTED, pending]}\n")
-    assert transactions(skip, "text") == [("COMPLETED",), (None,), ("NEW",)]
-    both = "only: {State: [completed, '']}\nskip: {State: [reverted, pending]}\n"
+    without = read(tmp_path, table, MAPPING + "without: {State: [REVERTED, pending]}\n")
+    assert transactions(without, "text") == [("COMPLETED",), (None,), ("NEW",)]
+    both = "only: {State: [completed, '']}\nwithout: {State: [reverted, pending]}\n"
     reading = read(tmp_path, table, MAPPING + both)
     assert transactions(reading, "text") == [("COMPLETED",), (None,)]
-    assert reasons(reading) == [(5, "State is in neither only nor skip: NEW")]
+    assert reasons(reading) == [(5, "State is in neither only nor without: NEW")]
     with pytest.raises(UserError, match="all 5 rows are left out"):
         read(tmp_path, table, MAPPING + "only: {State: [DONE]}\n")
 

@@ -102,7 +102,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         constants: Field: the value of every row.
         values: Field: a word of theirs: our word. Other words stay as they are.
         only: Column: the words of the rows that are imported, in small or capital letters.
-        skip: Column: the words of the rows that are left out, in small or capital letters.
+        without: Column: the words of the rows that are left out, in small or capital letters.
         sign: How money out is marked; without it its amounts are negative.
         date_format: How dates are written, in the letters of strftime.
         decimal_point: Between whole and fraction, `.` or `,`. Without it an amount is set aside
@@ -122,7 +122,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     only: dict[str, tuple[str, ...]] = {}
-    skip: dict[str, tuple[str, ...]] = {}
+    without: dict[str, tuple[str, ...]] = {}
     sign: Sign = Sign()
     date_format: str = "%Y-%m-%d"
     decimal_point: str = ""
@@ -151,8 +151,8 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
                 named.setdefault(getattr(self.sign, key), f"sign.{key}")
         for column in self.only:
             named.setdefault(column, "only")
-        for column in self.skip:
-            named.setdefault(column, "skip")
+        for column in self.without:
+            named.setdefault(column, "without")
         return named
 
     def columns_of(self, field: str) -> tuple[str, ...]:

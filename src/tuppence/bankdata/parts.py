@@ -199,7 +199,7 @@ def given_id(content: Any, *keys: str) -> str | None:
     """
     for key in keys:
         found = optional(content, key)
-        word = re.sub(r"[\W_]", "", found or "").upper()
+        word = re.sub(r"[ ._/-]", "", found or "").upper()
         if word not in _NO_ID and word.strip("0"):
             return found
     return None

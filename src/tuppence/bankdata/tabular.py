@@ -98,7 +98,7 @@ def read_table(
     frame, left_out = _filtered(frame, table, meaning)
     if not frame.height:
         message = f"{path}: all {table.cells.height:,} rows are left out"
-        raise UserError("import.all-left-out", message, "see only and skip in the mapping")
+        raise UserError("import.all-left-out", message, "see only and without in the mapping")
     is_ragged = is_ragged.gather(frame[ROW] - 1)
     frame = frame.with_columns(_sources(meaning, fields, table))
     frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
@@ -126,17 +126,17 @@ def _filtered(
 ) -> tuple[pl.DataFrame, tuple[tuple[str, int], ...]]:
     """The rows that the mapping wants, and how many of the others there are by their words."""
     left_out: list[tuple[str, int]] = []
-    for column in dict.fromkeys([*mapping.only, *mapping.skip]):
+    for column in dict.fromkeys([*mapping.only, *mapping.without]):
         cell = _cell(table, column).str.strip_chars().fill_null("")
         low = cell.str.to_lowercase()
         only = [word.strip().lower() for word in mapping.only.get(column, ())]
-        skip = [word.strip().lower() for word in mapping.skip.get(column, ())]
-        is_wanted, is_unwanted = low.is_in(only), low.is_in(skip)
-        if column not in mapping.skip:
+        without = [word.strip().lower() for word in mapping.without.get(column, ())]
+        is_wanted, is_unwanted = low.is_in(only), low.is_in(without)
+        if column not in mapping.without:
             is_unwanted = ~is_wanted
-        if column in mapping.only and column in mapping.skip:
+        if column in mapping.only and column in mapping.without:
             unknown = ~is_wanted & ~is_unwanted
-            reason = _when(unknown, f"{column} is in neither only nor skip: ", cell)
+            reason = _when(unknown, f"{column} is in neither only nor without: ", cell)
             frame = frame.with_columns(pl.coalesce(REASON, reason).alias(REASON))
         is_left = pl.col(REASON).is_null() & is_unwanted
         words = masked_texts(frame.filter(is_left).select(word=cell)["word"])
