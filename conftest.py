@@ -1,7 +1,7 @@
-"""Snippets in the documentation are run: Python as doctests, `console` in a shell.
+"""Runs the snippets in the documentation: Python as doctests, `console` in a shell.
 
-In tutorials `sh` is run, too, and the `text` that follows is compared with what it prints: there
-people paste whole blocks, which prompts would break.
+In tutorials it also runs `sh` blocks, and compares their output with the `text` block that follows:
+readers paste whole blocks there, which prompts would break.
 """
 
 import doctest
@@ -21,7 +21,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
 ORDER = ("tests/contract", "tests/integration", "tests/e2e", ".md", "tests/generative", "")
-"""Parts of paths, the longest tests first. The first folder compiles the loops, in one process,
+"""Parts of paths, the longest tests first. The first folder compiles the kernel in one process,
 before the engines of the second start and need them, each in a process of its own."""
 
 
@@ -31,11 +31,11 @@ class ConsoleParser(CodeBlockParser):
     language = "console"
 
     def evaluate(self, example: Example) -> str | None:
-        """The first difference, or None."""
+        """Return the first difference, or None."""
         command, expected = "", ""
         for line in [*example.parsed.splitlines(), "$ "]:
             if line.startswith(">") and command and not expected:
-                command += "\n" + line[2:]  # as a shell asks for more of a command
+                command += "\n" + line[2:]  # as a shell marks the continuation of a command
                 continue
             if not line.startswith("$ "):
                 expected += line + "\n"
@@ -109,14 +109,14 @@ def _teardown(namespace: dict[str, Any]) -> None:
 
 
 def pytest_configure() -> None:
-    """Have Hypothesis take its time: on a busy machine, an example that is slow is no fault."""
+    """Relax the deadlines of Hypothesis: on a busy machine a slow example is not a fault."""
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest, so that several processes end at the same time."""
+    """Run the folders that take longest first, so that all processes end at about the same time."""
     items.sort(key=lambda item: next(n for n, part in enumerate(ORDER) if part in item.nodeid))
 
 

@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference from the code; with --check only compare."""
+"""Write the pages of docs/reference from the code; with --check, only compare them."""
 
 import sys
 from collections import Counter
@@ -14,21 +14,21 @@ from training.texts import held_out, statements
 
 from tuppence.bankdata import incomes
 from tuppence.bankdata.amounts import CREDIT, DEBIT, MARKS
-from tuppence.bankdata.categories import BY_CODE, CATEGORIES, INCOMING
+from tuppence.bankdata.categories import CATEGORIES, INCOMING, MERCHANT_CODE_CONFIDENCE
 from tuppence.bankdata.enrichment.brands import KINDS, brand_rows
 from tuppence.bankdata.enrichment.descriptors import descriptor_of, table
-from tuppence.bankdata.enrichment.enricher import LEAST, MOST_OF_MODEL, Enricher
+from tuppence.bankdata.enrichment.enricher import MAX_MODEL_CONFIDENCE, MIN_CONFIDENCE, Enricher
 from tuppence.bankdata.enrichment.model import Model, shipped_model
 from tuppence.bankdata.mapping import DATE_LETTERS, EXTRA, SIGN_WORDS, Sign, Sum, words_of
 from tuppence.bankdata.mapping import Mapping as MappingFile
 from tuppence.bankdata.mapping import needed as needed_fields
-from tuppence.bankdata.plaid import SURE
-from tuppence.bankdata.refunds import PART, WHOLE
+from tuppence.bankdata.plaid import CONFIDENCE_LEVELS
+from tuppence.bankdata.refunds import FULL_CONFIDENCE, PARTIAL_CONFIDENCE
 from tuppence.capacity import cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.app import build
-from tuppence.engine.trial import sample
+from tuppence.engine.rule_tests import sample
 from tuppence.facts.currency import SYMBOLS
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
@@ -40,14 +40,14 @@ from tuppence.rules.domain import documented_definitions
 from tuppence.rules.files import read_rules
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Approval, Example, Message, Wording
-from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAXIMUM_ELEMENTS, MAXIMUM_OUTPUT
+from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
 from tuppence.services.rules_engine.app import Limits
 from tuppence.services.rules_engine.openapi import openapi_document
 from tuppence.services.sql_relay import BODY_BYTES as RELAY_BODY_BYTES
-from tuppence.services.sql_relay import MOST_CUSTOMERS, RelayLimits, endpoints
+from tuppence.services.sql_relay import MAX_CUSTOMERS, RelayLimits, endpoints
 
 MEANINGS = {
     "": "12.50",
@@ -63,16 +63,17 @@ NOTE = "<!-- Made from the code by `make docs`; change it there. -->\n"
 
 REJECTS = """## Rows that were set aside
 
-CSV, in UTF-8 with commas, in the folder `rejects` of a store: `row`, its number in the file;
-`reason`; then the file's own columns as they were, but for card numbers, and with tokens for
-identifiers that hold one; last `of customer` and `of account`, whom the row is about as far as the
-import knows. Where the file has columns called `row` or `reason`, ours are `row in file` and
-`reason set aside`; its own `of customer` and `of account` are followed by `in the file`.
+Imports write rows that they set aside to the folder `rejects` of the store, as CSV in UTF-8 with
+commas. The columns are `row`, the row's number in the file; `reason`; the file's own columns, with
+card numbers masked and identifiers that hold one replaced by tokens; and last `of customer` and
+`of account`, the customer and account of the row if the import could tell them. If the file has
+columns called `row` or `reason`, the added ones are called `row in file` and `reason set aside`;
+the file's own `of customer` and `of account` get the suffix `in the file`.
 
-`tuppence import csv` knows such a file by how it begins. It leaves out the columns that are ours,
-takes the mapping that the rows were imported with, but for `delimiter` and `encoding`, and reads
-the others: so rows can be corrected there and imported. Parts of a bank's JSON are set aside as
-`document`, `place`, `reason` and `content`, for reading only.
+To correct rows, edit this file and import it with `tuppence import csv` and the original mapping.
+The import recognises the file by its first columns, ignores the added columns, and ignores
+`delimiter` and `encoding` in the mapping. Parts of a bank's JSON are set aside with the columns
+`document`, `place`, `reason` and `content`; that file is only for reading.
 
 ## CSV that is written
 
@@ -88,7 +89,7 @@ of their escapes. A backslash of the bank's that would begin such an escape is `
 
 
 def schema_page() -> Iterator[str]:
-    """Fields of everything a rule may read."""
+    """Yield the fields of everything that a rule may read."""
     yield "# What a rule may read\n"
     yield "The same list is printed by `tuppence schema`.\n"
     for name in ("customer", *COLLECTIONS):
@@ -106,7 +107,7 @@ def schema_page() -> Iterator[str]:
 
 
 def functions_page() -> Iterator[str]:
-    """Domain functions and built-in ones."""
+    """Yield the domain functions and the built-in ones."""
     yield "# Functions\n\n## Of this project\n"
     yield "Written in FEEL, in `src/tuppence/rules/domain.feel`.\n"
     yield "| function | meaning |\n|---|---|"
@@ -118,10 +119,10 @@ def functions_page() -> Iterator[str]:
 
 
 def diagnostics_page() -> Iterator[str]:
-    """Every code, with its meaning."""
+    """Yield every code with its meaning."""
     yield "# Diagnostics\n"
-    yield "What `tuppence rules check` may find, and what a run may count.\n"
-    yield "| code | meaning | how to mend it |\n|---|---|---|"
+    yield "The findings of `tuppence rules check`, and the problems that a run counts.\n"
+    yield "| code | meaning | how to fix it |\n|---|---|---|"
     for code, (meaning, mending) in sorted(EXPLANATIONS.items()):
         yield f"| `{code}` | {meaning} | {mending} |"
     yield "\n## Errors of commands, functions and services\n"
@@ -129,8 +130,8 @@ def diagnostics_page() -> Iterator[str]:
         "Commands print the code in brackets: `error[file.missing]: …`. The Python API raises\n"
         "`tuppence.UserError` with it, and the services answer with it "
         "([their statuses](http.md#errors)).\n"
-        "Beside each code stands one of its sentences; `…` is what depends on the case, `SERVICE`\n"
-        "what was called.\n"
+        "The table shows one message for each code; `…` stands for the parts that vary, "
+        "`SERVICE` for the name of the service that was called.\n"
     )
     yield "| code | message | what to do |\n|---|---|---|"
     for one in error_codes():
@@ -142,7 +143,7 @@ def diagnostics_page() -> Iterator[str]:
 
 
 def attributes(kind: type) -> Iterator[tuple[str, str]]:
-    """Names and meanings from the section Attributes of a docstring."""
+    """Yield names and meanings from the section Attributes of a docstring."""
     section = (kind.__doc__ or "").partition("Attributes:")[2]
     name, meaning = "", ""
     for line in section.splitlines():
@@ -158,14 +159,14 @@ def attributes(kind: type) -> Iterator[tuple[str, str]]:
 
 
 def choices(kind: type[msgspec.Struct], key: str) -> list[str]:
-    """The words that a key may have."""
+    """Return the words that a key may have."""
     schema = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"][key]
     found = schema.get("enum") or next(part for part in schema["anyOf"] if "enum" in part)["enum"]
     return sorted(word for word in found if word)
 
 
 def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
-    """A table of the keys of a file's struct."""
+    """Yield a table of the keys of a file's struct."""
     required = {f.name for f in msgspec.structs.fields(kind) if f.required}
     names = {f.name: f.encode_name for f in msgspec.structs.fields(kind)}
     yield "| key | | meaning |\n|---|---|---|"
@@ -176,7 +177,7 @@ def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
 
 
 def files_page() -> Iterator[str]:
-    """The keys of the files that people write."""
+    """Yield the keys of the files that people write."""
     yield "# Files that people write\n\n## A rule\n"
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
     yield from structure(Definition)
@@ -198,8 +199,8 @@ def files_page() -> Iterator[str]:
     yield "Templates of Jinja over the rule's values.\n"
     yield f"In a template are allowed {ALLOWED}.\n"
     yield (
-        f"A title or a body has at most {MAXIMUM_OUTPUT:,} characters when it is filled in, and a "
-        f"list at most {MAXIMUM_ELEMENTS} elements.\n"
+        f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
+        f"list at most {MAX_ELEMENTS} elements.\n"
     )
     yield from structure(Message)
     yield "### A variant of it\n"
@@ -215,7 +216,7 @@ def files_page() -> Iterator[str]:
 
 
 def mapping_page() -> Iterator[str]:
-    """The keys, fields and words of a mapping file."""
+    """Yield the keys, fields and words of a mapping file."""
     yield "# A mapping\n"
     yield (
         "A YAML file that says what the columns of a table mean, for `tuppence import csv`.\n"
@@ -240,7 +241,7 @@ def _mapping_fields() -> Iterator[str]:
     yield "## Fields\n"
     yield "For `columns`, `constants` and `values`, by `table`.\n"
     for name in EXTRA:
-        table = MappingFile(name, {})
+        table = MappingFile(name, {})  # type: ignore[arg-type]
         needed = needed_fields(table, table.fields(Schema()))
         yield f"### {name}\n\n| field | | kind | meaning |\n|---|---|---|---|"
         for field in table.fields(Schema()).values():
@@ -290,7 +291,7 @@ def _mapping_values() -> Iterator[str]:
 
 
 def commands_page() -> Iterator[str]:
-    """Every command with its options."""
+    """Yield every command with its options."""
     yield "# Commands\n"
     root = typer.main.get_command(build())
     context = typer.Context(root, info_name="tuppence")
@@ -321,7 +322,7 @@ def commands_page() -> Iterator[str]:
 
 
 def http_page() -> Iterator[str]:
-    """The interfaces of the services."""
+    """Yield the interfaces of the services."""
     yield from _http_requests()
     yield from _http_limits()
     yield from _http_errors()
@@ -343,7 +344,7 @@ def _http_requests() -> Iterator[str]:
             if method in item:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
     parts = document["components"]["schemas"]
-    asked = ("Evaluations", "GivenFacts", "OneEvaluation", "Refresh")
+    asked = ("Evaluations", "SubmittedFacts", "OneEvaluation", "Refresh")
     for name in (
         *asked,
         "EvaluationsAnswer",
@@ -359,7 +360,7 @@ def _http_requests() -> Iterator[str]:
     for request, meaning in endpoints():
         yield f"| `{request}` | {meaning} |"
     yield (
-        f"\nAt most {MOST_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
+        f"\nAt most {MAX_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
         "streams, one after another: customers, accounts, transactions. Their columns are those\n"
         "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
     )
@@ -386,7 +387,9 @@ def _http_limits() -> Iterator[str]:
     yield f"| other connections | {limits.known:,}, half of them of one caller |"
     engine, relay = Limits().caller_requests, RelayLimits().caller_requests
     yield f"| requests of one caller at a time | {engine} of an engine, {relay} of the relay |"
-    waiting = f"{Limits().waiting:,} customers in an engine, {RelayLimits().waiting} requests"
+    waiting = (
+        f"{Limits().queue_limit:,} customers in an engine, {RelayLimits().queue_limit} requests"
+    )
     yield f"| what waits | {waiting} in the relay; of one caller, half of that |"
 
 
@@ -394,8 +397,12 @@ def _http_errors() -> Iterator[str]:
     yield "\n## Errors\n"
     yield (
         "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
-        "is more to say `detail` and `errors`. Codes are stable. 429, 502, 503 and 504 may be\n"
-        "sent again, after the seconds that `Retry-After` says. Codes not listed come with 400.\n"
+        "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
+        "503 or 504, wait for the seconds in `Retry-After` and send the "
+        "request again. Codes that are "
+        "not listed have the status 400.\n\n"
+        "Every answer has the header `X-Request-Id`: the id of the request, or a new one. It is\n"
+        "in [the logs](../how-to/read-the-logs.md), so it must not contain personal data.\n"
     )
     yield "| code | status |\n|---|---|"
     for code, status in sorted(STATUSES.items()):
@@ -403,7 +410,7 @@ def _http_errors() -> Iterator[str]:
 
 
 def keys(part: dict[str, Any]) -> Iterator[str]:
-    """A table of the keys of an object in a JSON Schema."""
+    """Yield a table of the keys of an object in a JSON Schema."""
     yield "| key | | type |\n|---|---|---|"
     for name, value in part["properties"].items():
         needed = "must be there" if name in part.get("required", ()) else ""
@@ -411,7 +418,7 @@ def keys(part: dict[str, Any]) -> Iterator[str]:
 
 
 def type_of(value: dict[str, Any]) -> str:
-    """The type of a value in a JSON Schema, in words."""
+    """Describe the type of a value in a JSON Schema."""
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(type_of(part) for part in value["anyOf"]))
     if "$ref" in value:
@@ -424,17 +431,18 @@ def type_of(value: dict[str, Any]) -> str:
 
 
 def cost_page() -> Iterator[str]:
-    """The bill of a million customers, with prices, measured work and assumptions."""
+    """Yield the bill of a million customers, with prices, measured work and assumptions."""
     prices, work = read_prices(), read_work()
     found = cost.estimate(ENVIRONMENTS["prod"], prices, work, run.Load(1_000_000, 60, 1))
     yield "# What a fleet costs\n"
     yield (
         "`tuppence cost --customers 1000000 --rules 60 --env prod`: US dollars a month, by the\n"
-        f"list prices of {prices.region} as of {prices.dated}, one run a day. Beside it the\n"
-        "published shape: a request for each customer and rule, a write for each evaluation,\n"
-        "by the same prices and the same measured work.\n"
+        f"list prices of {prices.region} as of {prices.dated}, with one run a day.\n"
+        "For comparison, the published shape makes a request for each customer "
+        "and rule and a write\n"
+        "for each evaluation, at the same prices and with the same measured work.\n"
     )
-    yield "| component | how it comes about | dollars | published shape |\n|---|---|---:|---:|"
+    yield "| component | calculation | dollars | published shape |\n|---|---|---:|---:|"
     for one, other in zip(found.ours, found.published, strict=True):
         quantity = f" = {one.quantity:,.2f} {one.unit}" if one.unit != "month" else ""
         yield f"| {one.component} | {one.formula}{quantity} | {one.usd:,.2f} | {other.usd:,.2f} |"
@@ -447,8 +455,8 @@ def cost_page() -> Iterator[str]:
     yield "## Measured\n"
     yield (
         f"On {work.measured}, {work.machine}: {work.population}.\n"
-        "Seconds are those of one processor, and one of AWS is taken to be as fast.\n"
-        "`benchmarks/fleet/measure.py` measures anew.\n"
+        "Seconds are those of one processor, and a processor of AWS is assumed to be as fast.\n"
+        "`benchmarks/fleet/measure.py` repeats the measurement.\n"
     )
     yield "| what | figure |\n|---|---:|"
     for part, figures in msgspec.to_builtins(work).items():
@@ -456,14 +464,14 @@ def cost_page() -> Iterator[str]:
             for name, figure in figures.items():
                 yield f"| {part}, {name.replace('_', ' ')} | {plain(figure)} |"
     yield "\n## Assumed\n"
-    yield f"- Processors that a run needs are busy {cost.BUSY:.0%} of the time they are there."
-    yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is in memory."
+    yield f"- Processors that a run uses are busy for {cost.BUSY:.0%} of the time."
+    yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is cached."
     yield f"- A function has {run.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
     yield f"- A request to a queue or a table takes {1_000 * run.CALL_SECONDS:.0f} ms."
-    yield f"- A call of a function writes {cost.LOG_BYTES:,} bytes of logs, and takes full batches."
-    yield "- The measured rules read accounts and transactions. Rules that ask for bills,"
+    yield f"- A call of a function writes {cost.LOG_BYTES:,} bytes of logs, and gets full batches."
+    yield "- The measured rules read accounts and transactions. Rules that read bills,"
     yield "  subscriptions or incomes add about 8 ms an item and 0.2 ms a customer to an engine's"
-    yield "  work: not counted."
+    yield "  work, which is not counted."
     left_out = " ".join((cost.monthly.__doc__ or "").partition("Not counted: ")[2].split())
     yield f"- Not counted: {left_out}"
     yield "\n## Prices\n"
@@ -473,20 +481,21 @@ def cost_page() -> Iterator[str]:
 
 
 def plain(figure: float) -> str:
-    """A figure without an exponent."""
+    """Format a figure without an exponent."""
     return f"{figure:,.10f}".rstrip("0").rstrip(".")
 
 
 def catalogue_page() -> Iterator[str]:
-    """Every insight of the catalogue, with what somebody reads."""
+    """Yield every insight of the catalogue, with the message that a customer reads."""
     schema = Schema()
     rules = read_rules(ROOT / "catalogue", schema).usable()
     yield f"# The catalogue: {len(rules)} insights\n"
     yield (
-        "Each is a file in `catalogue/`, with test customers that pin its bounds. What is quoted\n"
-        "is read by the first of them who qualifies. After an insight's title come its kind and\n"
-        "what the message is in law, and so who must approve it. `tuppence catalogue catalogue`\n"
-        "lists all of them.\n"
+        "Each is a file in `catalogue/`, with test customers that pin down its limits. The "
+        "quotation is the message that the first qualifying test customer "
+        "reads. After an insight's title "
+        "come its kind and the legal status of its message, which decides who must approve it.\n"
+        "`tuppence catalogue catalogue` lists all of them.\n"
     )
     for checked in rules:
         rule, message = checked.rule, sample(checked, schema)
@@ -507,9 +516,9 @@ def catalogue_page() -> Iterator[str]:
 
 
 def language_page() -> Iterator[str]:
-    """The specification in tests/spec, in one page."""
+    """Yield the specification in tests/spec as one page."""
     yield "# The language, by example\n"
-    yield "Each row runs as a test, on each engine. `now()` is noon on 30 June 2026.\n"
+    yield "Each row runs as a test on each engine. `now()` is noon on 30 June 2026.\n"
     for path in sorted((ROOT / "tests/spec").glob("*.md")):
         yield "\n".join(
             f"#{line}" if line.startswith("# ") else line
@@ -519,45 +528,54 @@ def language_page() -> Iterator[str]:
 
 
 def enrichment_page() -> Iterator[str]:
-    """What merchants and categories rest on, and how often the model is right."""
+    """Yield the sources of merchants and categories, and the accuracy of the model."""
     enricher, model = Enricher(), shipped_model()
     brands = {name for name, _ in brand_rows()}
-    income = f"{incomes.FIRST / 100} to {incomes.MOST / 100}"
+    income = f"{incomes.FIRST_CONFIDENCE / 100} to {incomes.MAX_CONFIDENCE / 100}"
     yield "# Merchants and categories\n"
     yield (
         "An import finds whom a payment was paid to and what for, each with a confidence from 0 to "
         "1 that rules can read: `merchant confidence` and `category confidence`. What a person or "
         "a mapping says has 1 and stays. There is no category without a confidence, and none with "
-        f"less than {LEAST / 100}.\n"
+        f"less than {MIN_CONFIDENCE / 100}.\n"
     )
     yield f"Version of the lists and the model: `{enricher.version}`.\n"
     yield "| what is known | confidence |\n|---|---|"
     for what, sure in (
-        ("a merchant category code that stands for one category", f"{BY_CODE / 100}"),
-        ("Plaid's `HIGH` and `VERY_HIGH`", " and ".join(f"{n / 100}" for n in SURE.values())),
+        (
+            "a merchant category code that stands for one category",
+            f"{MERCHANT_CODE_CONFIDENCE / 100}",
+        ),
+        (
+            "Plaid's `HIGH` and `VERY_HIGH`",
+            " and ".join(f"{n / 100}" for n in CONFIDENCE_LEVELS.values()),
+        ),
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.7 to 0.92"),
-        ("a refund: all of a purchase comes back, or a part", f"{WHOLE / 100} or {PART / 100}"),
+        (
+            "a refund: all of a purchase comes back, or a part",
+            f"{FULL_CONFIDENCE / 100} or {PARTIAL_CONFIDENCE / 100}",
+        ),
         ("income: receipts that come again from one payer, three times or more", income),
-        ("words, by the model", f"{LEAST / 100} to {MOST_OF_MODEL / 100}"),
+        ("words, by the model", f"{MIN_CONFIDENCE / 100} to {MAX_MODEL_CONFIDENCE / 100}"),
     ):
         yield f"| {what} | {sure} |"
     yield (
-        "\nAll but the last are grades that were set, not measured. A merchant's name has 0.97 "
-        "where it stands alone, 0.95 or 0.85 where it stands first, 0.75 where it stands later or "
-        "was cut short, 0.9 where the bank gives it, and 0.5 where it is only made of the text's "
-        "words.\n"
+        "\nAll but the last were set, not measured. A merchant's name has 0.97 if it is the "
+        "whole text, 0.95 or 0.85 if it comes first, 0.75 if it comes later or was cut short, 0.9 "
+        "if the bank gives it, and 0.5 if it was only derived from the words of the text.\n"
     )
     yield from _examination(model)
     found = [(enricher.find(evidence).category, truth) for evidence, truth in statements()]
     answered = [pair for pair in found if pair[0]]
     right = sum(category == truth for category, truth in answered)
     yield (
-        f"All of it together, on {len(found)} texts as they stand on British statements: "
-        f"{len(answered)} got a category, {right} of these the right one, and "
-        f"{sum(truth != '' for _, truth in found) - right} that have one got none or another. They "
-        "were written by hand (`training/statements.csv`) by those who wrote the lists, and never "
-        "learned from: they show what to expect, and are no measurement.\n"
+        f"All methods together, on {len(found)} texts in the style of British statements: "
+        f"{len(answered)} got a category, {right} of these the right one; "
+        f"{sum(truth != '' for _, truth in found) - right} texts that have a category got none or "
+        "another. The authors of the lists wrote the texts by hand (`training/statements.csv`), "
+        "and the model was not trained on them: they show what to expect, but are not a "
+        "measurement.\n"
     )
     yield "## Categories by brand\n"
     yield "Tags of OpenStreetMap; brands with other tags have a name and no category.\n"
@@ -568,16 +586,16 @@ def enrichment_page() -> Iterator[str]:
 
 
 def _examination(model: Model) -> Iterator[str]:
-    """The model on brands that it never saw."""
+    """Yield the accuracy of the model for brands that it was not trained on."""
     allowed = CATEGORIES - INCOMING - {"people"}
     rows = held_out()
     said = [(row, *model.category(descriptor_of(row.text), allowed)) for row in rows]
     yield "## How often the model is right\n"
     yield (
-        f"Examined on {len(rows):,} texts of {len({row.source for row in rows})} brands that it "
-        "never learned from and that the list of brands would know: the hardest case, for a name "
-        "such as Zizzi says nothing of pizza. Where a brand has none of our categories, any "
-        "answer is wrong.\n"
+        f"Tested on {len(rows):,} texts of {len({row.source for row in rows})} brands that it "
+        "was not trained on. In practice the list of brands would recognise them, so this is the "
+        "hardest case: a name such as Zizzi does not suggest pizza. If a brand has none of our "
+        "categories, any answer counts as wrong.\n"
     )
     yield "| confidence at least | answered | of these right |\n|---:|---:|---:|"
     for least in (0.5, 0.6, 0.7, 0.8, 0.9):
@@ -587,12 +605,15 @@ def _examination(model: Model) -> Iterator[str]:
     counted = Counter(
         (truth, category or "")
         for row, category, sure in said
-        if len(row.categories) == 1 and category and sure >= LEAST / 100
+        if len(row.categories) == 1 and category and sure >= MIN_CONFIDENCE / 100
         for truth in row.categories
     )
     names = sorted({name for pair in counted for name in pair})
     titles = [name or "none" for name in names]
-    yield f"\nAnswers with at least {LEAST / 100}, of brands of one category, in lines the truth:\n"
+    yield (
+        f"\nAnswers with at least {MIN_CONFIDENCE / 100}, of brands of one category, "
+        "in lines the truth:\n"
+    )
     yield f"| | {' | '.join(titles)} |\n|---|{'---:|' * len(names)}"
     for truth in names:
         cells = " | ".join(f"{counted[truth, name] or ''}" for name in names)
@@ -603,7 +624,7 @@ def _examination(model: Model) -> Iterator[str]:
 def decisions_page() -> Iterator[str]:
     """Yield a list of the decisions, by number."""
     yield "# Decisions\n"
-    yield "Each is half a page: what was decided, why, and the price paid for it.\n"
+    yield "Each takes half a page: what was decided, why, and what it costs.\n"
     for path in sorted((ROOT / "docs/adr").glob("0*.md")):
         title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
         yield f"- [{title}]({path.name})"
@@ -627,7 +648,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
 
 
 def main() -> int:
-    """Write the pages, or name those that are out of date."""
+    """Write the pages, or list those that are out of date."""
     stale = []
     for name, page in PAGES.items():
         path = REFERENCE / name

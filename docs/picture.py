@@ -1,4 +1,4 @@
-"""Draw the README's pictures: a feed beside an explanation, and speed beside other engines.
+"""Draw the README's pictures: a feed with an explanation, and the speed of several engines.
 
 `python -m docs.picture` makes a population, runs the catalogue and draws what the commands print.
 The speeds are those of benchmarks/RESULTS.md.
@@ -66,12 +66,12 @@ class Column:
         self.parts: list[str] = []
 
     def say(self, text: str, style: str = "", *, indent: int = 0, height: int = 19) -> None:
-        """Write a line, and go down to the next one."""
+        """Write a line, and move down to the next one."""
         self.at(text, style, indent)
         self.y += height
 
     def at(self, text: str, style: str = "", indent: int = 0) -> None:
-        """Write a text on the current line."""
+        """Write text on the current line."""
         x = self.left + indent
         shown = html.escape(text, quote=False)
         self.parts.append(
@@ -93,7 +93,7 @@ def drawing(width: int, height: int, label: str, parts: list[str]) -> str:
 
 
 def feed_picture(feed: list[dict[str, Any]], explanation: dict[str, Any]) -> str:
-    """Return the picture of a feed beside the explanation of one of its insights."""
+    """Return the picture of a feed and of the explanation of one of its insights."""
     left = Column(32, 48)
     left.say("What a customer sees", "head", height=34)
     top = bottom = 0
@@ -149,7 +149,7 @@ def _explain(column: Column, explanation: dict[str, Any]) -> None:
 
 
 def measured() -> Iterator[tuple[str, float]]:
-    """Yield engines and their evaluations a second, of the ten rules that all can express."""
+    """Yield each engine with its evaluations a second, over the ten rules that all can express."""
     text = (ROOT / "benchmarks/RESULTS.md").read_text("utf-8")
     seen = set()
     for engine, speed in re.findall(

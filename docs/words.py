@@ -80,7 +80,7 @@ def _uses(
 ) -> Iterator[str]:
     words = get_args(choice)
     if set(words) != set(meanings):
-        raise ValueError(f"the meanings of {key} are not those of the code: {words}")
+        raise ValueError(f"the words documented for {key} differ from those in the code: {words}")
     yield f"| {key} | meaning | rules |\n|---|---|---|"
     for word in words:
         named = [one.rule.id for one in rules if getattr(one.rule, key) == word]
@@ -114,9 +114,9 @@ class Code(NamedTuple):
     """A stable code of an error.
 
     Attributes:
-        code: As programs match on it; in capitals what depends on the circumstances.
-        message: One of the sentences that come with it; `…` stands for what depends on the case.
-        hint: What to do about it, or empty.
+        code: The code that programs match; parts in capitals vary.
+        message: One of its messages; `…` stands for the parts that vary.
+        hint: Advice on what to do, or empty.
     """
 
     code: str
@@ -125,7 +125,7 @@ class Code(NamedTuple):
 
 
 def error_codes() -> list[Code]:
-    """Return the codes of every `UserError` that the source raises, with one sentence of each."""
+    """Return the code of every `UserError` in the source, each with one of its messages."""
     found: dict[str, list[Code]] = defaultdict(list)
     for path in sorted(SOURCE.rglob("*.py")):
         for one in _codes_of(path):
@@ -148,7 +148,7 @@ def _codes_of(path: Path) -> Iterable[Code]:
 
 
 def _text(node: ast.expr, around: ast.AST, line: int) -> str:
-    """Return a text of the source, with `…` in place of what is known only when it runs."""
+    """Return a text in the source, with `…` in place of parts that are known only at run time."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):

@@ -1,6 +1,6 @@
 """The CDK app: `make cdk DO="synth -c env=dev"`, or `python -m infra.app dev OUTPUT`.
 
-In place of an environment a repository, OWNER/NAME, gives the roles for its workflows.
+Given a repository, OWNER/NAME, in place of an environment, it makes the roles for its workflows.
 """
 
 import sys
@@ -12,22 +12,22 @@ import cdk_nag
 from infra.stacks.data import Data
 from infra.stacks.delivery import Delivery
 from infra.stacks.fleet import Fleet
+from infra.stacks.monitoring import Monitoring
 from infra.stacks.network import Network
 from infra.stacks.services import Services
-from infra.stacks.watch import Watch
 from tuppence.capacity.environments import ENVIRONMENTS, Environment
 
 FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
-"""Ways of CDK that have to be asked for."""
+"""Feature flags of CDK, which are off by default."""
 
 
 def build(app: cdk.App, environment: Environment) -> None:
-    """Put the stacks of an environment into the app."""
+    """Add the stacks of an environment to the app."""
     network = Network(app, environment)
     data = Data(app, environment, network)
     services = Services(app, environment, network, data)
     fleet = Fleet(app, environment, network, data, services)
-    Watch(app, environment, data, services, fleet)
+    Monitoring(app, environment, data, services, fleet)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

@@ -1,4 +1,4 @@
-"""What the roles may do: named actions on named resources, and no more."""
+"""Grants permissions to roles: named actions on named resources, and no more."""
 
 from typing import Final
 
@@ -12,22 +12,22 @@ from constructs import Construct
 from infra.stacks.data import Data
 
 RULESETS: Final = "rulesets/????????????????.json"
-"""The keys of rulesets: 16 digits of their digest."""
+"""Pattern of the keys of rulesets: 16 digits of their digest."""
 CURRENT: Final = "rulesets/current"
-"""The key that says which ruleset was published last."""
+"""Key of the object that names the ruleset published last."""
 
 
 def function_role(scope: Construct, label: str, group: logs.ILogGroup) -> iam.Role:
-    """The role of a function: it may write its log, be traced, and enter the network."""
+    """Return the role of a function, which may write its log, be traced, and join the network."""
     role = iam.Role(
         scope,
         f"{label.title()}Role",
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         description=f"what the function {label} may do",
     )
-    may(role, group.log_group_arn, "logs:CreateLogStream", "logs:PutLogEvents")
-    may(role, "*", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
-    may(
+    grant(role, group.log_group_arn, "logs:CreateLogStream", "logs:PutLogEvents")
+    grant(role, "*", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    grant(
         role,
         "*",
         "ec2:CreateNetworkInterface",
@@ -40,33 +40,33 @@ def function_role(scope: Construct, label: str, group: logs.ILogGroup) -> iam.Ro
     return role
 
 
-def may(who: iam.IGrantable, resource: str, *actions: str) -> None:
-    """Let somebody do something with one resource."""
+def grant(grantee: iam.IGrantable, resource: str, *actions: str) -> None:
+    """Allow actions on one resource."""
     statement = iam.PolicyStatement(actions=list(actions), resources=[resource])
-    who.grant_principal.add_to_principal_policy(statement)
+    grantee.grant_principal.add_to_principal_policy(statement)
 
 
-def may_read_secret(who: iam.IGrantable, secret: secrets.ISecret) -> None:
-    """Let somebody read a secret, which AWS's own key encrypts."""
-    may(who, secret.secret_full_arn or secret.secret_arn, "secretsmanager:GetSecretValue")
+def grant_secret(grantee: iam.IGrantable, secret: secrets.ISecret) -> None:
+    """Allow reading a secret; AWS's own key encrypts it, so no key is granted."""
+    grant(grantee, secret.secret_full_arn or secret.secret_arn, "secretsmanager:GetSecretValue")
 
 
-def may_read_rulesets(who: iam.IGrantable, data: Data) -> None:
-    """Let somebody read rulesets; without the list a key that is missing would look forbidden."""
+def grant_rulesets(grantee: iam.IGrantable, data: Data) -> None:
+    """Allow reading rulesets; without the right to list, a missing key would look forbidden."""
     for key in (RULESETS, CURRENT):
-        may(who, data.rulesets.arn_for_objects(key), "s3:GetObject")
-    may(who, data.rulesets.bucket_arn, "s3:ListBucket")
-    may(who, data.key.key_arn, "kms:Decrypt")
+        grant(grantee, data.rulesets.arn_for_objects(key), "s3:GetObject")
+    grant(grantee, data.rulesets.bucket_arn, "s3:ListBucket")
+    grant(grantee, data.key.key_arn, "kms:Decrypt")
 
 
-def may_use(who: iam.IGrantable, data: Data, table: dynamodb.ITable, *actions: str) -> None:
-    """Let somebody do something with a table, and with the key that encrypts it."""
-    may(who, table.table_arn, *(f"dynamodb:{action}" for action in actions))
+def grant_table(grantee: iam.IGrantable, data: Data, table: dynamodb.ITable, *actions: str) -> None:
+    """Allow actions on a table, and the use of the key that encrypts it."""
+    grant(grantee, table.table_arn, *(f"dynamodb:{action}" for action in actions))
     keys = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
-    may(who, data.key.key_arn, *(f"kms:{action}" for action in keys))
+    grant(grantee, data.key.key_arn, *(f"kms:{action}" for action in keys))
 
 
-def may_send(who: iam.IGrantable, data: Data, queue: sqs.IQueue) -> None:
-    """Let somebody send messages."""
-    may(who, queue.queue_arn, "sqs:SendMessage")
-    may(who, data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
+def grant_send(grantee: iam.IGrantable, data: Data, queue: sqs.IQueue) -> None:
+    """Allow sending messages to a queue."""
+    grant(grantee, queue.queue_arn, "sqs:SendMessage")
+    grant(grantee, data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")

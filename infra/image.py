@@ -11,7 +11,7 @@ ROOT: Final = Path(__file__).parent.parent
 
 
 def image(scope: Construct, label: str, target: str) -> images.DockerImageAsset:
-    """An image that is built from a stage of the Dockerfile when it is deployed."""
+    """Return an image that is built from a stage of the Dockerfile at deployment."""
     return images.DockerImageAsset(
         scope,
         label,

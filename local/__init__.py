@@ -1,1 +1,1 @@
-"""The whole platform on one machine: for trying it out, and for the integration tests."""
+"""Runs the whole platform on one machine, to try it out and for the integration tests."""

@@ -20,7 +20,7 @@ DAY: Final = "2026-06-30"
 
 
 def main() -> int:
-    """Run until Ctrl-C; 0 if all went well."""
+    """Run the platform until Ctrl-C; return 0 if all went well."""
     parser = argparse.ArgumentParser(prog="make platform", description=__doc__)
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--engines", type=int, default=3)
@@ -60,7 +60,7 @@ def _run(folder: Path, customers: int, engines: int, *, once: bool) -> int:
 
 
 def publish_catalogue(platform: Platform) -> str:
-    """Take the shipped rules all the way to the engines."""
+    """Publish the shipped rules to the engines, and return what the command prints."""
     approve_catalogue(platform)
     database = ("--database", platform.database)
     addresses = [part for engine in platform.engines for part in ("--engines", address(engine))]
@@ -82,7 +82,7 @@ def approve_catalogue(platform: Platform) -> None:
 
 
 def dispatch(platform: Platform) -> str:
-    """Evaluate everybody through the engines."""
+    """Evaluate all customers through the engines, and return what the command prints."""
     folder = platform.folder
     current = (platform.rulesets / "current").read_text().strip()
     return tuppence(
@@ -93,7 +93,7 @@ def dispatch(platform: Platform) -> str:
 
 
 def describe(platform: Platform) -> None:
-    """What runs where, and what to try."""
+    """Print where each service runs, and what to try."""
     folder = platform.folder
     rows = [
         ("database", platform.database),
@@ -116,10 +116,10 @@ def describe(platform: Platform) -> None:
 
 
 def tuppence(*arguments: object) -> str:
-    """What a command prints.
+    """Run a command, and return its output.
 
     Raises:
-        SystemExit: It failed; with what it printed.
+        SystemExit: The command failed; the message is its output.
     """
     command: Sequence[str] = [*TUPPENCE, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -129,7 +129,7 @@ def tuppence(*arguments: object) -> str:
 
 
 def say(text: str) -> None:
-    """A step that begins."""
+    """Print a line that announces a step."""
     print(f"• {text}", flush=True)
 
 

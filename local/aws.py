@@ -26,7 +26,7 @@ ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
 
 
 def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
-    """Make a population, and put it and the catalogue into the database."""
+    """Make a population, and load it and the catalogue into the database."""
     tuppence("synth", "--store", store, "--customers", customers, "--until", until)
     consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
     tuppence("load", "--store", store, "--to", cloud.platform.database, *consent)
@@ -34,7 +34,7 @@ def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
 
 
 def publish(cloud: Cloud, as_of: str) -> str:
-    """Have the functions make a ruleset and publish it; its digest."""
+    """Have the functions make a ruleset and publish it; return its digest."""
     made = Fleet("local").convert(Start(as_of=as_of))
     rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
     deadline = time.monotonic() + PATIENCE
@@ -46,7 +46,7 @@ def publish(cloud: Cloud, as_of: str) -> str:
 
 
 def fire_schedule() -> None:
-    """Have what the nightly schedule does done now, and once, by another schedule like it."""
+    """Create a one-off schedule that does what the nightly schedule does, due at once."""
     schedules = client("scheduler")
     (nightly,) = schedules.list_schedules()["Schedules"]
     whole = schedules.get_schedule(Name=nightly["Name"])
@@ -59,24 +59,24 @@ def fire_schedule() -> None:
 
 
 def wait_for(run_id: str, seconds: float = PATIENCE) -> Progress:
-    """Wait until all of a run is done or given up; that it begins, too."""
+    """Wait until a run has begun and every item is done or given up."""
     deadline = time.monotonic() + seconds
     fleet = Fleet("local")
     while time.monotonic() < deadline:
         try:
             found = fleet.progress(run_id)
         except UserError as error:
-            if error.code != "run.unknown":  # until it has begun
+            if error.code != "run.unknown":  # it has not begun yet
                 raise
         else:
             if found.ended:
                 return found
         time.sleep(0.5)
-    raise RuntimeError(f"the run {run_id} does not end: {fleet.progress(run_id)}")
+    raise RuntimeError(f"the run {run_id} has not ended in time: {fleet.progress(run_id)}")
 
 
 def differences(cloud: Cloud, store: Path) -> tuple[int, int]:
-    """How many customers were evaluated, and how many have other results than in one process."""
+    """Count the customers evaluated, and those whose results differ from a run in one process."""
     rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
     there = dynamo_results(cloud.name("data", "Results"), rulesets)()
     with Database(store / "results.sqlite", reading=True) as database:
@@ -88,7 +88,7 @@ def differences(cloud: Cloud, store: Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    """Run once; 0 if the run is whole, and its results are those of one process."""
+    """Run once; return 0 if the run completes with the results of a run in one process."""
     parser = argparse.ArgumentParser(prog="make aws-local", description=__doc__)
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--engines", type=int, default=2)

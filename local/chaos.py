@@ -1,4 +1,4 @@
-"""Breaks the platform while requests flow, and looks for wrong answers and lost results.
+"""Breaks parts of the platform while requests flow, to find wrong answers and lost results.
 
 python -m local.chaos            # prints the table of docs/explanation/reliability.md
 """
@@ -32,20 +32,20 @@ from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 
 RETRYABLE: Final = frozenset({0, 429, 502, 503, 504})
-"""Statuses after which a client sends the same request again; 0 is a broken connection."""
+"""Statuses after which a client may repeat the same request; 0 is a broken connection."""
 Expected = Mapping[str, Mapping[str, Any]]
-"""By the digest of a ruleset, then by customer: what an answer must say."""
+"""The results that an answer must hold, by the digest of a ruleset, then by customer."""
 
 
 class Event(NamedTuple):
-    """Something that is done to the platform while requests flow."""
+    """An action on the platform while requests flow."""
 
     name: str
     happens: Callable[[], None]
 
 
 class Phase(NamedTuple):
-    """The requests that were due from the beginning of one event to that of the next."""
+    """The requests that were due between the start of one event and the start of the next."""
 
     name: str
     requests: int
@@ -56,12 +56,12 @@ class Phase(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was found.
+    """The observations of one experiment.
 
     Attributes:
-        phases: In their order.
-        lost: Customers who got an answer and of whom nothing, or something else, was kept.
-        rulesets: Answers by the ruleset that they name.
+        phases: One phase for each event, in order.
+        lost: Customers who got an answer but whose stored results are missing or different.
+        rulesets: Number of answers by the ruleset that they name.
     """
 
     phases: Sequence[Phase]
@@ -79,11 +79,11 @@ def observe(
     """Let requests flow, make one event happen after another, and compare the answers.
 
     Args:
-        platform: What is asked, and what the events break.
-        events: What happens, in this order.
-        expected: What the answers must say.
+        platform: The platform that answers the requests and that the events break.
+        events: The events, in order.
+        expected: The results that answers must hold.
         rate: Requests a second.
-        seconds: From the end of an event to the beginning of the next.
+        seconds: Seconds from the end of an event to the start of the next.
     """
     customers = sorted(next(iter(expected.values())))
     port = (platform.balancer or platform.engines[0]).port
@@ -130,7 +130,7 @@ def _lost(platform: Platform, noted: Sequence[Noted], expected: Expected) -> lis
 
 
 def expectation(store: Path, ruleset: Ruleset) -> dict[str, Any]:
-    """What the engines must say of every customer of a store."""
+    """Return the results that the engines must give for every customer of a store."""
     facts, date = FactStore(store), parse_date(DAY)
     assert date is not None
     engine = Engine(make_plan(ruleset, date, facts.schema))
@@ -142,7 +142,7 @@ def expectation(store: Path, ruleset: Ruleset) -> dict[str, Any]:
 
 
 def said_of(row: CustomerResults) -> Any:
-    """A customer's results as an answer has them."""
+    """Return a customer's results in the form of an answer."""
     said = {
         "customer_id": row.customer_id,
         "results": [
@@ -160,7 +160,7 @@ def said_of(row: CustomerResults) -> Any:
 
 
 def publish(platform: Platform, digest: str) -> None:
-    """Have all engines serve a ruleset."""
+    """Make all engines serve a ruleset."""
     addresses = [part for engine in platform.engines for part in ("--engines", address(engine))]
     where = ("--rulesets", platform.rulesets, "--token", platform.folder / "engine.token")
     given = ("--database", platform.database, *where, *addresses, "--ruleset", digest)
@@ -168,7 +168,7 @@ def publish(platform: Platform, digest: str) -> None:
 
 
 def two_rulesets(platform: Platform, store: Path) -> tuple[Ruleset, Ruleset]:
-    """The catalogue, and the catalogue without its first rule; both are kept."""
+    """Store and return two rulesets: the catalogue, and the catalogue without its first rule."""
     checked = read_rules(ROOT / "catalogue", FactStore(store).schema).usable()
     first, second = make_ruleset(checked), make_ruleset(checked[1:])
     for ruleset in (first, second):
@@ -177,7 +177,7 @@ def two_rulesets(platform: Platform, store: Path) -> tuple[Ruleset, Ruleset]:
 
 
 def events(platform: Platform, second: Ruleset) -> list[Event]:
-    """What happens, in this order."""
+    """Return the events, in order."""
     victim = platform.engines[1]
 
     def bad() -> None:
@@ -187,7 +187,7 @@ def events(platform: Platform, second: Ruleset) -> list[Event]:
             publish(platform, "0" * 16)
         except SystemExit:
             return
-        raise AssertionError("a ruleset that is damaged was published")
+        raise AssertionError("a damaged ruleset was published")
 
     def restart_database() -> None:
         platform.postgres.stop()
@@ -204,7 +204,7 @@ def events(platform: Platform, second: Ruleset) -> list[Event]:
 
 
 def main() -> int:
-    """Print what was found; 1 if anything was wrong or lost."""
+    """Print the observations; return 1 if anything was wrong or lost."""
     parser = argparse.ArgumentParser(prog="python -m local.chaos", description=__doc__)
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--rate", type=int, default=1_000)
@@ -229,7 +229,7 @@ def main() -> int:
 
 
 def is_right(found: Outcome) -> bool:
-    """Whether no answer was wrong, no result was lost, and every error may be tried again."""
+    """Return whether no answer was wrong, no result was lost, and every error was retryable."""
     fine = all(
         not phase.wrong and phase.statuses.keys() <= RETRYABLE | {200} for phase in found.phases
     )
@@ -237,7 +237,7 @@ def is_right(found: Outcome) -> bool:
 
 
 def table(found: Outcome) -> str:
-    """What was found, in Markdown."""
+    """Return the observations as a Markdown table."""
     lines = [
         "| what happens | requests | answered | to be tried again | wrong | median | slowest |",
         "|---|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""The synthesised stacks on an emulator of AWS, with the services of this machine behind them."""
+"""Runs the synthesised stacks on an emulator of AWS, with this machine's services behind them."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
 ROOT: Final = Path(__file__).parent.parent
-STACKS: Final = ("network", "data", "services", "fleet", "watch")
+STACKS: Final = ("network", "data", "services", "fleet", "monitoring")
 LACKING: Final = frozenset(
     {
         "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -37,20 +37,22 @@ LACKING: Final = frozenset(
         "AWS::EC2::SecurityGroupIngress",
     }
 )
-"""Types of resources that the emulator has not; any other that it lacks fails a deployment. It does
-not know alarms on formulas either."""
+"""Types of resources that the emulator lacks and a deployment can do without. Alarms on formulas
+are left out, too."""
 
 
 def synthesise(environment: str, folder: Path) -> None:
     """Write the templates of an environment.
 
     Raises:
-        MissingError: The packages for that are not installed.
-        RuntimeError: They cannot be written, or break a rule.
+        MissingError: The packages of the infrastructure are not installed.
+        RuntimeError: The templates cannot be written, or break a rule of cdk-nag.
     """
     python = ROOT / ".tools/infra/bin/python"
     if not python.exists():
-        raise MissingError("the packages for AWS are not installed: make .tools/infra/.ready")
+        raise MissingError(
+            "the packages of the infrastructure are not installed: run `make .tools/infra/.ready`"
+        )
     (ROOT / "build/functions").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [python, "-m", "infra.app", environment, folder],
@@ -66,13 +68,13 @@ def synthesise(environment: str, folder: Path) -> None:
 
 @dataclass
 class Cloud:
-    """Everything that runs on AWS, on this machine; it runs inside a `with`.
+    """The whole deployment on AWS, emulated on this machine; a context manager.
 
     Attributes:
-        folder: For its files; empty.
-        secure: Whether the emulator checks policies and speaks TLS.
+        folder: An empty folder for its files.
+        secure: True if the emulator checks policies and uses TLS.
         platform: PostgreSQL, relay, engines and load balancer.
-        names: Of the resources that were made, by stack and by the name in its template.
+        names: Names of the resources, by stack and by the name in its template.
     """
 
     folder: Path
@@ -97,7 +99,7 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What has a program talk to the emulator, as its root."""
+        """Environment variables with which a program calls the emulator as its root user."""
         scheme = "https" if self.secure else "http"
         found = {
             "AWS_ENDPOINT_URL": f"{scheme}://127.0.0.1:{self.emulator.port}",
@@ -110,7 +112,7 @@ class Cloud:
         return found
 
     def name(self, stack: str, label: str) -> str:
-        """What a resource is called, by its name in the template without the digits at its end."""
+        """Return the name of a resource, given its template name without the trailing digits."""
         names = self.names[stack]
         (found,) = (key for key in names if re.fullmatch(f"{label}([0-9A-F]{{8}})?", key))
         return names[found]
@@ -144,12 +146,12 @@ class Cloud:
             "TUPPENCE_RELAY": address(self.platform.relay),
             "TUPPENCE_ENGINES": self.platform.url,
         }
-        for stack in ("fleet", "watch"):
+        for stack in ("fleet", "monitoring"):
             self._deploy(templates, stack, here)
         self._register()
 
     def _credentials(self, label: str) -> dict[str, str]:
-        """What has a program act in a role of the services."""
+        """Return environment variables with which a program acts in a role of the services."""
         arn = f"arn:aws:iam::000000000000:role/{self.name('services', label)}"
         found = client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
         return {
@@ -159,7 +161,7 @@ class Cloud:
         }
 
     def _register(self) -> None:
-        """Let Cloud Map know the engines, as ECS does."""
+        """Register the engines with Cloud Map, as ECS does."""
         for number, engine in enumerate(self.platform.engines):
             client("servicediscovery").register_instance(
                 ServiceId=self.name("services", "NamespaceEnginesPlace"),
@@ -173,9 +175,9 @@ class Cloud:
     # -- deployment ------------------------------------------------------------------------------
 
     def _upload(self, templates: Path) -> None:
-        """Put the files of the stacks where the templates say; functions as they are here.
+        """Upload the assets of the stacks; the functions are those of this source tree.
 
-        Their packages are those of this Python: the templates' are built for another one.
+        The functions use the packages of this Python; the templates' are built for another one.
         """
         s3 = client("s3")
         client("ssm").put_parameter(
@@ -223,7 +225,7 @@ class Cloud:
         self.names[stack] = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
 
     def _localise(self, function: dict[str, Any], addresses: Mapping[str, str]) -> None:
-        """Have a function run from a zip, and know the services of this machine."""
+        """Make a function run from a zip, and point it to the services of this machine."""
         settings = function["Environment"]["Variables"]
         settings |= {key: value for key, value in addresses.items() if key in settings}
         if function.get("PackageType") == "Image":
@@ -235,7 +237,7 @@ class Cloud:
 
 
 def functions_zip() -> bytes:
-    """The functions' own sources."""
+    """Return a zip of the functions' own sources."""
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((ROOT / "src/tuppence").rglob("*")):
@@ -256,7 +258,7 @@ def _status(formation: Any, name: str) -> str:
 
 
 def _as_far_as_emulated(template: dict[str, Any]) -> dict[str, Any]:
-    """A template without what the emulator lacks, and without what refers to that."""
+    """Return a template without what the emulator lacks, and without references to it."""
     gone = {name for name, resource in template["Resources"].items() if _lacks(resource)}
     left = {name: r for name, r in template["Resources"].items() if name not in gone}
     for resource in left.values():

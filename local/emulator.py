@@ -1,8 +1,9 @@
-"""The emulator of AWS on loopback, mended where it differs from AWS.
+"""Runs the emulator of AWS on loopback, patched where it differs from AWS.
 
-It has packages of its own, so its own Python runs this file: see `aws_emulator` in servers.py. The
-environment says where it listens (GATEWAY_PORT), which Python runs the functions
-(FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) and speaks TLS (USE_SSL).
+The emulator has its own packages, so its own Python runs this file: see `aws_emulator` in
+servers.py. Environment variables state where it listens (GATEWAY_PORT), which Python runs the
+functions (FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) and uses TLS
+(USE_SSL).
 """
 
 import datetime
@@ -31,18 +32,18 @@ _execute = functions._execute_function
 
 
 def action(*arguments: Any, **options: Any) -> Any:
-    """AWS allows the sending of a batch to whoever may send a message."""
+    """Check SendMessage for a batch too: AWS allows batches to anyone who may send a message."""
     found = _action(*arguments, **options)
     return BATCHES.get(found.lower(), found) if isinstance(found, str) else found
 
 
 def concurrency(mapping: Any, function: Any, config: Any, _: Any = None) -> Any:
-    """AWS works on the groups of a FIFO queue side by side; the queue keeps each in order."""
+    """Ignore that a queue is FIFO: AWS processes its groups in parallel, each in order."""
     return _concurrency(mapping, function, config, None)
 
 
 def execute(function: Any, event: Any, *arguments: Any, **options: Any) -> Any:
-    """AWS takes a whole batch for failed where a function reports a message that is not in it."""
+    """Fail the whole batch if a function reports a message that is not in it, as AWS does."""
     answer = _execute(function, event, *arguments, **options)
     records = event.get("Records") if isinstance(event, dict) else None
     body = answer.get("body")
@@ -56,22 +57,22 @@ def execute(function: Any, event: Any, *arguments: Any, **options: Any) -> Any:
 
 
 def target(called: Any, event: Any, schedule: Any) -> Any:
-    """AWS puts the time at which a schedule was due where the input asks for it."""
+    """Insert the time at which a schedule was due where its input asks for it, as AWS does."""
     due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
     text = called.get("Input") or ""
     moment = due.strftime("%Y-%m-%dT%H:%M:%SZ")
-    told = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
-    return _target(told if text else called, event, schedule)
+    dated = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
+    return _target(dated if text else called, event, schedule)
 
 
 def secret(*arguments: Any, **options: Any) -> tuple[str, Any]:
-    """A template's reference to a secret is its ARN on AWS, and so what policies name."""
+    """Resolve a template's reference to a secret to its ARN, which policies name, as AWS does."""
     _, attributes = _secret(*arguments, **options)
     return attributes["Arn"], attributes
 
 
 def binary(name: str) -> tuple[str, str]:
-    """Functions run where their packages are."""
+    """Return the Python that runs functions: the one that has their packages."""
     found, script = _binary(name)
     return os.environ.get("FUNCTIONS_PYTHON", found), script
 

@@ -1,7 +1,8 @@
-"""`python -m local.flood`: what good callers notice of a thousand hostile connections.
+"""`python -m local.flood`: measure how a thousand hostile connections affect good callers.
 
-It starts the services, asks an engine and the relay as good callers do, alone and beside hostile
-connections, and prints the times of both in one table, with what the services hold afterwards.
+It starts the services, sends good requests to an engine and to the relay, first alone and then
+beside hostile connections, and prints both response times in one table, with the resources that the
+services hold afterwards.
 """
 
 import argparse
@@ -29,11 +30,11 @@ from local.stack import Platform, address
 from tuppence.bootstrap.local import add_caller
 
 CALLERS: Final = 4
-"""Good callers of a service that keep a connection, and as many that open one for each request."""
+"""Number of good callers that keep a connection; as many again open one for each request."""
 PAUSE_SECONDS: Final = 0.05
 CUSTOMERS: Final = 500
 AGAIN_SECONDS: Final = 5.0
-"""After which a hostile connection that was closed is opened again."""
+"""Seconds after which a hostile connection that was closed is opened again."""
 SERVICES: Final = ("engine", "relay")
 KINDS: Final = (
     "half-open",
@@ -67,7 +68,7 @@ def main() -> int:
         say("starting the services")
         services = Path(folder) / "services"
         services.mkdir()
-        # Hostile callers who have a token: it is of their own, so their share is, too.
+        # Hostile callers who have a token: they use their own, and so only their own share.
         tokens = [add_caller("hostile", services / f"{name}.callers") for name in SERVICES]
         with Platform(services, 1) as platform:
             store = Path(folder) / "store"
@@ -114,7 +115,7 @@ def _measure(
                 assert attack.stdin is not None
                 attack.stdin.write(hostile)
                 attack.stdin.close()
-                time.sleep(3)  # until it has begun
+                time.sleep(3)  # let the attack begin
                 times = asyncio.run(_good(server.port, asked, seconds - 5))
                 during = _held(server)
                 assert attack.stdout is not None
@@ -136,7 +137,7 @@ def _request(path: str, token: str, body: object) -> bytes:
 
 
 def _held(server: Server) -> str:
-    """What the process of a service holds now."""
+    """Return the files, memory and database connections that a service holds now, in words."""
     process = Path(f"/proc/{server.pid}")
     files = len(list((process / "fd").iterdir()))
     found = re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())
@@ -148,7 +149,7 @@ def _held(server: Server) -> str:
 
 
 async def _good(port: int, request: bytes, seconds: float) -> list[tuple[float, bool]]:
-    """Ask for a while: the time of each request, and whether its answer was good."""
+    """Send requests for a while; return the time of each, and whether its answer was good."""
     end = time.perf_counter() + seconds
     times: list[tuple[float, bool]] = []
 
@@ -180,7 +181,7 @@ async def _good(port: int, request: bytes, seconds: float) -> list[tuple[float, 
 
 
 async def _answered(reader: asyncio.StreamReader) -> bool:
-    """Read an answer to its end; True if it is a good one."""
+    """Read an answer to its end; return whether it is a good one."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = re.search(rb"content-length: (\d+)", head)
     if length:
@@ -205,7 +206,7 @@ def _quantile(times: Sequence[tuple[float, bool]], percent: int) -> float:
 async def _attack(
     port: int, request: bytes, number: int, seconds: float, kinds: str
 ) -> dict[str, int]:
-    """Keep hostile connections open: how often each kind was opened."""
+    """Keep hostile connections open; return how often each kind was opened."""
     opened: Counter[str] = Counter()
     end = time.monotonic() + seconds
     head = b"POST /v1/evaluations HTTP/1.1\r\nHost: x\r\n"
@@ -258,7 +259,7 @@ async def _attack(
 
 
 async def _until(end: float, reader: asyncio.StreamReader) -> None:
-    """Wait until the service closes the connection, or the end."""
+    """Wait until the service closes the connection, or until a time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(end - time.monotonic(), 0)):
             while await reader.read(1_000):

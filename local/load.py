@@ -1,4 +1,4 @@
-"""A steady flow of requests to the engines, and a note of every answer."""
+"""Sends a steady flow of requests to the engines, and records every answer."""
 
 import asyncio
 import itertools
@@ -12,15 +12,15 @@ CONNECTIONS: Final = 256
 
 
 class Noted(NamedTuple):
-    """What became of one request.
+    """The record of one request.
 
     Attributes:
-        at: When it was due, by `time.perf_counter`.
-        seconds: From then to the end of the answer.
-        status: Of HTTP; 0 where the connection broke.
-        customer: Whom it was about.
-        ruleset: Digest that the answer names.
-        results: What the answer says of the customer.
+        at: Time at which it was due, by `time.perf_counter`.
+        seconds: Seconds from then to the end of the answer.
+        status: Status of HTTP; 0 if the connection broke.
+        customer: The customer that it was about.
+        ruleset: Digest of the ruleset that the answer names.
+        results: The customer's results in the answer.
     """
 
     at: float
@@ -37,9 +37,9 @@ async def flow(
     """Send requests at a constant rate, each about one customer, whether answers come or not.
 
     Args:
-        port: Of loopback.
-        token: Of a caller.
-        customers: One is drawn for each request.
+        port: Port on loopback.
+        token: Token of a caller.
+        customers: Customers, of whom one is drawn for each request.
         as_of: The date of the evaluations.
         rate: Requests a second.
         stop: Set when no more requests are to be sent.
@@ -66,19 +66,19 @@ async def flow(
 async def saturate(
     port: int, path: str, token: str, bodies: Sequence[str], connections: int, seconds: float
 ) -> list[float]:
-    """Ask on so many connections, on each again as soon as there is an answer.
+    """Send requests over several connections, on each as soon as the last one is answered.
 
     Returns:
-        Seconds of each request.
+        The seconds that each request took.
 
     Raises:
-        RuntimeError: An answer was not a good one.
+        RuntimeError: An answer was an error.
     """
     end = time.perf_counter() + seconds
     times: list[float] = []
 
     async def client(seed: int) -> None:
-        drawn = random.Random(seed)  # noqa: S311 - which body is no secret
+        drawn = random.Random(seed)  # noqa: S311 - the choice of a body is not a secret
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while (began := time.perf_counter()) < end:
             status, answer = await _ask(reader, writer, path, token, drawn.choice(bodies))
@@ -100,7 +100,7 @@ async def _client(
     noted: list[Noted],
     seed: int,
 ) -> None:
-    drawn = random.Random(seed)  # noqa: S311 - which customer is no secret
+    drawn = random.Random(seed)  # noqa: S311 - the choice of a customer is not a secret
     line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     while (at := await due.get()) is not None:
         customer = drawn.choice(customers)

@@ -1,4 +1,4 @@
-"""Servers that Tuppence works with, started on loopback for as long as they are needed."""
+"""Starts the servers that Tuppence works with, on loopback, for as long as they are needed."""
 
 import contextlib
 import importlib.util
@@ -22,18 +22,18 @@ import psutil
 import psycopg
 
 PATIENCE: Final = 600.0
-"""Seconds after which a wait is given up: far more than a busy machine needs."""
+"""Seconds until a wait is given up: far more than a busy machine needs."""
 
 
 AWS_REGION: Final = "eu-west-1"
 
 
 class MissingError(Exception):
-    """A program that is not on this machine."""
+    """Raised when a program is not installed on this machine."""
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
+    """Return a port of loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -41,15 +41,15 @@ def free_port() -> int:
 
 
 class Server:
-    """A process with a log, which is stopped by its id.
+    """A server process with a log, stopped by its process id.
 
     Args:
-        command: To start it.
-        port: Where it will listen.
-        log: A file for what it prints.
-        environment: Added to this process's.
-        user: Who runs it, if not who runs this.
-        stop_signal: What ends it in good order.
+        command: Command that starts it.
+        port: Port on which it will listen.
+        log: File for its output.
+        environment: Environment variables, added to those of this process.
+        user: User who runs it, if not the user of this process.
+        stop_signal: Signal that ends it gracefully.
         probe: Raises an error while the server cannot do its work yet; if left out, the server is
             ready as soon as it listens.
     """
@@ -74,12 +74,12 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        """Start the process, and wait until it is ready."""
         self.begin()
         self.wait()
 
     def begin(self) -> None:
-        """Start it."""
+        """Start the process."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -91,10 +91,10 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Wait until it is ready.
+        """Wait until the process is ready.
 
         Raises:
-            RuntimeError: It ended, or takes too long; with the end of its log.
+            RuntimeError: It ended or takes too long; the message has the end of its log.
         """
         try:
             self._wait()
@@ -122,7 +122,7 @@ class Server:
             pass
 
     def stop(self) -> None:
-        """Have it end in good order."""
+        """End the process gracefully."""
         if self._process is not None:
             self._process.send_signal(self._stop_signal)
             try:
@@ -132,7 +132,7 @@ class Server:
             self._process = None
 
     def kill(self) -> None:
-        """End it and its children at once, as a loss of power would, and wait until all are gone.
+        """Kill the process and its children at once, as a power failure would, and await their end.
 
         PostgreSQL does not start again while a child of the killed server is still there.
         """
@@ -153,19 +153,19 @@ class Server:
             return []
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         assert self._process is not None
         self._process.send_signal(number)
 
     @property
     def pid(self) -> int:
-        """The id of its process."""
+        """The id of the process."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether it is still there."""
+        """True if the process is still there."""
         return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> "Server":
@@ -180,14 +180,14 @@ class Server:
 def postgresql(
     binaries: Path | None = None, *, durable: bool = True
 ) -> Iterator[tuple[Server, str]]:
-    """A PostgreSQL with an empty database, and its address with the owner's password.
+    """Yield a PostgreSQL with an empty database, and its address with the owner's password.
 
     Args:
-        binaries: Of `installations`; the oldest if left out: what works there works with newer.
-        durable: Whether it waits for the disk; without that, tests are quicker.
+        binaries: A folder of `installations`; if left out, the oldest, which supports the least.
+        durable: True if it waits for the disk; tests are faster without.
 
     Raises:
-        MissingError: There is no PostgreSQL on this machine.
+        MissingError: PostgreSQL is not installed.
     """
     if binaries is None:
         found = installations()
@@ -216,10 +216,10 @@ def postgresql(
 
 @contextlib.contextmanager
 def standby(primary: str) -> Iterator[Server]:
-    """A standby of a running PostgreSQL, which follows it until it is promoted.
+    """Yield a standby of a running PostgreSQL, which follows it until it is promoted.
 
     Args:
-        primary: The owner's address of the primary, which was started by `postgresql`.
+        primary: The owner's address of the primary, as `postgresql` yields it.
     """
     binaries = installations()[0]
     with _folder() as (folder, user):
@@ -243,7 +243,7 @@ def standby(primary: str) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[tuple[Path, str | None]]:
-    """A folder for a PostgreSQL, and who is to run it: it refuses to run as root."""
+    """Yield a folder for a PostgreSQL, and the user who runs it, as it refuses to run as root."""
     user = _unprivileged() if os.getuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="tuppence-postgresql-") as folder:
         if user:
@@ -259,9 +259,9 @@ def _cluster(
     url: str,
     more: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Server:
-    """Return the server over the files in a folder, which is ready when it answers a query."""
+    """Return a server for the files in a folder, ready once it answers a query."""
 
-    def probe() -> None:  # a server that is still starting up, or recovers, listens but refuses
+    def probe() -> None:  # a server that is starting up or recovering listens but refuses queries
         with psycopg.connect(url, connect_timeout=int(PATIENCE)) as connection:
             connection.execute("SELECT 1")
 
@@ -280,9 +280,9 @@ def _cluster(
 
 
 def installations() -> list[Path]:
-    """The folders of programs of every PostgreSQL on this machine, the newest version last.
+    """Return the program folder of every PostgreSQL on this machine, the newest version last.
 
-    Debian's, the one on the path, and those that come with the wheel of the developers' tools.
+    Those of Debian, the one on the path, and the one in the wheel of the development tools.
     """
     places = list(Path("/usr/lib/postgresql").glob("*/bin"))
     on_path = shutil.which("initdb")
@@ -296,12 +296,12 @@ def installations() -> list[Path]:
 
 
 def _reachable(place: Path) -> bool:
-    """Whether another user could run what is there: root has to ask one."""
+    """Return whether another user could run the programs in a folder; only root has to ask."""
     return os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in place.parents)
 
 
 def _version(program: Path) -> int:
-    """The main version of PostgreSQL; 0 where the program does not run here."""
+    """Return the major version of PostgreSQL; 0 if the program does not run here."""
     try:
         asked = subprocess.run([program, "--version"], capture_output=True, text=True)  # noqa: PLW1510
     except OSError:
@@ -311,7 +311,7 @@ def _version(program: Path) -> int:
 
 
 def _as(user: str | None) -> dict[str, Any]:
-    """What has a process run as a user, and with the rights of nobody else."""
+    """Return the options of `subprocess` that run a process as a user, with no other rights."""
     if user is None:
         return {}
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
@@ -323,23 +323,25 @@ def _unprivileged() -> str:
 
 
 def emulator_certificate(folder: Path) -> Path:
-    """The certificate of a secure emulator, by its folder."""
+    """Return the path of a secure emulator's certificate in its folder."""
     return folder / "ministack-tls" / "server.crt"
 
 
 def aws_emulator(folder: Path, *, secure: bool = False) -> Server:
-    """An emulator of AWS with nothing in it.
+    """Return an emulator of AWS without any resources.
 
     Args:
-        folder: For its log and its files.
-        secure: It checks signatures and policies, and speaks TLS.
+        folder: Folder for its log and its files.
+        secure: True if it checks signatures and policies, and uses TLS.
 
     Raises:
-        MissingError: Its packages are not installed.
+        MissingError: The packages of the emulator are not installed.
     """
     python = Path(__file__).parent.parent / ".tools/emulator/bin/python"
     if not python.exists():
-        raise MissingError("the emulator of AWS is not installed: make .tools/emulator/.ready")
+        raise MissingError(
+            "the emulator of AWS is not installed: run `make .tools/emulator/.ready`"
+        )
     port = free_port()
     environment = {
         "BIND_HOST": "127.0.0.1",
@@ -354,7 +356,7 @@ def aws_emulator(folder: Path, *, secure: bool = False) -> Server:
         "AUTH": "true" if secure else "false",
         "USE_SSL": "1" if secure else "",
     }
-    if secure:  # the functions, too, trust the certificate that it makes for itself
+    if secure:  # the functions must trust its self-signed certificate
         environment["AWS_CA_BUNDLE"] = str(emulator_certificate(folder))
     command = [python, Path(__file__).with_name("emulator.py")]
     return Server(command, port, folder / "emulator.log", environment)

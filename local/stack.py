@@ -1,4 +1,4 @@
-"""PostgreSQL, the SQL relay, rules engines and a load balancer, on loopback."""
+"""Runs PostgreSQL, the SQL relay, rules engines and a load balancer on loopback."""
 
 import contextlib
 import secrets
@@ -20,22 +20,22 @@ TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 
 @dataclass
 class Platform:
-    """Everything that the services need, in a folder; it runs inside a `with`.
+    """The services and everything that they need, in a folder; a context manager.
 
     Attributes:
-        folder: For its files; empty.
-        engine_count: How many engines.
-        rulesets_at: Where rulesets are kept, if not in the folder.
-        results_at: Where results are kept, if not in the folder.
-        environment: Added to that of the engines.
-        seconds: How long a request, or a query that it needs, may take; if left out, as long as
-            the services allow by themselves.
+        folder: An empty folder for its files.
+        engine_count: Number of engines.
+        rulesets_at: Address of the rulesets, if not in the folder.
+        results_at: Address of the results, if not in the folder.
+        environment: Environment variables added to those of the engines.
+        seconds: Time-out of a request and of the queries that it needs; if left out, the default
+            of the services.
         database: The owner's address of the database.
-        postgres: Its server.
+        postgres: The server of the database.
         relay: The SQL relay.
         engines: The rules engines.
-        balancer: In front of them; None where haproxy is not installed.
-        token: For callers of the engines.
+        balancer: The load balancer in front of them; None if haproxy is not installed.
+        token: Token for callers of the engines.
     """
 
     folder: Path
@@ -59,12 +59,12 @@ class Platform:
 
     @property
     def results(self) -> Path:
-        """The file that the engines keep results in."""
+        """The file in which the engines keep results."""
         return self.folder / "results.sqlite"
 
     @property
     def url(self) -> str:
-        """Where requests for evaluations go."""
+        """The address for requests for evaluations."""
         return address(self.balancer or self.engines[0])
 
     def __enter__(self) -> "Platform":
@@ -118,7 +118,7 @@ class Platform:
             ]
             engine = self._service("rules-engine", options, self.environment, f"-{number}")
             self.engines.append(engine)
-        for engine in self.engines:  # they start side by side
+        for engine in self.engines:  # they start in parallel
             self._open.callback(engine.stop)
             engine.begin()
         for engine in self.engines:
@@ -157,19 +157,19 @@ class Platform:
 
 
 def address(server: Server) -> str:
-    """Where a server of this machine listens."""
+    """Return the address of a server of this machine."""
     return f"http://127.0.0.1:{server.port}"
 
 
 def balancer(engines: Sequence[Server], folder: Path) -> Server:
-    """Haproxy in front of engines.
+    """Return a haproxy in front of engines.
 
     Raises:
-        MissingError: It is not installed.
+        MissingError: haproxy is not installed.
     """
     program = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     if program is None:
-        raise MissingError("there is no haproxy on this machine: apt-get install haproxy")
+        raise MissingError("haproxy is not installed: run `apt-get install haproxy`")
     port = free_port()
     servers = "\n".join(
         f"    server engine{number} 127.0.0.1:{engine.port}"

@@ -1,16 +1,20 @@
 """Services on loopback, in a thread of the test, and raw connections to them."""
 
 import contextlib
+import io
 import json
+import logging
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from tuppence import logs
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.server import uvicorn_options
 
@@ -84,3 +88,22 @@ def closed(connection: socket.socket) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def log_lines() -> Iterator[list[dict[str, Any]]]:
+    """Collect the log lines of this process; they are there when the block has ended."""
+    stream, lines = io.StringIO(), list[dict[str, Any]]()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonLines("test"))
+    loggers = [logging.getLogger(name) for name in ("tuppence", "uvicorn.error")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
+        lines += map(json.loads, stream.getvalue().splitlines())

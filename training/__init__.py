@@ -1,1 +1,1 @@
-"""What is trained, and shipped trained."""
+"""Trains the model that the package ships."""

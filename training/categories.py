@@ -1,8 +1,8 @@
-"""Train the model that tells categories from texts, and ship it.
+"""Train the model that predicts categories from texts, and write it into the package.
 
     python -m training.categories
 
-docs/reference/enrichment.md tells how often it is right about brands that it never saw.
+docs/reference/enrichment.md states its accuracy for brands that it has never seen.
 """
 
 import sys
@@ -22,19 +22,19 @@ from tuppence.bankdata.enrichment.descriptors import descriptor_of
 from tuppence.bankdata.enrichment.model import Model, features
 
 FEATURES: Final = 6_000
-"""How many are kept: those that weigh most."""
+"""Number of features kept: those that weigh most."""
 SOURCES: Final = 3
-"""Of how many brands or phrases a feature must be."""
+"""Minimum number of brands or phrases that must have a feature."""
 STRENGTH: Final = 1.0
-"""Of the fit: the inverse of the penalty on large weights."""
+"""Inverse of the penalty on large weights."""
 
 
 def train(learned: Sequence[Row]) -> Model:
     """Fit a model.
 
-    A feature counts only where several brands or phrases have it, or where it is a word of a
-    phrase: what one brand alone has would be learned by heart. Each of them weighs the same,
-    however many texts were made of it.
+    A feature counts only if several brands or phrases have it, or if it is a word of a phrase;
+    otherwise single brands would be memorised. Each brand or phrase has the same weight, however
+    many texts were made from it.
     """
     found = [set(features(descriptor_of(row.text))) for row in learned]
     sources: dict[str, set[str]] = {}

@@ -1,9 +1,9 @@
-"""Texts of transactions whose categories are known: to learn from, and to be examined on.
+"""Makes texts of transactions with known categories, for training and for testing.
 
-They are made of three lists: brands and what they sell (OpenStreetMap's name-suggestion-index), the
-descriptions of merchant category codes, and phrases of this project's own; dressed up as banks
-dress them up: numbers, towns, cut ends, words around. One brand of five, by its name's digest, is
-never learned from.
+They are made from three lists: brands and what they sell (OpenStreetMap's name-suggestion-index),
+the descriptions of merchant category codes, and this project's own phrases. Numbers, towns, added
+words and cut ends make them look as banks write them. One brand in five, chosen by the digest of
+its name, is kept out of training.
 """
 
 import csv
@@ -21,16 +21,16 @@ from tuppence.bankdata.enrichment.model import NONE
 HERE: Final = Path(__file__).parent
 SEED: Final = 20260630
 DRESSINGS: Final = 8
-"""How many texts are made of each phrase and brand."""
+"""Number of texts made from each phrase and brand."""
 
 
 class Row(NamedTuple):
-    """A text.
+    """A text with its categories.
 
     Attributes:
-        text: As a bank might write it.
-        source: The brand or phrase that it was made of.
-        categories: What it may be for; NONE among them where that is none of ours.
+        text: The text as a bank might write it.
+        source: The brand or phrase from which it was made.
+        categories: Its possible categories; NONE among them if one of them is not ours.
     """
 
     text: str
@@ -39,8 +39,8 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """What is learned from: texts of one category each."""
-    rng = random.Random(SEED)  # noqa: S311 - dressing, no secret
+    """Return the texts to learn from, each of one category."""
+    rng = random.Random(SEED)  # noqa: S311 - not a secret
     names = {row["kind"]: row["names"].split(";") for row in _table("names")}
     found: list[Row] = []
     for phrase, category in phrases():
@@ -65,8 +65,8 @@ def rows() -> list[Row]:
 
 
 def held_out() -> list[Row]:
-    """Texts of brands that are never learned from."""
-    rng = random.Random(SEED + 1)  # noqa: S311 - dressing, no secret
+    """Return texts of brands that are never learned from."""
+    rng = random.Random(SEED + 1)  # noqa: S311 - not a secret
     names = {row["kind"]: row["names"].split(";") for row in _table("names")}
     return [
         Row(text, name, categories)
@@ -77,20 +77,20 @@ def held_out() -> list[Row]:
 
 
 def statements() -> Iterator[tuple[Evidence, str]]:
-    """Texts as they stand on statements, written by hand, and their categories; NONE for none."""
+    """Yield hand-written texts as they stand on statements, and their categories or NONE."""
     for row in _table("statements"):
         way = row["way"] == "out"
         yield Evidence(row["text"], None, row["type"], is_payment=way), row["category"]
 
 
 def phrases() -> Iterator[tuple[str, str]]:
-    """Phrases and their categories."""
+    """Yield phrases with their categories."""
     for row in _table("phrases"):
         yield from ((phrase, row["category"]) for phrase in row["phrases"].split(";"))
 
 
 def _brands() -> Iterator[tuple[str, frozenset[str]]]:
-    """Each brand once, with its categories."""
+    """Yield each brand once, with its categories."""
     found: dict[str, set[str]] = {}
     for name, kind in brand_rows():
         found.setdefault(name, set()).add(category_of_kind(kind) or NONE)
@@ -104,13 +104,13 @@ def _is_held_out(name: str) -> bool:
 def _dressed(
     rng: random.Random, name: str, names: dict[str, list[str]], *, owned: bool
 ) -> Iterator[str]:
-    """Texts that a bank might write of a name.
+    """Yield texts that a bank might write for a name.
 
     Args:
-        rng: Chance.
+        rng: Source of randomness.
         name: A brand, or a word for a trade.
-        names: Of people and places.
-        owned: Whether it is a trade, which bears the name of an owner or of a place.
+        names: Names of people and places.
+        owned: True for a trade, which bears the name of an owner or of a place.
     """
     yield name
     for _ in range(DRESSINGS - 1):

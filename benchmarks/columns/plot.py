@@ -1,4 +1,4 @@
-"""Draws the curves of build/bench/columns.json into an SVG: python plot.py FILE PICTURE."""
+"""Draw the curves of build/bench/columns.json as an SVG: python plot.py FILE PICTURE."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 
 def main() -> None:
-    """One panel a curve, microseconds a customer, both axes from zero."""
+    """Draw a panel for each curve, in microseconds a customer, both axes from zero."""
     curves = json.loads(Path(sys.argv[1]).read_text("utf-8"))["curves"]
     mpl.rcParams["svg.hashsalt"] = "tuppence"
     figure, panels = plt.subplots(1, len(curves), figsize=(11, 3.2), layout="constrained")

@@ -1,4 +1,4 @@
-"""Rules for measuring: like those of a catalogue, as many as wanted, the same for the same seed."""
+"""Makes rules for benchmarks: any number, like those of a catalogue, and reproducible by seed."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -27,13 +27,13 @@ WINDOWS = ("P7D", "P14D", "P30D", "P60D", "P90D", "P120D")
 
 
 def rules(count: int, seed: int = 1) -> list[Rule]:
-    """So many rules. About two thirds of the filters of a smaller set are in a larger one too."""
-    random_ = random.Random(seed)  # noqa: S311 - for measuring
+    """Return rules; about two thirds of the filters of a smaller set occur in a larger one too."""
+    random_ = random.Random(seed)  # noqa: S311 - not a secret
     return [_rule(f"rule_{number:03d}", random_) for number in range(count)]
 
 
 def ruleset(count: int, seed: int = 1) -> Ruleset:
-    """The same, checked."""
+    """Return a checked ruleset of these rules."""
     definitions = load_definitions()
     return make_ruleset(check_rule(rule, Schema(), definitions)[0] for rule in rules(count, seed))
 
@@ -70,7 +70,7 @@ def _filter(random_: random.Random, window: str, also: str = "") -> str:
 
 
 def _dear(random_: random.Random) -> tuple[str, str, str]:
-    """Much of something."""
+    """Return condition, score and value of a rule on high spending."""
     rows = _filter(random_, random_.choice(WINDOWS))
     least = random_.choice([50, 100, 250, 400])
     return (
@@ -81,7 +81,7 @@ def _dear(random_: random.Random) -> tuple[str, str, str]:
 
 
 def _more(random_: random.Random) -> tuple[str, str, str]:
-    """More of something than before."""
+    """Return condition, score and value of a rule on spending more than before."""
     rows = _filter(random_, "P30D")
     before = rows.replace("P30D", "P90D").replace(
         "booking date >", 'booking date <= today() - @"P30D" and booking date >'
@@ -96,7 +96,7 @@ def _more(random_: random.Random) -> tuple[str, str, str]:
 
 
 def _largest(random_: random.Random) -> tuple[str, str, str]:
-    """One that stands out."""
+    """Return condition, score and value of a rule on a payment that stands out."""
     rows = _filter(random_, random_.choice(["P7D", "P30D"]))
     return (
         f"count({rows}) > 0 and max({rows}.amount) > 3 * mean({rows}.amount)",
@@ -106,7 +106,7 @@ def _largest(random_: random.Random) -> tuple[str, str, str]:
 
 
 def _dearer(random_: random.Random) -> tuple[str, str, str]:
-    """A price that rose."""
+    """Return condition, score and value of a rule on a price that rose."""
     rows = _filter(random_, "P120D")
     return (
         f"count({rows}) >= 2 and {rows}[-1].amount > 1.05 * {rows}[-2].amount",
@@ -116,7 +116,7 @@ def _dearer(random_: random.Random) -> tuple[str, str, str]:
 
 
 def _many(random_: random.Random) -> tuple[str, str, str]:
-    """Many different merchants, or a long time since the last."""
+    """Return condition, score and value of a rule on the number of different merchants."""
     rows = _filter(random_, random_.choice(["P30D", "P90D"]), " and merchant != null")
     return (
         f"count(distinct values({rows}.merchant)) >= {random_.randint(2, 4)}",
@@ -126,7 +126,7 @@ def _many(random_: random.Random) -> tuple[str, str, str]:
 
 
 def _own(random_: random.Random) -> tuple[str, str, str]:
-    """What is spent beside what comes in, for some customers."""
+    """Return condition, score and value of a rule on spending as a share of income."""
     rows = _filter(random_, "P30D")
     income = 'total(receipts[booking date > today() - @"P30D"].amount)'
     born, share = random_.choice([1960, 1975, 1990]), random_.choice(["0.05", "0.1"])
@@ -144,7 +144,7 @@ _WEIGHTS = (30, 25, 12, 12, 8, 13)
 
 
 def files(count: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
-    """The rules as files, for commands."""
+    """Yield the names and contents of rule files, for commands."""
     import msgspec
 
     for rule in rules(count, seed):

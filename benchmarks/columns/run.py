@@ -1,4 +1,4 @@
-"""The columnar engine measured: writes benchmarks/RESULTS.md and a picture of how it scales.
+"""Measures the columnar engine: writes benchmarks/RESULTS.md and a picture of how it scales.
 
 The population is made once, in build/bench/population: a million customers take a few minutes and
 two gigabytes. Figures are medians of five rounds, all of one run; compare the ratios.
@@ -6,6 +6,7 @@ two gigabytes. Figures are medians of five rounds, all of one run; compare the r
 
 import argparse
 import concurrent.futures
+import functools
 import json
 import os
 import platform
@@ -29,8 +30,8 @@ ROUNDS = 5
 THREADS = os.cpu_count() or 1
 FIRST_DAY, NEXT_DAY = "2026-06-29", "2026-06-30"
 
-sys.path.insert(0, str(HERE))
-import rules as made  # noqa: E402 - the scripts of this folder are no package
+sys.path.insert(0, str(ROOT))
+from benchmarks.columns import rules as made  # noqa: E402 - benchmarks are not installed
 
 ONE_BY_ONE = ("polars", "duckdb", "python", "zen", "cel", "rule_engine")
 TEN = {
@@ -52,7 +53,7 @@ TEN = {
 
 
 def median(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Seconds of the middle one of several times doing it, after once for nothing."""
+    """Return the median seconds of several rounds of work, after one round to warm up."""
     work()
     times = []
     for _ in range(rounds):
@@ -63,12 +64,12 @@ def median(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 def say(text: str) -> None:
-    """Tell how far it is."""
+    """Print a line of progress, with the time."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def command(*arguments: str) -> tuple[float, str]:
-    """Seconds that a command of this project takes, start and all; and what it says."""
+    """Run a command of this project; return its seconds, start-up included, and its output."""
     began = time.perf_counter()
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "tuppence", *arguments],
@@ -80,7 +81,7 @@ def command(*arguments: str) -> tuple[float, str]:
 
 
 def population(customers: int, months: int = 5) -> Path:
-    """A store of so many synthetic customers; made where it is not there."""
+    """Return a store of synthetic customers, which is made unless it exists."""
     store = BUILD / f"population-{customers}-{months}"
     if not (store / "complete").exists():
         shutil.rmtree(store, ignore_errors=True)
@@ -93,7 +94,7 @@ def population(customers: int, months: int = 5) -> Path:
 
 
 def rule_files(count: int) -> Path:
-    """A folder of rules."""
+    """Return a folder of rules."""
     folder = BUILD / f"rules-{count}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -103,7 +104,7 @@ def rule_files(count: int) -> Path:
 
 
 def end_to_end(store: Path, rounds: int) -> dict[str, Any]:
-    """`tuppence run` as a command: over an empty result store, and on the day after."""
+    """Measure the command `tuppence run`: into an empty result store, and again the day after."""
     folder, results = rule_files(60), store / "results.sqlite"
     times: dict[str, list[float]] = {
         n: [] for n in ("first", "next", "first itself", "next itself")
@@ -124,7 +125,7 @@ def end_to_end(store: Path, rounds: int) -> dict[str, Any]:
 
 
 def in_columns(store: Path, partitions: int) -> dict[str, Any]:
-    """The kernel alone, over facts in memory, and a loop that only touches them."""
+    """Measure the kernel alone over facts in memory, and a loop that only reads them."""
     import numba
     import numpy as np
 
@@ -181,7 +182,11 @@ def in_columns(store: Path, partitions: int) -> dict[str, Any]:
                 for kind in (np.dtype(np.int32), np.dtype(np.int64), np.dtype(bool))
             ]
             asked = [part for part in by_type if part]
-            found["touch"] = median(lambda asked=asked: list(pool.map(touch, asked)))
+
+            def touch_all_parts(asked: Sequence[Any] = asked) -> list[int]:
+                return list(pool.map(touch, asked))
+
+            found["touch"] = median(touch_all_parts)
             one = prepared[0]
             times = []
             for i in range(2000):
@@ -194,7 +199,7 @@ def in_columns(store: Path, partitions: int) -> dict[str, Any]:
 
 
 def ready() -> dict[str, float]:
-    """A ruleset of 500 rules as it comes from the store: read, checked, planned."""
+    """Measure loading a ruleset of 500 rules from the store: reading, checking, planning."""
     from tuppence.facts.schema import Schema
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
@@ -214,7 +219,7 @@ def ready() -> dict[str, float]:
 
 
 def preview(store: Path) -> dict[str, float]:
-    """One rule over everybody: facts in memory, and from the store."""
+    """Measure the preview of one rule for all customers, with facts in memory and in the store."""
     from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.engine.preview import Previewer
     from tuppence.facts.source import LoadedFacts
@@ -230,12 +235,12 @@ def preview(store: Path) -> dict[str, float]:
     found = {}
     for name, facts in (("memory", loaded), ("store", stored)):
         previewer = Previewer(facts, None, date, THREADS)
-        found[name] = median(lambda p=previewer: p.preview(rule))
+        found[name] = median(functools.partial(previewer.preview, rule))
     return found
 
 
 def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
-    """Seconds by how many customers, rules, transactions; the kernel on one thread."""
+    """Measure one kernel thread by number of customers, of rules and of transactions."""
     from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.engine.columnar import BoundPlan
     from tuppence.feel.values import parse_date
@@ -266,7 +271,7 @@ def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]:
-    """Ten rules on the same payments by other engines, from a file to counts."""
+    """Measure ten rules over the same payments in other engines, from a file to counts."""
     import polars as pl
 
     from tuppence.adapters.embedded.fact_store import FactStore
@@ -373,7 +378,7 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
 
 
 def _qualified(states: Sequence[Any], rule: int, customers: int) -> int:
-    """How many of the first customers qualify."""
+    """Return how many of the first customers qualify."""
     found = 0
     for part in states:
         found += int((part[rule, :customers] == 1).sum())
@@ -384,7 +389,7 @@ def _qualified(states: Sequence[Any], rule: int, customers: int) -> int:
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """Describe the machine, the versions and the commit that were measured."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=ROOT,
@@ -407,7 +412,7 @@ def machine() -> str:
 
 
 def report(found: dict[str, Any]) -> str:
-    """The figures as a page."""
+    """Return the figures as a Markdown page."""
     run, kernel = found["run"], found["kernel"]
     sixty, many = kernel["60"], kernel["500"]
     ratio = sixty["seconds"] / kernel["touch"]
@@ -467,7 +472,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a population that is there already")
-    parser.add_argument("--only", help="measure one thing anew, and keep the other figures")
+    parser.add_argument("--only", help="measure only this part, and keep the other figures")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     store = options.store or population(options.customers)

@@ -1,13 +1,13 @@
-"""Ten rules over payments in the words of each engine, for all customers of a file.
+"""Evaluates ten rules over payments in one engine, for all customers of a file.
 
 python same.py ENGINE FILE SECONDS
 python same.py polars-many FILE RULES
 
-The latter takes the conditions of more rules, as FEEL by name in a JSON file.
+The latter evaluates more rules, whose conditions a JSON file gives as FEEL by name.
 
 The file is Parquet: customer, day, amount, category, merchant, type; own transfers are left out and
-amounts are positive. Prints as JSON how many customers qualify by rule, for how many customers that
-was worked out, and how long it took.
+amounts are positive. Prints, as JSON, the number of customers who qualify for each rule, the number
+of customers evaluated, and the seconds that it took.
 """
 
 import functools
@@ -19,20 +19,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "feel"))
-from rules import RULES
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.feel.rules import RULES
 
 LAST = 20_000
 Counts = dict[str, int]
 
 
 def days_of(rule: str, last: int) -> str:
-    """The rule with the last day of the file in place of its own."""
+    """Return a rule with the last day of the file in place of its own."""
     return rule.replace(str(LAST), str(last))
 
 
 def polars(path: str) -> tuple[Counts, int]:
-    """Polars, streaming, filters inside of aggregations."""
+    """Evaluate in Polars, streaming, with filters inside aggregations."""
     import polars as pl
 
     lazy = pl.scan_parquet(path)
@@ -65,13 +65,18 @@ def polars(path: str) -> tuple[Counts, int]:
     return found, customers
 
 
-def _put(made: list[Any], build: Callable[[str], Any], found: re.Match[str]) -> str:
-    made.append(build(found[1]))
+def _put(
+    made: list[Any],
+    asked: Callable[[str], Any],
+    build: Callable[[Any], Any],
+    found: re.Match[str],
+) -> str:
+    made.append(build(asked(found[1])))
     return f"X[{len(made) - 1}]"
 
 
 def polars_many(path: str, conditions: dict[str, str]) -> tuple[Counts, int]:
-    """Polars again, with the conditions of many rules of `rules.py`, put into its own words."""
+    """Evaluate many rules of `rules.py` in Polars, with their conditions translated."""
     import polars as pl
 
     lazy = pl.scan_parquet(path)
@@ -112,7 +117,7 @@ def polars_many(path: str, conditions: dict[str, str]) -> tuple[Counts, int]:
         made: list[Any] = []
         plain = text
         for form, build in forms.items():
-            put = functools.partial(_put, made, lambda text, build=build: build(asked(text)))
+            put = functools.partial(_put, made, asked, build)
             plain = re.sub(form, put, plain)
         parts = [eval(part, {"X": made}) for part in plain.split(" and ")]  # noqa: S307 - our own
         rules[name] = pl.all_horizontal(parts)
@@ -125,7 +130,7 @@ def polars_many(path: str, conditions: dict[str, str]) -> tuple[Counts, int]:
 
 
 def duckdb(path: str) -> tuple[Counts, int]:
-    """DuckDB, one query."""
+    """Evaluate in DuckDB, as one query."""
     import duckdb as library
 
     query = f"""
@@ -144,25 +149,25 @@ def duckdb(path: str) -> tuple[Counts, int]:
         sum(amount) FILTER (type = 'cash') > 0.25 * sum(amount) AS cash
       FROM read_parquet('{path}', file_row_number = true), last GROUP BY customer)
     SELECT count(*), {", ".join(f'count(*) FILTER ("{r.name}")' for r in RULES)} FROM c
-    """  # noqa: S608 - a path of our own
+    """  # noqa: S608 - our own path
     (row,) = library.sql(query).fetchall()
     return dict(zip((rule.name for rule in RULES), row[1:], strict=True)), row[0]
 
 
 def rows_of(path: str, most: int) -> tuple[list[list[dict[str, Any]]], int]:
-    """Payments of some customers as contexts, and the last day of the file."""
+    """Return the payments of some customers as contexts, and the last day of the file."""
     import polars as pl
 
     frame = pl.read_parquet(path)
     few = frame["customer"].unique(maintain_order=True).head(most)
     parts = frame.filter(pl.col("customer").is_in(few)).partition_by("customer")
-    return [part.drop("customer").to_dicts() for part in parts], frame["day"].max()
+    return [part.drop("customer").to_dicts() for part in parts], frame.select(pl.max("day")).item()
 
 
 def one_by_one(
     path: str, seconds: float, compile_all: Callable[[int], dict[str, Callable[[Any], Any]]]
 ) -> tuple[Counts, int, float]:
-    """Customer after customer, until the time is up or all are done."""
+    """Evaluate one customer after another, until the time is up or all are done."""
     customers, last = rows_of(path, 2000)
     rules = compile_all(last)
     counts = dict.fromkeys(rules, 0)
@@ -171,7 +176,7 @@ def one_by_one(
         for name, evaluate in rules.items():
             try:
                 counts[name] += evaluate(payments) is True
-            except Exception:  # noqa: S112 - such as the least of nothing: it does not qualify
+            except Exception:  # noqa: S112 - such as the minimum of an empty list: not qualified
                 continue
         done += 1
         if time.perf_counter() - began > seconds and done >= 20:
@@ -179,34 +184,39 @@ def one_by_one(
     return counts, done, time.perf_counter() - began
 
 
+def _of_payments(evaluate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function of payments that evaluates a rule over them."""
+    return lambda payments: evaluate({"payments": payments})
+
+
 def zen(last: int) -> dict[str, Callable[[Any], Any]]:
-    """GoRules' engine, in Rust."""
+    """Return the rules as evaluated by ZEN, the engine of GoRules, written in Rust."""
     import zen as library
 
     made = {r.name: library.compile_expression(days_of(r.zen, last)) for r in RULES if r.zen}
-    return {name: (lambda p, e=e: e.evaluate({"payments": p})) for name, e in made.items()}
+    return {name: _of_payments(e.evaluate) for name, e in made.items()}
 
 
 def cel(last: int) -> dict[str, Callable[[Any], Any]]:
-    """CEL, in Rust."""
+    """Return the rules as evaluated by CEL, in an implementation in Rust."""
     import cel as library
 
     made = {r.name: library.compile(days_of(r.cel, last)) for r in RULES if r.cel}
-    return {name: (lambda p, e=e: e.execute({"payments": p})) for name, e in made.items()}
+    return {name: _of_payments(e.execute) for name, e in made.items()}
 
 
 def rule_engine(last: int) -> dict[str, Callable[[Any], Any]]:
-    """rule-engine, in Python."""
+    """Return the rules as evaluated by rule-engine, written in Python."""
     import rule_engine as library
 
     made = {r.name: library.Rule(days_of(r.rule_engine, last)) for r in RULES if r.rule_engine}
-    return {name: (lambda p, e=e: e.evaluate({"payments": p})) for name, e in made.items()}
+    return {name: _of_payments(e.evaluate) for name, e in made.items()}
 
 
 def python(last: int) -> dict[str, Callable[[Any], Any]]:
-    """Python, as one would write it by hand, over lists of dicts."""
+    """Return the rules as Python functions over lists of dicts, as one would write them by hand."""
 
-    def total(rows: Any) -> float:
+    def total(rows: Any) -> Any:
         return sum(p["amount"] for p in rows)
 
     def of(payments: Any, name: str, value: str, days: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""How fast merchants and categories are found.
+"""Measures how fast an import finds merchants and categories.
 
     python benchmarks/enrichment/run.py
 
@@ -20,9 +20,10 @@ KEY = ("text", "type", pl.col("amount") < 0)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the rates."""
     ((_, rows),) = population(CUSTOMERS, SEED, Date(days_from_civil(2026, 6, 30)), MONTHS)
-    number = (pl.int_range(pl.len()) % NUMBERS).cast(pl.String)  # as that of a shop
+    assert rows.transactions is not None
+    number = (pl.int_range(pl.len()) % NUMBERS).cast(pl.String)  # like the number of a shop
     bare = pl.concat([rows.transactions.with_columns(pl.col(pl.Enum).cast(pl.String))] * 2).head(
         COUNT
     )

@@ -8,15 +8,17 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from rules import RULES, BenchRule, facts
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.feel.rules import RULES, BenchRule, facts
 
 Evaluate = Callable[[], Any]
 
 
 def ours(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """This project, on facts as a run has them."""
+    """Prepare this project, on facts as a run has them."""
     from tuppence.feel import compile_expression, parse
     from tuppence.feel.library import BUILTINS
     from tuppence.feel.rows import RowField, Rows
@@ -32,7 +34,7 @@ def ours(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
 
 
 def ours_plain(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """This project, on plain lists of contexts."""
+    """Prepare this project, on plain lists of contexts."""
     from tuppence.feel import compile_expression, parse
     from tuppence.feel.library import BUILTINS
 
@@ -45,7 +47,7 @@ def ours_plain(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
 
 
 def zen_engine(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """GoRules' engine, in Rust."""
+    """Prepare ZEN, the engine of GoRules, written in Rust."""
     import zen
 
     expression = zen.compile_expression(rule.zen)
@@ -53,7 +55,7 @@ def zen_engine(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
 
 
 def common_expression_language(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """CEL, in Rust."""
+    """Prepare CEL, in an implementation in Rust."""
     import cel
 
     program = cel.compile(rule.cel)
@@ -61,7 +63,7 @@ def common_expression_language(rule: BenchRule, context: dict[str, Any]) -> Eval
 
 
 def rule_engine(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """rule-engine, in Python."""
+    """Prepare rule-engine, written in Python."""
     import rule_engine as library
 
     compiled = library.Rule(rule.rule_engine)
@@ -69,7 +71,7 @@ def rule_engine(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
 
 
 def bkflow_feel(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """A FEEL in Python; it parses each time."""
+    """Prepare bkflow-feel, a FEEL in Python, which parses the rule at each evaluation."""
     import logging
 
     from bkflow_feel.api import parse_expression
@@ -79,7 +81,7 @@ def bkflow_feel(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
 
 
 def pysfeel(rule: BenchRule, context: dict[str, Any]) -> Evaluate:
-    """A FEEL in Python; it parses each time."""
+    """Prepare pySFeel, a FEEL in Python, which parses the rule at each evaluation."""
     from pySFeel import SFeelParser
 
     parser = SFeelParser()

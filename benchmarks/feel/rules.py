@@ -1,7 +1,7 @@
-"""Ten realistic rules over one customer with 300 transactions, in each engine's own words.
+"""Ten realistic rules over one customer with 300 transactions, in the language of each engine.
 
-Days are numbers, so that engines without dates can take part. None where an engine's language
-cannot say it.
+Days are numbers, so that engines without dates can take part. A rule is None if the language of an
+engine cannot express it.
 """
 
 import random
@@ -11,7 +11,7 @@ LAST = 20_000
 
 
 class BenchRule(NamedTuple):
-    """The same rule in several languages."""
+    """One rule in several languages."""
 
     name: str
     feel: str
@@ -106,8 +106,8 @@ RULES = (
 
 
 def facts(transactions: int = 300, seed: int = 1) -> dict[str, list[dict[str, Any]]]:
-    """One customer's payments, oldest first; amounts are exact in binary too."""
-    rng = random.Random(seed)  # noqa: S311 - the same seed, the same customer
+    """Return one customer's payments, oldest first; amounts are exact in binary, too."""
+    rng = random.Random(seed)  # noqa: S311 - reproducible
     days = sorted(rng.randint(LAST - 400, LAST) for _ in range(transactions))
     categories = ("groceries", "eating out", "transport", "energy", "clothing", "leisure")
     merchants = ("Bean Yard", "Green Basket", "Metro Line", "Northway", "Loom")

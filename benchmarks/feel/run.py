@@ -1,7 +1,7 @@
-"""Our FEEL beside other engines, on the same rules in one run; writes benchmarks/feel/RESULTS.md.
+"""Measures our FEEL and other engines on the same rules in one run; writes RESULTS.md beside it.
 
-Other engines are installed into build/bench, where the registries have them; one that does not
-install is left out and named. Rates are medians of five rounds, in which the engines take turns.
+Other engines are installed into build/bench; one that cannot be installed is reported and left out.
+Rates are medians of five rounds, in which the engines take turns.
 """
 
 import json
@@ -23,19 +23,19 @@ ROUNDS = 5
 SECONDS = 0.15
 FEELIN = "feelin@8.2.0"
 
-sys.path.insert(0, str(HERE))
-from rules import RULES, facts  # noqa: E402 - the scripts of this folder are no package
+sys.path.insert(0, str(ROOT))
+from benchmarks.feel.rules import RULES, facts  # noqa: E402 - benchmarks are not installed
 
 Rates = dict[str, dict[str, Any]]
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """A command's output as text."""
+    """Run a command, and return its output as text."""
     return subprocess.run(command, capture_output=True, text=True, check=True, **options)  # noqa: S603
 
 
 def install() -> dict[str, list[str]]:
-    """How each engine is started; those that cannot be installed are missing."""
+    """Return the command that starts each engine; engines that cannot be installed are left out."""
     script = str(HERE / "engine.py")
     engines = {name: [sys.executable, script, name] for name in ("ours", "ours, plain lists")}
     uv = shutil.which("uv") or str(ROOT / ".tools/bin/uv")
@@ -65,7 +65,7 @@ def install() -> dict[str, list[str]]:
 
 
 def measure(name: str, command: list[str]) -> Rates:
-    """One round of one engine."""
+    """Measure one round of one engine."""
     if name == "feelin":
         given = json.dumps({"rules": {r.name: r.feel for r in RULES}, "facts": facts()})
         done = run([*command, str(SECONDS)], input=given, cwd=BUILD)
@@ -76,7 +76,7 @@ def measure(name: str, command: list[str]) -> Rates:
 
 
 def parsing() -> tuple[float, float]:
-    """Seconds for 500 rules: their FEEL parsed and checked; and all of it, messages too."""
+    """Return the seconds of checking 500 rules: their FEEL alone, and all with their messages."""
     from tuppence.facts.schema import Schema
     from tuppence.feel import check, parse
     from tuppence.feel.library import BUILTINS
@@ -103,7 +103,7 @@ def parsing() -> tuple[float, float]:
 
 
 def median_seconds(work: Callable[[], None]) -> float:
-    """Of five times doing it."""
+    """Return the median seconds of several rounds."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -113,7 +113,7 @@ def median_seconds(work: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, and print and write the figures."""
     BUILD.mkdir(parents=True, exist_ok=True)
     engines = install()
     rounds: dict[str, list[Rates]] = {name: [] for name in engines}
@@ -128,12 +128,12 @@ def main() -> None:
 
 
 def seconds(rounds: list[Rates], rule: str) -> float:
-    """Of one evaluation, the median over the rounds."""
-    return statistics.median(found[rule]["seconds"] for found in rounds)
+    """Return the median seconds of one evaluation over the rounds."""
+    return float(statistics.median(found[rule]["seconds"] for found in rounds))
 
 
 def table(rounds: dict[str, list[Rates]]) -> list[str]:
-    """A row for each engine, over the rules that it answers as we do."""
+    """Return a table with a row for each engine, over the rules that it answers as we do."""
     answers = {rule: found["answer"] for rule, found in rounds["ours"][0].items()}
     rows = [
         "| engine | can say | answered as ours | evaluations/s | ours on the same | ratio |",
@@ -155,7 +155,7 @@ def table(rounds: dict[str, list[Rates]]) -> list[str]:
 
 
 def remarks() -> list[str]:
-    """What was measured, on what."""
+    """Return the remarks: the method, and the machine that was measured."""
     commit = run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT).stdout.strip()
     language, whole = parsing()
     made = f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores"

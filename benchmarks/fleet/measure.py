@@ -1,7 +1,7 @@
-"""The work of the fleet measured: writes src/tuppence/capacity/work.toml.
+"""Measures the work of the fleet: writes src/tuppence/capacity/work.toml.
 
-Processor time is taken from the processes themselves, so the emulator of AWS and the client beside
-them do not count, however slow they are.
+Processor time is read from the processes themselves, so the emulator of AWS and the client do not
+count, however slow they are.
 """
 
 import argparse
@@ -28,13 +28,13 @@ TARGET = ROOT / "src/tuppence/capacity/work.toml"
 DAY = datetime.date(2026, 6, 30)
 CONSENT = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
 SHAPES = ((60, 25), (20, 25), (60, 1))
-"""Rules, and customers who travel together: three, since what an item takes has three parts."""
+"""Numbers of rules and of customers in an item: three shapes, as an item's cost has three terms."""
 AT_ONCE = 4
 PAGES = 100
 
-sys.path[:0] = [str(ROOT), str(HERE.parent / "columns")]
-import rules as made  # noqa: E402 - the scripts of that folder are no package
-from local.__main__ import say, tuppence  # noqa: E402 - it is beside, not installed
+sys.path.insert(0, str(ROOT))
+from benchmarks.columns import rules as made  # noqa: E402 - neither is installed
+from local.__main__ import say, tuppence  # noqa: E402
 from local.cloud import Cloud  # noqa: E402
 from local.stack import address  # noqa: E402
 
@@ -59,7 +59,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process and those that it started have used, living ones too."""
+    """Return the processor time of a process and its descendants, living or ended."""
     ticks = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -74,7 +74,7 @@ def processor_seconds(pid: int) -> float:
 
 
 class Meter:
-    """Processor time of the servers of a platform since it was made."""
+    """Measures the processor time of a platform's servers since it was created."""
 
     def __init__(self, cloud: Cloud) -> None:
         platform = cloud.platform
@@ -86,7 +86,7 @@ class Meter:
         self._before = {name: processor_seconds(pid) for name, pid in self._servers.items()}
 
     def read(self) -> dict[str, float]:
-        """Seconds, by server."""
+        """Return seconds by server."""
         return {
             name: processor_seconds(pid) - self._before[name] for name, pid in self._servers.items()
         }
@@ -95,7 +95,7 @@ class Meter:
 def nights(
     cloud: Cloud, ruleset: str, customers: Sequence[str], together: int, days: Sequence[int]
 ) -> list[dict[str, float]]:
-    """What each of several nights in a row takes, by customer; the first one writes everything."""
+    """Measure several consecutive nights, by customer; the first one writes everything."""
     engines = HttpEvaluations(address(cloud.platform.engines[0]), cloud.platform.token, 60.0)
     found = []
     for number in days:
@@ -132,7 +132,7 @@ def nights(
 
 
 def scanned(cloud: Cloud) -> Iterable[dict[str, Any]]:
-    """Every item of the table of results."""
+    """Yield every item of the table of results."""
     pages = (
         client("dynamodb").get_paginator("scan").paginate(TableName=cloud.name("data", "Results"))
     )
@@ -141,17 +141,17 @@ def scanned(cloud: Cloud) -> Iterable[dict[str, Any]]:
 
 
 def writes(cloud: Cloud, day: datetime.date) -> int:
-    """Results that were written by the run of a day."""
+    """Return the number of results that the run of a day wrote."""
     return sum(item["as_of"]["S"] == day.isoformat() for item in scanned(cloud))
 
 
 def size(item: dict[str, Any]) -> int:
-    """Bytes of an item as DynamoDB counts them, nearly: names, and texts as they are."""
+    """Return roughly the bytes of an item as DynamoDB counts them: of its names and its texts."""
     return sum(len(name) + len(json.dumps(value)) for name, value in item.items())
 
 
 def functions(cloud: Cloud, ruleset: str) -> dict[str, float]:
-    """Processor time that the functions use: to list and to cut a page, and for an item."""
+    """Measure the processor time of the functions: to list and to split a page, and for an item."""
     platform = cloud.platform
     ledger = DynamoLedger(client("dynamodb"), cloud.name("data", "Ledger"))
     relay = Relay(address(platform.relay), (platform.folder / "relay.token").read_text().strip())
@@ -179,7 +179,7 @@ def functions(cloud: Cloud, ruleset: str) -> dict[str, float]:
 
 
 def facts_bytes(cloud: Cloud, customers: Sequence[str]) -> float:
-    """What the relay sends about one customer."""
+    """Return the bytes that the relay sends about one customer."""
     token = (cloud.platform.folder / "relay.token").read_text()
     answer = httpx2.post(
         f"{address(cloud.platform.relay)}/v1/facts",
@@ -191,7 +191,7 @@ def facts_bytes(cloud: Cloud, customers: Sequence[str]) -> float:
 
 
 def database(cloud: Cloud) -> tuple[int, int]:
-    """Pages that the database has been asked for, from memory or not, and its bytes."""
+    """Return the pages requested from the database, cached or not, and its size in bytes."""
     asked = """
         SELECT (SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::bigint
                 FROM pg_statio_user_tables),
@@ -205,7 +205,7 @@ def database(cloud: Cloud) -> tuple[int, int]:
 
 
 def parts(found: dict[tuple[int, int], dict[str, float]], name: str) -> tuple[float, float, float]:
-    """A figure by customer = a / customers together + b + c * rules: a, b and c."""
+    """Fit a figure by customer to a / customers together + b + c * rules; return a, b and c."""
     wide, narrow, alone = (found[shape][name] for shape in SHAPES)
     (many, together), (few, _), _ = SHAPES
     by_rule = (wide - narrow) / (many - few)
@@ -216,13 +216,13 @@ def parts(found: dict[tuple[int, int], dict[str, float]], name: str) -> tuple[fl
 def page(
     found: dict[tuple[int, int], dict[str, float]],
     first: dict[str, float],
-    told: dict[str, float],
+    function_seconds: dict[str, float],
     item_bytes: float,
     facts: float,
     rows: float,
     customers: int,
 ) -> str:
-    """The table."""
+    """Return the table in TOML."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     wide = found[SHAPES[0]]
     shapes = ", ".join(f"{rules} x {together}" for rules, together in SHAPES)
@@ -249,9 +249,9 @@ def page(
     lines += [
         "",
         "[functions]",
-        f"seconds_by_listed_page = {told['listing']:.6f}",
-        f"seconds_by_cut_page = {told['cutting']:.6f}",
-        f"seconds_by_item = {told['invoking']:.6f}",
+        f"seconds_by_listed_page = {function_seconds['listing']:.6f}",
+        f"seconds_by_cut_page = {function_seconds['cutting']:.6f}",
+        f"seconds_by_item = {function_seconds['invoking']:.6f}",
         "",
         "[results]",
         f"seconds_by_write = {by_write:.7f}",
@@ -299,10 +299,10 @@ def main() -> None:
                 found[rules, together] = {
                     key: statistics.median(night[key] for night in later) for key in begin
                 }
-            told = functions(cloud, made.ruleset(SHAPES[0][0]).digest)
+            function_seconds = functions(cloud, made.ruleset(SHAPES[0][0]).digest)
             facts = facts_bytes(cloud, customers[:100])
             rows = database(cloud)[1] / len(customers)
-    text = page(found, first, told, item_bytes, facts, rows, len(customers))
+    text = page(found, first, function_seconds, item_bytes, facts, rows, len(customers))
     TARGET.write_text(text, "utf-8")
     say(text)
 

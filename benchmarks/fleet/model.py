@@ -1,12 +1,11 @@
-"""A discrete-event model of one run of the fleet.
+"""Simulates one run of the fleet by discrete events.
 
     lister -> queue of pages -> rule function -> queue of items -> invoke functions
            -> engines -> relay -> database, and the table of results
 
 Everything is counted in calls of the invoke function, each with a batch of items that it does one
-after another. Times of processors are measured (`tuppence.capacity.tables.Work`), the sizes are
-those of an environment, and the rest is what AWS documents (`Limits`). What is drawn by chance is
-drawn from a seed.
+after another. Processor times are measured (`tuppence.capacity.tables.Work`), sizes are those of an
+environment, and the rest is what AWS documents (`Limits`). Random numbers come from a seed.
 """
 
 import math
@@ -30,37 +29,37 @@ from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
 MINUTE: Final = 60.0
 RULE_CALLS: Final = 20
-"""Rule functions at the same time, as the template says."""
+"""Number of rule functions at the same time, as in the template."""
 COOLDOWN: Final = 120.0
-"""Seconds between two changes of the number of engines, as the template says."""
+"""Seconds between two changes of the number of engines, as in the template."""
 ENOUGH: Final = 0.75
-"""A part that does less of what it can do is not what a run waits for: it waits for engines."""
+"""Share of use below which a part does not limit a run, which then waits for engines to start."""
 STARTING: Final = "start of engines"
 LISTING_WRITES: Final = 12
-"""Units of the ledger for the record of a run, which names the customers of ten pages."""
+"""Write units in the ledger for the record of a run, which names the customers of ten pages."""
 Process = Generator[simpy.Event, Any, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What AWS gives an account that asked for nothing.
+    """Quotas of an AWS account that has not asked for more.
 
     Attributes:
-        functions: At the same time, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
+        functions: Functions at the same time, https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html.
         functions_at_first: A queue's first calls, and how many more every minute,
             https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html.
-        functions_by_minute: See there.
-        queue_requests: Of one kind a second to a FIFO queue of high throughput,
+        functions_by_minute: Further calls each minute; see there.
+        queue_requests: Requests of one kind a second to a FIFO queue of high throughput,
             https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html.
         table_units: Reads and writes a second of one table,
             https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html.
-        table_writes_at_first: A second of a table that was not warmed, which the ledger is not,
+        table_writes_at_first: Writes a second of a table without warm throughput, as the ledger,
             https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html.
-        tasks_by_minute: That a service starts,
+        tasks_by_minute: Tasks that a service starts in a minute,
             https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html.
-        task_seconds: Until a task that is started takes requests. An assumption.
-        metric_seconds: Until a queue's length is known to what scales by it. An assumption.
-        unit_seconds: Until the database has doubled, once it is busy. An assumption.
+        task_seconds: Seconds until a started task takes requests. An assumption.
+        metric_seconds: Seconds until a queue's length reaches the scaling policy. An assumption.
+        unit_seconds: Seconds in which a busy database doubles its units. An assumption.
     """
 
     functions: int = 1_000
@@ -76,7 +75,7 @@ class Limits:
 
 
 class Moment(NamedTuple):
-    """How things stand."""
+    """The state at one minute of a run."""
 
     minute: float
     waiting: int
@@ -86,14 +85,14 @@ class Moment(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
-        seconds: From the schedule to the last item.
+        seconds: Seconds from the schedule to the last item.
         listed: Seconds until every customer was on a page.
-        items: That were done.
-        busy: Share of what it can do that each part did, in the middle four fifths of the items.
-        moments: Minute by minute.
+        items: Number of items done.
+        busy: Share of its capacity that each part used, during the middle four fifths of the items.
+        moments: The state at each minute.
     """
 
     seconds: float
@@ -104,13 +103,13 @@ class Outcome(NamedTuple):
 
     @property
     def limit(self) -> str:
-        """The part that did most of what it can do, or that it took long to start engines."""
+        """The part that used most of its capacity, or STARTING if none was used enough."""
         busiest = max(self.busy, key=self.busy.__getitem__)
         return busiest if self.busy[busiest] > ENOUGH else STARTING
 
 
 class Part:
-    """Something that can do so much a second, and does it in the order in which it is asked."""
+    """A resource with a capacity a second, which serves requests in order."""
 
     def __init__(self, env: simpy.Environment, by_second: float, most: float | None = None) -> None:
         self._env = env
@@ -120,7 +119,7 @@ class Part:
         self.did = 0.0
 
     def do(self, amount: float, at_least: float = 0.0) -> Process:
-        """Do an amount; it takes some seconds at least, even where nothing else is to be done."""
+        """Do an amount of work, which takes some seconds at least, even if nothing else waits."""
         now = self._env.now
         self._free_at = max(self._free_at, now) + amount / self.by_second
         yield self._env.timeout(max(self._free_at - now, at_least))
@@ -128,21 +127,21 @@ class Part:
 
     @property
     def behind(self) -> float:
-        """Seconds of work that wait."""
+        """Return the seconds of work that wait."""
         return max(0.0, self._free_at - self._env.now)
 
 
 class Model:
-    """A run in the making.
+    """A run being simulated.
 
     Args:
-        environment: Its sizes.
-        work: What things take.
-        limits: Of AWS.
-        customers: How many.
-        rules: How many.
-        listers: Parts, by prefix, that the run is begun in.
-        seed: Of what is drawn by chance.
+        environment: The sizes of the environment.
+        work: The measured work.
+        limits: Quotas of AWS.
+        customers: Number of customers.
+        rules: Number of rules.
+        listers: Number of parts, by prefix, in which customers are listed.
+        seed: Seed of all random numbers.
     """
 
     def __init__(
@@ -195,7 +194,7 @@ class Model:
         }
 
     def run(self) -> Outcome:
-        """Have it run to its end."""
+        """Simulate the run to its end."""
         env = self._env
         for _ in range(self._listers):
             env.process(self._list())
@@ -218,7 +217,7 @@ class Model:
     # -- the way of an item ----------------------------------------------------------------------
 
     def _list(self) -> Process:
-        """Put customers on pages: one function, which goes on in another call when time is up."""
+        """Put customers on pages: one function, continued in another call when its time is up."""
         by_page = self._work.functions.seconds_by_listed_page / FUNCTION_CPU
         while self._unlisted:
             pages = min(self._unlisted, PAGES_AT_ONCE)
@@ -231,7 +230,7 @@ class Model:
         self._listed = self._env.now
 
     def _cut(self) -> Process:
-        """Cut pages into items: one of the rule functions."""
+        """Split pages into items: one of the rule functions."""
         by_page = self._work.functions.seconds_by_cut_page / FUNCTION_CPU
         in_page = math.ceil(CUSTOMERS_PER_PAGE / self._together)
         while True:
@@ -249,7 +248,7 @@ class Model:
                 yield self._batches.put(batch)
 
     def _begin_functions(self) -> Process:
-        """Begin more functions every minute, as long as there is something to do for them."""
+        """Start more functions every minute, as long as there is work for them."""
         most = round(self.parts["functions"].most)
         begun = 0
         more = self._limits.functions_at_first
@@ -261,7 +260,7 @@ class Model:
             yield self._env.timeout(1.0)
 
     def _function(self) -> Process:
-        """Do batches: one of the invoke functions."""
+        """Process batches: one of the invoke functions."""
         work, parts, together = self._work, self.parts, self._together
         engine, results = work.engine, work.results
         writes = (
@@ -301,7 +300,7 @@ class Model:
     # -- scaling ---------------------------------------------------------------------------------
 
     def _scale_engines(self) -> Process:
-        """Steps by waiting items for each engine, as the template has them."""
+        """Change the number of engines by waiting items for each, in the steps of the template."""
         limits, share = self._limits, self._environment.items_per_engine
         floor, ceiling = self._environment.engine_floor, self._environment.engine_ceiling
         tasks = floor
@@ -320,7 +319,7 @@ class Model:
             yield self._env.timeout(max(0.0, COOLDOWN - limits.task_seconds))
 
     def _scale_database(self) -> Process:
-        """Twice the units while more than a second of work waits, half of them while none does."""
+        """Double the units while more than a second of work waits; halve them while none does."""
         part = self.parts["database"]
         least = part.by_second
         while True:
@@ -353,5 +352,5 @@ def simulate(
     listers: int = 1,
     seed: int = 1,
 ) -> Outcome:
-    """A run of so many customers and rules."""
+    """Simulate a run."""
     return Model(environment, work, limits, customers, rules, listers, seed).run()

@@ -1,8 +1,9 @@
-"""Draws build/bench/scale.json into two SVGs: python plot.py FILE FOLDER."""
+"""Draw build/bench/scale.json as two SVGs: python plot.py FILE FOLDER."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -14,12 +15,12 @@ WAITING, ENGINES = "#adb5bd", "#0b7285"
 
 
 def size(customers: str) -> str:
-    """In words."""
+    """Describe a number of customers in words."""
     return f"{int(customers) // 1_000_000} million customers"
 
 
-def durations(data: dict, path: Path) -> None:
-    """How long a run takes as the environment is, and with its limits lifted."""
+def durations(data: dict[str, Any], path: Path) -> None:
+    """Draw how long a run takes in the environment as it is, and with its limits lifted."""
     figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
     millions = [int(customers) / 1e6 for customers in data]
     for index, label, colour, marker in (
@@ -39,8 +40,8 @@ def durations(data: dict, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def runs(data: dict, path: Path) -> None:
-    """Items that wait, and engines, over the minutes of each run."""
+def runs(data: dict[str, Any], path: Path) -> None:
+    """Draw waiting items and engines over the minutes of each run."""
     figure, panels = plt.subplots(1, len(data), figsize=(11, 3.2), layout="constrained")
     for panel, (customers, taken) in zip(panels, data.items(), strict=True):
         moments = taken[-1]["moments"]
@@ -63,7 +64,7 @@ def runs(data: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Both pictures."""
+    """Draw both pictures."""
     mpl.rcParams["svg.hashsalt"] = "tuppence"
     data = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     folder = Path(sys.argv[2])

@@ -1,4 +1,4 @@
-"""Runs of 1, 10 and 100 million customers by the model: figures and plots of the page on scale.
+"""Simulates runs of 1, 10 and 100 million customers: figures and plots for the page on scale.
 
 It lifts one limit after another until a run takes an hour, and writes the section of figures of
 docs/explanation/scale.md, and docs/explanation/scale-*.svg by way of build/bench/scale.json.
@@ -29,14 +29,14 @@ BUILD = ROOT / "build/bench"
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 RULES = 60
 GOAL = 3_600.0
-"""Seconds that a run may take."""
+"""Target for the seconds of a run."""
 FIRST = "as `prod` is"
-MOST_UNITS = 256.0
-"""Aurora capacity units of one instance, at most."""
+MAX_UNITS = 256.0
+"""Maximum number of Aurora capacity units of one instance."""
 
 
 class Setup(NamedTuple):
-    """What can be set: by us, by asking AWS, and by how a run is begun."""
+    """The settings of a run: our own, AWS's quotas, and the number of parts that list customers."""
 
     environment: Environment
     limits: Limits
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
-    """Twice of what a part is limited by, and in words what that is."""
+    """Double the limit of a part; return the new setup, and a description of the change."""
     environment, limits, listers = setup
     match part:
         case "listers":
@@ -80,8 +80,8 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
             change = f"`relay_tasks` {most}"
         case "database":
             least, units = environment.database_units
-            if units < MOST_UNITS:
-                both = (least, min(2 * units, MOST_UNITS))
+            if units < MAX_UNITS:
+                both = (least, min(2 * units, MAX_UNITS))
                 after = setup._replace(environment=replace(environment, database_units=both))
                 change = f"`database_units` up to {both[1]:g}"
             else:
@@ -98,7 +98,7 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
             )
             asked = "" if most <= limits.table_units else ", which AWS has to grant"
             change = f"`{name}` {most:,}{asked}"
-        case _:  # fewer messages and fewer entries of the ledger
+        case _:  # larger items: fewer messages and ledger entries
             most = 2 * environment.customers_per_item
             after = setup._replace(environment=replace(environment, customers_per_item=most))
             change = f"`customers_per_item` {most}"
@@ -106,7 +106,7 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
 
 
 def steps(customers: int) -> Iterator[Step]:
-    """A run as it is, and with one limit after another lifted, once and until the goal is met."""
+    """Yield a run as it is, then with one limit after another lifted, until the goal is met."""
     work, prices = read_work(), read_prices()
     setup, change = Setup(ENVIRONMENTS["prod"], Limits()), FIRST
     while True:
@@ -122,12 +122,12 @@ def steps(customers: int) -> Iterator[Step]:
 
 
 def minutes(seconds: float) -> str:
-    """For people."""
+    """Format seconds as minutes, for people."""
     return f"{seconds / 60:,.0f} min" if seconds < 5_400 else f"{seconds / 3_600:,.1f} h"
 
 
 def section(found: dict[int, list[Step]]) -> str:
-    """The tables."""
+    """Return the tables of the page."""
     lines = []
     for customers, taken in found.items():
         lines += [
@@ -148,7 +148,7 @@ def section(found: dict[int, list[Step]]) -> str:
 
 
 def main() -> None:
-    """Simulate, draw, write."""
+    """Simulate, and write the plots and the page."""
     found: dict[int, list[Step]] = {}
     for customers in SIZES:
         found[customers] = []
@@ -175,7 +175,7 @@ def main() -> None:
     begin, end = "<!-- figures -->\n", "<!-- end of figures -->"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     PAGE.write_text(pattern.sub(lambda _: f"{begin}\n{section(found)}{end}", text), "utf-8")
-    python = BUILD / "venv/bin/python"  # that of the other benchmarks, which has matplotlib
+    python = BUILD / "venv/bin/python"  # it has matplotlib
     subprocess.run([python, HERE / "plot.py", BUILD / "scale.json", PAGE.parent], check=True)  # noqa: S603
 
 

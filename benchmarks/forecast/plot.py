@@ -1,4 +1,4 @@
-"""Draws build/bench/forecast.json as an SVG: python plot.py FILE PICTURE."""
+"""Draw build/bench/forecast.json as an SVG: python plot.py FILE PICTURE."""
 
 import datetime
 import json
@@ -15,12 +15,12 @@ BALANCE, BAND = "#495057", "#0b7285"
 
 
 def date(day: int) -> datetime.date:
-    """Of days since 1970."""
+    """Return the date of a number of days since 1970-01-01."""
     return datetime.date(1970, 1, 1) + datetime.timedelta(day)
 
 
 def main() -> None:
-    """The picture."""
+    """Draw the picture."""
     mpl.rcParams["svg.hashsalt"] = "tuppence"
     data = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
@@ -29,9 +29,9 @@ def main() -> None:
         corners = [date(day), date(end), date(end)]
         pounds = [value / 100 for value in (now, low, high)]
         axes.fill(corners, pounds, color=BAND, alpha=0.18, linewidth=0, label=label)
-        told = "the forecast" if number == 0 else None
+        label = "the forecast" if number == 0 else None
         axes.plot(
-            [date(day), date(end)], [now / 100, middle / 100], color=BAND, linewidth=1, label=told
+            [date(day), date(end)], [now / 100, middle / 100], color=BAND, linewidth=1, label=label
         )
     days = [date(day) for day, _ in data["line"]]
     axes.step(days, [held / 100 for _, held in data["line"]], color=BALANCE, where="post",

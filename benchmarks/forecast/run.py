@@ -1,8 +1,9 @@
-"""A picture of forecasts beside what came: docs/explanation/forecast.svg.
+"""Draws forecasts beside the actual balance: docs/explanation/forecast.svg.
 
     python benchmarks/forecast/run.py
 
-One synthetic account over half a year: its balance by day, and every Monday the band until pay.
+It shows one synthetic account over half a year: its balance by day, and the forecast band until pay
+day as of every Monday.
 """
 
 import json
@@ -13,7 +14,7 @@ import numpy as np
 
 from tuppence.bankdata.synthetic import population
 from tuppence.derived.forecasts import forecasts
-from tuppence.derived.streams import search
+from tuppence.derived.streams import find_streams
 from tuppence.facts.batch import NULL_MONEY
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
@@ -28,7 +29,7 @@ CUSTOMERS, SEED, CUSTOMER, EVERY = 100, 11, 26, 7
 
 
 def main() -> None:
-    """Compute, then draw with the packages of the benchmarks."""
+    """Compute the forecasts, then draw them with the packages of the benchmarks."""
     ((_, rows),) = population(CUSTOMERS, SEED, Date(LAST), 18)
     whole = batch_from(ordered(coded(rows.tables(), Schema())), Schema())
     batch = whole.slice(CUSTOMER, CUSTOMER + 1)
@@ -43,14 +44,14 @@ def main() -> None:
     for day in range(FIRST + 4, LAST - 20, EVERY):
         balances = np.full(len(batch.accounts.columns["id"].values), NULL_MONEY, np.int64)
         balances[0] = balance(day)
-        found = forecasts(search(batch, Date(day)), batch, balances, Date(day))
+        found = forecasts(find_streams(batch, Date(day)), batch, balances, Date(day))
         names = ("forecast low", "forecast", "forecast high")
         ends = [int(found[name].values[0]) for name in names]
         fans.append([day, balances[0].item(), int(found["pay day"].values[0]) - 1, *ends])
     line = [[day, balance(day)] for day in range(FIRST, LAST + 1)]
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "forecast.json").write_text(json.dumps({"line": line, "fans": fans}))
-    python = BUILD / "venv/bin/python"  # that of the other benchmarks, which has matplotlib
+    python = BUILD / "venv/bin/python"  # it has matplotlib
     picture = ROOT / "docs/explanation/forecast.svg"
     subprocess.run([python, HERE / "plot.py", BUILD / "forecast.json", picture], check=True)  # noqa: S603
 

@@ -1,4 +1,4 @@
-"""The services measured: writes benchmarks/services/RESULTS.md.
+"""Measures the services: writes benchmarks/services/RESULTS.md.
 
 The population of a hundred million transactions takes ten minutes to make and to load, and thirty
 gigabytes in the system's folder for temporary files.
@@ -31,9 +31,9 @@ BUILD = ROOT / "build" / "bench"
 ROUNDS = 5
 DAY = "2026-06-30"
 
-sys.path[:0] = [str(ROOT), str(HERE.parent / "columns")]
-import rules as made  # noqa: E402 - the scripts of that folder are no package
-from local.load import saturate  # noqa: E402 - it is beside, not installed
+sys.path.insert(0, str(ROOT))
+from benchmarks.columns import rules as made  # noqa: E402 - neither is installed
+from local.load import saturate  # noqa: E402
 from local.servers import Server, free_port  # noqa: E402
 from local.stack import TUPPENCE, Platform, address  # noqa: E402
 
@@ -41,16 +41,17 @@ from tuppence.adapters.embedded.fact_store import FactStore  # noqa: E402
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory  # noqa: E402
 from tuppence.adapters.postgres.connection import connect_columns  # noqa: E402
 from tuppence.adapters.postgres.facts import tables  # noqa: E402
+from tuppence.facts.consent import PURPOSES, Use  # noqa: E402
 from tuppence.feel.values import parse_date  # noqa: E402
 
 
 def say(text: str) -> None:
-    """Tell how far it is."""
+    """Print a line of progress."""
     print(text, flush=True)
 
 
 def tuppence(*arguments: object) -> str:
-    """Run a command, and give what it prints."""
+    """Run a command, and return its output."""
     done = subprocess.run(  # noqa: S603
         [*TUPPENCE, *map(str, arguments)], capture_output=True, text=True, check=True
     )
@@ -58,14 +59,14 @@ def tuppence(*arguments: object) -> str:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds of doing it once."""
+    """Return the seconds that some work takes once."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def shares(times: Sequence[float]) -> dict[str, float]:
-    """The middle, and the slowest but one in a hundred, in milliseconds."""
+    """Return the median and the 99th percentile, in milliseconds."""
     ordered = sorted(times)
     return {
         "p50": 1000 * statistics.median(ordered),
@@ -74,7 +75,7 @@ def shares(times: Sequence[float]) -> dict[str, float]:
 
 
 def database(platform: Platform, store: Path) -> dict[str, Any]:
-    """Loading, dumping, and one customer's rows straight from the server."""
+    """Measure loading, dumping, and reading one customer's rows straight from the server."""
     rows = FactStore(store).transaction_count
     consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
     load = ("load", "--store", store, "--to", platform.database, *consent)
@@ -86,9 +87,11 @@ def database(platform: Platform, store: Path) -> dict[str, Any]:
     found["size"] = size[0] if size else 0
     connection_ = connect_columns(platform.database)
     date, times = parse_date(DAY), []
+    assert date is not None
+    use = Use(PURPOSES, date.day, date.day)
     for customer in drawn(store, 2_000):
         began = time.perf_counter()
-        for reader in tables(connection_, [customer], date):
+        for reader in tables(connection_, [customer], use):
             reader.read_all()
         times.append(time.perf_counter() - began)
     connection_.close()
@@ -96,14 +99,14 @@ def database(platform: Platform, store: Path) -> dict[str, Any]:
 
 
 def drawn(store: Path, count: int) -> list[str]:
-    """Customers of a store by chance."""
+    """Return customers of a store, drawn at random with repetition."""
     facts = FactStore(store)
     ids = [row for name, _ in facts.partitions() for row in facts.read(name, []).customer_ids]
     return random.Random(7).choices(ids, k=count)  # noqa: S311 - repeatable
 
 
 def relay(platform: Platform, store: Path) -> dict[str, Any]:
-    """Rows a second to one client, and one customer's facts at a hundred requests a second."""
+    """Measure rows a second to one client, and one customer's facts at 100 requests a second."""
     token = (platform.folder / "relay.token").read_text()
     headers = {"Authorization": f"Bearer {token}"}
     client = httpx2.Client(base_url=address(platform.relay), headers=headers, timeout=120)
@@ -128,7 +131,7 @@ def relay(platform: Platform, store: Path) -> dict[str, Any]:
 
 
 def engine(platform: Platform, store: Path, folder: Path) -> dict[str, Any]:
-    """One engine on one core, with 60 rules: facts in the request, and facts from the relay."""
+    """Measure an engine on one core with 60 rules, with facts in the request and from the relay."""
     ruleset = made.ruleset(60)
     rulesets = RulesetDirectory(folder / "rulesets")
     rulesets.put(ruleset)
@@ -151,7 +154,7 @@ def engine(platform: Platform, store: Path, folder: Path) -> dict[str, Any]:
         json.dumps({"run_id": "bench", "as_of": DAY, "customers": [customer]})
         for customer in drawn(store, 5_000)
     ]
-    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})  # out of the engine's way
+    os.sched_setaffinity(0, {1} if (os.cpu_count() or 1) > 1 else {0})  # off the engine's core
     with Server(command, port, folder / "log"):
         for name, sent in (("given", given), ("kept", kept)):
             for connections in (1, 64, 256):
@@ -168,7 +171,7 @@ def engine(platform: Platform, store: Path, folder: Path) -> dict[str, Any]:
 
 
 def bodies(store: Path) -> list[str]:
-    """Requests with the facts of one customer each, of whom the last 180 transactions count."""
+    """Return requests with the facts of one customer each, limited to the last 180 transactions."""
     facts = FactStore(store)
     name = facts.partitions()[0][0]
     batch = facts.read(name)
@@ -203,7 +206,7 @@ def bodies(store: Path) -> list[str]:
 
 
 def report(found: dict[str, Any]) -> str:
-    """The figures as a page."""
+    """Return the figures as a Markdown page."""
     base, wire, one = found["database"], found["relay"], found["engine"]
     rows, customers = base["rows"], found["customers"]
     facts = [
@@ -243,7 +246,7 @@ def report(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure all of it."""
+    """Measure everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=200_000)
     options = parser.parse_args()

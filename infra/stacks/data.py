@@ -1,4 +1,4 @@
-"""What lasts: the database, tables, rulesets, queues, secrets, and the key to them."""
+"""The stack of what lasts: database, tables, rulesets, queues, secrets, and their key."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,29 +11,29 @@ from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.excuses import excuse
+from infra.nag_suppressions import suppress
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import Environment
 
 
 class Data(EnvironmentStack):
-    """The stores.
+    """The data stores.
 
     Attributes:
-        key: Encrypts all of them.
+        key: Key that encrypts all of them.
         database: Aurora PostgreSQL, the system of record.
-        login: User and password with which the relay reads.
+        login: User and password of the relay's read-only login.
         results: Table of results.
         ledger: Table of the ledger.
         rulesets: Bucket of rulesets.
-        access_logs: Bucket for logs of accesses.
-        relay_token: For callers of the relay.
-        engines_token: For callers of the engines.
-        customer_queue: Of pages.
-        invoke_queue: Of work items.
-        dead_pages: Pages that were given up.
-        dead_items: Items that were given up.
+        access_logs: Bucket of access logs.
+        relay_token: Token for callers of the relay.
+        engines_token: Token for callers of the engines.
+        customer_queue: Queue of pages.
+        invoke_queue: Queue of work items.
+        dead_pages: Queue of pages that were given up.
+        dead_items: Queue of items that were given up.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Data(EnvironmentStack):
         }
         for label, value in outputs.items():
             cdk.CfnOutput(self, label, value=value)
-        self._excuse()
+        self._suppress_nags()
 
     def _queue(
         self,
@@ -152,31 +152,31 @@ class Data(EnvironmentStack):
                 cdk.RemovalPolicy.SNAPSHOT if self._environment.keep else cdk.RemovalPolicy.DESTROY
             ),
         )
-        self._let_it_call(database)
+        self._allow_conversion(database)
         return database
 
-    def _let_it_call(self, database: rds.DatabaseCluster) -> None:
-        """Let the database call the function that makes rulesets, when one is approved."""
+    def _allow_conversion(self, database: rds.DatabaseCluster) -> None:
+        """Allow the database to call the function that makes rulesets, when a rule is approved."""
         role = iam.Role(
             self,
             "DatabaseRole",
             assumed_by=iam.ServicePrincipal("rds.amazonaws.com"),
             description="what the database may do",
         )
-        may = iam.PolicyStatement(
+        statement = iam.PolicyStatement(
             actions=["lambda:InvokeFunction"], resources=[self.convert_function]
         )
-        role.add_to_policy(may)
+        role.add_to_policy(statement)
         cluster = database.node.default_child
         if not isinstance(cluster, rds.CfnDBCluster):
-            raise TypeError("a cluster of databases is made of one resource")
+            raise TypeError("the database cluster has no CfnDBCluster as its default child")
         cluster.associated_roles = [
             rds.CfnDBCluster.DBClusterRoleProperty(role_arn=role.role_arn, feature_name="Lambda")
         ]
 
     @property
     def convert_function(self) -> str:
-        """ARN of the function that makes rulesets: that of a later stack, so by its name."""
+        """ARN of the function that makes rulesets, built by name: a later stack defines it."""
         return self.format_arn(
             service="lambda",
             resource="function",
@@ -226,16 +226,16 @@ class Data(EnvironmentStack):
             removal_policy=self._removal,
         )
 
-    def _excuse(self) -> None:
-        by_hand = "changed by hand, and the services started anew: docs/how-to/deploy-to-aws.md"
+    def _suppress_nags(self) -> None:
+        by_hand = "rotated by hand, and the services restarted: docs/how-to/deploy-to-aws.md"
         for secret in (self.relay_token, self.engines_token, self.login):
-            excuse(secret, {"SMG4": by_hand})
-        excuse(self.access_logs, {"S1": "it is where accesses are logged"})
-        excuse(
+            suppress(secret, {"SMG4": by_hand})
+        suppress(self.access_logs, {"S1": "it holds the access logs itself"})
+        suppress(
             self.database,
             {
                 "SMG4": "the owner logs in for migrations only, by hand",
-                "RDS10": "only environments whose data need not last go unprotected",
-                "RDS11": "the port is no secret: nothing outside the network can reach it",
+                "RDS10": "only environments with disposable data are unprotected",
+                "RDS11": "the port need not be secret: nothing outside the network can reach it",
             },
         )

@@ -1,4 +1,4 @@
-"""Roles for the workflows of one repository on GitHub: no keys that last are kept anywhere.
+"""Roles for the workflows of one repository on GitHub, which need no long-lived keys.
 
 Deployed once in each account, by hand: `make cdk DO="deploy -c repository=OWNER/NAME"`.
 """
@@ -11,17 +11,17 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra import grants
-from infra.excuses import excuse
+from infra.nag_suppressions import suppress
 
 ISSUER: Final = "token.actions.githubusercontent.com"
 HOURS: Final = 3
-"""A deployment takes no longer, with its load test."""
+"""Upper limit on the time of a deployment, its load test included."""
 BOOTSTRAPPED: Final = ("deploy", "file-publishing", "image-publishing", "lookup")
-"""Roles that `cdk bootstrap` makes; the CDK acts in them."""
+"""Roles that `cdk bootstrap` makes and the CDK assumes."""
 
 
 class Delivery(cdk.Stack):
-    """What GitHub may do here: deploy to an environment, from it only, and compare."""
+    """Roles with which GitHub may deploy, each to one environment, and compare templates."""
 
     def __init__(
         self, scope: Construct, name: str, repository: str, environments: Sequence[str]
@@ -35,12 +35,12 @@ class Delivery(cdk.Stack):
             role = self._role(
                 f"Deploy{environment.title()}", f"repo:{repository}:environment:{environment}"
             )
-            self._may_act_as(role, BOOTSTRAPPED)
-            self._may_test(role, environment)
-        self._may_act_as(self._role("Diff", f"repo:{repository}:pull_request"), ["lookup"])
+            self._grant_assume(role, BOOTSTRAPPED)
+            self._grant_tests(role, environment)
+        self._grant_assume(self._role("Diff", f"repo:{repository}:pull_request"), ["lookup"])
 
     def _role(self, label: str, subject: str) -> iam.Role:
-        """A role for one kind of run of a workflow, which GitHub vouches for by its subject."""
+        """Return a role for one kind of workflow run, which GitHub identifies by its subject."""
         conditions = {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": subject}
         role = iam.Role(
             self,
@@ -53,25 +53,25 @@ class Delivery(cdk.Stack):
         cdk.CfnOutput(self, f"{label}Role", value=role.role_arn)
         return role
 
-    def _may_act_as(self, role: iam.Role, purposes: Sequence[str]) -> None:
+    def _grant_assume(self, role: iam.Role, purposes: Sequence[str]) -> None:
         for purpose in purposes:
             name = f"cdk-{cdk.DefaultStackSynthesizer.DEFAULT_QUALIFIER}-{purpose}-role"
             bootstrapped = self._arn(
                 "iam", "role", f"{name}-{self.account}-{self.region}", region=""
             )
-            grants.may(role, bootstrapped, "sts:AssumeRole")
+            grants.grant(role, bootstrapped, "sts:AssumeRole")
 
-    def _may_test(self, role: iam.Role, environment: str) -> None:
-        """Begin runs, see how they go, and remember which commit is deployed."""
+    def _grant_tests(self, role: iam.Role, environment: str) -> None:
+        """Allow beginning runs, following them, and recording which commit is deployed."""
         name = f"tuppence-{environment}"
         for function in ("customer", "refresh"):
             arn = self._arn("lambda", "function", f"{name}-{function}", separator=":")
-            grants.may(role, arn, "lambda:InvokeFunction")
-        later = "AWS names it when it is made, after this role"
+            grants.grant(role, arn, "lambda:InvokeFunction")
+        later = "AWS chooses its name when it is created, after this role"
         stack = self._arn("cloudformation", "stack", f"{name}-data/*")
-        grants.may(role, stack, "cloudformation:DescribeStacks")
+        grants.grant(role, stack, "cloudformation:DescribeStacks")
         table = self._arn("dynamodb", "table", f"{name}-data-Ledger*")
-        grants.may(role, table, "dynamodb:GetItem", "dynamodb:Query")
+        grants.grant(role, table, "dynamodb:GetItem", "dynamodb:Query")
         key = self._arn("kms", "key", "*")
         statement = iam.PolicyStatement(
             actions=["kms:Decrypt"],
@@ -88,9 +88,9 @@ class Delivery(cdk.Stack):
             shown = arn.replace(self.partition, "<AWS::Partition>")
             shown = shown.replace(self.region, "<AWS::Region>")
             shown = shown.replace(self.account, "<AWS::AccountId>")
-            excuse(role, {f"IAM5[Resource::{shown}]": later})
+            suppress(role, {f"IAM5[Resource::{shown}]": later})
         parameter = self._arn("ssm", "parameter", f"tuppence/{environment}/commit")
-        grants.may(role, parameter, "ssm:GetParameter", "ssm:PutParameter")
+        grants.grant(role, parameter, "ssm:GetParameter", "ssm:PutParameter")
 
     def _arn(
         self, service: str, kind: str, name: str, separator: str = "/", region: str | None = None

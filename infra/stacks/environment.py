@@ -1,4 +1,4 @@
-"""What all stacks of an environment have in common."""
+"""The base of all stacks of an environment."""
 
 import aws_cdk as cdk
 from constructs import Construct

@@ -1,4 +1,4 @@
-"""A run's way: the schedule and the functions."""
+"""The stack of a nightly run: its schedule and its functions."""
 
 from typing import Final
 
@@ -12,8 +12,8 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra import grants
-from infra.excuses import excuse
 from infra.image import ROOT, image
+from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
@@ -21,20 +21,20 @@ from infra.stacks.services import Services
 from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
 
 CODE: Final = ROOT / "build" / "functions"
-"""The functions with their packages: `make functions` puts them there."""
+"""Folder of the functions with their packages, filled by `make functions`."""
 NAMESPACE: Final = "tuppence"
-"""Of the metrics that functions write."""
+"""Namespace of the metrics that functions write."""
 
 
 class Fleet(EnvironmentStack):
     """The functions.
 
     Attributes:
-        customer: Lists customers.
+        customer: Lists the customers of a run.
         rule: Splits pages.
-        invoke: Has items evaluated.
-        convert: Makes rulesets.
-        refresh: Has engines serve them.
+        invoke: Sends items to the engines.
+        convert: Makes rulesets from approved rules.
+        refresh: Makes the engines serve a ruleset.
     """
 
     def __init__(
@@ -71,14 +71,14 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_MARGIN_SECONDS": str(timing.margin),
         }
         if not CODE.exists():
-            raise FileNotFoundError(f"{CODE}: make functions puts the functions there")
+            raise FileNotFoundError(f"{CODE} is missing: run `make functions`")
         self.customer = self._customer()
         self.rule = self._rule()
         self.invoke = self._invoke()
         self.refresh = self._refresh()
         self.convert = self._convert()
         self._schedules()
-        self._excuse()
+        self._suppress_nags()
 
     # -- functions -------------------------------------------------------------------------------
 
@@ -99,17 +99,17 @@ class Fleet(EnvironmentStack):
                 "TUPPENCE_MARGIN_SECONDS",
             },
         )
-        grants.may_read_secret(found, self._data.relay_token)
-        grants.may_read_rulesets(found, self._data)
-        grants.may_use(found, self._data, self._data.ledger, "GetItem", "PutItem", "UpdateItem")
-        grants.may_send(found, self._data, self._data.customer_queue)
+        grants.grant_secret(found, self._data.relay_token)
+        grants.grant_rulesets(found, self._data)
+        grants.grant_table(found, self._data, self._data.ledger, "GetItem", "PutItem", "UpdateItem")
+        grants.grant_send(found, self._data, self._data.customer_queue)
         again = self.format_arn(
             service="lambda",
             resource="function",
             resource_name=self._name("customer"),
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
-        grants.may(found, again, "lambda:InvokeFunction")
+        grants.grant(found, again, "lambda:InvokeFunction")
         return found
 
     def _schedules(self) -> None:
@@ -121,15 +121,15 @@ class Fleet(EnvironmentStack):
             self._call_by("Publishing", what, environment.publish_schedule, self.convert)
 
     def _call_by(self, label: str, what: str, schedule: str, function: functions.Function) -> None:
-        """Have a schedule call a function, with the time that it was due."""
+        """Make a schedule that calls a function with the time at which the call was due."""
         role = iam.Role(
             self,
             f"{label}Role",
             assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"),
             description=f"of the schedule that {what}",
         )
-        grants.may(role, function.function_arn, "lambda:InvokeFunction")
-        grants.may_send(role, self._data, self._data.dead_pages)
+        grants.grant(role, function.function_arn, "lambda:InvokeFunction")
+        grants.grant_send(role, self._data, self._data.dead_pages)
         scheduler.CfnSchedule(
             self,
             label,
@@ -157,9 +157,9 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_TRIES",
         }
         found = self._function("rule", timing.rule, FUNCTION_MEMORY, names)
-        grants.may_read_rulesets(found, self._data)
-        grants.may_use(found, self._data, self._data.ledger, "UpdateItem")
-        grants.may_send(found, self._data, self._data.invoke_queue)
+        grants.grant_rulesets(found, self._data)
+        grants.grant_table(found, self._data, self._data.ledger, "UpdateItem")
+        grants.grant_send(found, self._data, self._data.invoke_queue)
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.customer_queue,
@@ -189,9 +189,9 @@ class Fleet(EnvironmentStack):
                 "TUPPENCE_MARGIN_SECONDS",
             },
         )
-        grants.may_read_secret(found, self._data.engines_token)
-        grants.may_use(found, self._data, self._data.ledger, "GetItem", "UpdateItem")
-        grants.may_send(found, self._data, self._data.dead_items)  # its key is that of all queues
+        grants.grant_secret(found, self._data.engines_token)
+        grants.grant_table(found, self._data, self._data.ledger, "GetItem", "UpdateItem")
+        grants.grant_send(found, self._data, self._data.dead_items)  # all queues share its key
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.invoke_queue,
@@ -208,10 +208,10 @@ class Fleet(EnvironmentStack):
             "convert", self._environment.timing.publish, 2_048, names, large=True
         )
         found.add_environment("TUPPENCE_REFRESH_FUNCTION", self.refresh.function_name)
-        grants.may_read_secret(found, self._data.relay_token)
-        grants.may(found, self._data.rulesets.arn_for_objects(grants.RULESETS), "s3:PutObject")
-        grants.may(found, self._data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
-        grants.may(found, self.refresh.function_arn, "lambda:InvokeFunction")
+        grants.grant_secret(found, self._data.relay_token)
+        grants.grant(found, self._data.rulesets.arn_for_objects(grants.RULESETS), "s3:PutObject")
+        grants.grant(found, self._data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
+        grants.grant(found, self.refresh.function_arn, "lambda:InvokeFunction")
         return found
 
     def _refresh(self) -> functions.Function:
@@ -224,11 +224,13 @@ class Fleet(EnvironmentStack):
         found = self._function(
             "refresh", self._environment.timing.publish, 1_024, names, large=True
         )
-        grants.may_read_secret(found, self._data.engines_token)
-        grants.may_read_rulesets(found, self._data)
-        grants.may(found, self._data.rulesets.arn_for_objects(grants.CURRENT), "s3:PutObject")
-        grants.may(found, self._data.key.key_arn, "kms:GenerateDataKey")
-        grants.may(found, "*", "servicediscovery:DiscoverInstances")  # it knows no resources
+        grants.grant_secret(found, self._data.engines_token)
+        grants.grant_rulesets(found, self._data)
+        grants.grant(found, self._data.rulesets.arn_for_objects(grants.CURRENT), "s3:PutObject")
+        grants.grant(found, self._data.key.key_arn, "kms:GenerateDataKey")
+        grants.grant(
+            found, "*", "servicediscovery:DiscoverInstances"
+        )  # the action does not support resources
         return found
 
     @property
@@ -241,7 +243,7 @@ class Fleet(EnvironmentStack):
     def _function(
         self, label: str, seconds: int, memory: int, names: set[str], *, large: bool = False
     ) -> functions.Function:
-        """A function; a large one, that checks rules, is an image: a zip has 250 MB at most."""
+        """Return a function, as an image if large: a zip may hold no more than 250 MB."""
         name = self._name(label)
         group = logs.LogGroup(
             self,
@@ -280,7 +282,7 @@ class Fleet(EnvironmentStack):
             environment=settings,
         )
 
-    def _excuse(self) -> None:
-        excuse(self, {"IAM5[Resource::*]": "X-Ray, network interfaces, Cloud Map: no resources"})
+    def _suppress_nags(self) -> None:
+        suppress(self, {"IAM5[Resource::*]": "X-Ray, EC2 and Cloud Map do not support resources"})
         for function in (self.customer, self.rule, self.invoke):
-            excuse(function, {"L1": "the version that all packages of the functions are built for"})
+            suppress(function, {"L1": "the packages of the functions are built for this version"})

@@ -1,4 +1,4 @@
-"""A network without a way to the internet: what is needed of AWS has an endpoint in it."""
+"""A network without a route to the internet, with endpoints for the AWS services that are used."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ from infra.stacks.environment import EnvironmentStack
 from tuppence.capacity.environments import Environment
 
 RANGE: Final = "10.0.0.0/16"
-"""Of the network's addresses."""
+"""Address range of the network."""
 SERVICES: Final = {
     "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     "Queues": ec2.InterfaceVpcEndpointAwsService.SQS,
@@ -21,11 +21,11 @@ SERVICES: Final = {
     "ImageLayers": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
     "Discovery": ec2.InterfaceVpcEndpointAwsService("data-servicediscovery"),
 }
-"""Endpoints that cost by the hour; those of S3 and DynamoDB cost nothing."""
+"""Endpoints that are charged by the hour; those of S3 and DynamoDB are free."""
 
 
 class Network(EnvironmentStack):
-    """The network, its endpoints and the groups of who may talk to whom.
+    """The network, its endpoints, and security groups that state who may talk to whom.
 
     Attributes:
         vpc: The network.

@@ -1,4 +1,4 @@
-"""The SQL relay and the rules engines on Fargate, behind one load balancer inside the network."""
+"""The SQL relay and the rules engines on Fargate, behind an internal load balancer."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
 from infra import grants
-from infra.excuses import excuse
 from infra.image import image
+from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
@@ -32,11 +32,11 @@ class Services(EnvironmentStack):
     """The services.
 
     Attributes:
-        cluster: Of ECS.
+        cluster: Cluster of ECS.
         relay: The service of relays.
         engines: The service of engines.
-        engines_scaling: How many engines there are; the fleet says by what.
-        discovery: Where running engines are found.
+        engines_scaling: Scaling target of the number of engines.
+        discovery: Cloud Map service in which running engines are found.
         relay_url: Address of the relays.
         engines_url: Address of the engines.
         balancer: The load balancer.
@@ -80,7 +80,7 @@ class Services(EnvironmentStack):
         self.engines = self._engines(network)
         self.engine_targets = self._behind(self.engines, ENGINES_PORT, ENGINE_PORT)
         self._migration()
-        self._excuse()
+        self._suppress_nags()
 
     def _relay(self, network: Network) -> ecs.FargateService:
         database = self._data.database
@@ -128,8 +128,8 @@ class Services(EnvironmentStack):
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
             },
         )
-        grants.may_use(task.task_role, data, data.results, "Query", "PutItem", "UpdateItem")
-        grants.may_read_rulesets(task.task_role, data)
+        grants.grant_table(task.task_role, data, data.results, "Query", "PutItem", "UpdateItem")
+        grants.grant_rulesets(task.task_role, data)
         space = discovery.HttpNamespace(self, "Namespace", name=self._space)
         place = space.create_service("EnginesPlace", name="engines")
         service = self._service(
@@ -144,7 +144,7 @@ class Services(EnvironmentStack):
         return service
 
     def _scale(self, engines: ecs.FargateService) -> None:
-        """As many engines as have `items_per_engine` waiting items each, and no fewer than some."""
+        """Scale engines by their share of waiting items, which `items_per_engine` should bound."""
         minute = cdk.Duration.minutes(1)
         waiting = self._data.invoke_queue.metric_approximate_number_of_messages_visible(
             period=minute, statistic="Maximum"
@@ -184,7 +184,7 @@ class Services(EnvironmentStack):
 
     @property
     def namespace_name(self) -> str:
-        """Of Cloud Map."""
+        """Name of the Cloud Map namespace."""
         return self._space
 
     def _task(
@@ -196,7 +196,7 @@ class Services(EnvironmentStack):
         environment: dict[str, str],
         hidden: dict[str, ecs.Secret],
     ) -> ecs.FargateTaskDefinition:
-        """A task that runs as nobody, from an image that it cannot write to."""
+        """Return a task that runs without privileges, from an image that it cannot modify."""
         task = ecs.FargateTaskDefinition(
             self, f"{label}Task", cpu=size.cpu, memory_limit_mib=size.memory
         )
@@ -285,10 +285,10 @@ class Services(EnvironmentStack):
         )
 
     def _migration(self) -> None:
-        """A task that is run by hand: it makes the tables and the relay's login, as the owner."""
+        """Add a task, run by hand as the owner, that makes the tables and the relay's login."""
         owner = self._data.database.secret
         if owner is None:
-            raise TypeError("the database has a secret of its owner")
+            raise TypeError("the database has no secret with its owner's login")
         task = self._task(
             "Migration",
             RELAY_TASK,
@@ -313,11 +313,11 @@ class Services(EnvironmentStack):
         cdk.CfnOutput(self, "MigrationTaskArn", value=task.task_definition_arn)
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
 
-    def _excuse(self) -> None:
-        excuse(
+    def _suppress_nags(self) -> None:
+        suppress(
             self,
             {
-                "ECS2": "what stands in the environment is no secret: secrets are references",
-                "IAM5[Resource::*]": "ecr:GetAuthorizationToken knows no resources",
+                "ECS2": "the environment holds no secrets, only references to them",
+                "IAM5[Resource::*]": "ecr:GetAuthorizationToken does not support resources",
             },
         )

@@ -1,7 +1,7 @@
 """Tuppence: bank data in, personal money insights out.
 
-What `__all__` names is the public interface, described in docs/reference/python.md. It is loaded
-when it is first used. All else is internal, but for `tuppence.feel`.
+The names in `__all__` and the package `tuppence.feel` are the public interface, described in
+docs/reference/python.md. They are loaded at their first use. Everything else is internal.
 """
 
 import importlib
@@ -41,7 +41,7 @@ __all__ = [
     "read_rules",
 ]
 
-if not TYPE_CHECKING:  # type checkers would take any name for one that there is
+if not TYPE_CHECKING:  # type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
         """Load a name of the public interface when it is first used (PEP 562)."""

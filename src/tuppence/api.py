@@ -1,6 +1,6 @@
 """The public Python interface: facts and rules in, results, explanations and insights out.
 
-It is what `import tuppence` gives, and what docs/reference/python.md promises to keep.
+`import tuppence` offers its names. docs/reference/python.md says which of them are stable.
 """
 
 import datetime
@@ -17,8 +17,8 @@ from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
-from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.feel.values import Date
 from tuppence.results.result import Result as StoredResult
 from tuppence.rules.files import read_rules as read_rule_files
@@ -32,10 +32,10 @@ EPOCH: Final = datetime.date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of some customers: their accounts and transactions.
+    """The accounts and transactions of some customers.
 
     Attributes:
-        customers: Their identifiers.
+        customers: Identifiers of the customers.
     """
 
     customers: tuple[str, ...]
@@ -50,7 +50,7 @@ class Facts:
         """Return the facts of one of the customers.
 
         Raises:
-            UserError: It is not one of them (`facts.unknown-customer`).
+            UserError: The facts do not have this customer (`facts.unknown-customer`).
         """
         if customer not in self.customers:
             raise UserError("facts.unknown-customer", f"there is no customer {customer}")
@@ -60,12 +60,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Rules that were checked and found right.
+    """Rules that have been checked and have no errors.
 
     Attributes:
-        ids: Their identifiers, in alphabetical order.
-        digest: Names exactly these rules: 16 hexadecimal digits.
-        warnings: What the check found that does not prevent their use, each with its place.
+        ids: Identifiers of the rules, in alphabetical order.
+        digest: Digest of the rules, 16 hexadecimal digits.
+        warnings: Warnings of the check, each with its place.
     """
 
     ids: tuple[str, ...]
@@ -77,16 +77,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one rule found for one customer.
+    """The result of one rule for one customer.
 
     Attributes:
-        customer_id: Of the customer.
-        rule_id: Of the rule.
-        state: `unknown` where the facts do not say whether the condition holds.
-        score: Relevance from 0 to 100, to 4 decimals; None unless qualified, or not known.
+        customer_id: Identifier of the customer.
+        rule_id: Identifier of the rule.
+        state: The outcome of the condition; `unknown` if the facts do not determine it.
+        score: Relevance from 0 to 100, with 4 decimals; None if unknown, or unless qualified.
         values: The rule's values by name: Decimal, str, bool, datetime.date, None, or lists of
             them; empty unless qualified. Money is in main units.
-        currency: Of the customer's money, ISO 4217.
+        currency: ISO 4217 code of the currency of the customer's money.
     """
 
     customer_id: str
@@ -100,12 +100,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """A qualified result as a customer reads it.
+    """A qualified result as a message for the customer.
 
     Attributes:
-        rule_id: Of the rule.
-        kind: Of the rule, such as `saving`.
-        score: Relevance from 0 to 100; None where it is not known.
+        rule_id: Identifier of the rule.
+        kind: Kind of the rule, such as `saving`.
+        score: Relevance from 0 to 100; None if unknown.
         title: A short sentence.
         body: One or two sentences.
     """
@@ -118,16 +118,16 @@ class Insight:
 
 
 class Store:
-    """A folder of facts, as `tuppence import` and `tuppence synth` make it.
+    """A folder of facts that `tuppence import` or `tuppence synth` wrote.
 
-    Consents are honoured: they must hold on `today`, by default the system's date, and on the
-    as-of date. Customers with no recorded consent are read.
+    Consents must be valid both on `today`, by default the system's date, and on the as-of date.
+    Customers without any recorded consent are read.
 
     Args:
         path: The folder.
 
     Raises:
-        UserError: There is no store, or it is damaged.
+        UserError: The folder is not a store, or is damaged.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -138,11 +138,11 @@ class Store:
 
     @property
     def customers(self) -> int:
-        """Return how many customers it has."""
+        """The number of customers."""
         return sum(count for _, count in self._source.partitions())
 
     def read(self, as_of: datetime.date, *, today: datetime.date | None = None) -> Iterator[Facts]:
-        """Yield the facts of all customers whose consents allow it, some 10,000 at a time."""
+        """Yield the facts of all customers whose consents allow it, about 10,000 at a time."""
         source = self._folder.permitted_facts(_use(as_of, today))
         for name, _ in source.partitions():
             batch = source.read(name)
@@ -154,7 +154,7 @@ class Store:
         """Return the facts of one customer.
 
         Raises:
-            UserError: There is no such customer (`facts.unknown-customer`), or their consents do
+            UserError: The customer does not exist (`facts.unknown-customer`), or their consents do
                 not allow it (`consent.none`).
         """
         source = self._folder.permitted_facts(_use(as_of, today), customer)
@@ -162,48 +162,48 @@ class Store:
 
 
 def open_store(path: Path | str) -> Store:
-    """Return the store in a folder.
+    """Open the store in a folder.
 
     Raises:
-        UserError: There is no store (`store.missing`), or it is damaged (`store.corrupt`).
+        UserError: The folder is not a store (`store.missing`), or is damaged (`store.corrupt`).
     """
     return Store(path)
 
 
 def facts_from(documents: Mapping[str, Mapping[str, Any]]) -> Facts:
-    """Return facts from columns of your own.
+    """Build facts from Python lists.
 
     Args:
-        documents: By customer: `customer` with its fields, `accounts` and `transactions` with a
-            list for each field, all equally long. Fields are those of the schema's page. Money is
-            in minor units, dates are texts such as "2026-06-30".
+        documents: A document for each customer: `customer` has its fields; `accounts` and
+            `transactions` have a list for each field, all of equal length. The reference of the
+            schema lists the fields. Money is in minor units, dates are texts such as "2026-06-30".
 
     Raises:
-        UserError: A field is unknown or missing, or a value is of the wrong kind (`facts.shape`,
+        UserError: A field is unknown or missing, or a value is of the wrong type (`facts.shape`,
             `request.facts`).
     """
     schema = Schema()
-    given = []
+    submitted = []
     for customer, document in documents.items():
         try:
-            given.append(msgspec.convert(document, given_type(schema)))
+            submitted.append(msgspec.convert(document, submitted_facts_type(schema)))
         except msgspec.ValidationError as error:
             hint = "docs/reference/python.md shows the form, tuppence schema the fields"
             raise UserError("facts.shape", f"{customer}: {error}", hint) from None
-    return Facts(tuple(documents), given_batch(given, schema), schema)
+    return Facts(tuple(documents), submitted_batch(submitted, schema), schema)
 
 
 def read_rules(path: Path | str, store: Store | None = None) -> Rules:
     """Read and check a rule file, or all `*.yaml` below a folder.
 
     Args:
-        path: `catalogue` stands for the rules that come with the package, unless there is a file
-            or folder of that name.
-        store: Whose declared attributes the rules may read.
+        path: The file or folder. `catalogue` is the rules that are part of the package, unless
+            there is a file or folder of that name.
+        store: The store whose declared attributes the rules may read.
 
     Raises:
-        UserError: A rule has an error (`rules.invalid`; `details` has each with its place), or
-            there is no rule.
+        UserError: A rule has an error (`rules.invalid`; `details` has all of them, with places), or
+            there are no rules.
     """
     schema = Schema() if store is None else store._source.schema
     files = read_rule_files(Path(path), schema)
@@ -223,8 +223,8 @@ def evaluate(rules: Rules, facts: Facts, as_of: datetime.date) -> list[Result]:
     The same rules, facts and date always give the same results, equal to exact decimal arithmetic.
 
     Returns:
-        A result for each customer and rule, customers in the order of the facts, rules in that of
-        their identifiers.
+        A result for each customer and rule: customers in the order of the facts, rules in the order
+        of their identifiers.
 
     Raises:
         UserError: The rules were read for a store with other attributes (`rules.schema`).
@@ -255,23 +255,23 @@ def evaluate(rules: Rules, facts: Facts, as_of: datetime.date) -> list[Result]:
 
 
 def explain(rules: Rules, rule_id: str, facts: Facts, as_of: datetime.date) -> dict[str, Any]:
-    """Explain why a rule came out as it did for one customer.
+    """Explain the result of a rule for one customer.
 
     Returns:
         The document that `tuppence explain --format json` prints: `state`, `score`, `values`,
         `clauses` of the condition with their values, and `selections` with the rows that counted.
-        Values are texts as FEEL writes them.
+        Values are FEEL literals.
 
     Raises:
-        UserError: The facts are not those of one customer (`facts.one`), or there is no such rule
+        UserError: The facts are not those of one customer (`facts.one`), or the rule does not exist
             (`rule.unknown`).
     """
     from tuppence.engine import explanation  # noqa: PLC0415 - it loads the compiler
 
     _same_schema(rules, facts)
     if len(facts) != 1:
-        message = f"one customer is explained at a time, and these are {len(facts)}"
-        raise UserError("facts.one", message, "facts.of(customer) gives those of one")
+        message = f"explain needs the facts of one customer, not of {len(facts)}"
+        raise UserError("facts.one", message, "facts.of(customer) returns those of one")
     by_id = {checked.rule.id: checked for checked in rules._ruleset.rules}
     if rule_id not in by_id:
         raise UserError("rule.unknown", f"there is no rule {rule_id}", "rules.ids has all of them")
@@ -288,31 +288,31 @@ def rank(
     limit: int = 5,
     locale: str = "en_GB",
 ) -> list[Insight]:
-    """Return what one customer sees: qualified results by score, one of each topic, as messages.
+    """Return the messages for one customer: qualified results by score, one of each topic.
 
     Args:
-        rules: The ones that gave the results.
-        results: Of one customer, from `evaluate`.
+        rules: The rules that were evaluated.
+        results: Results of one customer, from `evaluate`.
         as_of: The day on which they are shown.
-        limit: How many at most.
-        locale: How money and dates are written.
+        limit: Maximum number of messages.
+        locale: Locale of money and dates.
 
     Raises:
-        UserError: The results are those of several customers (`results.one`), there is no such
-            locale, or a message uses a value that is null (`message.values`).
+        UserError: The results are those of several customers (`results.one`), the locale is
+            unknown, or a message uses a value that is null (`message.values`).
     """
-    given = list(results)
-    if len({one.customer_id for one in given}) > 1:
-        message = "results of one customer are ranked at a time"
+    own = list(results)
+    if len({one.customer_id for one in own}) > 1:
+        message = "rank needs the results of one customer, not of several"
         raise UserError("results.one", message, "choose those with one customer_id")
     by_id: dict[str, Rule] = {checked.rule.id: checked.rule for checked in rules._ruleset.rules}
     day = _date(as_of).day
-    shown = feed.rank([one._stored for one in given], by_id, day, limit)
+    shown = feed.rank([one._stored for one in own], by_id, day, limit)
     insights: list[Insight] = []
     for result in shown:
         rule = by_id[result.rule_id]
-        turn = feed.turn(rule, result.since, day)
-        read = render(rule, result.values, given[0].currency, locale, turn)
+        index = feed.variant_index(rule, result.since, day)
+        read = render(rule, result.values, own[0].currency, locale, index)
         insights.append(Insight(rule.id, rule.kind, result.score, read.title, read.body))
     return insights
 
@@ -333,7 +333,7 @@ def _use(as_of: datetime.date, today: datetime.date | None) -> Use:
 
 
 def _plain(value: object) -> Any:
-    """Return a FEEL value as Python's own."""
+    """Convert a FEEL value to a value of Python's own types."""
     if isinstance(value, Date):
         return datetime.date.fromisoformat(str(value))
     if isinstance(value, Sequence) and not isinstance(value, str):

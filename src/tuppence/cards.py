@@ -1,10 +1,10 @@
-"""Numbers of payment cards in texts: found behind any separators, and masked.
+"""Finds and masks the numbers of payment cards in texts.
 
 A card number has 13 to 19 digits and ends with a check digit by Luhn (ISO/IEC 7812-1). People and
-banks write it in groups, behind odd blanks and dashes, in other scripts' digits, or beside other
-numbers. Every stretch of 13 to 19 digits that passes Luhn is therefore taken for one, whatever
-stands between its digits, except letters. One in ten numbers of that length passes by chance and
-is masked too: a lost reference costs less than a card number that is kept.
+banks write it in groups, with unusual blanks and dashes, in digits of other scripts, or next to
+other numbers. So any 13 to 19 consecutive digits that pass Luhn are taken for a card number, with
+anything but letters between them. One in ten numbers of that length passes by chance and is masked
+too, because losing a reference is better than storing a card number.
 """
 
 import re
@@ -16,9 +16,9 @@ from typing import Final
 MIN_DIGITS: Final = 13
 MAX_DIGITS: Final = 19
 SHOWN: Final = 4
-"""Digits at the end that stay, so that a person knows which card it was."""
+"""Number of digits at the end that stay visible, so that people can recognize the card."""
 _RUN: Final = re.compile(rf"[0-9](?:[\W_]*+[0-9]){{{MIN_DIGITS - 1},}}+")
-"""Digits with anything but letters between them, enough for a card number."""
+"""Matches enough digits for a card number, with anything but letters between them."""
 _NO_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _IBAN: Final = re.compile(r"(?<![^\W_])([A-Z]{2})[0-9]{2}")
 _IBAN_REGISTRY: Final = (
@@ -30,14 +30,14 @@ _IBAN_REGISTRY: Final = (
     "VA22 VG24 XK20 YE30"
 )
 _IBAN_LENGTHS: Final = {entry[:2]: int(entry[2:]) for entry in _IBAN_REGISTRY.split()}
-"""Characters of an IBAN by country: the registry of ISO 13616."""
+"""Number of characters of an IBAN by country, from the registry of ISO 13616."""
 
 
 def masked(text: str) -> str:
-    """Return the text with a star for each digit of a card number but the last four.
+    """Return the text with a star for each digit of a card number except the last four.
 
-    No window of 13 to 19 digits in the returned text passes Luhn, unless it is all zeros or part
-    of an IBAN. Masking a masked text changes nothing.
+    No 13 to 19 consecutive digits of the result pass Luhn, unless they are all zeros or part of an
+    IBAN. Masking a masked text changes nothing.
 
     Args:
         text: Any text.
@@ -45,7 +45,7 @@ def masked(text: str) -> str:
     plain = _without_ibans(_with_ascii_digits(text))
     signs = list(text)
     hidden = True
-    while hidden:  # what stays visible must not be a card number together with its neighbours
+    while hidden:  # the digits that stay visible might form a card number with their neighbours
         hidden = False
         for run in _RUN.finditer(plain):
             places = [place for place in range(*run.span()) if "0" <= plain[place] <= "9"]
@@ -59,7 +59,7 @@ def masked(text: str) -> str:
 
 
 def holds_card(text: str) -> bool:
-    """Return whether a text holds what may be a card number.
+    """Return whether a text may hold a card number.
 
     Args:
         text: Any text.
@@ -69,16 +69,16 @@ def holds_card(text: str) -> bool:
 
 
 def _numbers(run: str) -> Iterator[tuple[int, int]]:
-    """Yield where card numbers begin and end, counted in the digits of a text."""
+    """Yield the first and the end position of card numbers, counted in digits of the text."""
     digits = [int(sign) for sign in run if sign.isdigit()]
     doubled = [2 * digit - 9 * (digit > 4) for digit in digits]
-    sums = []  # up to each place, with the digits at even or at odd places doubled
+    sums = []  # up to each position, with the digits at even or odd positions doubled
     for odd in (0, 1):
         mixed = digits.copy()
         mixed[odd::2] = doubled[odd::2]
         sums.append([0, *accumulate(mixed)])
     for end in range(MIN_DIGITS, len(digits) + 1):
-        luhn = sums[end % 2]  # its last digit stands at end - 1 and is not doubled
+        luhn = sums[end % 2]  # the last digit, at end - 1, is not doubled
         for start in range(max(0, end - MAX_DIGITS), end - MIN_DIGITS + 1):
             if (luhn[end] - luhn[start]) % 10 == 0 and any(digits[start:end]):
                 yield start, end
@@ -90,10 +90,10 @@ def _with_ascii_digits(text: str) -> str:
 
 
 def _without_ibans(text: str) -> str:
-    """Return a text of the same length with letters in place of each whole, valid IBAN.
+    """Return a text of the same length with letters in place of each valid IBAN.
 
-    Its country, that country's length and its check digits (ISO 7064 mod 97-10) tell it apart from
-    a card number.
+    An IBAN is recognized by its country, that country's length, and its check digits (ISO 7064 mod
+    97-10).
     """
     for found in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(found[1], 0)

@@ -20,7 +20,7 @@ LOOP_SOURCES: Final = (
     "plan/**/*.py",
     "results/*.py",
 )
-"""Where loops, the functions that they call, and the constants that they use are defined."""
+"""Files that define loops, the functions that they call, and the constants that they use."""
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def loop(function: Callable[P, None]) -> Callable[P, None]:
     """Compile a function over arrays, and named tuples of arrays, at its first call.
 
-    The function fills arrays that it is given, and runs without the interpreter's lock.
+    The function writes to arrays among its arguments, and runs without the interpreter's lock.
     """
 
     @functools.wraps(function)
@@ -49,7 +49,7 @@ def part_of_loops(function: F) -> F:
 
 @functools.cache
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    import numba  # noqa: PLC0415 - takes half a second, and is needed only where something is computed
+    import numba  # noqa: PLC0415 - the import takes half a second and is not always needed
 
     config: Any = numba.config
     before = config.CACHE_DIR
@@ -64,11 +64,11 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _cache_folder(base: Path | None) -> Path:
-    """Return the folder for machine code of the present sources.
+    """Return the folder for machine code of the current sources.
 
-    Numba compares only the file that a loop is defined in, by time and size, and neither the
-    functions that the loop calls nor the constants that it uses. The name of the folder covers all
-    of them.
+    Numba detects changes only of the file that defines a loop, by time and size, but not of the
+    functions that the loop calls or of the constants that it uses. The name of the folder depends
+    on all of them.
     """
     package = Path(__file__).parent
     if base is None:
@@ -81,7 +81,7 @@ def _cache_folder(base: Path | None) -> Path:
 
 
 def source_digest(package: Path) -> str:
-    """Return a digest of the sources of the package that loops are made of."""
+    """Return a digest of all sources of the package that loops depend on."""
     digest = hashlib.blake2b(digest_size=8)
     for pattern in LOOP_SOURCES:
         for path in sorted(package.glob(pattern)):

@@ -1,26 +1,25 @@
-"""The one root of every error that Tuppence raises on purpose.
+"""The base classes of all errors that Tuppence raises deliberately.
 
-A `UserError` is something a person caused and can mend: it is shown as one plain sentence with a
-stable code and, where there is one, a hint. Anything else that escapes is a bug and is shown as a
-traceback.
+A `UserError` can be corrected by a person. It is shown as one plain sentence with a stable code and
+often a hint. Any other exception that is not caught is a bug and is shown as a traceback.
 """
 
 from collections.abc import Iterable
 
 
 class TuppenceError(Exception):
-    """Root of all errors raised on purpose."""
+    """Base class of all errors that are raised deliberately."""
 
 
 class UserError(TuppenceError):
-    """Something a person can mend.
+    """Raised for a problem that a person can correct.
 
     Args:
-        code: Stable identifier, `area.problem`, safe to match on in scripts.
-        message: One sentence: what is wrong and where.
-        hint: What to do about it; empty where the message says it all.
+        code: Stable identifier, `area.problem`, which scripts may rely on.
+        message: One sentence that says what is wrong and where.
+        hint: What to do about it, or empty.
         details: Further lines, such as the findings of a check, shown above the message.
-        exit_status: What the program ends with.
+        exit_status: Exit status of the program.
     """
 
     def __init__(
@@ -39,5 +38,5 @@ class UserError(TuppenceError):
         self.exit_status = exit_status
 
     def __reduce__(self) -> tuple[type["UserError"], tuple[object, ...]]:
-        """So that it can come from another process as it is."""
+        """Support pickling, so that other processes can return the error."""
         return UserError, (self.code, self.message, self.hint, self.details, self.exit_status)

@@ -1,4 +1,4 @@
-"""Which insights a customer sees, and in what order."""
+"""Selects and ranks the insights that a customer sees."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -10,13 +10,15 @@ from tuppence.rules.rule import Rule
 def rank(
     results: Iterable[Result], rules: Mapping[str, Rule], as_of: int, limit: int
 ) -> list[Result]:
-    """The qualified results that are due, the most relevant first; ties by rule; one of a topic.
+    """Return the qualified results that are due, by falling score, at most one of each topic.
+
+    Results of equal score are in the order of their rules' identifiers.
 
     Args:
-        results: Of one customer.
-        rules: By identifier; results of other rules are left out.
+        results: Results of one customer.
+        rules: Rules by identifier; results of other rules are left out.
         as_of: The day on which they are shown, in days since 1970-01-01.
-        limit: How many at most.
+        limit: Maximum number of results.
     """
     due = [
         result
@@ -32,20 +34,25 @@ def rank(
     return list(shown.values())[:limit]
 
 
-def turn(rule: Rule, since: int, as_of: int) -> int:
-    """Which time it is that a customer sees an insight: another one after each rest.
+def variant_index(rule: Rule, since: int, as_of: int) -> int:
+    """Return the index of the wording to show, which grows by one after each cooldown.
 
-    It begins with the day since which it qualifies, so that an insight that comes and goes with
-    what it tells is not always worded the same.
+    It starts from the day since which the rule qualifies, so that an insight that qualifies
+    from time to time does not always have the same wording. Use the index modulo the
+    number of wordings.
     """
     return since + (as_of - since) // (rule.expires_after_days + rule.cooldown_days)
 
 
 def is_due(rule: Rule, days: int) -> bool:
-    """Whether a rule's insight is shown so many days after it qualified.
+    """Return whether an insight is shown on a given day after it qualified.
 
-    It is shown until it expires, then rests for its cooldown, and then, where it still qualifies,
-    begins again. Without a cooldown it does not come back.
+    It is shown until it expires. After its cooldown it is shown again if it still qualifies, but
+    not without a cooldown.
+
+    Args:
+        rule: The rule of the insight.
+        days: Number of days since it qualified.
     """
     if rule.cooldown_days == 0:
         return days < rule.expires_after_days

@@ -1,4 +1,4 @@
-"""Texts from outside made harmless for terminals and spreadsheets."""
+"""Makes texts from outside harmless for terminals and spreadsheets."""
 
 import re
 import sys
@@ -11,17 +11,17 @@ _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _ESCAPE: Final = re.compile(r"\\[xuU]((?<=x)[0-9a-f]{2}|(?<=u)[0-9a-f]{4}|(?<=U)[0-9a-f]{8})")
 _PLAIN: Final = re.compile(r"[ -~]*")
 _FORMULA: Final = re.compile(r"[\s\x00-\x1f'\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
-"""The beginning of a formula (OWASP, CSV Injection), behind what a spreadsheet may leave out."""
+"""The start of a formula (OWASP, CSV Injection), after characters that a spreadsheet may ignore."""
 _NUMBER: Final = re.compile(r"[+-]?\d[\d.,]*%?", re.ASCII)
 SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 """Half of a surrogate pair: escapes in JSON and YAML can make one, and UTF-8 cannot hold it."""
 
 
 def printable(text: str, keep: str = "\n\t") -> str:
-    r"""Return a text with escapes such as `\x1b` for characters that change what is shown.
+    r"""Return a text with escapes such as `\x1b` for characters that change the display.
 
-    Those are control and format characters: escape sequences, reversed directions, characters of
-    no width, separators of lines and paragraphs, and halves of surrogate pairs.
+    These are control and format characters: escape sequences, directional and zero-width
+    characters, line and paragraph separators, and halves of surrogate pairs.
 
     Args:
         text: Any text.
@@ -31,10 +31,10 @@ def printable(text: str, keep: str = "\n\t") -> str:
 
 
 def printable_json(document: str) -> str:
-    r"""Return the same JSON document with `\u` escapes for those characters.
+    r"""Return the same JSON document with `\u` escapes for the characters that `printable` escapes.
 
     Args:
-        document: JSON, in which only line feeds may stand between values.
+        document: JSON in which the only white space between values is blanks and line feeds.
     """
     return _escaped(
         document,
@@ -47,18 +47,18 @@ def printable_json(document: str) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""Return a text that UTF-8 can hold: half of a surrogate pair becomes an escape, `\ud800`.
+    r"""Return a text that UTF-8 can encode: half of a surrogate pair becomes an escape, `\ud800`.
 
     Args:
-        text: Any text; JSON stays the same JSON document.
+        text: Any text; a JSON document keeps its meaning.
     """
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def spreadsheet_safe(cell: str) -> str:
-    """Return a cell that a spreadsheet shows as text: a formula gets an apostrophe before it.
+    """Return a cell that a spreadsheet shows as text, by an apostrophe before a formula.
 
-    Numbers such as -12.50 stay as they are. `from_spreadsheet_safe` gives back the same cell.
+    Numbers such as -12.50 stay as they are. `from_spreadsheet_safe` is the inverse.
 
     Args:
         cell: The content of a cell of a CSV file.
@@ -67,10 +67,10 @@ def spreadsheet_safe(cell: str) -> str:
 
 
 def from_spreadsheet_safe(cell: str) -> str:
-    """Return the cell that `spreadsheet_safe` was given.
+    """Return the original of a cell that `spreadsheet_safe` returned.
 
     Args:
-        cell: What it returned.
+        cell: The content of a cell of a CSV file.
     """
     return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
 

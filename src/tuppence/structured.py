@@ -1,4 +1,4 @@
-"""YAML files read into typed structs; every complaint names the file, line and column."""
+"""Reads YAML files into typed structs; every error names the file, line and column."""
 
 import contextlib
 import os
@@ -19,14 +19,14 @@ T = TypeVar("T")
 Location = tuple[str | int, ...]
 
 ENVIRONMENT: Final = "env:"
-"""Begins the name of a secret in the environment, where a file could be named."""
-_MAXIMUM_BYTES = 1_000_000
+"""Prefix of the name of a secret in the environment, in place of a file's name."""
+_MAX_BYTES = 1_000_000
 _PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[T]):
-    """A value read from a file, and where in the file its parts stand."""
+    """A value read from a file, with the places of its parts in the file."""
 
     path: Path
     text: str
@@ -34,10 +34,10 @@ class Document(Generic[T]):
     marks: Mapping[Location, yaml.Node]
 
     def position(self, location: Location, offset: int = 0) -> tuple[int, int]:
-        """Line and column, from 1, of a character of the scalar at a location.
+        """Return the line and column, from 1, of a character of the scalar at a location.
 
-        YAML may fold or indent a scalar; only white space differs then, so the characters that
-        are not white space are counted off one by one in the file's text.
+        YAML may fold or indent a scalar, which changes only white space. So the characters that are
+        not white space are located one by one in the text of the file.
         """
         node = self.marks[location]
         start, end = node.start_mark, node.end_mark
@@ -52,7 +52,7 @@ class Document(Generic[T]):
             if char.isspace():
                 continue
             found = self.text.find(char, index, end.index)
-            if found < 0:  # an escape in quotes: the scalar's start has to do
+            if found < 0:  # an escape in quotes: use the start of the scalar instead
                 return start.line + 1, start.column + 1
             index = found + 1
         at_end = offset >= len(node.value.rstrip())
@@ -61,19 +61,19 @@ class Document(Generic[T]):
         return line, index - (self.text.rfind("\n", 0, index) + 1) + 1
 
     def is_scalar(self, location: Location) -> bool:
-        """Whether a text, not a mapping or a list, stands at a location."""
+        """Return whether the node at a location is a scalar, not a mapping or a list."""
         return isinstance(self.marks[location], yaml.ScalarNode)
 
     def line(self, number: int) -> str:
-        """A line of the file, counted from 1."""
+        """Return a line of the file, counted from 1."""
         return self.text.split("\n")[number - 1]
 
 
 def read_secret(where: str) -> str:
-    """A secret from a file, or with `env:NAME` from the environment; blanks around it are left out.
+    """Read a secret from a file, or for `env:NAME` from the environment, without blanks around it.
 
     Raises:
-        UserError: There is none.
+        UserError: The file cannot be read, or the environment has no such variable.
     """
     if not where.startswith(ENVIRONMENT):
         return read_text(Path(where)).strip()
@@ -86,10 +86,10 @@ def read_secret(where: str) -> str:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a path that somebody gave is a folder; if not, it is a file.
+    """Return whether a path given by a user is a folder; if not, it is a file.
 
     Raises:
-        UserError: There is nothing of that name, or it is a device, a pipe or a socket.
+        UserError: The path does not exist, or is a device, a pipe or a socket.
     """
     with _file_errors(path):
         mode = path.stat().st_mode
@@ -100,10 +100,10 @@ def is_folder(path: Path) -> bool:
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
-    """Return the content of a file that somebody gave; never wait for a pipe or a device.
+    """Read a file given by a user; never wait for a pipe or a device.
 
     Raises:
-        UserError: It is missing, not a file, too large, or may not be read.
+        UserError: The file is missing, not a file, too large, or cannot be read.
     """
     if is_folder(path):
         raise UserError("file.folder", f"{path}: this is a folder, not a file")
@@ -116,7 +116,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
 
 @contextlib.contextmanager
 def _file_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusals to read into errors that a person can act on."""
+    """Turn errors of the operating system into user errors."""
     try:
         yield
     except FileNotFoundError:
@@ -128,23 +128,23 @@ def _file_errors(path: Path) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a small UTF-8 file.
+    """Read a small UTF-8 file.
 
     Raises:
-        UserError: It is missing, not a file, too large, or not UTF-8.
+        UserError: The file is missing, not a file, too large, or not UTF-8.
     """
     try:
-        return read_bytes(path, _MAXIMUM_BYTES).decode()
+        return read_bytes(path, _MAX_BYTES).decode()
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text, from byte {error.start} on"
         raise UserError("file.encoding", message, "save it as UTF-8") from None
 
 
 def read_yaml(path: Path, kind: type[T]) -> Document[T]:
-    """A YAML file as a struct of the given type.
+    """Read a YAML file as a struct of the given type.
 
     Raises:
-        UserError: The file cannot be read, is not YAML, or does not fit the type; with
+        UserError: The file cannot be read, is not YAML, or does not fit the type. The message has
             `file:line:column`.
     """
     text = read_text(path)
@@ -182,8 +182,8 @@ def _plain(
     path: Path,
     seen: set[int],
 ) -> Any:
-    """Python values of a node; texts stay as they are written, so `2026-03-31` and `no` do too."""
-    if id(node) in seen:  # a few aliases of aliases are enough to fill a memory
+    """Convert a node to Python values; `2026-03-31` and `no` stay texts."""
+    if id(node) in seen:  # a few aliases of aliases could exhaust the memory
         line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
         raise UserError("file.yaml", f"{line}: aliases are not supported", "write it out")
     marks[location] = node
@@ -210,10 +210,10 @@ def _plain(
 
 
 def _check_text(node: yaml.Node, path: Path) -> None:
-    """Check that a scalar holds no half of a surrogate pair, which an escape can make.
+    """Check that a scalar holds no half of a surrogate pair, which an escape can produce.
 
     Raises:
-        UserError: `file.yaml`: it does.
+        UserError: `file.yaml`: the scalar holds one.
     """
     if isinstance(node, yaml.ScalarNode) and SURROGATE.search(node.value):
         line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
@@ -222,7 +222,7 @@ def _check_text(node: yaml.Node, path: Path) -> None:
 
 
 def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Location]:
-    """A message of msgspec without its path, and the nearest location that the path names."""
+    """Split a message of msgspec into its text and the nearest location that its path names."""
     found = _PATH.fullmatch(message)
     text, path = (found[1], found[2] or "$") if found else (message, "$")
     location = tuple(_steps(path))
@@ -241,7 +241,7 @@ def _steps(path: str) -> Iterator[str | int]:
 
 
 def to_yaml(plain: Any) -> str:
-    """Plain values as a YAML file that people like to read: texts of several lines as blocks."""
+    """Format plain values as readable YAML, with texts of several lines as blocks."""
     return yaml.dump(
         plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, indent=2
     )

@@ -1,4 +1,4 @@
-"""What is installed and loaded with each part."""
+"""Checks the packages that each part installs and loads."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def installed_with(extra: str) -> set[str]:
-    """Every package that the extra brings, and what those bring."""
+    """Return every package that an extra installs, with its dependencies."""
     found: set[str] = set()
     left = [("tuppence", extra)]
     while left:
@@ -34,7 +34,7 @@ def installed_with(extra: str) -> set[str]:
         try:
             wanted = requires(name) or []
         except PackageNotFoundError:
-            continue  # for another system
+            continue  # for another operating system
         for requirement in wanted:
             package = re.split(r"[\s\[;<>=!~(]", requirement, maxsplit=1)[0].lower()
             marker = requirement.partition(";")[2]

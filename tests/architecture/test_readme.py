@@ -1,4 +1,4 @@
-"""The README as the package index shows it, its pictures, and the menu of the site."""
+"""Checks the README as the package index shows it, its pictures, and the menu of the site."""
 
 import re
 import tomllib
@@ -47,7 +47,7 @@ def test_the_picture_of_a_feed_shows_what_the_commands_print() -> None:
     assert (ROOT / "docs/feed.svg").read_text("utf-8") == drawn
 
 
-def test_the_menu_of_the_site_has_every_page_but_single_decisions() -> None:
+def test_the_menu_of_the_site_lists_every_page_except_single_decisions() -> None:
     menu = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]
     parts = [part for entry in menu for part in entry.values()]
     named = [page for part in parts for page in ([part] if isinstance(part, str) else part)]

@@ -1,4 +1,4 @@
-"""The threat model names only what exists."""
+"""Checks that the code and the tests that the threat model names exist."""
 
 import ast
 import re

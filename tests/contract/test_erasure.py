@@ -1,4 +1,4 @@
-"""Erasing a customer at every moment of their evaluation, over each store of results."""
+"""Erases a customer at every moment of their evaluation, with each store of results."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,7 +30,7 @@ MOMENTS = ("before", "facts read", "results written", "asked", "after")
 
 
 class Interrupted:
-    """Facts of ann and bob, with something that happens at each moment of an evaluation."""
+    """Facts of ann and bob; runs a hook at each moment of an evaluation."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def results(
     request: pytest.FixtureRequest, tmp_path: Path, engine: Engine
 ) -> Iterator[Callable[[], ResultStore]]:
-    """Opens the results, as engines and the eraser each do for themselves."""
+    """Yield a function that opens the results, as engines and the eraser each do for themselves."""
     opened: list[Database | DynamoResults] = []
     if request.param == "dynamodb":
         request.getfixturevalue("aws")
@@ -108,7 +108,7 @@ def store(tmp_path: Path) -> FactStore:
 
 
 class Erasure:
-    """An erasure whose two steps happen at moments of an evaluation, or at its end."""
+    """An erasure whose two steps happen at given moments of an evaluation, or at its end."""
 
     def __init__(self, store: ResultStore, facts_at: str, results_at: str) -> None:
         self._store = store
@@ -126,10 +126,10 @@ class Erasure:
 
 
 @pytest.mark.parametrize("seen", [False, True], ids=["first time", "evaluated before"])
-def test_results_of_the_erased_never_come_back(
+def test_results_of_erased_customers_never_reappear(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore, seen: bool
 ) -> None:
-    """Facts are erased at one moment of an evaluation, results at the same or at a later one."""
+    """The facts are erased at one moment of an evaluation, the results then or later."""
     kept, erasing = results(), results()
     for moments in itertools.combinations_with_replacement(MOMENTS, 2):
         if seen:
@@ -144,19 +144,19 @@ def test_results_of_the_erased_never_come_back(
         kept.erase("bob")
 
 
-def test_who_was_left_by_a_killed_engine_is_erased_when_next_asked_for(
+def test_results_that_a_killed_engine_left_are_erased_at_the_next_request(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore
 ) -> None:
     kept = results()
     facts = Interrupted(store)
     evaluate_kept(engine, [Request(("ann", "bob"))], facts, kept)
-    facts.erased.add("ann")  # the engine was killed before it asked: its results are there
+    facts.erased.add("ann")  # the engine was killed before it asked, and left results
     (answer,) = evaluate_kept(engine, [Request(("ann", "bob"))], facts, kept)
     assert answer.missing == ("ann",)
     assert set(kept.get(["ann", "bob"])) == {"bob"}
 
 
-def test_results_that_cannot_all_be_written_are_looked_at_all_the_same(
+def test_erasure_is_checked_even_if_some_results_cannot_be_written(
     engine: Engine, results: Callable[[], ResultStore], store: FactStore
 ) -> None:
     kept = results()
@@ -180,7 +180,7 @@ def test_results_that_cannot_all_be_written_are_looked_at_all_the_same(
 
 
 @pytest.mark.usefixtures("aws")
-def test_retiring_a_result_that_was_erased_does_not_make_it_again() -> None:
+def test_retiring_an_erased_result_does_not_recreate_it() -> None:
     table = new_table("customer_id", "rule_id")
     kept = DynamoResults(client("dynamodb"), table, lambda _: LAYOUT)
     kept._retire(row("ann"), "a")

@@ -1,4 +1,4 @@
-"""A run that is cut by rules, where each pair of customer and rule has an item of its own."""
+"""Runs items that are divided by rules, so that each pair of customer and rule has its own item."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def date(text: str) -> Date:
 
 
 class Facts:
-    """All customers of a store with one partition, as the port CustomerFacts."""
+    """All customers of a store with one partition, as a `CustomerFacts`."""
 
     def __init__(self, store: FactStore) -> None:
         ((name, _),) = store.partitions()
@@ -57,7 +57,9 @@ class Facts:
 
 
 @pytest.mark.usefixtures("aws")
-def test_parts_of_a_run_come_to_what_the_whole_comes_to(tmp_path: Path, tuppence: Run) -> None:
+def test_a_run_divided_by_rules_gives_the_results_of_an_undivided_run(
+    tmp_path: Path, tuppence: Run
+) -> None:
     tuppence("synth", "--store", tmp_path / "store", "--customers", 20, "--until", DAYS[-1])
     facts = Facts(FactStore(tmp_path / "store"))
     customers = facts.customers

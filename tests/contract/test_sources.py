@@ -1,4 +1,4 @@
-"""What every FactSource and every RulesetStore does, whatever is behind it."""
+"""Contract of FactSource and RulesetStore, checked for every implementation."""
 
 import uuid
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Filled = Callable[[list[Rows]], FactSource]
 
 @pytest.fixture(params=["embedded"])
 def filled(tmp_path: Path) -> Filled:
-    """Makes a source that holds these rows."""
+    """Return a function that makes a source with given rows."""
 
     def make(parts: list[Rows]) -> FactSource:
         store = FactStore.create(tmp_path / "store", Schema())
@@ -48,7 +48,7 @@ def test_partitions_hold_every_customer_once(filled: Filled) -> None:
     assert sorted(found) == ["c0", "c1", "c2", "c3", "c4"]
 
 
-def test_one_customer_is_found_with_all_facts(filled: Filled) -> None:
+def test_a_source_returns_one_customer_with_all_facts(filled: Filled) -> None:
     source = filled(customers(3))
     batch = source.find("c2")
     assert batch.customer_ids == ("c2",)

@@ -1,4 +1,4 @@
-"""What every store of results and every ledger does, whatever is behind it."""
+"""Contract of result stores and ledgers, checked for every implementation."""
 
 import uuid
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def book(request: pytest.FixtureRequest) -> FleetLedger:
 
 
 def new_table(*keys: str) -> str:
-    """A table of the emulator."""
+    """Create a table in the emulator, and return its name."""
     name = f"table-{uuid.uuid4().hex}"
     kinds = zip(keys, ("HASH", "RANGE"), strict=True)
     client("dynamodb").create_table(
@@ -71,14 +71,14 @@ def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults
     return CustomerResults(customer, as_of, LAYOUT, pack([packed(result), packed(other)]))
 
 
-def test_who_is_erased_has_no_results(kept: ResultStore) -> None:
+def test_an_erased_customer_has_no_results(kept: ResultStore) -> None:
     kept.put([row("ann"), row("bob")])
     assert kept.erase("ann") is True
     assert set(kept.get(["ann", "bob"])) == {"bob"}
     assert kept.erase("ann") is False
 
 
-def test_results_come_back_as_they_were(kept: ResultStore) -> None:
+def test_stored_results_are_read_back_unchanged(kept: ResultStore) -> None:
     rows = [row(f"c{n}") for n in range(250)]
     kept.put(rows)
     found = kept.get([r.customer_id for r in rows] + ["nobody"])
@@ -93,7 +93,9 @@ def test_results_are_found_among_many_others(database: Database) -> None:
     assert sorted(database.get(few)) == ["c00000", "c02500", "c04999"]
 
 
-def test_newer_results_replace_older_ones_and_never_the_other_way(kept: ResultStore) -> None:
+def test_newer_results_replace_older_ones_but_older_ones_never_replace_newer(
+    kept: ResultStore,
+) -> None:
     kept.put([row("ann", as_of=5)])
     kept.put([row("ann", as_of=4, score="2.0000")])
     assert kept.get(["ann"])["ann"] == row("ann", as_of=5)
@@ -101,13 +103,13 @@ def test_newer_results_replace_older_ones_and_never_the_other_way(kept: ResultSt
     assert kept.get(["ann"])["ann"] == row("ann", as_of=5, score="3.0000")
 
 
-def test_a_scan_is_in_order_and_can_begin_anywhere(database: Database) -> None:
+def test_a_scan_is_ordered_and_can_start_anywhere(database: Database) -> None:
     database.put([row(name) for name in ("cat", "ann", "bob")])
     assert [r.customer_id for r in database.scan()] == ["ann", "bob", "cat"]
     assert [r.customer_id for r in database.scan("ann")] == ["bob", "cat"]
 
 
-def test_every_kind_of_value_comes_back(kept: ResultStore) -> None:
+def test_every_kind_of_value_is_read_back_unchanged(kept: ResultStore) -> None:
     values = {
         "number": Decimal("-12345678901234.5678"),
         "large": Decimal(10) ** 33,
@@ -126,7 +128,7 @@ def test_every_kind_of_value_comes_back(kept: ResultStore) -> None:
     assert kept.get(["ann"])["ann"].results == (result,)
 
 
-def test_a_rule_that_is_gone_leaves_no_result(kept: ResultStore) -> None:
+def test_a_removed_rule_leaves_no_result(kept: ResultStore) -> None:
     kept.put([row("ann", as_of=5)])
     fewer = Layout("fewer", LAYOUT.rules[:1])
     LAYOUTS["fewer"] = fewer
@@ -140,7 +142,7 @@ def test_a_rule_that_is_gone_leaves_no_result(kept: ResultStore) -> None:
 RUN = RunRecord("r1", 5, "digest", ("i1", "i2"))
 
 
-def test_a_ledger_knows_what_is_done(database: Database) -> None:
+def test_a_ledger_records_which_items_are_done(database: Database) -> None:
     assert database.latest() is None
     database.start(RUN)
     assert database.latest() == RUN
@@ -155,14 +157,14 @@ def test_a_ledger_knows_what_is_done(database: Database) -> None:
     assert latest.finished
 
 
-def test_an_item_that_fails_is_not_done(database: Database) -> None:
+def test_a_failed_item_is_not_recorded_as_done(database: Database) -> None:
     database.start(RUN)
     with pytest.raises(ZeroDivisionError), database.finishing("r1", "i1", Tally()):
         raise ZeroDivisionError
     assert database.done("r1") == {}
 
 
-def test_an_item_can_be_finished_again(database: Database) -> None:
+def test_finishing_an_item_twice_is_allowed(database: Database) -> None:
     database.start(RUN)
     for n in (1, 2):
         with database.finishing("r1", "i1", Tally(customers=n)):
@@ -170,7 +172,7 @@ def test_an_item_can_be_finished_again(database: Database) -> None:
     assert database.done("r1") == {"i1": Tally(customers=2)}
 
 
-def test_a_run_that_is_started_again_has_nothing_done(database: Database) -> None:
+def test_a_restarted_run_has_no_finished_items(database: Database) -> None:
     database.start(RUN)
     with database.finishing("r1", "i1", Tally()):
         pass
@@ -200,7 +202,7 @@ def test_an_older_run_is_refused(book: FleetLedger) -> None:
     assert book.begin(FleetRun("same", "2026-06-30", "other")).pages == 0
 
 
-def test_of_two_who_list_one_goes_on(book: FleetLedger) -> None:
+def test_only_one_of_two_listers_continues(book: FleetLedger) -> None:
     book.begin(NIGHT)
     first = replace(NIGHT, cursor="b", pages=1, unsent=("a", "b"))
     assert book.compare_and_set(NIGHT, first) == first
@@ -210,7 +212,7 @@ def test_of_two_who_list_one_goes_on(book: FleetLedger) -> None:
     assert book.compare_and_set(first, replace(first, pages=2)) == listed
 
 
-def test_what_is_entered_twice_counts_once(book: FleetLedger) -> None:
+def test_an_entry_made_twice_counts_once(book: FleetLedger) -> None:
     book.begin(NIGHT)
     page = PageName("night", "2026-06-30", 17)
     item = FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"))

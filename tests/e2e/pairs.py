@@ -1,4 +1,4 @@
-"""Pairs of commands on one store at once, some of them killed, and what must hold afterwards."""
+"""Runs pairs of commands on one store at once, kills some, and checks what must hold afterwards."""
 
 import contextlib
 import json
@@ -30,9 +30,9 @@ from tuppence.facts.schema import Schema
 ERASED: Final = "zqann"
 ACCOUNT: Final = "zqann-1"
 MARKER: Final = "ZQ KIOSK"
-"""In texts of the erased customer's transactions and rejected rows, and nowhere else."""
+"""Occurs in texts of the erased customer's transactions and rejected rows, and nowhere else."""
 OTHERS: Final = ("mary-zqann", "zqann2", "bob", "eve")
-"""The first two contain the identifier of the customer who is erased."""
+"""The first two contain the identifier of the erased customer."""
 DOCUMENTED: Final = frozenset({
     "facts.unknown-customer", "consent.unknown", "results.missing", "results.none", "store.busy",
     "synth.not-empty", "results.older", "run.empty",
@@ -60,7 +60,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 WRITERS: Final = tuple(COMMANDS)[:10]
 READERS: Final = tuple(COMMANDS)[10:]
 BRINGS_BACK: Final = frozenset({"import theirs"})
-"""Commands that may bring data of the erased customer after the erasure: new data, of later."""
+"""Commands that may bring new data of the erased customer after the erasure."""
 
 _PRELOADED: Final = [
     "tuppence.adapters.embedded.privacy",
@@ -69,24 +69,24 @@ _PRELOADED: Final = [
     *(f"tuppence.cli.{name}" for name in dict.fromkeys(APP_MODULES.values())),
     *("numpy.ma", "numpy.testing", "scipy.linalg", "typer._adapters"),
 ]
-"""What commands import, also late: it is imported once, for all processes."""
+"""Modules that commands import, including late imports: loaded once, for all processes."""
 
 
 class Ended(NamedTuple):
-    """How a command ended: its status, -9 where it was killed, and what it printed."""
+    """The end of a command: its status, -9 if it was killed, and what it printed."""
 
     status: int
     printed: str
 
 
 class Pair(NamedTuple):
-    """Two commands at once.
+    """Two commands on one store at once.
 
     Attributes:
-        first: Name of the command that is begun first.
-        second: Name of the one that is begun when `first` has changed so many files.
-        changes: That number.
-        kills: For each, after how many changes of files it is killed; None for not.
+        first: Name of the command that starts first.
+        second: Name of the command that starts once `first` has made `changes` changes.
+        changes: Number of changed files after which `second` starts.
+        kills: For each command, the number of changes after which it is killed; None for never.
     """
 
     first: str
@@ -96,16 +96,16 @@ class Pair(NamedTuple):
 
 
 def make_pair(first: str, second: str, rng: random.Random) -> Pair:
-    """Choose when the second of two commands begins, and which of them are killed when."""
+    """Choose when the second of two commands starts, and when either is killed."""
     kills = [rng.randrange(1, 16) if rng.random() < 0.3 else None for _ in range(2)]
     return Pair(first, second, rng.choice([0, 0, 1, 2, 4, 8]), (kills[0], kills[1]))
 
 
 class Bench:
-    """A store of which each pair gets a copy, and a way to start commands quickly.
+    """A store that is copied for each pair, and a way to start commands quickly.
 
     Args:
-        folder: An empty one.
+        folder: An empty folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,15 +115,15 @@ class Bench:
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NUMBA_DISABLE_JIT", "1")  # for five customers plain loops are quicker
+            patch.setenv("NUMBA_DISABLE_JIT", "1")  # quicker for five customers
             nothing = self._context.Process(target=_nothing)
-            nothing.start()  # and with it the server that keeps this environment
+            nothing.start()  # which starts the server that keeps this environment
             nothing.join()
         self._count = 0
         self._make()
 
     def _make(self) -> None:
-        """Make the store: five customers, results, a consent and rejected rows of two of them."""
+        """Make the store: five customers, results, a consent and rejected rows of two customers."""
         facts = FactStore.create(self._base, Schema())
         for name in (ERASED, *OTHERS):
             text = f"{MARKER} 7" if name == ERASED else "CORNER SHOP"
@@ -171,10 +171,10 @@ class Bench:
             assert ended.status == 0, ended.printed
 
     def try_pair(self, pair: Pair) -> str:
-        """Run a pair of commands, and raise AssertionError where something does not hold after.
+        """Run a pair of commands; raise AssertionError if something does not hold afterwards.
 
         Returns:
-            How it went: "killed", "waited" or "free".
+            The course of events: "killed", "waited" or "free".
         """
         self._copy()
         processes = [self._start(pair.first)]
@@ -210,10 +210,10 @@ class Bench:
         return "waited" if any("waiting for" in one.printed for one in ended) else "free"
 
     def try_beside_a_writer(self, name: str) -> str:
-        """Begin a command while the store is locked, and release the lock when it says so.
+        """Start a command while the store is locked, and release the lock once it waits.
 
         Returns:
-            What it printed. A command that waited has changed nothing before.
+            The command's output. A command that waited had changed nothing until then.
         """
         self._copy()
         watch = _Watch(self._store)
@@ -275,7 +275,7 @@ class Bench:
         return Ended(status, output.read_text())
 
     def _assert_whole(self) -> None:
-        """The facts can be read, and the ledger agrees with the results.
+        """Check that the facts can be read and that the ledger agrees with the results.
 
         Results of customers who withdrew their consent stay as they were.
         """
@@ -307,7 +307,7 @@ class _Watch:
         self.changes = 0
 
     def until(self, changes: int | None, *processes: ForkServerProcess) -> Iterator[None]:
-        """Look again and again, until there were so many changes or all processes have ended."""
+        """Yield again and again, until the changes were made or all processes have ended."""
         while any(process.is_alive() for process in processes):
             self.look()
             yield
@@ -336,11 +336,11 @@ class _Watch:
 
 
 def _nothing() -> None:
-    """Do nothing, in a process of its own."""
+    """Do nothing, in another process."""
 
 
 def _command(folder: Path, output: Path, arguments: tuple[str, ...]) -> None:
-    """Run a command in a process of its own."""
+    """Run a command in another process."""
     os.chdir(folder)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT)
     os.dup2(descriptor, 1)
@@ -358,7 +358,7 @@ def _main(arguments: tuple[str, ...]) -> int:
 
 
 def _assert_documented(name: str, ended: Ended) -> None:
-    """A command ended well, with an error that is documented, or was killed."""
+    """Check that a command succeeded, failed with a documented error, or was killed."""
     if ended.status in {0, -signal.SIGKILL}:
         return
     codes = {code for code in DOCUMENTED if f"error[{code}]" in ended.printed}
@@ -367,7 +367,7 @@ def _assert_documented(name: str, ended: Ended) -> None:
 
 
 def traces(store: Path, customer: str = ERASED) -> list[str]:
-    """Files of a store in which something of a customer is left; nothing of the program is used.
+    """Return the files of a store that hold traces of a customer, without using the program itself.
 
     All bytes count, and what Parquet files have compressed. Longer identifiers of other people in
     which this one occurs are taken away first.

@@ -1,4 +1,4 @@
-"""The program as people use it: what it prints, and what it says when something is wrong."""
+"""Runs the program as people use it: its output, and its messages when something is wrong."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ def rules(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ran(store: Path, rules: Path, tuppence: Run) -> Path:
-    """The store after a run."""
+    """Return the store after a run."""
     tuppence("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 1)
     return store
 
@@ -65,7 +65,7 @@ def test_help_has_an_example_for_every_command(tuppence: Run) -> None:
         assert f"Example: tuppence {' '.join(command)}" in " ".join(text.split()), command
 
 
-def test_schema_tells_all_fields(tuppence: Run, tmp_path: Path) -> None:
+def test_schema_lists_all_fields(tuppence: Run, tmp_path: Path) -> None:
     text = tuppence("schema").stdout
     assert "booking date" in text
     assert max(map(len, text.splitlines())) <= 100
@@ -142,7 +142,7 @@ def test_rules_are_checked_and_tested(tuppence: Run, rules: Path) -> None:
     assert json.loads(tuppence("rules", "schema").stdout)["$ref"] == "#/$defs/Definition"
 
 
-def test_a_run_tells_what_it_did(tuppence: Run, store: Path, rules: Path) -> None:
+def test_a_run_reports_what_it_did(tuppence: Run, store: Path, rules: Path) -> None:
     command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
     text = tuppence(*command).stdout
     for part in ("1 rule as of 2026-06-30", "customers", "qualified", "unknown", "changed"):
@@ -282,7 +282,7 @@ MISTAKES = [
 @pytest.mark.parametrize(
     ("command", "code", "message"), MISTAKES, ids=[" ".join(m[0][:3]) for m in MISTAKES]
 )
-def test_a_mistake_is_told_in_one_sentence(
+def test_a_mistake_is_reported_in_one_sentence(
     tuppence: Run,
     ran: Path,
     rules: Path,
@@ -326,12 +326,12 @@ def test_a_damaged_database_is_named(tuppence: Run, ran: Path, rules: Path, dama
         data = path.read_bytes()
         path.write_bytes(data[:100] + bytes(len(data) - 100))
     else:
-        with SqliteFile(path, RESULTS) as file:  # which gives the page its checksum
+        with SqliteFile(path, RESULTS) as file:  # which writes the checksum of the page
             file.connection.execute("UPDATE results SET packed = x'c1'")
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.corrupt]" in text
     assert "results.sqlite" in text
-    if damage == "row":  # a run that puts new results beside it says so, too
+    if damage == "row":  # a run that writes new results beside it reports it, too
         again = ("run", "--store", ran, "--rules", rules, "--as-of", "2026-07-01")
         text = tuppence(*again, status=1).stderr
         assert "results of customer ann are damaged" in text
@@ -345,10 +345,10 @@ def test_a_database_of_another_format_is_refused(tuppence: Run, ran: Path) -> No
     assert "of format 1, and this version reads 3" in text
 
 
-def test_a_full_disk_stops_a_run_which_then_goes_on(
+def test_a_run_stops_on_a_full_disk_and_can_be_resumed(
     tuppence: Run, store: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that may not grow is as good as a full disk."""
+    """A database that may not grow behaves as on a full disk."""
     command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30", "--processes", 1)
     tuppence("run", "--store", store, "--rules", rules, "--as-of", "2026-06-29")
     before = tuppence("results", "--store", store, "--format", "json").stdout
@@ -382,7 +382,7 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
         assert "error[store.corrupt]" in text
 
 
-def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) -> None:
+def test_damage_found_by_another_process_is_reported_here(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
     items = Workers(store, FactStore(store).digest, {}).in_processes(
         ruleset.content, Date(20_000), 1
@@ -397,7 +397,7 @@ def test_damage_met_by_another_process_is_told_here(store: Path, rules: Path) ->
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
     items = Workers(store, "another digest", {}).in_processes(ruleset.content, Date(20_000), 1)
-    with pytest.raises(UserError, match="the facts were changed while the run was going on"):
+    with pytest.raises(UserError, match="the facts were changed during the run"):
         list(items([WorkItem("p00000", 0, 1)]))
 
 
@@ -411,7 +411,7 @@ def test_the_reader_may_leave_early(ran: Path) -> None:
 
 
 def test_the_quickstart_runs_through(tmp_path: Path) -> None:
-    """What `make run` does, with fewer customers."""
+    """Does what `make run` does, with fewer customers."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "CUSTOMERS": "1000", "STORE": str(tmp_path / "demo")}
     script = ROOT / "examples/quickstart/run.sh"
@@ -432,13 +432,13 @@ def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     assert "nothing was changed" in again.stdout
 
 
-def test_a_plan_says_what_fits_columns(tuppence: Run, rules: Path, store: Path) -> None:
+def test_a_plan_states_which_rules_fit_columns(tuppence: Run, rules: Path, store: Path) -> None:
     slow = "when: count(payments[text = merchant]) = 0 and "
     text = RULE.replace("id: fees", "id: slow").replace("when: ", slow)
     (rules / "slow.yaml").write_text(text)
     text = tuppence("plan", rules, "--explain", "--store", store).stdout
     assert "1 of 2 rules are all columns." in text
-    assert "slow, when: a filter's condition puts together more than one field" in text
+    assert "slow, when: a filter's condition combines more than one field" in text
     assert "sum of amount of transactions where" in text
     assert "lay out" in text
     assert max(map(len, text.splitlines())) <= 100
@@ -473,8 +473,8 @@ def test_a_preview_needs_a_date(tuppence: Run, store: Path, rules: Path) -> None
     assert "qualify" in tuppence(*command).stdout
 
 
-def test_brackets_in_names_are_no_markup(tuppence: Run, tmp_path: Path) -> None:
-    """What people call things is printed as it is, whatever the terminal would make of it."""
+def test_brackets_in_names_are_not_markup(tuppence: Run, tmp_path: Path) -> None:
+    """Names are printed as they are, whatever the terminal's markup would make of them."""
     rows = [
         {
             "booking date": day(f"2026-0{month}-08"),

@@ -1,4 +1,4 @@
-"""Without a living consent nobody is evaluated, and the feed stays as it was."""
+"""Checks that nobody is evaluated without a valid consent, and that their feed stays as it was."""
 
 import json
 import re
@@ -23,7 +23,7 @@ CATALOGUE = ROOT / "catalogue"
 
 @pytest.fixture
 def money(tmp_path: Path, tuppence: Run) -> Path:
-    """A store of thirty customers that was run in May."""
+    """Return a store of thirty customers, with a run in May."""
     store = tmp_path / "money"
     tuppence("synth", "--store", store, "--customers", 30)
     tuppence("run", "--store", store, "--rules", CATALOGUE, "--as-of", "2026-05-31")
@@ -31,20 +31,20 @@ def money(tmp_path: Path, tuppence: Run) -> Path:
 
 
 def evaluated(store: Path) -> dict[str, str]:
-    """The days as of which the customers' results are."""
+    """Return the date of each customer's results."""
     with Database(store / "results.sqlite") as database:
         rows = database.get([f"C{number:07d}" for number in range(1, 31)])
     return {name: str(Date(row.as_of)) for name, row in rows.items()}
 
 
-def test_what_is_told_later_keeps_the_beginning_and_a_withdrawal() -> None:
+def test_a_later_statement_of_a_consent_keeps_its_beginning_and_a_withdrawal() -> None:
     first = Consent("ann", "1", "insights", (), "GB", 20, withdrawn=30)
     later = Consent("ann", "1", "insights", (), "GB", 25, confirmed=25)
     assert later.after(None) == later
     assert later.after(first) == Consent("ann", "1", "insights", (), "GB", 20, 25, None, 30)
 
 
-def test_who_has_no_living_consent_is_not_evaluated(money: Path, tuppence: Run) -> None:
+def test_a_customer_without_a_valid_consent_is_not_evaluated(money: Path, tuppence: Run) -> None:
     tuppence(
         "consent", "grant", ANN, "--on", "2026-01-01", "--until", "2026-06-10", "--store", money
     )
@@ -67,7 +67,7 @@ def test_who_has_no_living_consent_is_not_evaluated(money: Path, tuppence: Run) 
     assert "qualify   1   3.4 %" in found.stdout  # one of 29
 
 
-def test_a_preview_of_nobody_says_so(store: Path, tuppence: Run) -> None:
+def test_a_preview_without_customers_says_so(store: Path, tuppence: Run) -> None:
     where = ("--store", store, "--as-of", "2026-06-30")
     tuppence("consent", "grant", "ann", "--on", "2026-01-01", "--store", store)
     tuppence("consent", "withdraw", "ann", "--on", "2026-02-01", "--store", store)
@@ -97,7 +97,7 @@ def test_a_withdrawal_stops_the_next_run_and_a_new_consent_begins_it(
     assert "2027-01-01" in tuppence("consent", "list", ANN, *where).stdout
 
 
-def test_mistakes_are_told(money: Path, tuppence: Run) -> None:
+def test_mistakes_in_consents_are_reported(money: Path, tuppence: Run) -> None:
     where = ("--store", money)
     done = tuppence("consent", "withdraw", ANN, *where, status=1)
     assert "there is no consent 1 of customer C0000007" in done.stderr
@@ -123,7 +123,7 @@ def test_exports_name_consents_and_nothing_of_them_is_left(money: Path, tuppence
     assert len(Consents(money).of(BOB)) == 1
 
 
-def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
+def test_consents_are_imported_from_banks(tuppence: Run, tmp_path: Path) -> None:
     uk = {"ConsentId": "urn:1", "Status": "Authorised", "Permissions": ["ReadBalances"],
           "CreationDateTime": "2026-01-01T00:00:00Z", "ExpirationDateTime": "2026-12-31T00:00:00Z",
           "StatusUpdateDateTime": "2026-03-01T00:00:00Z"}  # fmt: skip
@@ -167,7 +167,7 @@ def test_banks_tell_consents(tuppence: Run, tmp_path: Path) -> None:
 def test_without_a_consent_for_it_no_command_gives_facts(
     money: Path, tuppence: Run, grant: tuple[str, ...]
 ) -> None:
-    """Not even as of a date on which the consent held; the feed stays, and so does the export."""
+    """Not even for a date on which the consent was valid; the feed and the export stay."""
     where = ("--store", money)
     tuppence("consent", "grant", ANN, *grant, *where)
     for command in (

@@ -1,4 +1,4 @@
-"""Copies of a store that were taken while it changed, and clocks that go backwards."""
+"""Checks copies of a store taken while it changes, and clocks that go backwards."""
 
 import contextlib
 import datetime
@@ -38,7 +38,7 @@ def append(store: Path) -> None:
 def test_a_copy_that_a_change_tore_says_so_and_any_other_is_whole(
     store: Path, change: Callable[[Path], None], manifest_first: bool
 ) -> None:
-    """A copy has files of before and of after: in whichever order they were read."""
+    """A copy has some files from before the change and some from after, in either order."""
     for name in ("bob", "ann"):
         rows = [{"id": f"{name}-x", "booking date": 1, "amount": -1}]
         FactStore(store).append(bank(rows, name))
@@ -47,7 +47,7 @@ def test_a_copy_that_a_change_tore_says_so_and_any_other_is_whole(
     shutil.copytree(store, copy)
     change(store)
     after = {*FactStore(store).owners()["id"]}
-    if manifest_first:  # the manifest of before, the segments of after
+    if manifest_first:  # the old manifest with the new segments
         for folder in copy.glob("facts/p*"):
             shutil.rmtree(folder)
         for folder in store.glob("facts/p*"):
@@ -70,7 +70,7 @@ def test_a_copy_that_a_change_tore_says_so_and_any_other_is_whole(
 
 
 def test_a_copy_under_the_lock_waits_for_whoever_changes_the_store(store: Path) -> None:
-    """As the how-to says: `flock STORE/lock cp -r STORE COPY`."""
+    """Copies as the how-to says: `flock STORE/lock cp -r STORE COPY`."""
     if shutil.which("flock") is None:
         pytest.skip("flock of util-linux is not installed")
     copying = ("cp", "-r", str(store), str(store.parent / "copy"))
@@ -82,8 +82,8 @@ def test_a_copy_under_the_lock_waits_for_whoever_changes_the_store(store: Path) 
     assert FactStore(store.parent / "copy").digest == FactStore(store).digest
 
 
-def test_dates_of_files_mean_nothing(store: Path, tuppence: Run) -> None:
-    rng = random.Random(5)  # noqa: S311 - it can be repeated
+def test_the_modification_times_of_files_do_not_matter(store: Path, tuppence: Run) -> None:
+    rng = random.Random(5)  # noqa: S311 - reproducible
     rule = ROOT / "catalogue/bank_fees.yaml"
     command = ("run", "--store", store, "--rules", rule, "--as-of", "2026-06-30", "--processes", 1)
     tuppence(*command)

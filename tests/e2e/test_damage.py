@@ -1,4 +1,4 @@
-"""A flipped bit anywhere in a store is found, or changes nothing that anybody reads."""
+"""Checks that a flipped bit anywhere in a store is found, or changes nothing that is read."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ for words in json.load(sys.stdin):
 
 
 class Ended(NamedTuple):
-    """How a command ended, and what it printed."""
+    """The end of a command: its status and its output."""
 
     status: int
     stdout: str
@@ -54,7 +54,7 @@ class Ended(NamedTuple):
 
 
 def run_all(lines: list[str], folder: Path, *user: str, **environment: str) -> list[Ended]:
-    """Run commands one after another in one other process, perhaps as another user."""
+    """Run commands one after another in another process, optionally as another user."""
     done = subprocess.run(
         [*user, sys.executable, "-c", MANY], cwd=folder, check=True, capture_output=True, text=True,
         input=json.dumps([line.split() for line in lines]), env={**os.environ, **environment},
@@ -64,7 +64,7 @@ def run_all(lines: list[str], folder: Path, *user: str, **environment: str) -> l
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with every kind of file: two segments, results, consents, rejected rows, rules."""
+    """Return a store with every kind of file: two segments, results, consents, rejects, rules."""
     folder = tmp_path_factory.mktemp("damage")
     (folder / "bank.yaml").write_text(
         "table: transactions\ncolumns: {booking date: d, amount: a}\n"
@@ -91,7 +91,7 @@ def kinds(store: Path) -> set[str]:
 
 
 def damage(store: Path) -> str:
-    """Return what a check says is damaged; empty where nothing is."""
+    """Return what a check reports as damaged; empty if nothing is."""
     try:
         parts = check_store(store, lambda steps: steps)
     except UserError as error:
@@ -136,7 +136,7 @@ READS: tuple[Callable[[Path], Any], ...] = (_facts, _results, _consents, _rulese
 
 
 def read(store: Path) -> list[str | None]:
-    """Return a digest of all that each kind of read gives; None where it says that it cannot."""
+    """Return a digest of what each kind of read returns; None for a read that reports damage."""
     found: list[str | None] = []
     for one in READS:
         try:
@@ -168,8 +168,8 @@ def commands(tuppence: Run, store: Path) -> list[str]:
 
 
 def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -> Counter[str]:
-    """Flip one bit at a time in files that are taken at random, and tally how each was found."""
-    points = random.Random(seed)  # noqa: S311 - any points will do
+    """Flip one bit at a time in randomly chosen files, and count how each was found."""
+    points = random.Random(seed)  # noqa: S311 - any positions will do
     files = [p.relative_to(whole) for p in sorted(whole.rglob("*")) if p.is_file()]
     files = [path for path in files if (whole / path).stat().st_size]
     store = folder / "store"
@@ -178,7 +178,7 @@ def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -
     outputs: list[str] = []
     tally: Counter[str] = Counter()
     for number in range(count):
-        path = files[number % len(files)]  # every kind of file, however small
+        path = files[number % len(files)]  # every file in turn, however small
         data = bytearray((whole / path).read_bytes())
         place, bit = points.randrange(len(data)), points.randrange(8)
         data[place] ^= 1 << bit
@@ -186,16 +186,18 @@ def flip_bits(whole: Path, folder: Path, tuppence: Run, count: int, seed: int) -
         shutil.copytree(whole, store)
         (store / path).write_bytes(data)
         flipped = f"bit {bit} of byte {place} of {path}"
-        told, found = damage(store), read(store)
+        report, found = damage(store), read(store)
         for one, was in zip(found, expected, strict=True):
             assert one in {was, None}, f"{flipped}: a read gives something else, and does not say"
-        tally["found by check"] += bool(told)
+        tally["found by check"] += bool(report)
         tally["found by a read"] += None in found
-        if told:
+        if report:
             named = (
                 path.parts[-2] if path.parts[0] == "facts" and len(path.parts) > 2 else path.name
             )
-            assert named.removesuffix(".sum") in told, f"{flipped}: the part is not named: {told}"
+            assert named.removesuffix(".sum") in report, (
+                f"{flipped}: the part is not named: {report}"
+            )
             continue
         assert path == Path("lock"), f"{flipped}: not found, though only the lock has no checksum"
         assert None not in found, f"{flipped}: found by a read, and not by check"
@@ -243,7 +245,7 @@ def test_check_names_each_damaged_part_and_what_to_do(
         data[-20] ^= 4
         path.write_bytes(data)
     done = tuppence("store", "check", "--store", store, status=1)
-    for told in (
+    for message in (
         "results.sqlite: damaged: a page does not have its checksum",
         "results.sqlite: → remove the file and run again",
         "consents.sqlite: → restore it from a copy; without one, remove it",
@@ -254,13 +256,13 @@ def test_check_names_each_damaged_part_and_what_to_do(
         "identifiers.key: → restore this file from a copy of the store",
         "6 of 7 parts are not as they were written",
     ):  # fmt: skip
-        assert told in done.stderr
+        assert message in done.stderr
     assert "whole" not in done.stdout
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may enter; the ones that pytest makes are for their owner."""
+    """Yield a folder that every user may enter; pytest makes folders for their owner only."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -269,7 +271,7 @@ def open_folder() -> Iterator[Path]:
 def test_a_store_that_may_only_be_read_can_be_read_and_not_written(
     whole: Path, open_folder: Path
 ) -> None:
-    """As another user where root runs the tests, for whom nothing is read-only."""
+    """Runs as another user if the tests run as root, for whom nothing is read-only."""
     user = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()
     if user and shutil.which("setpriv") is None:
         pytest.skip("setpriv is not installed, which runs a command as another user")

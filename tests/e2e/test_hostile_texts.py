@@ -1,4 +1,4 @@
-"""What merchants, customers and rules are called does nothing to a terminal or a spreadsheet."""
+"""Checks that names of merchants, customers and rules do nothing to a terminal or a spreadsheet."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from tuppence.facts.schema import Schema
 
 EVIL = "\x1b]0;owned\x07\x1b[2K\x9b31m\u202eevil\u2028\u200bshop [bold]x[/]"
 WHO = "=evil [bold]x[/red] \N{RIGHT-POINTING MAGNIFYING GLASS}"
-"""A name that an identifier may be, with signs that tables and spreadsheets give a meaning."""
+"""A valid identifier with characters that have a meaning in tables and spreadsheets."""
 RULE = """
 id: fees
 kind: saving
@@ -40,7 +40,7 @@ encoding: windows-1252
 
 
 def at(folder: Path, command: tuple[str, ...]) -> list[str]:
-    """A command whose store and rules are those of a folder."""
+    """Return a command with the store and the rules of a folder."""
     return [str(folder / part) if part in {"evil", "rules/fees.yaml"} else part for part in command]
 
 
@@ -52,7 +52,7 @@ def assert_harmless(done: Done) -> None:
 
 @pytest.fixture(scope="module")
 def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a store in which everything has a hostile name, and results."""
+    """Return a folder with results and a store in which everything has a hostile name."""
     folder = tmp_path_factory.mktemp("hostile")
     rows = bank(
         [{"booking date": day("2026-06-01"), "amount": -1250, "merchant": EVIL, "text": EVIL}]

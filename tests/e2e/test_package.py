@@ -1,4 +1,4 @@
-"""The wheel and the source distribution: what they hold, and that the wheel works by itself."""
+"""Checks the contents of the wheel and the source distribution, and that the wheel works."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ message: {title: Good morning, body: Your data is here.}
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel and the source distribution."""
+    """Return a folder with the wheel and the source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -63,7 +63,7 @@ def test_the_source_distribution_holds_docs_tests_and_examples(dist: Path) -> No
 
 
 def test_the_installed_wheel_works_outside_of_the_repository(dist: Path, tmp_path: Path) -> None:
-    """Its dependencies are those of this environment, so that nothing is downloaded."""
+    """Uses the dependencies of this environment, so that nothing is downloaded."""
     place = tmp_path / "venv"
     venv.create(place, symlinks=True)
     scheme = {"base": str(place), "platbase": str(place)}

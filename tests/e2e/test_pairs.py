@@ -1,4 +1,4 @@
-"""Two commands on one store at once, in both orders and killed at any moment."""
+"""Runs two commands on one store at once, in both orders, killed at any moment."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ PAIRS = [
 ]
 
 PARTS = 4
-"""Of the long test, so that several processes can share it."""
+"""Number of parts of the long test, which several processes can share."""
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_a_pair_of_commands_leaves_a_whole_store(bench: Bench, pair: Pair) -> No
 def test_all_pairs_in_both_orders_leave_a_whole_store(
     bench: Bench, part: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every writer beside every command, in both orders, up to three times; many are killed."""
+    """Runs every writer with every command, in both orders, up to three times; many are killed."""
     one_way = list(itertools.product(WRITERS, COMMANDS))
     both_ways = [*one_way, *((b, a) for a, b in one_way if b in READERS)]
-    rng = random.Random(20)  # noqa: S311 - it can be repeated
+    rng = random.Random(20)  # noqa: S311 - reproducible
     chosen = [make_pair(*names, rng) for names in rng.sample(both_ways * 3, 520)]
     outcomes: Counter[str] = Counter()
     for pair in chosen[part::PARTS]:

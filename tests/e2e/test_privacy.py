@@ -1,4 +1,4 @@
-"""What a person may ask for: all that is held of them, and that nothing is held any more."""
+"""Checks the rights of a person: to get all data held about them, and to have it erased."""
 
 import io
 import json
@@ -23,7 +23,7 @@ ANN, BOB = "C0000007", "C0000008"
 
 @pytest.fixture
 def money(tmp_path: Path, tuppence: Run) -> Path:
-    """A store with thirty customers, results, and rows that were set aside of two of them."""
+    """Return a store with thirty customers, results, and rejected rows of two of them."""
     store = tmp_path / "money"
     tuppence("synth", "--store", store, "--customers", 30)
     tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
@@ -47,7 +47,7 @@ def account_of(store: Path, customer: str) -> str:
     return str(owners.filter(pl.col("customer") == customer)["id"][0])
 
 
-def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence: Run) -> None:
+def test_an_export_holds_all_data_of_a_person_with_its_reasons(money: Path, tuppence: Run) -> None:
     found = json.loads(tuppence("export", ANN, "--store", money).stdout)
     ((customer),) = found["customers"]
     assert customer["id"] == ANN
@@ -69,7 +69,7 @@ def test_all_that_is_held_is_written_down_with_its_reasons(money: Path, tuppence
     assert BOB not in json.dumps(found)
 
 
-def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) -> None:
+def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) -> None:
     mine_are, others_are = ((one, [account_of(money, one)]) for one in (ANN, BOB))
     before = look_for(money, *mine_are).left
     assert {Path(path).suffix for path in before} == {
@@ -100,7 +100,7 @@ def test_who_is_forgotten_is_gone_from_every_file(money: Path, tuppence: Run) ->
     assert "no customer" in tuppence("export", ANN, "--store", money, status=1).stderr
 
 
-def test_a_run_after_it_goes_over_the_others(money: Path, tuppence: Run) -> None:
+def test_a_run_after_an_erasure_evaluates_the_other_customers(money: Path, tuppence: Run) -> None:
     tuppence("forget", ANN, "--store", money, "--yes")
     again = ("run", "--store", money, "--rules", ROOT / "catalogue", "--as-of", "2026-07-01")
     tuppence(*again)
@@ -108,7 +108,7 @@ def test_a_run_after_it_goes_over_the_others(money: Path, tuppence: Run) -> None
         assert database.execute("SELECT count(*) FROM results").fetchone() == (29,)
 
 
-def test_the_last_customer_can_be_forgotten(tmp_path: Path, tuppence: Run) -> None:
+def test_the_last_customer_can_be_erased(tmp_path: Path, tuppence: Run) -> None:
     store = tmp_path / "one"
     tuppence("synth", "--store", store, "--customers", 1)
     tuppence("forget", "C0000001", "--store", store, "--yes")
@@ -119,7 +119,7 @@ def test_the_last_customer_can_be_forgotten(tmp_path: Path, tuppence: Run) -> No
     assert FactStore(tmp_path / "two").customers()["id"].to_list() == ["C0000002"]
 
 
-def test_nobody_is_forgotten_without_being_asked(
+def test_an_erasure_asks_for_confirmation(
     money: Path, tuppence: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
@@ -128,11 +128,11 @@ def test_nobody_is_forgotten_without_being_asked(
 
 
 def rejected_of(found: str) -> list[str]:
-    """The fields `Details` of the rows that an export says were set aside."""
+    """Return the `Details` of the rejected rows in an export."""
     return [row["Details"] for row in json.loads(found)["set aside"]]
 
 
-def test_rows_set_aside_belong_to_the_customer_that_the_mapping_names(
+def test_rejected_rows_belong_to_the_customer_that_the_mapping_names(
     tmp_path: Path, tuppence: Run
 ) -> None:
     store = tmp_path / "money"
@@ -157,9 +157,11 @@ def test_rows_set_aside_belong_to_the_customer_that_the_mapping_names(
     assert not any(b"BAD me" in path.read_bytes() for path in store.rglob("*") if path.is_file())
 
 
-def test_rows_set_aside_of_a_longer_name_are_somebody_elses(tmp_path: Path, tuppence: Run) -> None:
+def test_rejected_rows_of_a_longer_name_belong_to_somebody_else(
+    tmp_path: Path, tuppence: Run
+) -> None:
     store = tmp_path / "money"
-    for name in ("mary-ann", "ann"):  # nothing of theirs can be taken: there is no such status
+    for name in ("mary-ann", "ann"):  # none of their rows can be imported: there is no such status
         booked = {"AccountId": f"{name}-1", "Status": "Odd", "TransactionInformation": f"OF {name}"}
         booking = {"AccountId": f"{name}-1", "TransactionId": "1", "Status": "Booked",
                    "CreditDebitIndicator": "Debit", "Amount": {"Amount": "1.00", "Currency": "GBP"},
@@ -190,7 +192,7 @@ def test_rows_set_aside_of_a_longer_name_are_somebody_elses(tmp_path: Path, tupp
     assert tuppence("export", "mary-ann", "--store", store).stdout == exported
 
 
-def test_somebody_of_whom_only_rejected_rows_are_held_can_ask_and_be_forgotten(
+def test_a_customer_with_only_rejected_rows_can_be_exported_and_erased(
     money: Path, tuppence: Run
 ) -> None:
     rows = pl.DataFrame({"row": ["1"], "Details": ["ONLY THIS"], OF_CUSTOMER: ["eve"]})
@@ -203,7 +205,7 @@ def test_somebody_of_whom_only_rejected_rows_are_held_can_ask_and_be_forgotten(
     assert "no customer" in tuppence("forget", "eve", "--yes", "--store", money, status=1).stderr
 
 
-def test_what_a_crash_left_is_erased_too(money: Path, tuppence: Run) -> None:
+def test_files_left_by_a_crash_are_erased_too(money: Path, tuppence: Run) -> None:
     segment = next((money / "facts").glob("p*"))
     shutil.copytree(segment, money / "facts/p00000-of-before")
     (money / "rejects/.t.csv.rejects.csv.77.tmp").write_text(f"1,bad,{ANN},CLINIC")
@@ -215,10 +217,10 @@ def test_what_a_crash_left_is_erased_too(money: Path, tuppence: Run) -> None:
     assert not list(money.rglob(".*.tmp"))
 
 
-def test_a_file_of_an_unknown_kind_that_names_somebody_is_named(money: Path, tuppence: Run) -> None:
+def test_an_unknown_file_that_contains_the_customer_is_reported(money: Path, tuppence: Run) -> None:
     (money / "notes.txt").write_text(f"call {ANN} back")
     done = tuppence("forget", ANN, "--yes", "--store", money, status=1)
-    assert "something of this customer is still in notes.txt" in done.stderr
+    assert "traces of this customer are left in notes.txt" in done.stderr
     (money / "notes.txt").unlink()
     assert "no customer" in tuppence("forget", ANN, "--yes", "--store", money, status=1).stderr
 
@@ -236,10 +238,10 @@ def test_an_import_that_finds_the_disk_full_leaves_nothing_behind(
     assert not list(money.rglob(".*.tmp"))
 
 
-def test_an_erasure_waits_for_nobody_who_reads_results_for_ever(
+def test_an_erasure_does_not_wait_for_ever_for_a_reader_of_results(
     money: Path, tuppence: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader may need pages of before, which name the customer: then nothing is promised."""
+    """A reader may need old pages, which name the customer: then the erasure promises nothing."""
     monkeypatch.setattr(sqlite, "_WAIT", 0)
     with Database(money / "results.sqlite", reading=True):
         done = tuppence("forget", ANN, "--yes", "--store", money, status=1)

@@ -1,4 +1,4 @@
-"""Runs that are killed, repeated, or come too late; and what they leave behind."""
+"""Checks runs that are killed, repeated, or come too late, and what they leave behind."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ AS_OF = "2026-06-30"
 
 @pytest.fixture(scope="module")
 def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 3,000 customers in which nothing has run."""
+    """Return a store of 3,000 customers without any results."""
     store = tmp_path_factory.mktemp("population") / "store"
     command = ["synth", "--customers", "3000", "--months", "2", "--store", str(store)]
     subprocess.run([sys.executable, "-m", "tuppence", *command], check=True, capture_output=True)
@@ -38,7 +38,7 @@ def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy(population: Path, to: Path) -> Path:
-    """A store of the same facts with results of its own."""
+    """Return a store with the same facts and results of its own."""
     to.mkdir()
     (to / "facts").symlink_to(population / "facts")
     return to
@@ -50,7 +50,7 @@ def results(tuppence: Run, store: Path) -> str:
 
 @pytest.fixture(scope="module")
 def one_by_one(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rules of which one is no column: so processes evaluate them, 500 customers at a time."""
+    """Return rules, one of which does not fit columns, so that processes evaluate the customers."""
     folder = tmp_path_factory.mktemp("rules")
     shutil.copy(RULES / "bank_fees.yaml", folder)
     (folder / "kinds.yaml").write_text(ONE_BY_ONE)
@@ -77,13 +77,13 @@ def arguments(store: Path, rules: Path = RULES) -> list[str]:
 def test_a_run_killed_at_random_points_leaves_what_an_undisturbed_one_leaves(
     population: Path, tmp_path: Path, tuppence: Run, one_by_one: Path, kills: int, processes: int
 ) -> None:
-    """Each time some items further on, and at any point of the next one."""
+    """Each kill comes some items later, at any point of the next item."""
     undisturbed = copy(population, tmp_path / "undisturbed")
     options = ("--processes", str(processes))
     expected = json.loads(tuppence(*arguments(undisturbed, one_by_one), *options).stdout)
     store = copy(population, tmp_path / "killed")
     command = [sys.executable, "-m", "tuppence", *arguments(store, one_by_one), *options]
-    points = random.Random(11)  # noqa: S311 - any points will do
+    points = random.Random(11)  # noqa: S311 - any moments will do
     killed = 0
     while killed < kills:
         process = subprocess.Popen(
@@ -101,7 +101,7 @@ def test_a_run_killed_at_random_points_leaves_what_an_undisturbed_one_leaves(
             process.send_signal(signal.SIGKILL if killed % 2 else signal.SIGINT)
             process.wait(PATIENCE)
             killed += 1
-        if process.returncode == 0:  # finished: begin anew, and go on killing
+        if process.returncode == 0:  # it finished: start over, and go on killing
             for path in store.glob("results.sqlite*"):
                 path.unlink()
     summary = json.loads(tuppence(*arguments(store, one_by_one), *options).stdout)
@@ -145,7 +145,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 def members(group: int) -> list[int]:
-    """Live processes of a process group."""
+    """Return the live processes of a process group."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -155,7 +155,7 @@ def members(group: int) -> list[int]:
     return found
 
 
-def test_one_process_finds_the_same_as_two(
+def test_one_process_gives_the_same_results_as_two(
     population: Path, tmp_path: Path, tuppence: Run, one_by_one: Path
 ) -> None:
     found = []
@@ -212,7 +212,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
     files = ["import", "csv", "bank.csv", "--mapping", "bank.yaml", "--store", "money"]
     command = [*files, "--today", "2026-07-01"]
     killed = 0
-    for entries in range(1, 9, step):  # killed as soon as there are so many files and folders
+    for entries in range(1, 9, step):  # killed once this number of files and folders exists
         shutil.rmtree(tmp_path / "money", ignore_errors=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "tuppence", *command],
@@ -221,7 +221,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
             cwd=tmp_path,
         )
         while process.poll() is None:
-            with contextlib.suppress(FileNotFoundError):  # it is renamed while we look
+            with contextlib.suppress(FileNotFoundError):  # it is renamed at the same time
                 if len(list((tmp_path / "money").rglob("*"))) >= entries:
                     process.kill()
                     killed += 1
@@ -238,7 +238,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
 
 @pytest.mark.long
 def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) -> None:
-    """Each begins with nothing compiled, in the same folder: all come to the same results."""
+    """Each starts with nothing compiled, in the same folder, and all get the same results."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
     stores = [copy(population, tmp_path / f"s{n}") for n in range(3)]
     rules = ROOT / "catalogue" / "bank_fees.yaml"
@@ -262,10 +262,10 @@ def test_many_processes_may_compile_at_once(population: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("customers", [100, pytest.param(1_000, marks=pytest.mark.long)])
-def test_all_that_a_population_is_told_can_be_read(
+def test_every_message_to_a_population_can_be_read(
     tuppence: Run, tmp_path: Path, customers: int
 ) -> None:
-    store, told = tmp_path / "store", set()
+    store, qualified = tmp_path / "store", set()
     tuppence("synth", "--customers", customers, "--months", 30, "--seed", 5, "--store", store)
     for date in ("2026-01-05", "2026-03-01", "2026-06-30"):
         tuppence("run", "--store", store, "--rules", RULES, "--as-of", date, "--processes", 1)
@@ -277,10 +277,10 @@ def test_all_that_a_population_is_told_can_be_read(
         for results in everybody:
             for result in results.results:
                 rule = rules[result.rule_id]
-                for turn in range(len(rule.message.wordings)):
+                for variant in range(len(rule.message.wordings)):
                     if result.state is State.QUALIFIED:
-                        message = render(rule, result.values, "GBP", "en_GB", turn)
+                        message = render(rule, result.values, "GBP", "en_GB", variant)
                         assert message.title
                         assert message.body
-                        told.add(rule.id)
-    assert len(told) >= 45
+                        qualified.add(rule.id)
+    assert len(qualified) >= 45

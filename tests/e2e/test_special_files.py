@@ -1,4 +1,4 @@
-"""Pipes, devices and folders where a file is expected are refused at once."""
+"""Checks that pipes, devices and folders are refused at once where a file is expected."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ PIPE = "this is a device, a pipe or a socket, not a file"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of pipes, and of folders that are named like files."""
+    """Return a folder of pipes, and of folders with the names of files."""
     for name in (
         "x.yaml",
         "x.csv",
@@ -64,7 +64,7 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_what_is_no_file_is_refused(
+def test_a_path_that_is_not_a_file_is_refused(
     tuppence: Run, store: Path, command: str, expected: str
 ) -> None:
     done = tuppence(*command.format(store=store).split(), status=1)
@@ -77,7 +77,7 @@ def test_files_that_are_too_large_are_refused_before_they_are_read(
 ) -> None:
     for name in ("large.yaml", "large.csv", "large.json"):
         with (folder / name).open("wb") as file:
-            file.truncate(3_000_000_000)  # without a block on the disk
+            file.truncate(3_000_000_000)  # without using space on the disk
     where = ("--store", "new")
     for command in (
         ("rules", "check", "large.yaml"),
@@ -90,7 +90,7 @@ def test_files_that_are_too_large_are_refused_before_they_are_read(
 @pytest.mark.parametrize(
     "name", ["facts/manifest.json", "rulesets/current", "rejects/x.rejects.csv"]
 )
-def test_a_pipe_inside_of_a_store_is_not_waited_for(tuppence: Run, store: Path, name: str) -> None:
+def test_a_pipe_inside_a_store_does_not_block(tuppence: Run, store: Path, name: str) -> None:
     path = store / name
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The wheel, installed where nothing else is."""
+"""Checks the wheel, installed where nothing else is."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ UV = shutil.which("uv") or ROOT / ".tools/bin/uv"
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Callable[..., str]:
-    """The program out of the wheel, in an environment with nothing but what the wheel asks for."""
+    """Return the program from the wheel, in an environment with nothing but its dependencies."""
     python = tmp_path / "environment/bin/python"
     build = ("build", "--wheel", "--no-build-isolation", "--python", sys.executable)
     uv(*build, "--out-dir", tmp_path, ROOT)
@@ -25,7 +25,7 @@ def installed(tmp_path: Path) -> Callable[..., str]:
     uv("pip", "install", "--python", python, *locked, wheel)
 
     def run(*arguments: object) -> str:
-        # As Python: compiling the loops for this one place takes longer than all the rest.
+        # Interpreted, as compiling the kernel for this environment takes longer than the rest.
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
         command = [str(python.with_name("tuppence")), *map(str, arguments)]
         return subprocess.run(

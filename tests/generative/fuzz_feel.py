@@ -1,4 +1,4 @@
-"""Random texts through the language: a value or a syntax error with a place, never anything else.
+"""Fuzzes the language: every random text has a value or a syntax error with a place.
 
 python -m tests.generative.fuzz_feel --inputs 2000000 --seed 1
 """
@@ -51,7 +51,7 @@ STEPS = 20_000
 
 
 class Report(NamedTuple):
-    """What became of the inputs."""
+    """The outcomes of the inputs."""
 
     inputs: int
     values: int
@@ -61,7 +61,7 @@ class Report(NamedTuple):
 
 
 def generate(rng: random.Random, corpus: list[str]) -> str:
-    """A text: nested forms, pieces at random, or one of the corpus with some of it changed."""
+    """Return nested forms, random pieces, or a modified text of the corpus."""
     kind = rng.random()
     if kind < 0.5:
         return sentence(rng, rng.randint(1, 4))
@@ -76,7 +76,7 @@ def generate(rng: random.Random, corpus: list[str]) -> str:
 
 
 def sentence(rng: random.Random, depth: int) -> str:
-    """A text that is FEEL, of nested forms."""
+    """Return a FEEL text of nested forms."""
     if depth == 0:
         return rng.choice(ATOMS)
     pieces = rng.choice(FORMS).split("_")
@@ -85,7 +85,7 @@ def sentence(rng: random.Random, depth: int) -> str:
 
 
 def run_one(text: str) -> bool:
-    """Whether the text has a value; anything but a value or a syntax error is raised."""
+    """Return whether a text has a value rather than a syntax error; raise any other exception."""
     try:
         tree = parse(text, NAMES)
     except FeelSyntaxError as error:
@@ -125,7 +125,8 @@ def fuzz(inputs: int, seed: int) -> Report:
 
 
 def main() -> None:
-    """A long run, over all cores."""
+    """Fuzz for a long time on all cores."""
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--inputs", type=int, default=2_000_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Well-typed rules and awkward facts, made from a source of randomness."""
+"""Random well-typed rules and difficult facts."""
 
 from collections.abc import Callable
 from random import Random
@@ -8,18 +8,18 @@ from tests.building import day, frame
 
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.rules.rule import Message, Rule
 
 AS_OF: Final = "2026-03-31"
 
 SCHEMA: Final = Schema(
     (
-        Field("income", Kind.MONEY, "A month's."),
-        Field("ratio", Kind.NUMBER, "Something with digits after the point.", decimals=2),
-        Field("joined", Kind.DATE, "Some day."),
-        Field("keen", Kind.BOOLEAN, "Whether keen."),
-        Field("tier", Kind.TEXT, "Which tier."),
+        Field("income", FieldType.MONEY, "A month's."),
+        Field("ratio", FieldType.NUMBER, "Something with digits after the point.", decimals=2),
+        Field("joined", FieldType.DATE, "Some day."),
+        Field("keen", FieldType.BOOLEAN, "Whether keen."),
+        Field("tier", FieldType.TEXT, "Which tier."),
     )
 )
 
@@ -53,20 +53,20 @@ PREDICATES: Final = (
 
 
 class Maker:
-    """Makes texts of a type, each level with less left to spend."""
+    """Generates expressions of a type, with less depth left at each level."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
         self.loops = 0
 
     def pick(self, *options: Any) -> Any:
-        """One of the options."""
+        """Return one of the options."""
         return options[self.random.randrange(len(options))]
 
     # -- rows --------------------------------------------------------------------------------
 
     def predicate(self, depth: int) -> str:
-        """What a filter over transactions asks."""
+        """Return a condition of a filter over transactions."""
         if depth > 0 and self.random.random() < 0.4:
             left, right = self.predicate(depth - 1), self.predicate(depth - 1)
             return str(self.pick(f"{left} and {right}", f"({left} or {right})", f"not({left})"))
@@ -82,7 +82,7 @@ class Maker:
         return str(self.pick(*PREDICATES))
 
     def rows(self, depth: int = 1) -> str:
-        """A list of transactions."""
+        """Return a list of transactions."""
         name = str(self.pick(*COLLECTIONS))
         if self.random.random() < 0.15:
             return name
@@ -90,7 +90,7 @@ class Maker:
         return f"{filtered}[{self.predicate(0)}]" if self.random.random() < 0.1 else filtered
 
     def series(self, depth: int) -> str:
-        """A list of numbers."""
+        """Return a list of numbers."""
         kind = self.random.randrange(9)
         if kind == 0:
             field = self.pick("balance", "balance", "forecast", "forecast low", "forecast high")
@@ -109,7 +109,7 @@ class Maker:
         return f"{self.rows(depth)}.amount"
 
     def account_predicate(self) -> str:
-        """What a filter over accounts asks."""
+        """Return a condition of a filter over accounts."""
         return str(
             self.pick(
                 'type = "current"', "balance != null", "balance < 0", "credit limit > 100",
@@ -121,7 +121,7 @@ class Maker:
         )  # fmt: skip
 
     def streams(self) -> str:
-        """A list of bills, subscriptions or incomes."""
+        """Return a list of bills, subscriptions or incomes."""
         name = str(self.pick("bills", "subscriptions", "incomes"))
         if self.random.random() < 0.2:
             return name
@@ -137,7 +137,7 @@ class Maker:
     # -- values ------------------------------------------------------------------------------
 
     def number(self, depth: int) -> str:
-        """A number, or null."""
+        """Return a number, or null."""
         kind = self.random.randrange(20 if depth > 0 else 9)
         match kind:
             case 0 | 1:
@@ -199,7 +199,7 @@ class Maker:
                 return f"-{self.number(depth - 1)}"
 
     def condition(self, depth: int) -> str:
-        """True, false or null."""
+        """Return an expression that is true, false or null."""
         if depth > 0 and self.random.random() < 0.45:
             left, right = self.condition(depth - 1), self.condition(depth - 1)
             return str(self.pick(f"({left} and {right})", f"({left} or {right})", f"not({left})"))
@@ -252,7 +252,7 @@ class Maker:
                 return f"{self.number(depth)} {self.pick('=', '!=')} null"
 
     def value(self) -> str:
-        """Anything a message could show."""
+        """Return an expression of any type that a message can show."""
         return str(
             self.pick(
                 self.number(1), self.number(2), self.number(1), self.condition(0),
@@ -263,7 +263,7 @@ class Maker:
         )  # fmt: skip
 
     def rule(self, name: str) -> Rule:
-        """A rule of anything."""
+        """Return a random rule."""
         return Rule(
             name,
             "tip",
@@ -277,12 +277,12 @@ class Maker:
 
 
 def repr_(text: str) -> str:
-    """A text as FEEL writes it."""
+    """Return a text as a FEEL literal."""
     return f'"{text}"'
 
 
 def facts(random: Random, customers: int, most_rows: int) -> FactBatch:
-    """Facts of some customers, with everything that is awkward."""
+    """Return facts of some customers, with many edge cases."""
     pick: Callable[..., Any] = Maker(random).pick
     currencies = pick(("GBP",), ("GBP",), ("GBP", "JPY", "KWD"))
     tables: dict[str, list[dict[str, Any]]] = {"customers": [], "accounts": [], "transactions": []}

@@ -128,7 +128,7 @@ class Series:
 
 
 def rarely(default: Any, strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return a strategy that mostly gives the default, and shrinks to it."""
+    """Return a strategy that mostly draws the default, and shrinks to it."""
     return st.integers(0, 3).flatmap(lambda n: strategy if n == 3 else st.just(default))
 
 
@@ -146,7 +146,7 @@ amounts: Final = st.builds(
 
 
 def series(income: bool = False) -> st.SearchStrategy[Series]:
-    """Return a strategy for series; of income at a usual rhythm where it is asked for."""
+    """Return a strategy for series of payments, or of income at a usual rhythm."""
     return st.builds(
         Series,
         account=st.integers(0, 1),
@@ -179,7 +179,8 @@ def series(income: bool = False) -> st.SearchStrategy[Series]:
 
 @st.composite
 def related(draw: st.DrawFn, one: Series) -> Series:
-    """Draw a series that is easily taken for another one."""
+    """Draw a series that is easily mistaken for another one."""
+
     months, days = one.rhythm
     gap = months * 30 + days
     match draw(st.sampled_from(("former payee", "other account", "other payee", "other days"))):

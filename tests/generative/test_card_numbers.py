@@ -1,4 +1,4 @@
-"""No card number stays, whatever stands between its digits, beside it, and in whichever field."""
+"""No card number is stored, with any separators, neighbours, and in any field."""
 
 import csv
 import io
@@ -25,11 +25,11 @@ from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.bankdata import open_banking
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
-from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.bootstrap.local import open_store
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -48,14 +48,14 @@ ZEROS: Final = ["0", "٠", "０", "߀", "𝟎"]
 
 
 class Written(NamedTuple):
-    """A card number, and a text with it."""
+    """A card number, and a text that contains it."""
 
     number: str
     text: str
 
 
 def with_check_digit(payload: str) -> str:
-    """The digits with their check digit by Luhn, worked out as in ISO/IEC 7812-1, annex B."""
+    """Append the check digit by Luhn, computed as in ISO/IEC 7812-1, annex B."""
     total = 0
     for place, sign in enumerate(reversed(payload)):
         digit = int(sign) * (1 if place % 2 else 2)
@@ -65,7 +65,7 @@ def with_check_digit(payload: str) -> str:
 
 @st.composite
 def writings(draw: st.DrawFn) -> Written:
-    """Card numbers as people, banks and attackers write them."""
+    """Draw card numbers as people, banks and attackers write them."""
     first = draw(st.sampled_from("123456789"))
     number = with_check_digit(first + draw(st.text("0123456789", min_size=11, max_size=17)))
     size = draw(st.integers(1, 8))
@@ -78,13 +78,13 @@ def writings(draw: st.DrawFn) -> Written:
 
 
 def digits_of(text: str) -> str:
-    """The digits of a text, with a blank for what a number cannot go on over: letters."""
+    """Return the digits of a text, with a blank for each letter, which ends a number."""
     signs = ((s, unicodedata.digit(s, None)) for s in text)
     return "".join(str(d) if d is not None else " " if s.isalpha() else "" for s, d in signs)
 
 
 def contents(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every file of a folder: its name and what it says, Parquet decoded."""
+    """Yield the name and the content of every file of a folder, with Parquet decoded."""
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
             continue
@@ -122,7 +122,7 @@ CELLS: Final = {
     "Amount": "-1.00",
     "Text": "TEA SHOP",
     "Merchant": "Tea",
-    "Kind": "food",
+    "FieldType": "food",
     "Balance": "12.00",
     "Own": "no",
     "Note": "",
@@ -130,16 +130,16 @@ CELLS: Final = {
 MAPPING: Final = """
 table: transactions
 columns: {id: Id, account: Account, customer: Customer, currency: Currency, booking date: Date,
-  amount: Amount, text: Text, merchant: Merchant, category: Kind, balance: Balance,
+  amount: Amount, text: Text, merchant: Merchant, category: FieldType, balance: Balance,
   own transfer: Own}
 """
 
 
-def keep(folder: Path, reading: Reading, enricher: Enricher, name: str) -> None:
-    """Put what was read into a store, as the command does."""
+def keep(folder: Path, reading: ParsedTable, enricher: Enricher, name: str) -> None:
+    """Store the content of a table, as the command does."""
     store = FactStore.create(folder / "store", Schema())
     Rejects(folder / "store").put(masked(name), reading.rejects)
-    store.append(inferred(reading.rows, Rows(), enricher))
+    store.append(infer_fields(reading.rows, Rows(), enricher))
 
 
 def nobody() -> Owners:
@@ -231,7 +231,7 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
         except UserError as error:  # the customer's currency is none
             assert_nowhere(written.number, folder / "store", masked(error.message))
             return
-        keep(folder, found.reading, ENRICHER, "page")
+        keep(folder, found.table, ENRICHER, "page")
         assert_nowhere(written.number, folder / "store")
 
 
@@ -270,7 +270,7 @@ def test_no_command_prints_a_card_number(tuppence: Run, written: Written) -> Non
 # -- identifiers -----------------------------------------------------------------------------------
 
 
-def test_identifiers_with_card_numbers_stay_apart_and_the_same(tmp_path: Path) -> None:
+def test_tokens_of_identifiers_are_distinct_and_stable(tmp_path: Path) -> None:
     one, other = "4111111111111111", "4222222222221111"  # the same last four
     tokens = open_store(tmp_path).tokens
     assert tokens.of(one) == tokens.of(one) != tokens.of(other)
@@ -286,7 +286,7 @@ def test_a_store_without_such_identifiers_has_no_key(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_key_of_a_store_is_its_owners_alone_and_checks_itself(tmp_path: Path) -> None:
+def test_the_key_of_a_store_is_private_and_verified(tmp_path: Path) -> None:
     first = identifier_key(tmp_path)
     path = tmp_path / IDENTIFIER_KEY
     assert {one.name for one in tmp_path.iterdir()} == {IDENTIFIER_KEY, "lock"}

@@ -1,4 +1,4 @@
-"""The columnar engine says what the reference says: rules and facts that nobody would think of."""
+"""The columnar engine equals the reference engine, for random rules and facts."""
 
 import os
 import random
@@ -25,7 +25,7 @@ from tuppence.rules.ruleset import make_ruleset
 
 
 def planned(source: random.Random, count: int) -> Plan:
-    """A plan of rules that the checker lets pass."""
+    """Return a plan of random rules without errors."""
     maker, definitions = Maker(source), load_definitions()
     checked: list[CheckedRule] = []
     while len(checked) < count:
@@ -38,7 +38,7 @@ def planned(source: random.Random, count: int) -> Plan:
 
 
 def assert_same(plan: Plan, batch: FactBatch) -> None:
-    """Reference and kernel give the same bytes, and reasons."""
+    """Check that reference and kernel give the same bytes and reasons."""
     wanted = reference.evaluate(plan, batch)
     found = Engine(plan).evaluate(batch)
     if found.results.data.tobytes() != wanted.results.data.tobytes():
@@ -52,8 +52,10 @@ def assert_same(plan: Plan, batch: FactBatch) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("setting", "pairs"), [("BOUNDSCHECK", 3000), ("DISABLE_JIT", 300)])
-def test_loops_stay_within_their_arrays(setting: str, pairs: int, tmp_path: Path) -> None:
-    """Compiled with the checks that are left out for speed, and as plain Python."""
+def test_loops_never_leave_the_bounds_of_their_arrays(
+    setting: str, pairs: int, tmp_path: Path
+) -> None:
+    """Run with bounds checks, which are otherwise omitted for speed, and as plain Python."""
     environment = {**os.environ, f"NUMBA_{setting}": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "tests.generative.fuzz_columnar", "--pairs", str(pairs)]
     done = subprocess.run(
@@ -74,7 +76,7 @@ def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize("examples", [40, pytest.param(500, marks=pytest.mark.long)])
-def test_any_rules_over_any_facts(examples: int) -> None:
+def test_random_rules_over_random_facts_equal_the_reference(examples: int) -> None:
     @settings(
         max_examples=examples,
         deadline=None,
@@ -91,7 +93,7 @@ def test_any_rules_over_any_facts(examples: int) -> None:
 @pytest.mark.parametrize(
     "seed", [*range(12), *(pytest.param(n, marks=pytest.mark.long) for n in range(12, 80))]
 )
-def test_many_rules_over_many_customers(seed: int) -> None:
+def test_many_rules_over_many_customers_equal_the_reference(seed: int) -> None:
     source = random.Random(seed)
     plan = planned(source, 25)
     assert_same(plan, facts(source, customers=6, most_rows=60))

@@ -1,4 +1,4 @@
-"""Any text gives a value or a syntax error with a place, and soon."""
+"""Fuzzing: every text soon has a value or a syntax error with a place."""
 
 import hypothesis.strategies as st
 import pytest
@@ -9,7 +9,7 @@ from tuppence.feel import compile_expression, parse
 from tuppence.feel.values import DateTime
 
 
-def test_random_texts() -> None:
+def test_random_texts_have_a_value_or_a_syntax_error() -> None:
     report = fuzz(4_000, seed=7)
     assert report.values > 100
     assert report.syntax_errors > 100
@@ -17,12 +17,12 @@ def test_random_texts() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES)).map(" ".join)))
-def test_texts_that_hypothesis_thinks_of(text: str) -> None:
+def test_generated_texts_have_a_value_or_a_syntax_error(text: str) -> None:
     run_one(text)
 
 
 @pytest.mark.parametrize("text", CORPUS.read_text("utf-8").splitlines())
-def test_the_corpus(text: str) -> None:
+def test_texts_of_the_corpus_have_a_value_or_a_syntax_error(text: str) -> None:
     run_one(text)
 
 
@@ -61,11 +61,11 @@ HUNGRY = [
 
 
 @pytest.mark.parametrize("text", LONG, ids=[text[:20] for text in LONG])
-def test_long_texts_end(text: str) -> None:
+def test_long_texts_are_processed_in_time(text: str) -> None:
     run_one(text)
 
 
 @pytest.mark.parametrize("text", HUNGRY)
-def test_hungry_expressions_end(text: str) -> None:
+def test_expensive_expressions_are_stopped(text: str) -> None:
     tree = parse(text, NAMES)
     compile_expression(tree, now=DateTime(0, 0)).evaluate({}, 100_000)

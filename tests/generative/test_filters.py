@@ -1,4 +1,4 @@
-"""A filter over facts, written out as a comprehension, keeps what the interpreter keeps."""
+"""Filters over facts as comprehensions keep the same elements as the interpreter."""
 
 from decimal import Decimal
 from typing import Any
@@ -68,7 +68,9 @@ predicates = st.recursive(
 
 @settings(max_examples=400, deadline=None)
 @given(predicates, rows)
-def test_both_ways_keep_the_same(predicate: str, items: list[dict[str, Any]]) -> None:
+def test_comprehensions_and_the_interpreter_keep_the_same_elements(
+    predicate: str, items: list[dict[str, Any]]
+) -> None:
     tree = parse(f"payments[{predicate}]", NAMES | BUILTINS.keys())
     expression = compile_expression(tree, now=DateTime(2, 0), names=NAMES)
     context = {"limit": Decimal(1), "nothing": None}
@@ -77,7 +79,7 @@ def test_both_ways_keep_the_same(predicate: str, items: list[dict[str, Any]]) ->
     assert fast == plain
 
 
-def test_the_common_conditions_are_written_out() -> None:
+def test_common_conditions_become_comprehensions() -> None:
     for text in (
         'category = "a" and booking date > today() - @"P90D"',
         "own transfer and amount > 0",

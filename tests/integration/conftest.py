@@ -1,4 +1,4 @@
-"""Real servers, started on loopback for the tests that ask for them."""
+"""Starts real servers on loopback for the tests that need them."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +13,7 @@ from tuppence.adapters.postgres.migrating import make_login, migrate
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[tuple[Server, str]]:
-    """A PostgreSQL, and its owner's address."""
+    """Yield a PostgreSQL, and its owner's address."""
     try:
         with postgresql(durable=False) as (server, url):
             yield server, url
@@ -23,7 +23,7 @@ def postgres() -> Iterator[tuple[Server, str]]:
 
 @pytest.fixture(scope="session")
 def migrated(postgres: tuple[Server, str]) -> str:
-    """The name of a database with all tables and no rows, of which tests get copies."""
+    """Return the name of a database with all tables and no rows, which tests copy."""
     url = _create(postgres[1], "migrated", "template1")
     migrate(url)
     return "migrated"
@@ -31,7 +31,7 @@ def migrated(postgres: tuple[Server, str]) -> str:
 
 @pytest.fixture
 def new_database(postgres: tuple[Server, str]) -> Iterator[Callable[[str], str]]:
-    """Make copies of a database for one test; return the owner's address of each."""
+    """Yield a function that copies a database for one test and returns the owner's address."""
     _, url = postgres
     made: list[str] = []
 
@@ -53,19 +53,19 @@ def _create(url: str, name: str, template: str) -> str:
 
 @pytest.fixture
 def empty_database(new_database: Callable[[str], str]) -> Callable[[], str]:
-    """Make databases without tables; return the owner's address of each."""
+    """Return a function that makes a database without tables and returns the owner's address."""
     return lambda: new_database("template1")
 
 
 @pytest.fixture
 def database(new_database: Callable[[str], str], migrated: str) -> str:
-    """The owner's address of a database with all tables and no rows."""
+    """Return the owner's address of a database with all tables and no rows."""
     return new_database(migrated)
 
 
 @pytest.fixture
 def rows_of(database: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Asks the database as its owner."""
+    """Return a function that queries the database as its owner."""
 
     def ask(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database) as connection:
@@ -77,9 +77,9 @@ def rows_of(database: str) -> Callable[..., list[tuple[object, ...]]]:
 
 @pytest.fixture
 def login(database: str) -> Iterator[Callable[..., str]]:
-    """Make logins for one test; give the address of each: `login("ann", "author", "reviewer")`.
+    """Yield a function that makes a login and returns its address: `login("ann", "author")`.
 
-    Logins are of the whole server, which tests share: one that stayed would keep its roles.
+    Logins belong to the whole server, which tests share: a login left behind would keep its roles.
     """
     made: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""A model of who may do what to a definition, and the people who try it on a real PostgreSQL."""
+"""A model of who may change the state of a definition, and people who try it on PostgreSQL."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ STEPS: Final = {
     ("approved", "retired"): {"reviewer"},
     ("retired", "draft"): {"author"},
 }
-"""The roles of which one is needed for a step; written down apart from the migration."""
+"""The roles of which a step needs one, written down independently of the migration."""
 NATURAL: Final = {"none": "draft", "draft": "in_review", "in_review": "approved"}
 LOGINS: Final = {
     "ann": ("author",),
@@ -38,7 +38,7 @@ ISSUER: Final = "https://id.example"
 
 
 class Person(NamedTuple):
-    """Somebody who acts: through which login, and the identity that is stated, if any."""
+    """Somebody who acts: their login, and the identity that they claim, if any."""
 
     login: str
     issuer: str | None = None
@@ -50,7 +50,7 @@ class Person(NamedTuple):
         return (self.issuer or "postgresql", self.subject or self.login)
 
     def may(self, roles: set[str]) -> bool:
-        """Return whether the person has one of the roles, or a service vouches for them."""
+        """Return whether the person has one of the roles, or acts through a service."""
         if self.issuer is not None or self.subject is not None:
             whole = bool(self.subject) and (self.issuer or "").startswith("https://")
             return self.login == "console" and whole
@@ -62,8 +62,8 @@ PEOPLE: Final = (
     Person("console", ISSUER, "dan"),
     Person("console", ISSUER, "dora"),
     Person("console", "https://other.example", "dan"),
-    *map(Person, ("pat", "eve", "console")),  # who have no say
-    Person("ann", ISSUER, "dan"),  # a person who states to be another
+    *map(Person, ("pat", "eve", "console")),  # without any role
+    Person("ann", ISSUER, "dan"),  # a person who claims to be another
     Person("amy", "postgresql", "rae"),
     Person("console", "postgresql", "bob"),
     Person("console", ISSUER),
@@ -90,7 +90,7 @@ class Asked(NamedTuple):
 
 
 def digest(document: str) -> str:
-    """Return what an approval has to name."""
+    """Return the digest that an approval has to name."""
     return hashlib.sha256(document.encode()).hexdigest()
 
 
@@ -102,7 +102,7 @@ def editors(versions: Sequence[Version]) -> set[tuple[str, str]]:
 
 
 def accepted(person: Person, asked: Asked, versions: Sequence[Version]) -> Version | None:
-    """Return the version that comes of an attempt; None where it must be refused."""
+    """Return the version that an attempt creates; None if it must be refused."""
     before = versions[-1].state if versions else "none"
     old = versions[-1].document if versions else None
     document = asked.document or old
@@ -126,7 +126,7 @@ def accepted(person: Person, asked: Asked, versions: Sequence[Version]) -> Versi
 
 
 def attempt(connection: psycopg.Connection, person: Person, asked: Asked) -> bool:
-    """Add a version as a person; return whether the database let them."""
+    """Add a version as a person; return whether the database allowed it."""
     given: dict[str, object] = dict(zip(COLUMNS, (*asked, "because"), strict=True))
     given |= {
         name: getattr(person, name) for name in ("issuer", "subject") if getattr(person, name)
@@ -142,7 +142,7 @@ def attempt(connection: psycopg.Connection, person: Person, asked: Asked) -> boo
 
 @contextlib.contextmanager
 def connected(login: Callable[..., str]) -> Iterator[dict[str, psycopg.Connection]]:
-    """A connection for each of the logins."""
+    """Yield a connection for each login."""
     with contextlib.ExitStack() as stack:
         found = {}
         for name, roles in LOGINS.items():
@@ -155,7 +155,7 @@ def connected(login: Callable[..., str]) -> Iterator[dict[str, psycopg.Connectio
 def machine(
     connections: dict[str, psycopg.Connection], owner: psycopg.Connection
 ) -> type[RuleBasedStateMachine]:
-    """Return a state machine over some definitions that belong to it alone."""
+    """Return a state machine over definitions that no other test uses."""
     runs = itertools.count(1)
 
     class FourEyes(RuleBasedStateMachine):

@@ -1,4 +1,4 @@
-"""The stacks on an emulator that checks every policy and speaks TLS only, and what goes wrong."""
+"""Runs the stacks on an emulator that checks every policy and allows only TLS, with failures."""
 
 import datetime
 import signal
@@ -28,11 +28,11 @@ from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, Page, Start
 
 CUSTOMERS = 120
 POISON = "x" * 201
-"""The engines take no such name."""
+"""An identifier that the engines refuse."""
 
 
 class Night(NamedTuple):
-    """A cloud with a population and a published ruleset; the nightly run is through."""
+    """A cloud with a population and a published ruleset, after its nightly run."""
 
     cloud: Cloud
     store: Path
@@ -44,7 +44,7 @@ class Night(NamedTuple):
         return Fleet("local").start(Start(as_of=self.as_of, run_id=run_id, **what))
 
     def is_right(self) -> bool:
-        """Whether the results are those of one process."""
+        """Return whether the results equal those of a run in one process."""
         return differences(self.cloud, self.store) == (CUSTOMERS, 0)
 
 
@@ -64,7 +64,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
 
 
 class NobodyElse:
-    """Lists no customers: those of the run are named."""
+    """Lists no customers, as the run names them."""
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
         raise AssertionError(after, as_of, limit)
@@ -72,7 +72,7 @@ class NobodyElse:
 
 @pytest.fixture(scope="module", autouse=True)
 def poisoned(night: Night) -> str:
-    """A run of three customers, of whom the engines do not take one; it goes on meanwhile.
+    """Start a run of three customers, one of whom the engines refuse; return its identifier.
 
     It is listed here, as the function that lists customers refuses such a name.
     """
@@ -100,7 +100,7 @@ def test_a_night_gives_what_one_process_gives(night: Night) -> None:
 
 
 def test_roles_may_do_nothing_else(night: Night) -> None:
-    """What is forbidden fails, so what the run did was allowed by the templates' policies."""
+    """Forbidden actions fail, so the templates' policies allowed everything that the run did."""
     role = night.cloud.name("fleet", "InvokeRole")
     arn = f"arn:aws:iam::000000000000:role/{role}"
     given = client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
@@ -139,7 +139,7 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
 
 
 def count(night: Night, queue: str) -> int:
-    """How many messages wait in a queue."""
+    """Return the number of messages that wait in a queue."""
     name = "ApproximateNumberOfMessages"
     found = client("sqs").get_queue_attributes(
         QueueUrl=night.cloud.name("data", queue), AttributeNames=[name]
@@ -148,7 +148,7 @@ def count(night: Night, queue: str) -> int:
 
 
 def wait_until_tried_again(run_id: str, times: int) -> None:
-    """Wait until the log of the function has an item of a run that was received so often."""
+    """Wait until the function's log shows an item of a run that was received a number of times."""
     deadline = time.monotonic() + PATIENCE
     pattern = f'{{ $.run_id = "{run_id}" && $.receives >= {times} }}'
     logs = client("logs")
@@ -160,7 +160,7 @@ def wait_until_tried_again(run_id: str, times: int) -> None:
 
 
 def until_taken(night: Night) -> None:
-    """Wait until no message waits in a queue; what is worked on does not count."""
+    """Wait until no message waits in a queue; messages being processed do not count."""
     deadline = time.monotonic() + 120
     quiet = 0
     while quiet < 4:
@@ -182,7 +182,7 @@ def test_an_engine_that_is_killed_loses_nothing(night: Night) -> None:
 
 
 def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
-    """While customers are listed, and while they are evaluated."""
+    """It is killed both while customers are listed and while they are evaluated."""
     relay = night.cloud.platform.relay
     relay.kill()
     with pytest.raises(UserError, match="the relay does not answer"):
@@ -197,7 +197,7 @@ def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
 
 
 def test_engines_that_stand_still_give_nothing_up(night: Night) -> None:
-    """Both stand still for longer than a try may take, more often than a refused item is tried."""
+    """Both stand still for longer than a try takes, and for more tries than a refused item gets."""
     engines = night.cloud.platform.engines
     night.start("still", customers=tuple(f"C{number:07d}" for number in range(5)))
     for engine in engines:

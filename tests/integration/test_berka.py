@@ -1,4 +1,4 @@
-"""A real bank: what rules compute, against the bank's own books and against Polars."""
+"""Checks rules over a real bank's data against the bank's own books and against Polars."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
 from tuppence.plan.plan import make_plan
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 DATES = [Date(day("1995-06-30") + 67 * n) for n in range(20)]
-"""Twenty dates over the whole time, on every day of the month."""
+"""Twenty dates over the whole period, on different days of the month."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
 
 @pytest.fixture(scope="module")
 def books() -> pl.DataFrame:
-    """The bank's own rows: account, day, signed amount and balance in hellers, category."""
+    """Return the bank's own rows: account, day, signed amount and balance in hellers, category."""
     frame = pl.read_csv(BERKA / "transactions.csv", infer_schema=False)
     hellers = [
         (pl.col(n).cast(pl.Float64) * 100).round().cast(pl.Int64) for n in ("amount", "balance")
@@ -91,7 +91,7 @@ def computed(
 
 
 def end_of_day(rows: list[tuple[int, int]], before: int) -> int:
-    """The bank's balance after a day's rows of (signed, balance), which stand in no order.
+    """Return the bank's balance after a day's rows of (signed, balance), which are in no order.
 
     It is the balance that no other row of the day begins from; where interest was rounded in the
     rows, the nearest to what the day must have come to.
@@ -101,9 +101,10 @@ def end_of_day(rows: list[tuple[int, int]], before: int) -> int:
 
 
 def test_totals_are_the_banks_own_balances(store: FactStore, books: pl.DataFrame) -> None:
-    """The rows give interest and a few deposits to a tenth of a crown, rounded; the balances do
-    not. So the sum of the rows may drift from the balance by half a tenth a rounded row, and no
-    more; where no row was rounded the two are equal to the heller.
+    """Rows round interest and a few deposits to a tenth of a crown; balances are exact.
+
+    So the sum of the rows may drift from the balance by half a tenth for each rounded row, and no
+    more; where no row was rounded, the two are equal to the heller.
     """
     closing: dict[str, list[tuple[int, int, int]]] = {}
     by_day = books.group_by("account", "day", maintain_order=True).agg(
@@ -143,7 +144,7 @@ CATEGORIES = ("housing", "insurance", "fee")
 
 
 def test_aggregates_equal_an_independent_computation(store: FactStore, books: pl.DataFrame) -> None:
-    """Counts, sums, means, minima, maxima and last values, by category and window."""
+    """Compares counts, sums, means, minima, maxima and last values, by category and window."""
     texts: dict[str, str] = {}
     for window, days in WINDOWS.items():
         for category in CATEGORIES:
@@ -191,7 +192,7 @@ def test_the_example_rules_are_right() -> None:
     assert [v for rule in rules for v in try_examples(rule, Schema()) if v.failures] == []
 
 
-def test_importing_again_changes_nothing(store: FactStore) -> None:
+def test_repeating_an_import_changes_nothing(store: FactStore) -> None:
     before = store.digest
     mapping = read_mapping(EXAMPLE / "transactions.yaml", Schema())
     owners = Owners(store.customers(), store.owners())

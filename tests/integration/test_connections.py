@@ -1,4 +1,4 @@
-"""Connections of a service: hostile ones are bounded, and good ones do not notice."""
+"""Checks that hostile connections to a service are limited, and do not affect good ones."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.serving import closed, connect, head, post, served, status, wait_until
 
-from tuppence.adapters.calling import Caller
+from tuppence.adapters.calling import ServiceClient
 from tuppence.adapters.engines import discover
 from tuppence.errors import UserError
 from tuppence.services.access import digest
@@ -34,7 +34,7 @@ SHORT = ConnectionLimits(head_seconds=0.5, body_seconds=0.5, answer_seconds=0.5,
 
 
 class Desk:
-    """A service: one path waits for an event, one reads a body, one never stops answering."""
+    """A service with a path that waits for an event, one that reads a body, and one without end."""
 
     def __init__(self, caller_requests: int = 100) -> None:
         self.begun = 0
@@ -56,7 +56,7 @@ class Desk:
         yield
 
     async def check(self) -> None:
-        """Be ready."""
+        """Report that the service is ready."""
 
     def release(self) -> None:
         self.loop.call_soon_threadsafe(self.go.set)
@@ -89,7 +89,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_a_request_is_cancelled_when_its_caller_is_gone(desk: Desk) -> None:
+def test_a_request_is_cancelled_when_its_caller_disconnects(desk: Desk) -> None:
     with served(desk.app) as port:
         with connect(port) as caller:
             caller.sendall(head("GET", "/wait", TOKEN))
@@ -98,7 +98,7 @@ def test_a_request_is_cancelled_when_its_caller_is_gone(desk: Desk) -> None:
         assert not desk.go.is_set()
 
 
-def test_an_answer_that_nobody_reads_is_ended(desk: Desk) -> None:
+def test_an_answer_that_nobody_reads_is_cancelled(desk: Desk) -> None:
     with served(desk.app, SHORT) as port, connect(port) as caller:
         caller.sendall(head("GET", "/endless", TOKEN))
         wait_until(lambda: desk.begun == 1)
@@ -161,7 +161,7 @@ def test_a_malformed_request_is_refused(desk: Desk, request_bytes: bytes, expect
         ),
     ],
 )
-def test_a_request_without_an_end_is_ended(desk: Desk, beginning: bytes, more: bytes) -> None:
+def test_an_endless_request_is_closed(desk: Desk, beginning: bytes, more: bytes) -> None:
     limits = ConnectionLimits(body_bytes=1_000_000)
     with served(desk.app, limits) as port, connect(port) as caller:
         caller.sendall(beginning)
@@ -171,7 +171,7 @@ def test_a_request_without_an_end_is_ended(desk: Desk, beginning: bytes, more: b
             pytest.fail("100 MB were taken")
 
 
-def test_many_requests_at_once_on_one_connection_are_refused(desk: Desk) -> None:
+def test_too_many_pipelined_requests_are_refused(desk: Desk) -> None:
     with served(desk.app) as port, connect(port) as caller:
         caller.sendall(head("GET", "/wait", TOKEN) * 100)
         assert closed(caller)
@@ -179,7 +179,7 @@ def test_many_requests_at_once_on_one_connection_are_refused(desk: Desk) -> None
         assert httpx2.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
-def test_a_refusal_before_the_end_of_the_body_can_be_read(desk: Desk) -> None:
+def test_a_refusal_sent_before_the_end_of_the_body_can_be_read(desk: Desk) -> None:
     with served(desk.app) as port:
         url = f"http://127.0.0.1:{port}/body"
         with httpx2.Client() as client:
@@ -189,8 +189,8 @@ def test_a_refusal_before_the_end_of_the_body_can_be_read(desk: Desk) -> None:
                 assert good.status_code == 200
 
 
-def test_strangers_never_keep_others_out(desk: Desk) -> None:
-    """The oldest strangers are closed; whoever has shown a token stays."""
+def test_strangers_never_block_others(desk: Desk) -> None:
+    """The oldest connections without a token are closed; those that have shown a token stay."""
     with served(desk.app, ConnectionLimits(strangers=10)) as port, contextlib.ExitStack() as stack:
         known = stack.enter_context(connect(port))
         known.sendall(head("GET", "/wait", TOKEN))
@@ -206,7 +206,7 @@ def test_strangers_never_keep_others_out(desk: Desk) -> None:
         assert status(known) == 200
 
 
-def test_a_caller_has_half_of_the_connections(desk: Desk) -> None:
+def test_a_caller_can_have_half_of_the_connections(desk: Desk) -> None:
     with served(desk.app, ConnectionLimits(known=4)) as port, contextlib.ExitStack() as stack:
 
         def ask(token: str) -> int:
@@ -218,7 +218,7 @@ def test_a_caller_has_half_of_the_connections(desk: Desk) -> None:
         assert ask(OTHER) == 200
 
 
-def test_a_caller_with_too_many_requests_is_told_to_wait() -> None:
+def test_too_many_requests_of_one_caller_are_refused() -> None:
     desk = Desk(caller_requests=2)
     with served(desk.app) as port, contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(connect(port)) for _ in range(2)]
@@ -253,7 +253,7 @@ def files(authority: trustme.CA, tmp_path: Path) -> tuple[Path, Path, Path]:
     return certificate, key, ca
 
 
-def test_connections_can_be_encrypted(
+def test_connections_can_use_tls(
     desk: Desk, files: tuple[Path, Path, Path], authority: trustme.CA
 ) -> None:
     certificate, key, ca = files
@@ -282,7 +282,7 @@ def test_connections_can_be_encrypted(
         assert httpx2.get(url, verify=trusting).status_code == 200
 
 
-def test_wrong_files_for_tls_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_unusable_files_for_tls_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     certificate, key, ca = files
     for wrong in (
         (certificate, None, None),
@@ -297,8 +297,8 @@ def test_wrong_files_for_tls_are_refused(files: tuple[Path, Path, Path], tmp_pat
     assert read_tls(None, None) is None
 
 
-def test_after_a_flood_everything_is_as_before(desk: Desk) -> None:
-    """Fifty connections of every hostile kind; all good requests succeed meanwhile."""
+def test_a_flood_of_connections_leaves_nothing_behind(desk: Desk) -> None:
+    """Opens fifty connections of every hostile kind; all good requests succeed meanwhile."""
     url = "http://127.0.0.1:{}"
     with served(desk.app, ConnectionLimits(strangers=20)) as port, httpx2.Client() as client:
         url = url.format(port)
@@ -323,7 +323,7 @@ def open_files() -> int:
 
 
 def flooder(port: int, kind: int) -> socket.socket:
-    """A hostile connection; it does one thing and stays."""
+    """Open a hostile connection, which does one thing and stays open."""
     connection = connect(port)
     kinds = (
         b"",
@@ -340,7 +340,7 @@ def flooder(port: int, kind: int) -> socket.socket:
 
 
 def test_clients_check_the_certificate_of_a_service(files: tuple[Path, Path, Path]) -> None:
-    """A publisher asks each engine by its number, and its certificate is for the name."""
+    """A publisher connects to each engine by its address, but the certificate is for a name."""
     certificate, key, ca = files
 
     async def ruleset(_: Request) -> Response:
@@ -360,11 +360,11 @@ def test_clients_check_the_certificate_of_a_service(files: tuple[Path, Path, Pat
                     assert engine.serving() == expected
             for other in by_name:
                 other.close()
-    with pytest.raises(UserError, match="not certificates of authorities"):
+    with pytest.raises(UserError, match="contains no certificates of authorities"):
         discover(["https://localhost:1"], "token", key)
 
 
-def test_a_client_gives_up_an_answer_without_an_end() -> None:
+def test_a_client_cancels_an_endless_answer() -> None:
     async def chunks() -> AsyncGenerator[bytes, None]:
         while True:
             yield b"x"
@@ -374,15 +374,17 @@ def test_a_client_gives_up_an_answer_without_an_end() -> None:
         return Stream(chunks(), "text/plain")
 
     with served(Starlette(routes=[Route("/", endless)])) as port:
-        caller = Caller("engine", f"http://127.0.0.1:{port}", "token", 0.2)
+        caller = ServiceClient("engine", f"http://127.0.0.1:{port}", "token", 0.2)
         with contextlib.closing(caller), pytest.raises(UserError, match="took too long"):
-            caller.ask("GET", "/")
+            caller.request("GET", "/")
 
 
 @pytest.mark.parametrize("service", ["relay", "engine"])
-def test_a_client_whose_token_is_not_known_is_told_so(desk: Desk, service: str) -> None:
+def test_a_client_with_an_unknown_token_gets_an_error_that_says_so(
+    desk: Desk, service: str
+) -> None:
     with served(desk.app) as port:
-        caller = Caller(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
+        caller = ServiceClient(service, f"http://127.0.0.1:{port}", "wrong", 20.0)
         with contextlib.closing(caller), pytest.raises(UserError) as raised:
-            caller.ask("GET", "/wait")
+            caller.request("GET", "/wait")
         assert raised.value.code == f"{service}.denied"

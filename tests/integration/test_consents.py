@@ -1,4 +1,4 @@
-"""Consents in a real PostgreSQL: the database decides as `readable` does, and gives no more."""
+"""Checks consents in PostgreSQL: the database decides as `readable` does, and returns no more."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.consents import consents, uses
 from tests.integration.test_postgres_facts import put
 
 from tuppence.adapters.embedded.consents import Consents
-from tuppence.adapters.postgres.connection import connect_columns, named
+from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import TABLES, page, tables
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
@@ -31,7 +31,7 @@ CHECK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def ann() -> Rows:
-    """Ann's accounts A and B, each with a transaction every five days from day 0 to day 60."""
+    """Return Ann's accounts A and B, with a transaction every five days from day 0 to day 60."""
     accounts: list[dict[str, object]] = [
         {"id": name, "customer": "ann", "type": "current", "credit limit": 900} for name in "AB"
     ]
@@ -50,7 +50,7 @@ def ann() -> Rows:
 
 @pytest.fixture(scope="module", params=installations(), ids=lambda path: path.parent.name)
 def filled(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a database with Ann's facts, in each version of PostgreSQL."""
+    """Yield the address of a database with Ann's facts, for each version of PostgreSQL."""
     with postgresql(request.param) as (_, url):
         migrate(url)
         put(url, ann())
@@ -62,15 +62,15 @@ def batch_of(tables_: Mapping[str, pl.DataFrame]) -> FactBatch:
 
 
 def record(url: str, known: list[Consent]) -> None:
-    """Have these in place of the consents that the database has."""
+    """Replace the consents in the database by these."""
     with psycopg.connect(url, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute("DELETE FROM tuppence.consents")
-        told = msgspec.json.encode(known).decode()
-        connection.execute(named("load_store_consents"), [told])
+        document = msgspec.json.encode(known).decode()
+        connection.execute(load_query("load_store_consents"), [document])
 
 
 def values(batch: FactBatch) -> list[object]:
-    """What a batch says of accounts and transactions."""
+    """Return what a batch holds about accounts and transactions."""
     columns = [batch.accounts.columns["credit limit"]]
     columns += [batch.transactions.columns[name] for name in ("booking date", "amount", "balance")]
     return [batch.customer_ids, *(column.values.tolist() for column in columns)]
@@ -117,7 +117,7 @@ def test_a_store_says_what_the_function_says(tmp_path: Path) -> None:
         expected = {}
         for customer, known in (("ann", of_ann), ("bob", of_bob)):
             store.erase(customer)
-            if known and not readable(known, use) >= EVERYTHING:  # without any: the store's owner
+            if known and not readable(known, use) >= EVERYTHING:  # without any: the owner decides
                 expected[customer] = readable(known, use)
         store.record([*of_ann, *of_bob])
         assert store.limited(use) == expected
@@ -141,7 +141,7 @@ def test_a_store_says_what_the_function_says(tmp_path: Path) -> None:
 def test_the_relay_gives_an_earlier_date_no_more_than_was_agreed(
     database: str, change: str, booked: int, balances: list[int | None]
 ) -> None:
-    """Asked in June as of February, of somebody with a transaction before and one after."""
+    """Asks in June for February about a customer with a transaction before and one after."""
     put(database, bank([
         {"booking date": day("2026-01-15"), "amount": -100, "balance": 0},
         {"booking date": day("2026-06-01"), "amount": -200, "balance": 0},

@@ -1,4 +1,4 @@
-"""Definitions in a real PostgreSQL: their life, who may do what, and the log of it."""
+"""Checks definitions in PostgreSQL: their states, who may change them, and their audit log."""
 
 import datetime
 import shutil
@@ -13,7 +13,7 @@ from tests.building import ROOT, RULES
 from tests.conftest import Run
 from tests.integration.test_relay import DATE, client, pool_of, reader
 
-from tuppence.adapters.postgres.connection import named
+from tuppence.adapters.postgres.connection import load_query
 from tuppence.adapters.postgres.definitions import Definitions
 from tuppence.adapters.postgres.migrating import call_convert, migrate
 from tuppence.facts.schema import Schema
@@ -29,7 +29,7 @@ CATALOGUE = ROOT / "catalogue"
 
 @pytest.fixture
 def desk(login: Callable[..., str], tuppence: Run) -> Run:
-    """The commands about definitions, on the database, as one of its logins."""
+    """Return the commands about definitions, run on the database with one of its logins."""
     people = {
         "ann": login("ann", "author", "reviewer"),
         "bob": login("bob", "author", "reviewer"),
@@ -45,7 +45,7 @@ def desk(login: Callable[..., str], tuppence: Run) -> Run:
 
 
 def read(desk: Run, *rules: str) -> list[str]:
-    """What `definitions approve` takes, as it is in review now."""
+    """Return the arguments with which `definitions approve` approves what is in review now."""
     shown = msgspec.json.decode(desk("review", *rules, "--format", "json").stdout)
     return [f"{one['rule_id']}:{one['version']}:{one['digest']}" for one in shown]
 
@@ -79,7 +79,7 @@ def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> No
     assert "title: Bank fees were charged" in shown
     (words,) = [line.split() for line in shown.splitlines() if "definitions approve" in line]
     refused = desk("approve", words[3], status=1)
-    assert "who has changed a definition since its last approval may not" in refused.stderr
+    assert "a login that has changed a definition since its last approval may not" in refused.stderr
     desk("approve", words[3], by="bob")
     desk("move", "bank_fees", "--to", "retired", by="bob")
     history = [
@@ -103,14 +103,14 @@ def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> No
     assert "no definition nope" in desk("move", "nope", "--to", "draft", status=1).stderr
 
 
-def test_steps_of_several_are_taken_by_all_or_none(desk: Run, rows_of: Ask) -> None:
+def test_a_step_of_several_rules_is_taken_by_all_or_none(desk: Run, rows_of: Ask) -> None:
     desk("put", CATALOGUE)
     desk("move", "bank_fees", "--to", "in_review")
     desk("move", "cash_share", "bank_fees", "--to", "in_review", status=1)
     assert rows_of("SELECT count(*) FROM tuppence.definitions") == [(RULES + 1,)]
 
 
-def test_what_is_in_force_waits_for_a_newer_draft_to_be_approved(
+def test_a_rule_stays_in_force_until_a_newer_draft_is_approved(
     desk: Run, rows_of: Ask, tmp_path: Path
 ) -> None:
     shutil.copy(CATALOGUE / "bank_fees.yaml", tmp_path / "bank_fees.yaml")
@@ -156,7 +156,7 @@ def test_the_relay_gives_rules_with_a_number_that_each_decision_raises(
     assert Definitions(database).in_force(DATE) == ([], Edition(8, str(DATE)))
 
 
-def test_wrong_rules_never_get_in(desk: Run, rows_of: Ask, tmp_path: Path) -> None:
+def test_invalid_rules_are_refused(desk: Run, rows_of: Ask, tmp_path: Path) -> None:
     text = (CATALOGUE / "bank_fees.yaml").read_text()
     (tmp_path / "bad.yaml").write_text(text.replace("category =", "catgory ="))
     assert "catgory" in desk("put", "bad.yaml", status=1).stderr
@@ -181,12 +181,12 @@ AURORA = """
 @pytest.fixture
 def aurora(database: str, rows_of: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     rows_of(AURORA)
-    text = named("call_convert")
+    text = load_query("call_convert")
     without = text.replace("CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;", "")
     assert without != text
     monkeypatch.setattr("tuppence.adapters.postgres.migrating.named", lambda _: without)
     call_convert(database, FUNCTION)
-    call_convert(database, FUNCTION)  # a second time changes nothing
+    call_convert(database, FUNCTION)  # repeating it changes nothing
 
 
 @pytest.mark.usefixtures("aurora")
@@ -232,7 +232,7 @@ VALUES ('fees', 1, '', 'draft', '{"id": "fees"}', '', 'ann', 'first'),
 """
 
 
-def test_definitions_of_before_get_the_identities_of_the_audit_log_and_go_back(
+def test_old_definitions_get_identities_from_the_audit_log_and_can_be_downgraded(
     empty_database: Callable[[], str],
 ) -> None:
     url = empty_database()

@@ -1,4 +1,4 @@
-"""Four eyes in a real PostgreSQL: any steps in any order, approvals at once, and hostile SQL."""
+"""Checks four eyes in PostgreSQL: any order of steps, simultaneous approvals, hostile SQL."""
 
 import contextlib
 import threading
@@ -81,12 +81,12 @@ def step(people: Connections, who: str, version: int, state: str, document: str 
 
 
 def in_review(people: Connections) -> None:
-    """A draft of ann, sent to review."""
+    """Send a draft of ann to review."""
     assert step(people, "ann", 1, "draft", DOCUMENT)
     assert step(people, "ann", 2, "in_review", None)
 
 
-def test_sending_back_changes_nothing_of_authorship(people: Connections) -> None:
+def test_sending_a_rule_back_does_not_change_its_authors(people: Connections) -> None:
     assert step(people, "amy", 1, "draft", DOCUMENT)
     assert step(people, "amy", 2, "in_review", None)
     assert step(people, "bob", 3, "draft", None)
@@ -95,7 +95,7 @@ def test_sending_back_changes_nothing_of_authorship(people: Connections) -> None
     assert step(people, "bob", 5, "approved", DOCUMENT)
 
 
-def test_nobody_brings_a_retired_rule_back_alone(people: Connections) -> None:
+def test_nobody_can_restore_a_retired_rule_alone(people: Connections) -> None:
     in_review(people)
     assert step(people, "bob", 3, "approved", DOCUMENT)
     assert step(people, "rae", 4, "retired", None)
@@ -115,7 +115,9 @@ def test_an_approval_of_what_was_read_before_a_change_is_refused(people: Connect
     assert step(people, "bob", 5, "approved", OTHER)
 
 
-def test_of_approvals_at_once_one_counts(people: Connections, owner: psycopg.Connection) -> None:
+def test_of_simultaneous_approvals_only_one_counts(
+    people: Connections, owner: psycopg.Connection
+) -> None:
     reviewers = ("amy", "bob", "rae")
     for _ in range(10):
         (latest,) = owner.execute("SELECT coalesce(max(version), 0) FROM tuppence.definitions")
@@ -213,13 +215,13 @@ FACTS = ("attributes", "customers", "connections", "consents", "accounts", "tran
 
 
 def lines(name: str) -> list[str]:
-    """The statements in a file beside this one."""
+    """Return the statements in a file beside this one."""
     text = Path(__file__).with_name(f"{name}.sql").read_text("utf-8")
     return [line for line in text.splitlines() if not line.startswith("--")]
 
 
 def hostile(owner: psycopg.Connection) -> list[tuple[str, str]]:
-    """Every statement that nobody may run, each with the relation that it is about."""
+    """Return every statement that nobody may run, each with the relation that it targets."""
     relations = owner.execute(
         "SELECT relname, attname FROM pg_class AS c JOIN pg_attribute ON attrelid = c.oid"
         " WHERE relnamespace = 'tuppence'::regnamespace AND relkind IN ('r', 'v', 'p', 'm')"
@@ -239,7 +241,7 @@ def hostile(owner: psycopg.Connection) -> list[tuple[str, str]]:
 
 
 def state_of(owner: psycopg.Connection) -> list[object]:
-    """Everything that hostile statements were after: rows, definitions, privileges, roles."""
+    """Return everything that hostile statements target: rows, definitions, privileges, roles."""
     queries = [
         f"SELECT * FROM tuppence.{name} ORDER BY 1, 2"
         for name in ("definitions", "audit_log", "publications", "lifecycle", "customers")
@@ -308,7 +310,7 @@ def test_a_service_acts_for_people_and_for_nobody_else(people: Connections) -> N
     assert attempt(console, dan, Asked("fees", 2, "in_review", None, None))
     approval = Asked("fees", 3, "approved", None, digest(DOCUMENT))
     assert not attempt(console, dan, approval)
-    assert not attempt(people["bob"], Person("bob"), approval)  # who may be dan by another name
+    assert not attempt(people["bob"], Person("bob"), approval)  # bob may be dan under another name
     assert attempt(console, dora, approval)
 
 

@@ -1,4 +1,4 @@
-"""The guides: their SQL runs, and their manifests say what the program and each other know."""
+"""Checks the guides: their SQL runs, and their manifests agree with the program and each other."""
 
 import re
 from collections.abc import Callable
@@ -110,7 +110,7 @@ def test_services_policies_and_secrets_fit_the_pods() -> None:
         assert services[name]["ports"][0]["port"] == int(port)
     assert services["tuppence-engines"][
         "publishNotReadyAddresses"
-    ]  # else nothing could be published
+    ]  # otherwise nothing could be published
     made = "\n".join(blocks(GUIDES / "run-on-kubernetes.md", "sh"))
     secrets = {
         name: set(re.findall(r"--from-(?:file|literal)=([a-z-]+)=", given))

@@ -1,4 +1,4 @@
-"""The tables of PostgreSQL take the identifiers that the one rule allows."""
+"""Checks that the tables of PostgreSQL accept the identifiers that the rule for them allows."""
 
 import psycopg
 import pytest
@@ -25,7 +25,7 @@ def test_the_database_takes_what_the_rule_allows(database: str, insert: str) -> 
             try:
                 with connection.transaction(force_rollback=True):
                     connection.execute(insert, [text])
-            except (psycopg.IntegrityError, psycopg.DataError):  # of data: there is no NUL in text
+            except (psycopg.IntegrityError, psycopg.DataError):  # DataError: text cannot hold NUL
                 assert problem is not None
             else:
                 assert problem is None

@@ -1,4 +1,4 @@
-"""Loads and publications that are killed, that come in pairs, and that come beside an erasure."""
+"""Loads and publications that are killed, that run in pairs, or that run beside an erasure."""
 
 import http.server
 import json
@@ -44,7 +44,7 @@ SELECT (SELECT count(*) FROM tuppence.customers), (SELECT count(*) FROM tuppence
 
 
 def until(happened: Callable[[], bool]) -> None:
-    """Wait, with much patience, until something has happened."""
+    """Wait, far longer than needed, until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
@@ -93,7 +93,7 @@ def test_a_load_that_ends_at_any_statement_leaves_nothing(
     assert rows_of(COUNTS) == [(1, 1, 3, 1, 2)]
 
 
-def test_two_loads_at_once_take_turns(database: str, rows_of: Ask) -> None:
+def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly() -> Iterator[Rows]:
@@ -223,7 +223,7 @@ class Engine:
                 self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}"
@@ -252,7 +252,7 @@ class Engine:
 
 
 class Desk:
-    """Two people who change and approve the one rule, and a folder of rulesets."""
+    """Two people who change and approve the only rule, and a folder of rulesets."""
 
     def __init__(self, login: Callable[..., str], folder: Path, engine: Engine) -> None:
         self.author = Definitions(login("ann", "author"))
@@ -268,7 +268,7 @@ class Desk:
         self._definition = read_yaml(ROOT / "catalogue/bank_fees.yaml", Definition).value
 
     def approve(self, title: str) -> None:
-        """Have a new version approved."""
+        """Change the rule and have it approved."""
         changed = msgspec.structs.replace(self._definition, title=title)
         self.author.draft([changed], "", "test")
         self.author.move(["bank_fees"], "in_review", "", "test")
@@ -286,7 +286,7 @@ class Desk:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def title(self, digest: str | None) -> str:
-        """What the one rule of a ruleset is called."""
+        """Return the title of the only rule of a ruleset."""
         content = json.loads(self.rulesets.get(digest or ""))
         return str(content["rules"][0]["title"])
 
@@ -305,7 +305,7 @@ def desk(login: Callable[..., str], tmp_path: Path, engine: Engine) -> Desk:
 def test_an_older_ruleset_never_replaces_a_newer_one(
     desk: Desk, engine: Engine, rows_of: Ask
 ) -> None:
-    """A rule is approved and published beside a publication that has read what is in force."""
+    """A rule is approved and published while another publication holds what it has read."""
     desk.approve("older")
     engine.hold("ready")
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""The services together: PostgreSQL, relay, three engines and a load balancer, on loopback."""
+"""Runs the services together on loopback: PostgreSQL, relay, three engines, a load balancer."""
 
 import io
 import signal
@@ -120,7 +120,7 @@ def approve(platform: Platform, path: Path) -> None:
 
 @pytest.fixture
 def engine(running: Running) -> Iterator[httpx2.Client]:
-    """Asks the engines through the load balancer."""
+    """Yield a client of the engines, through the load balancer."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
     with httpx2.Client(base_url=running.platform.url, headers=headers, timeout=PATIENCE) as client:
         yield client
@@ -175,7 +175,7 @@ def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:
 
 
 def rows(batch: FactBatch) -> list[list[Any]]:
-    """Everything in a batch, texts in place of codes."""
+    """Return everything in a batch, with texts in place of codes."""
     tables = (batch.customers, batch.accounts.columns, batch.transactions.columns)
     found = [batch.accounts.offsets.tolist(), batch.transactions.offsets.tolist()]
     for table in tables:
@@ -187,7 +187,7 @@ def rows(batch: FactBatch) -> list[list[Any]]:
     return found
 
 
-def test_the_three_ways_to_ask_agree(
+def test_the_three_endpoints_agree(
     running: Running, engine: httpx2.Client, relay: httpx2.Client
 ) -> None:
     customer = "C0000007"
@@ -214,7 +214,7 @@ def test_the_three_ways_to_ask_agree(
 
 
 def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
-    """A customer's facts as a request hands them over."""
+    """Return a customer's facts as a request submits them."""
     answer = relay.post("/v1/facts", json={"as_of": DAY, "customers": [customer]})
     source = io.BytesIO(answer.content)
     frames = [pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for _ in range(3)]
@@ -249,7 +249,7 @@ def facts_of(relay: httpx2.Client, customer: str) -> dict[str, Any]:
         (evaluation(facts=[{"customer": {"currency": "GBP"}}]), 400, "request.body"),
     ],
 )
-def test_wrong_requests_get_a_problem_with_a_code(
+def test_malformed_requests_get_a_problem_with_a_code(
     engine: httpx2.Client, body: Any, status: int, code: str
 ) -> None:
     answer = engine.post("/v1/evaluations", json=body)
@@ -289,7 +289,7 @@ def facts_with(**changes: Any) -> dict[str, Any]:
         (facts_with(customer={"currency": "QQQ"}), "ISO 4217"),
     ],
 )
-def test_wrong_facts_are_refused_with_their_place(
+def test_malformed_facts_are_refused_with_their_place(
     engine: httpx2.Client, facts: Any, problem: str
 ) -> None:
     answer = engine.post("/v1/evaluations", json=evaluation(facts=[facts]))
@@ -297,7 +297,7 @@ def test_wrong_facts_are_refused_with_their_place(
     assert problem in answer.json()["title"]
 
 
-def test_nothing_of_a_person_is_told_without_a_token(running: Running) -> None:
+def test_no_personal_data_is_returned_without_a_token(running: Running) -> None:
     for server, paths in (
         (running.platform.relay, ("/v1/schema", "/v1/customers", "/v1/facts", "/v1/rules")),
         (running.platform.engines[0], ("/v1/ruleset", "/v1/evaluations", "/v1/customers/x")),
@@ -341,7 +341,7 @@ def test_older_results_never_replace_newer_ones(running: Running, engine: httpx2
     assert kept.as_of == Date(parse_date("2026-07-15").day).day  # type: ignore[union-attr]
 
 
-def test_the_relay_refuses_what_it_does_not_know(running: Running, relay: httpx2.Client) -> None:
+def test_the_relay_refuses_unknown_requests(running: Running, relay: httpx2.Client) -> None:
     for path, query, code in (
         ("/v1/customers", {"as_of": "x"}, "request.date"),
         ("/v1/customers", {"as_of": DAY, "limit": "0"}, "request.query"),
@@ -425,7 +425,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
     with log.open("wb") as output:
         watching = subprocess.Popen([*TUPPENCE, *map(str, arguments)], stderr=output, stdout=output)
     try:
-        wait_for(lambda: "waiting for rules" in log.read_text(), log)
+        wait_for(lambda: '"event": "waiting"' in log.read_text(), log)
         text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
@@ -441,7 +441,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
 
 
 def wait_for(happened: Callable[[], bool], log: Path) -> None:
-    """Wait, with much patience, until something has happened."""
+    """Wait, far longer than needed, until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, log.read_text()
@@ -453,7 +453,7 @@ def wait_for(happened: Callable[[], bool], log: Path) -> None:
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
-    """Right requests and wrong ones, made from the document; answers must be of its shapes."""
+    """Sends valid and invalid requests made from the document; answers must have its shapes."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
     url = f"{running.platform.url}/openapi.json"
     document = schemathesis.openapi.from_url(url, headers=headers)
@@ -478,7 +478,7 @@ def test_the_engine_does_what_its_document_says(running: Running, mode: Generati
 
 
 def traces(database: str, *texts: str) -> list[tuple[str, str]]:
-    """The columns of any table, of any type, in which one of some texts stands."""
+    """Return the columns of any table, of any type, that hold one of some texts."""
     columns = (
         "SELECT format('%I.%I', table_schema, table_name), quote_ident(column_name), data_type"
         " FROM information_schema.columns JOIN information_schema.tables"
@@ -499,7 +499,7 @@ def traces(database: str, *texts: str) -> list[tuple[str, str]]:
 def forget_beside_evaluations(
     running: Running, customer: str, others: list[str], first: str
 ) -> None:
-    """Erase somebody while two engines evaluate them again and again, and look for them.
+    """Erase a customer while two engines evaluate them again and again, and look for traces.
 
     Nobody among the others may have results of a later date: engines refuse to replace those.
     """
@@ -552,14 +552,14 @@ def forget_beside_evaluations(
 
 
 @pytest.mark.parametrize("first", ["evaluate", "forget"])
-def test_who_is_erased_beside_evaluations_stays_erased(running: Running, first: str) -> None:
+def test_a_customer_erased_during_evaluations_stays_erased(running: Running, first: str) -> None:
     number = 190 + ("evaluate", "forget").index(first)
     others = [f"C{n:07d}" for n in range(21, 120)]
     forget_beside_evaluations(running, f"C{number:07d}", others, first)
 
 
 @pytest.mark.long
-def test_many_who_are_erased_beside_evaluations_stay_erased(running: Running) -> None:
+def test_many_customers_erased_during_evaluations_stay_erased(running: Running) -> None:
     others = [f"C{n:07d}" for n in range(21, 100)]
     for number in range(100, 180):
         first = ("evaluate", "forget")[number % 2]

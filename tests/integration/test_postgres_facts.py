@@ -1,4 +1,4 @@
-"""Facts in a real PostgreSQL: loaded, guarded, read back."""
+"""Checks facts in PostgreSQL: loading, constraints, reading back."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.usecases.copy_facts import Agreement
 
@@ -51,7 +51,7 @@ def three_customers() -> list[Rows]:
     return [bank(rows, f"c{n}") for n in range(3)]
 
 
-def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
+def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
     assert migrate(url) == ("base", "0005")
     assert migrate(url) == ("0005", "0005")
@@ -62,7 +62,7 @@ def test_tables_go_forward_and_back(empty_database: Callable[[], str]) -> None:
         migrate(url, "0009")
 
 
-def test_a_database_without_tables_says_so(
+def test_a_database_without_tables_is_reported(
     empty_database: Callable[[], str], store: Path, tuppence: Run
 ) -> None:
     options = (
@@ -77,10 +77,10 @@ def test_a_database_without_tables_says_so(
     assert "tuppence database migrate" in done.stderr
 
 
-def test_the_same_run_comes_out_after_a_round_trip(
+def test_a_run_after_a_round_trip_gives_the_same_results(
     database: str, tmp_path: Path, tuppence: Run
 ) -> None:
-    """Store to database to store, and every result is the same, byte for byte."""
+    """From store to database to store, every result stays the same, byte for byte."""
     tuppence("synth", "--store", "there", "--customers", 300, "--seed", 5)
     consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
     tuppence("load", "--store", "there", "--to", database, *consent)
@@ -97,7 +97,7 @@ def test_the_same_run_comes_out_after_a_round_trip(
 
 
 @pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
-def test_every_version_of_postgresql_will_do(binaries: Path) -> None:
+def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
     with postgresql(binaries) as (_, url):
         migrate(url)
         put(url, *three_customers())
@@ -126,7 +126,7 @@ def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
     assert [(a[1], a[3]) for a, b in zip(after, before, strict=True) if a != b] == [("c1", "0")]
 
 
-def test_a_load_that_breaks_off_leaves_nothing(database: str, rows_of: Ask) -> None:
+def test_an_interrupted_load_leaves_nothing(database: str, rows_of: Ask) -> None:
     def breaks_off() -> Iterator[Rows]:
         yield from three_customers()
         raise KeyboardInterrupt
@@ -145,8 +145,8 @@ def test_a_load_that_breaks_off_leaves_nothing(database: str, rows_of: Ask) -> N
 
 
 def test_declared_attributes_travel(database: str, rows_of: Ask) -> None:
-    tier = Field("tier", Kind.TEXT, "Of the bank.")
-    points = Field("points", Kind.NUMBER, "Collected.", decimals=1)
+    tier = Field("tier", FieldType.TEXT, "Of the bank.")
+    points = Field("points", FieldType.NUMBER, "Collected.", decimals=1)
     schema = Schema((tier, points))
     rows = [{"id": "ann", "currency": "GBP", "tier": "gold", "points": 125}]
     put(database, Rows(frame("customers", rows, schema)), schema=schema)
@@ -161,7 +161,7 @@ def test_only_customers_with_a_live_consent_are_listed(database: str, rows_of: A
     connection = connect_columns(database)
     assert page(connection, "", use(SUMMER), 2) == ["c0", "c1"]
     assert page(connection, "c1", use(SUMMER), 2) == ["c2"]
-    assert page(connection, "", use(Date(day("2025-12-31"))), 9) == []  # before it was granted
+    assert page(connection, "", use(Date(day("2025-12-31"))), 9) == []  # before the grant
     assert page(connection, "", use(AGREED.expires), 9) == []
     connection.commit()
     rows_of("UPDATE tuppence.consents SET withdrawn_on = '2026-07-01' WHERE customer_id = 'c1'")
@@ -187,7 +187,7 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         tuppence("load", "--store", "here", "--to", database, *dates)
     connection = connect_columns(database)
     assert page(connection, "", use(SUMMER), 9) == ["c0", "c2"]  # c1 withdrew
-    assert page(connection, "", use(AGREED.expires), 9) == ["c0"]  # whose consent has no end
+    assert page(connection, "", use(AGREED.expires), 9) == ["c0"]  # c0's consent has no end
     connection.close()
     tuppence("load", "--from", database, "--store", "back")
     back = Consents(tmp_path / "back")
@@ -221,7 +221,7 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     tuppence("run", "--store", "copy", "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
     copy = tmp_path / "copy"
     results_file = tmp_path / "services.sqlite"
-    shutil.copy(copy / "results.sqlite", results_file)  # services share no file with a store
+    shutil.copy(copy / "results.sqlite", results_file)  # as services share no file with a store
     kept = ("--results", results_file, "--rulesets", copy / "rulesets")
     where = ("--database", database, *kept)
     of_services = json.loads(tuppence("export", "c1", *where).stdout)
@@ -319,7 +319,7 @@ def test_the_last_known_balance_is_a_view(database: str, rows_of: Ask) -> None:
         "INSERT INTO tuppence.transactions SELECT * FROM tuppence.transactions",
     ],
 )
-def test_constraints_do_the_guarding(database: str, rows_of: Ask, change: str) -> None:
+def test_constraints_refuse_invalid_rows(database: str, rows_of: Ask, change: str) -> None:
     put(database, *three_customers())
     with pytest.raises(psycopg.IntegrityError):
         rows_of(change)

@@ -1,4 +1,4 @@
-"""The SQL relay over a real PostgreSQL: limits, restarts, a fail-over."""
+"""Checks the SQL relay over PostgreSQL: limits, restarts, a fail-over."""
 
 import contextlib
 import threading
@@ -25,11 +25,11 @@ from tuppence.services.sql_relay import RelayLimits, relay_app
 DATE = Date(day("2026-06-30"))
 FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 TOKEN = {"Authorization": "Bearer secret"}
-LIMITS = RelayLimits(waiting=8, patience=1.0)
+LIMITS = RelayLimits(queue_limit=8, timeout=1.0)
 
 
 def reader(url: str) -> str:
-    """The address of a login that may only read."""
+    """Return the address of a login that may only read."""
     with psycopg.connect(url) as connection:
         connection.execute("DROP ROLE IF EXISTS reader")
         connection.execute("CREATE ROLE reader LOGIN PASSWORD 'pass' IN ROLE tuppence_reader")
@@ -37,7 +37,7 @@ def reader(url: str) -> str:
 
 
 def pool_of(url: str, size: int, query_seconds: float) -> Pool:
-    """A pool on which it is always the day that the facts are asked for."""
+    """Return a pool whose clock always shows the day of the requested facts."""
     return Pool(url, size, query_seconds, PURPOSES, lambda: DATE)
 
 
@@ -54,7 +54,7 @@ def client(pool: Pool, limits: RelayLimits = LIMITS) -> Iterator[TestClient]:
 
 
 def through(pool: Pool, query: str) -> None:
-    """Run a query of the test's own on a connection of the pool."""
+    """Run the test's own query on a connection of the pool."""
     with _lent(pool._pool) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         cursor.fetchall()
@@ -62,7 +62,7 @@ def through(pool: Pool, query: str) -> None:
 
 @pytest.fixture
 def own_server() -> Iterator[tuple[Server, str]]:
-    """A PostgreSQL that may be stopped."""
+    """Yield a PostgreSQL that a test may stop."""
     if not installations():
         pytest.skip("there is no PostgreSQL on this machine: apt-get install postgresql")
     with postgresql() as (server, url):
@@ -94,7 +94,7 @@ POWERS = {
 }
 
 
-def test_a_login_that_may_do_more_than_read_is_refused(
+def test_a_login_that_can_do_more_than_read_is_refused(
     database: str, login: Callable[..., str]
 ) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
@@ -122,14 +122,14 @@ def test_a_login_that_may_do_more_than_read_is_refused(
 
 
 def test_nothing_can_be_written_through_the_pool(database: str) -> None:
-    """Even a login with the rights gets a session that refuses."""
+    """Even a login with write permissions gets a read-only session."""
     pool = pool_of(database, 1, PATIENCE)
     with pytest.raises(UserError, match="read-only"):
         through(pool, "CREATE TABLE tuppence.mine (a int)")
     pool.close()
 
 
-def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database: str) -> None:
+def test_a_request_waits_for_a_connection_and_then_is_refused(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
     pool = pool_of(reader(database), 1, PATIENCE)
     busy = pool.facts(["ann"], DATE, None)
@@ -157,7 +157,7 @@ def test_who_finds_all_connections_at_work_waits_and_then_is_sent_away(database:
         assert relay.get("/v1/schema").status_code == 200
 
 
-def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
+def test_a_query_that_takes_too_long_is_cancelled(database: str) -> None:
     pool = pool_of(reader(database), 1, 2.0)
     with pytest.raises(UserError, match="took too long"):
         through(pool, f"SELECT pg_sleep({PATIENCE})")
@@ -165,7 +165,7 @@ def test_a_query_that_takes_too_long_is_ended(database: str) -> None:
     pool.close()
 
 
-def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None:
+def test_a_caller_who_disconnects_releases_the_connection(database: str) -> None:
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
     pool = pool_of(reader(database), 1, PATIENCE)
     rows = pool.facts(["ann"], DATE, None)
@@ -176,12 +176,12 @@ def test_a_caller_who_goes_away_gives_the_connection_back(database: str) -> None
     pool.close()
 
 
-def test_callers_who_vanish_give_their_connections_back(database: str) -> None:
-    """Twenty times as many as there are connections, in the middle of a large answer."""
+def test_callers_that_disconnect_release_their_connections(database: str) -> None:
+    """Twenty times as many callers as connections vanish in the middle of a large answer."""
     rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
     put(database, bank(rows))
     pool = pool_of(reader(database), 2, 60.0)
-    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(waiting=64, patience=30.0))
+    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(queue_limit=64, timeout=30.0))
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port:
         for _ in range(40):
@@ -195,11 +195,11 @@ def test_callers_who_vanish_give_their_connections_back(database: str) -> None:
         wait_until(lambda: pool.in_use == 0)
 
 
-def test_a_query_ends_when_nobody_waits_for_it(database: str) -> None:
-    """The table is locked until the end, and queries may take ten minutes: only that ends them."""
+def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None:
+    """The table stays locked and queries may take ten minutes, so only the cancellation ends it."""
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
     pool = pool_of(reader(database), 2, 600.0)
-    limits = RelayLimits(waiting=128, patience=600.0)
+    limits = RelayLimits(queue_limit=128, timeout=600.0)
     app = relay_app(pool, {digest("secret"): "tester"}, limits)
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port, psycopg.connect(database) as owner:
@@ -234,14 +234,14 @@ def test_a_query_ends_when_nobody_waits_for_it(database: str) -> None:
         ("/v1/customers?as_of=2026-06-30&after=%ff", "request.target"),
     ],
 )
-def test_a_wrong_query_is_refused(database: str, path: str, code: str) -> None:
+def test_a_malformed_query_is_refused(database: str, path: str, code: str) -> None:
     with client(pool_of(reader(database), 1, 5.0)) as relay:
         answer = relay.get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize("date", ["0001-01-01", "1582-10-15", "9999-12-31"])
-def test_the_first_and_the_last_dates_are_answered(database: str, date: str) -> None:
+def test_the_first_and_the_last_dates_are_supported(database: str, date: str) -> None:
     with client(pool_of(reader(database), 1, 5.0)) as relay:
         assert relay.get("/v1/customers", params={"as_of": date}).status_code == 200
         assert relay.get("/v1/rules", params={"as_of": date}).status_code == 200
@@ -249,7 +249,7 @@ def test_the_first_and_the_last_dates_are_answered(database: str, date: str) -> 
         assert facts.status_code == 200
 
 
-def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -> None:
+def test_the_relay_survives_a_restart_of_the_database(own_server: tuple[Server, str]) -> None:
     server, url = own_server
     pool = pool_of(reader(url), 4, PATIENCE)
     with client(pool) as relay:
@@ -271,7 +271,7 @@ def test_it_outlives_a_restart_of_the_database(own_server: tuple[Server, str]) -
 
 
 def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """The first good answer; the others may only say: not now."""
+    """Return the first good answer; the others may only be temporary refusals."""
     for _ in waiting():
         answer = ask()
         if answer.status_code == 200:
@@ -281,7 +281,7 @@ def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
 
 
 def caught_up(primary: str, second: str) -> None:
-    """Wait until a standby has all that its primary has written."""
+    """Wait until a standby has everything that its primary has written."""
     with psycopg.connect(primary) as there, psycopg.connect(second, autocommit=True) as here:
         written = there.execute("SELECT pg_current_wal_lsn()").fetchone()
         for _ in waiting():
@@ -291,15 +291,15 @@ def caught_up(primary: str, second: str) -> None:
 
 
 def waiting() -> Iterator[None]:
-    """Yield at every turn of a loop that waits, until what takes that long must hang."""
+    """Yield at each turn of a waiting loop, for far longer than it should need."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         yield
         time.sleep(0.02)
 
 
-def test_it_goes_over_to_the_standby(own_server: tuple[Server, str]) -> None:
-    """The primary dies, the standby is promoted, and the relay reads on from there."""
+def test_the_relay_fails_over_to_the_standby(own_server: tuple[Server, str]) -> None:
+    """The primary dies, the standby is promoted, and the relay goes on reading from it."""
     primary, url = own_server
     with standby(url) as second:
         both = f"127.0.0.1:{primary.port},127.0.0.1:{second.port}"

@@ -1,4 +1,4 @@
-"""What happens to requests and results when parts of the platform break."""
+"""Checks requests and results while parts of the platform break."""
 
 import re
 import threading
@@ -32,7 +32,7 @@ SECONDS = 1.0
 
 
 class Running(NamedTuple):
-    """A platform that may be broken, and what its engines must say by either ruleset."""
+    """A platform that tests may break, and the expected results for each of two rulesets."""
 
     platform: Platform
     rulesets: tuple[Ruleset, Ruleset]
@@ -61,7 +61,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def outcome(running: Running) -> Outcome:
-    """What was found while one thing after another happened."""
+    """Return the observations made while one event after another happened."""
     happening = events(running.platform, running.rulesets[1])
     return observe(running.platform, happening, running.expected, RATE, SECONDS)
 
@@ -75,8 +75,8 @@ def test_no_answer_is_wrong_and_no_result_is_lost(running: Running, outcome: Out
     assert set(outcome.rulesets) - {""} == {r.digest for r in running.rulesets}
 
 
-def test_the_observer_sees_wrong_answers_and_lost_results(running: Running) -> None:
-    """Held against other expectations than the engines', it must complain of everything."""
+def test_the_observer_reports_wrong_answers_and_lost_results(running: Running) -> None:
+    """Compared with wrong expectations, every answer must be reported."""
     first, second = (running.expected[r.digest] for r in running.rulesets)
     crossed = dict(zip((r.digest for r in running.rulesets), (second, first), strict=True))
     calm = events(running.platform, running.rulesets[1])[:1]
@@ -86,7 +86,7 @@ def test_the_observer_sees_wrong_answers_and_lost_results(running: Running) -> N
     assert not is_right(found)
 
 
-def test_a_run_ends_whole_though_an_engine_is_killed(running: Running, tmp_path: Path) -> None:
+def test_a_run_completes_although_an_engine_is_killed(running: Running, tmp_path: Path) -> None:
     platform, (first, _) = running.platform, running.rulesets
     victim = platform.engines[2]
     before, ended = evaluations(victim), threading.Event()
@@ -124,18 +124,18 @@ def evaluations(engine: Server) -> str:
     return str(found)
 
 
-def test_an_engine_finishes_what_it_has_begun(running: Running) -> None:
-    """SIGTERM while requests are under way: all of them are answered."""
+def test_a_stopping_engine_finishes_the_requests_that_it_has_begun(running: Running) -> None:
+    """Sends SIGTERM while requests are being answered: all of them get their answers."""
     engine = running.platform.engines[0]
     while (statuses := stopped_under_way(running, engine)) is None:
-        pass  # they were answered before it could be stopped
+        pass  # they were answered before the engine could be stopped
     engine.start()
     running.platform.wait_until_ready()
     assert statuses == [200] * 4
 
 
 def stopped_under_way(running: Running, engine: Server) -> list[int] | None:
-    """The statuses of four requests during which an engine was stopped; None if it was not."""
+    """Return the statuses of four requests that an engine was answering when stopped, else None."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
     customers = sorted(running.expected[running.rulesets[0].digest])
     body = {"run_id": "drain", "as_of": DAY, "customers": customers, "results": True}
@@ -149,7 +149,7 @@ def stopped_under_way(running: Running, engine: Server) -> list[int] | None:
     for thread in threads:
         thread.start()
     caught = False
-    all_begun = "tuppence_rules_engine_requests_running 5.0"  # with the one that asks
+    all_begun = "tuppence_rules_engine_requests_running 5.0"  # including this request for metrics
     while not (caught or statuses):
         caught = all_begun in httpx2.get(f"{address(engine)}/metrics", timeout=PATIENCE).text
     if caught:

@@ -1,4 +1,4 @@
-"""The templates that the infrastructure comes to, for every environment."""
+"""Checks the templates of the infrastructure, for every environment."""
 
 import json
 import re
@@ -22,11 +22,11 @@ Resources = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folders of templates, by environment."""
+    """Return the folders of templates, by environment."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ENVIRONMENTS}
     try:
         for name, folder in folders.items():
-            synthesise(name, folder)  # it fails where a rule of cdk-nag is broken
+            synthesise(name, folder)  # it fails if a rule of cdk-nag is broken
     except MissingError as error:
         pytest.skip(str(error))
     return folders
@@ -39,7 +39,7 @@ def templates(request: pytest.FixtureRequest, written: dict[str, Path]) -> tuple
 
 @pytest.fixture
 def resources(templates: tuple[str, Path]) -> Resources:
-    """Of all stacks, by their name in the template."""
+    """Return the resources of all stacks, by their name in the template."""
     name, folder = templates
     found: Resources = {}
     for stack in STACKS:
@@ -59,8 +59,8 @@ def one(resources: Resources, kind: str, label: str) -> dict[str, Any]:
     return found
 
 
-def test_time_outs_visibility_and_tries_go_together(resources: Resources) -> None:
-    """As the functions will see them: by the template, not by what computes it."""
+def test_time_outs_visibility_and_tries_are_consistent(resources: Resources) -> None:
+    """Checks them as the functions see them: in the template, not in the code that computes it."""
     functions = dict(of(resources, "AWS::Lambda::Function"))
     queues = {name: (name, p) for name, p in of(resources, "AWS::SQS::Queue")}
     mappings = list(of(resources, "AWS::Lambda::EventSourceMapping"))
@@ -120,8 +120,8 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
-        told = json.dumps(container.get("Environment", []))
-        assert not re.search("password|token", told, re.IGNORECASE)
+        variables = json.dumps(container.get("Environment", []))
+        assert not re.search("password|token", variables, re.IGNORECASE)
     for _, service in of(resources, "AWS::ECS::Service"):
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert network["AssignPublicIp"] == "DISABLED"
@@ -155,11 +155,11 @@ def test_no_role_may_do_everything(resources: Resources) -> None:
         assert "ManagedPolicyArns" not in role, name
 
 
-def test_every_alarm_tells_somebody_what_it_means(resources: Resources) -> None:
+def test_every_alarm_notifies_a_topic_and_states_its_meaning(resources: Resources) -> None:
     alarms = {
         name: alarm
         for name, alarm in of(resources, "AWS::CloudWatch::Alarm")
-        if "ByWaiting" not in name  # those two change the number of engines
+        if "ByWaiting" not in name  # these two change the number of engines
     }
     wanted = {"DeadPages", "DeadItems", "OldPages", "OldItems", "RunLate", "RelayPool"}
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
@@ -169,7 +169,7 @@ def test_every_alarm_tells_somebody_what_it_means(resources: Resources) -> None:
         assert alarm["AlarmActions"], name
 
 
-def test_what_costs_by_the_month_is_what_the_cost_counts(resources: Resources) -> None:
+def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: Resources) -> None:
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
@@ -180,8 +180,8 @@ def test_what_costs_by_the_month_is_what_the_cost_counts(resources: Resources) -
 
 
 def test_the_resources_are_those_that_were_reviewed(written: dict[str, Path]) -> None:
-    """Each by its stack, type and name; a change is to be seen in the review of a change."""
-    hint = "look at the change, then write it: python -m tests.integration.test_templates"
+    """Lists each resource by stack, type and name, so that a review shows what a change adds."""
+    hint = "review the change, then accept it: python -m tests.integration.test_templates"
     assert listed(written["prod"]) == REVIEWED.read_text(), hint
 
 
@@ -191,13 +191,13 @@ def listed(folder: Path) -> str:
         template = json.loads((folder / f"tuppence-prod-{stack}.template.json").read_text())
         for name, resource in template["Resources"].items():
             label = re.sub("[0-9A-Fa-f]{8}$", "", name)
-            lines.append(f"{stack:9} {resource['Type']:42} {label}")
+            lines.append(f"{stack:10} {resource['Type']:42} {label}")
     return "\n".join(sorted(lines)) + "\n"
 
 
 @pytest.fixture(scope="module")
 def delivery(tmp_path_factory: pytest.TempPathFactory) -> Resources:
-    """Of the stack of roles for workflows."""
+    """Return the resources of the stack of roles for workflows."""
     folder = tmp_path_factory.mktemp("delivery")
     try:
         synthesise("owner/name", folder)
@@ -240,7 +240,7 @@ def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
     done = subprocess.run(
         [
             ROOT / ".tools/infra/bin/cfn-lint",
-            # CDK names dependencies that follow from references; our zones are configuration.
+            # CDK states dependencies that references imply, and our zones are configuration.
             *("--ignore-checks", "W3005", "W3010", "--template"),
             *(str(folder / f"tuppence-{name}-{stack}.template.json") for stack in STACKS),
         ],

@@ -1,4 +1,4 @@
-"""The chapters of this folder: each row of each table is a case, on each engine there is.
+"""Runs the chapters of this folder: each row of each table is a case, on each engine.
 
 A chapter is Markdown. A block of FEEL gives the facts of the tables after it; a row of a table has
 an expression and the text of its value. `now()` is noon on 30 June 2026.
@@ -16,7 +16,7 @@ import pytest
 from tuppence.engine.columnar import BoundPlan
 from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Field, Kind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import compile_expression, evaluate, feel_literal, format_text, parse, syntax
 from tuppence.feel.diagnostics import Span
 from tuppence.feel.library import BUILTINS
@@ -47,7 +47,7 @@ def cases() -> Iterator[Any]:
 
 
 def as_rows(value: Any) -> Any:
-    """Facts as a run has them: lists of like contexts with known fields."""
+    """Return facts as a run has them: lists of contexts with the same, known fields."""
     if not isinstance(value, dict):
         return value
     made = {name: as_rows(item) for name, item in value.items()}
@@ -86,7 +86,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def by_columns(expression: str, facts: dict[str, Any]) -> tuple[Any, bool]:
-    """The value by the columnar engine, and whether the columns could tell it."""
+    """Return the value from the columnar engine, and whether columns could decide it."""
     assert NOW is not None
     names = frozenset(names_in(facts))
     tree = parse(expression, names | BUILTINS.keys())
@@ -111,24 +111,24 @@ def by_columns(expression: str, facts: dict[str, Any]) -> tuple[Any, bool]:
     return plain_value(kind, number), True
 
 
-KINDS: dict[type, Kind] = {
-    Decimal: Kind.NUMBER,
-    str: Kind.TEXT,
-    bool: Kind.BOOLEAN,
-    Date: Kind.DATE,
+KINDS: dict[type, FieldType] = {
+    Decimal: FieldType.NUMBER,
+    str: FieldType.TEXT,
+    bool: FieldType.BOOLEAN,
+    Date: FieldType.DATE,
 }
 
 
 def as_batch(facts: dict[str, Any]) -> tuple[Model, FactBatch]:
-    """A customer who has the facts: single values as fields, two lists of contexts as tables."""
+    """Return a customer with these facts: single values as fields, lists of contexts as tables."""
     attributes: dict[tuple[str, ...], Field] = {}
-    customers = {"currency": column(["GBP"], Kind.TEXT)}
+    customers = {"currency": column(["GBP"], FieldType.TEXT)}
     collections: dict[str, Collection] = {}
     tables = {name: Table(np.array([0, 0]), {}) for name in ("transactions", "accounts")}
     for path, value in flat(facts):
         kind = KINDS.get(type(value))
         if kind is not None and path[-1] not in customers:
-            decimals = 6 if kind is Kind.NUMBER else 0
+            decimals = 6 if kind is FieldType.NUMBER else 0
             attributes[path] = Field(path[-1], kind, "", decimals=decimals)
             customers[path[-1]] = column([value], kind)
     lists = {name: rows for name, rows in facts.items() if isinstance(rows, list)}
@@ -141,7 +141,7 @@ def as_batch(facts: dict[str, Any]) -> tuple[Model, FactBatch]:
         table = model.Table(
             place,
             {
-                field: Field(field, kind, "", decimals=6 if kind is Kind.NUMBER else 0)
+                field: Field(field, kind, "", decimals=6 if kind is FieldType.NUMBER else 0)
                 for field, kind in kinds.items()
             },
             "",
@@ -164,34 +164,34 @@ def flat(
             yield (*above, name), value
 
 
-def column(values: list[Any], kind: Kind) -> Column:
+def column(values: list[Any], kind: FieldType) -> Column:
     null = NULLS[kind]
     match kind:
-        case Kind.TEXT:
+        case FieldType.TEXT:
             dictionary = (None, *sorted({v for v in values if v is not None}))
             raw = [dictionary.index(value) for value in values]
             return Column(kind, np.array(raw, DTYPES[kind]), dictionary)
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             raw = [null if v is None else int(v.scaleb(6)) for v in values]
             return Column(kind, np.array(raw, DTYPES[kind]), decimals=6)
-        case Kind.DATE:
+        case FieldType.DATE:
             raw = [null if v is None else v.day for v in values]
         case _:
             raw = [null if v is None else int(v) for v in values]
     return Column(kind, np.array(raw, DTYPES[kind]))
 
 
-def test_the_columns_can_tell_many_rows() -> None:
+def test_columns_decide_many_rows() -> None:
     rows = [tuple(case.values) for case in cases()]
-    told = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
-    assert told > 400, told
+    decided = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
+    assert decided > 400, decided
 
 
 @pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
 def test_a_row_in_columns(facts: str, expression: str, result: str) -> None:
-    """What does not fit columns is left to the interpreter, which has its own test."""
-    found, told = by_columns(expression, evaluate(facts))
-    if told:
+    """Rows that do not fit columns are left to the interpreter, which has its own test."""
+    found, is_decided = by_columns(expression, evaluate(facts))
+    if is_decided:
         assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
 
 
@@ -211,5 +211,5 @@ def test_the_layout_of_a_row_keeps_its_meaning(facts: str, expression: str, resu
     assert format_text(laid_out, names) == laid_out
 
 
-def test_there_are_enough_cases() -> None:
+def test_the_chapters_have_many_cases() -> None:
     assert len(list(cases())) >= 400

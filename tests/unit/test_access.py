@@ -1,4 +1,4 @@
-"""Who may call a service."""
+"""Authentication of callers by bearer tokens."""
 
 import asyncio
 from pathlib import Path
@@ -22,10 +22,10 @@ def test_a_token_is_printed_once_and_only_its_digest_is_kept(tuppence: Run, tmp_
     assert not any(token in path.read_text() for token in tokens)
     assert read_callers(str(path)) == {digest(tokens[0]): "one", digest(tokens[1]): "two"}
     done = tuppence("serve", "token", "one", "--callers", "callers", status=1)
-    assert "one has a token already" in done.stderr
+    assert "one already has a token" in done.stderr
 
 
-def test_every_digest_is_compared_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_digest_is_compared_for_every_token(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
 
     def compare(known: str, wanted: str) -> bool:
@@ -50,8 +50,8 @@ def test_every_digest_is_compared_whoever_calls(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "x" * 65])
-def test_a_caller_has_a_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="is not a caller's name"):
+def test_a_malformed_name_of_a_caller_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="is not a valid name of a caller"):
         add_caller(name, tmp_path / "callers")
 
 
@@ -60,10 +60,10 @@ def test_a_caller_has_a_name(tmp_path: Path, name: str) -> None:
     [
         ("", "names no caller"),
         ("# none yet\n", "names no caller"),
-        ("engine secret\n", "callers:1: not a caller's name and the SHA-256"),
+        ("engine secret\n", "callers:1: expected the name of a caller and the SHA-256"),
     ],
 )
-def test_a_wrong_file_of_callers_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_malformed_file_of_callers_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "callers"
     path.write_text(text)
     with pytest.raises(UserError, match=problem):

@@ -12,7 +12,7 @@ from tests.building import ROOT, bank, day, frame
 
 import tuppence
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
 TODAY = date(2026, 6, 30)
 ANN: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_customers_keep_their_names_and_order(rules: tuppence.Rules) -> None:
     assert tuppence.evaluate(rules, alone, TODAY)[0].values == results[0].values
 
 
-def test_what_cannot_be_read_in_one_way_is_refused(rules: tuppence.Rules) -> None:
+def test_ambiguous_arguments_are_refused(rules: tuppence.Rules) -> None:
     two = tuppence.facts_from({"ann": ANN, "bob": BOB})
     results = tuppence.evaluate(rules, two, TODAY)
     wrong: list[tuple[str, Any]] = [
@@ -85,7 +85,7 @@ def test_rules_and_facts_of_different_attributes_are_refused(
     tmp_path: Path, rules: tuppence.Rules
 ) -> None:
 
-    schema = Schema(attributes=(Field("tier", Kind.TEXT, "Of service."),))
+    schema = Schema(attributes=(Field("tier", FieldType.TEXT, "Of service."),))
     rows = bank([{"booking date": day("2026-06-10"), "amount": -1}])
     people = frame("customers", [{"id": "ann", "currency": "GBP"}], schema)
     FactStore.create(tmp_path / "store", schema).append(replace(rows, customers=people))

@@ -50,7 +50,7 @@ def refusing(times: int, status: int, body: str) -> Callable[..., AWSResponse | 
 THROTTLED = '{"__type": "ThrottlingException", "message": "slow down"}'
 
 
-def test_throttled_writes_are_tried_again_and_none_is_lost() -> None:
+def test_throttled_writes_are_retried_and_none_is_lost() -> None:
     dynamodb = client("dynamodb")
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
     dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(9, 400, THROTTLED))
@@ -60,7 +60,7 @@ def test_throttled_writes_are_tried_again_and_none_is_lost() -> None:
     store.close()
 
 
-def test_writes_that_stay_throttled_fail_and_can_be_done_again() -> None:
+def test_writes_that_stay_throttled_fail_and_can_be_repeated() -> None:
     dynamodb = client("dynamodb", attempts=1)
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
     dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(3, 400, THROTTLED))
@@ -73,7 +73,7 @@ def test_writes_that_stay_throttled_fail_and_can_be_done_again() -> None:
     store.close()
 
 
-def test_what_has_not_changed_is_not_written() -> None:
+def test_unchanged_results_are_not_written() -> None:
     dynamodb = client("dynamodb")
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
     written: list[str] = []
@@ -92,7 +92,7 @@ def test_what_has_not_changed_is_not_written() -> None:
     store.close()
 
 
-def test_a_slow_bucket_is_waited_for() -> None:
+def test_a_slow_bucket_is_retried() -> None:
     s3 = client("s3")
     bucket = f"slow-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
@@ -113,7 +113,7 @@ def test_a_slow_bucket_is_waited_for() -> None:
     assert len(asked) == 3
 
 
-def test_a_role_that_may_not_is_told_plainly() -> None:
+def test_a_missing_permission_is_reported_as_final() -> None:
     with pytest.raises(UserError, match=r"s3://nowhere-at-all/current: AWS refused: NoSuchBucket"):
         S3Rulesets(client("s3"), "nowhere-at-all").current()
 
@@ -137,15 +137,15 @@ class HalfTaken:
         return {"Failed": [{"Id": one["Id"], "Code": "InternalError"} for one in refused]}
 
 
-def test_messages_that_are_not_taken_are_sent_again() -> None:
+def test_rejected_messages_are_sent_again() -> None:
     queue = HalfTaken(3)
     SqsQueue(queue, "http://q.fifo").send(items(25))
     assert len(queue.taken) == len(set(queue.taken)) == 25
-    with pytest.raises(UserError, match="messages were not taken by the queue: InternalError"):
+    with pytest.raises(UserError, match=r"the queue rejected \d+ messages: InternalError"):
         SqsQueue(HalfTaken(100), "http://q.fifo").send(items(40))
 
 
-def test_requests_keep_the_limits_of_the_queue() -> None:
+def test_requests_respect_the_limits_of_sqs() -> None:
     sizes: list[int] = []
 
     class Queue(HalfTaken):
@@ -160,7 +160,7 @@ def test_requests_keep_the_limits_of_the_queue() -> None:
     assert max(sizes) <= 1_048_576
 
 
-def test_the_same_item_is_taken_once_and_goes_again_after_a_redrive() -> None:
+def test_an_item_is_accepted_once_and_again_after_a_redrive() -> None:
     sqs = client("sqs")
     fifo = {"FifoQueue": "true"}
     urls = [
@@ -173,7 +173,7 @@ def test_the_same_item_is_taken_once_and_goes_again_after_a_redrive() -> None:
     assert redrive(sqs, urls[1], urls[0]) == 4
 
 
-def test_settings_that_are_wrong_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUPPENCE_TRIES", "5")
     assert settings().tries == 5
     monkeypatch.setenv("TUPPENCE_TRIES", "many")

@@ -1,4 +1,4 @@
-"""Requests that wait together are worked on together."""
+"""Requests that wait together are handled in one batch."""
 
 import asyncio
 import threading
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tests.serving import log_lines
 
+from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.rules_engine.batching import Batcher
 
 
 class Desk:
-    """Doubles numbers, notes in which batches, and refuses negative ones."""
+    """Doubles numbers, records the batches, and refuses negative numbers."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[int]]] = []
@@ -33,9 +35,9 @@ class Desk:
 
 
 def batcher(
-    desk: Desk, executor: ThreadPoolExecutor | None, most: int = 10, waiting: int = 100
+    desk: Desk, executor: ThreadPoolExecutor | None, max_batch: int = 10, queue_limit: int = 100
 ) -> Batcher[str, int, int]:
-    return Batcher(desk.handle, executor, 1, most, waiting)
+    return Batcher(desk.handle, executor, 1, max_batch, queue_limit)
 
 
 async def ask(
@@ -45,13 +47,13 @@ async def ask(
     return await asyncio.gather(*answers, return_exceptions=True)
 
 
-def test_what_arrives_together_is_one_batch() -> None:
+def test_items_that_arrive_together_form_one_batch() -> None:
     desk = Desk()
     assert asyncio.run(ask(batcher(desk, None), 1, 2, 3)) == [2, 4, 6]
     assert desk.batches == [("a", [1, 2, 3])]
 
 
-def test_what_arrives_while_one_is_worked_on_is_the_next_batch() -> None:
+def test_items_that_arrive_during_a_batch_form_the_next_one() -> None:
     desk = Desk()
     desk.gate.clear()
 
@@ -70,11 +72,11 @@ def test_what_arrives_while_one_is_worked_on_is_the_next_batch() -> None:
     assert desk.batches == [("a", [1]), ("a", [2, 3])]
 
 
-def test_a_batch_has_a_size_and_one_key() -> None:
+def test_a_batch_has_a_maximum_weight_and_one_key() -> None:
     desk = Desk()
 
     async def arrive() -> None:
-        one = batcher(desk, None, most=2)
+        one = batcher(desk, None, max_batch=2)
         await asyncio.gather(ask(one, 1, 2, 3), ask(one, 4, key="b"))
 
     asyncio.run(arrive())
@@ -83,7 +85,7 @@ def test_a_batch_has_a_size_and_one_key() -> None:
 
 @pytest.mark.parametrize("code", ["request.body", "relay.refused"])
 @pytest.mark.parametrize("threads", [False, True])
-def test_only_who_is_to_blame_is_refused(threads: bool, code: str) -> None:
+def test_only_the_item_that_causes_an_error_is_refused(threads: bool, code: str) -> None:
     desk = Desk()
     desk.code = code
 
@@ -96,7 +98,7 @@ def test_only_who_is_to_blame_is_refused(threads: bool, code: str) -> None:
     assert isinstance(second, UserError)
 
 
-def test_trouble_that_is_nobodys_fault_is_everybodys_at_once() -> None:
+def test_an_error_of_the_service_fails_the_whole_batch_at_once() -> None:
     desk = Desk()
     desk.code = "relay.unreachable"
     answers = asyncio.run(ask(batcher(desk, None), 1, -2))
@@ -104,7 +106,7 @@ def test_trouble_that_is_nobodys_fault_is_everybodys_at_once() -> None:
     assert len(desk.batches) == 1, "it is not tried again one by one"
 
 
-def test_a_bug_is_told_to_all_who_wait_and_does_not_stop_the_next() -> None:
+def test_a_bug_fails_its_batch_and_not_the_next_one() -> None:
     desk = Desk()
 
     async def arrive() -> list[int | BaseException]:
@@ -120,20 +122,20 @@ def refused(answers: Sequence[int | BaseException]) -> list[str]:
     return [answer.code for answer in answers if isinstance(answer, UserError)]
 
 
-def test_a_caller_may_fill_half_of_the_queue() -> None:
+def test_a_caller_can_fill_half_of_the_queue() -> None:
     desk = Desk()
-    answers = asyncio.run(ask(batcher(desk, None, waiting=4), 1, 2, 3))
+    answers = asyncio.run(ask(batcher(desk, None, queue_limit=4), 1, 2, 3))
     assert answers[:2] == [2, 4]
     assert refused(answers) == ["caller.busy"]
 
 
-def test_a_caller_who_fills_the_queue_does_not_keep_others_out() -> None:
+def test_a_caller_with_a_full_queue_does_not_block_others() -> None:
     desk = Desk()
     desk.gate.clear()
 
     async def arrive() -> tuple[list[int | BaseException], list[int | BaseException]]:
         with ThreadPoolExecutor(1) as pool:
-            one = batcher(desk, pool, most=1, waiting=100)
+            one = batcher(desk, pool, max_batch=1, queue_limit=100)
             first = asyncio.create_task(ask(one, 1, key="greedy"))
             await asyncio.to_thread(desk.begun.wait)
             greedy = asyncio.create_task(ask(one, *range(1_000), key="greedy"))
@@ -153,7 +155,7 @@ def test_a_caller_who_fills_the_queue_does_not_keep_others_out() -> None:
     assert places == list(range(2, 22, 2)), "callers take turns"
 
 
-def test_who_has_gone_is_not_worked_for() -> None:
+def test_a_cancelled_item_is_not_handled() -> None:
     desk = Desk()
 
     async def leave() -> None:
@@ -168,13 +170,13 @@ def test_who_has_gone_is_not_worked_for() -> None:
     assert desk.batches == []
 
 
-def test_who_leaves_the_queue_makes_room_at_once() -> None:
+def test_a_cancelled_item_frees_its_share_of_the_queue_at_once() -> None:
     desk = Desk()
     desk.gate.clear()
 
     async def arrive() -> int:
         with ThreadPoolExecutor(1) as pool:
-            one = batcher(desk, pool, waiting=1)
+            one = batcher(desk, pool, queue_limit=1)
             first = asyncio.create_task(one.answer("caller", "a", 1, 1))
             await asyncio.sleep(0.05)
             gone = asyncio.create_task(one.answer("caller", "a", 2, 1))
@@ -191,15 +193,17 @@ def test_who_leaves_the_queue_makes_room_at_once() -> None:
     assert desk.batches == [("a", [1]), ("a", [3])]
 
 
-def test_one_who_is_to_blame_is_found_in_few_tries() -> None:
+def test_an_item_that_causes_an_error_is_found_in_few_attempts() -> None:
     desk = Desk()
-    answers = asyncio.run(ask(batcher(desk, None, most=256, waiting=512), *range(1, 256), -1))
+    answers = asyncio.run(
+        ask(batcher(desk, None, max_batch=256, queue_limit=512), *range(1, 256), -1)
+    )
     assert answers[:-1] == [2 * item for item in range(1, 256)]
     assert isinstance(answers[-1], UserError)
     assert len(desk.batches) == 17, "the batch, and two halves eight times"
 
 
-def test_an_item_can_be_refused_while_the_others_are_answered() -> None:
+def test_one_item_can_fail_while_the_others_are_answered() -> None:
     def handle(_: str, items: Sequence[int]) -> list[int | UserError]:
         batches.append(list(items))
         return [item if item > 0 else UserError("rule.unknown", "none") for item in items]
@@ -210,3 +214,29 @@ def test_an_item_can_be_refused_while_the_others_are_answered() -> None:
     assert (first, third) == (1, 3)
     assert isinstance(second, UserError)
     assert batches == [[1, -2, 3]]
+
+
+def test_a_batch_has_the_id_of_its_first_request_and_a_line_names_all_of_them() -> None:
+    seen: list[str | None] = []
+
+    def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+        del key
+        seen.append(logs.request_id())
+        return items
+
+    async def request(one: Batcher[str, int, int], request_id: str, key: str) -> None:
+        logs.begin(request_id)
+        await one.answer("caller", key, 1, 1)
+
+    async def arrive(pool: ThreadPoolExecutor | None) -> None:
+        one = Batcher[str, int, int](handle, pool, 1, 10, 100)
+        named = ("first", "a"), ("second", "a"), ("third", "b")
+        await asyncio.gather(*(request(one, name, key) for name, key in named))
+
+    with log_lines() as lines, ThreadPoolExecutor(1) as pool:
+        asyncio.run(arrive(pool))
+        asyncio.run(arrive(None))
+    assert seen == ["first", "third"] * 2
+    assert [(line["request_id"], line["requests"]) for line in lines] == [
+        ("first", ["first", "second"])
+    ] * 2

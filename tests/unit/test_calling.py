@@ -1,13 +1,21 @@
-"""The client of our services: what it refuses to send."""
+"""The client of our services: its tokens, and the ids of requests."""
 
+import contextvars
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from tests.conftest import Run
+from tests.serving import served
 
+from tuppence import logs
 from tuppence.adapters.engines import discover
 from tuppence.adapters.relay import Relay
 from tuppence.errors import UserError
+from tuppence.feel.values import Date
 
 
 @pytest.mark.parametrize(
@@ -19,7 +27,7 @@ from tuppence.errors import UserError
         ("t\u00f6ken", "is not one word of ASCII characters"),
     ],
 )
-def test_a_token_that_no_header_can_carry_is_refused(token: str, reason: str) -> None:
+def test_a_malformed_token_is_refused(token: str, reason: str) -> None:
     with pytest.raises(UserError, match=f"the token for the engine {reason}") as raised:
         discover(["http://127.0.0.1:9"], token)
     assert raised.value.code == "access.token"
@@ -34,3 +42,23 @@ def test_dispatching_with_an_empty_token_is_refused(tuppence: Run, tmp_path: Pat
     night = ("--ruleset", "0" * 16, "--as-of", "2026-06-30", "--ledger", "night.sqlite")
     done = tuppence("dispatch", *services, *tokens, *night, "--run-id", "night", status=1)
     assert "error[access.token]: the token for the relay is missing" in done.stderr
+
+
+@pytest.mark.parametrize("request_id", ["order-7", None])
+def test_requests_carry_the_id_of_the_request_that_is_worked_on(request_id: str | None) -> None:
+    received: list[str | None] = []
+
+    async def page(request: Request) -> Response:
+        received.append(request.headers.get("x-request-id"))
+        return Response('{"customers": []}')
+
+    def ask() -> None:
+        if request_id is not None:
+            logs.begin(request_id)
+        relay = Relay(f"http://127.0.0.1:{port}", "token")
+        relay.page("", Date(0), 1)
+        relay.close()
+
+    with served(Starlette(routes=[Route("/v1/customers", page)])) as port:
+        contextvars.Context().run(ask)
+    assert received == [request_id]

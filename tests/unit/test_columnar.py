@@ -274,13 +274,13 @@ def test_rules_that_ask_too_much_at_once_are_refused() -> None:
         ]),
     }  # fmt: skip
     wide = batch_from(ordered(coded(frames, Schema())), Schema())
-    with pytest.raises(UserError, match="too many different things of transactions") as caught:
+    with pytest.raises(UserError, match="too many different conditions on transactions") as caught:
         BoundPlan(made.columns, wide)
     assert caught.value.code == "plan.too-wide"
 
 
 def test_answers_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predicates, "MOST_ANSWERS", 3)
+    monkeypatch.setattr(predicates, "MAX_ANSWERS", 3)
     asked: list[int] = []
 
     def answer(value: int) -> bool:

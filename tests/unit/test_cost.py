@@ -28,7 +28,7 @@ def dollars(load: Load, shape: Shape, environment: str = "prod") -> dict[str, fl
     return {line.component: line.usd for line in lines}
 
 
-def test_what_is_paid_by_request_is_as_by_hand() -> None:
+def test_the_cost_of_requests_agrees_with_a_calculation_by_hand() -> None:
     """At 0.625 dollars a million writes, 0.125 a million reads, 30.4375 days a month."""
     found = dollars(MILLION, our_shape(PROD, WORK))
     assert found["results, writes"] == pytest.approx(60 * 0.25 * 30.4375 * 0.625)
@@ -84,7 +84,7 @@ def test_every_price_is_used_and_has_a_source() -> None:
         assert [line.usd for line in lines] != plain, name
 
 
-def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_malformed_table_of_prices_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         read_prices(tmp_path / "missing.toml")
     path = tmp_path / "prices.toml"

@@ -1,4 +1,4 @@
-"""Definitions: the form that becomes FEEL, always the same, always checked."""
+"""Definitions, and the translation of the form to FEEL."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def checked(rule: Rule) -> list[str]:
     return [f.diagnostic.code for f in findings if not f.diagnostic.warning]
 
 
-def test_a_form_becomes_readable_feel() -> None:
+def test_a_form_is_translated_to_readable_feel() -> None:
     rule = rule_of(loaded(FORM), Schema())
     assert rule.when == WHEN
     assert rule.values["yearly"].startswith("total(payments[category")
@@ -98,7 +98,7 @@ def measures() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("measure", measures(), ids=lambda m: f"{m['measure']} {m.get('of', '')}")
-def test_every_measure_is_right_feel_that_fits_columns(measure: dict[str, Any]) -> None:
+def test_every_measure_is_valid_feel_of_the_columnar_profile(measure: dict[str, Any]) -> None:
     document = yaml.load(FORM, yaml.BaseLoader)  # noqa: S506 - texts only
     document |= {
         "when": {"all": [{"what": measure, "is": "at least", "value": "3"}]},
@@ -127,13 +127,13 @@ def test_every_measure_is_right_feel_that_fits_columns(measure: dict[str, Any]) 
         ({}, "a row is one of"),
     ],
 )
-def test_a_form_that_makes_no_sense_is_refused(row: Any, problem: str) -> None:
+def test_a_contradictory_form_is_refused(row: Any, problem: str) -> None:
     document = yaml.load(FORM, yaml.BaseLoader) | {"when": row}  # noqa: S506 - texts only
     with pytest.raises(msgspec.ValidationError, match=problem):
         converted(document)
 
 
-def test_groups_have_a_depth() -> None:
+def test_groups_nested_too_deeply_are_refused() -> None:
     row: Any = {"what": {"measure": "how many"}, "is": "at least", "value": "1"}
     for _ in range(12):
         row = {"any": [row, row]}
@@ -142,7 +142,7 @@ def test_groups_have_a_depth() -> None:
         rule_of(converted(document), Schema())
 
 
-def test_a_wrong_field_in_a_form_is_found_with_its_place(tmp_path: Path) -> None:
+def test_an_unknown_field_in_a_form_is_reported_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "form.yaml"
     path.write_text(FORM.replace("field: household size", "field: houshold size"))
     problems = [p for p in read_rules(path, Schema()).problems if not p.warning]
@@ -152,7 +152,7 @@ def test_a_wrong_field_in_a_form_is_found_with_its_place(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "catalogue").glob("*.yaml")), ids=lambda p: p.stem)
-def test_the_catalogue_survives_the_way_through_json(path: Path) -> None:
+def test_the_catalogue_survives_a_round_trip_through_json(path: Path) -> None:
     definition = loaded(path.read_text("utf-8"))
     document = msgspec.json.decode(msgspec.json.encode(document_of(definition)))
     assert converted(document) == definition
@@ -170,7 +170,7 @@ def test_defaults_are_left_out_of_documents() -> None:
     assert Measure("how many").times == "1"
 
 
-def test_the_form_in_the_docs_becomes_the_condition_beside_it() -> None:
+def test_the_form_in_the_docs_is_translated_to_the_documented_condition() -> None:
     page = (ROOT / "docs" / "how-to" / "publish-rules.md").read_text("utf-8")
     form = page.partition("```yaml\n")[2].partition("```")[0]
     condition = page.partition("the same condition:\n\n```text\n")[2].partition("\n```")[0]

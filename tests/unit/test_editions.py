@@ -16,7 +16,7 @@ from tests.unit.test_lambdas import Context
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.aws import Refresher
+from tuppence.bootstrap.aws import RefreshDependencies
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.lambdas import refresh
@@ -81,7 +81,8 @@ def engine(store: S3Rulesets) -> Running:
 @pytest.fixture
 def told(store: S3Rulesets, engine: Running, monkeypatch: pytest.MonkeyPatch) -> Refresh:
     """The refresh function, called with an event."""
-    monkeypatch.setattr(refresh, "refresher", lambda: Refresher(store, lambda: [engine]))  # type: ignore[list-item]
+    deps = RefreshDependencies(store, lambda: [engine])  # type: ignore[list-item]
+    monkeypatch.setattr(refresh, "refresh_dependencies", lambda: deps)
 
     def call(**event: Any) -> dict[str, Any]:
         sent = msgspec.json.decode(msgspec.json.encode(event))
@@ -188,16 +189,16 @@ def test_an_engine_that_is_told_twice_serves_what_is_current_in_the_end(
     rulesets = Slow(tmp_path)
     for ruleset in pair:
         rulesets.put(ruleset)
-    engines = RulesetCache(rulesets, Schema)
+    cache = RulesetCache(rulesets, Schema)
     rulesets.publish(old)
-    first = threading.Thread(target=lambda: engines.refresh(None, serve=True))
+    first = threading.Thread(target=lambda: cache.refresh(None, serve=True))
     first.start()
     has_read.wait(PATIENCE)
     rulesets.publish(new)
-    second = threading.Thread(target=lambda: engines.refresh(None, serve=True))
+    second = threading.Thread(target=lambda: cache.refresh(None, serve=True))
     second.start()
     second.join(0.5)  # without the lock it would end here, and the first one last
     may_go_on.set()
     first.join()
     second.join()
-    assert engines.served == new
+    assert cache.served == new

@@ -1,4 +1,4 @@
-"""Merchants and categories from what banks write."""
+"""Merchants and categories found in banks' descriptions."""
 
 from importlib.resources import files
 
@@ -15,7 +15,7 @@ from tuppence.bankdata import enrichment
 from tuppence.bankdata.categories import CATEGORIES, INCOMING
 from tuppence.bankdata.enrichment.brands import Brands
 from tuppence.bankdata.enrichment.descriptors import descriptor_of
-from tuppence.bankdata.enrichment.enricher import LEAST, Enricher, Evidence
+from tuppence.bankdata.enrichment.enricher import MIN_CONFIDENCE, Enricher, Evidence
 from tuppence.bankdata.enrichment.model import shipped_model
 
 Row = dict[str, object]
@@ -46,7 +46,7 @@ def another() -> Enricher:
         ("*** 12/34 ***", "12 34", 0),
     ],
 )
-def test_words_of_descriptions(text: str, words: str, lead: int) -> None:
+def test_descriptions_are_split_into_words(text: str, words: str, lead: int) -> None:
     assert descriptor_of(text) == (tuple(words.split()), lead)
 
 
@@ -70,7 +70,7 @@ def test_words_of_descriptions(text: str, words: str, lead: int) -> None:
         ("", None, 0.0),
     ],
 )
-def test_brands_in_descriptions(text: str, name: str | None, confidence: float) -> None:
+def test_brands_are_found_in_descriptions(text: str, name: str | None, confidence: float) -> None:
     found = Brands().find(descriptor_of(text))
     if not confidence:
         assert found is None
@@ -110,7 +110,7 @@ def test_categories(
 
 
 @given(st.text(max_size=40) | st.sampled_from(rows()).map(lambda row: row.text), st.data())
-def test_nothing_is_said_without_a_confidence(
+def test_every_finding_has_a_confidence(
     enricher: Enricher, another: Enricher, text: str, data: st.DataObject
 ) -> None:
     evidence = Evidence(text, None, data.draw(st.sampled_from(TYPES)), data.draw(st.booleans()))
@@ -120,11 +120,11 @@ def test_nothing_is_said_without_a_confidence(
     if found.category is not None:
         assert found.category in CATEGORIES
         assert (found.category in INCOMING) != evidence.is_payment
-        assert LEAST <= (found.category_confidence or 0) <= 100
+        assert MIN_CONFIDENCE <= (found.category_confidence or 0) <= 100
     assert found == another.find(evidence)
 
 
-def test_what_is_certain_stays_and_what_is_surer_holds(enricher: Enricher) -> None:
+def test_certain_fields_stay_and_others_take_the_higher_confidence(enricher: Enricher) -> None:
     given: Row = {"account": "a", "amount": -100, "type": "card", "text": "TESCO STORES 2041"}
     sure: Row = {"category": "gifts", "category confidence": 100, "merchant": "My shop"}
     banks: Row = {"merchant": "TESCO STORES", "merchant confidence": 90}
@@ -140,7 +140,7 @@ def test_what_is_certain_stays_and_what_is_surer_holds(enricher: Enricher) -> No
     ]
 
 
-def test_the_order_and_the_other_columns_stay(enricher: Enricher) -> None:
+def test_enrichment_keeps_the_order_and_other_columns(enricher: Enricher) -> None:
     given = {"account": "a", "amount": -100, "type": "card"}
     table = frame(
         "transactions", [{"id": f"{n}", **given, "text": f"GREGGS {n % 7}"} for n in range(500)]
@@ -153,19 +153,25 @@ def test_the_order_and_the_other_columns_stay(enricher: Enricher) -> None:
     assert enricher.enriched(table.clear()).height == 0
 
 
-def test_the_model_on_brands_that_it_never_saw(report: Report) -> None:
+def test_the_model_is_accurate_on_unseen_brands(report: Report) -> None:
     model, allowed = shipped_model(), CATEGORIES - INCOMING
     examined = held_out()
     assert not {row.source for row in examined} & {row.source for row in rows()}
     said = [(row, *model.category(descriptor_of(row.text), allowed)) for row in examined]
-    sure = [(row, category) for row, category, share in said if category and share >= LEAST / 100]
+    sure = [
+        (row, category)
+        for row, category, share in said
+        if category and share >= MIN_CONFIDENCE / 100
+    ]
     right = sum(category in row.categories for row, category in sure) / len(sure)
     report("right", right)
     assert len(sure) > 0.15 * len(examined)
     assert right > 0.78
 
 
-def test_on_statements_written_by_hand(enricher: Enricher, report: Report) -> None:
+def test_enrichment_is_accurate_on_statements_written_by_hand(
+    enricher: Enricher, report: Report
+) -> None:
     found = [(enricher.find(evidence).category, truth) for evidence, truth in statements()]
     right = sum(category == truth for category, truth in found if category)
     answered = sum(category is not None for category, _ in found)
@@ -175,7 +181,7 @@ def test_on_statements_written_by_hand(enricher: Enricher, report: Report) -> No
     assert right >= 0.85 * sum(truth != "" for _, truth in found)
 
 
-def test_training_learns_what_it_is_told() -> None:
+def test_training_reproduces_a_simple_labelled_set() -> None:
     few = [row for row in rows() if row.categories <= {"energy", "water", "gambling"}]
     model = train(few)
     assert set(model.classes) == {"energy", "water", "gambling"}
@@ -184,6 +190,6 @@ def test_training_learns_what_it_is_told() -> None:
     assert msgspec.json.encode(model) == msgspec.json.encode(train(few))
 
 
-def test_the_brands_come_with_their_licence() -> None:
+def test_the_list_of_brands_includes_its_licence() -> None:
     licence = (files(enrichment) / "brands_gb.LICENSE.md").read_text()
     assert "name-suggestion-index contributors" in licence

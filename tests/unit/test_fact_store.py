@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from tests.building import bank, frame
 
-from tuppence.adapters.embedded.fact_store import MOST_SEGMENTS, FactStore
+from tuppence.adapters.embedded.fact_store import MAX_SEGMENTS, FactStore
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -32,7 +32,7 @@ def amounts(store: FactStore, customer: str = "ann") -> list[int]:
     return [int(n) for n in column.values]
 
 
-def test_the_same_rows_again_change_not_a_byte(tmp_path: Path) -> None:
+def test_importing_the_same_rows_again_changes_no_byte(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     rows = bank([{"booking date": 1, "amount": -1}, {"booking date": 2, "amount": -2}])
     assert store.append(rows) == {
@@ -45,7 +45,7 @@ def test_the_same_rows_again_change_not_a_byte(tmp_path: Path) -> None:
     assert content(tmp_path) == before
 
 
-def test_a_row_of_a_known_identifier_replaces_it_in_its_place(tmp_path: Path) -> None:
+def test_a_row_with_a_known_identifier_replaces_the_row_in_place(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.append(bank([{"booking date": 1, "amount": -1}, {"booking date": 1, "amount": -2}]))
     counts = store.append(bank([{"booking date": 1, "amount": -7}]))
@@ -53,7 +53,7 @@ def test_a_row_of_a_known_identifier_replaces_it_in_its_place(tmp_path: Path) ->
     assert amounts(store) == [-7, -2]
 
 
-def test_later_rows_of_a_day_come_after_earlier_ones(tmp_path: Path) -> None:
+def test_rows_imported_later_follow_earlier_rows_of_the_same_day(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.append(bank([{"booking date": 5, "amount": -1}, {"booking date": 5, "amount": -2}]))
     store.append(bank([{"id": "x", "booking date": 5, "amount": -3},
@@ -73,7 +73,7 @@ def test_partitions_fill_up_and_keep_their_customers(tmp_path: Path) -> None:
     assert FactStore(tmp_path).partitions() == [("p00000", 2), ("p00001", 1)]
 
 
-def test_compacting_changes_no_fact(tmp_path: Path) -> None:
+def test_compacting_keeps_all_facts(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     for n in range(4):
         rows = [{"id": str(n), "booking date": 10 - n, "amount": -n, "category": f"c{n}"}]
@@ -91,16 +91,16 @@ def test_compacting_changes_no_fact(tmp_path: Path) -> None:
     assert customer_context(FactStore(tmp_path).find("ann"), 0, Date(99)) == before
 
 
-def test_many_segments_are_compacted_by_themselves(tmp_path: Path) -> None:
+def test_too_many_segments_are_compacted_automatically(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
-    for n in range(MOST_SEGMENTS + 1):
+    for n in range(MAX_SEGMENTS + 1):
         store.append(bank([{"id": str(n), "booking date": n, "amount": -n}]))
     manifest = json.loads((tmp_path / "facts/manifest.json").read_bytes())
     assert len(manifest["partitions"][0]["segments"]) == 1
-    assert amounts(store) == [-n for n in range(MOST_SEGMENTS + 1)]
+    assert amounts(store) == [-n for n in range(MAX_SEGMENTS + 1)]
 
 
-def test_what_no_manifest_names_any_more_is_removed_a_change_later(tmp_path: Path) -> None:
+def test_unnamed_segments_are_removed_by_the_next_change(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     for n in range(3):
         store.append(bank([{"id": str(n), "booking date": n, "amount": -n}]))
@@ -112,7 +112,7 @@ def test_what_no_manifest_names_any_more_is_removed_a_change_later(tmp_path: Pat
     assert len(folders) == 2
 
 
-def test_the_digest_names_the_content(tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_content_only(tmp_path: Path) -> None:
     one, two = (FactStore.create(tmp_path / name, Schema()) for name in ("one", "two"))
     rows = bank([{"booking date": 1, "amount": -1}])
     one.append(rows)
@@ -138,7 +138,7 @@ def test_a_batch_is_ordered_and_its_slices_are_views(tmp_path: Path) -> None:
     )
 
 
-def test_a_customer_may_have_nothing(tmp_path: Path) -> None:
+def test_a_customer_may_have_no_accounts(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.append(Rows(frame("customers", [{"id": "new", "currency": "GBP"}])))
     seen = customer_context(store.find("new"), 0, Date(1))
@@ -157,13 +157,13 @@ def test_a_store_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
 
 
-def test_there_must_be_a_store(tmp_path: Path) -> None:
+def test_a_missing_store_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no store here"):
         FactStore(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
-def test_damage_is_found(store: Path, damage: str) -> None:
+def test_damaged_files_are_detected(store: Path, damage: str) -> None:
     victim = next((store / "facts").glob("*/transactions.parquet"))
     data = victim.read_bytes()
     if damage == "cut":
@@ -177,7 +177,7 @@ def test_damage_is_found(store: Path, damage: str) -> None:
     assert caught.value.code == "store.corrupt"
 
 
-def test_a_damaged_manifest_is_found(store: Path) -> None:
+def test_a_damaged_manifest_is_detected(store: Path) -> None:
     path = store / "facts/manifest.json"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match="damaged") as caught:
@@ -185,7 +185,7 @@ def test_a_damaged_manifest_is_found(store: Path) -> None:
     assert caught.value.code == "store.corrupt"
 
 
-def test_another_format_is_refused(store: Path) -> None:
+def test_a_store_of_another_format_is_refused(store: Path) -> None:
     path = store / "facts/manifest.json"
     path.write_text(path.read_text().replace('"format":3', '"format":99'))
     with pytest.raises(UserError, match="of format 99, and this version reads 3"):
@@ -193,7 +193,7 @@ def test_another_format_is_refused(store: Path) -> None:
 
 
 @pytest.mark.parametrize("survives", range(12))
-def test_a_write_that_fails_anywhere_leaves_the_old_store_or_the_new(
+def test_a_write_that_fails_at_any_point_leaves_the_old_store_or_the_new(
     store: Path, survives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk at the n-th flush to the disk: each is a place where a kill could be."""

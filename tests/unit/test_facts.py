@@ -1,4 +1,4 @@
-"""Schema, currencies, batches, and what a rule sees of them."""
+"""The schema, currencies and batches, and the facts that rules see."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import Rows
-from tuppence.facts.schema import COLLECTIONS, CUSTOMER, Kind, Schema, read_attributes
+from tuppence.facts.schema import COLLECTIONS, CUSTOMER, FieldType, Schema, read_attributes
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.values import Date
 
@@ -28,15 +28,15 @@ def test_no_field_hides_a_built_in_function() -> None:
 def test_every_field_is_documented() -> None:
     fields = [f for name in ("customer", *COLLECTIONS) for f in Schema().fields(name)]
     assert all(field.doc.endswith((".", "…")) for field in fields)
-    assert all(field.unit for field in fields if field.kind in {Kind.MONEY, Kind.NUMBER})
+    assert all(field.unit for field in fields if field.kind in {FieldType.MONEY, FieldType.NUMBER})
 
 
-def test_only_what_was_booked_by_the_date_is_seen(store: Path) -> None:
+def test_transactions_after_the_date_are_hidden_from_rules(store: Path) -> None:
     assert len(context(store, "2026-05-31")["transactions"]) == 0
     assert len(context(store, "2026-06-10")["transactions"]) == 2
 
 
-def test_payments_are_positive_and_receipts_come_in(store: Path) -> None:
+def test_payments_have_positive_amounts_and_receipts_are_money_in(store: Path) -> None:
     seen = context(store, "2026-06-30")
     amounts = {
         name: [row["amount"] for row in seen[name]]
@@ -62,7 +62,7 @@ def test_own_transfers_are_neither_payments_nor_receipts(tmp_path: Path) -> None
     assert [len(seen[n]) for n in ("transactions", "payments", "receipts")] == [3, 0, 0]
 
 
-def test_an_account_has_the_last_balance_known_by_the_date(tmp_path: Path) -> None:
+def test_the_balance_is_the_last_one_known_by_the_date(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"booking date": day("2026-01-01"), "amount": -100, "balance": 900},
         {"booking date": day("2026-01-02"), "amount": -100, "balance": 800},
@@ -76,7 +76,7 @@ def test_an_account_has_the_last_balance_known_by_the_date(tmp_path: Path) -> No
     assert balances == [None, 9, 8]
 
 
-def test_money_has_the_digits_of_the_currency(tmp_path: Path) -> None:
+def test_money_has_the_decimals_of_its_currency(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     for currency, amount in (("JPY", -500), ("KWD", -1500)):
         rows = bank([{"booking date": 1, "amount": amount}], customer=currency)
@@ -86,7 +86,7 @@ def test_money_has_the_digits_of_the_currency(tmp_path: Path) -> None:
     assert context(tmp_path, "2026-01-01", "KWD")["payments"][0]["amount"] == Decimal("1.500")
 
 
-def test_currencies_are_known_by_their_code() -> None:
+def test_currencies_are_found_by_their_code() -> None:
     assert [minor_digits(code) for code in ("GBP", "JPY", "BHD", "GB", "XXX", "GBP AED")] == [
         2, 0, 3, None, None, None,
     ]  # fmt: skip
@@ -102,7 +102,7 @@ attributes:
 """
 
 
-def test_attributes_are_declared_in_a_file_and_read_by_rules(tmp_path: Path) -> None:
+def test_declared_attributes_can_be_read_by_rules(tmp_path: Path) -> None:
     (tmp_path / "attributes.yaml").write_text(ATTRIBUTES)
     schema = read_attributes(tmp_path / "attributes.yaml")
     assert [f.name for f in schema.customer[len(CUSTOMER) :]] == [
@@ -133,7 +133,9 @@ def test_attributes_are_declared_in_a_file_and_read_by_rules(tmp_path: Path) -> 
         ("Big Name", "is not a name: small letters and digits, words with one space between"),
     ],
 )
-def test_an_attribute_needs_a_name_of_its_own(tmp_path: Path, name: str, problem: str) -> None:
+def test_an_attribute_with_an_invalid_or_taken_name_is_refused(
+    tmp_path: Path, name: str, problem: str
+) -> None:
     path = tmp_path / "attributes.yaml"
     path.write_text(f"attributes: [{{name: {name}, type: text, doc: x}}]")
     with pytest.raises(UserError, match=problem) as caught:

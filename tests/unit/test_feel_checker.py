@@ -1,4 +1,4 @@
-"""What an author is told before anything runs."""
+"""Types and mistakes that the checker finds before evaluation."""
 
 import pytest
 
@@ -28,7 +28,7 @@ DEFINITIONS = load_definitions()
 
 
 def findings(text: str, wanted: Type = ANY) -> tuple[str, list[tuple[str, str, str, str]]]:
-    """The type, and for each finding its code, the text under it, the message and the hint."""
+    """Return the type, and the code, marked text, message and hint of each diagnostic."""
     tree = parse(text, SCHEMA.words() | BUILTINS.keys() | DEFINITIONS.keys())
     kind, found = check(expand(tree, DEFINITIONS), SCHEMA.names(), wanted)
     return str(kind), [(d.code, text[slice(*d.span)], d.message, d.hint) for d in found]
@@ -117,12 +117,12 @@ ERRORS = [
     ("1.5.x", "feel.unknown-field", "x", "a number has no field x", ""),
     ("summ(payments.amount)", "feel.unknown-function", "summ", "there is no function summ",
      "did you mean sum?"),
-    ("count()", "feel.argument-count", "count()", "it is called as count(list)", ""),
-    ("abs(m: 1)", "feel.argument-count", "abs(m: 1)", "it is called as abs(n)", ""),
-    ("total()", "feel.argument-count", "total()", "it is called with list", ""),
+    ("count()", "feel.argument-count", "count()", "the call must have the form count(list)", ""),
+    ("abs(m: 1)", "feel.argument-count", "abs(m: 1)", "the call must have the form abs(n)", ""),
+    ("total()", "feel.argument-count", "total()", "the function takes list", ""),
     ("sum(payments.category)", "feel.argument-type", "payments.category",
-     "sum takes a list of number, and this is a list of string or null", ""),
-    ("upper case(1)", "feel.argument-type", "1", "upper case takes a string, and this is a number",
+     "sum takes a list of number, but this is a list of string or null", ""),
+    ("upper case(1)", "feel.argument-type", "1", "upper case takes a string, but this is a number",
      ""),
     ('1 + "a"', "feel.operand-type", '1 + "a"', "+ is not defined between a number and a string",
      "write the number without quotes, or convert it with string(…)"),
@@ -139,18 +139,18 @@ ERRORS = [
     ("payments[category = 5]", "feel.never-holds", "category = 5",
      "a string is never equal to a number", ""),
     ("1 in (\"a\")", "feel.never-holds", '"a"',
-     "a number is never in this, as it holds a string", ""),
+     "a number is never in this, because it holds a string", ""),
     ('1 between "a" and 2', "feel.operand-type", '"a"', "a number cannot be compared with a string",
      ""),
     ("-true", "feel.operand-type", "-true", "- is not defined for a boolean", ""),
     ("1 and true", "feel.operand-type", "1",
-     "each side of and must be a boolean, and this is a number", ""),
+     "each side of and must be a boolean, but this is a number", ""),
     ("if 1 then 2 else 3", "feel.operand-type", "1",
-     "the condition of an if must be a boolean, and this is a number", ""),
+     "the condition of an if must be a boolean, but this is a number", ""),
     ("some p in payments satisfies 1", "feel.operand-type", "1",
-     "what some satisfies must be a boolean, and this is a number", ""),
+     "what some satisfies must be a boolean, but this is a number", ""),
     ('payments["x"]', "feel.operand-type", '"x"',
-     "a filter must be a condition or a position, and this is a string", ""),
+     "a filter must be a condition or a position, but this is a string", ""),
     ("[true..false]", "feel.operand-type", "[true..false]",
      "a boolean cannot be the end of a range", ""),
     ('[1.."a"]', "feel.operand-type", '[1.."a"]', "a range goes from a number to a string",
@@ -158,11 +158,11 @@ ERRORS = [
     ("customer(1)", "feel.unknown-function", "customer",
      "a context cannot be called like a function", ""),
     ("sum(payments.amount) < 5", "feel.null-prone", "sum(payments.amount) < 5",
-     "sum(…) is null where its list is empty, and then this < is too",
-     "total(…) is 0 where the list is empty"),
+     "sum(…) is null if its list is empty, and then this < is too",
+     "total(…) is 0 if the list is empty"),
     ("max(payments.amount) > 5", "feel.null-prone", "max(payments.amount) > 5",
-     "max(…) is null where its list is empty, and then this > is too",
-     "first ask whether count(…) > 0"),
+     "max(…) is null if its list is empty, and then this > is too",
+     "check first whether count(…) > 0"),
     ("for count in payments return count.amount", "feel.shadowing", "count in payments",
      "count hides the built-in function of that name", "choose another name"),
     ("{sum: 1}", "feel.shadowing", "{sum: 1}",
@@ -175,7 +175,7 @@ ERRORS = [
 @pytest.mark.parametrize(
     ("text", "code", "under", "message", "hint"), ERRORS, ids=[case[0] for case in ERRORS]
 )
-def test_a_mistake_is_found(text: str, code: str, under: str, message: str, hint: str) -> None:
+def test_a_mistake_is_reported(text: str, code: str, under: str, message: str, hint: str) -> None:
     assert (code, under, message, hint) in findings(text)[1]
 
 
@@ -192,24 +192,24 @@ def test_a_mistake_is_found(text: str, code: str, under: str, message: str, hint
         "percentage(total(payments.amount), total(receipts.amount)) > 5",
     ],
 )  # fmt: skip
-def test_what_is_right_is_left_alone(text: str) -> None:
+def test_correct_expressions_have_no_diagnostics(text: str) -> None:
     names = [f for f in findings(text)[1] if f[1] != "nothing"]
     assert names == []
 
 
-def test_the_wanted_type_is_asked_for() -> None:
+def test_a_value_of_another_than_the_wanted_type_is_reported() -> None:
     expected = ("feel.result-type", "1", "this is a number, and a boolean is needed", "")
     assert findings("1", BOOLEAN)[1] == [expected]
     assert findings("null", BOOLEAN)[1] == []
 
 
-def test_a_given_condition_is_believed() -> None:
-    given = parse("count(payments) > 0")
-    kind, _ = check(parse("max(payments.amount)"), SCHEMA.names(), given=given)
+def test_a_given_condition_narrows_types() -> None:
+    condition = parse("count(payments) > 0")
+    kind, _ = check(parse("max(payments.amount)"), SCHEMA.names(), condition=condition)
     assert kind == NUMBER
 
 
-def test_types_fit_and_join() -> None:
+def test_types_are_compared_and_joined() -> None:
     assert fits(NUMBER, ListOf(NUMBER))
     assert not fits(ListOf(STRING), ListOf(NUMBER))
     assert fits(NULL, STRING)

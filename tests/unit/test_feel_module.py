@@ -1,4 +1,4 @@
-"""What others can use by itself: evaluate, inspect, trace, unary tests, the formatter."""
+"""The public functions of the package: evaluate, inspect, trace, unary tests, formatting."""
 
 import subprocess
 import sys
@@ -34,12 +34,12 @@ TESTS = [
 
 
 @pytest.mark.parametrize(("tests", "value", "expected"), TESTS)
-def test_unary_tests(tests: str, value: object, expected: bool | None) -> None:
+def test_unary_tests_are_evaluated(tests: str, value: object, expected: bool | None) -> None:
     assert passes_tests(tests, value, {"x": 7}) is expected
 
 
 @pytest.mark.parametrize("tests", ["", "1,", "not(1", "1 2", "- 1 -"])
-def test_wrong_unary_tests(tests: str) -> None:
+def test_invalid_unary_tests_are_refused(tests: str) -> None:
     with pytest.raises(FeelSyntaxError):
         passes_tests(tests, 1)
 
@@ -50,7 +50,7 @@ def test_inspect_says_why_a_value_is_null() -> None:
     assert [d.code for d in outcome.diagnostics] == ["feel.arithmetic", "feel.null-operand"]
 
 
-def test_trace_tells_every_part() -> None:
+def test_trace_returns_every_part_with_its_value() -> None:
     outcome, steps = trace("sum(prices) > limit", {"prices": [1, 2], "limit": 2})
     assert outcome.value is True
     assert [(step.text, str(step.value)) for step in steps] == [
@@ -61,7 +61,7 @@ def test_trace_tells_every_part() -> None:
     ]
 
 
-def test_the_clock_is_the_systems_unless_given() -> None:
+def test_now_is_the_clock_of_the_system_by_default() -> None:
     assert type_name(evaluate("now()")) == "date and time"
     moment = parse_date_time("2026-06-30T10:00:00+02:00")
     assert str(evaluate("now()", now=moment)) == "2026-06-30T10:00:00+02:00"
@@ -101,12 +101,12 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), LAYOUTS, ids=[text for text, _ in LAYOUTS])
-def test_a_layout(text: str, expected: str) -> None:
+def test_texts_are_formatted_consistently(text: str, expected: str) -> None:
     assert format_text(text) == expected
     assert format_text(expected) == expected
 
 
-def test_long_texts_are_broken() -> None:
+def test_long_texts_are_formatted_on_several_lines() -> None:
     text = (
         'count(payments[category = "energy" and amount > 10]) >= 9 and total(payments[category = '
         '"energy"].amount) > 1800 and {first: 1, second: [10000000, 20000000, 30000000, 40000000], '
@@ -125,8 +125,8 @@ def test_long_texts_are_broken() -> None:
     )
 
 
-def test_the_language_needs_nothing_else() -> None:
-    """Loading it brings in no other package of ours or anybody's, but the one for patterns."""
+def test_the_package_imports_nothing_else() -> None:
+    """Check that importing it loads no other package except RE2."""
     code = (
         "import sys, tuppence.feel; "
         "print(sorted(m for m in sys.modules if m.split('.')[0] in {'numpy', 'polars', 'msgspec', "

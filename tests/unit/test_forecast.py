@@ -1,4 +1,4 @@
-"""What accounts will hold when pay comes."""
+"""Forecasts of accounts' balances on pay day."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from tuppence.bankdata.synthetic import population
 from tuppence.derived.balances import account_balances
 from tuppence.derived.context import customer_context
 from tuppence.derived.forecasts import forecasts
-from tuppence.derived.streams import search
+from tuppence.derived.streams import find_streams
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
 from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Array, FactBatch
@@ -52,7 +52,7 @@ NOW: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def people() -> FactBatch:
-    """Other people than those whose weeks the width of the band was chosen on."""
+    """Return people other than those on whom the width of the band was calibrated."""
     ((_, rows),) = population(600, 11, Date(day("2026-06-30")), 18)
     return batch_of(rows)
 
@@ -69,14 +69,14 @@ def forecast(*transactions: dict[str, Any], as_of: str = AS_OF) -> tuple[str | N
     return tuple(None if value is None else feel_text(value) for value in values)
 
 
-def test_the_balance_less_what_is_due_less_what_is_usual() -> None:
+def test_the_forecast_is_the_balance_less_due_and_usual_payments() -> None:
     found = forecast(*PAY, *RENT, *SHOPS, NOW)
     assert found == ("2026-06-26", "120.00", "110.00", "200.00")
     assert forecast(*PAY, *SHOPS, NOW) == ("2026-06-26", "420.00", "410.00", "500.00")
     assert forecast(*PAY, *RENT, NOW) == ("2026-06-26", "200.00", "200.00", "200.00")
 
 
-def test_a_bill_that_is_late_is_still_due_and_one_that_stopped_is_not() -> None:
+def test_a_late_bill_is_still_due_but_a_stopped_one_is_not() -> None:
     late = [row for row in RENT if row["booking date"] != day("2026-05-20")]
     assert forecast(*PAY, *RENT, NOW, as_of="2026-06-22")[1] == "200.00"
     assert forecast(*PAY, *late, NOW, as_of="2026-06-22")[1] == "500.00"
@@ -91,38 +91,38 @@ def test_a_bill_that_is_late_is_still_due_and_one_that_stopped_is_not() -> None:
         [NOW],
     ],
 )
-def test_without_pay_or_balance_or_history_nothing_is_said(rows: list[dict[str, Any]]) -> None:
+def test_without_income_balance_or_history_there_is_no_forecast(rows: list[dict[str, Any]]) -> None:
     assert forecast(*rows)[1:] == (None, None, None)
 
 
 @pytest.mark.parametrize("balance", [2**52, -(2**52), -(2**63) + 1, 2**63 - 1])
-def test_balances_that_sums_could_overflow_give_no_forecast(balance: int) -> None:
+def test_balances_near_overflow_have_no_forecast(balance: int) -> None:
     rows = sorted([*PAY, *SHOPS, {**NOW, "balance": balance}], key=lambda row: row["booking date"])
     batch, as_of = batch_of(bank(rows)), Date(day(AS_OF))
     balances = account_balances(batch, as_of)
     assert balances.tolist() == [balance]
-    found = forecasts(search(batch, as_of), batch, balances, as_of)
+    found = forecasts(find_streams(batch, as_of), batch, balances, as_of)
     assert found["pay day"].values.tolist() == [day("2026-06-26")]
     assert found["forecast"].values.tolist() == [NULL_MONEY]
 
 
-def test_a_stream_of_more_than_a_forecast_can_sum_is_left_out_of_it() -> None:
+def test_a_stream_of_oversized_amounts_is_left_out_of_the_forecast() -> None:
     large = [row | {"amount": -(2**43)} for row in RENT]
     assert forecast(*PAY, *large, NOW) == ("2026-06-26", "500.00", "500.00", "500.00")
 
 
-def test_pay_that_is_late_is_not_counted_before_it_comes() -> None:
+def test_late_pay_is_not_counted_before_it_arrives() -> None:
     assert forecast(*PAY, NOW, as_of="2026-06-28")[:2] == ("2026-06-29", "500.00")
 
 
-def test_nothing_after_the_date_is_known() -> None:
+def test_transactions_after_the_date_are_ignored() -> None:
     later = [row | {"booking date": row["booking date"] + 30} for row in (*SHOPS, NOW)]
     future = [row for row in later if row["booking date"] > day(AS_OF)]
     assert len(future) == 2
     assert forecast(*PAY, *RENT, *SHOPS, NOW, *future) == forecast(*PAY, *RENT, *SHOPS, NOW)
 
 
-def test_both_engines_say_the_same(people: FactBatch) -> None:
+def test_both_engines_give_equal_forecasts(people: FactBatch) -> None:
     known = 'accounts[type = "current" and forecast != null and pay day > today()]'
     values = {name: f"total({known}.forecast{more})" for name, more in BAND.items()}
     rule = Rule("r", "tip", "r", f"count({known}) > 0", "1", Message("x", "x"), values)
@@ -144,7 +144,7 @@ WEEKS = (
 
 
 def outcomes(people: FactBatch, account_type: str) -> Iterator[Array]:
-    """For each week and account whether it held less than the band, as much, or more: -1, 0, 1."""
+    """Yield for each week and account -1, 0 or 1: a balance below, within or above the band."""
     table = people.transactions.columns
     days, amounts = table["booking date"].values, table["amount"].values
     account = people.account_rows()[table["account"].values]
@@ -156,7 +156,7 @@ def outcomes(people: FactBatch, account_type: str) -> Iterator[Array]:
         balances = np.full(len(wanted), NULL_MONEY, np.int64)
         for row in np.flatnonzero(days <= as_of.day):
             balances[account[row]] = table["balance"].values[row]
-        found = forecasts(search(people, as_of), people, balances, as_of)
+        found = forecasts(find_streams(people, as_of), people, balances, as_of)
         pay = found["pay day"].values
         until = (days > as_of.day) & (days < pay[account]) & ~salary
         held = balances + np.bincount(account[until], amounts[until], len(wanted)).astype(np.int64)
@@ -166,7 +166,7 @@ def outcomes(people: FactBatch, account_type: str) -> Iterator[Array]:
         yield np.where(held < low, -1, np.where(held > high, 1, 0))[known]
 
 
-def test_four_of_five_balances_are_in_the_band(people: FactBatch, report: Report) -> None:
+def test_four_of_five_balances_are_within_the_band(people: FactBatch, report: Report) -> None:
     found = np.concatenate(list(outcomes(people, "current")))
     coverage = float((found == 0).mean())
     report("coverage", coverage)
@@ -175,7 +175,9 @@ def test_four_of_five_balances_are_in_the_band(people: FactBatch, report: Report
     assert 0.75 <= coverage <= 0.85
 
 
-def test_savings_which_seldom_move_are_in_it_more_often(people: FactBatch, report: Report) -> None:
+def test_balances_of_savings_are_within_the_band_more_often(
+    people: FactBatch, report: Report
+) -> None:
     found = np.concatenate(list(outcomes(people, "savings")))
     report("coverage", float((found == 0).mean()))
     assert (found == 0).mean() > 0.85
@@ -184,7 +186,7 @@ def test_savings_which_seldom_move_are_in_it_more_often(people: FactBatch, repor
 # -- the command -----------------------------------------------------------------------------------
 
 
-def test_the_command_shows_the_band(tuppence: Run, tmp_path: Any) -> None:
+def test_the_streams_command_shows_the_band(tuppence: Run, tmp_path: Any) -> None:
     FactStore.create(tmp_path / "money", Schema()).append(bank([*PAY, *RENT, *SHOPS, NOW]))
     done = tuppence("forecast", "ann", "--store", "money", "--as-of", AS_OF)
     for text in ("2026-06-26", "500", "120", "110.00 to 200.00"):

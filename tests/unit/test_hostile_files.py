@@ -58,10 +58,10 @@ def test_no_expression_ends_the_command_with_a_traceback(
 
 CONTEXTS = {
     "deep": ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
-    "rather deep": ('{"a": ' + "[" * 400 + "]" * 400 + "}", "nested over 100 deep"),
+    "rather deep": ('{"a": ' + "[" * 400 + "]" * 400 + "}", "nested more than 100 levels deep"),
     "too large": ('{"a": 1e99999999}', "a number is too large"),
     "exponent": ('{"a": 1e99999999999999999999}', "a number is too large"),
-    "infinite": ('{"a": Infinity}', "a number is too large, or none"),
+    "infinite": ('{"a": Infinity}', "a number is too large, or not a number"),
     "repeated": ('{"a": 1, "a": 2}', "a is given twice"),
 }
 

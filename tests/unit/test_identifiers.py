@@ -1,4 +1,4 @@
-"""Identifiers are checked by one rule, whichever door they come through."""
+"""The rule for valid identifiers."""
 
 from collections.abc import Sequence
 
@@ -42,12 +42,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", GOOD)
-def test_a_visible_identifier_is_returned_as_it_is(text: str) -> None:
+def test_a_valid_identifier_is_returned_unchanged(text: str) -> None:
     assert check_identifier(text, "customer") == text
 
 
 @pytest.mark.parametrize(("text", "reason"), BAD.items(), ids=map(ascii, BAD))
-def test_a_bad_identifier_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_an_invalid_identifier_is_refused_with_the_reason(text: str, reason: str) -> None:
     assert (why_not_identifier(text) or "").startswith(reason)
     with pytest.raises(UserError, match=reason) as caught:
         check_identifier(text, "customer")
@@ -57,7 +57,7 @@ def test_a_bad_identifier_is_refused_with_the_reason(text: str, reason: str) -> 
     assert caught.value.message.isprintable()
 
 
-def test_every_hidden_character_is_refused_and_those_beside_it_are_not() -> None:
+def test_exactly_the_hidden_characters_are_refused() -> None:
     def is_in(ranges: Sequence[tuple[int, int]], character: str) -> bool:
         return any(first <= ord(character) <= last for first, last in ranges)
 

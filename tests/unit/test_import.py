@@ -1,4 +1,4 @@
-"""Tables of somebody else's making, good and bad."""
+"""Import of tables, valid and invalid."""
 
 import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.building import TOKENS, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
@@ -21,16 +21,16 @@ columns:
   id: Id
   booking date: Date
   amount: Amount
-  category: Kind
+  category: FieldType
   text: Text
 constants: {account: main, customer: me, currency: GBP}
 """
-GOOD = "Id,Date,Amount,Kind,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
+GOOD = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
 
 
 def read(
     tmp_path: Path, text: str | bytes, mapping: str = MAPPING, name: str = "bank.csv"
-) -> Reading:
+) -> ParsedTable:
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     (tmp_path / "mapping.yaml").write_text(mapping)
@@ -40,16 +40,16 @@ def read(
     return read_table(path, meaning, Schema(), owners, TODAY, TOKENS)
 
 
-def transactions(reading: Reading, *names: str) -> list[tuple[Any, ...]]:
+def transactions(reading: ParsedTable, *names: str) -> list[tuple[Any, ...]]:
     assert reading.rows.transactions is not None
     return reading.rows.transactions.select(names).rows()
 
 
-def reasons(reading: Reading) -> list[tuple[int, str]]:
+def reasons(reading: ParsedTable) -> list[tuple[int, str]]:
     return reading.rejects.select("row", "reason").rows()
 
 
-def test_columns_become_fields(tmp_path: Path) -> None:
+def test_columns_are_imported_as_fields(tmp_path: Path) -> None:
     reading = read(tmp_path, GOOD)
     assert transactions(reading, "id", "booking date", "amount", "category", "text") == [
         ("1", day("2026-06-01"), -1250, "food", "Bean Yard"),
@@ -84,11 +84,11 @@ BAD_ROWS = [
 
 
 @pytest.mark.parametrize(("row", "reason"), BAD_ROWS, ids=[reason for _, reason in BAD_ROWS])
-def test_a_bad_row_is_set_aside_with_the_reason(tmp_path: Path, row: str, reason: str) -> None:
+def test_a_bad_row_is_rejected_with_its_reason(tmp_path: Path, row: str, reason: str) -> None:
     reading = read(tmp_path, GOOD + row + "\n4,2026-06-03,5,,\n")
     assert reasons(reading) == [(3, reason)]
     assert [i for (i,) in transactions(reading, "id")] == ["1", "2", "4"]
-    own = ["Id", "Date", "Amount", "Kind", "Text"]
+    own = ["Id", "Date", "Amount", "FieldType", "Text"]
     assert reading.rejects.columns == ["row", "reason", *own, "of customer", "of account"]
 
 
@@ -97,8 +97,8 @@ def test_a_bad_row_is_set_aside_with_the_reason(tmp_path: Path, row: str, reason
     [("5", 500), ("+5", 500), ("-5.5", -550), (".5", 50), ("5.", 500), ("0.10000", 10),
      ("-0.01", -1), ("123456789012345", 12345678901234500)],
 )  # fmt: skip
-def test_amounts_are_exact(tmp_path: Path, text: str, minor: int) -> None:
-    reading = read(tmp_path, f"Id,Date,Amount,Kind,Text\n1,2026-06-01,{text},,\n")
+def test_amounts_are_parsed_exactly(tmp_path: Path, text: str, minor: int) -> None:
+    reading = read(tmp_path, f"Id,Date,Amount,FieldType,Text\n1,2026-06-01,{text},,\n")
     assert transactions(reading, "amount") == [(minor,)]
 
 
@@ -113,7 +113,9 @@ SIGNS = [
 
 
 @pytest.mark.parametrize(("sign", "table", "minor"), SIGNS)
-def test_money_out_is_told_in_many_ways(tmp_path: Path, sign: str, table: str, minor: int) -> None:
+def test_each_way_to_mark_money_out_is_understood(
+    tmp_path: Path, sign: str, table: str, minor: int
+) -> None:
     column = "" if "paid" in sign else "amount: Amount"
     mapping = f"""
 table: transactions
@@ -124,7 +126,7 @@ constants: {{account: main, customer: me, currency: GBP, booking date: "2026-06-
     assert transactions(read(tmp_path, table, mapping), "amount") == [(minor,)]
 
 
-def test_formats_of_other_countries(tmp_path: Path) -> None:
+def test_formats_of_other_countries_are_parsed(tmp_path: Path) -> None:
     mapping = (
         MAPPING
         + """
@@ -137,7 +139,7 @@ values: {category: {Essen: food}}
 newest_first: true
 """
     )
-    text = "Id;Date;Amount;Kind;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
+    text = "Id;Date;Amount;FieldType;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
     reading = read(tmp_path, text.encode("windows-1252"), mapping)
     names = ("booking date", "amount", "category", "text", "sequence")
     assert transactions(reading, *names) == [
@@ -146,14 +148,14 @@ newest_first: true
     ]
 
 
-def test_times_of_day_are_left_out(tmp_path: Path) -> None:
+def test_times_of_day_are_dropped_from_dates(tmp_path: Path) -> None:
     mapping = MAPPING + 'date_format: "%Y-%m-%dT%H:%M:%S"\n'
     reading = read(tmp_path, GOOD.replace("2026-06-01", "2026-06-01T10:11:12"), mapping)
     assert transactions(reading, "booking date") == [(day("2026-06-01"),)]
     assert len(reasons(reading)) == 1
 
 
-def test_rows_without_an_identifier_get_one_that_stays(tmp_path: Path) -> None:
+def test_rows_without_an_identifier_get_a_stable_one(tmp_path: Path) -> None:
     mapping = MAPPING.replace("  id: Id\n", "")
     text = GOOD + "9,2026-06-01,-12.50,food,Bean Yard\n"
     first, again = (read(tmp_path, text, mapping) for _ in range(2))
@@ -169,7 +171,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
             "Id": [1, 2],
             "Date": [datetime.date(2026, 6, 1), datetime.date(2026, 6, 2)],
             "Amount": [-12.5, 0.1],
-            "Kind": ["food", None],
+            "FieldType": ["food", None],
             "Text": ["Bean Yard", None],
         }
     )
@@ -189,7 +191,7 @@ constants: {type: current}
 """
 
 
-def test_accounts_bring_their_customers(tmp_path: Path) -> None:
+def test_accounts_create_their_customers(tmp_path: Path) -> None:
     text = "Number,Owner,Limit,Opened,Money\n1,ann,500,2020-01-01,GBP\n2,ann,,,GBP\n"
     text += "3,bob,1,,XYZ\n4,,1,,GBP\n"
     text += "5,ann,1,,EUR\n6,cat,1,,\n"
@@ -207,7 +209,7 @@ def test_accounts_bring_their_customers(tmp_path: Path) -> None:
     ]
 
 
-def test_customers_have_attributes(tmp_path: Path) -> None:
+def test_attributes_of_customers_are_imported(tmp_path: Path) -> None:
     mapping = "table: customers\ncolumns: {id: Id, birth year: Born, currency: Money}\n"
     reading = read(
         tmp_path, "Id,Born,Money\nann,1980,GBP\nbob,x,GBP\n,1990,GBP\nann,1980,GBP\n", mapping
@@ -223,14 +225,14 @@ def test_customers_have_attributes(tmp_path: Path) -> None:
     ]
 
 
-def test_a_transaction_needs_an_account(tmp_path: Path) -> None:
+def test_a_transaction_of_an_unknown_account_is_rejected(tmp_path: Path) -> None:
     mapping = MAPPING.replace("account: main, customer: me, currency: GBP", "account: main")
     reading = read(tmp_path, GOOD, mapping)
     reason = "account main is not in the store: import the accounts first"
     assert reasons(reading) == [(1, reason), (2, reason)]
 
 
-def test_booleans_are_words(tmp_path: Path) -> None:
+def test_booleans_are_parsed_from_words(tmp_path: Path) -> None:
     mapping = MAPPING.replace("  text: Text", "  own transfer: Text")
     reading = read(
         tmp_path, GOOD.replace("Bean Yard", "YES").replace("100,,", "100,,maybe"), mapping
@@ -241,7 +243,7 @@ def test_booleans_are_words(tmp_path: Path) -> None:
 
 BAD_FILES = [
     (b"", "file.empty", "the file is empty"),
-    (b"Id,Date,Amount,Kind,Text\n", "file.empty", "a header and no rows"),
+    (b"Id,Date,Amount,FieldType,Text\n", "file.empty", "a header and no rows"),
     (GOOD.replace(",", ";").encode(), "import.unknown-column", "there is no column 'Id'"),
     (GOOD.replace("Amount", "Betrag").encode(), "import.unknown-column", "no column 'Amount'"),
     ("Id,Date\n1,Bäcker\n".encode("latin-1"), "file.encoding", "line 2 is not utf-8 text"),
@@ -250,20 +252,22 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("data", "code", "message"), BAD_FILES, ids=[b[1] for b in BAD_FILES])
-def test_a_bad_file_is_refused_whole(tmp_path: Path, data: bytes, code: str, message: str) -> None:
+def test_an_unreadable_file_is_refused_as_a_whole(
+    tmp_path: Path, data: bytes, code: str, message: str
+) -> None:
     with pytest.raises(UserError, match=message) as caught:
         read(tmp_path, data)
     assert caught.value.code == code
     assert "bank.csv" in caught.value.message
 
 
-def test_a_wrong_delimiter_is_guessed_at(tmp_path: Path) -> None:
+def test_the_error_for_a_wrong_delimiter_suggests_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read(tmp_path, GOOD.replace(",", ";"))
     assert caught.value.hint == "its fields seem to be separated by ;: set delimiter in the mapping"
 
 
-def test_a_file_must_exist_and_be_one(tmp_path: Path) -> None:
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
     mapping = read_mapping_text(tmp_path, MAPPING)
     store = FactStore.create(tmp_path / "store", Schema())
     owners = Owners(store.customers(), store.owners())
@@ -273,7 +277,7 @@ def test_a_file_must_exist_and_be_one(tmp_path: Path) -> None:
         assert caught.value.code == code
 
 
-def test_what_is_called_parquet_must_be_it(tmp_path: Path) -> None:
+def test_a_file_named_parquet_must_be_a_parquet_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a Parquet file"):
         read(tmp_path, "Id\n1\n", name="bank.parquet")
 
@@ -315,7 +319,7 @@ def test_a_bad_mapping_is_refused(tmp_path: Path, text: str, code: str, message:
     assert "mapping.yaml" in caught.value.message
 
 
-def test_a_mapping_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_or_oversized_mapping_is_refused(tmp_path: Path) -> None:
     for path, code in ((tmp_path / "no.yaml", "file.missing"), (tmp_path, "file.folder")):
         with pytest.raises(UserError) as caught:
             read_mapping(path, Schema())

@@ -1,4 +1,4 @@
-"""Receipts that are income since they come again and again."""
+"""Recurring receipts that are recognized as income."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.conftest import Report
 
 from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.bankdata.incomes import incomes
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.synthetic import population
 from tuppence.facts.rows import Rows
 from tuppence.feel import Date
@@ -23,12 +23,12 @@ def paid(amount: int = 180_000, **what: Any) -> list[dict[str, Any]]:
 
 
 def categories(rows: list[dict[str, Any]], stored: Rows | None = None) -> list[tuple[Any, Any]]:
-    found = inferred(bank(rows), stored or Rows(), Enricher()).transactions
+    found = infer_fields(bank(rows), stored or Rows(), Enricher()).transactions
     assert found is not None
     return found.sort("booking date").select("category", "category confidence").rows()
 
 
-def test_what_comes_every_month_is_income() -> None:
+def test_monthly_receipts_are_income() -> None:
     assert categories(paid()) == [("income", 80)] * 5
     assert categories(paid(type=None)) == [("income", 80)] * 5
     assert categories(paid()[:2]) == [(None, None)] * 2
@@ -38,30 +38,30 @@ def test_what_comes_every_month_is_income() -> None:
     "changes",
     [{"type": "cash"}, {"type": "interest"}, {"amount": -1_000}, {"own transfer": True}],
 )
-def test_what_is_none(changes: dict[str, Any]) -> None:
+def test_receipts_that_cannot_be_income_are_not_marked(changes: dict[str, Any]) -> None:
     assert "income" not in {category for category, _ in categories(paid(**changes))}
 
 
-def test_what_is_known_otherwise_stays() -> None:
+def test_categories_with_more_confidence_are_kept() -> None:
     known = categories(paid(text="DWP STATE PENSION"))
     assert set(known) == {("benefits", 92)}
     given = categories(paid(category="gifts", **{"category confidence": 100}))
     assert set(given) == {("gifts", 100)}
 
 
-def test_a_later_receipt_tells_what_the_earlier_ones_were() -> None:
-    first = inferred(bank(paid()[:2]), Rows(), Enricher())
+def test_a_later_receipt_marks_the_earlier_ones_as_income() -> None:
+    first = infer_fields(bank(paid()[:2]), Rows(), Enricher())
     assert first.transactions is not None
     early = first.transactions["category"].to_list()
     rows = [row | {"id": f"later {n}"} for n, row in enumerate(paid()[2:])]
-    second = inferred(Rows(transactions=bank(rows).transactions), first, Enricher())
+    second = infer_fields(Rows(transactions=bank(rows).transactions), first, Enricher())
     assert second.transactions is not None
     whole = second.transactions.sort("booking date")
     assert early == [None, None]
     assert whole["category"].to_list() == ["income"] * 5
 
 
-def test_on_the_population_whose_income_is_known(report: Report) -> None:
+def test_income_of_the_synthetic_population_is_found(report: Report) -> None:
     ((_, rows),) = population(400, 7, Date(day("2026-06-30")), 13)
     assert rows.transactions is not None
     assert rows.accounts is not None

@@ -1,4 +1,4 @@
-"""What follows from rows that come in: currencies, and rows without owners' money."""
+"""Inference of foreign currencies, and of rows without transactions."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from tests.building import bank
 
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.facts.rows import Rows
 
 PAID = {"booking date": 100, "amount": -2_350, "type": "card"}
@@ -26,12 +26,14 @@ PAID = {"booking date": 100, "amount": -2_350, "type": "card"}
         ({"text": None}, None),
     ],
 )
-def test_the_currency_beside_an_amount(changes: dict[str, Any], currency: str | None) -> None:
-    found = inferred(bank([PAID | changes]), Rows(), Enricher()).transactions
+def test_a_currency_beside_an_amount_becomes_the_foreign_currency(
+    changes: dict[str, Any], currency: str | None
+) -> None:
+    found = infer_fields(bank([PAID | changes]), Rows(), Enricher()).transactions
     assert found is not None
     assert found["foreign currency"].to_list() == [currency]
 
 
-def test_nothing_follows_from_accounts_alone() -> None:
+def test_rows_without_transactions_are_returned_unchanged() -> None:
     rows = Rows(accounts=bank([PAID]).accounts)
-    assert inferred(rows, Rows(), Enricher()) is rows
+    assert infer_fields(rows, Rows(), Enricher()) is rows

@@ -1,5 +1,7 @@
 """The functions' handlers: what they report to the queue, and what they tell of people."""
 
+import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +13,13 @@ from local.servers import MissingError
 from tests.building import ROOT
 from tests.fleet import MemoryLedger, MemoryQueue, People
 
-from tuppence.bootstrap.aws import Cutter, Invoker, Lister, Settings
+from tuppence import logs
+from tuppence.bootstrap.aws import (
+    CustomerDependencies,
+    InvokeDependencies,
+    RuleDependencies,
+    Settings,
+)
 from tuppence.errors import UserError
 from tuppence.lambdas import customer, invoke, rule
 from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page
@@ -98,16 +106,36 @@ def items(*customers: str) -> list[FleetItem]:
     ]
 
 
-def invoker(engines: Engines, queue: MemoryQueue, dead: MemoryQueue) -> Any:
-    return lambda book: Invoker(SETTINGS, engines, book, queue, dead)  # type: ignore[arg-type]
+def invoke_deps(engines: Engines, queue: MemoryQueue, dead: MemoryQueue) -> Any:
+    return lambda book: InvokeDependencies(SETTINGS, engines, book, queue, dead)  # type: ignore[arg-type]
+
+
+def rule_deps(queue: MemoryQueue) -> Any:
+    return lambda book: RuleDependencies(SETTINGS, list, book, queue)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the functions log."""
+    stream = io.StringIO()
+    for module in (customer, invoke, rule):
+        monkeypatch.setattr(module.logger.registered_handler, "stream", stream)
+    return stream
+
+
+def lines(logged: io.StringIO, *keys: str) -> list[tuple[Any, ...]]:
+    """Return some fields of each line."""
+    decoded = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert all(line["time"] and line["level"] and line["request_id"] == "1" for line in decoded)
+    return [tuple(line.get(key) for key in keys) for line in decoded]
 
 
 @pytest.mark.parametrize("code", ["engine.unreachable", "engine.refused"])
-def test_half_of_a_batch_fails_and_the_other_half_is_done(
-    parts: Inject, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, code: str
+def test_failed_items_of_a_batch_are_reported_and_the_others_are_done(
+    parts: Inject, capsys: pytest.CaptureFixture[str], logged: io.StringIO, code: str
 ) -> None:
     engines, queue, dead = Engines(("bad1", "bad2"), [], code), MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoker", invoker(engines, queue, dead))
+    ledger = parts(invoke, "invoke_dependencies", invoke_deps(engines, queue, dead))
     batch = items("good1", "bad1", "good2", "bad1", "bad2", "good3")
     answer = invoke.handler(event(batch), Context(9_000))
     assert failed(answer) == ["m1", "m3", "m4"], "the second of a group waits for the first"
@@ -116,17 +144,36 @@ def test_half_of_a_batch_fails_and_the_other_half_is_done(
     assert not page.given_up
     assert not dead.messages
     assert queue.delays == {"r1": 2, "r3": 2, "r4": 2}
-    logged = [str(vars(record)) for record in caplog.records]
-    assert [code in line for line in logged] == [True, True]
-    logged += capsys.readouterr().out.splitlines()  # the metrics
-    assert not any(name in line for line in logged for name in ("good", "bad"))
+    assert lines(logged, "event", "run_id", "page", "item", "code") == [
+        ("item done", "night", 0, 0, None),
+        ("item failed", "night", 0, 1, code),
+        ("item done", "night", 0, 2, None),
+        ("item failed", "night", 0, 4, code),
+        ("item done", "night", 0, 5, None),
+    ]
+    written = logged.getvalue() + capsys.readouterr().out  # the metrics
+    assert not any(name in written for name in ("good", "bad"))
+
+
+def test_engines_get_the_id_of_the_functions_request(parts: Inject) -> None:
+    seen: list[str | None] = []
+
+    class Asked(Engines):
+        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+            super().evaluate_item(item, seconds)
+            seen.append(logs.request_id())
+
+    deps = invoke_deps(Asked((), []), MemoryQueue(), MemoryQueue())
+    parts(invoke, "invoke_dependencies", deps)
+    invoke.handler(event(items("a")), Context(9_000))
+    assert seen == [Context.aws_request_id]
 
 
 def test_refused_items_are_given_up_at_the_last_try_and_others_of_their_group_go_on(
     parts: Inject,
 ) -> None:
     queue, dead = MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoker", invoker(Engines(("bad",), []), queue, dead))
+    ledger = parts(invoke, "invoke_dependencies", invoke_deps(Engines(("bad",), []), queue, dead))
     batch = items("good1", "bad", "bad", "good2")
     assert failed(invoke.handler(event(batch, received=3), Context(9_000))) == []
     (page,) = ledger.read("night")[1]
@@ -146,7 +193,7 @@ def test_items_that_no_engine_could_take_a_thousand_times_are_named_before_the_l
             super().evaluate_item(item, seconds)
 
     queue, dead = MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoker", invoker(Killed((), []), queue, dead))
+    ledger = parts(invoke, "invoke_dependencies", invoke_deps(Killed((), []), queue, dead))
     with pytest.raises(SystemExit):
         invoke.handler(event(items("a", "b"), received=1_000), Context(9_000))
     (page,) = ledger.read("night")[1]
@@ -155,16 +202,18 @@ def test_items_that_no_engine_could_take_a_thousand_times_are_named_before_the_l
     assert page.given_up == {0: f"a: {reason}", 1: f"b: {reason}"}
 
 
-def test_a_function_keeps_time_to_end_in_good_order(parts: Inject) -> None:
+def test_the_invoke_function_reserves_time_for_its_end(parts: Inject) -> None:
     engines = Engines((), [])
-    parts(invoke, "invoker", invoker(engines, MemoryQueue(), MemoryQueue()))
+    parts(invoke, "invoke_dependencies", invoke_deps(engines, MemoryQueue(), MemoryQueue()))
     invoke.handler(event(items("a", "b", "c")), Context(32_000, 22_000, 5_000))
     assert engines.times == [10.0, 10.0, 3.0], "its share each, less two seconds for the end"
 
 
-def test_pages_are_split_and_one_that_fails_comes_again(parts: Inject) -> None:
+def test_pages_are_split_and_a_failed_page_is_received_again(
+    parts: Inject, logged: io.StringIO
+) -> None:
     queue = MemoryQueue(room=3)
-    ledger = parts(rule, "cutter", lambda book: Cutter(SETTINGS, list, book, queue))  # type: ignore[arg-type]
+    ledger = parts(rule, "rule_dependencies", rule_deps(queue))
     pages = [
         Page("night", "2026-06-30", NIGHT.ruleset, number, (f"a{number}", f"b{number}"), 1, 0)
         for number in range(2)
@@ -173,9 +222,16 @@ def test_pages_are_split_and_one_that_fails_comes_again(parts: Inject) -> None:
     queue.room = 9
     assert failed(rule.handler(event(pages[1:], received=3), Context(9_000))) == []
     assert sum(page.items or 0 for page in ledger.read("night")[1]) == 4
+    assert lines(logged, "event", "run_id", "page", "items") == [
+        ("page split", "night", 0, 2),
+        ("page failed", "night", 1, None),
+        ("page split", "night", 1, 2),
+    ]
 
 
-def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> None:
+def test_the_customer_function_calls_itself_again_when_time_runs_short(
+    parts: Inject, logged: io.StringIO
+) -> None:
     queue, called = MemoryQueue(), []
     people = People(f"C{n:05d}" for n in range(1_500))
 
@@ -187,9 +243,9 @@ def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> 
 
     def built(book: MemoryLedger) -> Any:
         again: Any = lambda name, what: called.append((name, what))
-        return Lister(SETTINGS, Rulesets(), book, people, queue, again)  # type: ignore[arg-type]
+        return CustomerDependencies(SETTINGS, Rulesets(), book, people, queue, again)  # type: ignore[arg-type]
 
-    ledger = parts(customer, "lister", built)
+    ledger = parts(customer, "customer_dependencies", built)
     scheduled = {"scheduled": "2026-06-30T00:00:00Z"}
     told = customer.handler(scheduled, Context(9_000, 100, 100))
     name = f"2026-06-30-{NIGHT.ruleset}"
@@ -199,9 +255,13 @@ def test_a_lister_calls_itself_again_when_its_time_runs_short(parts: Inject) -> 
     again = customer.handler(called[0][1], Context(9_000))
     assert again == {"run_id": name, "pages": 15, "listed": True}
     assert progress(name, ledger).pages == 15
+    assert lines(logged, "event", "run_id", "pages") == [
+        ("listing continues", name, 10),
+        ("listed", name, 15),
+    ]
 
 
-def test_the_functions_need_no_package_but_their_own(tmp_path: object) -> None:
+def test_the_functions_need_only_their_own_packages(tmp_path: object) -> None:
     """As they are put together for AWS, here for the Python that runs this."""
     uv = ROOT / ".tools/bin/uv"
     if not uv.exists():

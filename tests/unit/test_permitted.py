@@ -1,4 +1,4 @@
-"""What consents let be read: the table of docs/explanation/consents.md, and its laws."""
+"""Access that consents give: the table of docs/explanation/consents.md, and its laws."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ UK = ("ReadTransactionsDetail", "ReadTransactionsCredits", "ReadTransactionsDebi
 
 
 def consent(**changes: Any) -> Consent:
-    """A consent from day 20 to day 40 for everything, with changes."""
+    """Return a consent from day 20 to day 40 for everything, with changes."""
     given: dict[str, Any] = {"granted": 20, "expires": 40, "scope": ("balances", "transactions")}
     about = {"customer": "ann", "id": "1", "purpose": "insights", "jurisdiction": "GB"}
     return Consent(**(about | given | changes))
@@ -53,7 +53,7 @@ def consent(**changes: Any) -> Consent:
         ({"purpose": "marketing by others"}, 30, 30, False),
     ],
 )
-def test_a_consent_allows_what_the_table_says(
+def test_a_consent_allows_the_uses_of_the_table(
     changes: dict[str, Any], today: int, as_of: int, is_allowed: bool
 ) -> None:
     assert consent(**changes).allows(Use(PURPOSES, today, as_of)) is is_allowed
@@ -80,11 +80,11 @@ def test_a_consent_allows_what_the_table_says(
         (("ReadBalances",), NOTHING),
     ],
 )
-def test_a_scope_gives_what_the_table_says(scope: tuple[str, ...], access: Access) -> None:
+def test_a_scope_gives_the_access_of_the_table(scope: tuple[str, ...], access: Access) -> None:
     assert readable([consent(scope=scope)], Use(PURPOSES, 30, 30)) == access
 
 
-def test_consents_add_up_and_no_consent_gives_nothing() -> None:
+def test_access_is_the_union_of_consents_and_empty_without_one() -> None:
     use = Use(PURPOSES, 30, 30)
     parts = [consent(scope=("balances",)), consent(scope=("transactions:A",))]
     assert readable(parts, use) == {"balances", "transactions:A"}
@@ -100,8 +100,10 @@ def test_an_earlier_date_never_gives_more_than_today(
 
 
 @given(consents("ann"), uses(), st.data())
-def test_taking_away_never_gives_more(known: list[Consent], use: Use, data: st.DataObject) -> None:
-    """A consent less, a purpose less, a word of a scope less, or a withdrawal."""
+def test_a_restriction_never_widens_the_access(
+    known: list[Consent], use: Use, data: st.DataObject
+) -> None:
+    """Remove a consent, a purpose or a word of a scope, or withdraw a consent."""
     before = readable(known, use)
     assert readable(known, use._replace(purposes=frozenset())) == NOTHING
     for place, one in enumerate(known):
@@ -115,7 +117,7 @@ def test_taking_away_never_gives_more(known: list[Consent], use: Use, data: st.D
 
 
 def two_customers() -> FactBatch:
-    """Ann with the accounts A and B, and Bob with C; each account with two transactions."""
+    """Return Ann with the accounts A and B, and Bob with C; each account has two transactions."""
     accounts: list[dict[str, object]] = [
         {"id": name, "customer": customer, "type": "current", "credit limit": 900}
         for name, customer in (("A", "ann"), ("B", "ann"), ("C", "bob"))
@@ -135,7 +137,7 @@ def two_customers() -> FactBatch:
 
 
 def contents(batch: FactBatch) -> tuple[list[Any], list[Any]]:
-    """Accounts with their limits, and transactions with their balances."""
+    """Return accounts with their limits, and transactions with their balances."""
     tables = []
     for table, key, value in (
         (batch.accounts, "id", "credit limit"),
@@ -147,7 +149,7 @@ def contents(batch: FactBatch) -> tuple[list[Any], list[Any]]:
     return tables[0], tables[1]
 
 
-def test_only_what_may_be_read_is_in_a_batch() -> None:
+def test_a_restricted_batch_has_only_permitted_facts() -> None:
     whole = two_customers()
     accounts, transactions = contents(whole)
     assert restrict(whole, {}) is whole
@@ -175,7 +177,7 @@ def test_a_batch_has_no_row_and_no_balance_beyond_the_access(words: set[str]) ->
             assert money is None or is_readable(access, "balances", account)
 
 
-def test_the_facts_have_another_name_when_less_of_them_may_be_read() -> None:
+def test_the_digest_of_facts_depends_on_the_access_to_them() -> None:
     facts = LoadedFacts(Schema(), "digest", {"p": two_customers()})
     assert PermittedFacts(facts, {}).digest == "digest"
     limited = [{"ann": NOTHING}, {"ann": frozenset({"transactions"})}, {"bob": NOTHING}]

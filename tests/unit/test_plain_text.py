@@ -27,7 +27,7 @@ TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("'\"=+-@\t\r
 
 
 @given(TEXTS)
-def test_no_character_that_changes_a_terminal_stays(text: str) -> None:
+def test_characters_that_change_a_terminal_are_escaped(text: str) -> None:
     shown = printable(text, keep="")
     assert not [sign for sign in shown if unicodedata.category(sign) in HARMFUL]
     harmless = "".join(sign for sign in text if unicodedata.category(sign) not in HARMFUL)
@@ -46,12 +46,12 @@ def test_no_character_that_changes_a_terminal_stays(text: str) -> None:
         ("£12 at Café 东京", "£12 at Café 东京"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown_as_an_escape(text: str, shown: str) -> None:
+def test_terminal_sequences_are_shown_as_escapes(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
 @given(st.dictionaries(TEXTS, TEXTS))
-def test_json_means_the_same_and_holds_no_such_character(value: dict[str, str]) -> None:
+def test_escaped_json_keeps_its_meaning(value: dict[str, str]) -> None:
     document = printable_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(document) == value
     assert not [sign for sign in document if unicodedata.category(sign) in HARMFUL]
@@ -77,13 +77,13 @@ def test_json_means_the_same_and_holds_no_such_character(value: dict[str, str]) 
         ("", ""),
     ],
 )
-def test_a_formula_gets_an_apostrophe_and_a_number_none(cell: str, safe: str) -> None:
+def test_formulas_get_an_apostrophe_and_numbers_do_not(cell: str, safe: str) -> None:
     assert spreadsheet_safe(cell) == safe
     assert from_spreadsheet_safe(safe) == cell
 
 
 @given(TEXTS)
-def test_every_cell_comes_back_as_it_was(cell: str) -> None:
+def test_every_safe_cell_is_restored_unchanged(cell: str) -> None:
     assert from_spreadsheet_safe(spreadsheet_safe(cell)) == cell
 
 

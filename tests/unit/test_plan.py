@@ -115,14 +115,14 @@ def test_rules_share_what_they_gather() -> None:
     [
         (
             "count(payments[category = merchant]) > 1",
-            "a filter's condition puts together more than one field",
+            "a filter's condition combines more than one field",
             "category = merchant",
         ),
         ("payments[1] = null or count(payments[amount > mean(payments.amount)]) > 1", "", ""),
-        ('string(count(payments)) = "1"', "the function string is not for columns", ""),
+        ('string(count(payments)) = "1"', "the function string cannot be evaluated in columns", ""),
         (
             "sum(for p in payments return p.amount * p.amount) > 1",
-            "what it takes of each row is no plain sum of one field",
+            "the value of each row is not a linear function of one field",
             "p.amount * p.amount",
         ),
         ("some p in payments, q in receipts satisfies p.amount = q.amount", "several lists", ""),

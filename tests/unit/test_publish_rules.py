@@ -1,6 +1,7 @@
 """Publications: what is made of the approved definitions, and in which order things happen."""
 
 import contextlib
+import contextvars
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 from tests.building import ROOT
+from tests.serving import log_lines
 from tests.unit.test_lambdas import Context
 
+from tuppence import logs
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.bootstrap.aws import Settings
+from tuppence.cli import publish
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -34,6 +38,7 @@ class Desk:
     def __init__(self, folder: Path, definitions: Sequence[Definition]) -> None:
         self.rulesets = RulesetDirectory(folder)
         self.log: list[str] = []
+        self.request_ids: set[str | None] = set()
         self._definitions = definitions
 
     def schema(self) -> Schema:
@@ -61,6 +66,7 @@ class Desk:
 
     def refresh(self, digest: str | None, *, serve: bool) -> str | None:
         self.log.append("serve" if serve else "prepare")
+        self.request_ids.add(logs.request_id())
         return digest or self.rulesets.current()
 
 
@@ -80,6 +86,39 @@ def test_a_publication_happens_inside_the_lock_and_is_recorded_before_it_takes_e
     assert (again, desk.log.count("read")) == (digest, 1)
 
 
+def test_engines_are_called_with_the_id_of_the_publication(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [GOOD])
+
+    def publish_once() -> None:
+        logs.begin("publication-1")
+        publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append)
+
+    contextvars.Context().run(publish_once)
+    assert desk.request_ids == {"publication-1"}
+
+
+def test_a_watcher_logs_what_it_published_and_refused() -> None:
+    outcomes: list[str | UserError] = ["0" * 16, UserError("publish.refused", "wrong", "", ["a"])]
+
+    def publish_once() -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, UserError):
+            raise outcome
+        return outcome
+
+    with log_lines() as lines:
+        publish.watch_changes(["bank_fees", "energy_costs"], publish_once, settle_seconds=0.0)
+    told = [(line["event"], line.get("rule"), line.get("ruleset")) for line in lines]
+    assert told == [
+        ("waiting", None, None),
+        ("changed", "bank_fees", None),
+        ("published", None, "0" * 16),
+        ("changed", "energy_costs", None),
+        ("refused", None, None),
+    ]
+    assert (lines[-1]["code"], lines[-1]["errors"]) == ("publish.refused", ["a", "wrong"])
+
+
 def test_nothing_is_kept_of_wrong_definitions(tmp_path: Path) -> None:
     desk = Desk(tmp_path, [])
     with pytest.raises(UserError, match="no approved definitions"):
@@ -95,7 +134,7 @@ def test_the_convert_function_hands_the_ruleset_and_its_edition_on(
     parts = SimpleNamespace(
         settings=Settings(), relay=desk, rulesets=desk.rulesets, refresh=sent.append
     )
-    monkeypatch.setattr(convert, "converter", lambda: parts)
+    monkeypatch.setattr(convert, "convert_dependencies", lambda: parts)
     answer = convert.handler({"as_of": str(DAY)}, Context(9_000))
     (digest,) = desk.rulesets.digests()
     assert answer == {"ruleset": digest, "warnings": ()}

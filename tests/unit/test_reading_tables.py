@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.test_import import read, read_mapping_text, reasons, transactions
 
-from tuppence.bankdata.tabular import Reading
+from tuppence.bankdata.tabular import ParsedTable
 from tuppence.errors import UserError
 
 CONSTANTS = "constants: {account: main, customer: me, currency: GBP}\n"
@@ -92,7 +92,7 @@ def signed(tmp_path: Path, titles: str, cells: str, sign: str) -> list[int]:
     return [amount for (amount,) in transactions(marked(tmp_path, titles, cells, sign), "amount")]
 
 
-def marked(tmp_path: Path, titles: str, cells: str, sign: str) -> Reading:
+def marked(tmp_path: Path, titles: str, cells: str, sign: str) -> ParsedTable:
     columns = "" if "paid" in sign else "amount: Amount"
     mapping = f"table: transactions\ncolumns: {{{columns}}}\n" + CONSTANTS.replace(
         "}", ', booking date: "2026-06-01"}'

@@ -1,4 +1,4 @@
-"""Recurring streams: by hand, on a population whose truth is known, and on a real bank's list."""
+"""Streams found in examples, in the synthetic population, and in a real bank's data."""
 
 import datetime
 import itertools
@@ -13,7 +13,7 @@ from tests.halves import assert_same
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
-from tuppence.derived.streams import search, table_of
+from tuppence.derived.streams import find_streams, table_of
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
@@ -37,7 +37,7 @@ def frame(table: str, given: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def batch_of(transactions: pl.DataFrame) -> FactBatch:
-    """Facts with a customer for each account."""
+    """Return facts with one customer per account."""
     accounts = transactions["account"].unique(maintain_order=True).to_list()
     tables = {
         "customers": frame("customers", [{"id": one, "currency": "GBP"} for one in accounts]),
@@ -50,8 +50,8 @@ def batch_of(transactions: pl.DataFrame) -> FactBatch:
 
 
 def find(batch: FactBatch, as_of: Date) -> pl.DataFrame:
-    """The streams, with texts as texts, ordered by account, payee and first day."""
-    found = table_of(search(batch, as_of), batch)
+    """Return the streams, with texts as String, ordered by account, payee and first day."""
+    found = table_of(find_streams(batch, as_of), batch)
     assert found.offsets[-1] == len(found.columns["payee"].values)
     series = {
         name: [column.dictionary[code] for code in column.values.tolist()]
@@ -97,7 +97,7 @@ def every(days: int, count: int, amount: int, begin: str = "2026-02-06") -> Iter
         yield (first + datetime.timedelta(number * days)).isoformat(), amount
 
 
-def test_a_subscription_is_found_with_what_comes_next() -> None:
+def test_a_subscription_is_found_with_its_next_payment() -> None:
     (one,) = found(rows(*each_month(-999, 6)))
     names = (
         "kind",
@@ -126,7 +126,7 @@ def test_a_price_rise_continues_its_stream() -> None:
     assert shown(one, "times", "amount", "previous amount", "typical amount") == [4, 1099, 999, 999]
 
 
-def test_two_streams_to_one_payee_are_told_apart() -> None:
+def test_two_streams_to_one_payee_are_distinguished() -> None:
     first = rows(*each_month(-499, 6, on=3))
     second = rows(*each_month(-1799, 6, on=17))
     assert [shown(one, "amount", "times") for one in found(first, second)] == [
@@ -135,7 +135,7 @@ def test_two_streams_to_one_payee_are_told_apart() -> None:
     ]
 
 
-def test_payments_roll_over_weekends_and_the_ends_of_months() -> None:
+def test_payments_may_move_past_weekends_and_month_ends() -> None:
     rolled = [
         ("2026-01-31", -5000),
         ("2026-02-28", -5000),
@@ -157,7 +157,7 @@ def test_payments_roll_over_weekends_and_the_ends_of_months() -> None:
     ("days", "cadence", "monthly"),
     [(7, "weekly", 217_411), (14, "fortnightly", 108_705), (28, "four-weekly", 54_353)],
 )
-def test_cadences_by_weeks(days: int, cadence: str, monthly: int) -> None:
+def test_weekly_cadences_are_recognized(days: int, cadence: str, monthly: int) -> None:
     count = 140 // days
     (one,) = found(
         rows(*every(days, count, 50_000), merchant="Works", type="salary"), as_of="2026-06-20"
@@ -177,21 +177,21 @@ def test_cadences_by_weeks(days: int, cadence: str, monthly: int) -> None:
         (365, "yearly", 12),
     ],
 )
-def test_rarer_cadences(days: int, cadence: str, months: int) -> None:
+def test_cadences_of_several_months_are_recognized(days: int, cadence: str, months: int) -> None:
     paid = every(days, 3, -12_000, "2024-06-10")
     (one,) = found(rows(*paid, type="direct debit"), as_of="2026-06-20")
     assert one["cadence"] == cadence
     assert one["monthly amount"] == 12_000 / months
 
 
-def test_a_month_or_two_may_be_left_out() -> None:
+def test_a_stream_may_skip_one_or_two_months() -> None:
     council_tax = ["2025-11-19", "2025-12-19", "2026-01-19", "2026-04-20", "2026-05-19"]
     paid = [(text, -19_175) for text in council_tax]
     (one,) = found(rows(*paid, type="direct debit", merchant="Council Tax"))
     assert one["times"] == 5
 
 
-def test_bills_may_vary_and_purchases_may_not() -> None:
+def test_amounts_of_bills_may_vary_but_not_those_of_purchases() -> None:
     varied = [-9000, -12_000, -14_500, -11_000, -8000, -6000]
     paid = [(text, amount) for (text, _), amount in zip(each_month(0, 6), varied, strict=True)]
     (one,) = found(rows(*paid, type="direct debit", merchant="Northern Spark"))
@@ -199,7 +199,7 @@ def test_bills_may_vary_and_purchases_may_not() -> None:
     assert found(rows(*paid, type="card", merchant="Green Basket")) == []
 
 
-def test_states() -> None:
+def test_the_state_follows_from_the_number_and_date_of_payments() -> None:
     (one,) = found(rows(*each_month(-999, 3, begin=4)))
     assert one["state"] == "early"
     (one,) = found(rows(*each_month(-999, 2, begin=5), type="direct debit"))
@@ -209,7 +209,7 @@ def test_states() -> None:
     assert one["state"] == "stopped"
 
 
-def test_texts_stand_for_payees_where_no_merchant_is_known() -> None:
+def test_the_text_is_the_payee_if_no_merchant_is_known() -> None:
     texts = [f"STREAMLY *{number}77 {number}/26" for number in range(1, 7)]
     groups = [
         rows(booked, merchant=None, text=text)
@@ -220,11 +220,11 @@ def test_texts_stand_for_payees_where_no_merchant_is_known() -> None:
 
 
 def later(name: str, cents: int = -999, count: int = 3, kind: str = "card") -> list[dict[str, Any]]:
-    """Payments from April on, after those of the months before."""
+    """Return payments from April on, which follow those of earlier months."""
     return rows(*each_month(cents, count, begin=4), merchant=name, type=kind)
 
 
-def test_a_payee_that_changes_its_name_goes_on() -> None:
+def test_a_renamed_payee_continues_its_stream() -> None:
     before = rows(*each_month(-999, 3))
     (one,) = found(before, later("Streamly Plus"))
     assert shown(one, "payee", "times", "first date") == ["Streamly Plus", 6, "2026-01-08"]
@@ -244,12 +244,12 @@ def test_a_payee_that_changes_its_name_goes_on() -> None:
         ([rows(*each_month(-999, 3, on=20, begin=4), merchant="Other")], 2),
     ],
 )
-def test_another_payee_begins_a_stream_of_its_own(after: list[Any], streams: int) -> None:
+def test_another_payee_starts_a_stream_of_its_own(after: list[Any], streams: int) -> None:
     before = rows(*each_month(-999, 3))
     assert len(found(before, *after, as_of="2026-07-31")) == streams
 
 
-def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
+def test_a_mandate_continues_with_its_first_payment_to_the_new_name() -> None:
     before = rows(*each_month(-999, 3), type="direct debit")
     (one,) = found(before, later("Other", count=1, kind="direct debit"))
     assert shown(one, "payee", "times") == ["Other", 4]
@@ -269,7 +269,7 @@ def test_a_mandate_goes_on_with_its_first_payment_to_the_new_name() -> None:
         ((1_000, 1_000, 1_010, 1_020, 1_030, 1_030), "card", []),
     ],
 )
-def test_amounts_at_the_limits_of_a_stream(
+def test_amounts_at_the_limits_still_belong_to_a_stream(
     sizes: Sequence[int], kind: str, times: list[int]
 ) -> None:
     paid = [(text, -size) for (text, _), size in zip(each_month(0, len(sizes)), sizes, strict=True)]
@@ -319,7 +319,7 @@ def test_the_typical_amount_of_large_payments_is_exact() -> None:
     assert found(rows(*each_month(-(2**52), 6), type="direct debit")) == []
 
 
-def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
+def test_own_transfers_bank_entries_and_later_payments_are_ignored() -> None:
     groups = (
         rows(*each_month(-10_000, 6), **{"own transfer": True}),
         rows(*each_month(300, 6), merchant="Bank", type="interest"),
@@ -329,7 +329,7 @@ def test_own_transfers_the_bank_and_the_future_are_left_out() -> None:
     assert found(rows(*each_month(-999, 6)), as_of="2026-02-28") == []
 
 
-def test_the_order_of_streams_that_look_alike_does_not_depend_on_other_customers() -> None:
+def test_the_order_of_equal_streams_does_not_depend_on_other_customers() -> None:
     """Each of 100 customers has three accounts with two streams of the same name."""
     owners = {f"{n:03}{place}": f"{n:03}" for n in range(100) for place in "xyz"}
     payees: list[dict[str, Any]] = [
@@ -355,7 +355,7 @@ def test_the_order_of_streams_that_look_alike_does_not_depend_on_other_customers
 
 def in_order(batch: FactBatch) -> list[tuple[int, int]]:
     """Return the codes of account and category of each stream."""
-    columns = table_of(search(batch, date("2026-04-30")), batch).columns
+    columns = table_of(find_streams(batch, date("2026-04-30")), batch).columns
     return list(
         zip(*(columns[name].values.tolist() for name in ("account", "category")), strict=True)
     )
@@ -366,7 +366,7 @@ def in_order(batch: FactBatch) -> list[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> FactStore:
-    """A year of people nobody of whom exists: what recurs was made to recur."""
+    """Return a store with a year of the synthetic population, whose streams are known."""
     facts = FactStore.create(tmp_path_factory.mktemp("population") / "store", Schema())
     facts.add_partitions(made for _, made in synthetic.population(1_000, 7, date(AS_OF), 12))
     return facts
@@ -395,7 +395,7 @@ def streams(batch: FactBatch) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def truth(population: pl.DataFrame) -> pl.DataFrame:
-    """Each account and payee with one payment a month at most, and three in all."""
+    """Return each account and payee with at most one payment a month and at least three in all."""
     month = pl.col("booking date").cast(pl.Date).dt.strftime("%Y-%m")
     groups = (
         population.filter(pl.col("merchant").is_in(RECURS))
@@ -414,14 +414,14 @@ def share(frame: pl.DataFrame, condition: pl.Expr) -> float:
     return float(frame.select(condition.mean()).item())
 
 
-def test_what_is_found_recurs(streams: pl.DataFrame, report: Report) -> None:
+def test_found_streams_do_recur(streams: pl.DataFrame, report: Report) -> None:
     assert streams.height > 5_000
     precision = share(streams, pl.col("payee").is_in(RECURS))
     report("precision", precision)
     assert precision >= 0.98
 
 
-def test_what_recurs_is_found_whole(
+def test_recurring_payments_are_found_completely(
     streams: pl.DataFrame, truth: pl.DataFrame, report: Report
 ) -> None:
     whole = truth.join(streams, on=["account", "payee", "times"], how="semi")
@@ -440,10 +440,10 @@ def test_price_rises_continue_their_streams(
     assert whole.height / risen.height >= 0.95
 
 
-def test_what_is_due_next_comes_when_it_is_said(
+def test_next_payments_come_on_the_predicted_dates(
     batch: FactBatch, population: pl.DataFrame, report: Report
 ) -> None:
-    """Found until the end of May, compared with what was paid in June."""
+    """Compare the streams at the end of May with the payments of June."""
     known = find(batch, date("2026-05-31")).filter(
         (pl.col("state") == "mature") & (pl.col("cadence") == "monthly")
     )
@@ -457,8 +457,8 @@ def test_what_is_due_next_comes_when_it_is_said(
     assert share(hit, pl.col("hit")) >= 0.9
 
 
-def test_the_list_of_a_real_bank(report: Report) -> None:
-    """Outgoing payments of the Berka data against the bank's own list of standing orders."""
+def test_standing_orders_of_a_real_bank_are_found(report: Report) -> None:
+    """Compare outgoing payments of the Berka data with the bank's list of standing orders."""
     if not BERKA.exists():
         pytest.skip("the Berka data do not lie beside this project")
     texts = {"account_id": pl.String, "partner_account": pl.String, "account_to": pl.String}

@@ -1,4 +1,4 @@
-"""Refunds and the purchases that they are for."""
+"""Matching of refunds to the purchases that they are for."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.building import bank, day, frame
 from tests.conftest import Report
 
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.refunds import refunds
 from tuppence.bankdata.synthetic import population
 from tuppence.facts.rows import Rows
@@ -19,30 +19,30 @@ BACK = BOUGHT | {"booking date": 107, "amount": 5_000}
 
 
 def found(*rows: dict[str, Any]) -> list[tuple[str, int | None, int | None]]:
-    """Numbers of rows, what came back of them, and how sure it is that they came back."""
+    """Return the number of each row, its refunded amount, and the confidence in the refund."""
     given = [
         {"id": str(n), "sequence": n, "own transfer": False, **row} for n, row in enumerate(rows)
     ]
     table = refunds(frame("transactions", given)).sort("id")
-    return table.select("id", "refunded", "sure").rows()
+    return table.select("id", "refunded", "refund confidence").rows()
 
 
-WHOLE = [("0", 5_000, None), ("1", None, 95)]
+FULL_REFUND = [("0", 5_000, None), ("1", None, 95)]
 
 
 @pytest.mark.parametrize(
     ("changes", "pairs"),
     [
-        ({}, WHOLE),
+        ({}, FULL_REFUND),
         ({"amount": 2_000}, [("0", 2_000, None), ("1", None, 85)]),
         ({"amount": 5_001}, []),
-        ({"merchant": "LOOM 0042 LEEDS"}, WHOLE),
+        ({"merchant": "LOOM 0042 LEEDS"}, FULL_REFUND),
         ({"merchant": None, "text": "LOOM REFUND"}, []),
-        ({"merchant": None, "text": "LOOM 77"}, WHOLE),
+        ({"merchant": None, "text": "LOOM 77"}, FULL_REFUND),
         ({"merchant": None, "text": "LOOM 77", "type": "transfer"}, []),
         ({"merchant": "Thread & Hem"}, []),
         ({"account": "b"}, []),
-        ({"booking date": 220}, WHOLE),
+        ({"booking date": 220}, FULL_REFUND),
         ({"booking date": 221}, []),
         ({"booking date": 99}, []),
         ({"own transfer": True}, []),
@@ -50,18 +50,18 @@ WHOLE = [("0", 5_000, None), ("1", None, 95)]
         ({"type": "salary"}, []),
     ],
 )
-def test_what_comes_back_is_of_a_purchase(changes: dict[str, Any], pairs: list[Any]) -> None:
+def test_a_refund_is_matched_to_its_purchase(changes: dict[str, Any], pairs: list[Any]) -> None:
     assert found(BOUGHT, BACK | changes) == pairs
 
 
-def test_each_purchase_comes_back_once_and_the_latest_of_just_that_amount() -> None:
+def test_each_purchase_is_refunded_once_and_exact_amounts_match_first() -> None:
     other = BOUGHT | {"amount": -9_000, "booking date": 103}
     assert found(BOUGHT, other, BACK) == [("0", 5_000, None), ("2", None, 95)]
     assert found(BOUGHT, BOUGHT, BACK) == [("1", 5_000, None), ("2", None, 95)]
-    assert found(BOUGHT, BACK, BACK) == WHOLE
+    assert found(BOUGHT, BACK, BACK) == FULL_REFUND
 
 
-def test_on_the_population_whose_refunds_are_known(report: Report) -> None:
+def test_refunds_of_the_synthetic_population_are_found(report: Report) -> None:
     ((_, rows),) = population(800, 5, Date(day("2026-06-30")), 13)
     assert rows.transactions is not None
     pairs = refunds(rows.transactions).drop_nulls("refunded")
@@ -80,9 +80,9 @@ def test_on_the_population_whose_refunds_are_known(report: Report) -> None:
 def test_a_refund_of_a_later_import_marks_the_purchase_of_an_earlier_one() -> None:
     enricher = Enricher()
     shop = {"amount": -5_000, "type": "card", "text": "GREGGS 0042", "booking date": 100}
-    first = inferred(bank([shop]), Rows(), enricher)
+    first = infer_fields(bank([shop]), Rows(), enricher)
     again = shop | {"id": "9", "amount": 5_000, "booking date": 105}
-    second = inferred(Rows(transactions=bank([again]).transactions), first, enricher)
+    second = infer_fields(Rows(transactions=bank([again]).transactions), first, enricher)
     names = ("id", "merchant", "category", "category confidence", "refunded")
     assert second.transactions is not None
     assert second.transactions.select(names).rows() == [
@@ -90,6 +90,6 @@ def test_a_refund_of_a_later_import_marks_the_purchase_of_an_earlier_one() -> No
         ("0", "Greggs", "eating out", 89, 5_000),
     ]
     whole = Rows(first.customers, first.accounts, second.transactions)
-    unchanged = inferred(Rows(transactions=bank([again]).transactions), whole, enricher)
+    unchanged = infer_fields(Rows(transactions=bank([again]).transactions), whole, enricher)
     assert unchanged.transactions is not None
     assert unchanged.transactions.equals(second.transactions.head(1))

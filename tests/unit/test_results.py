@@ -1,4 +1,4 @@
-"""What is kept of results, and what of them is shown."""
+"""Packing and merging of results, and ranking of insights."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from tuppence.errors import UserError
 from tuppence.feed import is_due, rank
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
-from tuppence.results.batch import ResultBatch, news
+from tuppence.results.batch import ResultBatch, merge_results
 from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.rules.rule import Message, Rule
@@ -33,7 +33,7 @@ def row(*results: Result, as_of: int = 10, ruleset: str = "digest") -> CustomerR
     return only
 
 
-def test_results_come_out_of_their_bytes_as_they_went_in() -> None:
+def test_packed_results_are_unpacked_unchanged() -> None:
     values = {
         "number": Decimal("-12.3456"), "whole": Decimal(7), "huge": Decimal("1E+20"), "text": "é",
         "day": Date(-3), "yes": True, "none": None, "list": [Decimal(1), "x"],
@@ -47,9 +47,9 @@ def test_results_come_out_of_their_bytes_as_they_went_in() -> None:
     assert list(row(one, *others).results) == [one, *others]
 
 
-def test_everything_is_new_at_first() -> None:
+def test_all_results_are_new_for_an_empty_store() -> None:
     fresh = batch(result("a"), result("b", State.UNKNOWN))
-    found = news({}, fresh)
+    found = merge_results({}, fresh)
     assert found.rows == list(fresh.rows())
     assert [found.changed.tolist(), found.qualified.tolist(), found.unknown.tolist()] == [
         [2],
@@ -58,18 +58,18 @@ def test_everything_is_new_at_first() -> None:
     ]
 
 
-def test_a_state_keeps_the_day_it_began() -> None:
+def test_an_unchanged_state_keeps_its_first_day() -> None:
     before = row(result("a", since=3), result("b", since=3), result("c", since=3), as_of=9)
-    found = news(
+    found = merge_results(
         {"ann": before}, batch(result("a"), result("b", State.UNKNOWN), result("c", score="2"))
     )
     assert [r.since for r in found.rows[0].results] == [3, 10, 3]
     assert found.changed == 2
 
 
-def test_what_is_the_same_is_left_alone() -> None:
+def test_unchanged_results_are_not_written_again() -> None:
     before = row(result("a", since=3), result("b", State.UNKNOWN, since=4), as_of=9)
-    found = news({"ann": before}, batch(result("a"), result("b", State.UNKNOWN)))
+    found = merge_results({"ann": before}, batch(result("a"), result("b", State.UNKNOWN)))
     assert found.rows == []
     assert [found.changed.tolist(), found.qualified.tolist(), found.unknown.tolist()] == [
         [0],
@@ -78,14 +78,14 @@ def test_what_is_the_same_is_left_alone() -> None:
     ]
 
 
-def test_rules_that_come_and_go_are_changes() -> None:
+def test_added_and_removed_rules_count_as_changes() -> None:
     before = row(result("a", since=3), result("b", since=3), ruleset="old")
-    found = news({"ann": before}, batch(result("b"), result("c")))
+    found = merge_results({"ann": before}, batch(result("b"), result("c")))
     assert [(r.rule_id, r.since) for r in found.rows[0].results] == [("b", 3), ("c", 10)]
     assert found.changed == 2
 
 
-def test_a_value_that_differs_is_a_change() -> None:
+def test_a_different_value_counts_as_a_change() -> None:
     def holding(**values: Any) -> Result:
         return Result("a", State.QUALIFIED, Decimal(1), values, 10)
 
@@ -94,17 +94,25 @@ def test_a_value_that_differs_is_a_change() -> None:
         ({"x": Decimal(1)}, {"x": None}),
         ({"x": "a"}, {"y": "a"}),
     ):
-        assert news({"ann": row(holding(**old))}, batch(holding(**new), ruleset="new")).changed == 1
-    assert news({"ann": row(holding(x="a"))}, batch(holding(x="a"), ruleset="new")).changed == 0
+        assert (
+            merge_results(
+                {"ann": row(holding(**old))}, batch(holding(**new), ruleset="new")
+            ).changed
+            == 1
+        )
+    assert (
+        merge_results({"ann": row(holding(x="a"))}, batch(holding(x="a"), ruleset="new")).changed
+        == 0
+    )
 
 
 def test_older_results_never_replace_newer_ones() -> None:
     with pytest.raises(UserError, match="as of 1970-01-12, later than 1970-01-11") as caught:
-        news({"ann": row(as_of=11)}, batch(as_of=10))
+        merge_results({"ann": row(as_of=11)}, batch(as_of=10))
     assert caught.value.code == "results.older"
 
 
-def test_many_customers_are_packed_as_one_is() -> None:
+def test_packing_many_customers_equals_packing_each() -> None:
     layout = Layout("digest", (("a", ("x", "y")), ("b", ()), ("c", ("z",))))
     grid = Grid(
         np.array([[1, 0], [2, 1], [1, 2]], np.uint8),
@@ -126,7 +134,7 @@ def test_many_customers_are_packed_as_one_is() -> None:
     assert second.results[1].score is None
 
 
-def test_results_of_several_rulesets_are_compared_each_with_its_own() -> None:
+def test_results_of_several_rulesets_are_compared_by_their_own_layouts() -> None:
     both = ("ann", "bob")
     layout = Layout("new", (("a", ("x",)),))
     one = [packed(Result("a", State.QUALIFIED, Decimal(1), {"x": name}, 9)) for name in both]
@@ -137,29 +145,29 @@ def test_results_of_several_rulesets_are_compared_each_with_its_own() -> None:
     old = CustomerResults("ann", 8, Layout("old", (("a", ("x",)), ("b", ()))), pack(
         [one[0], packed(result("b"))]
     ))  # fmt: skip
-    found = news({"ann": old}, fresh)
+    found = merge_results({"ann": old}, fresh)
     assert found.changed.tolist() == [1, 1], "a rule of ann's is gone, and bob is new"
     assert sorted(row.customer_id for row in found.rows) == ["ann", "bob"]
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8, 12])
-def test_damaged_results_are_named(cut: int) -> None:
+def test_the_error_for_damaged_results_names_the_customer(cut: int) -> None:
     whole = row(result("a", since=3), Result("b", State.QUALIFIED, None, {"x": "text"}, 3))
     broken = msgspec.structs.replace(whole, packed=whole.packed[:-cut])
     fresh = batch(result("a"), Result("b", State.QUALIFIED, None, {"x": "text"}, 10))
     with pytest.raises(UserError, match="results of customer ann are damaged"):
-        news({"ann": broken}, fresh)
+        merge_results({"ann": broken}, fresh)
     with pytest.raises(UserError, match="results are damaged"):
         list(broken.results)
 
 
-def test_a_date_that_cannot_be_kept_is_refused() -> None:
+def test_a_date_out_of_range_is_refused() -> None:
     check_day(0)
-    with pytest.raises(UserError, match="results as of 1969-12-31 cannot be kept"):
+    with pytest.raises(UserError, match="results as of 1969-12-31 cannot be stored"):
         check_day(-1)
 
 
-def test_values_are_kept_with_four_decimals() -> None:
+def test_values_are_rounded_to_four_decimals() -> None:
     values = {"a": Decimal(1) / 3, "b": ["x", Decimal("0.00005")], "c": {"d": Decimal("1.50")}}
     assert feel_literal(rounded(values)) == '{a: 0.3333, b: ["x", 0], c: {d: 1.5}}'
     assert str(rounded(Decimal("100.00"))) == "100"
@@ -172,7 +180,7 @@ RULES = {
 }
 
 
-def test_the_most_relevant_come_first() -> None:
+def test_insights_are_ranked_by_score() -> None:
     results = [
         result("a", score="5"),
         result("b", score="9"),
@@ -188,7 +196,7 @@ def test_the_most_relevant_come_first() -> None:
     assert [r.rule_id for r in rank(equal, RULES, 10, 5)] == ["a", "b", "c"]
 
 
-def test_an_insight_expires_rests_and_returns() -> None:
+def test_an_insight_expires_and_returns_after_its_cooldown() -> None:
     rule = msgspec.structs.replace(RULES["c"], cooldown_days=3)
     assert [is_due(rule, days) for days in range(8)] == [
         True, True, False, False, False, True, True, False,
@@ -196,7 +204,7 @@ def test_an_insight_expires_rests_and_returns() -> None:
     assert [is_due(RULES["c"], days) for days in (1, 2, 5)] == [True, False, False]
 
 
-def test_tallies_add_up() -> None:
+def test_tallies_are_added_number_by_number() -> None:
     one = ProblemCount("a", "when", "code", 0, "why", 1)
     two = msgspec.structs.replace(one, rule_id="b", count=5)
     total = add([Tally(1, 2, 1, 0, 1, (one,)), Tally(1, 2, 0, 1, 0, (one, two))])

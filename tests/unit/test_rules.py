@@ -1,4 +1,4 @@
-"""Rule files: what is right, and every way of being wrong."""
+"""Rule files, valid and invalid, and the rulesets and messages made of them."""
 
 import json
 from decimal import Decimal
@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from tests.building import ROOT
 
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.feed import turn
+from tuppence.feed import variant_index
 from tuppence.feel import Date
 from tuppence.rules.definition import json_schema
 from tuppence.rules.domain import load_definitions
@@ -40,17 +40,17 @@ def shown(tmp_path: Path, text: str) -> list[str]:
     return [show(p).replace(f"{tmp_path}/", "") for p in problems]
 
 
-def test_a_right_rule_has_no_problems(tmp_path: Path) -> None:
+def test_a_valid_rule_has_no_problems(tmp_path: Path) -> None:
     assert shown(tmp_path, RULE) == []
 
 
-def test_a_promotion_that_is_approved_is_right(tmp_path: Path) -> None:
+def test_an_approved_promotion_is_valid(tmp_path: Path) -> None:
     approval = "approval: {by: A Firm, date: 2026-05-01, reference: FP-7}"
     promotion = f"kind: offer\ncommunication: financial promotion\n{approval}"
     assert shown(tmp_path, RULE.replace("kind: saving", promotion)) == []
 
 
-def test_a_problem_is_shown_with_place_caret_and_hint(tmp_path: Path) -> None:
+def test_a_problem_is_shown_with_its_place_carets_and_a_hint(tmp_path: Path) -> None:
     text = RULE.replace(
         'when: total(payments[category = "bank fee"].amount) > 5',
         """when: |
@@ -83,7 +83,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("when", "place"), PLACES, ids=[place for _, place in PLACES])
-def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, place: str) -> None:
+def test_places_are_exact_in_every_style_of_yaml(tmp_path: Path, when: str, place: str) -> None:
     text = RULE.replace('when: total(payments[category = "bank fee"].amount) > 5', when)
     assert shown(tmp_path, text)[0].startswith(place)
 
@@ -93,17 +93,17 @@ def test_the_place_is_right_however_yaml_is_written(tmp_path: Path, when: str, p
     [
         ("score: 40", 'score: "\'a\'"', "error[feel.syntax]"),
         ("score: 40", "score: today()", "this is a date, and a number is needed"),
-        ("  fees: total", "  count: total", "the value count hides the fact or the function"),
-        ('| money }} in', '| money }} {{ x }} in', "the message uses x, which is not among"),
+        ("  fees: total", "  count: total", "the value count hides the fact or function"),
+        ('| money }} in', '| money }} {{ x }} in', "the message uses x, which is not a value"),
         ("  body: Ask your bank.", "  body: x\n  variants: [{title: x, body: '{{ y }}'}]",
-         ":12:35: error[rule.message]: the message uses y, which is not among"),
+         ":12:35: error[rule.message]: the message uses y, which is not a value"),
         ("| money", "| geld", "the message cannot be written: there is no filter geld"),
         ("{{ fees | money }}", "{{ fees | money }", "the message cannot be written: unexpected"),
         ("{{ fees | money }}", "{{ 'a lot' | money }}", "a lot is not an amount"),
-        ("{{ fees | money }}", "{{ fees * 6 | money }}", "the message cannot be written: * is"),
+        ("{{ fees | money }}", "{{ fees * 6 | money }}", "the message cannot be written: messages"),
         ("| money", "| date", "is not a date"),
         ('fees: total(payments[category = "bank fee"].amount)', "fees: max(payments.amount)",
-         "the value fees can be null, and the message would have a gap"),
+         "the value fees can be null, which would leave a gap in the message"),
         ("kind: saving", "kind: spam", ":3:7: kind: Invalid enum value 'spam'"),
         ("id: fees", "id: Fees!", ":2:5: id: Expected `str` matching regex"),
         ("title: Fees were charged\n", "", ":2:1: Object missing required field `title`"),
@@ -120,7 +120,7 @@ def test_every_part_of_a_rule_is_checked(tmp_path: Path, old: str, new: str, pro
     assert any(problem in text for text in shown(tmp_path, RULE.replace(old, new)))
 
 
-def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(RULE.replace("payments", "paymets"))
     (tmp_path / "b.yaml").write_text("id: [")
     (tmp_path / "c.yaml").write_text(RULE)
@@ -139,14 +139,14 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert len(caught.value.details) == 5
 
 
-def test_there_must_be_rules(tmp_path: Path) -> None:
+def test_a_folder_without_rules_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there are no rules here"):
         read_rules(tmp_path, Schema())
     with pytest.raises(UserError, match="there is no such file or folder"):
         read_rules(tmp_path / "none", Schema())
 
 
-def test_the_catalogue_is_right_and_its_test_customers_come_out_as_expected() -> None:
+def test_the_catalogue_is_valid_and_its_rule_tests_pass() -> None:
     files = read_rules(ROOT / "catalogue", Schema())
     assert [show(problem) for problem in files.problems] == []
     assert len(files.rules) >= 60
@@ -157,7 +157,7 @@ def test_the_catalogue_is_right_and_its_test_customers_come_out_as_expected() ->
             assert verdict.failures == (), (verdict.rule_id, verdict.name)
 
 
-def test_the_json_schema_accepts_the_catalogue_and_knows_the_fields() -> None:
+def test_the_json_schema_describes_the_catalogue_and_all_fields() -> None:
     schema = json_schema()
     assert schema["$schema"].startswith("https://json-schema.org/")
     properties = schema["$defs"]["Definition"]["properties"]
@@ -168,7 +168,7 @@ def test_the_json_schema_accepts_the_catalogue_and_knows_the_fields() -> None:
 # -- test customers --------------------------------------------------------------------------------
 
 
-def trial(tmp_path: Path, example: str) -> list[str]:
+def failures_of(tmp_path: Path, example: str) -> list[str]:
     (tmp_path / "rule.yaml").write_text(RULE + "tests:\n  - " + example)
     (checked,) = read_rules(tmp_path / "rule.yaml", Schema()).usable()
     return [failure for verdict in try_examples(checked, Schema()) for failure in verdict.failures]
@@ -191,42 +191,58 @@ PAID = "{name: a, expect: qualified, transactions: [{days ago: 1, amount: -6, ca
         ("{name: a, expect: qualified}", ["expected qualified, and it is not_qualified"]),
     ],
 )  # fmt: skip
-def test_a_test_customer_must_come_out_as_expected(
+def test_a_rule_test_fails_on_every_unexpected_result(
     tmp_path: Path, example: str, failures: list[str]
 ) -> None:
-    assert trial(tmp_path, example) == failures
+    assert failures_of(tmp_path, example) == failures
 
 
 @pytest.mark.parametrize(
     ("example", "message"),
     [
-        ("as_of: soon", "gives 'soon' as as_of, where a date such as 2026-06-15 is needed"),
-        ("customer: {currency: XYZ}", "gives 'XYZ' as currency"),
-        ("customer: {shoe size: 40}", "gives shoe size, and there is no such field"),
-        ("customer: {birth year: abc}", "gives 'abc' as birth year, where a number is needed"),
-        ("accounts: [{id: a, type: null}]", "gives None as type, where a value is needed"),
-        ("transactions: [{days ago: x, amount: 1}]", "gives 'x' as days ago, where a whole number"),
-        ("transactions: [{amount: 1}]", "gives None as booking date, where a date, or days ago"),
-        ("transactions: [{days ago: 1}]", "gives None as amount, where a value is needed"),
-        ("transactions: [{days ago: 1, amount: 1.234}]", "gives '1.234' as amount, where a money"),
-        ("transactions: [{days ago: 1, amount: 1, account: x}]", "gives 'x' as account, where one"),
-        ("transactions: [{days ago: 1, amount: 1, own transfer: maybe}]", "where a boolean is"),
-        ("customer: {since: never}", "gives 'never' as since, where a date is needed"),
+        ("as_of: soon", "has 'soon' as as_of; it must be a date such as 2026-06-15"),
+        ("customer: {currency: XYZ}", "has 'XYZ' as currency"),
+        ("customer: {shoe size: 40}", "has shoe size, which is not a field"),
+        ("customer: {birth year: abc}", "has 'abc' as birth year; it must be of type number"),
+        ("accounts: [{id: a, type: null}]", "has None as type; it must not be null"),
+        (
+            "transactions: [{days ago: x, amount: 1}]",
+            "'x' as days ago; it must be a whole number",
+        ),
+        ("transactions: [{amount: 1}]", "has None as booking date; it must be a date, or days ago"),
+        ("transactions: [{days ago: 1}]", "has None as amount; it must not be null"),
+        (
+            "transactions: [{days ago: 1, amount: 1.234}]",
+            "as amount; it must be of type money",
+        ),
+        (
+            "transactions: [{days ago: 1, amount: 1, account: x}]",
+            "'x' as account; it must be one",
+        ),
+        (
+            "transactions: [{days ago: 1, amount: 1, own transfer: maybe}]",
+            "must be of type boolean",
+        ),
+        ("customer: {since: never}", "has 'never' as since; it must be of type date"),
     ],
 )
-def test_a_test_customer_must_be_possible(tmp_path: Path, example: str, message: str) -> None:
+def test_a_test_customer_with_invalid_facts_is_refused(
+    tmp_path: Path, example: str, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
-        trial(tmp_path, "{name: a, expect: qualified, " + example + "}")
+        failures_of(tmp_path, "{name: a, expect: qualified, " + example + "}")
 
 
-def test_booking_dates_may_be_written_out(tmp_path: Path) -> None:
-    assert trial(tmp_path, PAID.replace("days ago: 1", 'booking date: "2026-06-14"') + "}") == []
+def test_test_customers_may_have_booking_dates(tmp_path: Path) -> None:
+    assert (
+        failures_of(tmp_path, PAID.replace("days ago: 1", 'booking date: "2026-06-14"') + "}") == []
+    )
 
 
 # -- rulesets --------------------------------------------------------------------------------------
 
 
-def test_a_ruleset_is_named_by_its_content() -> None:
+def test_the_digest_of_a_ruleset_depends_on_its_content_only() -> None:
     rules = read_rules(ROOT / "catalogue", Schema()).usable()
     ruleset = make_ruleset(rules)
     assert make_ruleset(reversed(rules)).digest == ruleset.digest
@@ -237,7 +253,7 @@ def test_a_ruleset_is_named_by_its_content() -> None:
     assert b'"tests": []' not in ruleset.content or b"a coffee twice" not in ruleset.content
 
 
-def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
+def test_a_damaged_or_unfitting_ruleset_is_refused() -> None:
     with pytest.raises(UserError, match="the ruleset is damaged"):
         read_ruleset(b"{", Schema())
     rule = msgspec.convert(
@@ -251,7 +267,7 @@ def test_a_ruleset_must_be_whole_and_fit_the_schema() -> None:
         read_ruleset(content, Schema())
 
 
-def test_domain_functions_are_functions() -> None:
+def test_domain_functions_must_be_functions() -> None:
     assert set(load_definitions()) == {
         "total", "average", "clamp", "percentage", "largest", "smallest", "month start",
     }  # fmt: skip
@@ -270,7 +286,7 @@ def message(
     return render(rule, values, currency, locale).title
 
 
-def test_money_and_dates_are_written_as_in_the_locale() -> None:
+def test_money_and_dates_are_formatted_for_the_locale() -> None:
     amount, date = Decimal("1234.5"), Date(20_000)
     assert message("{{ x | money }}", {"x": amount}) == "£1,234.50"
     assert message("{{ x | money }}", {"x": Decimal(12)}) == "£12"
@@ -282,23 +298,23 @@ def test_money_and_dates_are_written_as_in_the_locale() -> None:
     assert message("{{ x | day_month }}", {"x": date}, locale="cs_CZ") == "4 října"
 
 
-def test_wordings_take_turns() -> None:
+def test_wordings_are_shown_in_turn() -> None:
     first, second = Wording("a", "b {{ x }}"), Wording("c {{ x }}", "d")
     said = Message(first.title, first.body, [second])
     rule = Rule("r", "tip", "R", "true", "1", said, expires_after_days=3, cooldown_days=4)
     titles = [render(rule, {"x": "y"}, "GBP", "en_GB", number).title for number in range(3)]
     assert titles == ["a", "c y", "a"]
-    days = [turn(rule, 100, 100 + day) for day in (0, 2, 6, 7, 14)]
+    days = [variant_index(rule, 100, 100 + day) for day in (0, 2, 6, 7, 14)]
     assert days == [100, 100, 100, 101, 102]
 
 
-def test_a_message_with_a_gap_is_refused() -> None:
+def test_a_message_with_a_missing_value_is_refused() -> None:
     with pytest.raises(UserError, match="the message of a cannot be written: 'x' is undefined"):
         message("{{ x }}", {"x": None})
     with pytest.raises(UserError, match="there is no locale klingon"):
         message("x", {}, locale="klingon")
 
 
-def test_a_message_cannot_reach_out() -> None:
+def test_a_message_cannot_reach_attributes_of_python() -> None:
     with pytest.raises(UserError, match="cannot be written"):
         message("{{ x.__class__.__mro__ }}", {"x": "a"})

@@ -13,14 +13,15 @@ import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.building import ROOT, RULES, bank, day
-from tests.serving import wait_until
+from tests.serving import log_lines, wait_until
 
+from tuppence import logs
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
@@ -101,11 +102,11 @@ def client(
 ) -> Iterator[TestClient]:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = RulesetCache(directory, facts.schema)
-    engines.begin()
+    cache = RulesetCache(directory, facts.schema)
+    cache.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
-        engines, facts, lambda: Database(tmp_path / "results"), callers, Limits(seconds=PATIENCE)
+        cache, facts, lambda: Database(tmp_path / "results"), callers, Limits(timeout=PATIENCE)
     )
     with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
         yield running
@@ -115,7 +116,7 @@ def evaluation(**what: Any) -> dict[str, Any]:
     return {"run_id": "r", "as_of": DAY, **what}
 
 
-def test_results_are_counted_kept_and_answered(client: TestClient, tmp_path: Path) -> None:
+def test_results_are_counted_kept_and_returned(client: TestClient, tmp_path: Path) -> None:
     body = evaluation(customers=["ann", "nobody", "ann"], rules=["bank_fees"], results=True)
     answer = client.post("/v1/evaluations", json=body).json()
     (ann,) = answer.pop("results")
@@ -148,7 +149,9 @@ def test_results_are_counted_kept_and_answered(client: TestClient, tmp_path: Pat
     assert (again["changed"], again["results"]) == (0, None)
 
 
-def test_given_facts_are_answered_and_not_kept(client: TestClient, tmp_path: Path) -> None:
+def test_results_of_submitted_facts_are_returned_and_not_kept(
+    client: TestClient, tmp_path: Path
+) -> None:
     facts = {
         "customer": {"currency": "GBP", "since": "2020-01-01"},
         "accounts": {"id": ["a"], "type": ["current"]},
@@ -172,7 +175,7 @@ def test_given_facts_are_answered_and_not_kept(client: TestClient, tmp_path: Pat
         assert list(database.scan()) == []
 
 
-def test_one_rule_for_one_customer_and_why(client: TestClient) -> None:
+def test_one_rule_is_evaluated_and_explained_for_one_customer(client: TestClient) -> None:
     path = "/v1/customers/ann/rules/bank_fees"
     one = client.post(f"{path}/evaluation", json={"as_of": DAY}).json()
     assert (one["qualified"], one["score"], one["values"]["fees"]) == (True, 52.5, 12.5)
@@ -185,7 +188,7 @@ def test_one_rule_for_one_customer_and_why(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("customer", ["%00", "%0a", "x" * 201, "a%1fb", "%7f", "%ff", "%ED%A0%80"])
-def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
+def test_a_malformed_identifier_never_enters_a_batch(
     client: TestClient, facts: StoredFacts, customer: str
 ) -> None:
     facts.error = AssertionError("facts were asked for")
@@ -207,24 +210,22 @@ def test_an_identifier_that_cannot_be_one_never_gets_into_a_batch(
 
 
 @pytest.mark.parametrize("customer", ["", "\0", "a\x1fb", "\x7f", "x" * 201, "\u200b", " ann"])
-def test_one_rule_refuses_what_is_no_identifier_in_a_body(
-    client: TestClient, customer: str
-) -> None:
+def test_a_malformed_identifier_in_a_body_is_refused(client: TestClient, customer: str) -> None:
     body = {"run_id": "1", "as_of": DAY, "customers": ["ann", customer]}
     answer = client.post("/v1/evaluations", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "identifier.invalid")
 
 
-def test_a_caller_does_not_wait_behind_the_queue_of_another(
+def test_callers_take_turns(
     tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = RulesetCache(directory, facts.schema)
-    engines.begin()
+    cache = RulesetCache(directory, facts.schema)
+    cache.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
-    app = rules_engine_app(engines, facts, lambda: Database(tmp_path / "results"), callers, limits)
+    app = rules_engine_app(cache, facts, lambda: Database(tmp_path / "results"), callers, limits)
     batches: list[set[str]] = []
     known = facts.of
 
@@ -254,7 +255,28 @@ def test_a_caller_does_not_wait_behind_the_queue_of_another(
     assert len(batches) == 3
 
 
-def test_an_engine_loads_a_ruleset_that_it_lacks(
+def test_facts_are_requested_with_the_id_of_the_request(
+    client: TestClient, facts: StoredFacts
+) -> None:
+    seen: list[str | None] = []
+    known = facts.of
+
+    def of(*wanted: Any) -> FactBatch:
+        seen.append(logs.request_id())
+        return known(*wanted)
+
+    facts.of = of  # type: ignore[method-assign, assignment]
+    with log_lines() as lines:
+        body, headers = evaluation(customers=["ann"]), {"X-Request-Id": "order-7"}
+        answer = client.post("/v1/evaluations", json=body, headers=headers)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, "order-7")
+    assert seen == ["order-7"]
+    (line,) = lines
+    assert (line["run_id"], line["request_id"]) == ("r", "order-7")
+    assert (line["path"], line["caller"]) == ("/v1/evaluations", "tester")
+
+
+def test_an_engine_loads_a_missing_ruleset(
     client: TestClient, rulesets: tuple[RulesetDirectory, Ruleset]
 ) -> None:
     directory, ruleset = rulesets
@@ -267,7 +289,7 @@ def test_an_engine_loads_a_ruleset_that_it_lacks(
     assert client.get("/v1/ruleset").json()["serving"] == ruleset.digest
 
 
-def test_a_refresh_swaps_only_what_is_right(
+def test_a_refresh_serves_only_a_valid_ruleset(
     client: TestClient, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
 ) -> None:
     directory, ruleset = rulesets
@@ -283,7 +305,7 @@ def test_a_refresh_swaps_only_what_is_right(
     assert client.get("/v1/ruleset").json()["serving"] == ruleset.digest
     directory.publish(other.digest)
     assert refresh().json() == {"serving": other.digest, "ready": other.digest}
-    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    facts.given = Schema((Field("tier", FieldType.TEXT, "Of the bank."),))
     assert refresh().status_code == 200
     given = {"customer": {"currency": "GBP", "tier": "gold"}, "accounts": {"id": [], "type": []}}
     empty: dict[str, list[Any]] = {
@@ -293,7 +315,7 @@ def test_a_refresh_swaps_only_what_is_right(
     assert client.post("/v1/evaluations", json=body).status_code == 200
 
 
-def test_nobody_waits_for_a_ruleset_that_is_being_loaded(
+def test_requests_do_not_wait_while_another_ruleset_is_loaded(
     client: TestClient, facts: StoredFacts
 ) -> None:
     body = evaluation(customers=["ann"])
@@ -313,14 +335,14 @@ def test_nobody_waits_for_a_ruleset_that_is_being_loaded(
     assert refreshed == [200]
 
 
-def test_dates_that_cannot_be_kept_are_refused(client: TestClient) -> None:
+def test_an_unsupported_date_is_refused(client: TestClient) -> None:
     for date in ("1969-12-31", "2150-01-01"):
         body = evaluation(customers=["ann"], as_of=date)
         assert client.post("/v1/evaluations", json=body).json()["code"] == "results.date"
     assert client.post("/v1/ruleset/refresh", json={}).status_code == 200
 
 
-def test_trouble_has_a_status_that_tells_whether_to_try_again(
+def test_the_status_of_an_error_says_whether_to_try_again(
     client: TestClient, facts: StoredFacts
 ) -> None:
     facts.error = UserError("relay.unreachable", "gone")
@@ -332,19 +354,19 @@ def test_trouble_has_a_status_that_tells_whether_to_try_again(
     assert "secret" not in answer.text
 
 
-def test_a_request_that_takes_too_long_is_ended(
+def test_a_request_that_takes_too_long_is_cancelled(
     tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
 ) -> None:
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
-    engines = RulesetCache(directory, facts.schema)
-    engines.begin()
+    cache = RulesetCache(directory, facts.schema)
+    cache.begin()
     app = rules_engine_app(
-        engines,
+        cache,
         facts,
         lambda: Database(tmp_path / "results"),
         {digest("secret"): "t"},
-        Limits(seconds=0.2),
+        Limits(timeout=0.2),
     )
     with TestClient(app, headers=TOKEN) as client:
         client.post("/v1/evaluations", json=evaluation(customers=["nobody"]))  # it is ready now
@@ -355,7 +377,7 @@ def test_a_request_that_takes_too_long_is_ended(
         facts.stuck.set()
 
 
-def test_a_request_has_limits(client: TestClient) -> None:
+def test_a_request_beyond_the_limits_is_refused(client: TestClient) -> None:
     json = {"Content-Type": "application/json"}
     large = client.post("/v1/evaluations", content=b" " * 16_000_001, headers=json)
     assert (large.status_code, large.json()["code"]) == (413, "request.large")
@@ -366,11 +388,13 @@ def test_a_request_has_limits(client: TestClient) -> None:
     assert client.get("/v1/evaluations").json()["code"] == "http.405"
 
 
-def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: StoredFacts) -> None:
-    engines = RulesetCache(RulesetDirectory(tmp_path / "none"), facts.schema)
-    engines.begin()
+def test_an_engine_without_a_published_ruleset_is_not_ready(
+    tmp_path: Path, facts: StoredFacts
+) -> None:
+    cache = RulesetCache(RulesetDirectory(tmp_path / "none"), facts.schema)
+    cache.begin()
     app = rules_engine_app(
-        engines, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
+        cache, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
     )
     with TestClient(app, headers=TOKEN) as client:
         assert client.get("/healthz").status_code == 200
@@ -382,22 +406,22 @@ def test_before_anything_is_published_it_is_not_ready(tmp_path: Path, facts: Sto
             assert (answer.status_code, answer.json()["code"]) == (503, "ruleset.none")
 
 
-def test_the_document_describes_the_schema_of_the_facts(
+def test_the_openapi_document_describes_the_schema_of_the_facts(
     client: TestClient, facts: StoredFacts
 ) -> None:
     def customer_fields() -> set[str]:
         document = client.get("/openapi.json", headers={"Authorization": ""}).json()
         assert document["openapi"] == "3.1.0"
-        return set(document["components"]["schemas"]["GivenCustomer"]["properties"])
+        return set(document["components"]["schemas"]["SubmittedCustomer"]["properties"])
 
     before = customer_fields()
     assert {"currency", "birth year"} <= before
-    facts.given = Schema((Field("tier", Kind.TEXT, "Of the bank."),))
+    facts.given = Schema((Field("tier", FieldType.TEXT, "Of the bank."),))
     client.post("/v1/ruleset/refresh", json={})
     assert customer_fields() == before | {"tier"}
 
 
-def test_figures_are_told_by_pattern_never_by_identifier(client: TestClient) -> None:
+def test_metrics_contain_patterns_of_paths_and_no_identifier(client: TestClient) -> None:
     client.post("/v1/customers/ann/rules/bank_fees/evaluation", json={"as_of": DAY})
     figures = client.get("/metrics").text
     assert 'path="/v1/customers/{customer_id}/rules/{rule_id}/evaluation",status="200"' in figures

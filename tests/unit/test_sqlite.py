@@ -46,7 +46,7 @@ def scan(path: Path) -> list[str]:
         return [found.customer_id for found in database.scan()]
 
 
-def test_a_changed_result_is_found_by_the_read_that_meets_it(results: Path) -> None:
+def test_a_damaged_result_is_detected_by_the_read_that_meets_it(results: Path) -> None:
     flip(results, results.read_bytes().index(b"c01234") + 20)
     for customer in ("c01234", "c01235"):  # on the same page
         with (
@@ -60,7 +60,7 @@ def test_a_changed_result_is_found_by_the_read_that_meets_it(results: Path) -> N
         assert set(database.get(["c00001", "c02999"])) == {"c00001", "c02999"}
 
 
-def test_rows_that_a_page_no_longer_counts_are_missed(results: Path) -> None:
+def test_rows_that_a_damaged_page_no_longer_counts_are_missed(results: Path) -> None:
     """The number of cells stands in two bytes near the beginning of a page of a B-tree."""
     page = results.read_bytes().index(b"c01234") // 16_384
     flip(results, page * 16_384 + 4)
@@ -81,7 +81,9 @@ def test_a_header_that_denies_the_checksums_is_refused(results: Path) -> None:
 
 @pytest.mark.parametrize("reading", [True, False])
 @pytest.mark.parametrize("content", [b"garbage " * 99, b"g", bytes(8192)])
-def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes, reading: bool) -> None:
+def test_a_file_that_is_no_database_is_refused(
+    tmp_path: Path, content: bytes, reading: bool
+) -> None:
     for name in ("results.sqlite", "consents.sqlite"):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=r"results\.sqlite: damaged: ") as caught:
@@ -97,7 +99,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes, reading:
         assert "remove it and record every consent again" in caught.value.hint
 
 
-def test_a_consent_that_was_changed_is_found(tmp_path: Path) -> None:
+def test_a_damaged_consent_is_detected(tmp_path: Path) -> None:
     consents = Consents(tmp_path)
     consents.record([CONSENT])
     path = tmp_path / "consents.sqlite"
@@ -175,7 +177,7 @@ def test_a_damaged_older_file_gets_no_checksums(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_upgrade_that_is_broken_off_is_done_by_the_next_write(
+def test_an_interrupted_upgrade_is_completed_by_the_next_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "consents.sqlite"
@@ -215,7 +217,7 @@ def open_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def test_a_long_list_keeps_nobody_from_writing_and_says_that_it_is_old(results: Path) -> None:
+def test_a_long_scan_does_not_block_writers_and_reports_their_change(results: Path) -> None:
     with Database(results, reading=True) as reader, Database(results) as writer:
         rows = reader.scan()
         assert next(rows).customer_id == "c00000"
@@ -226,7 +228,7 @@ def test_a_long_list_keeps_nobody_from_writing_and_says_that_it_is_old(results: 
     assert len(scan(results)) == 3_000
 
 
-def test_a_file_in_use_is_named(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_file_is_reported(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "_WAIT", 1)
     with (
         Database(results) as one,
@@ -238,7 +240,7 @@ def test_a_file_in_use_is_named(results: Path, monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.code == "store.busy"
 
 
-def test_a_transaction_that_fails_leaves_nothing(results: Path) -> None:
+def test_a_failed_transaction_leaves_no_change(results: Path) -> None:
     def fail(file: SqliteFile) -> None:
         with file.transaction() as connection:
             connection.execute("DELETE FROM results")
@@ -250,7 +252,7 @@ def test_a_transaction_that_fails_leaves_nothing(results: Path) -> None:
 
 
 @pytest.mark.parametrize("reading", [True, False])
-def test_a_commit_that_was_killed_in_the_middle_is_undone_by_whoever_comes_first(
+def test_a_killed_commit_is_rolled_back_by_the_next_connection(
     results: Path, tmp_path: Path, reading: bool
 ) -> None:
     killed = tmp_path / "killed" / "results.sqlite"
@@ -275,7 +277,7 @@ def test_a_reader_writes_nothing(results: Path) -> None:
         database.put([row("ann")])
 
 
-def test_a_build_without_the_checksums_is_told(
+def test_a_build_without_checksums_is_reported(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What banks' interfaces give, as rows: each trap a test, and every example that is public."""
+"""Import of banks' documents: known difficulties, and all public examples."""
 
 import copy
 import json
@@ -17,8 +17,8 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.masking import masked_texts
-from tuppence.bankdata.parts import Document, Items
-from tuppence.bankdata.statement import StatementReading, read_statement, with_held
+from tuppence.bankdata.records import Document, Items
+from tuppence.bankdata.statement import ParsedStatement, fill_from_store, read_statement
 from tuppence.bankdata.tabular import Owners
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -30,7 +30,7 @@ SHARED = ROOT.parent / "shared/data"
 
 
 def owners(*accounts: tuple[str, str]) -> Owners:
-    """Of customers whose money is pounds."""
+    """Return accounts as owners; all customers have pounds."""
     customers = sorted({customer for _, customer in accounts})
     return Owners(
         pl.DataFrame(
@@ -45,24 +45,24 @@ def owners(*accounts: tuple[str, str]) -> Owners:
     )
 
 
-def read(items: Items, *contents: Any, known: Owners | None = None) -> StatementReading:
+def read(items: Items, *contents: Any, known: Owners | None = None) -> ParsedStatement:
     documents = [Document(f"d{number}", content) for number, content in enumerate(contents)]
     return read_statement(documents, items, "ann", Schema(), known or owners(), TODAY, TOKENS)
 
 
-def transactions(found: StatementReading, *names: str) -> list[Any]:
-    frame = found.reading.rows.transactions
+def transactions(found: ParsedStatement, *names: str) -> list[Any]:
+    frame = found.table.rows.transactions
     assert frame is not None
     rows = frame.select(names).rows()
     return [row[0] for row in rows] if len(names) == 1 else rows
 
 
-def reasons(found: StatementReading) -> list[tuple[str, str]]:
-    return found.reading.rejects.select("place", "reason").rows()
+def reasons(found: ParsedStatement) -> list[tuple[str, str]]:
+    return found.table.rejects.select("place", "reason").rows()
 
 
 def booked(**changes: Any) -> dict[str, Any]:
-    """A transaction of UK Open Banking; None takes a key out."""
+    """Return a transaction of UK Open Banking with changes; None removes a key."""
     whole = {
         "AccountId": "a",
         "TransactionId": "t1",
@@ -91,7 +91,7 @@ def answer(*found: Any, resource: str = "Transaction") -> dict[str, Any]:
         ("7", "DBIT", -700),
     ],
 )
-def test_the_indicator_is_the_sign(amount: str, way: str, expected: int) -> None:
+def test_the_indicator_determines_the_sign(amount: str, way: str, expected: int) -> None:
     one = booked(Amount={"Amount": amount, "Currency": "GBP"}, CreditDebitIndicator=way)
     assert transactions(read(open_banking.items, answer(one)), "amount") == [expected]
 
@@ -114,9 +114,7 @@ def test_the_indicator_is_the_sign(amount: str, way: str, expected: int) -> None
         ({"AccountId": None}, "AccountId is missing"),
     ],
 )
-def test_what_cannot_be_taken_is_set_aside_with_its_reason(
-    changes: dict[str, Any], reason: str
-) -> None:
+def test_an_invalid_item_is_rejected_with_its_reason(changes: dict[str, Any], reason: str) -> None:
     found = read(open_banking.items, answer(booked(TransactionId="good"), booked(**changes)))
     assert transactions(found, "id") == ["good"]
     ((place, why),) = reasons(found)
@@ -125,18 +123,18 @@ def test_what_cannot_be_taken_is_set_aside_with_its_reason(
 
 
 @pytest.mark.parametrize("status", ["Pending", "PDNG", "FUTR", "Rejected", "RJCT"])
-def test_what_is_not_booked_is_left_out(status: str) -> None:
+def test_transactions_that_are_not_booked_are_ignored(status: str) -> None:
     found = read(open_banking.items, answer(booked(), booked(TransactionId="p", Status=status)))
     assert transactions(found, "id") == ["t1"]
-    assert sum(found.left.values()) == 1
+    assert sum(found.ignored.values()) == 1
 
 
 @pytest.mark.parametrize("status", ["Booked", "BOOK", "book"])
-def test_both_vocabularies_are_understood(status: str) -> None:
+def test_statuses_of_both_versions_are_accepted(status: str) -> None:
     assert transactions(read(open_banking.items, answer(booked(Status=status))), "id") == ["t1"]
 
 
-def test_the_basic_permission_leaves_fields_empty() -> None:
+def test_fields_that_the_basic_permission_omits_stay_empty() -> None:
     found = read(open_banking.items, answer(booked(TransactionInformation=None)))
     assert transactions(found, "text", "merchant", "type") == [(None, None, None)]
 
@@ -151,7 +149,9 @@ def test_the_basic_permission_leaves_fields_empty() -> None:
         ({"Code": "Whatever"}, None),
     ],
 )
-def test_how_it_was_paid_is_read_off_lenient_codes(code: dict[str, str], kind: str | None) -> None:
+def test_the_payment_type_follows_from_codes_in_any_spelling(
+    code: dict[str, str], kind: str | None
+) -> None:
     found = read(open_banking.items, answer(booked(BankTransactionCode=code)))
     assert transactions(found, "type") == [kind]
 
@@ -171,7 +171,7 @@ def test_how_it_was_paid_is_read_off_lenient_codes(code: dict[str, str], kind: s
         (None, "Debit", None),
     ],
 )
-def test_a_merchant_s_code_gives_a_category_where_it_is_one(
+def test_a_merchant_code_gives_a_category_only_if_unambiguous(
     code: str | None, way: str, category: str | None
 ) -> None:
     details = {"MerchantName": "M", "MerchantCategoryCode": code}
@@ -181,7 +181,7 @@ def test_a_merchant_s_code_gives_a_category_where_it_is_one(
     assert transactions(found, "category") == [category]
 
 
-def test_a_balance_of_the_books_is_that_after_the_last_booking_before_it() -> None:
+def test_a_booked_balance_belongs_to_the_last_booking_before_it() -> None:
     balance = {
         "AccountId": "a",
         "Amount": {"Amount": "100.00", "Currency": "GBP"},
@@ -199,7 +199,7 @@ def test_a_balance_of_the_books_is_that_after_the_last_booking_before_it() -> No
     assert transactions(found, "id", "balance") == [("t1", -10000), ("t2", None)]
 
 
-def test_accounts_have_their_types_and_agreed_limits() -> None:
+def test_accounts_get_types_and_agreed_limits() -> None:
     def account(name: str, **code: str) -> dict[str, Any]:
         return {"AccountId": name, "Currency": "GBP", **code}
 
@@ -224,7 +224,7 @@ def test_accounts_have_their_types_and_agreed_limits() -> None:
         ),
         answer(balance, resource="Balance"),
     )
-    frame = found.reading.rows.accounts
+    frame = found.table.rows.accounts
     assert frame is not None
     assert frame.select("id", "type", "credit limit").rows() == [
         ("a", "current", 50000),
@@ -234,14 +234,14 @@ def test_accounts_have_their_types_and_agreed_limits() -> None:
     ]
 
 
-# -- what is fetched again -------------------------------------------------------------------------
+# -- repeated imports ------------------------------------------------------------------------------
 
 
 def kept(store: FactStore, *contents: Any) -> Counts:
-    """Import documents of UK Open Banking: what became of the transactions."""
+    """Import documents of UK Open Banking and return the counts of transactions."""
     known = Owners(store.customers(), store.owners())
     found = read(open_banking.items, *contents, known=known)
-    return store.append(found.reading.rows).get("transactions", Counts())
+    return store.append(found.table.rows).get("transactions", Counts())
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def nameless(text: str, day: int = 24, amount: str = "5.00") -> dict[str, Any]:
     )
 
 
-def test_what_only_an_earlier_fetch_said_is_kept(bank: FactStore) -> None:
+def test_fields_that_only_an_earlier_import_had_are_kept(bank: FactStore) -> None:
     account = {"AccountId": "a", "Currency": "GBP", "Nickname": "Bills"}
     pounds = {"Amount": "9.00", "Currency": "GBP"}
     balance = {
@@ -271,7 +271,7 @@ def test_what_only_an_earlier_fetch_said_is_kept(bank: FactStore) -> None:
     known = Owners(bank.customers(), bank.owners())
     nameless_ = answer({**account, "Nickname": None}, resource="Account")
     found = read(open_banking.items, nameless_, answer(booked()), known=known)
-    rows = with_held(found.reading.rows, bank.rows_of("ann"))
+    rows = fill_from_store(found.table.rows, bank.rows_of("ann"))
     assert rows.accounts is not None
     assert rows.transactions is not None
     assert rows.accounts.select("name", "credit limit").rows() == [("Bills", 900)]
@@ -279,7 +279,7 @@ def test_what_only_an_earlier_fetch_said_is_kept(bank: FactStore) -> None:
     assert set(bank.append(rows).values()) <= {Counts(), Counts(unchanged=1)}
 
 
-def test_the_same_documents_again_change_nothing(bank: FactStore) -> None:
+def test_importing_the_same_documents_again_changes_nothing(bank: FactStore) -> None:
     pages = answer(booked(), nameless("one")), answer(nameless("two", 25))
     assert kept(bank, *pages) == Counts(new=3)
     digest = bank.digest
@@ -287,14 +287,14 @@ def test_the_same_documents_again_change_nothing(bank: FactStore) -> None:
     assert bank.digest == digest
 
 
-def test_a_later_fetch_that_overlaps_updates(bank: FactStore) -> None:
+def test_an_overlapping_later_import_updates_rows(bank: FactStore) -> None:
     kept(bank, answer(booked(), booked(TransactionId="t2")))
     better = booked(MerchantDetails={"MerchantName": "Green Basket"})
     assert kept(bank, answer(better, booked(TransactionId="t3"))) == Counts(new=1, changed=1)
     assert bank.transaction_count == 3
 
 
-def test_rows_without_an_identifier_keep_theirs_though_their_text_changes(bank: FactStore) -> None:
+def test_generated_identifiers_survive_a_changed_description(bank: FactStore) -> None:
     twice = [nameless("CARD 0042"), nameless("CARD 0042"), nameless("CARD 0042", amount="5.01")]
     assert kept(bank, answer(*twice)) == Counts(new=3)
     other = copy.deepcopy(twice)
@@ -302,31 +302,31 @@ def test_rows_without_an_identifier_keep_theirs_though_their_text_changes(bank: 
     assert kept(bank, answer(*other)) == Counts(changed=1, unchanged=2)
 
 
-def test_pages_that_overlap_give_each_row_once(bank: FactStore) -> None:
+def test_overlapping_pages_give_each_row_once(bank: FactStore) -> None:
     rows = [nameless("a", 24), nameless("a", 24), nameless("b", 25)]
     assert kept(bank, answer(*rows), answer(*rows[:2])) == Counts(new=3)
 
 
-def test_a_pending_row_that_books_is_one_row(bank: FactStore) -> None:
+def test_a_pending_transaction_that_is_booked_later_is_imported_once(bank: FactStore) -> None:
     pending = booked(TransactionId="p9", Status="Pending", BookingDateTime=None)
     kept(bank, answer(pending, booked()))
     assert kept(bank, answer(booked(TransactionId="b1"), booked())) == Counts(new=1, unchanged=1)
     assert bank.transaction_count == 2
 
 
-def test_rows_stand_in_the_order_in_which_they_were_booked() -> None:
+def test_rows_are_in_the_order_of_their_bookings() -> None:
     newest_first = [booked(TransactionId=f"t{n}", BookingDateTime="2026-06-24") for n in (3, 2)]
     newest_first.append(booked(TransactionId="t1", BookingDateTime="2026-06-23"))
     found = read(open_banking.items, answer(*newest_first))
     assert transactions(found, "id") == ["t1", "t2", "t3"]
 
 
-def test_an_account_of_somebody_else_is_refused() -> None:
-    with pytest.raises(UserError, match="the account a is that of customer bob"):
+def test_an_account_of_another_customer_is_refused() -> None:
+    with pytest.raises(UserError, match="the account a belongs to customer bob"):
         read(open_banking.items, answer(booked()), known=owners(("a", "bob")))
 
 
-def test_a_customer_whose_currency_nobody_says_is_refused() -> None:
+def test_a_customer_of_unknown_currency_is_refused() -> None:
     with pytest.raises(UserError, match="the currency of customer ann is not known"):
         read(open_banking.items, {"Data": {"Product": [{}]}})
 
@@ -362,7 +362,7 @@ GIRO = {
 }
 
 
-def test_berlin_group_gives_accounts_and_signed_transactions() -> None:
+def test_berlin_group_accounts_and_signed_transactions_are_imported() -> None:
     accounts = {
         "accounts": [
             {
@@ -392,13 +392,13 @@ def test_berlin_group_gives_accounts_and_signed_transactions() -> None:
         (iban, "1", -5667, "Abschlag Strom", "direct debit", "Stadtwerke", 44333),
         (iban, "2", 34301, "Paul Simpson", "transfer", None, 78634),
     ]
-    assert found.left == {"pending transactions": 1, "balances that are not of the books": 1}
-    frame = found.reading.rows.accounts
+    assert found.ignored == {"pending transactions": 1, "balances that are not booked balances": 1}
+    frame = found.table.rows.accounts
     assert frame is not None
     assert frame.select("id", "type", "name").rows() == [(iban, "current", "Main Account")]
 
 
-def test_what_was_changed_from_another_currency_says_so() -> None:
+def test_an_exchange_sets_the_foreign_currency() -> None:
     giro: dict[str, Any] = copy.deepcopy(GIRO)
     first, second = giro["transactions"]["booked"]
     first["currencyExchange"] = {"sourceCurrency": "USD", "targetCurrency": "EUR"}
@@ -410,7 +410,7 @@ def test_what_was_changed_from_another_currency_says_so() -> None:
     ) == ["EUR"]
 
 
-def test_berlin_group_without_an_account_is_set_aside() -> None:
+def test_berlin_group_transactions_without_an_account_are_rejected() -> None:
     whole = {**GIRO, "account": None}
     del whole["account"]
     linked = copy.deepcopy(whole)
@@ -418,8 +418,8 @@ def test_berlin_group_without_an_account_is_set_aside() -> None:
     assert set(transactions(read(berlin_group.items, linked), "account")) == {"3dc3d5b3"}
     found = read(berlin_group.items, whole, {"accounts": [{"currency": "EUR"}]}, linked)
     assert [reason for _, reason in reasons(found)] == [
-        "nothing says which account this is a transaction of: see --account",
-        "nothing says which account this is a transaction of: see --account",
+        "the document does not say which account this transaction is of: see --account",
+        "the document does not say which account this transaction is of: see --account",
         "the account has no iban, bban or resourceId",
     ]
 
@@ -437,7 +437,7 @@ def test_berlin_group_without_an_account_is_set_aside() -> None:
         ("GENERAL_MERCHANDISE_SUPERSTORES", "VERY_HIGH", 5, None),
     ],
 )
-def test_plaid_s_categories_are_taken_where_it_is_sure(
+def test_plaid_categories_are_accepted_only_with_high_confidence(
     code: str, level: str | None, amount: int, category: str | None
 ) -> None:
     one = {
@@ -451,7 +451,7 @@ def test_plaid_s_categories_are_taken_where_it_is_sure(
     assert transactions(read(plaid.items, {"added": [one]}), "category") == [category]
 
 
-def test_plaid_turns_signs_and_keeps_cents_exact() -> None:
+def test_plaid_amounts_are_negated_exactly() -> None:
     def one(name: str, amount: str, **changes: Any) -> dict[str, Any]:
         whole = {
             "account_id": "a",
@@ -491,15 +491,15 @@ def test_plaid_turns_signs_and_keeps_cents_exact() -> None:
         ("2", 422, "Walmart", "card"),
         ("3", 0, "Walmart", "card"),
     ]
-    frame = found.reading.rows.accounts
+    frame = found.table.rows.accounts
     assert frame is not None
     assert frame.select("id", "type", "credit limit").rows() == [
         ("a", "savings", None),
         ("c", "credit card", 200000),
     ]
-    assert reasons(found) == [("modified[1]", "the amount has no currency of ISO 4217")]
+    assert reasons(found) == [("modified[1]", "the amount has no ISO 4217 currency")]
     assert found.removed == {"x"}
-    assert sum(found.left.values()) == 1
+    assert sum(found.ignored.values()) == 1
 
 
 # -- privacy ---------------------------------------------------------------------------------------
@@ -549,7 +549,7 @@ def test_card_numbers_reach_neither_the_store_nor_the_rejects(
     assert not [path for path in held if number.encode() in path.read_bytes()]
 
 
-def test_what_a_bank_takes_back_is_gone(tuppence: Run, tmp_path: Path) -> None:
+def test_transactions_that_the_bank_deletes_are_removed(tuppence: Run, tmp_path: Path) -> None:
     def one(name: str) -> dict[str, Any]:
         what = {
             "amount": 5,
@@ -600,18 +600,20 @@ def test_folders_lines_and_pages_are_read_in_order(tmp_path: Path) -> None:
     ("content", "message"),
     [(None, "no such file"), (b"{", "this is not JSON"), (b"\xff", "this is not UTF-8 text")],
 )
-def test_files_that_are_none_are_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_the_error_for_an_unreadable_file_names_it(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     path = tmp_path / "page.json"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         list(read_documents([path]))
-    with pytest.raises(UserError, match="no JSON in this folder"):
+    with pytest.raises(UserError, match="no JSON files in this folder"):
         list(read_documents([ROOT / "src/tuppence/feel"]))
 
 
 @pytest.mark.parametrize("number", ["1" * 5_000, "1.0e99999999999999999999"], ids=len)
-def test_a_number_that_is_too_large_to_read_names_the_file(tmp_path: Path, number: str) -> None:
+def test_the_error_for_an_oversized_number_names_the_file(tmp_path: Path, number: str) -> None:
     (tmp_path / "page.json").write_text(f'{{"n": {number}}}')
     with pytest.raises(UserError, match=r"page.json: a number has more digits") as raised:
         list(read_documents([tmp_path]))
@@ -619,7 +621,7 @@ def test_a_number_that_is_too_large_to_read_names_the_file(tmp_path: Path, numbe
 
 
 def pages_with(text: str) -> dict[str, Any]:
-    """A page of each standard whose second transaction has a text, and whose first is good."""
+    """Return a page of each standard whose second transaction has a text; the first is valid."""
     uk = [booked(TransactionId="good"), booked(TransactionId="bad", TransactionInformation=text)]
     eu = {"bookingDate": "2026-06-24", "transactionAmount": {"amount": "-1", "currency": "GBP"}}
     us = {"account_id": "a", "date": "2026-06-24", "amount": 1, "iso_currency_code": "GBP"}
@@ -647,7 +649,7 @@ def pages_with(text: str) -> dict[str, Any]:
     "text", ["half \ud83d", "\udca9", "\udca9\ud83d 4111111111111111"], ids=ascii
 )
 @pytest.mark.parametrize("standard", ["open-banking", "berlin-group", "plaid"])
-def test_half_a_surrogate_pair_sets_an_item_aside(
+def test_an_item_with_half_a_surrogate_pair_is_rejected(
     tuppence: Run, tmp_path: Path, standard: str, text: str
 ) -> None:
     (tmp_path / "page.json").write_text(json.dumps(pages_with(text)[standard]))
@@ -675,7 +677,7 @@ def test_half_a_surrogate_pair_sets_an_item_aside(
     ],
     ids=ascii,
 )
-def test_half_a_surrogate_pair_anywhere_is_told_in_plain_text(content: Any) -> None:
+def test_half_a_surrogate_pair_anywhere_gives_an_encodable_reason(content: Any) -> None:
     for items in (open_banking.items, berlin_group.items, plaid.items):
         found = read_statement(
             [Document("\udcff.json", content)],
@@ -686,15 +688,15 @@ def test_half_a_surrogate_pair_anywhere_is_told_in_plain_text(content: Any) -> N
             TODAY,
             TOKENS,
         )
-        assert found.reading.rejects.height == 1
-        assert "\\udcff" in found.reading.rejects["document"][0]
+        assert found.table.rejects.height == 1
+        assert "\\udcff" in found.table.rejects["document"][0]
 
 
 # -- the public examples ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["v3.1.11", "v4.0"])
-def test_the_examples_of_uk_open_banking(version: str) -> None:
+def test_the_public_examples_of_uk_open_banking_are_imported(version: str) -> None:
     folder = SHARED / "open-banking" / version / "examples"
     if not folder.exists():
         pytest.skip("the examples of UK Open Banking do not lie beside this project")
@@ -704,16 +706,16 @@ def test_the_examples_of_uk_open_banking(version: str) -> None:
         ("22289", 1000, 23000),
         ("31820", -10000, -5736),
     ]
-    rejected = set(found.reading.rejects["reason"])
+    rejected = set(found.table.rejects["reason"])
     assert rejected == {"a request for a consent has no accounts, balances or transactions"}
-    assert found.left["consents that were never given"] > 0
+    assert found.ignored["consents that were never given"] > 0
     (consent,) = found.consents
     assert consent.id == "urn-alphabank-intent-88379"
     assert consent.expires == "2017-08-02T00:00:00+00:00"
     assert "ReadPAN" in consent.scope
 
 
-def test_the_examples_of_plaid() -> None:
+def test_the_public_examples_of_plaid_are_imported() -> None:
     folder = SHARED / "plaid"
     if not folder.exists():
         pytest.skip("the examples of Plaid do not lie beside this project")
@@ -722,8 +724,8 @@ def test_the_examples_of_plaid() -> None:
     documents += read_documents([folder / "sandbox-custom-users"])
     found = read_statement(documents, plaid.items, "ann", Schema(), owners(), TODAY, TOKENS)
     assert transactions(found, "amount", "merchant") == [(-7210, "Walmart")]
-    assert found.left["pending transactions"] == 2
-    assert set(found.reading.rejects["reason"]) == set(plaid.OTHERS.values())
+    assert found.ignored["pending transactions"] == 2
+    assert set(found.table.rejects["reason"]) == set(plaid.OTHERS.values())
 
 
 # -- identifiers, days and accounts that are not what they seem ------------------------------------

@@ -24,7 +24,8 @@ def made(customers: int, seed: int = 1, months: int = 13) -> Rows:
 
 @pytest.fixture(scope="module")
 def year() -> pl.DataFrame:
-    """Transactions of 12 whole months of customers who were there all the time, with owners."""
+    """Return 12 complete months of transactions of customers who joined earlier, with owners."""
+
     rows = made(4000)
     assert rows.transactions is not None
     assert rows.accounts is not None
@@ -39,14 +40,14 @@ def year() -> pl.DataFrame:
     return frame.filter(pl.col("booking date") >= since)
 
 
-def test_volume_has_the_quantiles_of_a_real_bank(year: pl.DataFrame) -> None:
+def test_volume_follows_the_quantiles_of_a_real_bank(year: pl.DataFrame) -> None:
     monthly = year.group_by("customer").len()["len"] / 12
     found = [monthly.quantile(q) for q in (0.1, 0.5, 0.9)]
     assert found == pytest.approx(cal.MONTHLY_QUANTILES, rel=0.12)
     assert monthly.mean() == pytest.approx(cal.MONTHLY_MEAN, rel=0.08)
 
 
-def test_rows_divide_as_in_a_real_bank(year: pl.DataFrame) -> None:
+def test_shares_of_rows_follow_those_of_a_real_bank(year: pl.DataFrame) -> None:
     kinds = dict(year.group_by("type").len().with_columns(pl.col("len") / year.height).rows())
     card = year.filter((pl.col("type") == "card") & (pl.col("category") != "subscriptions"))
     assert card.height / year.height == pytest.approx(0.64, abs=0.12)
@@ -55,8 +56,8 @@ def test_rows_divide_as_in_a_real_bank(year: pl.DataFrame) -> None:
     assert own == pytest.approx(0.04, abs=0.03)
 
 
-def test_spending_grows_with_income_as_in_the_survey(year: pl.DataFrame) -> None:
-    """Groceries and eating out of all deciles together, and how far the deciles lie apart."""
+def test_spending_by_income_decile_follows_the_survey(year: pl.DataFrame) -> None:
+    """Check the total of groceries and eating out, and the spread between the deciles."""
     out = year.filter((pl.col("amount") < 0) & ~pl.col("own transfer"))
     for category in ("groceries", "eating out"):
         weekly = (
@@ -87,7 +88,7 @@ def test_december_is_the_busiest_and_the_weekend_too(year: pl.DataFrame) -> None
     assert by_weekday[6] > by_weekday[5] > by_weekday[1]
 
 
-def test_bills_and_pay_keep_off_the_weekend(year: pl.DataFrame) -> None:
+def test_bills_and_pay_avoid_weekends(year: pl.DataFrame) -> None:
     weekday = pl.col("date").dt.weekday()
     for kind in ("direct debit", "standing order"):
         days = year.filter(pl.col("type") == kind).select(weekday).to_series()
@@ -104,8 +105,8 @@ def test_own_transfers_come_in_pairs(year: pl.DataFrame) -> None:
     ]
 
 
-def test_balances_run(year: pl.DataFrame) -> None:
-    """Each balance is the one before it plus the amount."""
+def test_balances_are_running_sums(year: pl.DataFrame) -> None:
+    """Check that each balance is the previous one plus the amount."""
     ordered = year.sort("account", "booking date", "sequence")
     step = ordered["balance"].diff() == ordered["amount"]
     same = ordered["account"] == ordered["account"].shift(1)
@@ -125,7 +126,7 @@ def test_credit_limits_differ() -> None:
     assert set(limits.unique().to_list()) == {0, 50_000, 100_000, 150_000}
 
 
-def test_some_are_new(tmp_path: Path) -> None:
+def test_some_customers_are_new(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.add_partitions([made(600)])
     batch = store.read("p00000")

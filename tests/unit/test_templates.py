@@ -1,4 +1,4 @@
-"""Templates of messages: what they may use, what is refused and where, and how much they make."""
+"""Templates of messages: allowed and refused constructs, and limits on the output."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.message import message_environment
-from tuppence.rules.templates import MAXIMUM_OUTPUT, TemplateError, fill, read_template
+from tuppence.rules.templates import MAX_OUTPUT, TemplateError, fill, read_template
 
 ENVIRONMENT = message_environment("GBP", "en_GB")
 VALUES: dict[str, Any] = {
@@ -39,22 +39,20 @@ VALUES: dict[str, Any] = {
         ("{{ names | length }} {# not shown #}{% raw %}{{ x }}{% endraw %}", "2 {{ x }}"),
     ],
 )  # fmt: skip
-def test_a_message_shows_values_chooses_words_and_goes_through_a_list(
-    template: str, text: str
-) -> None:
+def test_a_message_can_show_values_choose_words_and_list_elements(template: str, text: str) -> None:
     assert fill(template, ENVIRONMENT, VALUES) == text
 
 
 @pytest.mark.parametrize(
     ("template", "place", "message"),
     [
-        ("so {{ text * 2000000000 }}", "*", "* is not for messages"),
-        ("{{ 9 ** 9 ** 9 }}", "**", "** is not for messages"),
-        ("{{ text ~ text }}", "~", "~ is not for messages"),
-        ("{{ range(9) }}", "(", "( is not for messages"),
-        ("{{ text.center(2000000000) }}", "(", "( is not for messages"),
-        ("{{ '{:2000000000d}'.format(1) }}", "(", "( is not for messages"),
-        ("{{ lipsum(n=100000) }}", "(", "( is not for messages"),
+        ("so {{ text * 2000000000 }}", "*", "messages cannot use *"),
+        ("{{ 9 ** 9 ** 9 }}", "**", "messages cannot use **"),
+        ("{{ text ~ text }}", "~", "messages cannot use ~"),
+        ("{{ range(9) }}", "(", "messages cannot use ("),
+        ("{{ text.center(2000000000) }}", "(", "messages cannot use ("),
+        ("{{ '{:2000000000d}'.format(1) }}", "(", "messages cannot use ("),
+        ("{{ lipsum(n=100000) }}", "(", "messages cannot use ("),
         ("{{ text | center(2000000000) }}", "center", "there is no filter center"),
         ("{{ '%2000000000d' | format(1) }}", "format", "there is no filter format"),
         ("{{ text | replace('a', text) }}", "replace", "there is no filter replace"),
@@ -63,22 +61,24 @@ def test_a_message_shows_values_chooses_words_and_goes_through_a_list(
         ("{{ names | map(attribute='x') }}", "map", "there is no filter map"),
         ("{{ amount is divisibleby(3) }}", "divisibleby", "there is no test divisibleby"),
         ("{{ text.__class__.__mro__ }}", "__mro__", "there is no field __mro__"),
-        ("{{ text['__class__'] }}", "[", "[ is not for messages"),
-        ("{{ names | join(d=text) }}", "join", "join takes no names"),
+        ("{{ text['__class__'] }}", "[", "messages cannot use ["),
+        ("{{ names | join(d=text) }}", "join", "join takes no named"),
         ("{% for a in hundred %}{% for b in hundred %}{% endfor %}{% endfor %}", "for",
-         "a for in a for"),
-        ("{% for a in hundred recursive %}{{ a }}{% endfor %}", "for", "a for in a for"),
-        ("{% macro m(n) %}{% endmacro %}", "macro", "macro is not for messages"),
-        ("{% call m() %}{% endcall %}", "call", "call is not for messages"),
-        ("{% set a = 1 %}", "set", "set is not for messages"),
-        ("{% include 'x' %}", "include", "include is not for messages"),
-        ("{% import 'x' as x %}", "import", "import is not for messages"),
-        ("{% extends 'x' %}", "extends", "extends is not for messages"),
-        ("{% filter upper %}x{% endfilter %}", "filter", "filter is not for messages"),
-        ("{% with a = 1 %}{% endwith %}", "with", "with is not for messages"),
+         "a for inside another for"),
+        ("{% for a in hundred recursive %}{{ a }}{% endfor %}", "for", "a for inside another for"),
+        ("{% macro m(n) %}{% endmacro %}", "macro", "messages cannot use macro"),
+        ("{% call m() %}{% endcall %}", "call", "messages cannot use call"),
+        ("{% set a = 1 %}", "set", "messages cannot use set"),
+        ("{% include 'x' %}", "include", "messages cannot use include"),
+        ("{% import 'x' as x %}", "import", "messages cannot use import"),
+        ("{% extends 'x' %}", "extends", "messages cannot use extends"),
+        ("{% filter upper %}x{% endfilter %}", "filter", "messages cannot use filter"),
+        ("{% with a = 1 %}{% endwith %}", "with", "messages cannot use with"),
     ],
 )  # fmt: skip
-def test_whatever_computes_is_refused_at_its_place(template: str, place: str, message: str) -> None:
+def test_constructs_that_compute_are_refused_at_their_place(
+    template: str, place: str, message: str
+) -> None:
     with pytest.raises(
         TemplateError, match=message.replace("*", r"\*").replace("(", r"\(").replace("[", r"\[")
     ) as caught:
@@ -92,7 +92,7 @@ def test_whatever_computes_is_refused_at_its_place(template: str, place: str, me
      "{% if text %}" * 90 + "x" + "{% endif %}" * 90, "{{ text" + " | upper" * 200 + " }}"],
     ids=["parentheses", "not", "if", "filters"],
 )  # fmt: skip
-def test_a_template_that_is_nested_deeply_is_refused(template: str) -> None:
+def test_a_deeply_nested_template_is_refused(template: str) -> None:
     with pytest.raises(TemplateError, match="nested too deeply"):
         read_template(template, ENVIRONMENT)
 
@@ -100,29 +100,41 @@ def test_a_template_that_is_nested_deeply_is_refused(template: str) -> None:
 @pytest.mark.parametrize(
     ("template", "values", "message"),
     [
-        ("{% for a in hundred %}" + "{{ a }}" * 200 + "{% endfor %}", VALUES, "over 10,000 char"),
-        ("{{ hundred | join('" + "x" * 1_900 + "') }}", VALUES, "over 10,000 characters"),
-        ("{{ x }}", {"x": "a" * (MAXIMUM_OUTPUT + 1)}, "a value has over 10,000 characters"),
-        ("{{ x | length }}", {"x": ["a"] * 101}, "a list has over 100 elements"),
-        ("{{ x | length }}", {"x": {"y": [["a"] * 101]}}, "a list has over 100 elements"),
+        (
+            "{% for a in hundred %}" + "{{ a }}" * 200 + "{% endfor %}",
+            VALUES,
+            "more than 10,000",
+        ),
+        ("{{ hundred | join('" + "x" * 1_900 + "') }}", VALUES, "more than 10,000 characters"),
+        ("{{ x }}", {"x": "a" * (MAX_OUTPUT + 1)}, "a value has more than 10,000 characters"),
+        ("{{ x | length }}", {"x": ["a"] * 101}, "a list has more than 100 elements"),
+        ("{{ x | length }}", {"x": {"y": [["a"] * 101]}}, "a list has more than 100 elements"),
         ("{% for a in text %}{{ a }}{% endfor %}", VALUES, "a list is needed"),
         ("{{ text | join('-') }}", VALUES, "a list is needed"),
-        ("{{ huge | number }}", VALUES, "a filter for numbers was given something else"),
-        ("{{ huge | money }}", VALUES, "a filter for numbers was given something else"),
+        (
+            "{{ huge | number }}",
+            VALUES,
+            "a filter for numbers got no number",
+        ),
+        (
+            "{{ huge | money }}",
+            VALUES,
+            "a filter for numbers got no number",
+        ),
         ("{{ far | date }}", VALUES, "out of range"),
         ("{{ names }}", VALUES, "a list cannot be shown"),
         ("{{ rows | first }}", VALUES, "a context cannot be shown"),
         ("{{ names.append }}", VALUES, "something else cannot be shown"),
     ],
 )
-def test_a_message_that_would_be_too_long_or_make_no_sense_is_not_written(
+def test_a_message_that_is_too_long_or_cannot_be_formatted_is_refused(
     template: str, values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         fill(template, ENVIRONMENT, values)
 
 
-def test_a_long_value_that_a_message_does_not_show_does_no_harm() -> None:
+def test_a_long_value_that_is_not_shown_is_allowed() -> None:
     assert fill("{{ text }}", ENVIRONMENT, {**VALUES, "x": "a" * 20_000}) == "ab"
 
 
@@ -131,7 +143,7 @@ def test_an_empty_list_has_no_first_element() -> None:
         fill("{{ x | first }}", ENVIRONMENT, {"x": []})
 
 
-def test_the_check_of_rules_names_file_line_and_column(tmp_path: Path) -> None:
+def test_a_bad_template_in_a_rule_is_reported_with_file_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "rule.yaml"
     path.write_text(
         "id: x\nkind: saving\ntitle: t\nwhen: 'true'\nscore: 50\nvalues:\n  v: '\"a\"'\n"

@@ -121,7 +121,7 @@ def rejected(**fields: str | None) -> Callable[[Path], str]:
         journal,
     ],
 )
-def test_a_trace_is_found_wherever_it_is(clean: Path, hide: Callable[[Path], str]) -> None:
+def test_a_trace_is_found_in_every_kind_of_file(clean: Path, hide: Callable[[Path], str]) -> None:
     for name in ("rejects/open-banking",):
         (clean / name).mkdir(parents=True)
     assert look_for(clean, *ANN).left == ()

@@ -28,7 +28,7 @@ INTO = {"account": "pot", "booking date": 101, "amount": 5_000, "type": "transfe
 
 
 def found(*rows: dict[str, Any]) -> list[str]:
-    """The numbers of the rows that are sides of transfers."""
+    """Return the numbers of the rows that are sides of transfers."""
     given = [{"id": str(number), "own transfer": False, **row} for number, row in enumerate(rows)]
     return sorted(own_transfers(frame("transactions", given), ACCOUNTS)["id"])
 
@@ -51,17 +51,17 @@ def found(*rows: dict[str, Any]) -> list[str]:
         ({"type": "direct debit", "account": "visa"}, 2),
     ],
 )
-def test_two_sides_make_a_transfer(changes: dict[str, Any], sides: int) -> None:
+def test_two_opposite_bookings_are_a_transfer(changes: dict[str, Any], sides: int) -> None:
     assert len(found(OUT, INTO | changes)) == sides
 
 
-def test_each_booking_is_a_side_once_and_the_nearest_is_the_other() -> None:
+def test_each_booking_is_paired_once_with_the_nearest() -> None:
     assert found(OUT, OUT | {"booking date": 98}, INTO) == ["0", "2"]
     assert found(OUT, OUT, INTO, INTO) == ["0", "1", "2", "3"]
     assert found(OUT | {"amount": 0}, INTO | {"amount": 0}) == []
 
 
-def test_on_the_population_whose_transfers_are_known() -> None:
+def test_transfers_of_the_synthetic_population_are_found() -> None:
     ((_, rows),) = population(500, 3, Date(day("2026-06-30")), 13)
     assert rows.transactions is not None
     assert rows.accounts is not None
@@ -84,9 +84,7 @@ def document(account: str, way: str, name: str) -> str:
     )  # fmt: skip
 
 
-def test_an_import_marks_what_a_later_one_shows_to_be_a_transfer(
-    tuppence: Run, tmp_path: Path
-) -> None:
+def test_a_later_import_marks_both_sides_of_a_transfer(tuppence: Run, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(document("main", "Debit", "1"))
     (tmp_path / "b.json").write_text(document("pot", "Credit", "1"))
     where = ("--customer", "ann", "--store", tmp_path / "money")
@@ -107,7 +105,7 @@ def test_an_import_marks_what_a_later_one_shows_to_be_a_transfer(
     assert FactStore(tmp_path / "money").digest == digest
 
 
-def test_tables_of_two_accounts_show_their_transfers(tuppence: Run, tmp_path: Path) -> None:
+def test_transfers_between_two_imported_tables_are_marked(tuppence: Run, tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text(
         "table: transactions\n"
         "columns: {account: account, booking date: day, amount: amount, text: text, type: type}\n"

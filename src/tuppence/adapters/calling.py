@@ -1,4 +1,4 @@
-"""Asking our own services over HTTP, again where that may help."""
+"""The HTTP client of our own services, with timeouts and retries."""
 
 import re
 import ssl
@@ -10,29 +10,33 @@ import httpx2
 import msgspec
 import stamina
 
+from tuppence import logs
 from tuppence.errors import UserError
 
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may be sent again."""
 
 
-class Caller:
-    """Asks one service; it may be used by many threads.
+class ServiceClient:
+    """Sends requests to one service. It is thread-safe.
+
+    Requests carry the id of the request that this process works on, if there is one, so that the
+    log lines of both services can be joined.
 
     Args:
-        service: Its name, `relay` or `engine`: codes of errors begin with it.
-        address: Such as http://127.0.0.1:8601.
-        token: Of this caller.
-        seconds: How long one try may take.
-        attempts: Tries at most; between them it waits, longer each time, by chance less or more.
-        patience: Seconds for all of them; None for no end.
-        longest_wait: Seconds between two tries at most.
-        tls_ca: Authorities for the certificate of an https address, PEM; those of the system
-            where it is None.
-        server_name: In the certificate, where it is not that of the address.
+        service: Name of the service, `relay` or `engine`, with which the codes of errors begin.
+        address: Address of the service, such as http://127.0.0.1:8601.
+        token: Token of this caller.
+        attempt_timeout: Seconds for one attempt.
+        attempts: Maximum number of attempts; the pauses between them grow, with jitter.
+        timeout: Seconds for all attempts; None for no limit.
+        longest_wait: Maximum number of seconds between two attempts.
+        tls_ca: Authorities for the certificate of an https address, in PEM; None for those of the
+            system.
+        server_name: Name in the certificate, if it differs from the host of the address.
 
     Raises:
-        UserError: The token is missing or is not one; `tls_ca` has no certificates in it.
+        UserError: The token is missing or malformed, or `tls_ca` contains no certificates.
     """
 
     def __init__(
@@ -40,22 +44,22 @@ class Caller:
         service: str,
         address: str,
         token: str,
-        seconds: float,
+        attempt_timeout: float,
         attempts: int = 1,
-        patience: float | None = None,
+        timeout: float | None = None,
         longest_wait: float = 10.0,
         tls_ca: Path | None = None,
         server_name: str | None = None,
     ) -> None:
         _check_token(service, token)
         self._service = service
-        self._seconds = seconds
+        self._attempt_timeout = attempt_timeout
         self._attempts = attempts
-        self._patience = patience
+        self._timeout = timeout
         self._longest_wait = longest_wait
         self._client = httpx2.Client(
             base_url=address,
-            # Nothing small that becomes large when it is unpacked.
+            # No compression, so that a small answer cannot expand to a large one.
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=64),
             trust_env=False,
@@ -63,80 +67,82 @@ class Caller:
         )
         self._extensions = {} if server_name is None else {"sni_hostname": server_name}
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
         body: Any = None,
-        within: float | None = None,
+        timeout: float | None = None,
         **query: str | int,
     ) -> bytes:
-        """The body of a good answer.
+        """Return the body of a successful answer.
 
         Args:
-            method: Of HTTP.
-            path: Of what is asked.
+            method: HTTP method.
+            path: Path of the request.
             body: Sent as JSON.
-            within: Seconds for all tries and the waits between them, in place of the patience.
-            query: Added to the path.
+            timeout: Seconds for all attempts and the pauses between them; None for the client's.
+            query: Parameters of the query.
 
         Raises:
-            UserError: `SERVICE.unreachable` where there was no answer, however often it was tried;
-                `SERVICE.refused` where the answer is final.
+            UserError: `SERVICE.unreachable` if no attempt got an answer; `SERVICE.denied` if the
+                token is not known; `SERVICE.refused` if the service answered with another error.
         """
-        patience = self._patience if within is None else within
-        end = None if patience is None else time.monotonic() + patience
+        timeout = self._timeout if timeout is None else timeout
+        end = None if timeout is None else time.monotonic() + timeout
         retries = stamina.retry_context(
-            on=_AgainError,
+            on=_RetryableError,
             attempts=self._attempts,
-            timeout=None if patience is None else max(patience - self._longest_wait, 0.001),
+            timeout=None if timeout is None else max(timeout - self._longest_wait, 0.001),
             wait_initial=0.05,
             wait_max=self._longest_wait,
         )
         try:
             for attempt in retries:
                 with attempt:
-                    left = self._seconds if end is None else end - time.monotonic()
-                    return self._once(method, path, body, query, min(self._seconds, left))
-        except _AgainError as error:
+                    left = self._attempt_timeout if end is None else end - time.monotonic()
+                    return self._send(method, path, body, query, min(self._attempt_timeout, left))
+        except _RetryableError as error:
             message = f"the {self._service} does not answer ({error})"
             raise UserError(f"{self._service}.unreachable", message, "try again later") from None
         raise AssertionError("an attempt returns or raises")
 
-    def _once(
+    def _send(
         self, method: str, path: str, body: Any, query: dict[str, Any], seconds: float
     ) -> bytes:
         seconds = max(seconds, 0.001)
         end = time.monotonic() + seconds
         content = bytearray()
+        request_id = logs.request_id()
         try:
             with self._client.stream(
                 method,
                 path,
                 json=body,
                 params=query,
+                headers={} if request_id is None else {"X-Request-Id": request_id},
                 timeout=httpx2.Timeout(seconds, connect=min(seconds, 2.0)),
                 extensions=self._extensions,
             ) as answer:
                 for chunk in answer.iter_bytes():
                     content += chunk
-                    if time.monotonic() > end:  # the time-out is for each piece of an answer
-                        raise _AgainError("its answer took too long")
+                    if time.monotonic() > end:  # httpx limits the time for each chunk only
+                        raise _RetryableError("its answer took too long")
         except httpx2.TransportError as error:
-            raise _AgainError(type(error).__name__) from None
+            raise _RetryableError(type(error).__name__) from None
         status = answer.status_code
         if status == 401:
             message = f"the {self._service} does not know the token of this caller"
             raise UserError(f"{self._service}.denied", message, "tuppence serve token makes one")
         if status in RETRYABLE:
-            raise _AgainError(f"status {status}")
+            raise _RetryableError(f"status {status}")
         if status != 200:
             message = f"the {self._service} refused: {_title(status, bytes(content))}"
             raise UserError(f"{self._service}.refused", message)
         return bytes(content)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
 
@@ -144,29 +150,29 @@ def _check_token(service: str, token: str) -> None:
     """Check that a header can carry a token.
 
     Raises:
-        UserError: `access.token`: it is empty, or has blanks or characters that are not ASCII.
+        UserError: `access.token` if it is empty, or has blanks or characters that are not ASCII.
     """
     if not re.fullmatch("[!-~]+", token):
         what = "is not one word of ASCII characters" if token else "is missing"
-        hint = "give the file that holds the token which tuppence serve token printed"
+        hint = "give the file with the token that tuppence serve token printed"
         raise UserError("access.token", f"the token for the {service} {what}", hint)
 
 
 def _trusted(tls_ca: Path | None) -> ssl.SSLContext:
-    """Return the settings of a client that checks certificates.
+    """Return TLS settings that check certificates.
 
     Raises:
-        UserError: The file has no certificates in it.
+        UserError: The file contains no certificates.
     """
     try:
         return ssl.create_default_context(cafile=tls_ca)
     except OSError as error:  # ssl.SSLError is one
-        message = f"{tls_ca}: not certificates of authorities ({error.strerror or error})"
-        raise UserError("tls.files", message, "they are needed in PEM") from None
+        message = f"{tls_ca}: contains no certificates of authorities ({error.strerror or error})"
+        raise UserError("tls.files", message, "give certificates in PEM") from None
 
 
-class _AgainError(Exception):
-    """The service could not answer now."""
+class _RetryableError(Exception):
+    """Raised when an attempt fails in a way that another attempt may not."""
 
 
 class _Problem(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Running rules engines, over HTTP."""
+"""Clients of running rules engines."""
 
 import socket
 from collections.abc import Sequence
@@ -8,25 +8,26 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from tuppence.adapters.calling import Caller
+from tuppence.adapters.calling import ServiceClient
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.usecases.fleet.messages import FleetItem
 from tuppence.usecases.ledger import Tally
 
 ATTEMPTS: Final = 5
+"""Maximum number of attempts of a request for evaluations."""
 REFRESH_SECONDS = 300.0
-"""Time for checking and planning hundreds of rules, on a new machine after compiling the loops."""
+"""Timeout of a refresh: on a new machine it compiles the loops, then plans hundreds of rules."""
 
 
 class HttpEvaluations:
     """The engines behind one address. Implements the ports EvaluationService and Evaluations.
 
     Args:
-        address: Of the load balancer, or of one engine.
-        token: Of this caller.
-        seconds: One try may take.
-        longest_wait: Seconds between two of at most five tries.
+        address: Address of the load balancer, or of one engine.
+        token: Token of this caller.
+        seconds: Timeout of one attempt.
+        longest_wait: Maximum number of seconds between two attempts.
         tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
@@ -38,7 +39,7 @@ class HttpEvaluations:
         longest_wait: float = 10.0,
         tls_ca: Path | None = None,
     ) -> None:
-        self._caller = Caller(
+        self._client = ServiceClient(
             "engine",
             address,
             token,
@@ -49,13 +50,13 @@ class HttpEvaluations:
         )
 
     def evaluate(self, run_id: str, as_of: Date, ruleset: str, customers: Sequence[str]) -> Tally:
-        """What became of customers."""
+        """Evaluate customers, keep their results, and return the tally."""
         body = {"run_id": run_id, "as_of": str(as_of), "ruleset": ruleset, "customers": customers}
-        answer = self._caller.ask("POST", "/v1/evaluations", body)
+        answer = self._client.request("POST", "/v1/evaluations", body)
         return msgspec.json.decode(answer, type=Tally)
 
     def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-        """Have an item evaluated and its results kept."""
+        """Evaluate an item and keep its results, within some seconds."""
         body: dict[str, Any] = {
             "run_id": item.run_id,
             "as_of": item.as_of,
@@ -64,11 +65,11 @@ class HttpEvaluations:
         }
         if item.rules is not None:
             body["rules"] = item.rules
-        self._caller.ask("POST", "/v1/evaluations", body, within=seconds)
+        self._client.request("POST", "/v1/evaluations", body, timeout=seconds)
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._caller.close()
+        """Close the connections."""
+        self._client.close()
 
 
 class _Serving(msgspec.Struct):
@@ -80,44 +81,48 @@ class HttpEngine:
     """One engine. Implements the port RunningEngine.
 
     Args:
-        address: Such as http://10.0.0.7:8602.
-        token: Of this caller.
+        address: Address of the engine, such as http://10.0.0.7:8602.
+        token: Token of this caller.
         tls_ca: Authorities for the certificate of an https address, in PEM.
-        server_name: In the certificate, where it is not that of the address.
+        server_name: Name in the certificate, if it differs from the host of the address.
     """
 
     def __init__(
         self, address: str, token: str, tls_ca: Path | None = None, server_name: str | None = None
     ) -> None:
         self.address = address
-        self._caller = Caller(
+        self._client = ServiceClient(
             "engine", address, token, REFRESH_SECONDS, tls_ca=tls_ca, server_name=server_name
         )
 
     def serving(self) -> str | None:
-        """Digest of the ruleset that it serves."""
-        return self._ask("GET", "/v1/ruleset").serving
+        """Return the digest of the ruleset that the engine serves."""
+        return self._request("GET", "/v1/ruleset").serving
 
     def refresh(self, digest: str | None, *, serve: bool) -> str | None:
-        """Have it make a ruleset ready, the current one for None, and serve it if so wanted."""
-        answer = self._ask("POST", "/v1/ruleset/refresh", {"ruleset": digest, "serve": serve})
+        """Make a ruleset ready in the engine, or the current one for None, and maybe serve it.
+
+        Returns:
+            The digest of the served ruleset if `serve` is true, else of the ruleset that is ready.
+        """
+        answer = self._request("POST", "/v1/ruleset/refresh", {"ruleset": digest, "serve": serve})
         return answer.serving if serve else answer.ready
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._caller.close()
+        """Close the connections."""
+        self._client.close()
 
-    def _ask(self, method: str, path: str, body: Any = None) -> _Serving:
-        return msgspec.json.decode(self._caller.ask(method, path, body), type=_Serving)
+    def _request(self, method: str, path: str, body: Any = None) -> _Serving:
+        return msgspec.json.decode(self._client.request(method, path, body), type=_Serving)
 
 
 def discover(addresses: Sequence[str], token: str, tls_ca: Path | None = None) -> list[HttpEngine]:
-    """The engines behind addresses; a name that stands for several machines gives one for each.
+    """Return the engines at some addresses; a name with several IP addresses gives several engines.
 
     Raises:
-        UserError: A name is not known, or an address is none.
+        UserError: An address is malformed, or a name cannot be resolved.
     """
-    found: dict[str, HttpEngine] = {}
+    engines: dict[str, HttpEngine] = {}
     for address in addresses:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -125,12 +130,13 @@ def discover(addresses: Sequence[str], token: str, tls_ca: Path | None = None) -
             raise UserError("engine.address", message, "write it as http://host:port")
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
-            machines = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+            resolved = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         except OSError:
-            message = f"there is no machine {parts.hostname}"
-            raise UserError("engine.address", message, "see the name and the name server") from None
-        for family, *_, place in machines:
+            message = f"the name {parts.hostname} cannot be resolved"
+            hint = "check the name, and the name server"
+            raise UserError("engine.address", message, hint) from None
+        for family, *_, place in resolved:
             host = f"[{place[0]}]" if family == socket.AF_INET6 else str(place[0])
             one = urlunsplit(parts._replace(netloc=f"{host}:{port}"))
-            found.setdefault(one, HttpEngine(one, token, tls_ca, parts.hostname))
-    return list(found.values())
+            engines.setdefault(one, HttpEngine(one, token, tls_ca, parts.hostname))
+    return list(engines.values())

@@ -1,11 +1,11 @@
-"""The SQL relay, over HTTP: who may be evaluated."""
+"""The client of the SQL relay, for lists of customers."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from tuppence.adapters.calling import Caller
+from tuppence.adapters.calling import ServiceClient
 from tuppence.feel.values import Date
 
 
@@ -14,36 +14,36 @@ class _Page(msgspec.Struct):
 
 
 class Relay:
-    """The list of customers; it may be used by many threads. Implements the port Customers.
+    """Customers from the SQL relay. Implements the port Customers; it is thread-safe.
 
     Args:
-        url: Of the relay.
-        token: Of this caller.
-        patience: Seconds for which a request is tried, several times if need be.
+        url: Address of the relay.
+        token: Token of this caller.
+        timeout: Seconds for all attempts of a request.
         tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
     def __init__(
-        self, url: str, token: str, patience: float = 10.0, tls_ca: Path | None = None
+        self, url: str, token: str, timeout: float = 10.0, tls_ca: Path | None = None
     ) -> None:
-        self._caller = Caller(
+        self._client = ServiceClient(
             "relay",
             url,
             token,
-            patience,
+            timeout,
             attempts=6,
-            patience=patience,
+            timeout=timeout,
             longest_wait=1.0,
             tls_ca=tls_ca,
         )
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
-        """Customers who have agreed, beginning after one."""
-        answer = self._caller.ask(
+        """Return customers after a given one who consent to an evaluation as of a date."""
+        answer = self._client.request(
             "GET", "/v1/customers", after=after, as_of=str(as_of), limit=limit
         )
         return msgspec.json.decode(answer, type=_Page).customers
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._caller.close()
+        """Close the connections."""
+        self._client.close()

@@ -1,4 +1,4 @@
-"""Facts and definitions from the SQL relay, over HTTP."""
+"""The client of the SQL relay, for facts and definitions."""
 
 import io
 from collections.abc import Collection, Sequence
@@ -19,6 +19,7 @@ from tuppence.rules.definition import Definition
 from tuppence.usecases.editions import Edition
 
 CUSTOMERS_PER_REQUEST: Final = 1_000
+"""Maximum number of customers in one request."""
 TABLES: Final = ("customers", "accounts", "transactions")
 
 
@@ -40,31 +41,33 @@ class _Gone(msgspec.Struct):
 
 
 class RelayFacts(Relay):
-    """Implements the ports CustomerFacts and ApprovedDefinitions, for many threads.
+    """Facts and definitions from the SQL relay.
+
+    Implements the ports CustomerFacts and ApprovedDefinitions; it is thread-safe.
 
     Args:
-        url: Of the relay.
-        token: Of this caller.
-        patience: Seconds for which a request is tried, several times if need be.
+        url: Address of the relay.
+        token: Token of this caller.
+        timeout: Seconds for all attempts of a request.
         tls_ca: Authorities for the certificate of an https address, in PEM.
     """
 
     def __init__(
-        self, url: str, token: str, patience: float = 10.0, tls_ca: Path | None = None
+        self, url: str, token: str, timeout: float = 10.0, tls_ca: Path | None = None
     ) -> None:
-        super().__init__(url, token, patience, tls_ca)
+        super().__init__(url, token, timeout, tls_ca)
         self._schema: Schema | None = None
 
     def schema(self) -> Schema:
-        """The fields that the facts have."""
-        answer = self._caller.ask("GET", "/v1/schema")
+        """Return the schema of the facts."""
+        answer = self._client.request("GET", "/v1/schema")
         self._schema = Schema(msgspec.json.decode(answer, type=_Attributes).attributes)
         return self._schema
 
     def of(
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
-        """The facts of those who exist and have agreed to be evaluated as of a date."""
+        """Return the facts of those customers who consent to an evaluation as of a date."""
         schema = self._schema or self.schema()
         parts = [
             self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
@@ -77,17 +80,17 @@ class RelayFacts(Relay):
 
     def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
         """Return the approved definitions that are valid on a date, and their edition."""
-        answer = self._caller.ask("GET", "/v1/rules", as_of=str(as_of))
+        answer = self._client.request("GET", "/v1/rules", as_of=str(as_of))
         found = msgspec.json.decode(answer, type=_Rules)
         return [rule.document for rule in found.rules], Edition(found.versions, str(as_of))
 
     def gone(self, customer_ids: Sequence[str]) -> list[str]:
-        """Those who do not exist, because they were erased or never came."""
+        """Return those customers who are not in the database: erased, or never loaded."""
         return [
             customer
             for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
             for customer in msgspec.json.decode(
-                self._caller.ask(
+                self._client.request(
                     "POST",
                     "/v1/gone",
                     {"customers": customer_ids[start : start + CUSTOMERS_PER_REQUEST]},
@@ -101,7 +104,7 @@ class RelayFacts(Relay):
     ) -> dict[str, pl.DataFrame]:
         fields = None if fields is None else sorted(fields)
         asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
-        source = io.BytesIO(self._caller.ask("POST", "/v1/facts", asked))
+        source = io.BytesIO(self._client.request("POST", "/v1/facts", asked))
         return {
             table: pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for table in TABLES
         }

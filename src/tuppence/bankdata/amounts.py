@@ -135,6 +135,10 @@ def _told(around: str) -> tuple[str | None, str | None]:
 
 
 def _sized(frame: pl.DataFrame, name: str, separators: Separators) -> Amounts:
+    """Return the sizes of amounts whose parts stand in a frame.
+
+    One function because each reason is the negation of a condition on the value.
+    """
     core, digits = pl.col("core"), pl.col("digits")
     readings = {point: core.str.contains(separators.form(point)) for point in separators.points()}
     lone = core.str.contains(r"^[1-9][0-9]{0,2}[.,][0-9]{3}$")

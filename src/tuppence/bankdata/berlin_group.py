@@ -1,30 +1,30 @@
 """NextGenPSD2 of the Berlin Group, version 1.3: accounts, balances and transactions.
 
 https://www.berlin-group.org/nextgenpsd2-downloads. Amounts are signed: money out is negative. A
-transaction without a `transactionId` may have an `entryReference`, which banks keep as well.
+transaction without a `transactionId` may have an `entryReference`, which is as stable.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
-from tuppence.bankdata.parts import (
+from tuppence.bankdata.records import (
     Account,
-    Agreed,
     Balance,
     Booking,
+    ConsentRecord,
+    IgnoredItem,
+    InvalidItem,
     Item,
-    Left,
     Money,
-    Part,
-    Unfit,
+    Record,
+    elements,
     given_id,
-    leave,
-    listed,
+    ignore,
     moment_of,
-    needed,
     optional,
     refuse,
+    required,
 )
 from tuppence.facts.consent import scope_of
 
@@ -37,10 +37,10 @@ ACCOUNT_TYPES: Final = {
     "LOAN": "loan",
     "MGLD": "loan",
 }
-"""By cashAccountType, ISO 20022 ExternalCashAccountType1Code; others count as current."""
+"""Account types by cashAccountType (ISO 20022 ExternalCashAccountType1Code); others are current."""
 BOOK_BALANCES: Final = frozenset({"closingBooked", "interimBooked", "openingBooked"})
 CONSENTS: Final = {"valid": True, "revokedByPsu": False, "terminatedByTpp": False, "expired": False}
-"""Statuses of consents that were given, and whether they stand."""
+"""Statuses of consents that were given, and whether each is still in force."""
 FAMILIES: Final = {
     "ICDT": "transfer",
     "RCDT": "transfer",
@@ -50,22 +50,22 @@ FAMILIES: Final = {
     "MCRD": "card",
     "CNTR": "cash",
 }
-"""How it was paid, by the family in bankTransactionCode: DOMAIN-FAMILY-SUBFAMILY."""
+"""Payment types by the family in bankTransactionCode, which is DOMAIN-FAMILY-SUBFAMILY."""
 
 
 def items(content: Any) -> Iterator[Item]:
-    """The items of a document: an answer of the API."""
+    """Find the items of a document, which is a response of the API."""
     found = False
     if isinstance(content, dict):
         own = content.get("account")
         account = _account_id(own)
-        for number, one in enumerate(listed(content, "accounts")):
+        for number, one in enumerate(elements(content, "accounts")):
             found = True
             yield from _account_items(f"accounts[{number}]", one)
         if isinstance(own, dict) and {"resourceId", "cashAccountType", "product"} & own.keys():
             found = True
             yield from _account_items("account", own)
-        for number, one in enumerate(listed(content, "balances")):
+        for number, one in enumerate(elements(content, "balances")):
             found = True
             yield Item(f"balances[{number}]", one, partial(_balance, account))
         if "consentStatus" in content:
@@ -74,20 +74,20 @@ def items(content: Any) -> Iterator[Item]:
         transactions = content.get("transactions")
         if isinstance(transactions, dict):
             found = True
-            readers: dict[str, Callable[[Any], Iterable[Part]]] = {
+            readers: dict[str, Callable[[Any], Iterable[Record]]] = {
                 "booked": partial(_transaction, account or _linked(transactions)),
-                "pending": leave("pending transactions"),
-                "information": leave("standing orders"),
+                "pending": ignore("pending transactions"),
+                "information": ignore("standing orders"),
             }
             for kind, read in readers.items():
-                for number, one in enumerate(listed(transactions, kind)):
+                for number, one in enumerate(elements(transactions, kind)):
                     yield Item(f"transactions.{kind}[{number}]", one, read)
     if not found:
-        yield Item("", content, refuse("this has no accounts, balances or transactions"))
+        yield Item("", content, refuse("the document has no accounts, balances or transactions"))
 
 
 def with_account(content: Any, account: str) -> Any:
-    """Return a document with the account that its address named and it does not.
+    """Return a document with an account, if it names none itself.
 
     Args:
         content: An answer of the API.
@@ -100,14 +100,14 @@ def with_account(content: Any, account: str) -> Any:
 
 def _account_items(place: str, content: Any) -> Iterator[Item]:
     yield Item(place, content, _account)
-    for number, one in enumerate(listed(content, "balances")):
+    for number, one in enumerate(elements(content, "balances")):
         yield Item(f"{place}.balances[{number}]", one, partial(_balance, _account_id(content)))
 
 
-def _account(content: Any) -> Iterator[Part]:
+def _account(content: Any) -> Iterator[Record]:
     account = _account_id(content)
     if account is None:
-        raise Unfit("the account has no iban, bban or resourceId")
+        raise InvalidItem("the account has no iban, bban or resourceId")
     code = (optional(content, "cashAccountType") or "").upper()
     names = (optional(content, key) for key in ("displayName", "name", "product"))
     yield Account(
@@ -118,14 +118,14 @@ def _account(content: Any) -> Iterator[Part]:
     )
 
 
-def _consent(content: Any) -> Iterator[Part]:
-    """A consent; the answer to a question about one tells neither its name nor its beginning."""
-    status, until = needed(content, "consentStatus"), optional(content, "validUntil")
+def _consent(content: Any) -> Iterator[Record]:
+    """Read a consent; the API's response has neither its identifier nor its start."""
+    status, until = required(content, "consentStatus"), optional(content, "validUntil")
     if status not in CONSENTS or until is None:
-        yield Left("consents that were never given, or whose end is not told")
+        yield IgnoredItem("consents that were never given, or whose end is not stated")
         return
     touched = moment_of(optional(content, "lastActionDate") or until)
-    yield Agreed(
+    yield ConsentRecord(
         optional(content, "consentId") or "berlin-group",
         _scope(content.get("access")),
         touched,
@@ -135,36 +135,41 @@ def _consent(content: Any) -> Iterator[Part]:
 
 
 def _scope(access: Any) -> tuple[str, ...]:
-    """Return the words of a scope: a key of `access` alone is for all accounts of the consent.
+    """Return the words of a scope.
 
-    A key with a list is for the accounts in it. One of which we cannot know the account, such as a
-    masked card number, stays without a name, and gives nothing.
+    A key of `access` without a list covers all accounts of the consent; a key with a list covers
+    the accounts in it. An entry whose account cannot be identified, such as a masked card number,
+    grants nothing.
     """
     words: list[str] = []
     for key in sorted(access) if isinstance(access, dict) else ():
-        accounts = listed(access, key) if isinstance(access[key], list) else []
+        accounts = elements(access, key) if isinstance(access[key], list) else []
         named = None if not accounts else sorted({_account_id(one) or "" for one in accounts})
         if access[key] is not None:
             words += scope_of(key, named)
     return tuple(words)
 
 
-def _balance(account: str | None, content: Any) -> Iterator[Part]:
+def _balance(account: str | None, content: Any) -> Iterator[Record]:
     if account is None:
-        raise Unfit("nothing says which account this is the balance of: see --account")
+        raise InvalidItem(
+            "the document does not say which account this balance is of: see --account"
+        )
     if optional(content, "balanceType") not in BOOK_BALANCES:
-        yield from leave("balances that are not of the books")(content)
+        yield from ignore("balances that are not booked balances")(content)
         return
-    moment = optional(content, "lastChangeDateTime") or needed(content, "referenceDate")
+    moment = optional(content, "lastChangeDateTime") or required(content, "referenceDate")
     yield Balance(account, moment_of(moment), _money(content, "balanceAmount"))
 
 
-def _transaction(account: str | None, content: Any) -> Iterator[Part]:
+def _transaction(account: str | None, content: Any) -> Iterator[Record]:
     if account is None:
-        raise Unfit("nothing says which account this is a transaction of: see --account")
+        raise InvalidItem(
+            "the document does not say which account this transaction is of: see --account"
+        )
     amount = _money(content, "transactionAmount")
     other = "creditorName" if amount.text.startswith("-") else "debtorName"
-    parts = listed(content, "remittanceInformationUnstructuredArray")
+    parts = elements(content, "remittanceInformationUnstructuredArray")
     texts = (
         optional(content, "remittanceInformationUnstructured"),
         " ".join(part.strip() for part in parts if isinstance(part, str)),
@@ -178,7 +183,7 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
     yield Booking(
         account,
         given_id(content, "transactionId", "entryReference"),
-        moment_of(needed(content, "bookingDate")),
+        moment_of(required(content, "bookingDate")),
         amount,
         next(filter(None, texts), None),
         optional(content, other) if kind in ("card", "direct debit") else None,
@@ -189,27 +194,27 @@ def _transaction(account: str | None, content: Any) -> Iterator[Part]:
 
 
 def _money(content: Any, key: str) -> Money:
-    currency = needed(content, key, "currency").upper()
-    return Money(needed(content, key, "amount").removeprefix("+"), currency)
+    currency = required(content, key, "currency").upper()
+    return Money(required(content, key, "amount").removeprefix("+"), currency)
 
 
 def _foreign(content: Any, currency: str) -> str | None:
-    """The currency that was changed from or into, where an exchange is told."""
-    for exchange in listed(content, "currencyExchange") or listed(content, "exchangeRate"):
+    """Return the foreign currency of an exchange, if the transaction reports one."""
+    for exchange in elements(content, "currencyExchange") or elements(content, "exchangeRate"):
         for name in ("sourceCurrency", "targetCurrency", "unitCurrency"):
-            told = optional(exchange, name)
-            if told and told != currency:
-                return told
+            found = optional(exchange, name)
+            if found and found != currency:
+                return found
     return None
 
 
 def _account_id(content: Any) -> str | None:
-    """What transactions and balances refer to an account by."""
+    """Return the identifier by which transactions and balances refer to an account."""
     names = (optional(content, key) for key in ("iban", "bban", "resourceId"))
     return next(filter(None, names), None)
 
 
 def _linked(transactions: Any) -> str | None:
-    """The account at the end of a link, where nothing else names it."""
+    """Return the account at the end of the transactions' link, if there is a link."""
     link = optional(transactions, "_links", "account", "href")
     return link.rstrip("/").rpartition("/")[2] if link else None

@@ -1,4 +1,4 @@
-"""Figures that the synthetic population follows, with where they come from."""
+"""Figures that the synthetic population follows, with their sources."""
 
 from typing import Final
 
@@ -23,14 +23,14 @@ WEEKLY_SPENDING: Final[dict[str, tuple[float, ...]]] = {
     "other": (23.9, 32.4, 43.2, 54.0, 62.6, 78.1, 80.9, 92.5, 118.1, 178.5),
 }
 
-# Transactions a customer and month: 10th, 50th and 90th percentile, mean; and how rows divide.
-# Seen in a data set of a bank (ANZ, 2018).
+# Transactions per customer and month: 10th, 50th and 90th percentile and mean; and shares of rows.
+# Measured in a data set of a bank (ANZ, 2018).
 MONTHLY_QUANTILES: Final = (17.0, 36.5, 67.0)
 MONTHLY_MEAN: Final = 40.0
 BILL_SHARE: Final = 0.22
 MERCHANT_MISSING: Final = 0.36
 
-# Our own: plausible, not measured.
+# The project's own figures: plausible, not measured.
 CATEGORY_MISSING: Final = 0.12
 SEASON: Final = (0.90, 0.92, 0.98, 1.00, 1.00, 1.00, 1.02, 1.00, 0.98, 1.00, 1.06, 1.24)
 """Card payments by month, January first."""
@@ -52,7 +52,7 @@ VISITS: Final[dict[str, float]] = {
     "education": 0.005,
     "gambling": 0.005,
 }
-"""How card payments and cash withdrawals divide, by number."""
+"""Share of each category in the number of card payments and cash withdrawals."""
 REGIONS: Final[dict[str, float]] = {
     "East Midlands": 0.07,
     "East of England": 0.09,
@@ -89,7 +89,7 @@ MERCHANTS: Final[dict[str, tuple[str, ...]]] = {
     "education": ("Open Shelf Books", "Evening College"),
     "gambling": ("Lucky Lane", "Spin Palace"),
 }  # fmt: skip
-"""Invented names, the most visited first."""
+"""Invented names, most visited first."""
 BILLERS: Final[dict[str, tuple[str, ...]]] = {
     "housing": ("Keystone Homes", "Mortar Mortgages", "Threshold Lettings"),
     "energy": ("Brightwave Energy", "Northern Spark", "Kettle Power"),

@@ -1,19 +1,19 @@
-"""Categories that a bank or a payment scheme is sure of.
+"""Categories that follow from the codes of banks and payment schemes.
 
-Codes that stand for more than one of our categories give none: a rule that is silent is better than
-one that is wrong.
+A code that stands for several of our categories gives none, because a rule that stays silent is
+better than one that is wrong.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-BY_CODE: Final = 95
-"""Confidence, in hundredths, in what a merchant category code says."""
+MERCHANT_CODE_CONFIDENCE: Final = 95
+"""Confidence in a merchant category code, in hundredths."""
 GAMBLING: Final = "gambling"
 INCOME: Final = "income"
 REFUND: Final = "refund"
 INCOMING: Final = frozenset({INCOME, "benefits", "interest", REFUND})
-"""Categories of money that comes in."""
+"""Categories of incoming money."""
 CATEGORIES: Final = INCOMING | frozenset(
     {
         "alcohol", "bank fee", "broadband", "cash", "charity", "clothing", "council tax",
@@ -22,7 +22,7 @@ CATEGORIES: Final = INCOMING | frozenset(
         "subscriptions", "transport", "travel", "water",
     }
 )  # fmt: skip
-"""All that a transaction may be for; a mapping may bring others."""
+"""All categories of transactions; a mapping may add others."""
 
 _MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
     "groceries": (5411, 5422, 5451, 5462, 5499),
@@ -45,10 +45,10 @@ _MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
 
 
 def by_merchant_code(code: str | None, *, is_payment: bool) -> str | None:
-    """What a merchant's code says of a transaction; None where that is not one category.
+    """Return the category for a merchant's code, or None if the code does not determine one.
 
     Args:
-        code: Four digits, of ISO 18245.
+        code: Four digits of ISO 18245.
         is_payment: Whether money went out.
     """
     if code is None or not (code.isascii() and code.isdigit()):
@@ -56,16 +56,21 @@ def by_merchant_code(code: str | None, *, is_payment: bool) -> str | None:
     number = int(code)
     for category, codes in _MERCHANT_CODES.items():
         if any(number == one if isinstance(one, int) else number in one for one in codes):
-            return of_way(category, is_payment=is_payment)
+            return for_direction(category, is_payment=is_payment)
     return None
 
 
-def of_way(category: str, *, is_payment: bool) -> str | None:
-    """A category of payments, for money that may have come back: then it is a refund, or a prize.
+def for_direction(category: str, *, is_payment: bool) -> str | None:
+    """Adjust a category of payments to the direction of the money.
+
+    Money that comes back is a refund, except from gambling, where it may be a prize.
 
     Args:
-        category: Of payments.
+        category: Category of a payment.
         is_payment: Whether money went out.
+
+    Returns:
+        The category; `REFUND` or, for gambling, None if money came in.
     """
     if is_payment:
         return category

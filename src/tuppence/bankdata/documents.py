@@ -1,4 +1,4 @@
-"""JSON as banks' interfaces give it: a file, a line of a file, or all the files of folders."""
+"""JSON documents as banks' interfaces deliver them: files, lines of files, or folders of files."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,25 +6,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tuppence.bankdata.parts import Document
+from tuppence.bankdata.records import Document
 from tuppence.errors import UserError
 from tuppence.structured import is_folder, read_bytes
 
-MOST_BYTES: Final = 256_000_000
+MAX_BYTES: Final = 256_000_000
 LINES: Final = frozenset({".ndjson", ".jsonl"})
 
 
 def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
-    """The documents of files, in their order; those of a folder by their names.
+    """Read the documents of files in the given order; files of a folder are sorted by path.
 
     Raises:
-        UserError: There is no such file, it is too large, or it is not JSON.
+        UserError: A file does not exist, is too large, or is not JSON.
     """
     for path in paths:
         if is_folder(path):
             found = sorted(p for p in path.rglob("*") if p.suffix in {".json", *LINES})
             if not found:
-                message = f"{path}: there is no JSON in this folder"
+                message = f"{path}: there are no JSON files in this folder"
                 raise UserError("file.empty", message, "files end with .json, .ndjson or .jsonl")
             for file in found:
                 yield from _documents(file, file.relative_to(path).as_posix())
@@ -34,7 +34,7 @@ def read_documents(paths: Sequence[Path]) -> Iterator[Document]:
 
 def _documents(path: Path, source: str) -> Iterator[Document]:
     try:
-        text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError("file.encoding", f"{path}: this is not UTF-8 text") from None
     if path.suffix in LINES:
@@ -46,7 +46,7 @@ def _documents(path: Path, source: str) -> Iterator[Document]:
 
 
 def _decoded(text: str, place: str) -> Any:
-    """The value of a JSON text; numbers with a point are exact."""
+    """Decode a JSON text; numbers with a decimal point become Decimal."""
     try:
         return json.loads(text, parse_float=Decimal)
     except (json.JSONDecodeError, RecursionError) as error:

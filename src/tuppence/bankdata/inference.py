@@ -1,4 +1,4 @@
-"""What follows from transactions: merchants, categories, currencies, transfers, income, refunds."""
+"""Fields inferred from transactions: merchants, categories, currencies, own transfers, refunds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,16 +17,16 @@ from tuppence.facts.rows import Rows
 _KEY: Final = ["account", "id"]
 
 
-def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
-    """The rows of an import with all that follows from them and from what is known already.
+def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
+    """Return the rows of an import with all fields that can be inferred for them.
 
-    Own transfers and refunds have two sides, of which one may have come earlier, and income is
-    known by its third receipt: rows of the store are given out too where they change. The same rows
-    again change nothing.
+    Own transfers and refunds have two sides, one of which may have been imported earlier, and
+    income is recognized from the third receipt on. So the result also has stored rows whose
+    inferred fields change. Importing the same rows again changes nothing.
 
     Args:
-        incoming: Of some customers.
-        stored: What is known of the same customers.
+        incoming: Imported rows of some customers.
+        stored: All stored rows of the same customers.
         enricher: Finds merchants and categories.
     """
     if incoming.transactions is None:
@@ -49,12 +49,12 @@ def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     found = refunds(both).rename({"refunded": "found refunded"})
     both = both.join(found, on=_KEY, how="left", maintain_order="left")
     both = both.join(incomes(both, accounts), on=_KEY, how="left", maintain_order="left")
-    for category, sure in ((INCOME, "income sure"), (REFUND, "sure")):
-        is_surer = pl.col(sure) > pl.col("category confidence").fill_null(0)
+    for category, confidence in ((INCOME, "income confidence"), (REFUND, "refund confidence")):
+        is_better = pl.col(confidence) > pl.col("category confidence").fill_null(0)
         both = both.with_columns(
-            pl.when(is_surer).then(pl.lit(category)).otherwise("category").alias("category"),
-            pl.when(is_surer)
-            .then(sure)
+            pl.when(is_better).then(pl.lit(category)).otherwise("category").alias("category"),
+            pl.when(is_better)
+            .then(confidence)
             .otherwise("category confidence")
             .alias("category confidence"),
         )
@@ -67,9 +67,9 @@ def inferred(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
 def _with_foreign_currency(
     transactions: pl.DataFrame, accounts: pl.DataFrame, customers: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
-    """Transactions with the currency that a card's text names beside an amount, if it is another.
+    """Set the foreign currency that the text of a card payment names beside an amount.
 
-    Such as `CAFE DE FLORE PARIS EUR 23.50 @ 1.16`.
+    An example of such a text is `CAFE DE FLORE PARIS EUR 23.50 @ 1.16`.
     """
     money = pl.concat([f.select("id", "currency").cast(pl.String) for f in customers])
     owners = accounts.select(account="id", id="customer").join(money.unique("id"), on="id")
@@ -82,5 +82,5 @@ def _with_foreign_currency(
     both = transactions.join(
         owners.select("account", "currency"), on="account", how="left", maintain_order="left"
     )
-    told = pl.coalesce("foreign currency", pl.when(known & is_card).then(named))
-    return both.with_columns(told.alias("foreign currency")).drop("currency")
+    foreign = pl.coalesce("foreign currency", pl.when(known & is_card).then(named))
+    return both.with_columns(foreign.alias("foreign currency")).drop("currency")

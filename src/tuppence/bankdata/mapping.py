@@ -14,7 +14,7 @@ from tuppence.bankdata.categories import CATEGORIES
 from tuppence.bankdata.dates import check_format
 from tuppence.errors import UserError
 from tuppence.facts.rows import columns
-from tuppence.facts.schema import ACCOUNT_TYPES, TRANSACTION_TYPES, Field, Kind, Schema
+from tuppence.facts.schema import ACCOUNT_TYPES, TRANSACTION_TYPES, Field, FieldType, Schema
 from tuppence.structured import Document, read_yaml
 
 _LETTER: Final = re.compile("%[-_0]?(.)")
@@ -25,11 +25,11 @@ BY_NUMBER: Final = re.compile("column ([1-9][0-9]{0,3})")
 ACCOUNT_TYPE: Final = "account type"
 EXTRA: Final[Named[str, tuple[Field, ...]]] = {
     "customers": (),
-    "accounts": (Field("currency", Kind.TEXT, "Currency of a new customer, ISO 4217."),),
+    "accounts": (Field("currency", FieldType.TEXT, "Currency of a new customer, ISO 4217."),),
     "transactions": (
-        Field("customer", Kind.TEXT, "Identifier of the owner of a new account."),
-        Field("currency", Kind.TEXT, "Currency of the amount, ISO 4217."),
-        Field(ACCOUNT_TYPE, Kind.TEXT, "Type of a new account; `current` if left out."),
+        Field("customer", FieldType.TEXT, "Identifier of the owner of a new account."),
+        Field("currency", FieldType.TEXT, "Currency of the amount, ISO 4217."),
+        Field(ACCOUNT_TYPE, FieldType.TEXT, "Type of a new account; `current` if left out."),
     ),
 }
 """What a mapping may give besides the table's own fields, to make the owners of its rows."""
@@ -303,9 +303,9 @@ def _problems(mapping: Mapping, fields: dict[str, Field]) -> Iterator[str]:
     if mapping.has_sides and "amount" in mapping.columns:
         yield "columns.amount and sign.paid_out or paid_in both say where the amount stands"
     for name, source in mapping.columns.items():
-        if isinstance(source, Sum) and fields[name].kind not in {Kind.MONEY, Kind.NUMBER}:
+        if isinstance(source, Sum) and fields[name].kind not in {FieldType.MONEY, FieldType.NUMBER}:
             yield f"columns.{name} is no number, so it cannot be a sum: write a list of columns"
-        if isinstance(source, tuple) and fields[name].kind in {Kind.MONEY, Kind.NUMBER}:
+        if isinstance(source, tuple) and fields[name].kind in {FieldType.MONEY, FieldType.NUMBER}:
             yield f"columns.{name} is a number: write {{add: [...]}} for a sum of columns"
         if not mapping.columns_of(name):
             yield f"columns.{name} names no column"

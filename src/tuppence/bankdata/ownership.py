@@ -1,4 +1,4 @@
-"""Whose a row of a table is, also of a row that is rejected."""
+"""The customer and the account that a row of a table is about, even if the row is rejected."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,12 +21,12 @@ def owner_columns(
 ) -> list[pl.Expr]:
     """Return the customer and the account that each row is about, as two columns.
 
-    The fields of a ragged row may stand in the wrong columns; only constants are certain there.
+    The fields of a ragged row may be in the wrong columns, so only constants are certain there.
 
     Args:
-        mapping: What the table's columns mean.
+        mapping: Says what the table's columns mean.
         is_ragged: For each row, whether it has too many or too few fields.
-        column_of: Gives the column of a frame in which a field stands.
+        column_of: Returns the name of the column that holds a field.
     """
     found = []
     for name, field in zip(OWNER, _FIELDS[mapping.table], strict=True):

@@ -1,35 +1,35 @@
-"""Plaid: accounts and transactions as /transactions/get and /transactions/sync give them.
+"""Plaid: accounts and transactions from /transactions/get and /transactions/sync.
 
 https://plaid.com/docs/api/products/transactions/. Amounts are numbers, and positive ones are money
-out. A transaction that was pending comes again, booked, by another identifier.
+out. A pending transaction is delivered again, under another identifier, once it is booked.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from tuppence.bankdata.categories import GAMBLING, of_way
-from tuppence.bankdata.parts import (
+from tuppence.bankdata.categories import GAMBLING, for_direction
+from tuppence.bankdata.records import (
     Account,
     Booking,
     CreditLimit,
+    IgnoredItem,
+    InvalidItem,
     Item,
-    Left,
     Money,
-    Part,
+    Record,
     Removed,
-    Unfit,
     country_of,
-    listed,
+    elements,
     moment_of,
-    needed,
     optional,
     refuse,
+    required,
 )
 
 SUBTYPES: Final = frozenset(
     {"savings", "money market", "cd", "cash isa", "isa", "hsa", "health reimbursement arrangement"}
 )
-"""Of depository accounts: those that are savings."""
+"""Subtypes of depository accounts that are savings accounts."""
 CHANNELS: Final = {"in store": "card", "online": "card"}
 CODES: Final = {
     "atm": "cash",
@@ -40,7 +40,7 @@ CODES: Final = {
     "transfer": "transfer",
     "purchase": "card",
 }
-"""How it was paid, by transaction_code, which European banks fill."""
+"""Payment types by transaction_code, which European banks fill."""
 CATEGORIES: Final = {
     "INCOME_WAGES": "income",
     "INCOME_RETIREMENT_PENSION": "income",
@@ -88,87 +88,94 @@ CATEGORIES: Final = {
     "TRAVEL_LODGING": "travel",
     "TRAVEL_RENTAL_CARS": "travel",
 }
-"""By the detailed code of personal_finance_category; those left out stand for several of ours."""
-SURE: Final = {"HIGH": 90, "VERY_HIGH": 98}
-"""Levels of confidence at which a category is taken over, and what Plaid says that they mean."""
+"""Categories by the detailed code of personal_finance_category.
+
+Codes that stand for several categories are left out.
+"""
+CONFIDENCE_LEVELS: Final = {"HIGH": 90, "VERY_HIGH": 98}
+"""Levels of confidence at which a category is accepted, and Plaid's meaning of each in percent."""
 _CATEGORY: Final = "personal_finance_category"
 OTHERS: Final = {
-    "override_accounts": "this configures Plaid's sandbox, and is no data of a bank",
-    "inflow_streams": "recurring streams are found by ourselves, from the transactions",
+    "override_accounts": "this configures Plaid's sandbox; it holds no bank data",
+    "inflow_streams": "streams are not imported but found in the transactions: import those",
     "enriched_transactions": "enriched transactions have no date: import the transactions",
-    "user_data_overview": "insights about transactions are none: import the transactions",
+    "user_data_overview": "insights are not transactions: import the transactions",
 }
-"""Why a document of another kind is not taken, by a key that it has."""
+"""Reasons to reject documents of other kinds, by a key that they have."""
 
 
 def items(content: Any) -> Iterator[Item]:
-    """The items of a document: an answer of the API."""
+    """Find the items of a document, which is a response of the API."""
     known = [name for name in _READERS if isinstance(content, dict) and name in content]
     for name in known:
-        for number, one in enumerate(listed(content, name)):
+        for number, one in enumerate(elements(content, name)):
             yield Item(f"{name}[{number}]", one, _READERS[name])
     if not known:
         keys = content.keys() if isinstance(content, dict) else ()
         reasons = (reason for key, reason in OTHERS.items() if key in keys)
-        yield Item("", content, refuse(next(reasons, "this has no accounts or transactions")))
+        yield Item(
+            "", content, refuse(next(reasons, "the document has no accounts or transactions"))
+        )
 
 
-def _account(content: Any) -> Iterator[Part]:
+def _account(content: Any) -> Iterator[Record]:
     kind = {"credit": "credit card", "loan": "loan"}.get(optional(content, "type") or "", "current")
     if kind == "current" and optional(content, "subtype") in SUBTYPES:
         kind = "savings"
-    account, currency = needed(content, "account_id"), _currency(content, "balances")
+    account, currency = required(content, "account_id"), _currency(content, "balances")
     yield Account(account, kind, currency, optional(content, "name"))
     limit = optional(content, "balances", "limit")
     if limit and currency:
         yield CreditLimit(account, Money(limit, currency))
 
 
-def _transaction(content: Any) -> Iterator[Part]:
+def _transaction(content: Any) -> Iterator[Record]:
     if content.get("pending") is True:
-        yield Left("pending transactions")
+        yield IgnoredItem("pending transactions")
         return
     currency = _currency(content)
     if currency is None:
-        raise Unfit("the amount has no currency of ISO 4217")
-    amount = needed(content, "amount")
+        raise InvalidItem("the amount has no ISO 4217 currency")
+    amount = required(content, "amount")
     code = optional(content, "transaction_code") or ""
     yield Booking(
-        needed(content, "account_id"),
-        needed(content, "transaction_id"),
+        required(content, "account_id"),
+        required(content, "transaction_id"),
         _moment(content),
-        Money(_turned(amount), currency),
+        Money(_negated(amount), currency),
         optional(content, "original_description") or optional(content, "name"),
         optional(content, "merchant_name"),
         CODES.get(code) or CHANNELS.get(optional(content, "payment_channel") or ""),
         country_of(optional(content, "location", "country")),
-        category=_category(content, is_payment=_turned(amount).startswith("-")),
-        sure=SURE.get(optional(content, _CATEGORY, "confidence_level") or ""),
+        category=_category(content, is_payment=_negated(amount).startswith("-")),
+        category_confidence=CONFIDENCE_LEVELS.get(
+            optional(content, _CATEGORY, "confidence_level") or ""
+        ),
     )
 
 
 def _moment(content: Any) -> str:
     """Return the moment, or the day of the account alone, where the moment is in another zone."""
-    day, moment = moment_of(needed(content, "date")), optional(content, "datetime")
+    day, moment = moment_of(required(content, "date")), optional(content, "datetime")
     return moment_of(moment) if moment and moment.startswith(day) else day
 
 
-def _removed(content: Any) -> Iterator[Part]:
-    yield Removed(needed(content, "transaction_id"))
+def _removed(content: Any) -> Iterator[Record]:
+    yield Removed(required(content, "transaction_id"))
 
 
 def _category(content: Any, *, is_payment: bool) -> str | None:
-    if optional(content, _CATEGORY, "confidence_level") not in SURE:
+    if optional(content, _CATEGORY, "confidence_level") not in CONFIDENCE_LEVELS:
         return None
     code = optional(content, _CATEGORY, "detailed") or ""
     found = CATEGORIES.get(code)
     if found is None or code.startswith("INCOME_"):
         return None if is_payment else found
-    return of_way(found, is_payment=is_payment)
+    return for_direction(found, is_payment=is_payment)
 
 
-def _turned(amount: str) -> str:
-    """An amount of the other sign; zero has none."""
+def _negated(amount: str) -> str:
+    """Return an amount with the opposite sign; zero stays unsigned."""
     if amount.startswith("-"):
         return amount.removeprefix("-")
     return f"-{amount}" if amount.strip("0.") else amount
@@ -178,7 +185,7 @@ def _currency(content: Any, *path: str) -> str | None:
     return optional(content, *path, "iso_currency_code")
 
 
-_READERS: Final[Mapping[str, Callable[[Any], Iterable[Part]]]] = {
+_READERS: Final[Mapping[str, Callable[[Any], Iterable[Record]]]] = {
     "accounts": _account,
     "transactions": _transaction,
     "added": _transaction,

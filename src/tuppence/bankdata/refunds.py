@@ -1,4 +1,4 @@
-"""Refunds: money that comes back from whom it was paid to, and the purchases that it is for."""
+"""Refunds: receipts from a payee who was paid before, and the purchases that they pay back."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -7,11 +7,12 @@ import polars as pl
 
 from tuppence.bankdata.enrichment.descriptors import descriptor_of
 
-DAYS: Final = 120
-"""Most days from a purchase to its refund."""
-WHOLE: Final = 95
-"""Confidence, in hundredths, where all of a purchase comes back."""
-PART: Final = 85
+MAX_DAYS: Final = 120
+"""Maximum number of days from a purchase to its refund."""
+FULL_CONFIDENCE: Final = 95
+"""Confidence in a refund of the whole purchase, in hundredths."""
+PARTIAL_CONFIDENCE: Final = 85
+"""Confidence in a refund of a part of the purchase, in hundredths."""
 _OTHER: Final = ("cash", "fee", "interest", "salary")
 _BY_HAND: Final = ("transfer", "standing order")
 _OTHERWISE: Final = ("income", "benefits", "interest")
@@ -26,18 +27,19 @@ class _Row(NamedTuple):
 
 
 def refunds(transactions: pl.DataFrame) -> pl.DataFrame:
-    """Receipts that are refunds, and the purchases that they are for.
+    """Find the receipts that are refunds, and the purchases that they are for.
 
-    A receipt is a refund where the same account paid the same payee as much or more in the `DAYS`
-    before; of several purchases the latest of just that amount, else the latest that is not paid
-    back already. Each purchase comes back once.
+    A receipt is a refund if the same account paid the same payee at least as much in the
+    `MAX_DAYS` before. It is matched to the latest purchase of exactly that amount, or else to the
+    latest larger one. Each purchase is refunded at most once.
 
     Args:
-        transactions: With the columns of the facts' table.
+        transactions: Columns of the table of transactions.
 
     Returns:
-        `account`, `id`, `refunded` (what came back of a purchase; null for a receipt) and `sure`
-        (the confidence that a receipt is a refund, in hundredths; null for a purchase).
+        `account`, `id`, `refunded` (the refunded amount of a purchase; null for a receipt) and
+        `refund confidence` (confidence that a receipt is a refund, in hundredths; null for a
+        purchase).
     """
     texts = pl.col("account", "id", "type", "merchant", "text", "category").cast(pl.String)
     rows = transactions.select(texts, "booking date", "sequence", "amount", "own transfer")
@@ -68,7 +70,7 @@ _FOUND: Final[dict[str, Any]] = {
     "account": pl.String,
     "id": pl.String,
     "refunded": pl.Int64,
-    "sure": pl.Int64,
+    "refund confidence": pl.Int64,
 }
 
 
@@ -78,7 +80,11 @@ def _payee(name: str) -> str:
 
 
 def _pairs(rows: Iterator[_Row]) -> Iterator[tuple[str, str, int | None, int | None]]:
-    """Rows of `refunds`; those of one payee stand side by side, oldest first."""
+    """Pair receipts with purchases, given rows grouped by payee, oldest first.
+
+    Yields:
+        Rows of the result of `refunds`.
+    """
     group: tuple[str, str] | None = None
     open_: list[_Row] = []
     for row in rows:
@@ -87,10 +93,10 @@ def _pairs(rows: Iterator[_Row]) -> Iterator[tuple[str, str, int | None, int | N
         if row.amount < 0:
             open_.append(row)
             continue
-        open_ = [one for one in open_ if row.day - one.day <= DAYS]
-        whole = [one for one in open_ if -one.amount == row.amount]
-        purchase = next(reversed(whole or [one for one in open_ if -one.amount > row.amount]), None)
+        open_ = [one for one in open_ if row.day - one.day <= MAX_DAYS]
+        exact = [one for one in open_ if -one.amount == row.amount]
+        purchase = next(reversed(exact or [one for one in open_ if -one.amount > row.amount]), None)
         if purchase is not None:
             open_.remove(purchase)
             yield row.account, purchase.id, row.amount, None
-            yield row.account, row.id, None, WHOLE if whole else PART
+            yield row.account, row.id, None, FULL_CONFIDENCE if exact else PARTIAL_CONFIDENCE

@@ -1,4 +1,4 @@
-"""What a bank tells about a customer, as rows for a store, whichever its standard."""
+"""Converts the records that a bank delivers about a customer to rows for a store."""
 
 import hashlib
 import re
@@ -11,53 +11,53 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
-from tuppence.bankdata.parts import (
+from tuppence.bankdata.records import (
     Account,
-    Agreed,
     Balance,
     Booking,
+    ConsentRecord,
     CreditLimit,
     Document,
     Holder,
+    IgnoredItem,
+    InvalidItem,
     Item,
     Items,
-    Left,
     Money,
-    Part,
+    Record,
     Removed,
-    Unfit,
     check_text,
     time_of,
 )
-from tuppence.bankdata.tabular import IDENTIFIERS, LONGEST_TEXT, Owners, Reading
+from tuppence.bankdata.tabular import IDENTIFIERS, MAX_TEXT_LENGTH, Owners, ParsedTable
 from tuppence.cards import holds_card, masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
 from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
-from tuppence.facts.schema import Kind, Schema
+from tuppence.facts.schema import FieldType, Schema
 from tuppence.plain_text import encodable
 
 EPOCH: Final = date(1970, 1, 1)
 _AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
-_MOST_CONTENT: Final = 2_000
-AS_THE_BANK_SAYS: Final = 90
-"""Confidence, in hundredths, in the name that a bank gives to a merchant."""
+_MAX_REJECT_LENGTH: Final = 2_000
+BANK_MERCHANT_CONFIDENCE: Final = 90
+"""Confidence in the bank's name for a merchant, in hundredths."""
 
 
-class StatementReading(NamedTuple):
-    """What documents gave.
+class ParsedStatement(NamedTuple):
+    """The content of a customer's documents.
 
     Attributes:
-        reading: As of a table; the places of rejects are texts.
-        left: What is understood and is none of our facts: how many, by what it is.
-        consents: What the customer agreed to.
-        removed: Identifiers of transactions that the bank has taken back.
+        table: Rows and rejects, as of a table; the places of rejects are texts.
+        ignored: Number of items without facts, by their kind.
+        consents: Consents of the customer.
+        removed: Identifiers of transactions that the bank has deleted.
     """
 
-    reading: Reading
-    left: Mapping[str, int]
-    consents: tuple[Agreed, ...]
+    table: ParsedTable
+    ignored: Mapping[str, int]
+    consents: tuple[ConsentRecord, ...]
     removed: frozenset[str]
 
 
@@ -69,41 +69,41 @@ def read_statement(
     owners: Owners,
     today: date,
     tokens: Tokens,
-) -> StatementReading:
-    """Read what a bank tells about one customer; card numbers in it are masked.
+) -> ParsedStatement:
+    """Read a bank's documents about one customer and mask the card numbers in them.
 
-    A later document holds over an earlier one. A booking without an identifier is known by its
-    account, its moment and its amount, and counted among equal ones of its document: what the bank
-    says about it may change, and documents may overlap.
+    A later document overrides an earlier one. A booking without an identifier is identified by its
+    account, moment, amount and number among equal ones of its document, because documents may
+    overlap and the bank may change its description.
 
     Args:
         documents: In the order in which they were fetched.
-        items: Of a document of their standard.
-        customer: Whose they are.
-        schema: Of the store.
-        owners: Who is in the store already.
-        today: Nothing may be booked later.
-        tokens: Names for identifiers that hold a card number.
+        items: Finds the items of a document of their standard.
+        customer: Identifier of the customer.
+        schema: Schema of the store.
+        owners: Customers and accounts that are stored already.
+        today: The latest date that a booking may have.
+        tokens: Replaces identifiers that hold a card number.
 
     Raises:
-        UserError: The customer is none, an account is another customer's, or nobody says what the
-            customer's currency is.
+        UserError: The customer's identifier is invalid, an account belongs to another customer, or
+            the customer's currency is unknown.
     """
     name = check_identifier(customer, "customer")
     statement = _Statement(tokens.of(name), owners, today, tokens)
     for document in documents:
         statement.add(document, items)
-    return statement.reading(schema)
+    return statement.parsed(schema)
 
 
-def with_held(incoming: Rows, stored: Rows) -> Rows:
-    """An import that keeps what only an earlier one said: of accounts, and the balances.
+def fill_from_store(incoming: Rows, stored: Rows) -> Rows:
+    """Fill fields of accounts, and balances of transactions, that only an earlier import had.
 
-    Banks give limits and balances with other documents than accounts and transactions.
+    Banks deliver limits and balances in other documents than accounts and transactions.
 
     Args:
-        incoming: Of one customer.
-        stored: What is known of the same customer.
+        incoming: Imported rows of one customer.
+        stored: All stored rows of the same customer.
     """
     of_accounts = ("name", "opened", "credit limit")
     return replace(
@@ -116,17 +116,20 @@ def with_held(incoming: Rows, stored: Rows) -> Rows:
 
 
 def _filled(
-    frame: pl.DataFrame | None, held: pl.DataFrame | None, key: Sequence[str], names: Sequence[str]
+    frame: pl.DataFrame | None,
+    stored: pl.DataFrame | None,
+    key: Sequence[str],
+    names: Sequence[str],
 ) -> pl.DataFrame | None:
-    if frame is None or held is None:
+    if frame is None or stored is None:
         return frame
     types = frame.schema
-    before = held.select(
+    before = stored.select(
         *(pl.col(name).cast(types[name]) for name in key),
-        *(pl.col(name).cast(types[name]).alias(f"held {name}") for name in names),
+        *(pl.col(name).cast(types[name]).alias(f"stored {name}") for name in names),
     )
     both = frame.join(before, on=key, how="left", maintain_order="left")
-    known = both.with_columns(pl.coalesce(name, f"held {name}").alias(name) for name in names)
+    known = both.with_columns(pl.coalesce(name, f"stored {name}").alias(name) for name in names)
     return known.select(frame.columns)
 
 
@@ -141,59 +144,61 @@ class _Statement:
         self._balances: list[Balance] = []
         self._bookings: dict[tuple[str, str], _Placed] = {}
         self._countries: set[str] = set()
-        self._consents: dict[str, Agreed] = {}
+        self._consents: dict[str, ConsentRecord] = {}
         self._removed: set[str] = set()
-        self._left: Counter[str] = Counter()
+        self._ignored: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
         self._count = 0
 
     def add(self, document: Document, items: Items) -> None:
-        """Take the parts of a document."""
+        """Add the records of a document."""
         bookings: list[tuple[Booking, Item]] = []
         removed: set[str] = set()
         for item in items(document.content):
             self._count += 1
             try:
                 check_text(item.content)
-                parts = [self._named(_with_good_names(part)) for part in item.read(item.content)]
-            except Unfit as error:
-                self._set_aside(document, item, str(error))
+                records = [
+                    self._with_tokens(_checked(record)) for record in item.read(item.content)
+                ]
+            except InvalidItem as error:
+                self._reject(document, item, str(error))
                 continue
-            for part in parts:
-                match part:
+            for record in records:
+                match record:
                     case Booking():
-                        bookings.append((part, item))
+                        bookings.append((record, item))
                     case Account():
-                        self._accounts[part.id] = part
+                        self._accounts[record.id] = record
                     case CreditLimit():
-                        self._limits[part.account] = part.amount
+                        self._limits[record.account] = record.amount
                     case Balance():
-                        self._balances.append(part)
+                        self._balances.append(record)
                     case Holder():
-                        self._countries.add(part.country)
-                    case Agreed():
-                        first = self._consents.get(part.id, part)
-                        begun = min(part.granted, first.granted, key=time_of)
-                        self._consents[part.id] = part._replace(granted=begun)
+                        self._countries.add(record.country)
+                    case ConsentRecord():
+                        first = self._consents.get(record.id, record)
+                        granted = min(record.granted, first.granted, key=time_of)
+                        self._consents[record.id] = record._replace(granted=granted)
                     case Removed():
-                        removed.add(part.id)
-                    case Left():
-                        self._left[part.what] += 1
+                        removed.add(record.id)
+                    case IgnoredItem():
+                        self._ignored[record.what] += 1
         self._place(document, bookings)
         if removed:
             self._removed |= removed
             self._bookings = {k: v for k, v in self._bookings.items() if k[1] not in removed}
 
-    def _named(self, part: Part) -> Part:
-        """A part whose identifiers hold no card number."""
-        fields = part._asdict()
+    def _with_tokens(self, record: Record) -> Record:
+        """Replace the identifiers of a record that hold a card number."""
+        fields = record._asdict()
         names: dict[str, Any] = {
             n: self._tokens.of(fields[n]) for n in IDENTIFIERS & {*fields} if fields[n]
         }
-        return part._replace(**names)
+        return record._replace(**names)
 
     def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
-        """Give bookings their names, and their order among those of a day."""
+        """Keep bookings under their identifiers, with their order among those of a day."""
         moments = [booking.moment for booking, _ in bookings]
         newest_first = bool(moments) and moments[0] > moments[-1]
         seen: Counter[str] = Counter()
@@ -209,16 +214,16 @@ class _Statement:
             placed = _Placed(booking, document, item, order)
             self._bookings[booking.account, name] = placed
 
-    def _set_aside(self, document: Document, item: Item, reason: str) -> None:
+    def _reject(self, document: Document, item: Item, reason: str) -> None:
         texts = (*map(masked, (document.source, item.place, reason)), masked_json(item.content))
         source, place, why, content = map(encodable, texts)
-        self._rejects.append((source, place, why, content[:_MOST_CONTENT]))
+        self._rejects.append((source, place, why, content[:_MAX_REJECT_LENGTH]))
 
-    def reading(self, schema: Schema) -> StatementReading:
-        """All of it as rows."""
+    def parsed(self, schema: Schema) -> ParsedStatement:
+        """Return all records as rows, with the rejects."""
         is_known = self._customer in self._owners.customers["id"]
         if is_known and not (self._accounts or self._bookings):
-            return self._given(Rows())
+            return self._with_rejects(Rows())
         if self._rejects and not (self._accounts or self._bookings or self._consents):
             source, place, reason, _ = self._rejects[0]
             where = f"{source}: {place}" if place else source
@@ -228,7 +233,7 @@ class _Statement:
         digits = minor_digits(currency)
         if digits is None:
             raise UserError("import.currency", f"there is no currency {currency}", "see ISO 4217")
-        held = self._held()
+        stored = self._stored_accounts()
         rows: list[dict[str, Any]] = []
         balances = self._known_balances()
         for (account, name), placed in self._bookings.items():
@@ -236,8 +241,8 @@ class _Statement:
                 row = _row(
                     placed.booking, currency, digits, balances.get((account, name)), self._today
                 )
-            except Unfit as error:
-                self._set_aside(placed.document, placed.item, str(error))
+            except InvalidItem as error:
+                self._reject(placed.document, placed.item, str(error))
                 continue
             self._accounts.setdefault(account, Account(account, "current"))
             rows.append(row | {"id": name, "moment": placed.booking.moment, "order": placed.order})
@@ -247,7 +252,9 @@ class _Statement:
         accounts = [
             self._account_row(one, currency, digits)
             for one in self._accounts.values()
-            if not (one.id in held and one == Account(one.id, "current"))  # only named by bookings
+            if not (
+                one.id in stored and one == Account(one.id, "current")
+            )  # only named by bookings
         ]
         person = {"id": self._customer, "currency": currency}
         if len(self._countries) == 1:
@@ -257,45 +264,49 @@ class _Statement:
             _frame(accounts, "accounts", schema) if accounts else None,
             _frame(rows, "transactions", schema) if rows else None,
         )
-        return self._given(found)
+        return self._with_rejects(found)
 
-    def _given(self, found: Rows) -> StatementReading:
+    def _with_rejects(self, rows: Rows) -> ParsedStatement:
         names = ("document", "place", "reason", "content")
         rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
         rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
-        reading = Reading(found, rejects, self._count)
+        table = ParsedTable(rows, rejects, self._count)
         consents = tuple(
             one._replace(scope=tuple(map(self._tokens.of_scope, one.scope)))
             for one in self._consents.values()
         )
-        return StatementReading(reading, dict(self._left), consents, frozenset(self._removed))
+        return ParsedStatement(table, dict(self._ignored), consents, frozenset(self._removed))
 
     def _currency(self) -> str:
-        """That of the customer in the store; else of the first account or booking that has one."""
+        """Return the stored currency of the customer, or else that of the first record with one."""
         known = self._owners.customers.filter(pl.col("id") == self._customer)["currency"]
         if len(known):
             return str(known[0])
-        given = [account.currency for account in self._accounts.values()]
-        given += [placed.booking.amount.currency for placed in self._bookings.values()]
-        for currency in given:
+        candidates = [account.currency for account in self._accounts.values()]
+        candidates += [placed.booking.amount.currency for placed in self._bookings.values()]
+        for currency in candidates:
             if currency:
                 return currency
         message = f"the currency of customer {self._customer} is not known"
         raise UserError("import.currency", message, "import accounts or transactions first")
 
-    def _held(self) -> frozenset[str]:
-        """Accounts of this customer in the store."""
+    def _stored_accounts(self) -> frozenset[str]:
+        """Return the stored accounts of this customer.
+
+        Raises:
+            UserError: A record names an account of another customer.
+        """
         mine: list[str] = []
         for account, owner in self._owners.accounts.select("id", "customer").iter_rows():
             if owner == self._customer:
                 mine.append(account)
             elif account in self._accounts or any(a == account for a, _ in self._bookings):
-                message = f"the account {account} is that of customer {owner}"
+                message = f"the account {account} belongs to customer {owner}"
                 raise UserError("import.owner", message, "see --customer")
         return frozenset(mine)
 
     def _known_balances(self) -> dict[tuple[str, str], Money]:
-        """Balances of the books are those after the last booking before them."""
+        """Return the balance after each booking that is the last before a booked balance."""
         found: dict[tuple[str, str], Money] = {}
         for balance in self._balances:
             before = [
@@ -322,17 +333,17 @@ class _Statement:
         return row
 
 
-def _with_good_names(part: Part) -> Part:
-    """Return a part as it is.
+def _checked(record: Record) -> Record:
+    """Return a record unchanged.
 
     Raises:
-        Unfit: What it calls itself or its account can be no identifier.
+        InvalidItem: The identifier of the record or its account is invalid.
     """
     for name in ("account", "id"):
-        text = getattr(part, name, None)
+        text = getattr(record, name, None)
         if text is not None and (problem := why_not_identifier(text)) is not None:
-            raise Unfit(f"the identifier {ascii(masked(text))[:60]} {problem}")
-    return part
+            raise InvalidItem(f"the identifier {ascii(masked(text))[:60]} {problem}")
+    return record
 
 
 def _reused(bookings: Sequence[tuple[Booking, Item]]) -> set[tuple[str, str | None]]:
@@ -354,25 +365,25 @@ class _Placed(NamedTuple):
 def _row(
     booking: Booking, currency: str, digits: int, balance: Money | None, today: date
 ) -> dict[str, Any]:
-    """A transaction's row.
+    """Return the row of a transaction.
 
     Raises:
-        Unfit: It is in another currency, or more exact than that is, or in the future.
+        InvalidItem: The booking is in another currency, has too many digits, or is in the future.
     """
     day = time_of(booking.moment).date()
     if day > today:
-        raise Unfit(f"it is booked in the future: {booking.moment}")
+        raise InvalidItem(f"it is booked in the future: {booking.moment}")
     if booking.amount.currency != currency:
-        raise Unfit(f"{booking.amount.currency} where the customer's money is {currency}")
+        raise InvalidItem(f"{booking.amount.currency} where the customer's money is {currency}")
     after, foreign = booking.balance or balance, booking.foreign_currency
     return {
         "account": booking.account,
         "booking date": (day - EPOCH).days,
         "amount": _minor(booking.amount, digits),
         "category": booking.category,
-        "category confidence": booking.sure if booking.category else None,
+        "category confidence": booking.category_confidence if booking.category else None,
         "merchant": (merchant := _text(booking.merchant)),
-        "merchant confidence": AS_THE_BANK_SAYS if merchant else None,
+        "merchant confidence": BANK_MERCHANT_CONFIDENCE if merchant else None,
         "type": booking.type,
         "text": _text(booking.text),
         "country": booking.country,
@@ -383,25 +394,25 @@ def _row(
 
 
 def _minor(money: Money, digits: int) -> int:
-    """Whole minor units, exactly.
+    """Return the amount in minor units, exactly.
 
     Raises:
-        Unfit: It is no such number, or it may be the number of a card.
+        InvalidItem: It is not a number of minor units, or it may be a card number.
     """
     found = _AMOUNT.fullmatch(money.text)
     if found is None:
-        raise Unfit(f"{money.text!r} is not an amount")
+        raise InvalidItem(f"{money.text!r} is not an amount")
     sign, whole, fraction = found[1], found[2], (found[3] or "").rstrip("0")
     if len(fraction) > digits:
-        raise Unfit(f"{money.text} has too many digits after the point for {money.currency}")
+        raise InvalidItem(f"{money.text} has too many digits after the point for {money.currency}")
     value = int(whole + fraction.ljust(digits, "0"))
     if holds_card(str(value)) or holds_card(whole + fraction):
-        raise Unfit("the amount may be the number of a card")
+        raise InvalidItem("the amount may be the number of a card")
     return -value if sign else value
 
 
 def _text(text: str | None) -> str | None:
-    """Without blanks around."""
+    """Return a text without surrounding blanks; None if nothing is left."""
     return (text or "").strip() or None
 
 
@@ -409,5 +420,7 @@ def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.
     fields = columns(table, schema)
     types = {name: POLARS_TYPES[one.kind] for name, one in fields.items()}
     frame = pl.DataFrame([{name: row.get(name) for name in fields} for row in rows], schema=types)
-    texts = [n for n, field in fields.items() if field.kind is Kind.TEXT and n not in IDENTIFIERS]
-    return frame.with_columns(masked_texts(frame[n]).str.slice(0, LONGEST_TEXT) for n in texts)
+    texts = [
+        n for n, field in fields.items() if field.kind is FieldType.TEXT and n not in IDENTIFIERS
+    ]
+    return frame.with_columns(masked_texts(frame[n]).str.slice(0, MAX_TEXT_LENGTH) for n in texts)

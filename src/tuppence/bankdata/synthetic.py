@@ -1,8 +1,11 @@
 """A synthetic population of the United Kingdom: customers, accounts and their transactions.
 
-Nobody in it exists. It follows the figures of `calibration` in volume, mix and money; the rest of
-its habits (pay days, direct debits that roll over weekends, price rises in spring, money moved to
-savings) are plausible, not measured. The same arguments always give the same rows.
+All customers are invented. The number, mix and amounts of transactions follow the figures of
+`calibration`; other habits (pay days, direct debits that roll over weekends, price rises in spring,
+transfers to savings) are plausible, not measured. The same arguments always give the same rows.
+
+One module because every habit draws from the same generator in a fixed order, on which the rows
+of a seed depend.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +45,7 @@ _SAVINGS: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class _People:
-    """Some customers and what they are like; arrays of one entry a customer."""
+    """Characteristics of some customers: arrays with one element per customer."""
 
     decile: Array
     volume: Array
@@ -60,7 +63,7 @@ class _People:
 
 @dataclass(frozen=True, slots=True)
 class _Months:
-    """The calendar of the population: its months, and the days of all of them in a row."""
+    """The months of the population: their first days, lengths and numbers from 0 for January."""
 
     starts: Array
     lengths: Array
@@ -73,32 +76,42 @@ class _Months:
 
 @dataclass(slots=True)
 class _Book:
-    """Blocks of transactions, as they are made."""
+    """Collects blocks of transactions."""
 
     blocks: list[dict[str, Array]] = field(default_factory=list)
 
-    def add(self, customer: Array, day: Array, amount: Array, **given: Any) -> None:
-        """Add transactions. Amounts are pounds, signed; the rest are codes, one or one a row."""
+    def add(self, customer: Array, day: Array, amount: Array, **codes: Any) -> None:
+        """Add transactions.
+
+        Args:
+            customer: Index of the customer of each transaction.
+            day: Day of each transaction.
+            amount: Signed amount of each transaction, in pounds.
+            codes: Values of other columns, one for all transactions or one for each.
+        """
         block = {"customer": customer, "day": day, "amount": np.rint(amount * 100)}
         defaults = {"category": _NULL, "merchant": _NULL, "text": _NULL, "type": 0}
         defaults |= {"country": 0, "account": _CURRENT, "own": 0, "refunded": 0}
-        for name, value in (defaults | given).items():
+        for name, value in (defaults | codes).items():
             block[name] = np.broadcast_to(np.asarray(value), customer.shape)
         self.blocks.append(block)
 
     def column(self, name: str, kind: type) -> Array:
-        """A column of all blocks."""
+        """Return a column of all blocks."""
         return np.concatenate([block[name] for block in self.blocks]).astype(kind)
 
 
 def population(customers: int, seed: int, until: Date, months: int) -> Iterator[tuple[int, Rows]]:
-    """The population in parts, each with its count of transactions.
+    """Generate the population, partition by partition.
 
     Args:
-        customers: How many.
-        seed: Another seed, another population.
+        customers: Number of customers.
+        seed: Seed of all random choices.
         until: The last day with transactions.
-        months: How many calendar months of them, the last day's month included.
+        months: Number of calendar months with transactions, including that of the last day.
+
+    Yields:
+        The number of transactions of a partition, and its rows.
     """
     calendar = _calendar(until, months)
     for number, first in enumerate(range(0, customers, CUSTOMERS_PER_PARTITION)):
@@ -207,18 +220,18 @@ def _calendar(until: Date, months: int) -> _Months:
 
 
 def _weekday(day: Array) -> Array:
-    """0 for Monday."""
+    """Return the day of the week, 0 for Monday."""
     return (day + 3) % 7
 
 
 def _forward(day: Array) -> Array:
-    """The day itself, or the Monday after its weekend, as direct debits are taken."""
+    """Move days of a weekend to the next Monday, when direct debits are collected."""
     weekday = _weekday(day)
     return day + np.where(weekday > 4, 7 - weekday, 0)
 
 
 def _back(day: Array) -> Array:
-    """The day itself, or the Friday before its weekend, as wages are paid."""
+    """Move days of a weekend to the Friday before, when wages are paid."""
     weekday = _weekday(day)
     return day - np.where(weekday > 4, weekday - 4, 0)
 
@@ -226,7 +239,7 @@ def _back(day: Array) -> Array:
 def _monthly(
     customers: Array, day_of_month: Array, calendar: _Months
 ) -> tuple[Array, Array, Array]:
-    """Index into customers, month and day of something that happens once a month."""
+    """Return the index into customers, the month and the day of each event of a monthly series."""
     index = np.repeat(np.arange(len(customers)), len(calendar))
     month = np.tile(np.arange(len(calendar)), len(customers))
     of_month = np.minimum(day_of_month[index], calendar.lengths[month])
@@ -237,7 +250,7 @@ def _monthly(
 
 
 def _income(rng: np.random.Generator, people: _People, calendar: _Months, book: _Book) -> None:
-    """Wages monthly, four-weekly or weekly; a benefit for some."""
+    """Add wages, which are monthly, four-weekly or weekly, and a benefit for some customers."""
     count = len(people)
     rhythm = rng.choice([0, 28, 7], count, p=[0.7, 0.12, 0.18])
     monthly = np.flatnonzero(rhythm == 0)
@@ -267,7 +280,7 @@ def _income(rng: np.random.Generator, people: _People, calendar: _Months, book: 
 
 
 def _bills(rng: np.random.Generator, people: _People, calendar: _Months, book: _Book) -> None:
-    """Standing payments: the same day each month, rolled over weekends, rising now and then."""
+    """Add bills: on the same day each month, moved past weekends, and rising now and then."""
     for slot, category in enumerate(cal.BILL_ORDER):
         who = np.flatnonzero(people.bills > slot)
         base = _bill_amount(rng, people, who, category)
@@ -320,7 +333,7 @@ def _bill_amount(rng: np.random.Generator, people: _People, who: Array, category
 def _bill_course(
     rng: np.random.Generator, who: Array, index: Array, month: Array, category: str
 ) -> Array:
-    """How a bill's amount changes over the months, as a factor."""
+    """Return the factor by which a bill's amount differs in each month."""
     if category == "energy":
         return np.take(cal.ENERGY_SEASON, month) * rng.normal(1, 0.06, len(index))
     rise = {"mobile": 0.5, "broadband": 0.6, "water": 0.9, "subscriptions": 0.2}.get(category, 0.05)
@@ -330,7 +343,7 @@ def _bill_course(
 
 
 def _savings(rng: np.random.Generator, people: _People, calendar: _Months, book: _Book) -> None:
-    """Money moved to savings after pay day, with interest; and now and then some comes back."""
+    """Add transfers to savings after pay day, occasional transfers back, and interest."""
     who = np.flatnonzero(people.saver)
     index, _, day = _monthly(who, rng.integers(26, 32, len(who)), calendar)
     active = rng.random(len(index)) < 0.85
@@ -350,7 +363,7 @@ def _savings(rng: np.random.Generator, people: _People, calendar: _Months, book:
 
 
 def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, book: _Book) -> None:
-    """Card payments and cash: as many as the customer's volume leaves, where people buy."""
+    """Add card payments and cash withdrawals, as many as the customer's volume leaves room for."""
     count = len(people)
     regular = people.bills + 2.2 + 2.7 * people.saver
     rate = np.maximum(people.volume - regular, 2)
@@ -384,7 +397,7 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
     known = np.where(abroad, CATEGORIES.index("travel"), category)
     known = np.where(rng.random(total) < cal.CATEGORY_MISSING, _NULL, known)
     shown = np.where(rng.random(total) < cal.MERCHANT_MISSING, _NULL, merchant)
-    twice = np.flatnonzero(rng.random(total) < 0.0006)  # some are charged again by mistake
+    twice = np.flatnonzero(rng.random(total) < 0.0006)  # charged a second time by mistake
     for rows, later in ((slice(None), 0), (twice, 1)):
         book.add(
             customer[rows],
@@ -410,7 +423,7 @@ def _purchases(rng: np.random.Generator, people: _People, calendar: _Months, boo
 
 
 def _pick(rng: np.random.Generator, group: Array, weights: Sequence[Array]) -> Array:
-    """For each row one index, by the weights of the row's group: all groups in one search."""
+    """Draw one index per row, by the weights of the row's group; one search serves all groups."""
     sizes = np.array([len(row) for row in weights])
     edges = np.concatenate([np.cumsum(row) / np.sum(row) + n for n, row in enumerate(weights)])
     found = np.searchsorted(edges, group + rng.random(len(group)), side="right")
@@ -427,19 +440,19 @@ def _day_weights(calendar: _Months, month: int) -> Array:
 
 
 def _visit_weights(decile: int) -> Array:
-    """The richer eat out more often, the poorer buy food more often."""
+    """Return the weight of each category: richer customers eat out more and buy less food."""
     tilt = {"eating out": 0.8 + 0.045 * decile, "groceries": 1.15 - 0.03 * decile}
     return np.array([share * tilt.get(name, 1) for name, share in cal.VISITS.items()])
 
 
 def _popularity(names: Sequence[str]) -> Array:
-    """Zipf: the n-th is visited 1/n as often as the first."""
+    """Return weights by Zipf's law: the n-th is visited 1/n as often as the first."""
     weights: Array = np.reciprocal(np.arange(1, len(names) + 1, dtype=float))
     return weights
 
 
 def _purchase_means(people: _People, rate: Array) -> Array:
-    """Mean amount for each customer and category, so that a year's spending is the decile's."""
+    """Return mean amounts by customer and category that add up to the spending of the decile."""
     means = np.empty((len(people), len(cal.VISITS)))
     for n, (name, share) in enumerate(cal.VISITS.items()):
         if name in cal.WEEKLY_SPENDING:
@@ -451,7 +464,7 @@ def _purchase_means(people: _People, rate: Array) -> Array:
 
 
 def _fees(rng: np.random.Generator, people: _People, calendar: _Months, book: _Book) -> None:
-    """Bank fees for some; and money to other people."""
+    """Add bank fees for some customers, and payments to other people."""
     who = np.flatnonzero(rng.random(len(people)) < 0.06)
     index, _, day = _monthly(who, np.full(len(who), 28), calendar)
     hit = rng.random(len(index)) < 0.4
@@ -473,9 +486,9 @@ def _fees(rng: np.random.Generator, people: _People, calendar: _Months, book: _B
 def _transactions(
     rng: np.random.Generator, people: _People, calendar: _Months, book: _Book, names: Array
 ) -> pl.DataFrame:
-    """All blocks as one frame in the order of a store, with running balances."""
+    """Return all transactions as a frame in the order of a store, with running balances."""
     customer, day = book.column("customer", np.int64), book.column("day", np.int64)
-    joined = calendar.last_day - people.tenure[customer]  # the bank tells of two months before
+    joined = calendar.last_day - people.tenure[customer]  # the bank delivers two months before
     first = np.maximum(calendar.starts[0], joined - 60)
     inside = (day >= first) & (day <= calendar.last_day)
     shuffle = rng.integers(0, 1 << 20, len(day))  # the order within a day
@@ -508,14 +521,14 @@ def _transactions(
             "balance": pl.Series(_balances(account, amount, np.rint(opening * 100))),
         }
     )
-    unsaid: dict[str, type[pl.DataType]] = dict.fromkeys(
+    empty: dict[str, type[pl.DataType]] = dict.fromkeys(
         ("category confidence", "merchant confidence"), pl.Int64
     )
-    unsaid |= {"foreign currency": pl.String}
+    empty |= {"foreign currency": pl.String}
     return with_confidence(
         frame.with_columns(
             pl.col("refunded").replace(0, None),
-            *(pl.lit(None, kind).alias(name) for name, kind in unsaid.items()),
+            *(pl.lit(None, kind).alias(name) for name, kind in empty.items()),
         )
     )
 
@@ -528,7 +541,7 @@ def _enum(codes: Array, names: Sequence[str]) -> pl.Series:
 
 
 def _balances(account: Array, amount: Array, opening: Array) -> Array:
-    """Each account's balance after each transaction, in minor units."""
+    """Return the account's balance after each transaction, in minor units."""
     order = np.argsort(account, kind="stable")
     sums = np.cumsum(amount[order])
     sorted_accounts = account[order]

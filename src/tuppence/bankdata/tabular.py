@@ -1,4 +1,7 @@
-"""CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
+"""CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside.
+
+One module because the steps from texts to rows share the columns of one frame.
+"""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
@@ -25,9 +28,9 @@ from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
-from tuppence.facts.schema import ACCOUNT_TYPES, Field, Kind, Schema
+from tuppence.facts.schema import ACCOUNT_TYPES, Field, FieldType, Schema
 
-LONGEST_TEXT: Final = 1_000
+MAX_TEXT_LENGTH: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
 """Fields that name somebody or something, in whichever table."""
 ROW: Final = "row"
@@ -50,7 +53,7 @@ class Owners:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedTable:
     """What a file gave.
 
     Attributes:
@@ -73,7 +76,7 @@ class Reading:
 
 def read_table(
     path: Path, meaning: TableMapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
-) -> Reading:
+) -> ParsedTable:
     """Read a CSV or Parquet file, in which card numbers are masked.
 
     Rejects of an earlier import may be given as the file, after they were corrected.
@@ -118,13 +121,13 @@ def read_table(
         good = _in_order(good, meaning)
     doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
     rows = _rows(good, meaning, schema, owners)
-    return Reading(rows, rejects, table.cells.height, left_out, doubts)
+    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts)
 
 
 def _filtered(
     frame: pl.DataFrame, table: Table, mapping: TableMapping
 ) -> tuple[pl.DataFrame, tuple[tuple[str, int], ...]]:
-    """The rows that the mapping wants, and how many of the others there are by their words."""
+    """Return the rows that the mapping wants, and the counts of the others by their words."""
     left_out: list[tuple[str, int]] = []
     for column in dict.fromkeys([*mapping.only, *mapping.without]):
         cell = _cell(table, column).str.strip_chars().fill_null("")
@@ -153,7 +156,7 @@ def _rejects(
     table: Table,
     tokens: Tokens,
 ) -> pl.DataFrame:
-    """Rows that cannot be taken, as the file has them but for card numbers.
+    """Return the rows that cannot be taken, as the file has them but for card numbers.
 
     Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
     card numbers.
@@ -170,9 +173,9 @@ def _rejects(
         cell, named = bad[str(place)], whose.get(place, "")
         hidden = tokens.of_all(cell) if named in IDENTIFIERS else masked_texts(cell)
         match fields[named].kind if named in fields else None:
-            case Kind.DATE:
+            case FieldType.DATE:
                 hidden = hidden.zip_with(bad[_new(named)].is_null(), cell)
-            case Kind.MONEY | Kind.NUMBER:
+            case FieldType.MONEY | FieldType.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
         title = masked(f"{name} in the file" if name in OWNER else name)
@@ -186,7 +189,7 @@ def _rejects(
 
 
 def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterator[str]:
-    """What may be wrong with rows that can be read."""
+    """Yield what may be wrong with rows that can be read."""
     known: dict[str, Collection[str]] = {**words_of(mapping)}
     if mapping.table == "transactions":
         known["category"] = CATEGORIES
@@ -203,14 +206,14 @@ def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterat
 
 
 def _statement(good: pl.DataFrame) -> pl.DataFrame:
-    """The account, day, amount and balance of rows, and `backward` where that is known."""
+    """Return the account, day, amount and balance of rows, and `backward` where that is known."""
     names = {"account": "account", "day": "booking date", "amount": "amount", "balance": "balance"}
     frame = good.select(pl.col(_new(field)).alias(name) for name, field in names.items())
     return frame.with_columns(good["backward"]) if "backward" in good.columns else frame
 
 
 def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
-    """Rows with their `sequence`, and `backward` where later rows of a day stand first."""
+    """Return rows with their `sequence`, and `backward` where later rows of a day stand first."""
     if mapping.newest_first is None:
         backward = newest_first(_statement(good))
     else:
@@ -227,17 +230,17 @@ def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
 
 
 def _new(field: str) -> str:
-    """Our fields stand beside the file's own columns, which may be called the same."""
+    """Return the column of a field; the file's own columns may be called the same."""
     return f"→{field}"
 
 
 def _cell(table: Table, column: str) -> pl.Expr:
-    """The texts of a column of the file."""
+    """Return the texts of a column of the file."""
     return pl.col(str(position(table.titles, column)))
 
 
 def _parts(mapping: TableMapping, name: str) -> dict[str, str]:
-    """The columns of the frame that a number is made of, and the file's columns they are from."""
+    """Return the frame's columns that a number is made of, and the file's columns of each."""
     source = mapping.columns.get(name)
     if name == "amount" and mapping.has_sides:
         sides = {"out": mapping.sign.paid_out, "in": mapping.sign.paid_in}
@@ -248,13 +251,13 @@ def _parts(mapping: TableMapping, name: str) -> dict[str, str]:
 
 
 def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> Iterator[pl.Expr]:
-    """The text of each field, translated, blank as null; that of a number in its parts."""
+    """Yield the text of each field, translated, blank as null; that of a number in its parts."""
     if mapping.sign.column:
         yield _cell(table, mapping.sign.column).alias("sign word")
     for name, field in fields.items():
         columns = [_cell(table, column).str.strip_chars() for column in mapping.columns_of(name)]
         blank = pl.lit(None, pl.String)
-        if field.kind in {Kind.MONEY, Kind.NUMBER} and (parts := _parts(mapping, name)):
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER} and (parts := _parts(mapping, name)):
             for part, column in parts.items():
                 text = _cell(table, column).str.strip_chars() if column else blank
                 yield pl.when(text != "").then(text).alias(part)
@@ -268,7 +271,7 @@ def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> I
         else:
             filled = [pl.when(column != "").then(column) for column in columns]
             text = pl.concat_str(filled, separator=" ", ignore_nulls=True)
-        if field.kind is Kind.TEXT and name in mapping.values:
+        if field.kind is FieldType.TEXT and name in mapping.values:
             text = text.replace(mapping.values[name])
         yield pl.when(text != "").then(text).alias(_new(name))
 
@@ -276,34 +279,34 @@ def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> I
 def _without_cards(
     frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], tokens: Tokens
 ) -> pl.DataFrame:
-    """The fields without card numbers; an amount that may be one is no number any more.
+    """Return the fields without card numbers; an amount that may be one is no number any more.
 
     A date is left to be read: it is then a day, or else is masked where it is set aside.
     """
     changed: list[pl.Series] = []
     for name, field in fields.items():
-        if field.kind in {Kind.MONEY, Kind.NUMBER}:
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER}:
             parts = _parts(mapping, name) or [_new(name)]
             changed += [masked_texts(_unpadded(frame[part])) for part in parts]
-        elif field.kind is not Kind.DATE:
+        elif field.kind is not FieldType.DATE:
             text = frame[_new(name)]
             changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
     return frame.with_columns(changed)
 
 
 def _unpadded(numbers: pl.Series) -> pl.Series:
-    """Numbers without the zeros that a bank fills a column with."""
+    """Return numbers without the zeros that a bank fills a column with."""
     return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
 
 
 def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
-    """Reasons against identifiers. They come before those that repeat an identifier."""
+    """Return reasons against identifiers. They come before those that repeat an identifier."""
     texts = [(n, pl.col(_new(n)).str) for n in ("id", "account", "customer") if n in fields]
     return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
 
 
 def _with_owners(frame: pl.DataFrame, mapping: TableMapping, owners: Owners) -> pl.DataFrame:
-    """The currency that each row's amounts are in, as `owner currency`; and new owners' names."""
+    """Return rows with the currency of their amounts as `owner currency`, and new owners."""
     currency = pl.col(_new("currency"))
     if mapping.table == "customers":
         return frame.with_columns(currency.alias("owner currency"))
@@ -340,25 +343,25 @@ def _with_owners(frame: pl.DataFrame, mapping: TableMapping, owners: Owners) -> 
 
 
 def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:
-    """The reason where a row is bad, else null."""
+    """Return the reason where a row is bad, else null."""
     parts = [pl.lit(part) if isinstance(part, str) else part.fill_null("") for part in reason]
     return pl.when(bad.fill_null(value=False)).then(pl.concat_str(parts))
 
 
 def _digits() -> pl.Expr:
-    """Digits of the minor unit of each row's currency; null where there is no such currency."""
+    """Return the digits of the minor unit of each currency; null for an unknown one."""
     return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
 
 
 def _parsed(
     frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
-    """The fields' texts as the store's values; a row keeps the first reason against it."""
+    """Return the fields' texts as the store's values; a row keeps the first reason against it."""
     reasons: list[pl.Series] = [frame[REASON]]
     numbers = [
         part
         for name, field in fields.items()
-        if field.kind in {Kind.MONEY, Kind.NUMBER, Kind.DATE}
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER, FieldType.DATE}
         for part in _parts(mapping, name) or [_new(name)]
     ]  # in rows that are set aside already, they are no evidence of how the others are written
     frame = frame.with_columns(pl.when(pl.col(REASON).is_null()).then(pl.col(numbers)))
@@ -387,30 +390,30 @@ def _parsed(
 def _value(
     frame: pl.DataFrame, name: str, field: Field, mapping: TableMapping, today: date
 ) -> Signed:
-    """The values of a field, and columns of reasons against them."""
+    """Return the values of a field, and columns of reasons against them."""
     text = pl.col(_new(name))
     match field.kind:
-        case Kind.TEXT:
-            long = text.str.len_chars() > LONGEST_TEXT
-            bad = [_when(long, f"{name} is longer than {LONGEST_TEXT} characters")]
+        case FieldType.TEXT:
+            long = text.str.len_chars() > MAX_TEXT_LENGTH
+            bad = [_when(long, f"{name} is longer than {MAX_TEXT_LENGTH} characters")]
             if words_of(mapping).get(name) == ACCOUNT_TYPES:
                 strange = text.is_not_null() & ~text.is_in(ACCOUNT_TYPES)
                 bad.append(_when(strange, f"{name} is none of {', '.join(ACCOUNT_TYPES)}: ", text))
             return frame[_new(name)], frame.select(
                 one.alias(str(i)) for i, one in enumerate(bad)
             ).get_columns()
-        case Kind.DATE:
+        case FieldType.DATE:
             return read_days(frame[_new(name)], name, mapping.date_format, today)
-        case Kind.BOOLEAN:
+        case FieldType.BOOLEAN:
             low = text.str.to_lowercase()
             strange = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
             reason = _when(strange, f"{name} is neither true nor false: ", text)
             return frame.select(value).to_series(), [frame.select(reason).to_series()]
-        case Kind.MONEY:
+        case FieldType.MONEY:
             return _number(frame, name, mapping, frame["digits"], frame["owner currency"])
-        case Kind.NUMBER:
+        case FieldType.NUMBER:
             digits = pl.Series([field.decimals] * frame.height, dtype=pl.Int64)
             return _number(frame, name, mapping, digits, None)
 
@@ -422,7 +425,7 @@ def _number(
     digits: pl.Series,
     currency: pl.Series | None,
 ) -> Signed:
-    """Exact whole units of 10^-digits; never by way of a float."""
+    """Return exact whole units of 10^-digits; never by way of a float."""
     parts = [
         read_amounts(frame[part], name, mapping.separators, digits, currency)
         for part in _parts(mapping, name) or [_new(name)]
@@ -439,7 +442,7 @@ def _number(
 
 
 def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amounts:
-    """The parts of a number as one."""
+    """Return the parts of a number as one."""
     source = mapping.columns.get(name)
     if not isinstance(source, Sum):
         return parts[0]
@@ -447,7 +450,7 @@ def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amoun
 
 
 def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
-    """Identifiers of rows that have none: from what they say, and a count among equal ones."""
+    """Return identifiers for rows that have none: from their content, and a count among equals."""
     parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
     keys = frame.select(
         pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
@@ -471,7 +474,7 @@ def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 
 
 def _rows(good: pl.DataFrame, mapping: TableMapping, schema: Schema, owners: Owners) -> Rows:
-    """The good rows as tables, and the customers and accounts that they bring into being."""
+    """Return the good rows as tables, and the customers and accounts that they bring into being."""
     if mapping.table == "customers":
         return Rows(customers=_select(good, "customers", schema))
     new = good.filter(~pl.col(_new("customer")).is_in(owners.customers["id"].implode()))
@@ -493,7 +496,7 @@ def _rows(good: pl.DataFrame, mapping: TableMapping, schema: Schema, owners: Own
 
 
 def _select(frame: pl.DataFrame, table: str, schema: Schema) -> pl.DataFrame:
-    """The table's columns under their own names; those that were not given are null."""
+    """Return the table's columns under their own names; those that were not given are null."""
     return frame.select(
         (pl.col(_new(name)) if _new(name) in frame.columns else pl.lit(None))
         .cast(POLARS_TYPES[field.kind])

@@ -1,17 +1,17 @@
-"""Transfers between a customer's own accounts: what leaves one and arrives in another."""
+"""Transfers between a customer's own accounts: pairs of opposite bookings."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-DAYS: Final = 3
-"""Most days between the two bookings of a transfer: a weekend."""
+MAX_DAYS: Final = 3
+"""Maximum number of days between the two bookings of a transfer, to span a weekend."""
 _NEVER: Final = ("card", "cash", "fee", "interest")
 _OWED: Final = ("credit card", "loan")
-"""Types of accounts that one pays off, by direct debit too."""
-_WAITING: Final = 16
-"""Bookings of one amount whose other side is looked for at the same time."""
+"""Types of accounts that may be paid off by direct debit."""
+_MAX_WAITING: Final = 16
+"""Maximum number of unpaired bookings of one amount that are remembered at a time."""
 
 
 class _Side(NamedTuple):
@@ -24,19 +24,19 @@ class _Side(NamedTuple):
 
 
 def own_transfers(transactions: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
-    """The transactions that are one side of a transfer between a customer's own accounts.
+    """Find the transactions that are one side of a transfer between a customer's own accounts.
 
-    Two bookings are the sides of one where amounts are opposite, accounts are two of the same
-    customer and no more than `DAYS` lie between them; what a card, a till or the bank itself did is
-    none, and a direct debit only where it pays off a card or a loan. Each booking is a side once;
-    of several the nearest in time are taken.
+    Two bookings are a transfer if their amounts are opposite, their accounts are two of the same
+    customer, and they are at most `MAX_DAYS` apart. Card payments, cash, fees and interest never
+    are, and a direct debit is only if it pays off a card or a loan. Each booking is paired at most
+    once, with the nearest in time.
 
     Args:
-        transactions: With the columns of the facts' table.
-        accounts: Likewise; those of the transactions.
+        transactions: Columns of the table of transactions.
+        accounts: Columns of the table of accounts, for the accounts of the transactions.
 
     Returns:
-        Their `account` and `id`.
+        `account` and `id` of both sides of each transfer.
     """
     owners = accounts.select(
         pl.col("id").cast(pl.String).alias("account"),
@@ -62,7 +62,7 @@ def _sides(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
         if group != (customer, size):
             group, waiting = (customer, size), []
         side = _Side(*fields)
-        waiting = [one for one in waiting if side.day - one.day <= DAYS][-_WAITING:]
+        waiting = [one for one in waiting if side.day - one.day <= MAX_DAYS][-_MAX_WAITING:]
         other = next((one for one in reversed(waiting) if _belong(one, side)), None)
         if other is None:
             waiting.append(side)

@@ -1,6 +1,6 @@
-"""Where adapters meet ports on AWS: a builder for each function and for the rules engine's stores.
+"""Composes adapters on AWS: the dependencies of each function, and the stores of the rules engine.
 
-Each is built once in a process, from the environment that the infrastructure gives it.
+They are built once in a process, from the environment variables that the infrastructure sets.
 """
 
 import functools
@@ -31,30 +31,30 @@ PREFIX = "TUPPENCE_"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a function is told by its environment; each name there is `TUPPENCE_` and this one.
+    """Settings of a function, from environment variables named `TUPPENCE_` and the attribute.
 
     Attributes:
         relay: Address of the SQL relay.
-        relay_secret: Name or ARN of the secret that holds the token for it.
+        relay_secret: Name or ARN of the secret with the token for the relay.
         engines: Address of the engines' load balancer.
-        engines_secret: Name or ARN of the secret that holds the token for them.
-        engines_namespace: Cloud Map's namespace in which running engines are found.
-        engines_service: And the name of their service.
-        rulesets: Bucket of the rulesets.
-        ledger: Table of the ledger.
-        customer_queue: Its address.
-        invoke_queue: Its address.
+        engines_secret: Name or ARN of the secret with the token for the engines.
+        engines_namespace: Cloud Map namespace of running engines.
+        engines_service: Cloud Map service of running engines.
+        rulesets: Name of the bucket of rulesets.
+        ledger: Name of the ledger's table.
+        customer_queue: Address of the customer queue.
+        invoke_queue: Address of the invoke queue.
         dead_items: Address of the queue of items that were given up.
-        refresh_function: Name of the function that has engines refreshed.
-        time_zone: Where the days of runs begin at midnight.
-        customers_per_item: How many customers travel together.
-        rules_per_item: How many rules; all where it is 0.
-        tries: An item that an engine refuses is given up when it is received so often, and so is a
-            page that cannot be split.
-        max_receives: An item is received so often at most, for whatever reason.
-        engine_seconds: One try of an engine may take.
-        longest_wait: Seconds between two tries at most.
-        margin_seconds: What a function keeps back of its time, to end in good order.
+        refresh_function: Name of the function that refreshes engines.
+        time_zone: Time zone of the dates of runs.
+        customers_per_item: Number of customers of an item.
+        rules_per_item: Number of rules of an item; 0 for all.
+        tries: Number of receives after which a refused item, or a page that cannot be split, is
+            given up.
+        max_receives: Maximum number of receives of an item, for whatever reason.
+        engine_seconds: Timeout of one attempt at an engine.
+        longest_wait: Maximum number of seconds between two attempts.
+        margin_seconds: Time that a function reserves for its end.
     """
 
     relay: str = ""
@@ -85,24 +85,24 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def settings() -> Settings:
-    """The settings in this process's environment.
+    """Return the settings in the environment of this process.
 
     Raises:
-        UserError: One is not of its kind.
+        UserError: A setting has the wrong type.
     """
-    given = {
+    variables = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in os.environ.items()
         if name.startswith(PREFIX)
     }
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        return msgspec.convert(variables, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise UserError("settings.wrong", f"the environment: {error}") from None
 
 
-class Lister(NamedTuple):
-    """What the customer function works with."""
+class CustomerDependencies(NamedTuple):
+    """Dependencies of the customer function."""
 
     settings: Settings
     rulesets: S3Rulesets
@@ -113,23 +113,23 @@ class Lister(NamedTuple):
 
 
 @functools.cache
-def lister() -> Lister:
-    """For the customer function."""
+def customer_dependencies() -> CustomerDependencies:
+    """Return the dependencies of the customer function."""
     from tuppence.adapters.relay import Relay  # noqa: PLC0415 - each function loads its own
 
-    found = settings()
-    return Lister(
-        found,
-        _rulesets(found),
-        DynamoLedger(client("dynamodb"), found.ledger),
-        Relay(found.relay, read_secret(found.relay_secret)),
-        SqsQueue(client("sqs"), found.customer_queue),
+    config = settings()
+    return CustomerDependencies(
+        config,
+        _rulesets(config),
+        DynamoLedger(client("dynamodb"), config.ledger),
+        Relay(config.relay, read_secret(config.relay_secret)),
+        SqsQueue(client("sqs"), config.customer_queue),
         begin_function,
     )
 
 
-class Cutter(NamedTuple):
-    """What the rule function works with."""
+class RuleDependencies(NamedTuple):
+    """Dependencies of the rule function."""
 
     settings: Settings
     rules: Callable[[str], Sequence[str]]
@@ -138,21 +138,22 @@ class Cutter(NamedTuple):
 
 
 @functools.cache
-def cutter() -> Cutter:
-    """For the rule function."""
-    found = settings()
-    rulesets = _rulesets(found)
+def rule_dependencies() -> RuleDependencies:
+    """Return the dependencies of the rule function."""
+    config = settings()
+    rulesets = _rulesets(config)
 
     @functools.lru_cache(8)
     def rules(digest: str) -> Sequence[str]:
         return [rule for rule, _ in value_names(rulesets.get(digest))]
 
-    ledger = DynamoLedger(client("dynamodb"), found.ledger)
-    return Cutter(found, rules, ledger, SqsQueue(client("sqs"), found.invoke_queue))
+    ledger = DynamoLedger(client("dynamodb"), config.ledger)
+    queue = SqsQueue(client("sqs"), config.invoke_queue)
+    return RuleDependencies(config, rules, ledger, queue)
 
 
-class Invoker(NamedTuple):
-    """What the invoke function works with."""
+class InvokeDependencies(NamedTuple):
+    """Dependencies of the invoke function."""
 
     settings: Settings
     engines: "HttpEvaluations"
@@ -162,25 +163,25 @@ class Invoker(NamedTuple):
 
 
 @functools.cache
-def invoker() -> Invoker:
-    """For the invoke function."""
+def invoke_dependencies() -> InvokeDependencies:
+    """Return the dependencies of the invoke function."""
     from tuppence.adapters.engines import HttpEvaluations  # noqa: PLC0415
 
-    found = settings()
-    token = read_secret(found.engines_secret)
-    engines = HttpEvaluations(found.engines, token, found.engine_seconds, found.longest_wait)
+    config = settings()
+    token = read_secret(config.engines_secret)
+    engines = HttpEvaluations(config.engines, token, config.engine_seconds, config.longest_wait)
     sqs = client("sqs")
-    return Invoker(
-        found,
+    return InvokeDependencies(
+        config,
         engines,
-        DynamoLedger(client("dynamodb"), found.ledger),
-        SqsQueue(sqs, found.invoke_queue),
-        SqsQueue(sqs, found.dead_items),
+        DynamoLedger(client("dynamodb"), config.ledger),
+        SqsQueue(sqs, config.invoke_queue),
+        SqsQueue(sqs, config.dead_items),
     )
 
 
-class Converter(NamedTuple):
-    """What the convert function works with."""
+class ConvertDependencies(NamedTuple):
+    """Dependencies of the convert function."""
 
     settings: Settings
     relay: "RelayFacts"
@@ -189,44 +190,44 @@ class Converter(NamedTuple):
 
 
 @functools.cache
-def converter() -> Converter:
-    """For the convert function."""
+def convert_dependencies() -> ConvertDependencies:
+    """Return the dependencies of the convert function."""
     from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
 
-    found = settings()
-    relay = RelayFacts(found.relay, read_secret(found.relay_secret))
-    refresh = functools.partial(begin_function, found.refresh_function)
-    return Converter(found, relay, _rulesets(found), refresh)
+    config = settings()
+    relay = RelayFacts(config.relay, read_secret(config.relay_secret))
+    refresh = functools.partial(begin_function, config.refresh_function)
+    return ConvertDependencies(config, relay, _rulesets(config), refresh)
 
 
-class Refresher(NamedTuple):
-    """What the refresh function works with."""
+class RefreshDependencies(NamedTuple):
+    """Dependencies of the refresh function."""
 
     rulesets: S3Rulesets
     engines: "Callable[[], list[HttpEngine]]"
 
 
 @functools.cache
-def refresher() -> Refresher:
-    """For the refresh function."""
+def refresh_dependencies() -> RefreshDependencies:
+    """Return the dependencies of the refresh function."""
     from tuppence.adapters.aws.discovery import running_engines  # noqa: PLC0415
 
-    found = settings()
-    token = functools.partial(read_secret, found.engines_secret)
+    config = settings()
+    token = functools.partial(read_secret, config.engines_secret)
     engines = functools.partial(
-        running_engines, found.engines_namespace, found.engines_service, token
+        running_engines, config.engines_namespace, config.engines_service, token
     )
-    return Refresher(_rulesets(found), engines)
+    return RefreshDependencies(_rulesets(config), engines)
 
 
 def s3_rulesets(address: str) -> S3Rulesets:
-    """The rulesets of an address such as s3://bucket/prefix/."""
+    """Return the store of rulesets at an address such as s3://bucket/prefix/."""
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     return S3Rulesets(client("s3"), bucket, prefix)
 
 
 def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], DynamoResults]":
-    """Opens the results in a table; the rulesets tell what each result's values are."""
+    """Return a function that opens the results in a table, with layouts from a ruleset store."""
     from tuppence.adapters.aws.results import DynamoResults  # noqa: PLC0415
     from tuppence.results.packed import Layout  # noqa: PLC0415
 
@@ -238,5 +239,5 @@ def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], Dynamo
     return lambda: DynamoResults(shared, table, layout_of)
 
 
-def _rulesets(found: Settings) -> S3Rulesets:
-    return S3Rulesets(client("s3"), found.rulesets, "rulesets/")
+def _rulesets(config: Settings) -> S3Rulesets:
+    return S3Rulesets(client("s3"), config.rulesets, "rulesets/")

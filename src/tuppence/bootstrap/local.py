@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 
 def open_store(path: Path) -> StoreFolder:
-    """Return the store in a folder; whether there is one is found out when it is used."""
+    """Return the store in a folder, without checking whether it exists."""
     return StoreFolder(path)
 
 
 def import_dependencies(
     store: StoreFolder, facts: "FactStore", today: date
 ) -> "ImportDependencies":
-    """Return what an import into a store works with.
+    """Return the dependencies of an import into a store.
 
     Args:
         store: The store.
-        facts: Its facts.
-        today: No row may be dated later.
+        facts: Facts of the store.
+        today: Latest allowed date of a row.
     """
     from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
     from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
@@ -56,7 +56,7 @@ def import_dependencies(
 
 
 def night_dependencies(store: StoreFolder, use: Use) -> "NightDependencies":
-    """Return what a run works with, over the store's facts as far as they may be read for a use."""
+    """Return the dependencies of a run over the facts that consents allow to be used."""
     from tuppence.adapters.embedded.workers import Workers  # noqa: PLC0415 - loads the compiler
     from tuppence.usecases.run_night import NightDependencies  # noqa: PLC0415 - loads the compiler
 
@@ -69,21 +69,21 @@ def night_dependencies(store: StoreFolder, use: Use) -> "NightDependencies":
 def check_store(
     store: Path, track: "Callable[[Sequence[CheckStep]], Iterable[CheckStep]]"
 ) -> "list[CheckedPart]":
-    """Read every part of a store; see `checking`."""
+    """Read every part of a store, and return what was found; see `checking`."""
     from tuppence.adapters.embedded import checking  # noqa: PLC0415 - for two commands
 
     return checking.check_store(store, track)
 
 
 def upgrade_store(store: Path) -> None:
-    """Compact a store, and give its files checksums where an older version wrote them."""
+    """Compact a store, and add checksums to files of an older version."""
     from tuppence.adapters.embedded import checking  # noqa: PLC0415 - for two commands
 
     checking.upgrade_store(store)
 
 
 def personal_folder(store: StoreFolder) -> "PersonalFolder":
-    """Return a store as it is asked about one person."""
+    """Return the access to personal data in a store."""
     from tuppence.adapters.embedded.privacy import PersonalFolder  # noqa: PLC0415 - loads the engine
 
     return PersonalFolder(store)
@@ -91,7 +91,7 @@ def personal_folder(store: StoreFolder) -> "PersonalFolder":
 
 @contextlib.contextmanager
 def fact_database(url: str) -> "Iterator[FactDatabase]":
-    """Connect to the facts and consents of a database for the block."""
+    """Connect to the facts and consents of a database, for the duration of the block."""
     with extra("database"):
         from tuppence.adapters.postgres.connection import connect_columns  # noqa: PLC0415
         from tuppence.adapters.postgres.fact_database import FactDatabase  # noqa: PLC0415
@@ -101,7 +101,7 @@ def fact_database(url: str) -> "Iterator[FactDatabase]":
 
 
 def migrate_database(url: str, to: str) -> tuple[str, str]:
-    """Bring a database's tables to a version: the version before, and the one after."""
+    """Migrate the tables of a database; return the versions before and after."""
     with extra("database"):
         from tuppence.adapters.postgres.migrating import migrate  # noqa: PLC0415 - an extra
 
@@ -109,7 +109,7 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
 
 
 def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
-    """Make a login of the database with some roles, or give it a new password."""
+    """Create a login of a database with some roles, or give it a new password."""
     with extra("database"):
         from tuppence.adapters.postgres.migrating import make_login  # noqa: PLC0415 - an extra
 
@@ -117,7 +117,7 @@ def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None
 
 
 def call_convert(url: str, function: str) -> None:
-    """Have Aurora call the convert function whenever a definition is approved or retired."""
+    """Make Aurora call the convert function whenever a definition is approved or retired."""
     with extra("database"):
         from tuppence.adapters.postgres.migrating import call_convert  # noqa: PLC0415 - an extra
 
@@ -125,7 +125,7 @@ def call_convert(url: str, function: str) -> None:
 
 
 def open_definitions(url: str) -> "Definitions":
-    """The definitions of a database."""
+    """Return the definitions of a database."""
     with extra("database"):
         from tuppence.adapters.postgres.definitions import Definitions  # noqa: PLC0415
 
@@ -136,7 +136,7 @@ def open_definitions(url: str) -> "Definitions":
 def running_engines(
     addresses: Sequence[str], token: str, tls_ca: Path | None = None
 ) -> "Iterator[Sequence[HttpEngine]]":
-    """Connect to every engine that runs behind addresses when the block begins."""
+    """Connect to every running engine at some addresses, for the duration of the block."""
     with extra("engine"):
         from tuppence.adapters.engines import discover  # noqa: PLC0415
 
@@ -159,14 +159,14 @@ def dispatching(
 ) -> "Iterator[tuple[RelayFacts, HttpEvaluations, Database]]":
     """Yield the facts, the engines and the ledger of a run through running engines.
 
-    One process at a time has a ledger; others wait.
+    One process at a time can use a ledger; others wait.
 
     Args:
         relay: Address of the SQL relay.
-        relay_token: Token for it.
+        relay_token: Token for the relay.
         engines: Address of the engines' load balancer.
-        token: Token for them.
-        ledger: File that the progress is kept in.
+        token: Token for the engines.
+        ledger: File that records the progress.
         say: Called with one sentence before waiting for another run.
         tls_ca: Authorities for the certificates of https addresses, in PEM.
 
@@ -189,7 +189,7 @@ def dispatching(
 
 
 def ruleset_store(where: str) -> "RulesetStore":
-    """Rulesets in a folder, or in a bucket such as s3://bucket/rulesets/."""
+    """Return the rulesets in a folder, or in a bucket such as s3://bucket/rulesets/."""
     if not where.startswith("s3://"):
         return RulesetDirectory(Path(where))
     with extra("aws"):
@@ -199,7 +199,7 @@ def ruleset_store(where: str) -> "RulesetStore":
 
 
 def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
-    """Opens results in a file, or in a table such as dynamodb://table."""
+    """Return a function that opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
         _refuse_part_of_store(Path(where))
         return lambda: Database(Path(where), write_ahead=True)
@@ -252,7 +252,7 @@ def _refuse_part_of_store(path: Path) -> None:
 
 
 def open_fleet(environment: str) -> "Fleet":
-    """The fleet of an environment on AWS."""
+    """Return the fleet of an environment on AWS."""
     with extra("aws"):
         from tuppence.adapters.aws.fleet import Fleet  # noqa: PLC0415
 
@@ -260,7 +260,7 @@ def open_fleet(environment: str) -> "Fleet":
 
 
 def add_caller(name: str, callers: Path) -> str:
-    """Make a token for a caller and put its digest into the file of callers."""
+    """Return a new token for a caller, and add its digest to the file of callers."""
     with extra("engine"):
         from tuppence.services.access import add_caller  # noqa: PLC0415
 
@@ -269,7 +269,7 @@ def add_caller(name: str, callers: Path) -> str:
 
 @contextlib.contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Imports of packages that are installed only where they are asked for."""
+    """Turn a failed import of an optional package into an error that names its extra."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,1 +1,1 @@
-"""What a fleet is made of, what it costs, and by what figures: prices and measured work."""
+"""The composition of a fleet and its cost, computed from prices and measured work."""

@@ -1,7 +1,7 @@
-"""What a fleet costs a month, by component: a formula, a quantity, a price.
+"""The monthly cost of a fleet by component, each with a formula, a quantity and a price.
 
-What grows with customers follows from the measured work of a run and from how the environment cuts
-it; what does not is what the environment keeps running.
+Components that grow with the number of customers follow from the measured work of a run, and from
+how the environment splits it. The others follow from what the environment keeps running.
 """
 
 import math
@@ -21,40 +21,45 @@ from tuppence.capacity.tables import Prices, Work
 from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, PAGES_AT_ONCE
 
 DAYS: Final = 365.25 / 12
+"""Days of a month."""
 HOURS: Final = 24 * DAYS
-"""Of a month."""
+"""Hours of a month."""
 BUSY: Final = 0.7
-"""Share of their time in which the processors that a run needs are busy: they are started before,
-and stopped after. An assumption."""
+"""Utilization of the processors that are started for a run. An assumption."""
 UNIT_CPU: Final = 0.25
-"""Processors of an Aurora capacity unit, which has 2 GiB: as many as instances of class r have for
-as much memory. An assumption: AWS does not say."""
+"""Processors of an Aurora capacity unit, which has 2 GiB of memory: as many as instances of class r
+have for the same memory. An assumption, since AWS does not publish it."""
 WRITE_BYTES: Final = 1_024
-"""In a unit of DynamoDB that is written."""
+"""Bytes of a write unit of DynamoDB."""
 OVERHEAD_BYTES: Final = 100
-"""That DynamoDB adds to each item it stores."""
+"""Bytes that DynamoDB adds to each stored item."""
 NAME_BYTES: Final = 12
-"""Of a customer's identifier, in the ledger."""
+"""Bytes of a customer's identifier in the ledger."""
 MESSAGE_BYTES: Final = 1_000
-LOG_BYTES: Final = 2_000
-"""Of a call of a function: it is told of, with its metrics. An assumption."""
+"""Bytes of a message of a queue. An assumption."""
+LOG_BYTES: Final = 5_000
+"""Bytes of logs and metrics for each call of a function: a line for each of ten messages, the
+metrics, and three lines of AWS. An assumption."""
 ENDPOINTS: Final = 7
+"""Number of VPC endpoints in the templates."""
 SECRETS: Final = 4
+"""Number of secrets in the templates."""
 ALARMS: Final = 21
+"""Number of alarms in the templates."""
 METRICS: Final = 10
-"""What the templates have; the metrics are those that the functions write."""
+"""Number of metrics that the functions write."""
 GB: Final = 1e9
 
 
 class Line(NamedTuple):
-    """A part of the bill.
+    """A line of the monthly bill.
 
     Attributes:
-        component: What is paid for.
-        formula: How the quantity comes about, with its figures.
-        quantity: How many a month.
-        unit: Of what.
-        usd_each: US dollars for one.
+        component: Name of the component.
+        formula: Formula of the quantity, with its figures.
+        quantity: Number of units a month.
+        unit: Name of the unit.
+        usd_each: Price of a unit in US dollars.
     """
 
     component: str
@@ -65,16 +70,16 @@ class Line(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """US dollars a month."""
+        """Cost in US dollars a month."""
         return self.quantity * self.usd_each
 
 
 def monthly(
     environment: Environment, prices: Prices, work: Work, load: Load, shape: Shape
 ) -> Iterator[Line]:
-    """The bill of a month; the same components in the same order for every shape.
+    """Yield the lines of a monthly bill: the same components in the same order for every shape.
 
-    Not counted: loading bank data, traffic between zones, the observations of Container Insights,
+    The bill excludes loading bank data, traffic between zones, observations of Container Insights,
     requests to keys, secrets and buckets, traces, backups of the database, support and taxes.
     """
     run = run_of(environment, work, load, shape)
@@ -132,17 +137,16 @@ def monthly(
 
 
 class Estimate(NamedTuple):
-    """What a load costs in an environment.
+    """The cost of a load in an environment.
 
     Attributes:
-        environment: Where.
-        prices: By which prices.
-        work: And by which measured work.
-        load: What has to be done.
-        ours: The bill of a month.
-        published: That of the published shape, component by component.
-        first_run: US dollars, once, for writing every result on the first night, beyond what is
-            written on any other.
+        environment: The environment.
+        prices: The prices used.
+        work: The measured work used.
+        load: The load.
+        ours: Lines of the monthly bill.
+        published: Lines for the published shape, with the same components.
+        first_run: Additional cost in US dollars of the first run, which writes every result.
     """
 
     environment: Environment
@@ -155,20 +159,21 @@ class Estimate(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """US dollars a month."""
+        """Cost in US dollars a month."""
         return sum(line.usd for line in self.ours)
 
     @property
     def published_usd(self) -> float:
-        """And of the published shape."""
+        """Cost of the published shape in US dollars a month."""
         return sum(line.usd for line in self.published)
 
 
 def estimate(environment: Environment, prices: Prices, work: Work, load: Load) -> Estimate:
-    """What a load costs, beside the published shape by the same prices and the same work."""
+    """Return the cost of a load, and of the published shape with the same prices and work."""
     shape = our_shape(environment, work)
-    more = work.results.writes_by_rule_on_a_first_night - shape.written
-    units = load.customers * load.rules * more * math.ceil(work.results.bytes_by_item / WRITE_BYTES)
+    additional = work.results.writes_by_rule_on_a_first_night - shape.written
+    units_each = math.ceil(work.results.bytes_by_item / WRITE_BYTES)
+    units = load.customers * load.rules * additional * units_each
     return Estimate(
         environment,
         prices,
@@ -202,7 +207,7 @@ def _services(environment: Environment, prices: Prices, run: Run, runs: float) -
 
 
 def _task(prices: Prices, size: TaskSize) -> float:
-    """An hour of a task."""
+    """Return the price of an hour of a task in US dollars."""
     cpu = size.cpu / 1_024 * prices.of("fargate_cpu_hour")
     return cpu + size.memory / 1_024 * prices.of("fargate_gb_hour")
 

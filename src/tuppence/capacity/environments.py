@@ -1,4 +1,4 @@
-"""What differs between the environments; everything else is the same in all of them."""
+"""Environments of the fleet, and the settings in which they differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from tuppence.capacity.timing import Timing
 
 @dataclass(frozen=True)
 class TaskSize:
-    """Of a task on Fargate.
+    """The size of a Fargate task.
 
     Attributes:
-        cpu: In 1/1024 of a processor.
-        memory: In MiB.
+        cpu: Processors in units of 1/1024.
+        memory: Memory in MiB.
     """
 
     cpu: int
@@ -24,38 +24,41 @@ class TaskSize:
 ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
 FUNCTION_MEMORY: Final = 512
-"""Of the functions of a run, in MiB."""
+"""Memory of the functions of a run, in MiB."""
 MESSAGES_PER_CALL: Final = 10
-"""A function takes so many messages at most: SQS gives no more of a FIFO queue at a time."""
+"""Maximum number of messages in a call of a function: SQS allows no more for a FIFO queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One copy of the whole.
+    """The settings of one copy of the fleet.
 
     Attributes:
-        name: Begins the names of its stacks.
-        account: AWS account; left out, the stacks fit any account.
+        name: Name of the environment, with which the names of its stacks begin.
+        account: AWS account; None for stacks that fit any account.
         region: AWS region.
         zones: Availability zones.
-        schedule: When the nightly run begins, a cron of EventBridge; none for runs by hand only.
-        publish_schedule: When what is approved is published; besides when it is approved.
-        time_zone: Of the schedules, and of the days that runs are named by.
-        customers_per_item: How many customers travel as one message.
-        rules_per_item: How many rules; all where it is 0.
-        timing: Time-outs and tries.
-        invoke_concurrency: Invoke functions at the same time, at most.
-        engine_floor: Engines that run when there is nothing to do.
-        engine_ceiling: And at most.
-        items_per_engine: Waiting items for each running engine that have more engines started.
-        relay_tasks: Copies of the relay.
-        database_units: Aurora capacity units, at least and at most; a unit is about 2 GiB.
-        readers: Read replicas of the database.
-        warm_reads: Reads a second that the table of results takes at once.
-        warm_writes: Likewise, writes.
-        keep: Whether data outlast their stack.
-        monthly_budget: US dollars, beyond which somebody is told.
-        run_hours: A run that is not whole after so many hours is late.
+        schedule: Start of the nightly run, as a cron expression of EventBridge; None for runs by
+            hand only.
+        publish_schedule: Times when approved definitions are published, in addition to each
+            approval.
+        time_zone: Time zone of the schedules, and of the dates of runs.
+        customers_per_item: Number of customers of an item.
+        rules_per_item: Number of rules of an item; 0 for all.
+        timing: Timeouts and retries.
+        invoke_concurrency: Maximum number of concurrent invoke functions.
+        engine_floor: Minimum number of engines.
+        engine_ceiling: Maximum number of engines.
+        items_per_engine: Number of waiting items for each running engine above which more engines
+            are started.
+        relay_tasks: Number of relays.
+        database_units: Minimum and maximum of Aurora capacity units; a unit has about 2 GiB.
+        readers: Number of read replicas of the database.
+        warm_reads: Read units a second that the table of results provides from the start.
+        warm_writes: Write units a second that the table of results provides from the start.
+        keep: Whether data are kept when their stack is deleted.
+        monthly_budget: Cost in US dollars a month above which an alarm is sent.
+        run_hours: Hours after which an incomplete run is late.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""What one run comes to, by how it is cut: messages, calls, and the seconds of processors.
+"""The messages, calls and processor seconds of a run, depending on how it is split.
 
-It follows from the measured work of a run and from the settings of an environment.
+They follow from the measured work of a run and from the settings of an environment.
 """
 
 import math
@@ -14,13 +14,19 @@ FUNCTION_CPU: Final = FUNCTION_MEMORY / 1_769
 """Processors of a function: AWS gives it one for every 1,769 MB of memory,
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html."""
 CALL_SECONDS: Final = 0.01
-"""A request of a function to a queue or a table takes so long. An assumption."""
+"""Duration of a request of a function to a queue or a table. An assumption."""
 READ_BYTES: Final = 4_096
-"""In a unit of DynamoDB that is read."""
+"""Bytes of a read unit of DynamoDB."""
 
 
 class Load(NamedTuple):
-    """What has to be done: customers × rules, so many times a day."""
+    """The load of a fleet.
+
+    Attributes:
+        customers: Number of customers.
+        rules: Number of rules.
+        runs_per_day: Number of runs a day, such as 0.5.
+    """
 
     customers: int
     rules: int
@@ -28,13 +34,13 @@ class Load(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a run is cut, and what it writes.
+    """How a run is split into items, and what it writes.
 
     Attributes:
-        customers_per_item: How many customers travel together.
-        rules_per_item: How many rules; all where it is 0.
+        customers_per_item: Number of customers of an item.
+        rules_per_item: Number of rules of an item; 0 for all.
         written: Share of the results that is written.
-        compared: Whether results are read first, to see which have changed.
+        compared: Whether stored results are read first, to write only those that changed.
     """
 
     customers_per_item: int
@@ -49,20 +55,20 @@ system that this one follows."""
 
 
 class Run(NamedTuple):
-    """What one run of a shape comes to.
+    """The quantities of one run of a shape.
 
     Attributes:
         pages: Messages of the customer queue.
         items: Messages of the invoke queue.
-        visits: Customers of all items: each time their facts are read.
+        visits: Number of times that a customer's facts are read, in all items.
         evaluations: Customers × rules.
         writes: Results that are written.
-        reads: Units of the table of results that are read.
-        engine_seconds: Of one processor; likewise the next two.
-        relay_seconds: Of the relay.
-        database_seconds: Of the database.
-        calls: Of functions.
-        function_seconds: That all functions run.
+        reads: Read units of the table of results.
+        engine_seconds: Seconds of one processor for the engines.
+        relay_seconds: Seconds of one processor for the relay.
+        database_seconds: Seconds of one processor for the database.
+        calls: Calls of functions.
+        function_seconds: Total duration of all calls of functions.
     """
 
     pages: int
@@ -79,16 +85,16 @@ class Run(NamedTuple):
 
 
 def our_shape(environment: Environment, work: Work) -> Shape:
-    """The shape of an environment's runs, which write only what changed."""
+    """Return the shape of an environment's runs, which write only changed results."""
     written = work.results.writes_by_rule
     return Shape(environment.customers_per_item, environment.rules_per_item, written, compared=True)
 
 
 def run_of(environment: Environment, work: Work, load: Load, shape: Shape) -> Run:
-    """What one run comes to.
+    """Return the quantities of one run.
 
-    A function waits for its engine. When all functions are busy, each engine has so many requests
-    at once as there are functions for it, and each of them takes so many times longer.
+    A function waits for its engine. When all functions are busy, each engine works on several
+    requests at once, and each of them takes that many times longer.
     """
     groups = math.ceil(load.rules / (shape.rules_per_item or load.rules))
     pages = math.ceil(load.customers / CUSTOMERS_PER_PAGE)

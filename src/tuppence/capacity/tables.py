@@ -1,4 +1,4 @@
-"""The two tables that cost is computed from: what AWS asks, and what a run takes."""
+"""The two tables that cost is computed from: prices of AWS, and the measured work of a run."""
 
 import importlib.resources
 from pathlib import Path
@@ -11,11 +11,11 @@ from tuppence.structured import read_text
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a unit costs.
+    """The price of a unit.
 
     Attributes:
-        usd: US dollars.
-        source: Where it is published.
+        usd: Price in US dollars.
+        source: Address of the page that states it.
     """
 
     usd: float
@@ -26,9 +26,9 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of prices.
 
     Attributes:
-        dated: When it was put together.
-        region: Of AWS.
-        price: Prices by name; the name ends with the unit.
+        dated: Date of the prices.
+        region: AWS region.
+        price: Prices by name; a name ends with its unit.
     """
 
     dated: str
@@ -36,10 +36,10 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: dict[str, Price]
 
     def of(self, name: str) -> float:
-        """US dollars for a unit.
+        """Return the price of a unit in US dollars.
 
         Raises:
-            UserError: The table does not have it.
+            UserError: The table has no such price.
         """
         if name not in self.price:
             hint = "copy the table of `tuppence cost`, and change the figures"
@@ -48,12 +48,12 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds of one processor, in three parts that add up.
+    """Seconds of one processor as the sum of three parts.
 
     Attributes:
-        seconds_by_item: For each work item.
-        seconds_by_customer: And for each customer in it.
-        seconds_by_customer_and_rule: And for each rule that each of them is evaluated by.
+        seconds_by_item: Seconds for each work item.
+        seconds_by_customer: Additional seconds for each customer of an item.
+        seconds_by_customer_and_rule: Additional seconds for each evaluation.
     """
 
     seconds_by_item: float
@@ -61,7 +61,7 @@ class ServerWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds_by_customer_and_rule: float
 
     def seconds(self, items: float, visits: float, evaluations: float) -> float:
-        """For so many items, with so many customers in all of them, and evaluations."""
+        """Return the seconds for some items, the customers in all of them, and evaluations."""
         return (
             items * self.seconds_by_item
             + visits * self.seconds_by_customer
@@ -70,14 +70,25 @@ class ServerWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatabaseWork(ServerWork, frozen=True):
-    """Also: pages of 8 kB read for each customer, from memory or not, and bytes kept of one."""
+    """The work of the database.
+
+    Attributes:
+        pages_by_customer: Pages of 8 kB read for each customer, from memory or from disk.
+        bytes_by_customer: Bytes stored for each customer.
+    """
 
     pages_by_customer: float
     bytes_by_customer: float
 
 
 class FunctionsWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds of one processor, by what a function does."""
+    """The work of the functions in seconds of one processor.
+
+    Attributes:
+        seconds_by_listed_page: Seconds for each page that is listed.
+        seconds_by_cut_page: Seconds for each page that is split into items.
+        seconds_by_item: Seconds for each item that is evaluated.
+    """
 
     seconds_by_listed_page: float
     seconds_by_cut_page: float
@@ -85,13 +96,14 @@ class FunctionsWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ResultsWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of results in their table.
+    """The work of writing results to their table.
 
     Attributes:
-        seconds_by_write: Of the engine's processor.
-        bytes_by_item: Of an item, which is one customer's result by one rule.
-        writes_by_rule_on_a_first_night: Of each customer.
-        writes_by_rule: Likewise on any other night, when only what changed is written.
+        seconds_by_write: Seconds of the engine's processor for each write.
+        bytes_by_item: Bytes of an item, which is one result.
+        writes_by_rule_on_a_first_night: Writes for each customer and rule on the first night.
+        writes_by_rule: Writes for each customer and rule on later nights, when only changed results
+            are written.
     """
 
     seconds_by_write: float
@@ -101,24 +113,28 @@ class ResultsWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FactsWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of facts on their way from the relay to an engine."""
+    """The transfer of facts from the relay to an engine.
+
+    Attributes:
+        bytes_by_customer: Bytes for each customer.
+    """
 
     bytes_by_customer: float
 
 
 class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run takes, measured; `benchmarks/fleet/measure.py` writes the table.
+    """The measured work of a run; `benchmarks/fleet/measure.py` writes the table.
 
     Attributes:
-        measured: When.
-        machine: Where.
-        population: Of what.
-        engine: Of the rules engines, but for writing results.
-        relay: Of the SQL relay.
-        database: Of the database.
-        functions: Of the functions.
-        results: Of results.
-        facts: Of facts.
+        measured: Date of the measurement.
+        machine: Machine of the measurement.
+        population: Population that was evaluated.
+        engine: Work of the rules engines, without writing results.
+        relay: Work of the SQL relay.
+        database: Work of the database.
+        functions: Work of the functions.
+        results: Work of writing results.
+        facts: Transfer of facts.
     """
 
     measured: str
@@ -133,16 +149,16 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_prices(path: Path | None = None) -> Prices:
-    """A table of prices; ours where no file is given.
+    """Return a table of prices: the built-in one if no file is given.
 
     Raises:
-        UserError: There is no such file, or it is no such table.
+        UserError: The file cannot be read, or is not a table of prices.
     """
     return _read(Prices, "prices.toml", path)
 
 
 def read_work() -> Work:
-    """The table of measured work."""
+    """Return the built-in table of measured work."""
     return _read(Work, "work.toml", None)
 
 
@@ -157,4 +173,5 @@ def _read(kind: type[Table], name: str, path: Path | None) -> Table:
     try:
         return msgspec.toml.decode(text, type=kind)
     except msgspec.DecodeError as error:
-        raise UserError("cost.file", f"{path or name}: {error}", "see the table of ours") from None
+        hint = "use the same keys as the built-in table"
+        raise UserError("cost.file", f"{path or name}: {error}", hint) from None

@@ -1,41 +1,41 @@
-"""Time-outs, visibility and retries as one set: change one, and what follows from it changes.
+"""Timeouts, visibility and retries as one consistent set.
 
-engine's try  <  function's time-out  <  visibility of its messages
+timeout of an engine  <  timeout of a function  <  visibility of its messages
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 VISIBILITY: Final = 6
-"""A message stays hidden for so many time-outs of its function: AWS asks for at least that, since
-a function that is throttled keeps what it has received."""
+"""Visibility timeout of a message in multiples of its function's timeout: AWS recommends at least
+this, since a throttled function keeps the messages that it has received."""
 ATTEMPTS: Final = 5
-"""Tries of an engine within one invocation."""
-MOST_SECONDS: Final = 900
-"""The longest that a function may run on AWS."""
+"""Maximum number of attempts at an engine in one call of a function."""
+MAX_SECONDS: Final = 900
+"""Maximum timeout of a function on AWS."""
 MAX_RECEIVES: Final = 1_000
-"""The most that SQS counts before it moves a message to the dead-letter queue."""
+"""Maximum number of receives that SQS supports before a message goes to the dead-letter queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """In seconds.
+    """Timeouts in seconds, and numbers of retries.
 
     Attributes:
-        customer: Time-out of the function that lists customers; it goes on in another call.
-        rule: Time-out of the function that cuts pages.
-        invoke: Time-out of the function that has items evaluated.
-        publish: Time-out of the functions that make and publish rulesets.
-        engine: One try of an engine may take.
-        longest_wait: Between two tries, at most.
-        margin: What a function keeps back, to end in good order.
-        tries: A page goes to the dead-letter queue when it was received so often, and so does an
-            item that an engine refuses.
-        max_receives: An item is received so often at most; engines that are busy, restarting or out
-            of reach do not have it given up before.
+        customer: Timeout of the function that lists customers, which can continue in another call.
+        rule: Timeout of the function that splits pages.
+        invoke: Timeout of the function that has items evaluated.
+        publish: Timeout of the functions that build and publish rulesets.
+        engine: Timeout of one attempt at an engine.
+        longest_wait: Maximum pause between two attempts.
+        margin: Time that a function reserves for its end.
+        tries: Number of receives after which a page, or an item that an engine refuses, goes to
+            the dead-letter queue.
+        max_receives: Maximum number of receives of an item; until then it is not given up because
+            engines are busy, restarting or out of reach.
 
     Raises:
-        ValueError: They do not go together.
+        ValueError: The values are inconsistent.
     """
 
     customer: int = 900
@@ -50,25 +50,25 @@ class Timing:
 
     def __post_init__(self) -> None:
         if self.longest_backoff >= self.invoke - self.margin:
-            raise ValueError(f"the waits between tries, {self.longest_backoff} s, are too long")
+            raise ValueError(f"the pauses between attempts, {self.longest_backoff} s, are too long")
         if self.engine + self.margin > self.invoke:
-            raise ValueError("a function has no time for one try of an engine")
-        if max(self.customer, self.rule, self.invoke, self.publish) > MOST_SECONDS:
-            raise ValueError(f"a function cannot run for more than {MOST_SECONDS} s")
+            raise ValueError("the invoke function has no time for one attempt at an engine")
+        if max(self.customer, self.rule, self.invoke, self.publish) > MAX_SECONDS:
+            raise ValueError(f"a function cannot run for more than {MAX_SECONDS} s")
         if not 2 <= self.tries <= self.max_receives <= MAX_RECEIVES:
-            raise ValueError(f"tries are 2 at least, and at most the {MAX_RECEIVES} of SQS")
+            raise ValueError(f"tries and max_receives must be between 2 and {MAX_RECEIVES}")
 
     @property
     def longest_backoff(self) -> float:
-        """All waits of an item in one invocation, at most."""
+        """Maximum total of the pauses between attempts in one call of a function."""
         return (ATTEMPTS - 1) * self.longest_wait
 
     @property
     def rule_visibility(self) -> int:
-        """Of pages."""
+        """Visibility timeout of pages."""
         return VISIBILITY * self.rule
 
     @property
     def invoke_visibility(self) -> int:
-        """Of work items."""
+        """Visibility timeout of work items."""
         return VISIBILITY * self.invoke

@@ -17,6 +17,7 @@ from tuppence.errors import UserError
 from tuppence.plain_text import printable
 
 INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C."""
 COMMANDS: Final[Mapping[str, str]] = {
     "schema": "schema",
     "synth": "synth",
@@ -43,11 +44,11 @@ COMMANDS: Final[Mapping[str, str]] = {
     "fleet": "fleet",
     "cost": "cost",
 }
-"""Each command and the module that has it. Loading all of them takes a second."""
+"""The module of each command. Only the needed one is loaded, since all of them take a second."""
 
 
 def build(wanted: str = "") -> typer.Typer:
-    """The program with one command, or with all of them where there is no such command."""
+    """Return the program with one command, or with all commands if there is no such command."""
     app = typer.Typer(
         name="tuppence",
         no_args_is_help=True,
@@ -80,7 +81,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def main() -> None:
-    """Run the program; end it with 0, 1 for an error of the user's, 2 for a wrong call."""
+    """Run the program; exit with 0, with 1 for a UserError, or with 2 for wrong arguments."""
     try:
         sys.exit(build(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False))
     except UserError as error:

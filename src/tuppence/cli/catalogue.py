@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tuppence.cli.output import Format, console, echo, print_json, table
-from tuppence.engine.trial import sample
+from tuppence.engine.rule_tests import sample
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.files import read_rules
@@ -23,10 +23,10 @@ def register(app: typer.Typer) -> None:
         path: Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")],
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """List insights: what they are, how long they are shown, and what is needed for them.
+        """List insights with their kind, title, days shown, days of rest, and days of history.
 
-        Days: so many an insight is shown, then rests, and so many of transactions it needs. As JSON
-        each comes with what a customer reads, for the first of its test customers who qualifies.
+        An insight is shown for some days, then rests, and needs some days of transactions. As JSON
+        each has the message for the first of its test customers who qualifies.
         """
         schema = Schema()
         rules = read_rules(path, schema).usable()

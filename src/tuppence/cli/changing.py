@@ -1,4 +1,4 @@
-"""How a command takes the lock of the store that it changes or makes."""
+"""The lock of a store that a command changes or creates."""
 
 import functools
 from collections.abc import Callable
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def hold(ctx: typer.Context, path: Path) -> "StoreFolder":
-    """Lock a store until the command ends; where another command has it, say so and wait.
+    """Lock a store until the command ends; if another command holds the lock, say so and wait.
 
     Args:
-        ctx: Of the command.
-        path: The store's folder.
+        ctx: Context of the command.
+        path: Directory of the store.
     """
     store = open_store(path)
     ctx.with_resource(store.lock(*waiting(ctx)))
@@ -27,10 +27,10 @@ def hold(ctx: typer.Context, path: Path) -> "StoreFolder":
 
 
 def waiting(ctx: typer.Context) -> tuple[str, Callable[[str], None]]:
-    """Return what a command is called by those that wait for it, and how it says that it waits.
+    """Return the name of a command for waiting commands, and a function that prints a message.
 
     Args:
-        ctx: Of the command.
+        ctx: Context of the command.
     """
     _, _, command = ctx.command_path.partition(" ")
     return command, functools.partial(echo, err=True)

@@ -1,4 +1,4 @@
-"""The command `tuppence consent`."""
+"""The commands `tuppence consent …`."""
 
 import re
 from typing import Annotated, Any
@@ -45,11 +45,11 @@ def register(program: typer.Typer) -> None:
 
     @app.callback()
     def group() -> None:
-        """Keep what customers of a store agreed to.
+        """Manage the consents of a store's customers.
 
-        A customer is evaluated if a consent for the purpose gives transactions, and is alive both
-        today and on the as-of date; otherwise their feed stays as it was. A customer of whom no
-        consent was ever recorded is the store's owner and is evaluated.
+        A customer is evaluated if a consent for the purpose allows transactions, and is in force
+        both today and on the as-of date; otherwise their feed stays as it was. A customer without
+        any recorded consent is the store's owner and is evaluated.
         """
 
     @app.command("list", epilog="Example: `tuppence consent list C0000007 --store demo`")
@@ -75,22 +75,24 @@ def register(program: typer.Typer) -> None:
         ctx: typer.Context,
         customer: Customer,
         store: Store,
-        until: Annotated[str, typer.Option(help="First day without it; no end if left out.")] = "",
+        until: Annotated[
+            str, typer.Option(help="First day after the consent; no end if left out.")
+        ] = "",
         scope: Annotated[
             list[str] | None,
             typer.Option(
-                help="What may be read: transactions, balances, transactions:ACCOUNT, or a bank's "
-                "own words; give it as often as needed. All of it if left out."
+                help="Data that may be read: transactions, balances, transactions:ACCOUNT, or a "
+                "term of the bank; may be repeated. All data if left out."
             ),
         ] = None,
-        purpose: Annotated[str, typer.Option(help="What for.")] = PURPOSE,
+        purpose: Annotated[str, typer.Option(help="Purpose of the consent.")] = PURPOSE,
         jurisdiction: Annotated[
-            str, typer.Option(help="Whose law: ISO 3166 alpha-2, or EU.")
+            str, typer.Option(help="Jurisdiction: ISO 3166 alpha-2, or EU.")
         ] = "GB",
         on: On = "",
         id_: Id = "1",
     ) -> None:
-        """Record that a customer agreed, or agreed again."""
+        """Record a consent of a customer, or replace the one of the same identifier."""
         if not re.fullmatch("[A-Z]{2}", jurisdiction):
             message = f"--jurisdiction: {jurisdiction[:40]!r} is not a code of two letters"
             raise UserError("consent.jurisdiction", message, "write it as GB")
@@ -109,11 +111,11 @@ def register(program: typer.Typer) -> None:
         ctx: typer.Context,
         customer: Customer,
         store: Store,
-        until: Annotated[str, typer.Option(help="A new first day without it.")] = "",
+        until: Annotated[str, typer.Option(help="A new first day after the consent.")] = "",
         on: On = "",
         id_: Id = "1",
     ) -> None:
-        """Record that a customer confirmed a consent again."""
+        """Record that a customer has confirmed a consent again."""
         keeper = hold(ctx, store)
         day = _day(on)
         expires = date_option(until, "--until") if until else None
@@ -124,7 +126,7 @@ def register(program: typer.Typer) -> None:
     def withdraw(
         ctx: typer.Context, customer: Customer, store: Store, on: On = "", id_: Id = "1"
     ) -> None:
-        """Record that a customer withdrew a consent: they are evaluated no more."""
+        """Record that a customer has withdrawn a consent, and is no longer evaluated."""
         keeper = hold(ctx, store)
         day = _day(on)
         given = withdraw_consent(keeper, customer, id_, day)

@@ -12,7 +12,7 @@ from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, echo, print_json, table
 from tuppence.errors import UserError
 
-MOST_CUSTOMERS = 10_000_000_000
+MAX_CUSTOMERS = 10_000_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +21,9 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence cost --customers 1000000 --rules 60 --env prod`")
     def cost(
         customers: Annotated[
-            int, typer.Option(help="Customers who are evaluated.", min=1, max=MOST_CUSTOMERS)
+            int, typer.Option(help="Number of customers.", min=1, max=MAX_CUSTOMERS)
         ],
-        rules: Annotated[int, typer.Option(help="Rules.", min=1, max=100_000)],
+        rules: Annotated[int, typer.Option(help="Number of rules.", min=1, max=100_000)],
         runs_per_day: Annotated[
             float, typer.Option(help="Runs a day; 0.5 is one every other day.", min=0.01, max=1_000)
         ] = 1,
@@ -31,13 +31,13 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--env", help="Such as prod.", envvar="TUPPENCE_ENV")
         ] = "prod",
         prices: Annotated[
-            Path | None, typer.Option(help="A table of prices in place of ours; TOML.")
+            Path | None, typer.Option(help="A table of prices to use instead, in TOML.")
         ] = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """What a fleet on AWS costs a month, by component, with each formula.
+        """Show the monthly cost of a fleet on AWS by component, each with its formula.
 
-        Beside it stands what the published shape would cost by the same prices and the same
+        For comparison, it shows the cost of the published shape with the same prices and the same
         measured work: a request for each customer and rule, and a write for each evaluation.
         """
         if env not in ENVIRONMENTS:
@@ -82,7 +82,7 @@ def _print(found: Estimate) -> None:
         for one, other in zip(found.ours, found.published, strict=True)
     ]
     rows.append(("total", "", f"{found.usd:,.2f}", f"{found.published_usd:,.0f}"))
-    heads = ("component", "how it comes about", "dollars", "published shape")
+    heads = ("component", "calculation", "dollars", "published shape")
     console().print(table(heads, rows, heads[2:]))
     results = load.customers * load.rules
     echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")

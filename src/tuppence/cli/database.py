@@ -11,7 +11,7 @@ from tuppence.structured import read_secret
 
 
 class Role(StrEnum):
-    """Something that a login may do."""
+    """A role of a login."""
 
     READER = "reader"
     LOADER = "loader"
@@ -27,7 +27,7 @@ def register(program: typer.Typer) -> None:
 
     @app.callback()
     def group() -> None:
-        """Look after the PostgreSQL database."""
+        """Manage the tables and logins of the PostgreSQL database."""
 
     example = "`tuppence database migrate --database postgresql://owner@localhost/bank`"
 
@@ -35,21 +35,24 @@ def register(program: typer.Typer) -> None:
     def migrate(
         database: Database,
         to: Annotated[
-            str, typer.Option(help="A version such as 0001; head is the newest, base none.")
+            str, typer.Option(help="A version such as 0001; head for the newest, base for none.")
         ] = "head",
         reader: Annotated[
-            str, typer.Option(help="Make a login of this name too, that may only read.")
+            str, typer.Option(help="Also create a read-only login of this name.")
         ] = "",
         password: Annotated[
-            str, typer.Option(help="Where its password is: a file, or env:NAME.")
+            str, typer.Option(help="Password of that login: a file, or env:NAME.")
         ] = "",
         convert: Annotated[
-            str, typer.Option(help="ARN of the function that Aurora calls when a rule is decided.")
+            str,
+            typer.Option(
+                help="ARN of the function that Aurora calls when a rule is approved or retired."
+            ),
         ] = "",
     ) -> None:
-        """Bring the tables of a database to a version, forward or back, in one transaction.
+        """Migrate the tables of a database to a version, forward or back, in one transaction.
 
-        The login must own the tables. Going back drops what the later versions added.
+        The login must own the tables. Going back drops what later versions added.
         """
         if bool(reader) != bool(password):
             raise typer.BadParameter("--reader and --password go together")
@@ -68,14 +71,14 @@ def register(program: typer.Typer) -> None:
     def login(
         name: Annotated[str, typer.Argument(help="Name of the login.", show_default=False)],
         database: Database,
-        role: Annotated[list[Role], typer.Option(help="What it may do; of several, if repeated.")],
-        password: Annotated[str, typer.Option(help="Where its password is: a file, or env:NAME.")],
+        role: Annotated[list[Role], typer.Option(help="Role of the login; may be repeated.")],
+        password: Annotated[str, typer.Option(help="Password of the login: a file, or env:NAME.")],
     ) -> None:
-        """Make a login of the database, or give it a new password and further roles.
+        """Create a login of the database, or give it a new password and further roles.
 
-        One for each person: an approval counts by the login. A reader reads facts and rules, a
-        loader writes facts, an author changes drafts, a reviewer approves and retires, a
-        publisher publishes, and a service states for which person it acts.
+        Each person needs a login of their own, since approvals are counted by login. A reader reads
+        facts and rules, a loader writes facts, an author changes drafts, a reviewer approves and
+        retires, a publisher publishes, and a service states for which person it acts.
         """
         make_login(database, name, read_secret(password), [one.value for one in role])
         echo(f"{name}: {', '.join(role)}")

@@ -1,4 +1,4 @@
-"""The command `tuppence definitions`."""
+"""The commands `tuppence definitions …`."""
 
 import re
 from enum import StrEnum
@@ -24,7 +24,7 @@ from tuppence.rules.files import read_rules, rule_paths
 from tuppence.structured import read_yaml, to_yaml
 
 By = Annotated[str, typer.Option(help="A name to show beside the login; it proves nothing.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="Reason, which is recorded.", show_default=False)]
 Rules = Annotated[
     list[str],
     typer.Argument(
@@ -45,7 +45,7 @@ class State(StrEnum):
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
     app = typer.Typer(
-        name="definitions", help="Look after the rules in a database.", no_args_is_help=True
+        name="definitions", help="Manage the rules in a database.", no_args_is_help=True
     )
 
     @app.command(epilog="Example: `tuppence definitions put catalogue --reason 'first version'`")
@@ -55,9 +55,9 @@ def register(program: typer.Typer) -> None:
         reason: Reason,
         by: By = "",
     ) -> None:
-        """Make a draft of each rule that differs from its newest version.
+        """Add a draft for each rule that differs from its newest version.
 
-        All files must be right; see tuppence rules check.
+        All files must be free of errors; see tuppence rules check.
         """
         definitions = open_definitions(database)
         read_rules(path, definitions.schema()).usable()
@@ -142,7 +142,7 @@ def register(program: typer.Typer) -> None:
 
 
 def _register_steps(app: typer.Typer) -> None:
-    """Add the commands that take a definition on in its life."""
+    """Add the commands that move a definition to its next state."""
 
     @app.command(epilog="Example: `tuppence definitions review bank_fees`")
     def review(
@@ -198,10 +198,11 @@ def _register_steps(app: typer.Typer) -> None:
         reason: Reason,
         by: By = "",
     ) -> None:
-        """Approve versions that you have read; all of them, or none.
+        """Approve versions that you have reviewed; all of them, or none.
 
-        Refused where a definition has changed since it was read, or where you have changed it since
-        its last approval. It is in force until it is retired or a newer version is approved.
+        An approval is refused if the definition has changed since you read it, or if you have
+        changed it since its last approval. An approved version is in force until it is retired or a
+        newer version is approved.
         """
         wanted = [_reviewed(text) for text in reviewed]
         open_definitions(database).approve(wanted, by, reason)
@@ -217,10 +218,10 @@ def _register_steps(app: typer.Typer) -> None:
         reason: Reason,
         by: By = "",
     ) -> None:
-        """Take definitions a step on in their life; all of them, or none.
+        """Move definitions to another state; all of them, or none.
 
-        From draft to in_review, back to draft, to retired; tuppence definitions approve takes
-        them from in_review to approved.
+        They move from draft to in_review, back to draft, or to retired. Only tuppence definitions
+        approve moves them from in_review to approved.
         """
         if to is State.APPROVED:
             message = "an approval names the version and the digest that were read"
@@ -230,14 +231,14 @@ def _register_steps(app: typer.Typer) -> None:
 
 
 def _identity(issuer: str, subject: str) -> str:
-    """Return the login, or whom a service acted for."""
+    """Return the login, or the person for whom a service acted."""
     return subject if issuer == "postgresql" else f"{subject} of {issuer}"
 
 
 def _reviewed(text: str) -> tuple[str, int, str]:
     """Return the rule, the version and the digest that an argument names."""
-    found = re.fullmatch("([a-z][a-z0-9_]{0,63}):([1-9][0-9]{0,8}):([0-9a-f]{64})", text)
-    if found is None:
-        message = f"{text[:140]!r} does not name a version that was read"
+    match = re.fullmatch("([a-z][a-z0-9_]{0,63}):([1-9][0-9]{0,8}):([0-9a-f]{64})", text)
+    if match is None:
+        message = f"{text[:140]!r} is not a version in the form RULE:VERSION:DIGEST"
         raise UserError("definition.approve", message, "tuppence definitions review shows both")
-    return found[1], int(found[2]), found[3]
+    return match[1], int(match[2]), match[3]

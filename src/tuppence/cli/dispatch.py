@@ -35,24 +35,26 @@ def register(app: typer.Typer) -> None:
     )
     def dispatch(
         relay: Annotated[str, typer.Option(help="Address of the SQL relay.", show_default=False)],
-        relay_token: Annotated[Path, typer.Option(help="File with the token for it.")],
+        relay_token: Annotated[Path, typer.Option(help="File with the token for the relay.")],
         engines: Annotated[str, typer.Option(help="Address of the engines' load balancer.")],
-        token: Annotated[Path, typer.Option(help="File with the token for them.")],
+        token: Annotated[Path, typer.Option(help="File with the token for the engines.")],
         ruleset: Annotated[str, typer.Option(help="Digest of a published ruleset.")],
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
-        ledger: Annotated[Path, typer.Option(help="File that the progress is kept in.")],
+        ledger: Annotated[Path, typer.Option(help="File that records the progress.")],
         run_id: Annotated[
-            str, typer.Option(help="Names the run; its date and ruleset if left out.")
+            str, typer.Option(help="Name of the run; its date and ruleset if left out.")
         ] = "",
         customers_per_item: Annotated[int, typer.Option(min=1, max=1_000)] = 500,
-        parallel: Annotated[int, typer.Option(min=1, max=64, help="Requests at once.")] = 8,
+        parallel: Annotated[
+            int, typer.Option(min=1, max=64, help="Maximum number of concurrent requests.")
+        ] = 8,
         tls_ca: TlsCa = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """Evaluate every customer who has agreed, through running engines.
+        """Evaluate every customer who consents, with running engines.
 
-        Interrupt it as you like: the same command goes on where it was. A run that is finished is
-        not done again, unless it gets another name.
+        After an interruption the same command resumes the run. A finished run is not repeated
+        unless it gets another name.
         """
         date = date_option(as_of, "--as-of")
         name = run_id or f"{date}-{ruleset}"

@@ -27,7 +27,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.usecases.explain_result import explain_result
 
-MOST_ROWS = 12
+MAX_ROWS = 12
 COLUMNS = ("booking date", "amount", "category", "merchant", "type", "text")
 
 
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
-        """Show why a rule came out as it did: its clauses, their values, what counted."""
+        """Explain the result of a rule: its clauses, their values, and the transactions used."""
         name, as_of, checked, found = explain_result(
             open_store(store), customer, rule, frozenset(purposes), current_date()
         )
@@ -108,7 +108,7 @@ def _short(text: str) -> str:
 
 
 def _rows(selection: Selection) -> Any:
-    last = selection.rows[-MOST_ROWS:]
+    last = selection.rows[-MAX_ROWS:]
     cells = [["" if row[c] is None else str(row[c]) for c in COLUMNS] for row in last]
     if len(selection.rows) > len(last):
         cells.insert(0, [f"… {len(selection.rows) - len(last)} before", *[""] * 5])

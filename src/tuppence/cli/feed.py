@@ -31,11 +31,11 @@ def register(app: typer.Typer) -> None:
         customer: Customer,
         store: Store,
         limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
-        locale: Annotated[str, typer.Option(help="How money and dates are written.")] = "en_GB",
+        locale: Annotated[str, typer.Option(help="Format of money and dates.")] = "en_GB",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
-        """Show a customer's insights as the customer sees them, the most relevant first."""
+        """Show a customer's insights as the customer sees them, most relevant first."""
         found = build_feed(
             open_store(store), customer, frozenset(purposes), current_date(), limit, locale
         )

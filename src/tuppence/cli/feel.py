@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence feel 'sum([1, 2, 3]) / 2'`")
     def feel(
         expression: Annotated[
-            str | None, typer.Argument(help="What to evaluate; left out, a prompt is opened.")
+            str | None, typer.Argument(help="An expression; a prompt opens if it is left out.")
         ] = None,
         context: Annotated[
             Path | None, typer.Option(help="Names and values: a JSON object, or a FEEL context.")
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--trace", help="Show the value of every part.")
         ] = False,
         layout: Annotated[
-            bool, typer.Option("--layout", help="Show the expression, laid out anew.")
+            bool, typer.Option("--layout", help="Show the expression, formatted.")
         ] = False,
     ) -> None:
         """Evaluate an expression of the rule language."""
@@ -135,7 +135,7 @@ def _prompt(names: dict[str, Any], *, trace: bool) -> None:
 
 
 def _answer(line: str, names: dict[str, Any], *, trace: bool) -> bool:
-    """Do what a line asks for; tells whether values are traced from now on."""
+    """Evaluate a line or run its command; return whether to trace from now on."""
     name, defines, expression = line.partition(":=")
     if line == ":trace":
         echo("off" if trace else "on")

@@ -25,7 +25,7 @@ Environment = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format")]
 POLL_SECONDS = 2.0
-MOST_TITLES = 20
+MAX_TITLES = 20
 
 
 def register(program: typer.Typer) -> None:
@@ -34,7 +34,7 @@ def register(program: typer.Typer) -> None:
 
     @app.callback()
     def group() -> None:
-        """Look after runs on AWS; region and credentials are those of the AWS command line."""
+        """Manage runs on AWS; region and credentials are those of the AWS command line."""
 
     example = "`tuppence fleet start --env prod --as-of 2026-06-30"
 
@@ -43,13 +43,14 @@ def register(program: typer.Typer) -> None:
         env: Environment,
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
         ruleset: Annotated[
-            str, typer.Option(help="Digest; the one that was published last if left out.")
+            str, typer.Option(help="Digest of a ruleset; the last published one if left out.")
         ] = "",
         run_id: Annotated[
-            str, typer.Option(help="Names the run; its date, ruleset and choice if left out.")
+            str,
+            typer.Option(help="Name of the run; date, ruleset and selection if left out."),
         ] = "",
         prefix: Annotated[
-            str, typer.Option(help="Only customers whose identifier begins so.")
+            str, typer.Option(help="Only customers whose identifier begins with this.")
         ] = "",
         customer: Annotated[
             list[str] | None,
@@ -58,7 +59,7 @@ def register(program: typer.Typer) -> None:
             ),
         ] = None,
     ) -> None:
-        """Begin a run by hand. Begun again, it goes on where it was."""
+        """Start a run by hand, or resume the run of the same name."""
         asked = Start(
             as_of=as_of,
             ruleset=ruleset or None,
@@ -77,11 +78,11 @@ def register(program: typer.Typer) -> None:
         run_id: Annotated[str, typer.Argument(help="Name of the run.")],
         env: Environment,
         wait: Annotated[
-            bool, typer.Option("--wait", help="Until all is done or given up.")
+            bool, typer.Option("--wait", help="Wait until all items are done or given up.")
         ] = False,
         format_: FormatOption = Format.TABLE,
     ) -> None:
-        """Where a run stands, by its ledger, and what was given up.
+        """Show the progress of a run, and the items that were given up.
 
         The exit status is 0 if the run is complete, 3 if it goes on, 4 if something was given up.
         """
@@ -101,16 +102,16 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence fleet redrive --env prod`")
     def redrive(env: Environment) -> None:
-        """Send everything that was given up again."""
+        """Send all given-up pages and items again."""
         pages, items = open_fleet(env).redrive()
         echo(f"sent again: {pages:,} pages, {items:,} items")
 
     @app.command(epilog="Example: `tuppence fleet convert --as-of 2026-06-30 --env prod`")
     def convert(
         env: Environment,
-        as_of: Annotated[str, typer.Option(help="The rules in force on this date.")],
+        as_of: Annotated[str, typer.Option(help="Use the rules in force on this date.")],
     ) -> None:
-        """Make a ruleset of the approved definitions, and have every running engine serve it."""
+        """Build a ruleset from the approved definitions, and have all running engines serve it."""
         found = open_fleet(env).convert(Start(as_of=as_of))
         echo(f"ruleset {found['ruleset']}: engines are told to serve it")
         for warning in found["warnings"]:
@@ -120,10 +121,10 @@ def register(program: typer.Typer) -> None:
     def refresh(
         env: Environment,
         ruleset: Annotated[
-            str, typer.Option(help="Digest; the one that was published last if left out.")
+            str, typer.Option(help="Digest of a ruleset; the last published one if left out.")
         ] = "",
     ) -> None:
-        """Have every running engine serve a ruleset: to publish it again, or to roll back."""
+        """Have all running engines serve a ruleset, to publish it again or to roll back."""
         found = open_fleet(env).refresh(ruleset)
         echo(f"{len(found['engines'])} engines serve {found['ruleset']}")
 
@@ -142,7 +143,7 @@ def _print(found: Progress) -> None:
         ("given up", f"{found.dead_lettered:,}"),
     ]
     console().print(table(("", "count"), rows, ("count",)))
-    for title in found.titles[:MOST_TITLES]:
+    for title in found.titles[:MAX_TITLES]:
         echo(f"given up: {title}")
-    if len(found.titles) > MOST_TITLES:
-        echo(f"and {len(found.titles) - MOST_TITLES:,} more: see --format json")
+    if len(found.titles) > MAX_TITLES:
+        echo(f"and {len(found.titles) - MAX_TITLES:,} more: see --format json")

@@ -1,4 +1,4 @@
-"""The command `tuppence import`."""
+"""The commands `tuppence import …`."""
 
 import datetime
 from dataclasses import astuple
@@ -61,7 +61,7 @@ def register(program: typer.Typer) -> None:
 
     @app.callback()  # with it a single command keeps its name
     def group() -> None:
-        """Bring bank data into a store."""
+        """Import bank data into a store."""
 
     example = "`tuppence import csv statement.csv --mapping mybank.yaml --store money`"
 
@@ -69,7 +69,7 @@ def register(program: typer.Typer) -> None:
     def csv(
         ctx: typer.Context,
         files: Annotated[list[Path], typer.Argument(help="CSV or Parquet.")],
-        mapping: Annotated[Path, typer.Option(help="What the columns mean: a YAML file.")],
+        mapping: Annotated[Path, typer.Option(help="YAML file that maps columns to fields.")],
         store: Store,
         attributes: Annotated[
             Path | None, typer.Option(help="Declares more customer attributes; for a new store.")
@@ -120,7 +120,8 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
             list[Path], typer.Argument(help="JSON, NDJSON, or folders of them, oldest first.")
         ],
         customer: Annotated[
-            str, typer.Option(help="Whose data they are.", callback=only_identifiers("customer"))
+            str,
+            typer.Option(help="Customer of the documents.", callback=only_identifiers("customer")),
         ],
         store: Store,
         account: Annotated[
@@ -156,7 +157,7 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
 
 
 def _print_known(known: Known, deps: ImportDependencies) -> None:
-    """Print of how many transactions the merchant and the category are known."""
+    """Print the shares of transactions with a known merchant and a known category."""
     if known.transactions:
         merchants, categories = (n / known.transactions for n in known[1:])
         echo(
@@ -166,6 +167,6 @@ def _print_known(known: Known, deps: ImportDependencies) -> None:
 
 
 def _latest(text: str | None) -> datetime.date:
-    """Return the day after which nothing can be booked."""
+    """Return the latest day on which a transaction can be booked."""
     day = date_option(text, "--today") if text else None
     return datetime.date.fromisoformat(str(day)) if day else today()

@@ -29,18 +29,19 @@ def register(program: typer.Typer) -> None:
         ] = None,
         consent_until: Annotated[
             str | None,
-            typer.Option(help="First day without the consent of customers who are new there."),
+            typer.Option(help="First day after the consent of customers new to the database."),
         ] = None,
-        consent_from: Annotated[str | None, typer.Option(help="Its first day.")] = None,
+        consent_from: Annotated[str | None, typer.Option(help="First day of that consent.")] = None,
         jurisdiction: Annotated[
-            str, typer.Option(help="Where it was given, for customers whose country is not known.")
+            str,
+            typer.Option(help="Its jurisdiction, for customers whose country is not known."),
         ] = "GB",
     ) -> None:
-        """Load the facts of a store into PostgreSQL, or back. All of them, or none.
+        """Load the facts of a store into PostgreSQL, or back; all of them, or none.
 
-        Loading the same facts again changes nothing. Consents that the store has are loaded with
-        them. In a database everybody has one, so say from when until when that of those holds who
-        are new there, and of whom the store has none.
+        Loading the same facts again changes nothing. Consents of the store are loaded with them. In
+        a database every customer has a consent, so give the dates of the consent that is recorded
+        for new customers of whom the store has none.
         """
         if (to is None) == (from_ is None):
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")

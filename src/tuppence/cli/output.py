@@ -1,7 +1,6 @@
-"""How commands print: tables that fit, progress, dates and options that several commands share.
+"""Output of commands (tables, JSON, progress bars), and options that several commands share.
 
-Whatever a command shows passes through here, where characters that would change what a terminal
-shows are written as escapes.
+All output passes through this module, which escapes characters that a terminal would interpret.
 """
 
 import datetime
@@ -34,7 +33,8 @@ from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date, parse_date
 from tuppence.plain_text import printable, printable_json
 
-WIDEST = 100
+MAX_WIDTH = 100
+"""Maximum number of columns of a terminal that is used."""
 EPOCH = datetime.date(1970, 1, 1)
 DEFAULT_PURPOSES = sorted(PURPOSES)
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def only_identifiers(what: str) -> Callable[[Any], Any]:
 Database = Annotated[
     str,
     typer.Option(
-        help="Of the database: postgresql://user@host/name.",
+        help="Address of the database: postgresql://user@host/name.",
         envvar="TUPPENCE_DATABASE",
         show_default=False,
     ),
@@ -83,19 +83,19 @@ Store = Annotated[Path, typer.Option(help="The folder of the store.", show_defau
 
 
 class Format(StrEnum):
-    """For people or for programs."""
+    """The format of a command's output: a table for people, JSON for programs."""
 
     TABLE = "table"
     JSON = "json"
 
 
 def console() -> Console:
-    """For what was asked for."""
+    """Return the console for results."""
     return _sized(Console())
 
 
 def error_console() -> Console:
-    """For errors and progress."""
+    """Return the console for errors and progress."""
     return _sized(Console(stderr=True))
 
 
@@ -103,14 +103,14 @@ def echo(text: str, *, err: bool = False) -> None:
     """Print a line.
 
     Args:
-        text: What to print; it may have several lines.
-        err: Print on standard error.
+        text: The text; it may have several lines.
+        err: Whether to print to standard error.
     """
     typer.echo(printable(text), err=err)
 
 
 class _Printable(NamedTuple):
-    """Something that rich shows, without characters that change what a terminal shows."""
+    """A renderable of rich with characters escaped that a terminal would interpret."""
 
     content: ConsoleRenderable
 
@@ -127,25 +127,25 @@ class _EscapeControls(RenderHook):
 
 def _sized(console: Console) -> Console:
     console.push_render_hook(_EscapeControls())
-    console.width = min(console.width, WIDEST) if console.is_terminal else WIDEST
+    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
     return console
 
 
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()
 ) -> Table:
-    """A table; columns named in `numbers` are set to the right."""
-    made = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    """Return a table in which the columns named in `numbers` are aligned to the right."""
+    result = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, expand=False)
     for column in columns:
         right = column in numbers
-        made.add_column(column, justify="right" if right else "left", overflow="fold")
+        result.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(printable(str(cell), keep="")) for cell in row))
-    return made
+        result.add_row(*(Text(printable(str(cell), keep="")) for cell in row))
+    return result
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
+    """Print a value as one JSON document."""
     typer.echo(printable_json(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
@@ -157,7 +157,7 @@ class _Rate(ProgressColumn):
 
 
 def progress() -> Progress:
-    """A bar with count, rate and time left, on standard error if that is a terminal."""
+    """Return a bar with count, rate and time left, shown on standard error if it is a terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -172,7 +172,7 @@ def progress() -> Progress:
 
 
 def track(steps: Sequence[T], unit: str) -> Iterator[T]:
-    """The steps one by one, with a bar."""
+    """Yield steps one by one, with a progress bar."""
     with progress() as bar:
         task = bar.add_task(unit, total=len(steps), unit=unit)
         for step in steps:
@@ -181,23 +181,23 @@ def track(steps: Sequence[T], unit: str) -> Iterator[T]:
 
 
 def make_private(path: Path) -> None:
-    """Make a file for personal data, which only its owner may read; one that is there stays.
+    """Create a file that only its owner may read, unless it exists already.
 
     Raises:
-        UserError: It cannot be made.
+        UserError: The file cannot be created.
     """
     try:
         path.touch(mode=0o600)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}"
-        raise UserError("cli.output", message, "name another file") from None
+        raise UserError("cli.output", message, "choose another file") from None
 
 
 def date_option(text: str, option: str) -> Date:
-    """The date that an option gives.
+    """Return the date of an option.
 
     Raises:
-        UserError: It is not a date.
+        UserError: The text is not a date.
     """
     date = parse_date(text)
     if date is None:
@@ -206,7 +206,7 @@ def date_option(text: str, option: str) -> Date:
 
 
 def use_of(as_of: Date, purposes: Iterable[str]) -> Use:
-    """Return the use of facts by a command that runs now, which consents allow or not."""
+    """Return the use of facts by a command that runs today, which consents must allow."""
     return Use(frozenset(purposes), current_date().day, as_of.day)
 
 
@@ -216,5 +216,5 @@ def current_date() -> Date:
 
 
 def today() -> datetime.date:
-    """The system's date: the only place where a command asks for it."""
+    """Return the system's date; commands read it only here."""
     return datetime.datetime.now(tz=datetime.UTC).date()

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """Show how rules will be evaluated: in columns, or one by one, and at what cost.
+        """Show whether rules are evaluated in columns or one by one, and the cost of each.
 
         Rules that fit columns cost about a microsecond a customer, others about a thousand. What
         does not fit is named with its reason.

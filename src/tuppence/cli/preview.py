@@ -1,4 +1,4 @@
-"""How `tuppence rules preview` draws what a rule would do."""
+"""The output of `tuppence rules preview`."""
 
 from rich.markup import escape
 from rich.table import Table
@@ -10,7 +10,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.rule import Rule
 
 WIDTH = 50
-MOST_OVERLAPS = 8
+MAX_OVERLAPS = 8
 
 
 def draw(found: Preview, rule: Rule, as_of: Date) -> None:
@@ -38,7 +38,7 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
             missing = (found.without_score, _share(found.without_score, found.qualified))
             scores.append(("none", *missing))
         out.print(_bars(scores))
-    shared = [o for o in found.overlaps if o.both][:MOST_OVERLAPS]
+    shared = [o for o in found.overlaps if o.both][:MAX_OVERLAPS]
     if shared:
         out.print("Who qualifies for it qualifies also for:")
         lines = [

@@ -1,4 +1,4 @@
-"""The commands `tuppence export` and `tuppence forget`: what people may ask for."""
+"""The commands `tuppence export` and `tuppence forget`, for people's rights to their data."""
 
 import functools
 import time
@@ -25,7 +25,7 @@ from tuppence.usecases.export_personal_data import export_from_services, export_
 
 
 def _as_text(customer: str) -> str:
-    """Return an argument as it is.
+    """Return an argument unchanged.
 
     Raises:
         UserError: It is not UTF-8 text, so that no version can have taken it for an identifier.
@@ -63,7 +63,7 @@ Key = Annotated[
 
 
 class Services(NamedTuple):
-    """Where the services hold data, and the file of the secret that identifiers are hidden with."""
+    """Addresses of the data of the services, and the file of the secret for identifiers."""
 
     database: str
     results: str
@@ -83,7 +83,7 @@ def register(app: typer.Typer) -> None:
         rulesets: Rulesets = "",
         key: Key = None,
     ) -> None:
-        """Write all that is held of a customer, as JSON, with the reason of every result.
+        """Export all data about a customer as JSON, with an explanation of every result.
 
         The customer's facts and consents, what an import set aside of them, and each result with
         the clauses, values and transactions that it came from.
@@ -118,7 +118,7 @@ def register(app: typer.Typer) -> None:
         ] = 5.0,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
-        """Erase a customer for good, then look whether anything still names them.
+        """Erase a customer permanently, then search for anything that still names them.
 
         Facts, consents, results and what an import set aside are erased; copies are not, nor are
         backups of a database. It cannot be undone.
@@ -159,10 +159,10 @@ def register(app: typer.Typer) -> None:
 def _where(
     store: Path | None, database: str, results: str, rulesets: str, key: Path | None
 ) -> Path | Services:
-    """Where the data are: in a store, or with the services.
+    """Return the location of the data: a store, or the services.
 
     Raises:
-        UserError: It is neither, or both, or only a part of it is told.
+        UserError: None, both, or only some of the options are given.
     """
     places = (database, results, rulesets)
     if store is not None and not any((*places, key)):

@@ -1,12 +1,16 @@
 """The command `tuppence rules publish`."""
 
+import logging
+import sys
 import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from tuppence import logs
 from tuppence.bootstrap.local import open_definitions, ruleset_store, running_engines
 from tuppence.cli.output import (
     Database,
@@ -23,8 +27,9 @@ from tuppence.errors import UserError
 from tuppence.structured import read_text
 from tuppence.usecases.publish_rules import Confirmation, publish_approved
 
+_logger: Final = logging.getLogger(__name__)
 SETTLE_SECONDS = 1.0
-"""Several rules are often approved at once: what comes within this time is published together."""
+"""Pause after a change, since several rules that are approved together are published together."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,29 +45,35 @@ def register(app: typer.Typer) -> None:
         rulesets: Annotated[Path, typer.Option(help="Folder that the engines load from.")],
         engines: Annotated[
             list[str] | None,
-            typer.Option(help="Address of an engine; of several, if a name stands for them."),
+            typer.Option(help="Address of an engine, or of several engines with the same name."),
         ] = None,
         token: Annotated[
             Path | None, typer.Option(help="File with the token of a caller of the engines.")
         ] = None,
         ruleset: Annotated[
-            str, typer.Option(help="Publish this digest again, instead of what is approved.")
+            str,
+            typer.Option(help="Digest of a ruleset to publish again, instead of approved rules."),
         ] = "",
         as_of: Annotated[
             str, typer.Option(help="Day on which the rules must be valid; today if left out.")
         ] = "",
         by: Annotated[str, typer.Option(help="A name to show beside the login.")] = "",
         watch: Annotated[
-            bool, typer.Option("--watch", help="Stay, and publish whenever a rule is approved.")
+            bool,
+            typer.Option(
+                "--watch",
+                help="Keep running, and publish whenever a rule is approved or retired; logs JSON "
+                "lines to standard error.",
+            ),
         ] = False,
         tls_ca: TlsCa = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """Make a ruleset of the approved definitions, and have every engine serve it.
+        """Build a ruleset from the approved definitions, and have every engine serve it.
 
-        They are turned into FEEL, checked, and tried on their test customers. If anything is wrong
-        all of it is listed, and nothing is changed. Every engine must confirm that it can serve
-        the ruleset before any of them does. Others who publish meanwhile wait.
+        The definitions are translated to FEEL, checked, and tried on their test customers. If there
+        are errors, all of them are listed and nothing is changed. Every engine must confirm that it
+        can serve the ruleset before any engine does. Concurrent publications wait.
         """
         definitions = open_definitions(database)
         secret = read_text(token).strip() if token else ""
@@ -71,7 +82,8 @@ def register(app: typer.Typer) -> None:
             if format_ is Format.TABLE:
                 echo(f"warning: {warning}")
 
-        def once() -> None:
+        def once() -> str:
+            logs.begin(uuid.uuid4().hex)  # the id that engines log
             day = date_option(as_of or today().isoformat(), "--as-of")
             digest, confirmed = publish_approved(
                 definitions,
@@ -83,24 +95,32 @@ def register(app: typer.Typer) -> None:
                 ruleset,
             )
             _print(digest, confirmed, format_)
+            return digest
 
         if watch:
-            _watch(definitions.changes(), once)
+            logs.write_logs("publish", sys.stderr)
+            watch_changes(definitions.changes(), once)
         else:
             once()
 
 
-def _watch(changes: Iterable[str], publish_once: Callable[[], None]) -> None:
-    """Publish after each change; an error is shown, and ends nothing."""
-    echo("waiting for rules that are approved or retired; Ctrl-C ends it", err=True)
+def watch_changes(
+    changes: Iterable[str], publish_once: Callable[[], str], settle_seconds: float = SETTLE_SECONDS
+) -> None:
+    """Publish after each change, and log the outcome; an error does not end the loop."""
+    _logger.info("waiting")
     for rule in changes:
-        echo(f"{rule} has changed", err=True)
-        time.sleep(SETTLE_SECONDS)
+        _logger.info("changed", extra={"rule": rule})
+        time.sleep(settle_seconds)
+        start = time.monotonic()
         try:
-            publish_once()
+            digest = publish_once()
         except UserError as error:
-            for line in (*error.details, f"error[{error.code}]: {error.message}"):
-                echo(line, err=True)
+            refusal = {"code": error.code, "errors": [*error.details, error.message]}
+            _logger.error("refused", extra=refusal)  # noqa: TRY400 - no bug
+        else:
+            duration = round(time.monotonic() - start, 6)
+            _logger.info("published", extra={"ruleset": digest, "duration": duration})
 
 
 def _print(digest: str, confirmed: Sequence[Confirmation], format_: Format) -> None:

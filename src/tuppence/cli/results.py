@@ -26,7 +26,7 @@ COLUMNS = ("customer_id", "rule_id", "state", "score", "values", "since", "rules
 
 
 class ResultFormat(StrEnum):
-    """How results are written."""
+    """A format of results."""
 
     TABLE = "table"
     CSV = "csv"
@@ -45,13 +45,17 @@ def register(app: typer.Typer) -> None:
         format_: Annotated[ResultFormat, typer.Option("--format")] = ResultFormat.TABLE,
         customer: Annotated[
             str | None,
-            typer.Option(help="Only this customer's.", callback=only_identifiers("customer")),
+            typer.Option(
+                help="Only results of this customer.", callback=only_identifiers("customer")
+            ),
         ] = None,
         rule: Annotated[
-            str | None, typer.Option(help="Only this rule's.", callback=only_identifiers("rule"))
+            str | None,
+            typer.Option(help="Only results of this rule.", callback=only_identifiers("rule")),
         ] = None,
         limit: Annotated[
-            int | None, typer.Option(min=1, help="At most so many; tables show 50 if left out.")
+            int | None,
+            typer.Option(min=1, help="Maximum number of results; 50 in tables if left out."),
         ] = None,
         output: Annotated[
             Path | None, typer.Option(help="Write to a file; needed for parquet.")
@@ -63,7 +67,7 @@ def register(app: typer.Typer) -> None:
             raise UserError("results.output", message, "add --output results.parquet")
         rows = list_results(open_store(store), customer, rule)
         with contextlib.closing(rows):
-            first = next(rows)  # where there is none, no file is made
+            first = next(rows)  # raises before a file is created if there are no results
             most = limit or (50 if format_ is ResultFormat.TABLE else None)
             chosen = itertools.islice(itertools.chain([first], rows), most)
             _write((_row(*pair) for pair in chosen), format_, output)
@@ -126,12 +130,12 @@ def _csv(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    """A cell that is harmless in a terminal and in a spreadsheet."""
+    """Return a cell that is harmless in a terminal and in a spreadsheet."""
     return spreadsheet_safe(printable(value, keep="")) if isinstance(value, str) else value
 
 
 def _json(rows: Iterator[tuple[Any, ...]]) -> Iterator[str]:
-    """One object a line; values as JSON, dates and durations in it as texts."""
+    """Yield one JSON object a line; dates and durations in its values are texts."""
     encoder = msgspec.json.Encoder(decimal_format="number")
     for row in rows:
         named = dict(zip(COLUMNS, row, strict=True))

@@ -1,4 +1,4 @@
-"""The command `tuppence rules`."""
+"""The commands `tuppence rules …`."""
 
 import os
 from pathlib import Path
@@ -21,11 +21,11 @@ from tuppence.cli.output import (
     table,
 )
 from tuppence.cli.preview import draw
-from tuppence.engine.trial import Verdict, try_examples
+from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.rules.definition import json_schema
-from tuppence.rules.files import Problem, read_rules, show
+from tuppence.rules.files import RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.preview_rule import preview_rule
 
@@ -47,7 +47,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         store: StoreOption = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """Find the mistakes in rule files: every one, with its place and what to do.
+        """List all errors in rule files, each with its place and what to do.
 
         As JSON they come as editors want them: the ranges are those of the Language Server
         Protocol, counted from 0.
@@ -104,15 +104,18 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         path: Annotated[Path, typer.Argument(help="The file of one rule.")],
         store: Store,
         live: Annotated[
-            Path | None, typer.Option(help="The live rules; the last run's where it is left out.")
+            Path | None, typer.Option(help="The live rules; those of the last run if left out.")
         ] = None,
         as_of: Annotated[
-            str, typer.Option(help="The date that rules take for today; else the last run's.")
+            str,
+            typer.Option(
+                help="The date that rules take for today; that of the last run if left out."
+            ),
         ] = "",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
-        """Show what a rule would do: whom it finds, how it scores, beside which other rules."""
+        """Show how many customers a rule would find, their scores, and overlaps with others."""
         schema = _schema(None, store)
         rules = read_rules(path, schema).usable()
         if len(rules) != 1:
@@ -151,7 +154,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _for_editors(problem: Problem) -> dict[str, object]:
+def _for_editors(problem: RuleProblem) -> dict[str, object]:
     ends = ((problem.line, problem.column), problem.end)
     start, end = ({"line": max(n - 1, 0), "character": max(c - 1, 0)} for n, c in ends)
     return {

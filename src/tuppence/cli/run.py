@@ -29,7 +29,7 @@ from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import Outcome
 from tuppence.usecases.run_night import run_night
 
-MOST_PROBLEMS = 10
+MAX_PROBLEMS = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -42,14 +42,14 @@ def register(app: typer.Typer) -> None:
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
         processes: Annotated[
-            int, typer.Option(min=1, max=256, help="How many threads or processes share the work.")
+            int, typer.Option(min=1, max=256, help="Number of threads or processes.")
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
-        """Evaluate every rule for every customer, and keep what is new.
+        """Evaluate every rule for every customer, and store the results.
 
-        Interrupt it as you like: the same command goes on where it was.
+        After an interruption the same command resumes the run.
         """
         use = use_of(date_option(as_of, "--as-of"), purposes)
         held = hold(ctx, store)
@@ -121,8 +121,8 @@ def _print_summary(outcome: Outcome, ruleset: Ruleset, as_of: str, seconds: floa
         out.print("Why results, scores or values are unknown:", highlight=False)
         shown = [
             (p.rule_id, p.place, f"{p.count:,}", f"{p.message} ({p.code})")
-            for p in tally.problems[:MOST_PROBLEMS]
+            for p in tally.problems[:MAX_PROBLEMS]
         ]
         out.print(table(("rule", "in", "customers", "reason"), shown, ("customers",)))
-        if len(tally.problems) > MOST_PROBLEMS:
-            out.print(f"and {len(tally.problems) - MOST_PROBLEMS} more reasons: --format json")
+        if len(tally.problems) > MAX_PROBLEMS:
+            out.print(f"and {len(tally.problems) - MAX_PROBLEMS} more reasons: --format json")

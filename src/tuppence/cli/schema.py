@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """Show what a rule may read: every field with its type, unit and meaning."""
+        """Show the fields that a rule may read, each with its type, unit and meaning."""
         known = read_attributes(attributes) if attributes else Schema()
         if format_ is Format.JSON:
             print_json(_document(known))

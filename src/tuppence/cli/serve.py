@@ -1,5 +1,6 @@
-"""The command `tuppence serve`."""
+"""The commands `tuppence serve …`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from tuppence.bootstrap.services import (
     read_tls,
     relay_service,
     rules_engine_service,
-    serve_until_told,
+    run_service,
 )
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -20,31 +21,34 @@ from tuppence.cli.output import (
     current_date,
     echo,
 )
+from tuppence.logs import write_logs
 from tuppence.structured import read_secret
 
 Callers = Annotated[
     str,
     typer.Option(
         "--callers",
-        help="Who may call: a file, made by tuppence serve token; or env:NAME, one token.",
+        help="Callers and their tokens: a file, made by tuppence serve token; or env:NAME for one "
+        "token.",
         show_default=False,
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if left out.")]
 Drain = Annotated[
-    int, typer.Option(min=0, help="Seconds that requests may take to end when it is stopped.")
+    int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
 ]
 TlsCertificate = Annotated[
     Path | None,
     typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if left out."),
 ]
-TlsKey = Annotated[Path | None, typer.Option(help="Its private key, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(help="Private key of the certificate, PEM.")]
 TlsClientCa = Annotated[
     Path | None,
-    typer.Option(help="Callers must show a certificate of these authorities as well, PEM."),
+    typer.Option(help="Callers must present a certificate of these authorities, PEM."),
 ]
 CallerRequests = Annotated[
-    int, typer.Option(min=1, help="Requests of one caller at a time; further ones get 429.")
+    int,
+    typer.Option(min=1, help="Maximum concurrent requests of one caller; further ones get 429."),
 ]
 LOOPBACK = "127.0.0.1"
 
@@ -55,7 +59,10 @@ def register(program: typer.Typer) -> None:
 
     @app.callback()
     def group() -> None:
-        """Run a service, until it gets SIGTERM; then it finishes what it has begun."""
+        """Run a service until it gets SIGTERM; then it finishes open requests.
+
+        Services log JSON lines to standard error.
+        """
 
     relay_example = "`tuppence serve sql-relay --database postgresql://relay@localhost/bank"
 
@@ -65,10 +72,17 @@ def register(program: typer.Typer) -> None:
         callers: Callers,
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
-        pool_size: Annotated[int, typer.Option(min=1, help="Connections at most.")] = 8,
-        queue: Annotated[int, typer.Option(min=1, help="Requests at most that wait.")] = 96,
-        patience: Annotated[float, typer.Option(min=0.01, help="Seconds that they wait.")] = 2.0,
-        query_seconds: Annotated[float, typer.Option(min=0.1, help="A query may take.")] = 30.0,
+        pool_size: Annotated[int, typer.Option(min=1, help="Maximum number of connections.")] = 8,
+        queue_limit: Annotated[
+            int, typer.Option("--queue", min=1, help="Maximum number of waiting requests.")
+        ] = 96,
+        timeout: Annotated[
+            float,
+            typer.Option("--patience", min=0.01, help="Seconds that a request waits at most."),
+        ] = 2.0,
+        query_seconds: Annotated[
+            float, typer.Option(min=0.1, help="Timeout of a query in seconds.")
+        ] = 30.0,
         caller_requests: CallerRequests = 48,
         drain_seconds: Drain = 30,
         purposes: Purposes = DEFAULT_PURPOSES,
@@ -76,26 +90,26 @@ def register(program: typer.Typer) -> None:
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
     ) -> None:
-        """Give facts and definitions from a database to services that know no database.
+        """Serve facts and definitions from a database, so that no other service needs a connection.
 
-        Facts go out as far as consents for the purposes allow. It runs named queries only, with a
-        login that may only read. When all connections are at
-        work requests wait, and when too many wait they are sent away with 503 and Retry-After.
+        It returns the facts that consents for the purposes allow. It runs named queries only, with
+        a read-only login. When all connections are in use requests wait, and when too many wait
+        further ones get 503 and Retry-After.
         """
+        write_logs("sql-relay", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         service = relay_service(
             database,
             callers,
             pool_size,
-            queue,
-            patience,
+            queue_limit,
+            timeout,
             query_seconds,
             caller_requests,
             frozenset(purposes),
             current_date,
         )
-        echo(f"sql-relay listens on {_address(host, port, tls)}", err=True)
-        serve_until_told(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
 
@@ -119,21 +133,26 @@ def register(program: typer.Typer) -> None:
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
         batches: Annotated[
-            int, typer.Option(min=1, max=64, help="Batches of requests worked on at once.")
+            int, typer.Option(min=1, max=64, help="Maximum number of concurrent batches.")
         ] = 2,
-        queue: Annotated[int, typer.Option(min=1, help="Customers at most that wait.")] = 40_000,
-        seconds: Annotated[float, typer.Option(min=0.1, help="A request may take.")] = 30.0,
+        queue_limit: Annotated[
+            int, typer.Option("--queue", min=1, help="Maximum number of waiting customers.")
+        ] = 40_000,
+        timeout: Annotated[
+            float, typer.Option("--seconds", min=0.1, help="Timeout of a request in seconds.")
+        ] = 30.0,
         caller_requests: CallerRequests = 512,
         drain_seconds: Drain = 30,
         tls_certificate: TlsCertificate = None,
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
     ) -> None:
-        """Evaluate rules for customers on demand: any number of engines can run.
+        """Evaluate rules for customers on demand; any number of engines can run.
 
-        Small requests that come at the same time are evaluated together. An engine keeps no state
-        of its own: it reads facts from the relay, and rulesets and results where they are kept.
+        Small requests that arrive at the same time are evaluated together. An engine keeps no state
+        of its own: it reads facts from the relay, and rulesets and results from their stores.
         """
+        write_logs("rules-engine", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         token_text = read_secret(relay_token)
         service = rules_engine_service(
@@ -143,28 +162,23 @@ def register(program: typer.Typer) -> None:
             results,
             callers,
             batches,
-            queue,
-            seconds,
+            queue_limit,
+            timeout,
             caller_requests,
             tls_ca,
         )
-        echo(f"rules-engine listens on {_address(host, port, tls)}", err=True)
-        serve_until_told(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
     def token(
-        name: Annotated[str, typer.Argument(help="Of the caller.")],
+        name: Annotated[str, typer.Argument(help="Name of the caller.")],
         callers: Annotated[Path, typer.Option(help="File of callers.", show_default=False)],
     ) -> None:
-        """Make a token for a caller, and print it: it is kept nowhere.
+        """Make a token for a caller, and print it; it is stored nowhere else.
 
-        The file of callers gets the caller's name and the token's digest. A service reads the file
-        when it starts.
+        The caller's name and the token's digest are added to the file of callers, which a service
+        reads when it starts.
         """
         echo(add_caller(name, callers))
 
     program.add_typer(app)
-
-
-def _address(host: str, port: int, tls: object) -> str:
-    return f"{'http' if tls is None else 'https'}://{host}:{port}"

@@ -10,13 +10,13 @@ from tuppence.errors import UserError
 
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
-    app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True)
+    app = typer.Typer(name="store", help="Check or compact a store.", no_args_is_help=True)
 
     @app.command(epilog="Example: `tuppence store check --store demo`")
     def check(store: Store) -> None:
-        """Read everything in a store, and compare it with its checksums.
+        """Read all files of a store, and compare them with their checksums.
 
-        Names every part that is damaged, with what to do about it.
+        It names every damaged part, and what to do about it.
         """
         parts = check_store(store, lambda steps: track(steps, "parts"))
         rows = [(part.name, part.content or "damaged") for part in parts]
@@ -36,9 +36,9 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence store compact --store demo`")
     def compact(ctx: typer.Context, store: Store) -> None:
-        """Rewrite a store after many imports, so that it reads faster. Its facts stay the same.
+        """Rewrite a store after many imports, to make reading faster. Its facts stay the same.
 
-        A store of an older version gets its checksums.
+        A store of an older version gets checksums.
         """
         hold(ctx, store)
         upgrade_store(store)

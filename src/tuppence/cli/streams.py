@@ -1,4 +1,4 @@
-"""The commands that look ahead: `tuppence streams` and `tuppence forecast`."""
+"""The commands `tuppence streams` and `tuppence forecast`."""
 
 from typing import Annotated, Any
 
@@ -90,5 +90,5 @@ def register(app: typer.Typer) -> None:
 
 
 def _shown(value: Any) -> Any:
-    """A FEEL value for JSON and tables."""
+    """Return a FEEL value for JSON and tables."""
     return value if value is None or isinstance(value, str) else feel_text(value)

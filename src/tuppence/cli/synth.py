@@ -23,11 +23,11 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         store: Store,
         customers: Annotated[int, typer.Option(min=1, max=100_000_000)] = 10_000,
-        seed: Annotated[int, typer.Option(min=0, help="Another seed, another population.")] = 1,
+        seed: Annotated[int, typer.Option(min=0, help="Seed of the population.")] = 1,
         until: Annotated[str, typer.Option(help="The last day with transactions.")] = "2026-06-30",
         months: Annotated[int, typer.Option(min=1, max=120)] = 13,
     ) -> None:
-        """Make a synthetic population of the United Kingdom; nobody in it exists."""
+        """Create a store with a synthetic population of the United Kingdom."""
         last = date_option(until, "--until")
         with open_store(store).make(Schema(), *waiting(ctx)) as facts:
             if facts.partitions():

@@ -1,7 +1,7 @@
 """Facts that follow from other facts as of a date.
 
-Each has a columnar form, which the columnar engine uses for a whole batch, and a reference form,
-which is plain Python over the rows of one customer:
+Each has two implementations: a columnar one, for the whole batches of the columnar engine, and a
+reference in plain Python, for the rows of one customer:
 
     balances    last known balance of each account
     history     days of history of each customer
@@ -10,7 +10,8 @@ which is plain Python over the rows of one customer:
     streams     bills, subscriptions and incomes
     forecasts   balance of each account on the next pay day
 
-The first three have both forms in one module. The reference forms of the others are in modules of
-their own (`streams_reference`), which share no code with the columnar ones. `tables` adds the
-columnar forms to a batch, `context` gives one customer with all reference forms as FEEL values.
+The first three have both implementations in one module. The references of the others are modules of
+their own, such as `streams_reference`, which share no code with the columnar ones. `tables` adds
+derived columns to a batch; `context` computes all derived facts of one customer by the references,
+as FEEL values.
 """

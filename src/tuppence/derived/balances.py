@@ -10,7 +10,7 @@ from tuppence.feel.values import Date
 
 
 def account_balances(batch: FactBatch, as_of: Date) -> Array:
-    """Return the last balance that a transaction of each account gives, up to a date.
+    """Return the last balance that the transactions of each account report, up to a date.
 
     Returns:
         Minor units, shape (accounts,); NULL_MONEY where no balance is known.
@@ -32,7 +32,7 @@ def account_balances(batch: FactBatch, as_of: Date) -> Array:
 
 
 def reference_balances(one: FactBatch, booked: int) -> Array:
-    """Return the same for one customer, from the first `booked` transactions."""
+    """Return the last balances of one customer, according to the first `booked` transactions."""
     found = np.full(len(one.accounts.columns["id"].values), NULL_MONEY, np.int64)
     columns = one.transactions.columns
     if "balance" in columns:
@@ -63,7 +63,7 @@ def _last_balances(
         balances: Balance after each transaction.
         row_of: Row of each account, by its code.
         account_offsets: First account of each customer.
-        last_day: Later transactions are not known.
+        last_day: Day after which transactions are ignored.
         out: Balances by row of the accounts.
     """
     for customer in range(len(offsets) - 1):

@@ -29,41 +29,44 @@ CADENCES: Final = (
     ("half-yearly", 182, 174, 192),
     ("yearly", 365, 353, 378),
 )
-"""Names, days, and the fewest and most days between two payments, which leave room for weekends,
-holidays and lengths of months. Four-weekly is distinguished from monthly by `with_cadence`."""
+"""Names, days, and the minimum and maximum number of days between two payments.
+
+The ranges leave room for weekends, holidays and the lengths of months. `with_cadence` distinguishes
+four-weekly from monthly.
+"""
 FOUR_WEEKLY: Final = "four-weekly"
 MANDATES: Final = ("direct debit", "standing order")
-"""Types of payments to which somebody agreed once, so that their amounts may vary."""
+"""Types of payments by mandate, whose amounts may vary."""
 OF_BANK: Final = ("cash", "fee", "interest")
 """Types of transactions that have no payee."""
-VARIES: Final = 60
-"""Percent by which payments by mandate, and income, may differ from the payment before."""
-RISES: Final = 25
-"""Percent by which other payments may: that much is a price rise, more is another purchase."""
+MAX_VARIATION: Final = 60
+"""Maximum percentage by which payments by mandate, and income, may differ from the one before."""
+MAX_RISE: Final = 25
+"""The same for other payments: so much may be a price rise; more is another purchase."""
 TOO_LARGE: Final = 2**52
-"""In minor units: from here on floats do not hold the mean of two amounts exactly."""
-LEAST: Final = 3
-"""Payments that make a stream; by mandate it takes one fewer."""
-_OPEN: Final = 16
-"""Places for the open chains of one payee."""
+"""Minor units from which on floats do not hold the mean of two amounts exactly."""
+MIN_PAYMENTS: Final = 3
+"""Minimum number of payments of a stream; by mandate, one fewer."""
+_MAX_OPEN: Final = 16
+"""Maximum number of open chains of one payee."""
 _STATE: Final = 5
-_FEWEST: Final = np.array([fewest for _, _, fewest, _ in CADENCES])
-_MOST: Final = np.array([most for _, _, _, most in CADENCES])
+_MIN_GAPS: Final = np.array([fewest for _, _, fewest, _ in CADENCES])
+_MAX_GAPS: Final = np.array([most for _, _, _, most in CADENCES])
 _DAYS: Final = [days for _, days, _, _ in CADENCES]
 
 
 def find_payments(batch: FactBatch, as_of: Date) -> tuple[pl.DataFrame, tuple[str | None, ...]]:
     """Return the payments of a batch up to a date, and the names of payees by their number."""
     table = batch.transactions
-    given = {name: table.columns[name] for name in FIELDS}
-    types = given["type"].dictionary
+    read = {name: table.columns[name] for name in FIELDS}
+    types = read["type"].dictionary
     is_mandate = np.array([name in MANDATES for name in types])
     is_card = np.array([name == "card" for name in types])
     of_bank = np.array([name in OF_BANK for name in types])
-    kind, amount = given["type"].values, given["amount"].values
-    payee, payees = _payees(given["merchant"], given["text"])
-    days = given["booking date"].values
-    own = given["own transfer"].values == 1
+    kind, amount = read["type"].values, read["amount"].values
+    payee, payees = _payees(read["merchant"], read["text"])
+    days = read["booking date"].values
+    own = read["own transfer"].values == 1
     size = np.abs(amount)
     real = (size > 0) & (size < TOO_LARGE)
     kept = ~own & real & ~of_bank[kind] & (payee > 0) & (days <= as_of.day)
@@ -71,15 +74,15 @@ def find_payments(batch: FactBatch, as_of: Date) -> tuple[pl.DataFrame, tuple[st
     columns = {
         "row": np.arange(int(table.offsets[-1])),
         "customer": np.repeat(np.arange(len(batch)), np.diff(table.offsets)),
-        "account": given["account"].values,
+        "account": read["account"].values,
         "payee": payee,
-        "category": given["category"].values,
+        "category": read["category"].values,
         "is_in": amount > 0,
         "day": days.astype(np.int64),
         "size": size,
         "mandate": mandate,
         "card": is_card[kind],
-        "room": np.where(mandate | (amount > 0), VARIES, RISES),
+        "room": np.where(mandate | (amount > 0), MAX_VARIATION, MAX_RISE),
     }
     return pl.DataFrame({name: values[kept] for name, values in columns.items()}), payees
 
@@ -87,8 +90,7 @@ def find_payments(batch: FactBatch, as_of: Date) -> tuple[pl.DataFrame, tuple[st
 def _payees(merchant: Column, text: Column) -> tuple[Array, tuple[str | None, ...]]:
     """Return the number of each row's payee, 0 for none, and the names of payees by their number.
 
-    A payee is the merchant, or what is left of the text without numbers, which change from payment
-    to payment.
+    A payee is the merchant, or else the text without its numbers, which differ between payments.
     """
     upper = pl.Series(text.dictionary, dtype=pl.String).str.to_uppercase()
     plain = upper.str.replace_all(r"[0-9*#/]+", " ").str.replace_all(r"\s+", " ")
@@ -112,8 +114,8 @@ def link_chains(rows: pl.DataFrame) -> pl.DataFrame:
     offsets = np.append(starts.arg_true().to_numpy(), rows.height).astype(np.int64)
     chain = np.zeros(rows.height, np.int64)
     days, sizes, room = (rows[name].to_numpy().astype(np.int64) for name in ("day", "size", "room"))
-    state = np.zeros(_OPEN * _STATE, np.int64)
-    _link(offsets, days, sizes, room, _FEWEST, _MOST, state, chain)
+    state = np.zeros(_MAX_OPEN * _STATE, np.int64)
+    _link(offsets, days, sizes, room, _MIN_GAPS, _MAX_GAPS, state, chain)
     return rows.with_columns(chain=pl.Series(chain))
 
 
@@ -156,7 +158,7 @@ def _link(
                     best_cadence = cadence
             if best < 0:
                 best = used
-                if used < _OPEN:
+                if used < _MAX_OPEN:
                     used += 1
                 else:
                     best = 0
@@ -193,17 +195,17 @@ def _cadence_of(apart: int, known: int, fewest: Any, most: Any) -> int:
 
 
 def join_renamed(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the payments, with a chain that continues under another name as one.
+    """Return the payments, with chains joined whose payee changed its name.
 
-    It continues where the old name ends after three payments or more, and one chain of another
-    name, and only one, begins with that same amount when the next payment is due.
+    A chain continues another one if that has at least three payments and this is the only chain of
+    another name that begins with the same amount when the next payment is due.
     """
     day, size = pl.col("day"), pl.col("size")
     chain = rows["chain"].to_numpy()
     times = np.bincount(chain)
     begins_by_mandate = np.zeros(len(times), np.bool_)
     begins_by_mandate[chain[::-1]] = rows["mandate"].to_numpy()[::-1]  # the first is written last
-    may = ((times >= LEAST) | begins_by_mandate)[chain]
+    may = ((times >= MIN_PAYMENTS) | begins_by_mandate)[chain]
     chains = (
         rows.filter(may)
         .sort("chain", "day")
@@ -219,16 +221,16 @@ def join_renamed(rows: pl.DataFrame) -> pl.DataFrame:
             apart=(day.last() - day.first()) / (pl.len() - 1),
         )
     )
-    ended = chains.filter(pl.col("times") >= LEAST, size == pl.col("opening"))
+    ended = chains.filter(pl.col("times") >= MIN_PAYMENTS, size == pl.col("opening"))
     ended = with_cadence(ended.with_columns(weekdays=1, spread=0))
-    begun = chains.filter(pl.col("mandate") | (pl.col("times") >= LEAST))
+    begun = chains.filter(pl.col("mandate") | (pl.col("times") >= MIN_PAYMENTS))
     begun = begun.select("account", "is_in", "mandate", "chain", "payee", "first", size="opening")
     key = ["account", "is_in", "mandate", "size"]
     pairs = ended.join(begun, on=key, suffix=" after").filter(
         pl.col("payee") != pl.col("payee after"),
         (pl.col("first after") - pl.col("last")).is_between(
-            pl.col("days").replace_strict(_DAYS, _FEWEST),
-            pl.col("days").replace_strict(_DAYS, _MOST),
+            pl.col("days").replace_strict(_DAYS, _MIN_GAPS),
+            pl.col("days").replace_strict(_DAYS, _MAX_GAPS),
         ),
     )
     alone = (pl.len().over("chain") == 1) & (pl.len().over("chain after") == 1)

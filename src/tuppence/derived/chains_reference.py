@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 
 class Transaction(NamedTuple):
-    """A transaction, with what streams and forecasts depend on; None stands for null."""
+    """The fields of a transaction that streams and forecasts depend on; None stands for null."""
 
     account: str
     day: int
@@ -85,7 +85,7 @@ def find_payments(transactions: Sequence[Transaction], as_of: int) -> list[Payme
 
 
 def payee_of(row: Transaction) -> Payee | None:
-    """Return the merchant, or what is left of the text without numbers."""
+    """Return the merchant, or else the text without its numbers."""
     if row.merchant is not None:
         return Payee(row.merchant, is_merchant=True)
     without_numbers = NOISE.sub(" ", (row.text or "").upper())
@@ -231,11 +231,11 @@ def cost_of(payment: Payment, chain: Chain, cadence: Cadence) -> int:
     return cost
 
 
-# -- renames ---------------------------------------------------------------------------------------
+# -- renamed payees --------------------------------------------------------------------------------
 
 
 def join_renamed(chains: Sequence[Chain]) -> list[list[Payment]]:
-    """Return the payments of each chain, in which one that continues under another name is one."""
+    """Return the payments of each chain, with chains joined whose payee changed its name."""
     ended = [chain for chain in chains if cadence_of_ended(chain) is not None]
     begun = [chain for chain in chains if len(chain.payments) >= 3 or chain.first.by_mandate]
     pairs = [(a, b) for a in ended for b in begun if continues(a, b)]

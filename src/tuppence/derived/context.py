@@ -19,7 +19,7 @@ from tuppence.facts.schema import (
     STREAMS,
     TRANSACTIONS,
     Field,
-    Kind,
+    FieldType,
 )
 from tuppence.facts.values import feel_values
 from tuppence.feel.numbers import CONTEXT
@@ -30,13 +30,13 @@ Row = dict[str, Any]
 
 
 def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool = False) -> Row:
-    """Return what a rule reads of one customer; nothing booked after the date is known.
+    """Return the facts of one customer that rules read.
 
     Args:
         batch: Facts of some customers.
         index: Index of the customer.
-        as_of: The date.
-        streams: Find bills, subscriptions and incomes, and the forecasts that rest on them.
+        as_of: The date; later transactions are ignored.
+        streams: Whether to find streams, and the forecasts that depend on them.
 
     Returns:
         A context with `customer` and the collections.
@@ -50,7 +50,7 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     booked = int(days.searchsorted(as_of.day, side="right"))
     transactions = _rows(one.transactions, booked, digits)
     balances = reference_balances(one, booked)
-    in_currency = feel_values(Column(Kind.MONEY, balances), len(accounts), digits)
+    in_currency = feel_values(Column(FieldType.MONEY, balances), len(accounts), digits)
     for account, balance in zip(accounts, in_currency, strict=True):
         account["balance"] = balance
     types = {account["id"]: account["type"] for account in accounts}
@@ -112,16 +112,20 @@ def _feel_row(values: Stream | Forecast, fields: Sequence[Field], digits: int) -
 
 
 def _feel_value(value: Any, field: Field, digits: int) -> Any:
-    if value is None or field.kind is Kind.TEXT:
+    if value is None or field.kind is FieldType.TEXT:
         return value
-    if field.kind is Kind.DATE:
+    if field.kind is FieldType.DATE:
         return Date(value)
-    places = digits if field.kind is Kind.MONEY else field.decimals
+    places = digits if field.kind is FieldType.MONEY else field.decimals
     return CONTEXT.multiply(Decimal(value), Decimal(1).scaleb(-places))
 
 
 def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
-    classes: dict[Kind, type] = {Kind.DATE: Date, Kind.TEXT: str, Kind.BOOLEAN: bool}
+    classes: dict[FieldType, type] = {
+        FieldType.DATE: Date,
+        FieldType.TEXT: str,
+        FieldType.BOOLEAN: bool,
+    }
     return {f.name: RowField(classes.get(f.kind, Decimal), f.nullable) for f in fields}
 
 

@@ -15,7 +15,7 @@ from tuppence.feel.values import Date, add_months
 
 
 class Forecast(NamedTuple):
-    """The derived fields of an account that look ahead; None stands for null."""
+    """The derived fields of an account that concern the future; None stands for null."""
 
     pay_day: int | None
     forecast: int | None
@@ -36,9 +36,9 @@ def make_forecasts(
     """Return the forecast of each account of one customer.
 
     Args:
-        transactions: All of the customer's, in the order of the batch.
+        transactions: All transactions of the customer, in the order of the batch.
         streams: The customer's streams as of the date.
-        balances: The last known balance by account, None where there is none.
+        balances: The last known balance by account, or None.
         as_of: The date.
     """
     going_on = [stream for stream in streams if stream.state != "stopped"]
@@ -66,7 +66,7 @@ def pay_day_of(streams: Sequence[Stream], as_of: int) -> int | None:
 
 
 def due_of(stream: Stream, as_of: int, pay_day: int) -> int:
-    """Return what a stream will add or take in the period."""
+    """Return the sum of a stream's payments or receipts in the period."""
     if stream.amount >= TOO_LARGE or stream.next_date < as_of - 7 or pay_day == as_of + 1:
         return 0
     times = len(range(stream.next_date, pay_day, stream.days))
@@ -80,7 +80,7 @@ def comparable_sums(
     as_of: int,
     days: int,
 ) -> list[int]:
-    """Return the sums of the account's comparable periods of so many days, in ascending order."""
+    """Return the sums of the account's comparable periods of `days` days, in ascending order."""
     counted = {
         position: row
         for position, row in enumerate(transactions)

@@ -1,4 +1,4 @@
-"""Days of history of each customer: from the first transaction to the date."""
+"""Days of history of each customer, from the first transaction to a date."""
 
 import numpy as np
 
@@ -22,5 +22,5 @@ def history_days(batch: FactBatch, as_of: Date) -> Array:
 
 
 def reference_history_days(one: FactBatch, booked: int, as_of: Date) -> int:
-    """Return the same for one customer, whose first `booked` transactions are known."""
+    """Return the days of history of one customer, whose first `booked` transactions count."""
     return as_of.day - int(one.transactions.columns["booking date"].values[0]) if booked else 0

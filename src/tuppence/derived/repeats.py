@@ -1,4 +1,4 @@
-"""Transactions that repeat one of a few days before: same account, merchant and amount."""
+"""Transactions that repeat one of a few days before, with the same account, merchant and amount."""
 
 from decimal import Decimal
 from typing import Any, Final

@@ -11,29 +11,29 @@ import numpy as np
 import polars as pl
 
 from tuppence.derived.chains import (
-    LEAST,
+    MIN_PAYMENTS,
     find_payments,
     join_renamed,
     link_chains,
     with_cadence,
 )
 from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table
-from tuppence.facts.schema import STREAMS, Kind
+from tuppence.facts.schema import STREAMS, FieldType
 from tuppence.feel.values import Date
 
-EARLY: Final = 4
-"""With fewer payments a stream is early."""
-SAME: Final = 0.005
-"""Share of an amount by which the next may differ and still be the same."""
+MIN_MATURE: Final = 4
+"""Number of payments from which on a stream is mature; with fewer it is early."""
+MAX_SAME: Final = 0.005
+"""Maximum change of an amount, as a share of it, that still counts as the same amount."""
 
 
-class Found(NamedTuple):
-    """Streams, before they are a table.
+class FoundStreams(NamedTuple):
+    """Streams of a batch, not yet a table of facts.
 
     Attributes:
-        streams: One row each, with the number of its `chain`.
+        streams: One row per stream, with the number of its `chain`.
         rows: All payments, with their `row` in the batch and the number of their `chain`.
-        payees: Names of payees by their number.
+        payees: Names of payees by number.
     """
 
     streams: pl.DataFrame
@@ -41,19 +41,19 @@ class Found(NamedTuple):
     payees: tuple[str | None, ...]
 
 
-def search(batch: FactBatch, as_of: Date) -> Found:
+def find_streams(batch: FactBatch, as_of: Date) -> FoundStreams:
     """Find the streams of every customer of a batch, in the transactions booked until a date.
 
     Args:
         batch: Transactions with `FIELDS`.
-        as_of: Nothing after it is known.
+        as_of: The date; later transactions are ignored.
     """
     rows, payees = find_payments(batch, as_of)
     chained = join_renamed(link_chains(rows))
-    return Found(_streams(chained, as_of), chained, payees)
+    return FoundStreams(_streams(chained, as_of), chained, payees)
 
 
-def table_of(streams: Found, batch: FactBatch) -> Table:
+def table_of(streams: FoundStreams, batch: FactBatch) -> Table:
     """Return streams as a table, those of a customer ordered by first date, payee and amount.
 
     Streams that are equal in these are ordered by their first payments, so that the order does not
@@ -72,11 +72,11 @@ def table_of(streams: Found, batch: FactBatch) -> Table:
     columns: dict[str, Column] = {}
     for field in STREAMS:
         series = found[field.name]
-        if field.kind is Kind.TEXT and field.name not in texts:
+        if field.kind is FieldType.TEXT and field.name not in texts:
             names = sorted(series.unique().to_list())
             codes = series.replace_strict(names, range(1, len(names) + 1), return_dtype=pl.UInt32)
             columns[field.name] = Column(
-                Kind.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
+                FieldType.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
             )
             continue
         series = series.fill_null(NULLS[field.kind])
@@ -96,7 +96,7 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
         before=pl.when(follows).then(size.shift()),
         monthday=day.cast(pl.Date).dt.day().cast(pl.Int64),
         weekday=day % 7,
-    ).with_columns(changed=(size - pl.col("before")).abs() > SAME * pl.col("before"))
+    ).with_columns(changed=(size - pl.col("before")).abs() > MAX_SAME * pl.col("before"))
     found = rows.group_by("chain", maintain_order=True).agg(
         pl.first("customer", "account", "is_in"),
         pl.first("row").alias("first row"),
@@ -119,15 +119,15 @@ def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     )
     found = found.with_columns(same=1 - pl.col("changes") / (pl.col("times") - 1))
     found = with_cadence(found)
-    enough = pl.col("times") >= LEAST - pl.col("mandate").cast(pl.Int64)
-    rises = pl.when(pl.col("times") > LEAST).then(1 + pl.col("times") // 6).otherwise(0)
+    enough = pl.col("times") >= MIN_PAYMENTS - pl.col("mandate").cast(pl.Int64)
+    rises = pl.when(pl.col("times") > MIN_PAYMENTS).then(1 + pl.col("times") // 6).otherwise(0)
     steady = pl.col("mandate") | pl.col("is_in") | (pl.col("changes") <= rises)
     found = found.filter(enough & steady)
     return _with_outlook(found, as_of)
 
 
 def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
-    """Return streams with the date when each is due next, its confidence, state and kind."""
+    """Add to each stream its next date, confidence, state, kind and amounts."""
     monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
     whole = (pl.col("days") / 30.4).round().cast(pl.Int64)
     months = pl.concat_str(whole, pl.lit("mo"))
@@ -172,7 +172,7 @@ def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
     return found.with_columns(
         state=pl.when(late)
         .then(pl.lit("stopped"))
-        .when(pl.col("times") < EARLY)
+        .when(pl.col("times") < MIN_MATURE)
         .then(pl.lit("early"))
         .otherwise(pl.lit("mature"))
     )

@@ -55,7 +55,7 @@ def find_streams(transactions: Sequence[Transaction], as_of: int) -> list[Stream
     """Return the streams of one customer, in the order of the page.
 
     Args:
-        transactions: All of the customer's, in the order of the batch.
+        transactions: All transactions of the customer, in the order of the batch.
         as_of: The date.
     """
     chains = join_renamed(link_chains(find_payments(transactions, as_of)))
@@ -65,7 +65,7 @@ def find_streams(transactions: Sequence[Transaction], as_of: int) -> list[Stream
 
 
 def make_stream(chain: Sequence[Payment], as_of: int) -> Stream | None:
-    """Return what a chain says as a stream; None if it is none."""
+    """Return a chain as a stream, or None if it is not one."""
     cadence = stream_cadence(chain)
     if cadence is None or not has_enough_payments(chain) or not has_steady_amount(chain):
         return None
@@ -99,7 +99,7 @@ def make_stream(chain: Sequence[Payment], as_of: int) -> Stream | None:
 
 
 def has_enough_payments(chain: Sequence[Payment]) -> bool:
-    """Return whether there are three payments, or two by mandate."""
+    """Return whether a chain has three payments, or two by mandate."""
     return len(chain) >= (2 if is_by_mandate(chain) else 3)
 
 
@@ -118,7 +118,7 @@ def stream_cadence(chain: Sequence[Payment]) -> Cadence | None:
 
 
 def has_steady_amount(chain: Sequence[Payment]) -> bool:
-    """Return whether the amount may vary, or changed few times."""
+    """Return whether the amount may vary, or changed only a few times."""
     allowed = 0 if len(chain) == 3 else 1 + len(chain) // 6
     return is_by_mandate(chain) or chain[0].is_income or changes_of(chain) <= allowed
 
@@ -134,11 +134,11 @@ def is_by_card(chain: Sequence[Payment]) -> bool:
 
 
 def changes_of(chain: Sequence[Payment]) -> int:
-    """Return how often the amount changed by more than half a percent."""
+    """Return the number of times that the amount changed by more than half a percent."""
     return sum(200 * abs(b.size - a.size) > a.size for a, b in pairwise(chain))
 
 
-# -- what a stream says ----------------------------------------------------------------------------
+# -- fields of streams -----------------------------------------------------------------------------
 
 
 def kind_of(chain: Sequence[Payment]) -> str:
@@ -179,19 +179,19 @@ def state_of(times: int, as_of: int, latest: int) -> str:
 
 
 def window_days_of(chain: Sequence[Payment], cadence: Cadence) -> int:
-    """Return by how many days the next date may be off."""
+    """Return the number of days by which the next date may be off."""
     return max(2, jitter_of(chain) // 4) if cadence.months else 1
 
 
 def monthly_amount_of(amount: int, cadence: Cadence) -> int:
-    """Return the amount for a month."""
+    """Return the amount per month."""
     if cadence.months:
         return round(amount / cadence.months)
     return round(amount * (365.25 / 12) / cadence.days)
 
 
 def confidence_of(chain: Sequence[Payment], cadence: Cadence) -> int:
-    """Return how sure the stream is, in thousandths."""
+    """Return the confidence in the stream, in thousandths."""
     excess = max(jitter_of(chain) - (3 if cadence.months else 0), 0)
     many = 1 - 0.5 ** (len(chain) - 1)
     regular = max(1 - excess / (2 * cadence.days), 0.2)

@@ -1,4 +1,4 @@
-"""The tables of a batch with the derived columns that somebody reads."""
+"""The tables of a batch with those derived columns that rules read."""
 
 import functools
 from collections.abc import Collection
@@ -10,9 +10,9 @@ from tuppence.derived.balances import account_balances
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.repeats import repeated
-from tuppence.derived.streams import Found, search, table_of
+from tuppence.derived.streams import FoundStreams, find_streams, table_of
 from tuppence.facts.batch import Column, FactBatch, Table
-from tuppence.facts.schema import FORECASTS, Kind
+from tuppence.facts.schema import FORECASTS, FieldType
 from tuppence.feel.values import Date
 
 
@@ -21,7 +21,7 @@ class DerivedTables:
 
     Args:
         batch: The facts.
-        as_of: Nothing that happens later is known.
+        as_of: The date; later transactions are ignored.
         fields: Names of the fields that are read, derived or not.
     """
 
@@ -43,17 +43,17 @@ class DerivedTables:
         """Return the batch with the derived fields of customers."""
         if "history days" not in self._fields:
             return self._batch
-        history = Column(Kind.NUMBER, history_days(self._batch, self._as_of))
+        history = Column(FieldType.NUMBER, history_days(self._batch, self._as_of))
         return replace(self._batch, customers={**self._batch.customers, "history days": history})
 
     @functools.cached_property
-    def _streams(self) -> Found:
-        return search(self._batch, self._as_of)
+    def _streams(self) -> FoundStreams:
+        return find_streams(self._batch, self._as_of)
 
     def _accounts(self) -> Table:
         accounts = self._batch.accounts
         balances = account_balances(self._batch, self._as_of)
-        derived = {"balance": Column(Kind.MONEY, balances)}
+        derived = {"balance": Column(FieldType.MONEY, balances)}
         if any(name in self._fields for name in FORECASTS):
             derived |= forecasts(self._streams, self._batch, balances, self._as_of)
         return Table(accounts.offsets, {**accounts.columns, **derived})
@@ -64,7 +64,7 @@ class DerivedTables:
         if "account type" in self._fields:
             own, kind = columns["account"], accounts.columns["type"]
             type_of = np.append(kind.values, np.uint32(0))[self._batch.account_rows()]  # -1: null
-            columns["account type"] = Column(Kind.TEXT, type_of[own.values], kind.dictionary)
+            columns["account type"] = Column(FieldType.TEXT, type_of[own.values], kind.dictionary)
         if "repeated" in self._fields:
-            columns["repeated"] = Column(Kind.BOOLEAN, repeated(transactions))
+            columns["repeated"] = Column(FieldType.BOOLEAN, repeated(transactions))
         return Table(transactions.offsets, columns)

@@ -1,1 +1,1 @@
-"""Plan and facts in, results out: no input or output, no clock, no state."""
+"""Evaluates a plan over facts: no input or output, no clock, no state."""

@@ -1,4 +1,4 @@
-"""Binds a plan to a batch: the tables of the kernel for the codes, days and currency at hand."""
+"""Binds a plan to a batch: fills the kernel's tables for the batch's codes, days and currency."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tuppence.engine.kernel.layout import (
 )
 from tuppence.engine.kernel.operations import MAX_WHOLE, SLACK
 from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.facts.values import feel_values
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, YearsDuration
 from tuppence.plan.code import AttributeReading, RegisterType
@@ -30,14 +30,14 @@ Array = npt.NDArray[Any]
 
 NUMBER_COLUMNS: Final = 8
 CODE_COLUMNS: Final = 20
-"""The kernel is compiled for this number of columns of a table; those that are not needed are
+"""The kernel is compiled for these numbers of columns of a table; columns that are not needed are
 empty."""
 
 MEMO_SIZE: Final = 1 << 14
 
 
 class TextNumbers:
-    """Numbers for texts: equal texts have the same number."""
+    """Assigns numbers to texts: equal texts have the same number."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -57,9 +57,9 @@ class BoundTable(NamedTuple):
 
     Attributes:
         rows: The rows.
-        classes: The way from rows to keys.
-        plan: What is gathered.
-        memo: The accumulators of keys.
+        classes: Maps rows to keys.
+        plan: The features to gather.
+        memo: Maps keys to accumulators.
         features: Number of features.
     """
 
@@ -169,7 +169,7 @@ def _bind_table(
     days = {
         name: _days(plan, wanted, table, name)
         for name in wanted.codes
-        if table.columns[name].kind is Kind.DATE
+        if table.columns[name].kind is FieldType.DATE
     }
     classes = classes_of(wanted, table, batch, digits, number_at, code_at, days, values)
     accumulators, kept, stamps = _accumulators(wanted, table, number_at, code_at, days, longest)
@@ -204,7 +204,7 @@ def _accumulators(
     days: Mapping[str, tuple[int, int]],
     longest: int,
 ) -> tuple[list[tuple[int, int, int, int]], int, int]:
-    """Return the records of accumulators, and the room they need for kept rows and for stamps."""
+    """Return the records of accumulators, and the space needed for kept rows and for stamps."""
     records: list[tuple[int, int, int, int]] = []
     kept = stamps = 0
     for one in wanted.accumulators:
@@ -237,7 +237,7 @@ def _text_numbers(
 
 
 def _memo(accumulators: int, longest: int, kept: int, stamps: int) -> Memo:
-    """Return an empty memo, with room for the rows of one customer."""
+    """Return an empty memo, with space for the rows of one customer."""
     pool = max(4 * MEMO_SIZE, 64 * (accumulators + 2))
 
     def room(size: int) -> Array:
@@ -261,7 +261,7 @@ def _memo(accumulators: int, longest: int, kept: int, stamps: int) -> Memo:
 
 
 def _padded(columns: Sequence[Array], width: int, kind: Any) -> tuple[Array, ...]:
-    """Return read-only columns and empty ones up to a width, all of one type to the compiler."""
+    """Return read-only columns, padded to a width with empty ones; all have one compiled type."""
     empty = np.zeros(1, kind)
     return tuple(map(read_only, (*columns, *([empty] * (width - len(columns))))))
 
@@ -284,13 +284,13 @@ def _days(plan: ColumnPlan, wanted: TablePlan, table: Table, name: str) -> tuple
     """Return the lowest day of a column, which stands for null, and the number of days."""
     values = table.columns[name].values
     last = plan.as_of.day
-    if name == wanted.table.order:  # no filter lets through what is after the date
+    if name == wanted.table.order:  # no filter passes rows after the date
         begins = table.offsets[:-1][np.diff(table.offsets) > 0]
         low, high = int(values[begins].min(initial=last)), last + 1
     else:
         known = values[values != NULL_DATE]
         low, high = int(known.min(initial=last)), int(known.max(initial=last))
-    low = low // 64 * 64 - 1  # so that batches share what is computed for their days
+    low = low // 64 * 64 - 1  # so that batches share the results computed for their days
     return low, high - low + 1
 
 
@@ -310,7 +310,7 @@ def _number_input(
     """Return a field, or an expression over it, in a number register, and bounds on its error."""
     column = customers[reading.path[-1]]
     null = column.values == NULLS[column.kind]
-    if reading.answer is None and column.kind is not Kind.TEXT:
+    if reading.answer is None and column.kind is not FieldType.TEXT:
         values = column.values.astype(np.float64)
         errors = np.where(np.abs(values) > MAX_WHOLE, np.inf, 0.0)
         values[null], errors[null] = np.nan, 0.0
@@ -342,7 +342,7 @@ def _in_register(value: Any, kind: RegisterType, texts: TextNumbers) -> tuple[fl
             return float(value.months), 0.0
         case str() if kind is RegisterType.TEXT:
             return float(texts.number(value)), 0.0
-    return np.nan, np.inf  # of another type than was expected
+    return np.nan, np.inf  # not of the expected type
 
 
 def _condition_input(

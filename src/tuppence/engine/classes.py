@@ -1,4 +1,4 @@
-"""The classes of a batch's days, codes and numbers: values that no filter tells apart."""
+"""Builds the classes of a batch's days, codes and numbers: values that no filter distinguishes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tuppence.engine.kernel.layout import CODED, ORDERED, RELATIVE, TERM_BITS, Classes
 from tuppence.errors import UserError
 from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.model import decimals_of
@@ -34,17 +34,19 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
     days: Mapping[str, tuple[int, int]],
     values: Mapping[str, Sequence[Any]],
 ) -> Classes:
-    """Classes of each dimension, and which terms each class allows.
+    """Return the classes of each dimension, and the terms that each class satisfies.
+
+    One function because each dimension goes on with what those before it have found.
 
     Args:
-        wanted: What is asked of the table.
-        table: Its rows.
-        batch: Whose they are.
-        digits: Of the currency, after the point.
-        number_at: The places of columns of numbers.
-        code_at: The places of columns of codes, days, and numbers that are looked at by value.
-        days: Lowest day and number of days of columns of days.
-        values: The FEEL values that codes of numbers stand for.
+        wanted: The plan of the table.
+        table: The table's rows.
+        batch: The batch that the rows belong to.
+        digits: Digits of the currency after the decimal point.
+        number_at: Index of each number column.
+        code_at: Index of each column of codes, days, or numbers that are classified by value.
+        days: Lowest day and number of days of each column of days.
+        values: FEEL values of the codes of columns that are classified by value.
     """
     coded: list[tuple[int, ...]] = []
     places: list[Array] = []
@@ -100,8 +102,8 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
         first_word += len(kinds) * width
         stride *= len(kinds)
     if stride >= 1 << 62:
-        message = f"the rules ask too many different things of {wanted.table.name} at once"
-        raise UserError("plan.too-wide", message, "evaluate them as several rulesets")
+        message = f"the rules put too many different conditions on {wanted.table.name}"
+        raise UserError("plan.too-wide", message, "divide them into several rulesets")
     return Classes(
         np.array(coded, CODED),
         np.concatenate([*places, np.zeros(1, np.int64)]),
@@ -121,7 +123,7 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
 
 
 def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
-    """The first day, as a place, that some term allows; terms that only look for trouble aside."""
+    """Return the index of the first day that some term allows, overflow guards excepted."""
     asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
     overflow_guards = [
         i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)
@@ -132,9 +134,9 @@ def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
 
 
 def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
-    """The customers' own values, in the codes of the column."""
+    """Return the customers' own values, in the codes of the column."""
     mine = batch.customers[relative.path[-1]]
-    if column.kind is Kind.TEXT:
+    if column.kind is FieldType.TEXT:
         code_of = {text: code for code, text in reversed(list(enumerate(column.dictionary)))}
         codes = np.array([code_of.get(text, -1) for text in mine.dictionary], np.int64)
         return codes[mine.values]
@@ -144,14 +146,14 @@ def _customer_values(relative: AttributeComparison, column: Column, batch: FactB
 
 
 def _of_relations(dimension: Dimension) -> Array:
-    """For each relation and predicate whether it lets the relation through."""
+    """Return, for each relation and predicate, whether the predicate accepts the relation."""
     return np.array(
         [[predicate.holds(r) for predicate in dimension.predicates] for r in range(4)], bool
     )
 
 
 def _distinct(holds: Array) -> tuple[Array, Array]:
-    """The different rows of a table of truth values, and for each row which one it is."""
+    """Return the distinct rows of a boolean table, and the index of each row among them."""
     _, first, inverse = np.unique(
         np.packbits(holds, axis=1), axis=0, return_index=True, return_inverse=True
     )
@@ -159,7 +161,7 @@ def _distinct(holds: Array) -> tuple[Array, Array]:
 
 
 def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
-    """For each class the terms that it allows, in words."""
+    """Return the terms that each class satisfies, as words of bits."""
     asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
     allowed = asked[:, dimension.of_term]
     bits = np.zeros((len(kinds), width * TERM_BITS), np.int64)
@@ -170,8 +172,8 @@ def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
 
 
 def _of_codes(dimension: Dimension, column: Column) -> Array:
-    """For each code and predicate whether it lets the code's value through."""
-    boolean = column.kind is Kind.BOOLEAN
+    """Return, for each code and predicate, whether the predicate accepts the code's value."""
+    boolean = column.kind is FieldType.BOOLEAN
     values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
     holds = np.zeros((len(values), len(dimension.predicates)), bool)
     mentions: dict[Any, list[int]] = {}
@@ -189,7 +191,7 @@ def _of_codes(dimension: Dimension, column: Column) -> Array:
 
 
 def _of_days(dimension: Dimension, low: int, size: int) -> Array:
-    """For each day and predicate whether it lets the day through; the first place is null."""
+    """Return, for each day and predicate, whether the predicate accepts it; null comes first."""
     days = np.arange(low, low + size)
     holds = np.zeros((size, len(dimension.predicates)), bool)
     for i, predicate in enumerate(dimension.predicates):
@@ -206,7 +208,7 @@ def _of_days(dimension: Dimension, low: int, size: int) -> Array:
 
 
 def _of_values(dimension: Dimension, values: Sequence[Any], decimals: int) -> Array:
-    """For each value of a number and predicate whether it lets the value through."""
+    """Return, for each value of a number and predicate, whether the predicate accepts the value."""
     counted = [None if value is None else value.scaleb(decimals) for value in values]
     return np.array(
         [
@@ -221,7 +223,7 @@ def _of_values(dimension: Dimension, values: Sequence[Any], decimals: int) -> Ar
 
 
 def _boundaries(dimension: Dimension, decimals: int, nullable: bool) -> Array:
-    """Where the classes of a number begin, in ascending order."""
+    """Return the numbers at which classes begin, in ascending order."""
     found = {NULL_MONEY + 1} if nullable else set[int]()
     for predicate in dimension.predicates:
         for part in predicate.parts if isinstance(predicate, Conjunction) else (predicate,):
@@ -234,7 +236,7 @@ def _boundaries(dimension: Dimension, decimals: int, nullable: bool) -> Array:
 
 
 def _of_boundaries(dimension: Dimension, boundaries: Array, decimals: int) -> Array:
-    """For each class and predicate whether it lets the class's numbers through."""
+    """Return, for each class and predicate, whether the predicate accepts the class's numbers."""
     lowest = [NULL_MONEY, *boundaries.tolist()]
     holds = np.zeros((len(lowest), len(dimension.predicates)), bool)
     for i, predicate in enumerate(dimension.predicates):

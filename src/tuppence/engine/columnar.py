@@ -1,4 +1,4 @@
-"""The columnar engine: evaluates a plan for a batch at the speed of columns.
+"""The columnar engine: evaluates a plan for a batch over whole columns.
 
 Its results equal those of the reference engine bit for bit. The reference evaluates the pairs of a
 customer and a rule that floats cannot decide, and the parts of rules that do not fit columns.
@@ -22,7 +22,7 @@ from tuppence.engine.kernel.outputs import SHORT_HISTORY, UNSURE_STATE
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature, RegisterType
 from tuppence.plan.columns import FALSE_MASK, TRUE_MASK, ColumnPlan, TablePlan
@@ -48,14 +48,14 @@ from tuppence.results.result import packed
 Array = npt.NDArray[Any]
 
 CHUNK: Final = 2_048
-"""Customers whose features are gathered before the program runs over them; they fit into a large
+"""Number of customers whose features are gathered before the program runs; they fit into a large
 cache."""
 
 
 class Engine:
     """Evaluates the rules of a plan for batches of customers.
 
-    It remembers why results were unknown, so that the reference is asked once for each reason.
+    It remembers why results were unknown, so that the reference explains each reason only once.
 
     Args:
         plan: The rules and the date.
@@ -68,7 +68,7 @@ class Engine:
     def evaluate(self, facts: FactBatch) -> Evaluation:
         """Evaluate every rule of the plan for every customer of the batch.
 
-        The same as `reference.evaluate`, bit for bit.
+        The results equal those of `reference.evaluate`, bit for bit.
         """
         plan = self.plan
         check_day(plan.as_of.day)
@@ -78,7 +78,7 @@ class Engine:
         return Evaluation(batch, problems)
 
     def grid(self, facts: FactBatch, problems: Counter[Problem] | None = None) -> Grid:
-        """Return the results in arrays, and add the reasons of unknown ones to the problems."""
+        """Return the results as arrays, and add the reasons for unknown ones to the problems."""
         plan = self.plan
         bound = BoundPlan(plan.columns, facts)
         outputs = bound.run(0, len(facts))
@@ -109,7 +109,7 @@ class Engine:
         outputs: Outputs,
         problems: Counter[Problem],
     ) -> None:
-        """Count why results are null: one example stands for all of its signature."""
+        """Count the reasons for null results, explaining one example for each signature."""
         plan = self.plan
         for rule in np.flatnonzero(outputs.signatures.any(axis=1)).tolist():
             row = np.where(outputs.states[rule] == UNSURE_STATE, 0, outputs.signatures[rule])
@@ -162,7 +162,7 @@ def _put(
 class BoundPlan:
     """A plan bound to a batch, which can run over any part of it, any number of times.
 
-    It has room to work in, so that one thread at a time may use it.
+    It owns a workspace, so only one thread at a time may use it.
 
     Args:
         plan: The plan.
@@ -181,11 +181,11 @@ class BoundPlan:
             self._groups.append(_CurrencyGroup(plan, part, start, digits, self.texts))
 
     def features(self, customer: int) -> list[float]:
-        """Return the features of one of the customers that the last run began with."""
+        """Return the features of a customer, counted from the start of the last run."""
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
     def run(self, start: int, stop: int) -> Outputs:
-        """Run the program for customers start to stop."""
+        """Run the program for the customers from `start` up to `stop`."""
         rules, many = len(self._plan.rules), stop - start
         values = int(self._plan.program.first_values[-1])
         outputs = Outputs(
@@ -224,7 +224,7 @@ class _CurrencyGroup:
         self._work = _workspace(plan, bound)
 
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
-        """Fill the outputs from index `first` on for customers start to stop of this group."""
+        """Fill the outputs, from index `first` on, for customers `start` to `stop` of the group."""
         for low in range(start, stop, CHUNK):
             high = min(low + CHUNK, stop)
             place = 0
@@ -252,7 +252,7 @@ _OUTPUT_KINDS: Mapping[RegisterType, int] = {RegisterType.TEXT: TEXT, RegisterTy
 
 
 def _workspace(plan: ColumnPlan, bound: BoundInputs) -> Workspace:
-    """Return registers for one block, in which constants are filled in."""
+    """Return registers for one block, with the constants filled in."""
     program, features, numbers = plan.program, len(plan.features), len(plan.inputs.numbers)
     registers = np.zeros((program.registers, BLOCK))
     errors = np.zeros((program.registers - features + 1, BLOCK))
@@ -266,7 +266,7 @@ def _workspace(plan: ColumnPlan, bound: BoundInputs) -> Workspace:
 
 
 def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:
-    """Yield start, stop and digits of runs of customers whose currencies have as many digits."""
+    """Yield start, stop and digits of runs of customers with equally many digits of currency."""
     column = batch.customers["currency"]
     known = np.array([minor_digits(text or "") or 0 for text in column.dictionary])
     digits = known[column.values]
@@ -278,9 +278,9 @@ def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:
 
 
 def feature_values(plan: ColumnPlan, facts: FactBatch, customer: int) -> list[tuple[str, Any]]:
-    """Return the features of a plan in words, with their FEEL values for one customer of a batch.
+    """Return each feature of a plan as words, with its FEEL value for one customer of a batch.
 
-    Amounts are signed, as the store keeps them.
+    Amounts are signed, as in the store.
     """
     one = facts.slice(customer, customer + 1)
     bound = BoundPlan(plan, one)
@@ -302,7 +302,7 @@ def _feature_value(
     if feature.readout == Readout.TEXT_AT:
         return texts.texts[int(value)]
     if feature.readout == Readout.CODE_AT:
-        is_date = table.table.fields[feature.column].kind is Kind.DATE
+        is_date = table.table.fields[feature.column].kind is FieldType.DATE
         return Date(int(value)) if is_date else value == 1
     if feature.readout in {Readout.COUNT, Readout.DISTINCT_VALUES}:
         return Decimal(int(value))

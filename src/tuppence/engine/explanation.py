@@ -1,4 +1,4 @@
-"""Why a rule said what it said: the clauses, their values, the transactions that counted."""
+"""Explains a result: the clauses of the condition, their values, the transactions that counted."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ class Part:
     """A piece of the condition's text and its value for this customer.
 
     Attributes:
-        text: As the author wrote it.
-        value: A FEEL value.
-        reached: False where the outcome was decided before it was looked at.
-        parts: The function calls in it.
+        text: The piece as the author wrote it.
+        value: The FEEL value.
+        reached: False if the outcome was decided before this piece was evaluated.
+        parts: The function calls in the piece.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A filter of the condition, and the rows it let through."""
+    """A filter in the condition, and the rows that passed it."""
 
     text: str
     rows: tuple[Row, ...]
@@ -45,15 +45,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What one rule found for one customer, and how it came about.
+    """The result of one rule for one customer, and how it came about.
 
     Attributes:
-        result: The same as a run would keep.
-        clauses: The sides of every `and` and `or`.
-        features: What was gathered over the rows, in words, and its value; amounts are signed.
-            Empty for a rule that does not fit columns.
-        selections: Filters over collections, each once.
-        problems: Why the condition or a value is null.
+        result: The result that a run would store.
+        clauses: The operands of every `and` and `or`.
+        features: Features in words, with their values; amounts are signed. Empty for a rule that
+            does not fit columns.
+        selections: Filters over collections, each listed once.
+        problems: Reasons why the condition or a value is null.
     """
 
     result: Result
@@ -70,7 +70,7 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema)
     selected: dict[Span, list[Row]] = {}
 
     def record(node: syntax.Node, value: Any) -> None:
-        seen[node.span] = value  # an expanded call has one span: its own value comes last
+        seen[node.span] = value  # an expanded call shares its span with its parts, and comes last
         if isinstance(node, syntax.Filter) and isinstance(value, list):
             selected[node.span] = value
 
@@ -92,7 +92,7 @@ def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema)
 
 
 def document(customer: str, as_of: Date, found: Explanation) -> dict[str, Any]:
-    """An explanation for JSON; values as FEEL writes them."""
+    """Return an explanation as a JSON document, with values written as in FEEL."""
 
     def part(clause: Part) -> dict[str, Any]:
         return {
@@ -152,7 +152,7 @@ def _part(node: syntax.Node, text: str, seen: dict[Span, Any]) -> Part:
 
 
 def _calls(node: syntax.Node) -> Iterator[syntax.Node]:
-    """The outermost calls with arguments, and facts of the customer, in a clause."""
+    """Yield the outermost calls with arguments, and facts of the customer, in a clause."""
     match node:
         case syntax.Call(arguments=arguments) if arguments:
             yield node

@@ -1,4 +1,4 @@
-"""What a rule would do, before it is published: whom it finds, and beside which other rules."""
+"""Previews a rule before it is published: who qualifies, and for which other rules too."""
 
 import concurrent.futures
 from collections.abc import Collection
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.engine.columnar import Engine
-from tuppence.facts.source import FactSource, stretches
+from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.packed import QUALIFIED, UNKNOWN
@@ -19,19 +19,19 @@ from tuppence.rules.ruleset import Ruleset, make_ruleset
 BINS: Final = 10
 EXAMPLES: Final = 10
 HIGHEST_SCORE: Final = 1_000_000
-"""The highest score, in ten-thousandths."""
+"""The highest score, in ten-thousandths of a point."""
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How often another rule qualifies together with the one that is looked at.
+    """The customers who qualify for another rule as well as for the previewed one.
 
     Attributes:
-        rule_id: Of the other rule.
-        both: Customers who qualify for both.
-        other: Customers who qualify for the other.
+        rule_id: Identifier of the other rule.
+        both: Number of customers who qualify for both.
+        other: Number of customers who qualify for the other rule.
     """
 
     rule_id: str
@@ -41,17 +41,17 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rule would do.
+    """The expected effect of a rule.
 
     Attributes:
-        customers: How many were looked at.
-        qualified: How many qualify.
-        unknown: For how many it cannot be told.
-        scores: How many qualify with a score below 10, below 20, and so on to 100.
-        without_score: How many qualify, and their score is null.
-        overlaps: With each live rule.
-        examples: Customers who qualify, spread over all of them.
-        columns: Whether the rule is evaluated in columns.
+        customers: Number of customers evaluated.
+        qualified: Number of customers who qualify.
+        unknown: Number of customers for whom the condition is unknown.
+        scores: Numbers of customers who qualify, by score: below 10, below 20, and so on up to 100.
+        without_score: Number of customers who qualify and whose score is null.
+        overlaps: The overlap with each published rule.
+        examples: Some customers who qualify, spread evenly over all of them.
+        columns: True if the rule is evaluated in columns.
     """
 
     customers: int
@@ -71,14 +71,14 @@ class _Part(NamedTuple):
 
 
 class Previewer:
-    """Previews rules over the same facts; what the live rules say is worked out once.
+    """Previews rules over the same facts; the published rules are evaluated once.
 
     Args:
-        facts: Of all customers.
-        live: The rules that are published; None where there are none.
-        as_of: The date that rules take for today.
-        threads: How many partitions are looked at together.
-        left_out: Customers whose consents do not let them be evaluated.
+        facts: The facts of all customers.
+        live: The published rules; None if there are none.
+        as_of: The date that `today()` gives.
+        threads: Number of partitions evaluated at a time.
+        left_out: Customers who are not evaluated, for lack of consent.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Previewer:
         left_out: Collection[str] = (),
     ) -> None:
         self._facts = facts
-        self._stretches = list(stretches(facts, left_out))
+        self._partition_ranges = list(partition_ranges(facts, left_out))
         self._as_of = as_of
         self._threads = threads
         parts = [] if live is None else self._evaluated(live)[0]
@@ -100,11 +100,11 @@ class Previewer:
         }
 
     def preview(self, checked: CheckedRule) -> Preview:
-        """What a rule would do."""
+        """Return the expected effect of a rule."""
         parts, in_columns = self._evaluated(make_ruleset([checked]))
         qualified = [part.states[0] == QUALIFIED for part in parts]
         scores = (part.scores[0][passing] for part, passing in zip(parts, qualified, strict=True))
-        found = np.concatenate([np.zeros(0, np.int32), *scores])  # there may be no customers
+        found = np.concatenate([np.zeros(0, np.int32), *scores])  # if there are no customers
         bins = np.minimum(found[found >= 0] // (HIGHEST_SCORE // BINS), BINS - 1)
         ids = [
             part.customer_ids[i]
@@ -132,22 +132,22 @@ class Previewer:
         )
 
     def _evaluated(self, ruleset: Ruleset) -> tuple[list[_Part], bool]:
-        """What the rules say, partition by partition, and whether all are in columns."""
+        """Evaluate rules by partition; return the parts, and whether all rules fit columns."""
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 
-        def evaluated(stretch: tuple[str, int, int]) -> _Part:
-            partition, first, last = stretch
+        def evaluated(partition_range: tuple[str, int, int]) -> _Part:
+            partition, first, last = partition_range
             batch = self._facts.read(partition, fields).slice(first, last)
             grid = engine.grid(batch)
             return _Part(batch.customer_ids, grid.states, grid.scores)
 
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
-            parts = list(pool.map(evaluated, self._stretches))
+            parts = list(pool.map(evaluated, self._partition_ranges))
         return parts, fields is not None
 
 
 def _spread(items: Any, count: int) -> list[Any]:
-    """Up to so many of the items, evenly from beginning to end."""
+    """Return at most `count` of the items, evenly spread from beginning to end."""
     places = np.unique(np.linspace(0, max(len(items) - 1, 0), min(count, len(items))).astype(int))
     return [items[place] for place in places.tolist()]

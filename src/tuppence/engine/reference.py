@@ -1,4 +1,4 @@
-"""The reference engine: one customer, one rule at a time, in the plain words of the language.
+"""The reference engine: evaluates one rule for one customer at a time.
 
 It is slow and obvious on purpose, and it is the specification: every other engine must agree with
 it bit for bit.
@@ -25,14 +25,14 @@ SCORE_UNIT: Final = Decimal("0.0001")
 
 
 class Problem(NamedTuple):
-    """Why a rule, or a part of it, was null for a customer.
+    """The reason why a rule, or a part of it, was null for a customer.
 
     Attributes:
-        rule_id: Of the rule.
+        rule_id: Identifier of the rule.
         place: `when`, `score`, or the name of a value.
-        code: Of the diagnostic.
-        position: Offset in the text of that place.
-        message: In plain words.
+        code: Code of the diagnostic.
+        position: Offset in the text at that place.
+        message: The reason, in plain words.
     """
 
     rule_id: str
@@ -44,11 +44,11 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a batch gave.
+    """The results of a batch.
 
     Attributes:
-        results: In the order of the batch.
-        problems: How many customers met each problem.
+        results: Results in the order of the batch.
+        problems: Number of customers who met each problem.
     """
 
     results: ResultBatch
@@ -74,7 +74,7 @@ def evaluate(plan: Plan, facts: FactBatch) -> Evaluation:
 def evaluate_rule(
     planned: PlannedRule, context: Mapping[str, Any], as_of: Date, problems: Counter[Problem]
 ) -> Result:
-    """One rule for one customer; whatever happens in it stays with it."""
+    """Evaluate one rule for one customer; an error in it affects no other result."""
     rule = planned.rule
     unknown = Result(rule.id, State.UNKNOWN, None, {}, as_of.day)
     history = int(context["customer"]["history days"])
@@ -101,12 +101,12 @@ def evaluate_rule(
 
 
 def history_problem(rule_id: str, days: int) -> Problem:
-    """The customer is known for fewer days than the rule asks for."""
+    """Return the problem of a customer whose history is shorter than the rule requires."""
     return Problem(rule_id, "when", "rule.history", 0, f"fewer than {days} days of history")
 
 
 def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem]) -> Any:
-    """The value of an outcome. Where it is null, the reasons are counted."""
+    """Return the value of an outcome; count the reasons if it is null."""
     if outcome.value is None:
         for found in outcome.diagnostics:
             problem = Problem(rule_id, place, found.code, found.span.start, found.message)
@@ -117,7 +117,7 @@ def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem
 
 
 def _score(value: Any) -> Decimal | None:
-    """The score held to 0 to 100 and rounded half even to 4 decimals."""
+    """Return a score clamped to 0 to 100 and rounded half even to 4 decimals."""
     if not isinstance(value, Decimal):
         return None
     return CONTEXT.quantize(min(max(value, Decimal(0)), Decimal(100)), SCORE_UNIT)

@@ -1,1 +1,1 @@
-"""What a rule may read: the typed schema, columnar batches, and the port they come through."""
+"""Facts that rules read: their typed schema, columnar batches, and the ports that deliver them."""

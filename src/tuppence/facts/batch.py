@@ -11,24 +11,24 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 
 NULL_MONEY: Final = int(np.iinfo(np.int64).min)
 NULL_DATE: Final = int(np.iinfo(np.int32).min)
 NULL_BOOLEAN: Final = 2
-DTYPES: Final[Mapping[Kind, type]] = {
-    Kind.MONEY: np.int64,
-    Kind.NUMBER: np.int64,
-    Kind.DATE: np.int32,
-    Kind.TEXT: np.uint32,
-    Kind.BOOLEAN: np.uint8,
+DTYPES: Final[Mapping[FieldType, type]] = {
+    FieldType.MONEY: np.int64,
+    FieldType.NUMBER: np.int64,
+    FieldType.DATE: np.int32,
+    FieldType.TEXT: np.uint32,
+    FieldType.BOOLEAN: np.uint8,
 }
-NULLS: Final[Mapping[Kind, int]] = {
-    Kind.MONEY: NULL_MONEY,
-    Kind.NUMBER: NULL_MONEY,
-    Kind.DATE: NULL_DATE,
-    Kind.TEXT: 0,
-    Kind.BOOLEAN: NULL_BOOLEAN,
+NULLS: Final[Mapping[FieldType, int]] = {
+    FieldType.MONEY: NULL_MONEY,
+    FieldType.NUMBER: NULL_MONEY,
+    FieldType.DATE: NULL_DATE,
+    FieldType.TEXT: 0,
+    FieldType.BOOLEAN: NULL_BOOLEAN,
 }
 
 Array = npt.NDArray[Any]
@@ -39,13 +39,14 @@ class Column:
     """Values of one field.
 
     Attributes:
-        kind: Decides the type of `values` and what null is: see `DTYPES` and `NULLS`.
-        values: One a row.
-        dictionary: What the codes of a TEXT mean; the first entry is None.
-        decimals: How many digits of a NUMBER stand after the point.
+        kind: Type of the field, which determines the dtype of `values` and the representation of
+            null: see `DTYPES` and `NULLS`.
+        values: One value per row.
+        dictionary: The texts that the codes of a TEXT stand for; the first is None.
+        decimals: Number of digits of a NUMBER after the decimal point.
     """
 
-    kind: Kind
+    kind: FieldType
     values: Array
     dictionary: tuple[str | None, ...] = (None,)
     decimals: int = 0
@@ -54,24 +55,24 @@ class Column:
         assert self.values.dtype == DTYPES[self.kind], (self.kind, self.values.dtype)  # noqa: S101
 
     def slice(self, start: int, stop: int) -> "Column":
-        """The rows from start to stop, as a view."""
+        """Return the rows from start to stop, as a view."""
         return Column(self.kind, self.values[start:stop], self.dictionary, self.decimals)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Rows of many customers, those of one side by side.
+    """Rows of many customers, grouped by customer.
 
     Attributes:
-        offsets: int64, one more than there are customers.
-        columns: By the name of the field, all equally long.
+        offsets: First row of each customer, and the number of all rows; int64.
+        columns: Columns by the name of the field, all of equal length.
     """
 
     offsets: Array
     columns: Mapping[str, Column]
 
     def slice(self, start: int, stop: int) -> "Table":
-        """The rows of customers start to stop."""
+        """Return the rows of the customers from start to stop."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         columns = {name: column.slice(first, last) for name, column in self.columns.items()}
         return Table(self.offsets[start : stop + 1] - first, columns)
@@ -82,10 +83,10 @@ class FactBatch:
     """The facts of some customers.
 
     Attributes:
-        customer_ids: In ascending order.
-        customers: A row each, by the names of the schema's stored customer fields.
-        accounts: Ordered by (customer, account id).
-        transactions: Ordered by (customer, booking date, sequence).
+        customer_ids: Identifiers of the customers, in ascending order.
+        customers: One row per customer, by the names of the schema's stored customer fields.
+        accounts: Accounts, ordered by (customer, account id).
+        transactions: Transactions, ordered by (customer, booking date, sequence).
     """
 
     customer_ids: tuple[str, ...]
@@ -97,9 +98,9 @@ class FactBatch:
         return len(self.customer_ids)
 
     def account_rows(self) -> Array:
-        """For each code that transactions have for an account, its row; -1 for none.
+        """Return the row of the account for each code of transactions' accounts; -1 for none.
 
-        A slice has the dictionaries of the whole, so only the codes that it has are looked up.
+        A slice keeps the dictionaries of the whole batch, so only codes that it uses are looked up.
         """
         ids, own = self.accounts.columns["id"], self.transactions.columns["account"]
         row_of = {ids.dictionary[code]: row for row, code in enumerate(ids.values.tolist())}
@@ -111,7 +112,7 @@ class FactBatch:
         return rows
 
     def slice(self, start: int, stop: int) -> "FactBatch":
-        """Customers start to stop, as views."""
+        """Return the customers from start to stop, as views."""
         return FactBatch(
             self.customer_ids[start:stop],
             {name: column.slice(start, stop) for name, column in self.customers.items()},

@@ -1,4 +1,4 @@
-"""Frames of rows, coded and ordered: the form between rows that come in and a batch."""
+"""Frames of rows with coded texts, the step between imported rows and a batch."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,24 +10,24 @@ import polars as pl
 
 from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
 from tuppence.facts.rows import POLARS_TYPES, columns, with_confidence
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
 Dictionaries = Mapping[str, list[str]]
 Codes = npt.NDArray[np.uint32]
-FEW: Final = 2_000
-"""Texts that are coded sooner one by one than by setting up a query."""
+MAX_CODED_IN_PYTHON: Final = 2_000
+"""Number of texts up to which coding in Python is faster than a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Tables of some customers.
+    """Tables of some customers, in which texts of transactions are coded.
 
     Attributes:
-        customers: Texts as texts.
-        accounts: Texts as texts.
-        transactions: Texts as UInt32 codes, 0 for null, else 1 + index into the dictionary. The
-            identifiers stay texts.
-        dictionaries: By column of the transactions.
+        customers: Customers, with texts as String.
+        accounts: Accounts, with texts as String.
+        transactions: Transactions, with texts as UInt32 codes: 0 for null, else 1 + index into the
+            dictionary. Their identifiers stay texts.
+        dictionaries: Texts of each coded column.
     """
 
     customers: pl.DataFrame
@@ -36,7 +36,7 @@ class Coded:
     dictionaries: Dictionaries
 
     def plain_transactions(self) -> pl.DataFrame:
-        """The transactions with texts in place of codes."""
+        """Return the transactions with texts in place of codes."""
         texts = [
             pl.Series([None, *values], dtype=pl.String).gather(self.transactions[name]).alias(name)
             for name, values in self.dictionaries.items()
@@ -47,12 +47,12 @@ class Coded:
 def coded(
     tables: Mapping[str, pl.DataFrame], schema: Schema, fields: Collection[str] | None = None
 ) -> Coded:
-    """Tables as they come, with texts in all columns; one that is missing is empty.
+    """Encode the texts of tables; a missing table is empty.
 
     Args:
-        tables: By name.
-        schema: Of the facts.
-        fields: Which columns of the transactions are wanted; all where it is None.
+        tables: Tables by name, with texts as String or Enum.
+        schema: Schema of the facts.
+        fields: Columns of transactions to keep; None for all.
     """
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
@@ -66,15 +66,15 @@ def coded(
 
 
 def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, Dictionaries]:
-    """Codes for texts. The dictionaries are sorted, so that the same rows give the same bytes."""
+    """Replace texts by codes; dictionaries are sorted, so that equal rows give equal bytes."""
     dictionaries: dict[str, list[str]] = {}
     codes: list[pl.Series] = []
     for name, kind in frame.schema.items():
         if name == "id" or not isinstance(kind, pl.String | pl.Enum):
             continue
         column = frame[name]
-        if len(column) <= FEW and isinstance(kind, pl.String):
-            found, dictionaries[name] = _codes_of_few(column.to_list())
+        if len(column) <= MAX_CODED_IN_PYTHON and isinstance(kind, pl.String):
+            found, dictionaries[name] = _codes_in_python(column.to_list())
             codes.append(pl.Series(name, found))
             continue
         values = column.drop_nulls().unique().cast(pl.String).sort()
@@ -93,7 +93,7 @@ def _encode(frame: pl.DataFrame) -> tuple[pl.DataFrame, Dictionaries]:
     return frame.with_columns(codes), dictionaries
 
 
-def _codes_of_few(texts: Sequence[str | None]) -> tuple[Codes, list[str]]:
+def _codes_in_python(texts: Sequence[str | None]) -> tuple[Codes, list[str]]:
     values = sorted({text for text in texts if text is not None})
     numbers: dict[str | None, int] = {text: number for number, text in enumerate(values, 1)}
     numbers[None] = 0
@@ -101,7 +101,7 @@ def _codes_of_few(texts: Sequence[str | None]) -> tuple[Codes, list[str]]:
 
 
 def ordered(content: Coded) -> Coded:
-    """The same rows in the order that a batch wants them."""
+    """Return the rows in the order that a batch needs."""
     customers = content.customers.sort("id")
     accounts = content.accounts.sort("customer", "id")
     owner = _customer_of_account(content, accounts, customers)
@@ -120,7 +120,7 @@ def ordered(content: Coded) -> Coded:
 def _customer_of_account(
     content: Coded, accounts: pl.DataFrame, customers: pl.DataFrame
 ) -> "np.ndarray[Any, np.dtype[np.int32]]":
-    """For each code of an account the index of its customer."""
+    """Return the index of the customer for each code of an account."""
     ids = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String})
     index = customers.select(customer="id").with_row_index("index")
     found = ids.join(accounts.select("id", "customer"), on="id", how="left", maintain_order="left")
@@ -129,7 +129,7 @@ def _customer_of_account(
 
 
 def merged(parts: Sequence[Coded]) -> Coded:
-    """One content of several; a later row replaces an earlier one of the same identifier."""
+    """Merge tables; a later row replaces an earlier one of the same identifier."""
     if len(parts) == 1:
         return parts[0]
     customers = pl.concat([p.customers for p in parts]).unique("id", keep="last")
@@ -141,7 +141,7 @@ def merged(parts: Sequence[Coded]) -> Coded:
 
 
 def batch_from(content: Coded, schema: Schema) -> FactBatch:
-    """The batch of a content that is `ordered`."""
+    """Build a batch of tables that are `ordered`."""
     customers, accounts = content.customers, content.accounts
     index = customers.select(customer="id").with_row_index("index")
     owners = accounts.select("customer").join(index, on="customer", maintain_order="left")["index"]
@@ -169,7 +169,7 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
 
 
 def _offsets(owners: "np.ndarray[Any, Any]", count: int) -> "np.ndarray[Any, Any]":
-    """Where each customer's rows begin, from the rows' customers in ascending order."""
+    """Return the first row of each customer, given each row's customer in ascending order."""
     return np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
 
 
@@ -178,16 +178,16 @@ def _columns(frame: pl.DataFrame, fields: Mapping[str, Field]) -> dict[str, Colu
 
 
 def _column(series: pl.Series, field: Field, dictionary: list[str] | None) -> Column:
-    if field.name == "id":  # all different
+    if field.name == "id":  # all values differ
         series, dictionary = (
             pl.int_range(1, len(series) + 1, dtype=pl.UInt32, eager=True),
             series.to_list(),
         )
-    elif field.kind is Kind.TEXT and dictionary is None:
+    elif field.kind is FieldType.TEXT and dictionary is None:
         frame, dictionaries = _encode(series.alias("text").to_frame())
         series, dictionary = frame["text"], dictionaries["text"]
     if series.null_count():
-        if field.kind is Kind.BOOLEAN:
+        if field.kind is FieldType.BOOLEAN:
             series = series.cast(pl.UInt8)
         series = series.fill_null(NULLS[field.kind])
     values: np.ndarray[Any, Any] = series.to_numpy().astype(DTYPES[field.kind], copy=False)

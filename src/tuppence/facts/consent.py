@@ -1,7 +1,7 @@
-"""What customers agreed to, and which of their facts may be read for a use.
+"""Consents of customers, and the facts that they allow to be read.
 
-`readable` decides. docs/explanation/consents.md has its rules as a table; the database says the
-same in the function `tuppence.readable`, and a test holds the two together.
+`readable` decides. docs/explanation/consents.md has its rules as a table; the database has the same
+rules in the function `tuppence.readable`, and a test checks that both agree.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ import msgspec
 PURPOSE: Final = "insights"
 """The purpose that imports and commands record."""
 PURPOSES: Final = frozenset({PURPOSE})
-"""The purposes for which facts are used, unless another set is configured."""
+"""The purposes that facts are used for, unless others are configured."""
 TRANSACTIONS: Final = "transactions"
 BALANCES: Final = "balances"
 SCOPE: Final = ("accounts", BALANCES, TRANSACTIONS)
@@ -20,24 +20,27 @@ SCOPE: Final = ("accounts", BALANCES, TRANSACTIONS)
 _UK_TRANSACTIONS: Final = frozenset(
     {"ReadTransactionsDetail", "ReadTransactionsCredits", "ReadTransactionsDebits"}
 )
-"""The permissions of UK Open Banking without which transactions are not known in full:
+"""The permissions of UK Open Banking that are all needed to read transactions in full:
 https://openbankinguk.github.io/read-write-api-site3/v3.1.11/profiles/account-and-transaction-api-profile.html
 """
 
 Access = frozenset[str]
-"""What may be read of a customer: `transactions` and `balances`, each of all accounts, or of one
-where it is named, as in `balances:GB33BUKB20201555555555`. Empty where nothing may be read."""
+"""The facts of a customer that may be read.
+
+Its words are `transactions` and `balances`, for all accounts, or for one that is named, as in
+`balances:GB33BUKB20201555555555`. It is empty if nothing may be read.
+"""
 EVERYTHING: Final[Access] = frozenset({TRANSACTIONS, BALANCES})
 NOTHING: Final[Access] = frozenset()
 
 
 class Use(NamedTuple):
-    """A use of facts, which consents allow or not.
+    """A use of facts, which consents may allow.
 
     Attributes:
-        purposes: A consent counts if its purpose is one of these.
-        today: The clock's day, in days since 1970-01-01.
-        as_of: The day that rules take for today, likewise.
+        purposes: Purposes of the use; a consent counts if its purpose is one of these.
+        today: The current date, in days since 1970-01-01.
+        as_of: The date of evaluation, in days since 1970-01-01.
     """
 
     purposes: frozenset[str]
@@ -46,18 +49,18 @@ class Use(NamedTuple):
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """What a customer agreed to; dates are days since 1970-01-01.
+    """A customer's consent; dates are days since 1970-01-01.
 
     Attributes:
         customer: Identifier of the customer.
-        id: Unique among the customer's; the bank's, where it came from one.
-        purpose: What the facts may be used for.
-        scope: What may be read, in the words of whoever asked.
-        jurisdiction: Whose law it is under, ISO 3166 alpha-2 or EU.
-        granted: Its first day.
-        confirmed: When it was last confirmed again; None where it never was.
-        expires: The first day without it; None where it has no end.
-        withdrawn: The day of its withdrawal; None where it stands.
+        id: Identifier, unique among the customer's consents; that of the bank, if it has one.
+        purpose: Purpose that the facts may be used for.
+        scope: Facts that may be read, in the words of the request.
+        jurisdiction: Law that the consent is under: ISO 3166 alpha-2, or EU.
+        granted: The first day of the consent.
+        confirmed: Day when it was last reconfirmed, if it ever was.
+        expires: The first day after its end; None for no end.
+        withdrawn: Day when it was withdrawn; None if it was not.
     """
 
     customer: str
@@ -71,9 +74,9 @@ class Consent(msgspec.Struct, frozen=True):
     withdrawn: int | None = None
 
     def allows(self, use: Use) -> bool:
-        """Return True if it is for that purpose and is alive both today and on the as-of date.
+        """Return whether the consent has the purpose and is valid both today and as of the date.
 
-        Once withdrawn it allows nothing, whatever the dates.
+        A withdrawn consent allows nothing, whatever the dates.
         """
         if self.withdrawn is not None or self.purpose not in use.purposes:
             return False
@@ -82,11 +85,11 @@ class Consent(msgspec.Struct, frozen=True):
 
     @property
     def access(self) -> Access:
-        """What its scope gives; words that nobody here knows give nothing.
+        """The access that the scope gives; unknown words give none.
 
-        The scope is in our words, in permissions of UK Open Banking, or in keys of the Berlin
-        Group's `access`. Credits without debits, or transactions without their details, would make
-        rules say something wrong, so they give no transactions.
+        The scope consists of the words of `Access`, permissions of UK Open Banking, or keys of the
+        Berlin Group's `access`. Credits without debits, or transactions without details, give no
+        access to transactions, because rules would draw wrong conclusions from them.
         """
         scope = frozenset(self.scope)
         found = {word for word in scope if word.partition(":")[0] in EVERYTHING}
@@ -99,9 +102,9 @@ class Consent(msgspec.Struct, frozen=True):
         return frozenset(found)
 
     def after(self, earlier: "Consent | None") -> "Consent":
-        """Return this consent with what an earlier document said of it.
+        """Return this consent merged with an earlier record of it.
 
-        It keeps the earliest beginning that is known, and a withdrawal.
+        The earliest known start is kept, and a withdrawal.
         """
         if earlier is None:
             return self
@@ -111,32 +114,32 @@ class Consent(msgspec.Struct, frozen=True):
 
     @property
     def end(self) -> int | None:
-        """The first day without it; None where there is none yet."""
+        """The first day without the consent, or None."""
         return min((d for d in (self.expires, self.withdrawn) if d is not None), default=None)
 
 
 def readable(consents: Iterable[Consent], use: Use) -> Access:
-    """Return what the consents of one customer let be read for a use.
+    """Return the access that the consents of one customer give for a use.
 
-    It is what the consents that allow the use give together; nothing where none of them gives
-    transactions, since without any every rule about them would have to be unknown.
+    It is the union of what all consents that allow the use give. Without transactions it is
+    nothing, because every rule about them would have to be unknown.
     """
-    given = [consent.access for consent in consents if consent.allows(use)]
-    found = frozenset().union(*given)
+    accesses = [consent.access for consent in consents if consent.allows(use)]
+    found = frozenset().union(*accesses)
     has_transactions = any(word.partition(":")[0] == TRANSACTIONS for word in found)
     return found if has_transactions else NOTHING
 
 
 def is_readable(access: Access, word: str, account: str) -> bool:
-    """Return True if the transactions, or the balances, of an account may be read."""
+    """Return whether the transactions, or the balances, of an account may be read."""
     return word in access or f"{word}:{account}" in access
 
 
 def scope_of(key: str, accounts: Sequence[str] | None) -> list[str]:
-    """Return the words of a scope for a permission that is for some accounts.
+    """Return the words of a scope that give a permission for some accounts.
 
     Args:
         key: The permission.
-        accounts: Their identifiers; None where it is for all.
+        accounts: Identifiers of the accounts; None for all.
     """
     return [key] if accounts is None else [f"{key}:{account}" for account in accounts]

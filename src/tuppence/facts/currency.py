@@ -1,4 +1,4 @@
-"""Currencies and their minor units, ISO 4217 (facts, as published by SIX, 2026)."""
+"""Currencies and their minor units by ISO 4217, as published by SIX in 2026."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -61,10 +61,10 @@ SYMBOLS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def currencies() -> frozenset[str]:
-    """All codes."""
+    """Return the codes of all currencies."""
     return frozenset(_DIGITS)
 
 
 def minor_digits(currency: str) -> int | None:
-    """How many digits after the point the currency has; None where there is no such currency."""
+    """Return the number of digits of a currency's minor unit, or None for an unknown currency."""
     return _DIGITS.get(currency)

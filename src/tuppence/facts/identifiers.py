@@ -1,12 +1,13 @@
-"""The one rule of what an identifier may be, for every door through which one comes in.
+"""The rule for valid identifiers, which holds wherever identifiers enter the system.
 
 An identifier names a customer, an account, a transaction or a consent. It is 1 to 200 characters of
-UTF-8. Blanks inside are allowed, as banks use them; what cannot be seen, or moves what is seen, is
-not: control characters, line separators, zero-width and directional format characters, surrogates,
-and blanks at either end. Two texts are the same identifier if their bytes are the same.
+UTF-8. Blanks inside are allowed, as banks use them. Characters that are invisible or change how
+others are displayed are not: control characters, line separators, zero-width and directional format
+characters, surrogates, and blanks at either end. Two texts are the same identifier if their bytes
+are equal.
 
-The sets are written out, since tables of Unicode differ between versions of Python, and so that the
-same patterns serve Python, Polars and PostgreSQL.
+The character sets are written out because the tables of Unicode differ between versions of Python,
+and because the same patterns serve Python, Polars and PostgreSQL.
 """
 
 import re
@@ -17,7 +18,7 @@ from tuppence.errors import UserError
 from tuppence.plain_text import SURROGATE
 
 MAX_LENGTH: Final = 200
-"""Greatest number of characters of an identifier."""
+"""Maximum number of characters of an identifier."""
 HIDDEN: Final = (
     r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     r"\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -29,12 +30,12 @@ PROBLEMS: Final = (
     (HIDDEN, "has a control character or another that cannot be seen"),
     (f"^{BLANK}|{BLANK}$", "begins or ends with a blank"),
 )
-"""Regular expressions of what an identifier may not have, in their order, and the reasons."""
+"""Regular expressions that an identifier must not match, in order of precedence, with reasons."""
 _PROBLEMS: Final = tuple((re.compile(pattern), reason) for pattern, reason in PROBLEMS)
 
 
 def why_not_identifier(text: str) -> str | None:
-    """Return what is wrong with an identifier, to be put after its name; None if nothing is."""
+    """Return a predicate such as `is empty` that says why a text is no identifier, or None."""
     if not text:
         return "is empty"
     if SURROGATE.search(text):
@@ -43,15 +44,15 @@ def why_not_identifier(text: str) -> str | None:
 
 
 def check_identifier(text: str, what: str) -> str:
-    """Return an identifier as it is.
+    """Return an identifier unchanged.
 
     Args:
         text: The identifier.
-        what: What it names, such as `customer`, for the message.
+        what: The kind of thing it names, such as `customer`, for the error message.
 
     Raises:
-        UserError: `identifier.invalid`; the message shows the text with escapes in place of
-            whatever is not ASCII.
+        UserError: `identifier.invalid`; the message shows the text with characters escaped that
+            are not ASCII.
     """
     problem = why_not_identifier(text)
     if problem is None:

@@ -1,4 +1,4 @@
-"""Facts of a source without what its customers' consents do not give."""
+"""Restricts facts to those that the customers' consents allow to be read."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -18,13 +18,13 @@ Mask = npt.NDArray[np.bool_]
 
 
 class PermittedFacts:
-    """Implements the port FactSource.
+    """Delivers the permitted facts of another source. Implements the port FactSource.
 
-    Customers keep their places in the partitions: `left_out` names those who must not be evaluated.
+    Customers keep their positions in the partitions; those in `left_out` must not be evaluated.
 
     Args:
         source: All facts.
-        limited: What may be read of the customers of whom not everything may be.
+        limited: Access to the facts of each customer whose consents do not allow everything.
     """
 
     def __init__(self, source: FactSource, limited: Mapping[str, Access]) -> None:
@@ -34,36 +34,34 @@ class PermittedFacts:
 
     @property
     def schema(self) -> Schema:
-        """The fields that its facts have."""
+        """The schema of the facts."""
         return self._source.schema
 
     @property
     def digest(self) -> str:
-        """A name of the present content and of what may be read of it."""
+        """The digest of the current facts and of the access to them."""
         if not self._limited:
             return self._source.digest
-        told = [(customer, sorted(access)) for customer, access in sorted(self._limited.items())]
-        return hashlib.sha256(f"{self._source.digest} {told}".encode()).hexdigest()
+        limits = [(customer, sorted(access)) for customer, access in sorted(self._limited.items())]
+        return hashlib.sha256(f"{self._source.digest} {limits}".encode()).hexdigest()
 
     def partitions(self) -> Sequence[tuple[str, int]]:
-        """The names of the partitions and how many customers each holds."""
+        """Return the name and the number of customers of each partition."""
         return self._source.partitions()
 
     def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
-        """Return the facts of one partition, as far as they may be read."""
+        """Return the facts of one partition that may be read."""
         return restrict(self._source.read(partition, fields), self._limited)
 
     def find(self, customer_id: str) -> FactBatch:
-        """Return the facts of one customer, as far as they may be read.
+        """Return the facts of one customer that may be read.
 
         Raises:
-            UserError: There is no such customer, or no consent of theirs gives transactions.
+            UserError: The customer does not exist, or no consent gives access to transactions.
         """
         found = self._source.find(customer_id)
         if customer_id in self.left_out:
-            message = (
-                f"no consent of customer {customer_id} lets their transactions be read for this"
-            )
+            message = f"no consent of customer {customer_id} allows their transactions to be read"
             hint = f"tuppence consent list {customer_id} shows what they agreed to, and until when"
             raise UserError("consent.none", message, hint)
         return restrict(found, self._limited)
@@ -72,12 +70,12 @@ class PermittedFacts:
 def restrict(batch: FactBatch, limited: Mapping[str, Access]) -> FactBatch:
     """Return a batch without the accounts, transactions and balances that may not be read.
 
-    An account whose transactions may not be read is left out with them; where only its balances may
-    not be read, its credit limit and the balances after its transactions are null.
+    An account whose transactions may not be read is left out together with them. If only its
+    balances may not be read, its credit limit and the balances after its transactions are null.
 
     Args:
-        batch: Of any customers.
-        limited: What may be read of those of whom not everything may be.
+        batch: Facts of any customers.
+        limited: Access to the facts of each customer whose consents do not allow everything.
     """
     places = [i for i, customer in enumerate(batch.customer_ids) if customer in limited]
     if not places:
@@ -102,7 +100,7 @@ def restrict(batch: FactBatch, limited: Mapping[str, Access]) -> FactBatch:
 
 
 def _without_money(table: Table, name: str, hidden: Mask) -> Table:
-    """Return a table in which a column of money is null in some rows; not every table has it."""
+    """Return a table with nulls in some rows of a column of money, if it has that column."""
     if name not in table.columns:
         return table
     column = table.columns[name]

@@ -1,4 +1,4 @@
-"""Rows on their way into a store: one frame a table, checked, in the units of the store."""
+"""Rows to be stored: one checked frame per table, in the units of the store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,31 +6,33 @@ from typing import Final
 
 import polars as pl
 
-from tuppence.facts.schema import ACCOUNTS, TRANSACTIONS, Field, Kind, Schema
+from tuppence.facts.schema import ACCOUNTS, TRANSACTIONS, Field, FieldType, Schema
 
-POLARS_TYPES: Final[Mapping[Kind, pl.DataType]] = {
-    Kind.MONEY: pl.Int64(),
-    Kind.NUMBER: pl.Int64(),
-    Kind.DATE: pl.Int32(),
-    Kind.TEXT: pl.String(),
-    Kind.BOOLEAN: pl.Boolean(),
+POLARS_TYPES: Final[Mapping[FieldType, pl.DataType]] = {
+    FieldType.MONEY: pl.Int64(),
+    FieldType.NUMBER: pl.Int64(),
+    FieldType.DATE: pl.Int32(),
+    FieldType.TEXT: pl.String(),
+    FieldType.BOOLEAN: pl.Boolean(),
 }
 
 CERTAIN: Final = 100
-"""A confidence of 1, in the hundredths that the store keeps."""
+"""A confidence of 1, in the hundredths of the store."""
 
 
 OF_CUSTOMER: Final = "of customer"
 OF_ACCOUNT: Final = "of account"
 OWNER: Final = (OF_CUSTOMER, OF_ACCOUNT)
-"""Columns of rejected rows: whose they are, as far as the import knows."""
+"""Columns of rejected rows with the customer and the account, as far as they are known."""
 
 
 def columns(table: str, schema: Schema) -> dict[str, Field]:
-    """The stored fields of `customers`, `accounts` or `transactions`, keys first."""
-    key = Field("id", Kind.TEXT, "Identifier, unique among its kind.", nullable=False)
-    owner = Field("customer", Kind.TEXT, "Identifier of the owner.", nullable=False)
-    order = Field("sequence", Kind.NUMBER, "Order among the transactions of a day.", nullable=False)
+    """Return the stored fields of `customers`, `accounts` or `transactions`, keys first."""
+    key = Field("id", FieldType.TEXT, "Identifier, unique among its kind.", nullable=False)
+    owner = Field("customer", FieldType.TEXT, "Identifier of the owner.", nullable=False)
+    order = Field(
+        "sequence", FieldType.NUMBER, "Order among the transactions of a day.", nullable=False
+    )
     fields = {
         "customers": (key, *schema.customer),
         "accounts": (key, owner, *ACCOUNTS),
@@ -40,22 +42,25 @@ def columns(table: str, schema: Schema) -> dict[str, Field]:
 
 
 def with_confidence(transactions: pl.DataFrame) -> pl.DataFrame:
-    """Transactions in which whatever says no confidence of its category or merchant is certain.
+    """Set the confidence of categories and merchants that have none to certain.
 
-    What is given by a person, a mapping or a test is; what is inferred comes with its confidence.
+    Inferred ones always have a confidence; those without one come from a person, a mapping or a
+    test.
     """
     filled = [
-        pl.when(pl.col(name).is_not_null()).then(pl.col(sure).fill_null(CERTAIN)).alias(sure)
+        pl.when(pl.col(name).is_not_null())
+        .then(pl.col(confidence).fill_null(CERTAIN))
+        .alias(confidence)
         for name in ("category", "merchant")
-        if {name, sure := f"{name} confidence"} <= {*transactions.columns}
+        if {name, confidence := f"{name} confidence"} <= {*transactions.columns}
     ]
     return transactions.with_columns(filled)
 
 
 def with_attributes(customers: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """Customers whose declared attributes came as JSON in a column `attributes`, each in its own.
+    """Expand the column `attributes`, which is JSON, to one column for each declared attribute.
 
-    Units are those of the store; an attribute that is missing is null.
+    Units are those of the store; a missing attribute is null.
     """
     if not schema.attributes:
         return customers.drop("attributes")
@@ -68,8 +73,8 @@ def with_attributes(customers: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 class Rows:
     """Frames with the columns of `columns(table, schema)`; a table without rows is None.
 
-    Text columns are String, or Enum where the producer knows all values beforehand. Amounts are
-    minor units, dates days since 1970-01-01.
+    Text columns are String, or Enum if the producer knows all values beforehand. Amounts are in
+    minor units, dates are days since 1970-01-01.
     """
 
     customers: pl.DataFrame | None = None
@@ -77,7 +82,7 @@ class Rows:
     transactions: pl.DataFrame | None = None
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """The tables that have rows, by name."""
+        """Return the tables that are not None, by name."""
         whole = {
             "customers": self.customers,
             "accounts": self.accounts,
@@ -88,7 +93,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the rows of a table."""
+    """Numbers of a table's rows that an import added, changed or left unchanged."""
 
     new: int = 0
     changed: int = 0

@@ -1,4 +1,4 @@
-"""The closed, typed schema of what a rule may read."""
+"""The closed, typed schema of the facts that rules may read."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from tuppence.feel.types import BOOLEAN, DATE, NUMBER, STRING, ContextOf, ListOf
 from tuppence.structured import read_yaml
 
 
-class Kind(Enum):
-    """How a field is stored, and so what type a rule sees."""
+class FieldType(Enum):
+    """The type of a field, which determines how it is stored and which type rules see."""
 
     MONEY = "money"
     NUMBER = "number"
@@ -26,28 +26,28 @@ class Kind(Enum):
 
     @property
     def feel_type(self) -> Type:
-        """The type in FEEL; money is a number in the main unit of the customer's currency."""
-        types = {Kind.DATE: DATE, Kind.TEXT: STRING, Kind.BOOLEAN: BOOLEAN}
+        """The FEEL type; money is a number in the main unit of the customer's currency."""
+        types = {FieldType.DATE: DATE, FieldType.TEXT: STRING, FieldType.BOOLEAN: BOOLEAN}
         return types.get(self, NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a customer, an account or a transaction.
+    """One field of a customer, an account, a transaction or a stream.
 
     Attributes:
-        name: As rules write it.
-        kind: How it is stored.
-        doc: What it means.
-        nullable: Whether it can be missing.
-        unit: Of its number; empty where it has none.
-        decimals: Digits after the point that a NUMBER keeps.
-        derived: Computed from the other facts as of the date, never imported.
-        personal: Names or identifies a person.
+        name: The name, as rules write it.
+        kind: The type.
+        doc: Description of the meaning.
+        nullable: Whether it can be null.
+        unit: Unit of a number, or empty.
+        decimals: Number of digits that a NUMBER keeps after the decimal point.
+        derived: Whether it is computed from other facts as of the date, never imported.
+        personal: Whether it names or identifies a person.
     """
 
     name: str
-    kind: Kind
+    kind: FieldType
     doc: str
     nullable: bool = True
     unit: str = ""
@@ -57,7 +57,7 @@ class Field:
 
     @property
     def feel_type(self) -> Type:
-        """The type in FEEL, with null where the field can be missing."""
+        """The FEEL type, nullable if the field is."""
         return nullable(self.kind.feel_type) if self.nullable else self.kind.feel_type
 
 
@@ -70,16 +70,21 @@ TRANSACTION_TYPES: Final = (
 MONEY_UNIT: Final = "main unit of the customer's currency"
 
 CUSTOMER: Final = (
-    Field("currency", Kind.TEXT, "The currency of all the customer's money, ISO 4217.", False),
-    Field("country", Kind.TEXT, "Where the customer lives, ISO 3166 alpha-2."),
-    Field("region", Kind.TEXT, "Part of the country."),
-    Field("birth year", Kind.NUMBER, "Year of birth.", unit="year", personal=True),
-    Field("home", Kind.TEXT, "How the customer lives: own, mortgage, rent or family."),
-    Field("household size", Kind.NUMBER, "People in the household.", unit="people"),
-    Field("since", Kind.DATE, "Day the customer joined."),
+    Field(
+        "currency",
+        FieldType.TEXT,
+        "ISO 4217 code of the currency of all the customer's money.",
+        False,
+    ),
+    Field("country", FieldType.TEXT, "Country where the customer lives, ISO 3166 alpha-2."),
+    Field("region", FieldType.TEXT, "Part of the country."),
+    Field("birth year", FieldType.NUMBER, "Year of birth.", unit="year", personal=True),
+    Field("home", FieldType.TEXT, "Housing of the customer: own, mortgage, rent or family."),
+    Field("household size", FieldType.NUMBER, "People in the household.", unit="people"),
+    Field("since", FieldType.DATE, "Day the customer joined."),
     Field(
         "history days",
-        Kind.NUMBER,
+        FieldType.NUMBER,
         "Days from the first known transaction to the date of evaluation; 0 without any.",
         False,
         unit="days",
@@ -88,121 +93,188 @@ CUSTOMER: Final = (
 )
 
 ACCOUNTS: Final = (
-    Field("id", Kind.TEXT, "The account's identifier.", False, personal=True),
-    Field("type", Kind.TEXT, "current, savings, credit card or loan.", False),
-    Field("name", Kind.TEXT, "What the customer or the bank calls it.", personal=True),
-    Field("opened", Kind.DATE, "Day it was opened."),
-    Field("credit limit", Kind.MONEY, "Arranged overdraft or card limit.", unit=MONEY_UNIT),
+    Field("id", FieldType.TEXT, "The account's identifier.", False, personal=True),
+    Field("type", FieldType.TEXT, "current, savings, credit card or loan.", False),
+    Field("name", FieldType.TEXT, "The customer's or the bank's name for it.", personal=True),
+    Field("opened", FieldType.DATE, "Day it was opened."),
+    Field("credit limit", FieldType.MONEY, "Arranged overdraft or card limit.", unit=MONEY_UNIT),
     Field(
         "balance",
-        Kind.MONEY,
+        FieldType.MONEY,
         "Balance after the last transaction whose balance is known.",
         unit=MONEY_UNIT,
         derived=True,
     ),
-    Field("pay day", Kind.DATE, "When the customer's largest income is due next.", derived=True),
+    Field(
+        "pay day",
+        FieldType.DATE,
+        "Day when the customer's largest income is due next.",
+        derived=True,
+    ),
     Field(
         "forecast",
-        Kind.MONEY,
-        "What it will hold before the pay day; null where too little is known.",
+        FieldType.MONEY,
+        "Expected balance before the pay day; null if too little is known.",
         unit=MONEY_UNIT,
         derived=True,
     ),
     Field(
         "forecast low",
-        Kind.MONEY,
-        "Four of five times it will hold no less than this and no more than `forecast high`.",
+        FieldType.MONEY,
+        "With a probability of four in five, the balance will be from this to `forecast high`.",
         unit=MONEY_UNIT,
         derived=True,
     ),
-    Field("forecast high", Kind.MONEY, "See `forecast low`.", unit=MONEY_UNIT, derived=True),
+    Field("forecast high", FieldType.MONEY, "See `forecast low`.", unit=MONEY_UNIT, derived=True),
 )
 
 FORECASTS: Final = frozenset({"pay day", "forecast", "forecast low", "forecast high"})
-"""Fields of accounts that look ahead."""
+"""Fields of accounts that concern the future."""
 
 TRANSACTIONS: Final = (
-    Field("booking date", Kind.DATE, "Day it was booked, never after the evaluation's.", False),
-    Field("amount", Kind.MONEY, "Signed: negative is money out.", False, unit=MONEY_UNIT),
-    Field("category", Kind.TEXT, "What it was for, such as groceries or energy."),
     Field(
-        "category confidence", Kind.NUMBER, "How sure that is, 0 to 1.", unit="share", decimals=2
+        "booking date", FieldType.DATE, "Day of booking, never after the date of evaluation.", False
     ),
-    Field("merchant", Kind.TEXT, "Whom it was paid to, by a normalised name."),
     Field(
-        "merchant confidence", Kind.NUMBER, "How sure that is, 0 to 1.", unit="share", decimals=2
+        "amount", FieldType.MONEY, "Signed amount; negative is money out.", False, unit=MONEY_UNIT
     ),
-    Field("type", Kind.TEXT, "How it was paid: card, direct debit, standing order, cash, …"),
-    Field("text", Kind.TEXT, "The bank's description.", personal=True),
-    Field("country", Kind.TEXT, "Where it was made, ISO 3166 alpha-2."),
+    Field("category", FieldType.TEXT, "Category, such as groceries or energy."),
+    Field(
+        "category confidence",
+        FieldType.NUMBER,
+        "Confidence in the category, 0 to 1.",
+        unit="share",
+        decimals=2,
+    ),
+    Field("merchant", FieldType.TEXT, "Normalised name of the merchant."),
+    Field(
+        "merchant confidence",
+        FieldType.NUMBER,
+        "Confidence in the merchant, 0 to 1.",
+        unit="share",
+        decimals=2,
+    ),
+    Field("type", FieldType.TEXT, "Way of payment: card, direct debit, standing order, cash, …"),
+    Field("text", FieldType.TEXT, "The bank's description.", personal=True),
+    Field("country", FieldType.TEXT, "Country of the payment, ISO 3166 alpha-2."),
     Field(
         "foreign currency",
-        Kind.TEXT,
-        "In which it was paid, ISO 4217, where that is not the customer's.",
+        FieldType.TEXT,
+        "ISO 4217 code of the currency it was paid in, if not the customer's.",
     ),
     Field(
-        "refunded", Kind.MONEY, "What came back of this payment; null for none.", unit=MONEY_UNIT
+        "refunded",
+        FieldType.MONEY,
+        "Refunded amount of this payment; null for none.",
+        unit=MONEY_UNIT,
     ),
-    Field("own transfer", Kind.BOOLEAN, "Between the customer's own accounts.", False),
-    Field("account", Kind.TEXT, "Identifier of its account.", False, personal=True),
-    Field("account type", Kind.TEXT, "Type of its account.", False, derived=True),
-    Field("balance", Kind.MONEY, "The account's balance after it.", unit=MONEY_UNIT),
+    Field(
+        "own transfer",
+        FieldType.BOOLEAN,
+        "Whether it is between the customer's own accounts.",
+        False,
+    ),
+    Field("account", FieldType.TEXT, "Identifier of its account.", False, personal=True),
+    Field("account type", FieldType.TEXT, "Type of its account.", False, derived=True),
+    Field("balance", FieldType.MONEY, "Balance of its account after it.", unit=MONEY_UNIT),
     Field(
         "repeated",
-        Kind.BOOLEAN,
-        "The same amount, merchant and account as one of the two days before, or of that day.",
+        FieldType.BOOLEAN,
+        "Whether an earlier one of that day or the two before has equal amount, merchant, account.",
         False,
         derived=True,
     ),
 )
 
 REPEATED_WITHIN: Final = 2
-"""Days between two transactions of which the later is `repeated`."""
+"""Maximum number of days between two transactions of which the later is `repeated`."""
 
 
 STREAMS: Final = (
-    Field("kind", Kind.TEXT, "bill, subscription or income.", False, derived=True),
+    Field("kind", FieldType.TEXT, "bill, subscription or income.", False, derived=True),
     Field(
         "payee",
-        Kind.TEXT,
+        FieldType.TEXT,
         "Merchant, or the text without numbers.",
         False,
         derived=True,
         personal=True,
     ),
-    Field("category", Kind.TEXT, "Of its last payment.", derived=True),
+    Field("category", FieldType.TEXT, "Category of its last payment.", derived=True),
     Field(
-        "cadence", Kind.TEXT, "weekly, fortnightly, four-weekly, monthly, …", False, derived=True
+        "cadence",
+        FieldType.TEXT,
+        "weekly, fortnightly, four-weekly, monthly, …",
+        False,
+        derived=True,
     ),
-    Field("state", Kind.TEXT, "early, mature or stopped.", False, derived=True),
-    Field("times", Kind.NUMBER, "How often it was paid.", False, "payments", derived=True),
-    Field("amount", Kind.MONEY, "Of its last payment, positive.", False, MONEY_UNIT, derived=True),
-    Field("previous amount", Kind.MONEY, "Of the payment before.", False, MONEY_UNIT, derived=True),
+    Field("state", FieldType.TEXT, "early, mature or stopped.", False, derived=True),
+    Field("times", FieldType.NUMBER, "Number of payments.", False, "payments", derived=True),
     Field(
-        "change",
-        Kind.MONEY,
-        "The last amount less the one before, 0 where that is the same.",
+        "amount",
+        FieldType.MONEY,
+        "Amount of its last payment, positive.",
         False,
         MONEY_UNIT,
         derived=True,
     ),
     Field(
-        "typical amount", Kind.MONEY, "The middle of all payments.", False, MONEY_UNIT, derived=True
+        "previous amount",
+        FieldType.MONEY,
+        "Amount of the payment before.",
+        False,
+        MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "change",
+        FieldType.MONEY,
+        "The last amount less the one before, 0 if they are equal.",
+        False,
+        MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "typical amount",
+        FieldType.MONEY,
+        "Median of all amounts.",
+        False,
+        MONEY_UNIT,
+        derived=True,
     ),
     Field(
         "monthly amount",
-        Kind.MONEY,
-        "The last amount for a month.",
+        FieldType.MONEY,
+        "The last amount per month.",
         False,
         MONEY_UNIT,
         derived=True,
     ),
-    Field("first date", Kind.DATE, "Day of its first payment.", False, derived=True),
-    Field("last date", Kind.DATE, "Day of its last payment.", False, derived=True),
-    Field("next date", Kind.DATE, "Day when it is due, or was.", False, derived=True),
-    Field("window days", Kind.NUMBER, "By which that may be off.", False, "days", derived=True),
-    Field("confidence", Kind.NUMBER, "How sure it is, 0 to 1.", False, "share", 3, derived=True),
-    Field("account", Kind.TEXT, "Identifier of its account.", False, derived=True, personal=True),
+    Field("first date", FieldType.DATE, "Day of its first payment.", False, derived=True),
+    Field("last date", FieldType.DATE, "Day of its last payment.", False, derived=True),
+    Field(
+        "next date", FieldType.DATE, "Day when the next payment is or was due.", False, derived=True
+    ),
+    Field(
+        "window days",
+        FieldType.NUMBER,
+        "Days by which the next date may be off.",
+        False,
+        "days",
+        derived=True,
+    ),
+    Field(
+        "confidence",
+        FieldType.NUMBER,
+        "Confidence in the stream, 0 to 1.",
+        False,
+        "share",
+        3,
+        derived=True,
+    ),
+    Field(
+        "account", FieldType.TEXT, "Identifier of its account.", False, derived=True, personal=True
+    ),
 )
 
 
@@ -211,11 +283,11 @@ class Collection:
     """A list of rows that rules may read.
 
     Attributes:
-        doc: What is in it.
-        table: Whose rows they are.
-        direction: `out` or `in` where it is only money that goes out, with positive amounts, or
-            comes in; own transfers are left out of both.
-        kind: Where it is only streams of one kind.
+        doc: Description of its rows.
+        table: Table that the rows belong to.
+        direction: `out` for money out only, with positive amounts, `in` for money in only; neither
+            includes own transfers. Empty for both directions.
+        kind: Kind of the streams in it, or empty.
     """
 
     doc: str
@@ -229,23 +301,19 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
         "All transactions, oldest first, with signed amounts.", "transactions"
     ),
     "payments": Collection(
-        "Money out, oldest first, with positive amounts; own transfers are left out.",
+        "Money out, oldest first, with positive amounts, without own transfers.",
         "transactions",
         "out",
     ),
-    "receipts": Collection(
-        "Money in, oldest first; own transfers are left out.", "transactions", "in"
-    ),
+    "receipts": Collection("Money in, oldest first, without own transfers.", "transactions", "in"),
     "accounts": Collection("The customer's accounts.", "accounts"),
     "bills": Collection(
-        "What recurs by direct debit, standing order or transfer, as found in the payments.",
+        "Recurring payments by direct debit, standing order or transfer.",
         "streams",
         kind="bill",
     ),
-    "subscriptions": Collection(
-        "What recurs by card, as found in the payments.", "streams", kind="subscription"
-    ),
-    "incomes": Collection("Pay and whatever else comes in again.", "streams", kind="income"),
+    "subscriptions": Collection("Recurring payments by card.", "streams", kind="subscription"),
+    "incomes": Collection("Recurring receipts, such as pay.", "streams", kind="income"),
 }
 TABLES: Final[Mapping[str, tuple[Field, ...]]] = {
     "accounts": ACCOUNTS,
@@ -256,13 +324,13 @@ TABLES: Final[Mapping[str, tuple[Field, ...]]] = {
 
 
 def collection_doc(name: str) -> str:
-    """What `customer` or a collection is, in a sentence."""
-    return COLLECTIONS[name].doc if name in COLLECTIONS else "The person, as a context."
+    """Describe `customer` or a collection in a sentence."""
+    return COLLECTIONS[name].doc if name in COLLECTIONS else "The customer, as a context."
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The fields that exist: the built-in ones and the declared attributes of customers."""
+    """All fields of facts: the built-in ones and the declared attributes of customers."""
 
     attributes: tuple[Field, ...] = ()
 
@@ -272,18 +340,18 @@ class Schema:
         return CUSTOMER + self.attributes
 
     def fields(self, collection: str) -> tuple[Field, ...]:
-        """The fields of `customer` or of one element of a collection."""
+        """Return the fields of `customer` or of an element of a collection."""
         if collection == "customer":
             return self.customer
         return TABLES[COLLECTIONS[collection].table]
 
     def names(self) -> Mapping[str, Type]:
-        """The names that a rule may use, with their types, for the checker."""
+        """Return the names that a rule may use, with their types, for the checker."""
         elements = {name: ListOf(_context(self.fields(name))) for name in COLLECTIONS}
         return {"customer": _context(self.customer), **elements}
 
     def words(self) -> frozenset[str]:
-        """Every name in the schema, for the parser."""
+        """Return every name in the schema, for the parser."""
         fields = {field.name for name in ("customer", *COLLECTIONS) for field in self.fields(name)}
         return frozenset({"customer", *COLLECTIONS, *fields})
 
@@ -294,7 +362,7 @@ def _context(fields: Sequence[Field]) -> ContextOf:
 
 class _Attribute(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    type: Kind
+    type: FieldType
     doc: str
     nullable: bool = True
     unit: str = ""
@@ -310,10 +378,10 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*")
 
 
 def read_attributes(path: Path) -> Schema:
-    """The schema with the customer attributes that a YAML file declares.
+    """Return a schema with the customer attributes that a YAML file declares.
 
     Raises:
-        UserError: The file cannot be read, or an attribute's name is taken or not a name.
+        UserError: The file cannot be read, or an attribute's name is taken or invalid.
     """
     declared = read_yaml(path, _Attributes).value.attributes
     taken = {field.name for field in CUSTOMER}

@@ -1,4 +1,4 @@
-"""The port through which facts come."""
+"""Ports that deliver facts."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -11,45 +11,55 @@ from tuppence.feel.values import Date
 
 
 class FactSource(Protocol):
-    """Facts of all customers, in partitions that fit into memory."""
+    """Delivers the facts of all customers, in partitions that fit into memory."""
 
     @property
     def schema(self) -> Schema:
-        """The fields that its facts have."""
+        """The schema of the facts."""
         ...
 
     @property
     def digest(self) -> str:
-        """Names the present content: other facts, another digest."""
+        """The digest of the current facts, which changes whenever they do."""
         ...
 
     def partitions(self) -> Sequence[tuple[str, int]]:
-        """The names of the partitions and how many customers each holds, in order."""
+        """Return the name and the number of customers of each partition, in order."""
         ...
 
     def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
-        """The facts of one partition.
+        """Return the facts of one partition.
 
         Args:
-            partition: Its name.
+            partition: Name of the partition.
             fields: The fields of transactions that are needed; others may be left out.
 
         Raises:
-            UserError: It is damaged.
+            UserError: The partition is damaged.
         """
         ...
 
     def find(self, customer_id: str) -> FactBatch:
-        """The facts of one customer, with the transactions' identifiers.
+        """Return the facts of one customer.
 
         Raises:
-            UserError: There is no such customer.
+            UserError: The customer does not exist.
         """
         ...
 
 
-def stretches(facts: FactSource, left_out: Collection[str]) -> Iterator[tuple[str, int, int]]:
-    """All customers but those left out, as partitions with the places from which to which."""
+def partition_ranges(
+    facts: FactSource, left_out: Collection[str]
+) -> Iterator[tuple[str, int, int]]:
+    """Yield ranges of customers that cover all of them except those left out.
+
+    Args:
+        facts: The facts.
+        left_out: Identifiers of customers to leave out.
+
+    Yields:
+        The name of a partition, and the positions of the first customer and after the last one.
+    """
     for partition, customers in facts.partitions():
         ids = facts.read(partition, ()).customer_ids if left_out else ()
         edges = [-1, *(place for place, name in enumerate(ids) if name in left_out), customers]
@@ -59,46 +69,52 @@ def stretches(facts: FactSource, left_out: Collection[str]) -> Iterator[tuple[st
 
 
 class CustomerFacts(Protocol):
-    """Facts of customers who have agreed to be evaluated, asked for by their identifiers."""
+    """Delivers the facts of given customers, as far as their consents allow."""
 
     def schema(self) -> Schema:
-        """The fields that the facts have."""
+        """Return the schema of the facts."""
         ...
 
     def of(
         self, customer_ids: Sequence[str], as_of: Date, fields: Collection[str] | None = None
     ) -> FactBatch:
-        """The facts of those who exist and have agreed to be evaluated as of a date.
+        """Return the facts of those customers who exist and consent to be evaluated as of a date.
 
         Args:
-            customer_ids: Who are wanted.
+            customer_ids: Identifiers of the customers.
             as_of: The date.
             fields: The fields of transactions that are needed; others may be left out.
 
         Raises:
-            UserError: They cannot be had now.
+            UserError: The facts are not available now.
         """
         ...
 
     def gone(self, customer_ids: Sequence[str]) -> Sequence[str]:
-        """Return those who do not exist, because they were erased or never came.
+        """Return those customers who do not exist, because they were erased or never imported.
 
         Raises:
-            UserError: It cannot be found out now.
+            UserError: The facts are not available now.
         """
         ...
 
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
-        """Those who have agreed, in the order of their identifiers, beginning after one."""
+        """Return the next customers who consent, in the order of their identifiers.
+
+        Args:
+            after: The identifier after which the page starts.
+            as_of: The date of evaluation.
+            limit: Maximum number of customers.
+        """
         ...
 
 
 class LoadedFacts:
-    """Facts that are in memory. Implements the port FactSource.
+    """Holds facts in memory. Implements the port FactSource.
 
     Args:
-        schema: Of the facts.
-        digest: Names their content.
+        schema: Schema of the facts.
+        digest: Digest of the facts.
         batches: The partitions by name, in order.
     """
 
@@ -108,15 +124,19 @@ class LoadedFacts:
         self._batches = batches
 
     def partitions(self) -> Sequence[tuple[str, int]]:
-        """The names of the partitions and how many customers each holds."""
+        """Return the name and the number of customers of each partition."""
         return [(name, len(batch)) for name, batch in self._batches.items()]
 
     def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:  # noqa: ARG002
-        """The facts of one partition; all that there are."""
+        """Return the facts of one partition, with all fields."""
         return self._batches[partition]
 
     def find(self, customer_id: str) -> FactBatch:
-        """The facts of one customer."""
+        """Return the facts of one customer.
+
+        Raises:
+            UserError: The customer does not exist.
+        """
         for batch in self._batches.values():
             if customer_id in batch.customer_ids:
                 index = batch.customer_ids.index(customer_id)

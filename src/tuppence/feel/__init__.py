@@ -1,11 +1,11 @@
-"""FEEL, the expression language of OMG DMN 1.5, for rules that people can read.
+"""FEEL, the expression language of OMG DMN 1.5, for readable rules.
 
     >>> from tuppence.feel import evaluate
     >>> evaluate("sum(prices[item > 2])", {"prices": [1, 2, 3, 4]})
     Decimal('7')
 
-`parse` gives the syntax tree, `check` finds errors before anything runs, `compile_expression`
-makes an expression ready to be evaluated many times.
+`parse` returns the syntax tree, `check` finds errors before evaluation, and `compile_expression`
+compiles an expression that is evaluated many times.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuppence.errors import UserError
-from tuppence.feel.budget import MAXIMUM_NESTING
+from tuppence.feel.budget import MAX_NESTING
 from tuppence.feel.checker import check
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span, caret, line_and_column
 from tuppence.feel.formatting import format_text
@@ -56,16 +56,16 @@ __all__ = [
 def evaluate(
     expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
 ) -> Any:
-    """The value of a FEEL expression; an error inside it is null.
+    """Evaluate a FEEL expression; errors inside it become null.
 
     Args:
         expression: FEEL text.
-        context: Variables, as FEEL values; int and float are taken as numbers.
-        now: The value of `now()`, whose day is `today()`; the system's clock if left out.
+        context: Variables as FEEL values; int and float are converted to numbers.
+        now: The value of `now()`, whose day is `today()`; by default that of the system's clock.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
-        UserError: A value of the context is too deep, or no number that FEEL has.
+        UserError: A value of the context is nested too deeply, or is a number out of range.
     """
     return inspect(expression, context, now).value
 
@@ -73,10 +73,11 @@ def evaluate(
 def inspect(
     expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
 ) -> Outcome:
-    """As `evaluate`, with the reasons why the value or a part of it is null.
+    """Evaluate like `evaluate`, and also return why the value or a part of it is null.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
+        UserError: A value of the context is nested too deeply, or is a number out of range.
     """
     values, names = _facts(context or {})
     tree = parse(expression, names | BUILTINS.keys())
@@ -85,12 +86,12 @@ def inspect(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One part of a text, and the value it had in an evaluation.
+    """One part of a text with its value in an evaluation.
 
     Attributes:
-        span: Where in the text.
-        text: The part.
-        value: A FEEL value.
+        span: The place in the text.
+        text: The text of the part.
+        value: Its FEEL value.
     """
 
     span: Span
@@ -101,12 +102,14 @@ class Step:
 def trace(
     expression: str, context: Mapping[str, object] | None = None, now: DateTime | None = None
 ) -> tuple[Outcome, tuple[Step, ...]]:
-    """As `inspect`, with the value of every part that was evaluated, the whole ones first.
+    """Evaluate like `inspect`, and also return the value of every part that was evaluated.
 
-    Parts inside loops and filters have a value for each element, and are left out.
+    Parts are in the order of the text, larger ones before those inside them. Parts inside loops and
+    filters are left out, because they have a value for each element.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
+        UserError: A value of the context is nested too deeply, or is a number out of range.
     """
     values, names = _facts(context or {})
     tree = parse(expression, names | BUILTINS.keys())
@@ -125,10 +128,11 @@ def passes_tests(
     context: Mapping[str, object] | None = None,
     now: DateTime | None = None,
 ) -> bool | None:
-    """Whether a value passes unary tests such as `> 5, [1..3]`; None where that is null.
+    """Return whether a value passes unary tests such as `> 5, [1..3]`; None for null.
 
     Raises:
-        FeelSyntaxError: The text is not unary tests.
+        FeelSyntaxError: The text is not a list of unary tests.
+        UserError: A value is nested too deeply, or is a number out of range.
     """
     values, names = _facts({**(context or {}), "?": value})
     tree = parse_unary_tests(tests, names | BUILTINS.keys())
@@ -149,18 +153,18 @@ def _facts(context: Mapping[str, object]) -> tuple[dict[str, Any], frozenset[str
 
 
 def _value(value: Any, depth: int) -> Any:
-    """A value as the language has it.
+    """Convert a Python value to a FEEL value.
 
     Raises:
-        UserError: It is a number that the language cannot hold, or nested deeper than it allows.
+        UserError: The value is a number out of range, or nested too deeply.
     """
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return _number(value)
     if not isinstance(value, list | dict):
         return value
-    if depth > MAXIMUM_NESTING:
-        message = f"a value is nested over {MAXIMUM_NESTING} deep"
-        raise UserError("feel.context", message, "give a flatter one")
+    if depth > MAX_NESTING:
+        message = f"a value is nested more than {MAX_NESTING} levels deep"
+        raise UserError("feel.context", message, "use a flatter value")
     if isinstance(value, list):
         return [_value(item, depth + 1) for item in value]
     return {name: _value(item, depth + 1) for name, item in value.items()}
@@ -171,16 +175,21 @@ def _number(value: float | Decimal) -> Decimal:
         number = CONTEXT.create_decimal(
             value if isinstance(value, Decimal) else Decimal(str(value))
         )
-    except (ArithmeticError, ValueError):  # Python writes no whole number of over 4,300 digits
+    except (
+        ArithmeticError,
+        ValueError,
+    ):  # Python does not convert an int of more than 4,300 digits
         number = Decimal("Infinity")
     if not number.is_finite():
-        message = "a number is too large, or none"
-        raise UserError("feel.context", message, "numbers lie below 10 to the power of 6145")
+        message = "a number is too large, or not a number"
+        raise UserError(
+            "feel.context", message, "numbers must be less than 10 to the power of 6145"
+        )
     return number
 
 
 def _names(value: Any) -> Iterator[str]:
-    """Every name in a context, however deep."""
+    """Yield every name in a context, at any depth."""
     if isinstance(value, dict):
         yield from (name for name in value if name.strip())
         for item in value.values():

@@ -1,10 +1,10 @@
-"""What an evaluation may spend: steps, which stand for time and for memory alike.
+"""The budget of an evaluation in steps, which stand for both time and memory.
 
-A step is what takes about a fifth of a microsecond, or what fills 64 bytes. Whatever an expression
-does is paid for in steps, in proportion to its work and before the work is done: the parts of an
-expression by their kind and as often as they run, calls of functions by what they are given and
-what they make, comparisons and texts by all that they visit. Steps are counted, never time, so that
-an evaluation ends in the same way on every machine.
+A step is about a fifth of a microsecond, or 64 bytes. All work of an expression is paid for in
+steps, in proportion and in advance: parts of an expression by their kind and each time they run,
+calls of functions by the size of arguments and results, comparisons and texts by all values that
+they visit. Steps are counted rather than time, so that an evaluation ends in the same way on every
+machine.
 """
 
 from dataclasses import dataclass, field
@@ -16,39 +16,39 @@ from tuppence.feel.diagnostics import FeelError
 from tuppence.feel.values import Range
 
 STEPS: Final = 500_000
-"""What one evaluation may spend before it is stopped."""
+"""Maximum number of steps of one evaluation."""
 
 CALL_STEPS: Final = 10
-"""What calling a built-in function costs, beside what it is given and what it makes."""
+"""Steps for calling a built-in function, besides those for its arguments and its result."""
 
 ELEMENT_STEPS: Final = 3
-"""What a loop or a filter costs for each element, beside the parts that run for it."""
+"""Steps for each element of a loop or filter, besides those of the parts that run for it."""
 
 ERROR_STEPS: Final = 15
-"""What an error inside an evaluation costs, which becomes null and a diagnostic."""
+"""Steps for an error inside an evaluation, which becomes null and a diagnostic."""
 
 PROPERTY_STEPS: Final = 6
-"""What a property of a date, a duration or a range costs."""
+"""Steps for a property of a date, a duration or a range."""
 
 ROWS_A_STEP: Final = 32
-"""Facts are filtered so fast that one part of a condition costs a step for this many rows."""
+"""Number of rows for which one part of a condition over facts takes a step."""
 
 TEXT_A_STEP: Final = 16
-"""Characters of a text that cost a step: 64 bytes where they are rare ones."""
+"""Number of characters that take a step: up to 64 bytes."""
 
 COMPARISON_STEPS: Final = 5
-"""What comparing two values costs, and two of their elements or entries."""
+"""Steps for comparing two values, and for each pair of their elements or entries."""
 
 COMPARED_A_STEP: Final = 512
-"""Characters of two texts that are compared in a step."""
+"""Number of characters of two texts that are compared in a step."""
 
-MAXIMUM_TEXT: Final = 1_000_000
-"""The most characters of a text."""
+MAX_TEXT: Final = 1_000_000
+"""Maximum number of characters of a text."""
 
-MAXIMUM_NESTING: Final = 100
-"""How deep lists and contexts may lie in each other to be compared, written or returned."""
+MAX_NESTING: Final = 100
+"""Maximum nesting depth of lists and contexts that are compared, written or returned."""
 
-_GROUPS: Final = (list, dict)  # a union would be slower to ask for
+_GROUPS: Final = (list, dict)  # isinstance is slower with a union
 _PARTS: Final[dict[type[syntax.Node], int]] = {
     syntax.Arithmetic: 3,
     syntax.Negation: 3,
@@ -69,26 +69,26 @@ _PARTS: Final[dict[type[syntax.Node], int]] = {
 
 
 class OutOfBudget(Exception):  # noqa: N818 - a signal inside the language, never seen outside
-    """The evaluation took more steps than it may."""
+    """Raised when an evaluation takes more steps than it may."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """The steps that are left of an evaluation.
+    """The remaining steps of an evaluation.
 
     Attributes:
-        steps: How many.
-        patterns: Regular expressions that are paid for; each is made ready once.
+        steps: Number of steps that are left.
+        patterns: Regular expressions that have been paid for; each is compiled once.
     """
 
     steps: int = STEPS
     patterns: set[object] = field(default_factory=set)
 
     def spend(self, steps: int) -> None:
-        """Take steps.
+        """Use up steps.
 
         Raises:
-            OutOfBudget: Fewer are left.
+            OutOfBudget: Fewer steps are left.
         """
         self.steps -= steps
         if self.steps < 0:
@@ -96,7 +96,7 @@ class Budget:
 
 
 def extent(value: Any) -> int:
-    """Return the steps for going once over a value, without the values in it."""
+    """Return the steps for one pass over a value, without the values in it."""
     if isinstance(value, _GROUPS):
         return len(value)
     return len(value) // TEXT_A_STEP if type(value) is str else 0
@@ -108,13 +108,13 @@ def comparison_steps(value: Any) -> int:
 
 
 def short(length: int) -> None:
-    """Refuse a text before it is made.
+    """Check the length of a text before it is created.
 
     Raises:
-        FeelError: It would have more characters than a text may.
+        FeelError: The text would be longer than allowed.
     """
-    if length > MAXIMUM_TEXT:
-        raise FeelError("feel.budget", f"a text of over {MAXIMUM_TEXT:,} characters")
+    if length > MAX_TEXT:
+        raise FeelError("feel.budget", f"a text of more than {MAX_TEXT:,} characters")
 
 
 def parts_steps(node: syntax.Node) -> int:
@@ -129,7 +129,7 @@ def parts_steps(node: syntax.Node) -> int:
 
 
 def _outside_of_loops(node: syntax.Node) -> list[syntax.Node]:
-    """The parts that run as often as the node itself."""
+    """Return the parts that run as often as the node itself."""
     match node:
         case syntax.For() | syntax.Quantified():
             first = node.iterators[0]
@@ -142,10 +142,10 @@ def _outside_of_loops(node: syntax.Node) -> list[syntax.Node]:
 
 
 def visit(value: Any, budget: Budget, depth: int = 0) -> None:
-    """Pay for a value with everything in it, as often as it is in it, as for writing it out.
+    """Pay for a value and everything in it, as for writing it out.
 
     Raises:
-        OutOfBudget: It is larger than what is left, or nested deeper than values may be.
+        OutOfBudget: The value is larger than the remaining budget, or nested too deeply.
     """
     kind = type(value)
     if value is None or kind is bool:
@@ -171,10 +171,10 @@ def visit(value: Any, budget: Budget, depth: int = 0) -> None:
 
 
 def nest(depth: int) -> None:
-    """Refuse to go deeper into a value.
+    """Check the nesting depth of a value.
 
     Raises:
-        OutOfBudget: Lists and contexts lie in each other deeper than they may.
+        OutOfBudget: Lists and contexts are nested too deeply.
     """
-    if depth > MAXIMUM_NESTING:
+    if depth > MAX_NESTING:
         raise OutOfBudget

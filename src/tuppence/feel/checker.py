@@ -1,7 +1,9 @@
-"""Finds an author's mistakes before anything runs: infers the type of every part of a tree.
+"""Finds mistakes before evaluation, by inferring the type of every part of a tree.
 
 Errors are what can never be meant: unknown names, wrong types, wrong arguments. Warnings are what
 is valid and yet probably wrong, above all comparisons that are null where a list is empty.
+
+One module because each method infers the type of one kind of node, and they call each other.
 """
 
 import difflib
@@ -10,9 +12,9 @@ from typing import Final, assert_never
 
 from tuppence.feel import syntax
 from tuppence.feel.diagnostics import Diagnostic, Span
-from tuppence.feel.knowledge import Known, assumed, is_known, refuted
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Parameters
+from tuppence.feel.narrowing import Narrowing, is_known, narrow_false, narrow_true
 from tuppence.feel.operand_types import DURATIONS, PROPERTIES, arithmetic_hint, arithmetic_type
 from tuppence.feel.types import (
     ANY,
@@ -60,19 +62,22 @@ def check(
     tree: syntax.Node,
     names: Mapping[str, Type],
     wanted: Type = ANY,
-    given: syntax.Node | None = None,
+    condition: syntax.Node | None = None,
 ) -> tuple[Type, tuple[Diagnostic, ...]]:
-    """The type of an expression, and what is wrong with it.
+    """Infer the type of an expression, and find what is wrong with it.
 
     Args:
-        tree: From the parser.
-        names: The types of the names in its surroundings.
-        wanted: The type that is needed where it stands; null is allowed.
-        given: A condition that holds whenever the expression is evaluated.
+        tree: The parsed expression.
+        names: Types of the names that the expression may use.
+        wanted: The type that its value must have, unless it is null.
+        condition: A condition that holds whenever the expression is evaluated.
+
+    Returns:
+        The type, and the diagnostics in the order of their places.
     """
     checker = _Checker()
-    if given is not None:
-        checker.known = assumed(given)
+    if condition is not None:
+        checker.known = narrow_true(condition)
     kind = checker.infer(tree, (names,))
     if not fits(kind, wanted):
         checker.error("feel.result-type", tree.span, f"this is a {kind}, and a {wanted} is needed")
@@ -83,8 +88,8 @@ def check(
 class _Checker:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
-        self.known: list[Known] = []
-        self.untyped = 0  # how many filters around have elements of which nothing is known
+        self.known: list[Narrowing] = []
+        self.untyped = 0  # number of enclosing filters over elements of unknown type
 
     def error(self, code: str, span: Span, message: str, hint: str = "") -> Type:
         self.found.append(Diagnostic(code, span, message, hint))
@@ -94,7 +99,7 @@ class _Checker:
         self.found.append(Diagnostic(code, span, message, hint, warning=True))
 
     def infer(self, node: syntax.Node, scope: Scope) -> Type:
-        """The type of a part, with what conditions around it tell of it."""
+        """Return the type of a part, narrowed by enclosing conditions."""
         kind = self.plain(node, scope)
         if self.known and not isinstance(node, syntax.Literal):
             if is_known(node, "not null", self.known):
@@ -103,8 +108,8 @@ class _Checker:
                 kind = ListOf(kind.element, nonempty=True)
         return kind
 
-    def assuming(self, known: list[Known], node: syntax.Node, scope: Scope) -> Type:
-        """The type of a part that is only looked at where something is known."""
+    def narrowed(self, known: list[Narrowing], node: syntax.Node, scope: Scope) -> Type:
+        """Return the type of a part that is evaluated only if some facts hold."""
         outer = self.known
         self.known = [*outer, *known]
         try:
@@ -136,8 +141,8 @@ class _Checker:
                 return self.logic(node, scope)
             case syntax.If():
                 self.expect(BOOLEAN, node.condition, scope, "the condition of an if")
-                then = self.assuming(assumed(node.condition), node.then, scope)
-                other = self.assuming(refuted(node.condition), node.otherwise, scope)
+                then = self.narrowed(narrow_true(node.condition), node.then, scope)
+                other = self.narrowed(narrow_false(node.condition), node.otherwise, scope)
                 return join(then, other)
             case syntax.For():
                 inner = self.bind(node.iterators, scope)
@@ -167,7 +172,7 @@ class _Checker:
     def expect(self, wanted: Type, node: syntax.Node, scope: Scope, what: str) -> Type:
         kind = self.infer(node, scope)
         if not fits(kind, wanted):
-            message = f"{what} must be a {wanted}, and this is a {strip(kind)}"
+            message = f"{what} must be a {wanted}, but this is a {strip(kind)}"
             self.error("feel.operand-type", node.span, message)
         return kind
 
@@ -185,7 +190,7 @@ class _Checker:
                 return names[node.name]
         if node.name in BUILTINS:
             return FUNCTION
-        if self.untyped:  # it may be a field
+        if self.untyped:  # the name may be a field
             return ANY
         known = [name for names in scope for name in names]
         message = f"there is no {node.name} here"
@@ -231,7 +236,7 @@ class _Checker:
         if strip(predicate) == NUMBER:
             return nullable(element)
         if not fits(predicate, BOOLEAN):
-            message = f"a filter must be a condition or a position, and this is a {predicate}"
+            message = f"a filter must be a condition or a position, but this is a {predicate}"
             self.error("feel.operand-type", node.predicate.span, message)
         return ListOf(_refined(element, node.predicate))
 
@@ -290,12 +295,12 @@ class _Checker:
     def null_prone(self, node: syntax.Comparison, operand: syntax.Node) -> None:
         match operand:
             case syntax.Call(function=syntax.Name(name="sum" as name)):
-                hint = "total(…) is 0 where the list is empty"
+                hint = "total(…) is 0 if the list is empty"
             case syntax.Call(function=syntax.Name(name="mean" | "min" | "max" | "median" as name)):
-                hint = "first ask whether count(…) > 0"
+                hint = "check first whether count(…) > 0"
             case _:
                 return
-        message = f"{name}(…) is null where its list is empty, and then this {node.operator} is too"
+        message = f"{name}(…) is null if its list is empty, and then this {node.operator} is too"
         self.warn("feel.null-prone", node.span, message, hint)
 
     def between(self, node: syntax.Between, scope: Scope) -> Type:
@@ -313,10 +318,10 @@ class _Checker:
         for test in node.tests:
             kind = strip(self.infer(test, scope))
             element = kind.element if isinstance(kind, ListOf | RangeOf) else kind
-            if kind == BOOLEAN:  # a condition on ?
+            if kind == BOOLEAN:  # a condition about ?
                 continue
             if not fits(element, strip(value)) and not fits(value, element):
-                message = f"a {strip(value)} is never in this, as it holds a {element}"
+                message = f"a {strip(value)} is never in this, because it holds a {element}"
                 self.error("feel.never-holds", test.span, message)
         return nullable(BOOLEAN) if isinstance(value, Nullable) else BOOLEAN
 
@@ -324,8 +329,8 @@ class _Checker:
         what = f"each side of {node.operator}"
         left = self.expect(BOOLEAN, node.left, scope, what)
         outer = self.known
-        if node.operator == "and":  # where the left side does not hold, the right one is no matter
-            self.known = [*outer, *assumed(node.left)]
+        if node.operator == "and":  # the right side is evaluated only if the left one holds
+            self.known = [*outer, *narrow_true(node.left)]
         right = self.expect(BOOLEAN, node.right, scope, what)
         self.known = outer
         either = isinstance(left, Nullable) or isinstance(right, Nullable)
@@ -388,9 +393,9 @@ class _Checker:
         kinds: list[Type],
         scope: Scope,
     ) -> Type:
-        """A definition called where it stands: the types of its parameters are known."""
+        """Return the type of a definition that is called in place, given its arguments' types."""
         if len(kinds) != len(function.parameters):
-            message = f"it is called with {', '.join(function.parameters) or 'no arguments'}"
+            message = f"the function takes {', '.join(function.parameters) or 'no arguments'}"
             return self.error("feel.argument-count", node.span, message)
         names = dict(zip(function.parameters, kinds, strict=True))
         return self.infer(function.body, (names, *scope))
@@ -420,11 +425,11 @@ class _Checker:
             if fitting is None or all(fits(kind, parameter) for _, kind, parameter in candidate):
                 fitting = candidate
         if fitting is None:
-            message = f"it is called as {builtin.signature}"
+            message = f"the call must have the form {builtin.signature}"
             return self.error("feel.argument-count", node.span, message)
         for argument, kind, parameter in fitting:
             if not fits(kind, parameter):
-                message = f"{builtin.name} takes a {strip(parameter)}, and this is a {strip(kind)}"
+                message = f"{builtin.name} takes a {strip(parameter)}, but this is a {strip(kind)}"
                 self.error("feel.argument-type", argument.span, message)
         result = builtin.result_type([kind for _, kind, _ in fitting])
         spoiled = any(
@@ -437,7 +442,7 @@ class _Checker:
 def _in_order(
     node: syntax.Call, form: Parameters, pairs: list[tuple[syntax.Node, Type]]
 ) -> list[tuple[syntax.Node, Type]] | None:
-    """The arguments in the parameters' order; None where they do not name parameters."""
+    """Return the arguments in the order of the parameters, or None if a name is not a parameter."""
     if node.names is None:
         return pairs
     named = dict(zip(node.names, pairs, strict=True))
@@ -448,10 +453,10 @@ def _in_order(
 
 
 def _refined(element: Type, predicate: syntax.Node) -> Type:
-    """The type of the elements that pass a filter: fields it compares are not null in them."""
+    """Return the type of filtered elements, in which the fields that are compared are not null."""
     if not isinstance(element, ContextOf):
         return element
-    known = {k.tree.name for k in assumed(predicate) if isinstance(k.tree, syntax.Name)}
+    known = {k.tree.name for k in narrow_true(predicate) if isinstance(k.tree, syntax.Name)}
     return ContextOf({n: strip(t) if n in known else t for n, t in element.fields.items()})
 
 

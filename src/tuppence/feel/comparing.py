@@ -1,4 +1,4 @@
-"""Comparisons with a constant by the shortest way: the commonest thing in a filter."""
+"""Fast comparisons with constants, which are the most frequent operation in filters."""
 
 from typing import Any
 
@@ -7,9 +7,14 @@ from tuppence.feel.operators import ORDERINGS
 
 
 def with_constant(name: str, left: Run, symbol: str, constant: Any, general: Run) -> Run:
-    """A comparison with a constant, the commonest thing in a filter, by the shortest way.
+    """Compile a comparison with a constant.
 
-    Where the left side is a name it is mostly one of the innermost scope: a field of the element.
+    Args:
+        name: Name on the left side, which is usually in the innermost scope, or empty.
+        left: Evaluates the left side.
+        symbol: The operator.
+        constant: The right side.
+        general: Compares values of any types.
     """
     kind = type(constant)
     if symbol in ORDERINGS:

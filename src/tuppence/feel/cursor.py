@@ -1,4 +1,4 @@
-"""A place in the tokens of a text, and the names that are known there."""
+"""A position in the tokens of a text, with the names that are known there."""
 
 import difflib
 import functools
@@ -8,14 +8,14 @@ from typing import Final
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.tokens import Token, TokenKind, tokenize
 
-MAXIMUM_DEPTH: Final = 90
+MAX_DEPTH: Final = 90
 PROPERTY_NAMES: Final = ("start included", "end included", "time offset")
-"""Names of several words that values of some types have."""
-_SAID: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})
+"""Properties of values whose names have several words."""
+_LITERAL_KINDS: Final = frozenset({TokenKind.SYMBOL, TokenKind.WORD})
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """The tokens of a name; none for one that can only be looked up, as keys in quotes may be."""
+    """Return the tokens of a name, or none if the name can be written only in quotes."""
     if name.isidentifier():
         return (name,)
     try:
@@ -26,7 +26,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=256)
 def _name_table(names: frozenset[str]) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-    """Names of several words by their first, the longest first; those of properties are known."""
+    """Return names of several words, and of properties, by their first word, longest first."""
     table: dict[str, list[tuple[str, ...]]] = {}
     for name in sorted({*names, *PROPERTY_NAMES}):
         parts = _parts(name)
@@ -36,11 +36,11 @@ def _name_table(names: frozenset[str]) -> Mapping[str, tuple[tuple[str, ...], ..
 
 
 class Cursor:
-    """Reads tokens one after another; the parser's grammar is written in its methods.
+    """Reads tokens one by one; the parser extends it by the grammar.
 
     Args:
-        text: What is read.
-        names: Names of the surroundings that are more than one word.
+        text: The text to read.
+        names: Names of several words that the text may use.
     """
 
     def __init__(self, text: str, names: Iterable[str]) -> None:
@@ -54,14 +54,14 @@ class Cursor:
     # -- names ---------------------------------------------------------------------------------
 
     def declare(self, name: str) -> None:
-        """Make a name of several words (or with operators) known."""
+        """Add a name of several words or with operators."""
         parts = _parts(name)
         known = self.names.get(parts[0], ()) if parts else ()
         if len(parts) > 1 and parts not in known:
             self.names[parts[0]] = tuple(sorted([*known, parts], key=len, reverse=True))
 
     def known_name(self) -> tuple[str, int] | None:
-        """The longest known name that begins here, and its count of tokens."""
+        """Return the longest known name at the current position, with its number of tokens."""
         for parts in self.names.get(self.token.text, ()):
             ahead = self.tokens[self.position : self.position + len(parts)]
             if tuple(token.text for token in ahead) == parts:
@@ -69,7 +69,7 @@ class Cursor:
         return None
 
     def name(self, what: str) -> tuple[str, Span]:
-        """Read a name: a known one of many words, a quoted one, or one word."""
+        """Read a name: a known one of several words, a quoted one, or a single word."""
         start = self.token.span.start
         if self.token.kind is TokenKind.QUOTED_NAME:
             return self.advance().text, Span(start, self.previous_end)
@@ -96,28 +96,28 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        """The token at the place."""
+        """The current token."""
         return self.tokens[self.position]
 
     @property
     def previous_end(self) -> int:
-        """Where the token before ends in the text."""
+        """The end of the previous token in the text."""
         return self.tokens[self.position - 1].span.end
 
     def advance(self) -> Token:
-        """The token at the place; the place moves on."""
+        """Return the current token and move to the next."""
         token = self.token
         self.position += 1
         return token
 
     def at_end(self) -> bool:
-        """Whether all is read."""
+        """Return whether the whole text has been read."""
         return self.token.kind is TokenKind.END
 
     def sees(self, *texts: str) -> bool:
-        """Whether one of these symbols or words comes next."""
+        """Return whether one of these symbols or words comes next."""
         token = self.tokens[self.position]
-        return token.text in texts and token.kind in _SAID
+        return token.text in texts and token.kind in _LITERAL_KINDS
 
     def accept(self, *texts: str) -> bool:
         """Read one of these symbols or words, if one comes next."""
@@ -136,7 +136,7 @@ class Cursor:
             raise self.unexpected(what or text)
 
     def unexpected(self, wanted: str) -> FeelSyntaxError:
-        """That something else stands at the place than was wanted."""
+        """Return the error for a token other than the expected one."""
         token = self.token
         found = "the text ends" if self.at_end() else f"{self.text[slice(*token.span)]} stands"
         message = f"{found} where {wanted} was expected"
@@ -145,7 +145,7 @@ class Cursor:
         return self.error(token.span, message, self.name_hint())
 
     def name_hint(self) -> str:
-        """Two words side by side are probably a name that does not exist."""
+        """Return a hint if two adjacent words are probably a misspelled name."""
         before = self.tokens[self.position - 1] if self.position else self.token
         if self.token.kind is not TokenKind.WORD or before.kind is not TokenKind.WORD:
             return ""
@@ -154,10 +154,10 @@ class Cursor:
         return f"did you mean {close[0]}?" if close else ""
 
     def error(self, span: Span, message: str, hint: str = "") -> FeelSyntaxError:
-        """What is wrong at a span."""
+        """Return a syntax error at a span."""
         return FeelSyntaxError(self.text, Diagnostic("feel.syntax", span, message, hint))
 
     def unsupported(self, span: Span, what: str) -> FeelSyntaxError:
-        """That a part of the language is not there."""
+        """Return the error for a part of the language that is not supported."""
         message = f"{what} is not supported"
         return FeelSyntaxError(self.text, Diagnostic("feel.unsupported", span, message))

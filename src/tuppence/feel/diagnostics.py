@@ -1,4 +1,4 @@
-"""Findings about a FEEL text: where, what, and how to mend it."""
+"""Diagnostics: errors and warnings about a FEEL text, with places and hints."""
 
 import bisect
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from tuppence.errors import UserError
 EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "feel.syntax": (
         "The text is not a FEEL expression.",
-        "look at the place: something is missing there or too much",
+        "check that place: something is missing or superfluous there",
     ),
     "feel.unsupported": (
         "The text uses a part of FEEL that is not supported.",
-        "say it in another way",
+        "write it in another way",
     ),
     "feel.unknown-name": (
         "A name is used that neither the facts nor the expression define.",
@@ -45,44 +45,44 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "compare with a value of the same type",
     ),
     "feel.result-type": (
-        "The expression gives another type than is needed here.",
+        "The expression has another type than is needed here.",
         "a condition needs a comparison; a score needs a number",
     ),
     "feel.shadowing": ("A name hides a built-in function.", "choose another name"),
     "feel.null-prone": (
-        "A comparison is null, hence never true, where a list is empty.",
-        "first ask whether count(…) > 0",
+        "A comparison is null, and so never true, if a list is empty.",
+        "check first whether count(…) > 0",
     ),
     "feel.null-operand": (
         "While evaluating: an operator met null, so its value is null.",
-        "ask whether the value is null: if x != null then … else …",
+        "check whether the value is null: if x != null then … else …",
     ),
     "feel.arithmetic": (
         "While evaluating: a number is undefined, such as a division by zero.",
-        "ask before: if x != 0 then … else …",
+        "check before: if x != 0 then … else …",
     ),
     "feel.conversion": (
         "While evaluating: a text could not be read as the wanted type.",
-        "look at the text: dates are written 2026-03-31, durations P90D",
+        "check the text: dates are written 2026-03-31, durations P90D",
     ),
     "feel.budget": (
-        "While evaluating: the expression took more steps or space than one evaluation may.",
-        "go through fewer elements, or compare and write smaller values",
+        "While evaluating: the expression took more steps or space than one evaluation may use.",
+        "process fewer elements, or compare and write smaller values",
     ),
     "rule.value-null": (
         "A value that the message shows can be null.",
-        "let when exclude that, or give another value with if … then … else …",
+        "exclude that in when, or use another value with if … then … else …",
     ),
     "rule.approval": (
-        "The message is a financial promotion, and nobody is named who approved it.",
-        "write approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing",
+        "The message is a financial promotion without an approval.",
+        "add approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing",
     ),
     "rule.message": (
         "The message's template is wrong, or uses a value that the rule does not have.",
         "use the names under values, between {{ and }}; compute under values",
     ),
 }
-"""Every code that a diagnostic can carry: its meaning, and how it is usually mended."""
+"""Every code of a diagnostic, with its meaning and the usual way to correct it."""
 
 
 class Span(NamedTuple):
@@ -94,14 +94,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding.
+    """One error or warning.
 
     Attributes:
         code: A key of `EXPLANATIONS`.
-        span: Where in the text.
+        span: The place in the text.
         message: One sentence in the words of a rule's author.
-        hint: How to mend just this one; `advice` has the usual way where it is empty.
-        warning: True where the text is valid but probably not what its author meant.
+        hint: How to correct this very case, or empty; `advice` then has the usual way.
+        warning: Whether the text is valid but probably not what its author meant.
     """
 
     code: str
@@ -115,12 +115,12 @@ class Diagnostic:
 
     @property
     def advice(self) -> str:
-        """How to mend it."""
+        """How to correct it."""
         return self.hint or EXPLANATIONS[self.code][1]
 
 
 class FeelSyntaxError(UserError):
-    """The text is not FEEL."""
+    """Raised for a text that is not FEEL."""
 
     def __init__(self, text: str, diagnostic: Diagnostic) -> None:
         line, column = line_and_column(text, diagnostic.span.start)
@@ -134,7 +134,7 @@ class FeelSyntaxError(UserError):
 
 
 class FeelError(Exception):
-    """An error inside an evaluation; the interpreter turns it into null and a diagnostic."""
+    """Raised inside an evaluation; the interpreter turns it into null and a diagnostic."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -143,14 +143,14 @@ class FeelError(Exception):
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, both counted from 1, of a character offset."""
+    """Return the line and column of a character offset, both counted from 1."""
     starts = [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
     line = bisect.bisect_right(starts, offset)
     return line, offset - starts[line - 1] + 1
 
 
 def caret(text: str, span: Span) -> str:
-    """The line of the text that holds the span's start, and carets under the span."""
+    """Return the line of the text where the span starts, with carets under the span."""
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", start)
     line = text[start:] if end < 0 else text[start:end]

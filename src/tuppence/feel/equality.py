@@ -1,4 +1,4 @@
-"""When two FEEL values are equal (DMN 1.5, 10.3.2.7 and table 53)."""
+"""Equality of FEEL values (DMN 1.5, 10.3.2.7 and table 53)."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from tuppence.feel.values import (
 
 
 def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
-    """True or false, or None where the values are of kinds that cannot be compared.
+    """Return whether two values are equal, or None if their types cannot be compared.
 
     Raises:
-        OutOfBudget: There is more to compare than the budget allows.
+        OutOfBudget: The comparison takes more steps than are left.
     """
     budget.spend(comparison_steps(left))
     if left is None or right is None:
@@ -48,10 +48,10 @@ def equal(left: Any, right: Any, budget: Budget, depth: int = 0) -> bool | None:
 
 
 def instants(left: Time | DateTime, right: Time | DateTime) -> tuple[int | None, int | None]:
-    """Both on one clock, in nanoseconds: UTC where both know it, else the local one.
+    """Return both in nanoseconds on one clock: UTC if both have an offset, else the local clock.
 
-    None for both where one knows its offset and the other does not. Times in zones have no offset
-    without a day, and are compared within one zone only.
+    Both are None if only one has an offset. Times in a zone have no offset without a day, and can
+    be compared only within the same zone.
     """
     clocks = [
         value.nanosecond if isinstance(value, Time) else local_nanoseconds(value)

@@ -11,7 +11,7 @@ from tuppence.feel.rows import RowField, Rows
 from tuppence.feel.values import type_name
 
 RowsFilter = Callable[[Rows, Frame], Rows | None]
-"""Filters rows at once; None where the values at hand leave it to the interpreter."""
+"""Filters all rows at once; returns None if only the interpreter can decide for these values."""
 
 
 def make_filter(
@@ -24,16 +24,16 @@ def make_filter(
     is_position: bool,
     write_out: Callable[[Mapping[str, RowField]], RowsFilter],
 ) -> Run:
-    """A filter, ready to run.
+    """Compile a filter.
 
     Args:
-        base: Gives the list.
-        predicate: Gives the condition, or the position, for each element.
-        span: Of the predicate.
-        steps: What each element costs, with all of the predicate that runs for it.
-        names_item: Whether the predicate speaks of the element as `item`.
-        is_position: Whether the predicate is surely a number, so that an empty list gives null.
-        write_out: Makes the quick filter for rows of some fields.
+        base: Evaluates the list.
+        predicate: Evaluates the condition, or the position, for each element.
+        span: Place of the predicate.
+        steps: Steps for each element, including those of the predicate.
+        names_item: Whether the predicate uses the name `item`.
+        is_position: Whether the predicate is certainly a number, so that an empty list gives null.
+        write_out: Makes the fast filter for rows with given fields.
     """
     written: dict[int, tuple[Mapping[str, RowField], RowsFilter]] = {}
 
@@ -61,7 +61,7 @@ def make_filter(
             if held is True:
                 kept.append(item)
             elif held is not False and held is not None:
-                message = f"a filter must be true or false, and this is a {type_name(held)}"
+                message = f"a filter must be true or false, but this is a {type_name(held)}"
                 frame.session.report("feel.operand-type", span, message)
                 return None
         return kept
@@ -85,7 +85,7 @@ def make_filter(
 
 
 def _at(position: Any, items: list[Any]) -> Any:
-    """The element at a position that counts from 1, or from -1 at the end; else null."""
+    """Return the element at a position counted from 1, or from -1 at the end, or else null."""
     if type(position) is not Decimal or position != position.to_integral_value():
         return None
     index = whole(position)

@@ -1,6 +1,6 @@
-"""FEEL text in one consistent layout, comments kept.
+"""Formats FEEL text consistently, with its comments.
 
-The formatted text has the same tree as the text before, and formatting it again changes nothing.
+The formatted text has the same tree as the original, and formatting it again changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,38 +19,38 @@ WIDTH: Final = 88
 _INDENT: Final = "  "
 _LOOSE, _COMPARING, _NEGATION, _POSTFIX, _PRIMARY = 0, 3, 7, 8, 9
 _LEVELS: Final = {"or": 1, "and": 2, "+": 4, "-": 4, "*": 5, "/": 5, "**": 6}
-_LONGEST_NUMBER: Final = 40
+_MAX_DECIMAL_LENGTH: Final = 40
 
 
 def format_text(text: str, names: Iterable[str] = (), width: int = WIDTH) -> str:
-    """The text laid out anew.
+    """Format an expression.
 
     Args:
         text: A FEEL expression.
-        names: Names of the surroundings that are more than one word, as in `parse`.
-        width: How long lines may be where that is possible.
+        names: Names of several words that it may use, as in `parse`.
+        width: Maximum length of lines, if possible.
 
     Raises:
         FeelSyntaxError: The text is not FEEL.
     """
     names = frozenset(names)
     tree = parse(text, names)
-    known = names | syntax.defined_names(tree) | _given_names(tree)
+    known = names | syntax.defined_names(tree) | _implicit_names(tree)
     printer = _Printer(known, width)
     trailing = printer.attach(tree, comments(text))
     body = printer.layout(tree, _LOOSE, "")
     return "\n".join([body, *(comment.text for comment in trailing)])
 
 
-def _given_names(tree: syntax.Node) -> frozenset[str]:
-    """Names that are read without being looked up: of arguments, and properties of values."""
+def _implicit_names(tree: syntax.Node) -> frozenset[str]:
+    """Return the names that need no definition: those of arguments and of properties."""
     calls = (node for node in syntax.walk(tree) if isinstance(node, syntax.Call))
-    given = {name for call in calls for name in call.names or ()}
-    return frozenset(given | set(PROPERTY_NAMES))
+    arguments = {name for call in calls for name in call.names or ()}
+    return frozenset(arguments | set(PROPERTY_NAMES))
 
 
 def _level(node: syntax.Node) -> int:
-    """How tightly a form holds together: 0 must be in parentheses nearly everywhere."""
+    """Return the precedence of a form; forms of precedence 0 need parentheses nearly everywhere."""
     match node:
         case syntax.Logic() | syntax.Arithmetic():
             return _LEVELS[node.operator]
@@ -75,7 +75,7 @@ class _Printer:
         self.done: dict[tuple[int, int, str], str] = {}
 
     def attach(self, tree: syntax.Node, found: Sequence[Token]) -> list[Token]:
-        """Give each comment to the first part that begins after it; the rest come last."""
+        """Attach each comment to the first part that starts after it, and return the others."""
         parts = sorted(syntax.walk(tree), key=lambda node: node.span.start)
         rest: list[Token] = []
         for comment in found:
@@ -87,10 +87,10 @@ class _Printer:
         return rest
 
     def layout(self, node: syntax.Node, level: int, indent: str) -> str:
-        """A part and the comments before it; in parentheses where its surroundings ask for it.
+        """Return the text of a part with the comments before it, in parentheses if necessary.
 
-        Each part is laid out on one line first and on several if that is too long, and so are the
-        parts in it: what is done is kept, or it would be done again twice as often at each depth.
+        Each part is formatted on one line first, then on several if that is too long. Results are
+        kept, because the number of repetitions would double at each level.
         """
         key = (id(node), level, indent)
         if key not in self.done:
@@ -98,7 +98,7 @@ class _Printer:
         return self.done[key]
 
     def laid_out(self, node: syntax.Node, level: int, indent: str) -> str:
-        """The text of `layout`, made."""
+        """Compute the result of `layout`."""
         lead = ""
         for comment in self.before.get(id(node), ()):
             line = comment.text.startswith("//")
@@ -151,7 +151,7 @@ class _Printer:
     # -- forms -----------------------------------------------------------------------------------
 
     def name(self, name: str) -> str:
-        """A name as the parser will read it again, in backticks where it would not."""
+        """Return a name in a form that can be parsed, in backticks if necessary."""
         try:
             single = [token.kind for token in tokenize(name)[:-1]] == [TokenKind.WORD]
         except FeelSyntaxError:
@@ -264,13 +264,13 @@ def _between(opening: str, parts: Sequence[str], closing: str, indent: str, *, f
 
 def _literal(value: object) -> str:
     text = feel_literal(value)
-    if isinstance(value, Decimal) and len(text) > _LONGEST_NUMBER:
+    if isinstance(value, Decimal) and len(text) > _MAX_DECIMAL_LENGTH:
         return f"{value:e}"
     return text
 
 
 def _key(name: str) -> str:
-    """The key of a context, in quotes unless it is words."""
+    """Return the key of a context, in quotes unless it consists of words."""
     words = name.split(" ")
     plain = all(word.isidentifier() for word in words) and words[0] not in KEYWORDS
     return name if plain else quoted(name)

@@ -1,4 +1,4 @@
-"""What an evaluation carries along: the names in sight, its budget, what it met."""
+"""The state of an evaluation: visible names, budget and diagnostics."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import Any, Final
 from tuppence.feel.budget import ERROR_STEPS, Budget, OutOfBudget, visit
 from tuppence.feel.diagnostics import Diagnostic, Span
 
-MAXIMUM_CALLS: Final = 100
-"""How deep functions written in FEEL may call each other."""
+MAX_CALLS: Final = 100
+"""Maximum depth of calls of functions written in FEEL."""
 
 Run = Callable[["Frame"], Any]
 
 
 @dataclass(slots=True, kw_only=True)
 class Session(Budget):
-    """What one evaluation has used up and met so far, and the names that it began with."""
+    """The remaining budget, the diagnostics and the outermost names of one evaluation."""
 
     names: Mapping[str, Any]
     calls: int = 0
@@ -24,7 +24,7 @@ class Session(Budget):
     shown: Budget | None = None
 
     def can_show(self, value: Any) -> bool:
-        """Return whether a value is small enough to be recorded, beside those that are already."""
+        """Return whether a value is small enough to be recorded besides earlier ones."""
         self.shown = self.shown or Budget()
         try:
             visit(value, self.shown)
@@ -33,17 +33,17 @@ class Session(Budget):
         return True
 
     def report(self, code: str, span: Span, message: str) -> None:
-        """Note an error; the same one at the same place only once.
+        """Record an error, once for each code and place.
 
         Raises:
-            OutOfBudget: There were too many.
+            OutOfBudget: There were too many errors.
         """
         self.spend(ERROR_STEPS)
         self.findings.setdefault((code, span), Diagnostic(code, span, message))
 
 
 class Frame:
-    """The names of one scope, and the scope around it."""
+    """The names of one scope, and the enclosing scope."""
 
     __slots__ = ("names", "parent", "session")
 
@@ -54,7 +54,7 @@ class Frame:
 
 
 class Constant:
-    """A run whose value is known already."""
+    """A compiled expression whose value is already known."""
 
     __slots__ = ("value",)
 
@@ -62,17 +62,17 @@ class Constant:
         self.value = value
 
     def __call__(self, _: Frame) -> Any:
-        """The value, whatever the frame."""
+        """Return the value, in any frame."""
         return self.value
 
 
 def truth(value: Any) -> bool | None:
-    """The value if it is a boolean: everything else counts as null in logic."""
+    """Return the value if it is a boolean, else None: other values count as null in logic."""
     return value if value is True or value is False else None
 
 
 def elements(value: Any) -> list[Any]:
-    """A list as it is, null as the empty list, anything else as a list of one."""
+    """Return a list unchanged, an empty list for null, and other values in a list of one."""
     if isinstance(value, list):
         return value
     return [] if value is None else [value]

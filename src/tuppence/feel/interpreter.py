@@ -1,8 +1,10 @@
-"""A syntax tree becomes closures, once; they are called for every context.
+"""Compiles a syntax tree to closures, which are called for every context.
 
-An error inside FEEL is null (DMN 1.5, 10.3.2.1), never silently: each leaves a diagnostic in the
-session of the evaluation. What does not depend on the context is computed when the closures are
-made: `today() - @"P90D"` is one date by the time a million transactions are compared with it.
+An error inside FEEL becomes null (DMN 1.5, 10.3.2.1), with a diagnostic in the session of the
+evaluation. Parts that do not depend on the context are computed at compile time: `today() -
+@"P90D"` is a single date before a million transactions are compared with it.
+
+One module because each method compiles one kind of node, and they call each other.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +29,7 @@ from tuppence.feel.budget import (
 from tuppence.feel.comparing import with_constant
 from tuppence.feel.diagnostics import Diagnostic, FeelError, Span
 from tuppence.feel.filters import RowsFilter, make_filter
-from tuppence.feel.frames import MAXIMUM_CALLS, Constant, Frame, Run, Session, truth
+from tuppence.feel.frames import MAX_CALLS, Constant, Frame, Run, Session, truth
 from tuppence.feel.invocation import call_builtin, in_order
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Builtin, is_instance
@@ -43,7 +45,7 @@ Record = Callable[[syntax.Node, Any], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A value, and why it or a part of it became null."""
+    """A value, with the reasons why it or a part of it became null."""
 
     value: Any
     diagnostics: tuple[Diagnostic, ...]
@@ -51,14 +53,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An expression ready to be evaluated, as often as wanted."""
+    """A compiled expression, which can be evaluated many times."""
 
     tree: syntax.Node
     run: Run
     steps: int
 
     def evaluate(self, context: Mapping[str, Any], steps: int = STEPS) -> Outcome:
-        """The value for a context of FEEL values; never raises for what the expression does."""
+        """Evaluate the expression in a context of FEEL values; no expression makes this raise."""
         session = Session(names=context, steps=steps)
         try:
             session.spend(self.steps)
@@ -79,13 +81,13 @@ def compile_expression(
     names: frozenset[str] = frozenset(),
     record: Record | None = None,
 ) -> Expression:
-    """Make an expression ready to run.
+    """Compile an expression.
 
     Args:
-        tree: From the parser.
+        tree: The parsed expression.
         now: The value of `now()`; its day is the value of `today()`.
-        names: The names in its surroundings; one that is spelled like a built-in hides it.
-        record: Called with each part and its value while running, outside of loops.
+        names: Names that the expression may use; they hide built-in functions of the same name.
+        record: Called during evaluation with each part outside of loops, and its value.
     """
     compiler = _Compiler(now, names | syntax.defined_names(tree), record)
     return Expression(tree, compiler.compile(tree), parts_steps(tree))
@@ -117,14 +119,14 @@ class _Compiler:
         return recorded
 
     def folded(self, node: syntax.Node, run: Run) -> Run:
-        """Compute now what does not depend on the context and has no error in it."""
+        """Compute a part at compile time if it is constant and has no error."""
         if isinstance(run, Constant) or not self.is_constant(node):
             return run
         findings = self.session.findings
         findings.clear()
         try:
             value = run(Frame({}, None, self.session))
-        except OutOfBudget:  # it is computed, and paid for, whenever it is needed
+        except OutOfBudget:  # compute it, and pay for it, at each evaluation
             self.session.steps = 0
             return run
         return run if findings else Constant(value)
@@ -144,7 +146,7 @@ class _Compiler:
         return name in BUILTINS and name not in self.hidden
 
     def in_loop(self, node: syntax.Node) -> Run:
-        """Compile what runs once for each element; its values are not recorded."""
+        """Compile a part that runs once for each element; its values are not recorded."""
         self.loops += 1
         try:
             return self.compile(node)
@@ -260,7 +262,7 @@ class _Compiler:
         )
 
     def fast_filter(self, node: syntax.Filter, fields: Mapping[str, RowField]) -> RowsFilter:
-        """The filter over rows of these fields; None as its value leaves it to the interpreter."""
+        """Make the fast filter for rows with given fields; it returns None if it cannot decide."""
         fast = write_out(node.predicate, fields)
         if fast is None:
             return lambda _items, _frame: None
@@ -300,7 +302,7 @@ class _Compiler:
         return self.guarded(node.span, partial(arithmetic, symbol), left, right)
 
     def guarded(self, span: Span, function: Callable[..., Any], *operands: Run) -> Run:
-        """Call it on the operands' values and the budget; its error is null and a diagnostic."""
+        """Compile a function of operands and budget; its error becomes null and a diagnostic."""
 
         def run(frame: Frame) -> Any:
             values = [operand(frame) for operand in operands]
@@ -359,7 +361,7 @@ class _Compiler:
                 value = side(frame)
                 if value is decisive:
                     return decisive
-                if value is not (not decisive):  # neither true nor false counts as null
+                if value is not (not decisive):  # other values count as null
                     known = False
             return not decisive if known else None
 
@@ -376,7 +378,7 @@ class _Compiler:
                 return then(frame)
             if held is False or held is None:
                 return otherwise(frame)
-            message = f"the condition is neither true nor false: it is a {type_name(held)}"
+            message = f"the condition is neither true nor false, but a {type_name(held)}"
             frame.session.report("feel.operand-type", span, message)
             return None
 
@@ -449,14 +451,14 @@ class _Compiler:
         steps = CALL_STEPS + parts_steps(node.body)
 
         def run(frame: Frame) -> Function:
-            # A filter exchanges the names of its frame: hold on to the ones of now.
+            # A filter replaces the names of its frame for each element: keep the current ones.
             around = Frame(frame.names, frame.parent, frame.session)
 
             def call(arguments: list[Any], session: Session) -> Any:
                 names = dict(zip(parameters, arguments, strict=True))
                 session.spend(steps)
                 session.calls += 1
-                if session.calls > MAXIMUM_CALLS:
+                if session.calls > MAX_CALLS:
                     raise OutOfBudget
                 try:
                     return body(Frame(names, around, session))
@@ -474,8 +476,8 @@ class _Compiler:
             if function.name in {"today", "now"} and self.now is not None and not arguments:
                 return Constant(self.now.date if function.name == "today" else self.now)
             return call_builtin(BUILTINS[function.name], arguments, names, span)
-        # A definition that is called where it stands is a domain function, expanded: its parts
-        # are of no interest to a trace, as they have no place in the text.
+        # A definition that is called in place is an expanded domain function. A trace leaves its
+        # parts out, because they have no place in the text.
         callee = self.compile(function)
 
         def run(frame: Frame) -> Any:
@@ -498,12 +500,12 @@ class _Compiler:
 
 
 def _sides(node: syntax.Node, operator: str) -> list[syntax.Node]:
-    """What a chain of the same operator joins: for `a and b and c` these three."""
+    """Return the operands of a chain of the same operator: three for `a and b and c`."""
     if isinstance(node, syntax.Logic) and node.operator == operator:
         return _sides(node.left, operator) + _sides(node.right, operator)
     return [node]
 
 
 def _asks(test: syntax.Node) -> bool:
-    """Whether a test speaks of the value itself, as `?`, and so is a condition."""
+    """Return whether a test refers to the value itself as `?`, and so is a condition."""
     return any(isinstance(part, syntax.Name) and part.name == "?" for part in syntax.walk(test))

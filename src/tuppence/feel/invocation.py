@@ -1,4 +1,4 @@
-"""Calling functions: arguments fitted to parameters, errors turned into null."""
+"""Calls of functions: fits arguments to parameters, and turns errors into null."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,24 +14,24 @@ from tuppence.feel.values import Function, type_name
 def in_order(
     parameters: Sequence[str], names: Sequence[str] | None, values: list[Any]
 ) -> list[Any] | None:
-    """Named arguments put into the parameters' order; None where a name does not exist."""
+    """Return named arguments in the order of the parameters, or None if a name does not exist."""
     if names is None:
         return values
-    given = dict(zip(names, values, strict=True))
-    if not given.keys() <= set(parameters) or len(given) != len(values):
+    named = dict(zip(names, values, strict=True))
+    if not named.keys() <= set(parameters) or len(named) != len(values):
         return None
-    last = max(parameters.index(name) for name in given)
-    return [given.get(name) for name in parameters[: last + 1]]
+    last = max(parameters.index(name) for name in named)
+    return [named.get(name) for name in parameters[: last + 1]]
 
 
 def bound(value: Any, session: Session) -> Any:
-    """A function as the library can call it, at the cost of the evaluation at hand."""
+    """Convert a function to one that the library can call, at the expense of the session."""
 
     def call(arguments: list[Any], _: Any) -> Any:
         if isinstance(value, Builtin):
             return value.invoke(_fit_form(value, None, arguments, session), session)
         if len(value.parameters) != len(arguments):
-            message = f"a function of {len(arguments)} parameters is needed"
+            message = f"the function must have {len(arguments)} parameters"
             raise FeelError("feel.argument-count", message)
         return value.call(arguments, session)
 
@@ -41,7 +41,7 @@ def bound(value: Any, session: Session) -> Any:
 def call_builtin(
     builtin: Builtin, arguments: list[Run], names: Sequence[str] | None, span: Span
 ) -> Run:
-    """A call of a built-in function; its errors are reported at the span."""
+    """Compile a call of a built-in function; its errors are reported at the span."""
     takes_functions = any(kind == FUNCTION for form in builtin.forms for _, kind in form)
     listing = builtin.variadic and names is None
 
@@ -65,10 +65,10 @@ def call_builtin(
 def _fit_form(
     builtin: Builtin, names: Sequence[str] | None, values: list[Any], budget: Budget
 ) -> list[Any]:
-    """The arguments as the first form of parameters wants them that they fit.
+    """Fit the arguments to the first form of parameters that accepts them.
 
     Raises:
-        FeelError: They fit none.
+        FeelError: They fit no form.
     """
     problem: FeelError | None = None
     for form in builtin.forms:
@@ -81,16 +81,22 @@ def _fit_form(
         except FeelError as error:
             problem = problem or error
     if problem is None:
-        problem = FeelError("feel.argument-count", f"it is called as {builtin.signature}")
+        problem = FeelError(
+            "feel.argument-count", f"the call must have the form {builtin.signature}"
+        )
     raise problem
 
 
 def _fit(value: Any, kind: Type, builtin: Builtin, budget: Budget) -> Any:
-    """The argument as the parameter wants it: null, lists of one and single values considered."""
+    """Fit an argument to a parameter, converting between single values and lists of one.
+
+    Raises:
+        FeelError: It is null or of another type.
+    """
     if value is None:
         if builtin.takes_null or isinstance(kind, Nullable):
             return None
-        raise FeelError("feel.null-operand", f"{builtin.name} was given null")
+        raise FeelError("feel.null-operand", f"an argument of {builtin.name} is null")
     wanted = strip(kind)
     if isinstance(wanted, ListOf):
         return value if isinstance(value, list) else [value]
@@ -98,5 +104,6 @@ def _fit(value: Any, kind: Type, builtin: Builtin, budget: Budget) -> Any:
         value = value[0]
     if is_instance(value, wanted, budget):
         return value
-    message = f"{builtin.name} takes {wanted}, and {type_name(value)} was given"
+    message = f"{builtin.name} takes {wanted}, not {type_name(value)}"
+
     raise FeelError("feel.argument-type", message)

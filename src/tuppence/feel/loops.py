@@ -1,4 +1,4 @@
-"""What for, some and every go through."""
+"""The elements that for, some and every iterate over."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,17 +11,17 @@ from tuppence.feel.frames import Frame, Run, elements
 from tuppence.feel.numbers import whole
 from tuppence.feel.values import Date, Range
 
-_UNCOUNTED: Final = Decimal("1e34")
+_MAX_COUNTED: Final = Decimal("1e34")
 
 
 class Source(NamedTuple):
-    """Where a loop takes its elements from.
+    """The source of a loop's elements.
 
     Attributes:
-        name: What the loop calls an element.
-        source: Gives the elements, or the first of the numbers or days to count.
-        until: Gives the last of them.
-        steps: What each element costs, with all that runs for it but inner loops.
+        name: Name of an element in the loop.
+        source: Evaluates the list, or the first of the numbers or days to count.
+        until: Evaluates the last number or day to count.
+        steps: Steps for each element, with all parts that run for it except inner loops.
     """
 
     name: str
@@ -31,20 +31,21 @@ class Source(NamedTuple):
 
 
 def ends_of(binding: syntax.Binding) -> list[syntax.Node]:
-    """What a loop goes through: a list, or the two ends of what it counts."""
+    """Return the expressions of a loop's source: a list, or the two ends to count between."""
     return [binding.source, *([] if binding.until is None else [binding.until])]
 
 
 def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Iterator[Frame]:
-    """A frame for each combination of the sources' elements, the last source fastest.
+    """Yield a frame for each combination of the sources' elements; the last source varies fastest.
 
     Args:
-        sources: Each may use the names of those before it.
-        frame: What is around the loop.
-        whole: All of them will be visited, so that a range too long is known at once.
+        sources: The sources; each may use the names of earlier ones.
+        frame: Frame of the loop itself.
+        whole: Whether all elements will be visited, so that a range can be refused as too long.
 
     Raises:
-        FeelError: A source is null, or a range whose elements cannot be counted.
+        FeelError: A source is null, or is a range whose elements cannot be counted.
+        OutOfBudget: The elements take more steps than are left.
     """
     first, *others = sources
     value = first.source(frame)
@@ -60,7 +61,7 @@ def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Itera
         low, high = value.low_closed, value.high_closed
         items = (i for i in items if (low or i != value.low) and (high or i != value.high))
     elif value is None:
-        raise FeelError("feel.null-operand", f"{first.name} has nothing to go through: it is null")
+        raise FeelError("feel.null-operand", f"the list of {first.name} is null")
     else:
         items = iter(elements(value))
     for item in items:
@@ -73,12 +74,12 @@ def scopes(sources: list[Source], frame: Frame, *, whole: bool = False) -> Itera
 
 
 def _counted(low: Any, high: Any) -> Iterator[Any]:
-    """The whole numbers or the days from one to another, downwards where that is the way."""
+    """Return the whole numbers or days from one to another, upwards or downwards."""
     if type(low) is not type(high) or type(low) not in {Decimal, Date}:
         raise FeelError("feel.operand-type", "only whole numbers and dates can be counted")
     is_date = type(low) is Date
-    if not is_date and abs(low) >= _UNCOUNTED:
-        raise FeelError("feel.operand-type", "numbers of over 34 digits cannot be counted")
+    if not is_date and abs(low) >= _MAX_COUNTED:
+        raise FeelError("feel.operand-type", "numbers of more than 34 digits cannot be counted")
     start, end = (value[0] if is_date else whole(value) for value in (low, high))
     step = 1 if start <= end else -1
     return (Date(n) if is_date else Decimal(n) for n in range(start, end + step, step))

@@ -19,30 +19,30 @@ CONTEXT: Final = Context(
     clamp=1,
     traps=[DivisionByZero, InvalidOperation, Overflow],
 )
-"""The arithmetic of decimal128; its methods never touch the caller's own decimal context."""
+"""The arithmetic of decimal128; its methods never use the caller's decimal context."""
 
 CONTEXT.traps[Clamped] = False
 _FAR: Final = Decimal("1e34")
 
 
 def whole(value: Decimal) -> int:
-    """Return the number without its fraction, held to 34 digits.
+    """Return the number without its fraction, limited to 34 digits.
 
-    Positions, lengths and dates are far below that, and a number such as 1E+6000 would become one
-    of thousands of digits.
+    Positions, lengths and dates are far below that, while 1E+6000 would become an int of thousands
+    of digits.
     """
     return int(min(max(value, -_FAR), _FAR))
 
 
 def number_key(value: Decimal) -> str:
-    """A text that equal numbers share.
+    """Return a text that is the same for equal numbers, to be used as a key.
 
-    Python's hash of a decimal is a remainder, so that a table of numbers chosen with care takes
-    time with the square of their count; the hash of a text cannot be foreseen.
+    Python's hash of a Decimal is a remainder, so carefully chosen numbers collide and a table of
+    them takes quadratic time. The hash of a text cannot be predicted.
     """
     return str(CONTEXT.normalize(value)) if value else "0"
 
 
 def number_text(value: Decimal) -> str:
-    """The number as FEEL writes it: no exponent, no needless sign."""
+    """Return the number in the notation of FEEL, without exponent and without the sign of zero."""
     return format(value, "f") if value else format(abs(value), "f")

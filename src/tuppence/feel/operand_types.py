@@ -1,4 +1,4 @@
-"""What types the operators of arithmetic take and give, and the properties of values."""
+"""Types of arithmetic operators and of the properties of values."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,7 +25,7 @@ _MOVES: Final[Mapping[Type, frozenset[Type]]] = {
     DATE_TIME: DURATIONS,
     TIME: frozenset({DAYS_DURATION}),
 }
-"""What may be added to dates and times."""
+"""Types of durations that may be added to dates and times."""
 _OF_DAYS: Final[Mapping[str, Type]] = dict.fromkeys(("year", "month", "day", "weekday"), NUMBER)
 _OF_CLOCKS: Final[Mapping[str, Type]] = {
     **dict.fromkeys(("hour", "minute", "second"), NUMBER),
@@ -42,7 +42,7 @@ PROPERTIES: Final[Mapping[Type, Mapping[str, Type]]] = {
 
 
 def arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:
-    """Type of `left operator right`; None where it is not defined (DMN 1.5, tables 52 to 58)."""
+    """Return the type of `left operator right`, or None if undefined (DMN 1.5, tables 52 to 58)."""
     if ANY in {left, right} or NULL in {left, right}:
         return ANY
     if left == right == NUMBER:
@@ -67,7 +67,7 @@ def arithmetic_type(operator: str, left: Type, right: Type) -> Type | None:
 
 
 def arithmetic_hint(left: Type, right: Type) -> str:
-    """What an author who mixed two types probably wants; empty where that is not plain."""
+    """Return a hint for an author who mixed two types, or an empty text."""
     kinds = {strip(left), strip(right)}
     if kinds == {DATE, NUMBER}:
         return 'write days as a duration: @"P90D"'

@@ -1,4 +1,4 @@
-"""What the operators of FEEL do to values (DMN 1.5, 10.3.2.3 and tables 50 to 58)."""
+"""The operators of FEEL (DMN 1.5, 10.3.2.3 and tables 50 to 58)."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ ORDERINGS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">=": operator.ge,
 }
 _POWER_STEPS: Final = 300
-_SMALL_POWER: Final = 100
+_MAX_FAST_POWER: Final = 100
 _TEMPORAL_STEPS: Final = 20
 _NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
     "+": CONTEXT.add,
@@ -44,11 +44,11 @@ _NUMERIC: Final[Mapping[str, Callable[[Decimal, Decimal], Decimal]]] = {
 
 
 def compare(symbol: str, left: Any, right: Any, budget: Budget) -> bool:
-    """`left symbol right` for one of the six comparisons.
+    """Compute `left symbol right` for one of the six comparisons.
 
     Raises:
-        FeelError: The two are of different kinds, or of one that has no order.
-        OutOfBudget: There is more to compare than the budget allows.
+        FeelError: The values are of different types, or of a type that has no order.
+        OutOfBudget: The comparison takes more steps than are left.
     """
     if symbol in {"=", "!="}:
         same = equal(left, right, budget)
@@ -75,14 +75,14 @@ def _incomparable(symbol: str, left: Any, right: Any) -> FeelError:
 
 
 def arithmetic(symbol: str, left: Any, right: Any, budget: Budget) -> Any:
-    """`left symbol right` for + - * / **.
+    """Compute `left symbol right` for + - * / **.
 
     Raises:
-        FeelError: The operator is not defined for such values, or the number is undefined.
+        FeelError: The operator is not defined for such values, or the result is undefined.
     """
     if type(left) is Decimal and type(right) is Decimal:
         if symbol == "**":
-            small = right == right.to_integral_value() and abs(right) <= _SMALL_POWER
+            small = right == right.to_integral_value() and abs(right) <= _MAX_FAST_POWER
             budget.spend(0 if small else _POWER_STEPS)
         return _number(symbol, left, right)
     if left is None or right is None:
@@ -112,7 +112,7 @@ def _number(symbol: str, left: Decimal, right: Decimal) -> Decimal:
 
 
 def _temporal(symbol: str, left: Any, right: Any) -> Any:
-    """Table 56 to 58: dates and durations; None where undefined."""
+    """Compute with dates and durations by tables 56 to 58; return None if undefined."""
     match symbol, left, right:
         case "+" | "-", Date() | Time() | DateTime(), DaysDuration() | YearsDuration():
             return _moved(left, right if symbol == "+" else negate(right))
@@ -138,7 +138,7 @@ def _temporal(symbol: str, left: Any, right: Any) -> Any:
 
 
 def _moved(value: Any, by: DaysDuration | YearsDuration) -> Any:
-    """A date, a time, or both, later by a duration; None where that is not defined."""
+    """Add a duration to a date, a time, or both; return None if undefined."""
     if isinstance(by, YearsDuration):
         if isinstance(value, Date):
             return add_months(value, by.months)
@@ -154,7 +154,7 @@ def _moved(value: Any, by: DaysDuration | YearsDuration) -> Any:
 
 
 def _at_midnight(value: Date | DateTime) -> DateTime:
-    """A date counts as its beginning in UTC beside a date and time (DMN 1.5, 10.3.2.3.6)."""
+    """Convert a date to its start in UTC (DMN 1.5, 10.3.2.3.6)."""
     return DateTime(value.day, 0, 0) if isinstance(value, Date) else value
 
 
@@ -173,7 +173,7 @@ def _durations(symbol: str, kind: Callable[[int], Any], left: int, right: int) -
 
 
 def negate(value: Any) -> Any:
-    """`-value`.
+    """Compute `-value`.
 
     Raises:
         FeelError: The value is neither a number nor a duration.
@@ -186,7 +186,7 @@ def negate(value: Any) -> Any:
 
 
 def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None:
-    """`value in test`, where test is a range, a list of tests, or a value to equal."""
+    """Compute `value in test`, where test is a range, a list of tests, or a value to equal."""
     budget.spend(2 * COMPARISON_STEPS)
     if isinstance(test, Range):
         return in_range(value, test, budget)
@@ -199,7 +199,7 @@ def passes(value: Any, test: Any, budget: Budget, depth: int = 0) -> bool | None
 
 
 def in_range(value: Any, interval: Range, budget: Budget) -> bool | None:
-    """Whether the value lies in the interval; None where it cannot be compared with the ends."""
+    """Return whether a value is in an interval, or None if it cannot be compared with the ends."""
     low, high = interval.low, interval.high
     if interval.unary and low is not None and high is not None:
         return equal(value, low, budget)

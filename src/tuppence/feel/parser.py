@@ -1,7 +1,9 @@
-"""Tokens to a syntax tree (DMN 1.5, 10.3.1.2), by recursive descent.
+"""Parses tokens to a syntax tree (DMN 1.5, 10.3.1.2), by recursive descent.
 
-FEEL names may hold spaces and operators (`booking date`), so the parser is told which such names
-exist and takes the longest that fits. Names which the text itself defines are added as they appear.
+FEEL names may contain spaces and operators (`booking date`), so the parser needs to know such names
+and takes the longest that matches. Names that the text itself defines are added as they appear.
+
+One module because each method reads one rule of the grammar, and they call each other.
 """
 
 from collections.abc import Iterable
@@ -9,7 +11,7 @@ from decimal import DecimalException
 from typing import Any, Final, cast
 
 from tuppence.feel import syntax
-from tuppence.feel.cursor import MAXIMUM_DEPTH, Cursor
+from tuppence.feel.cursor import MAX_DEPTH, Cursor
 from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
 from tuppence.feel.numbers import CONTEXT
 from tuppence.feel.tokens import KEYWORDS, Token, TokenKind
@@ -25,7 +27,7 @@ from tuppence.feel.types import (
 )
 from tuppence.feel.values import parse_temporal
 
-MAXIMUM_LENGTH: Final = 20_000
+MAX_LENGTH: Final = 20_000
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _COMPARISONS: Final = ("=", "!=", "<=", ">=", "<", ">")
 _COMPARING: Final = 3
@@ -37,24 +39,24 @@ _LEVELS: Final = {
     **dict.fromkeys("*/", 5),
     "**": 6,
 }
-"""How tightly operators bind; the sign binds tightest of all, so -3 ** 2 is 9."""
+"""Precedence of operators; the sign binds tightest of all, so -3 ** 2 is 9."""
 _AFTER: Final = frozenset(".[(")
 _TOO_DEEP: Final = "the expression is nested too deeply"
 
 
 def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
-    """The syntax tree of an expression.
+    """Parse an expression.
 
     Args:
         text: A FEEL expression.
-        names: Names of the surroundings that are more than one word: variables, fields, functions.
+        names: Names of several words that it may use: variables, fields, functions.
 
     Raises:
-        FeelSyntaxError: The text is not FEEL; says where and what was expected.
+        FeelSyntaxError: The text is not FEEL; the error has the place and what was expected.
     """
-    if len(text) > MAXIMUM_LENGTH:
-        message = f"the expression has over {MAXIMUM_LENGTH:,} characters"
-        span = Span(MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1)
+    if len(text) > MAX_LENGTH:
+        message = f"the expression has more than {MAX_LENGTH:,} characters"
+        span = Span(MAX_LENGTH, MAX_LENGTH + 1)
         raise FeelSyntaxError(
             text, Diagnostic("feel.syntax", span, message, "split it into values")
         )
@@ -62,7 +64,7 @@ def parse(text: str, names: Iterable[str] = ()) -> syntax.Node:
     node = parser.expression()
     if not parser.at_end():
         raise parser.unexpected("an operator or the end")
-    if _depth(node) > MAXIMUM_DEPTH:  # a long chain of operators nests to the left
+    if _depth(node) > MAX_DEPTH:  # a long chain of operators is nested on the left
         raise parser.error(node.span, _TOO_DEEP, "name a part of it and use the name")
     return node
 
@@ -76,14 +78,14 @@ def _depth(node: syntax.Node) -> int:
 
 
 def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
-    """The condition that unary tests make of the value `?` (DMN 1.5, 10.3.1.2, rule 7 and on).
+    """Parse unary tests as a condition about the value `?` (DMN 1.5, 10.3.1.2, rules 7 and later).
 
     Args:
-        text: Tests with commas between them, `not(…)` around such, or `-`, which any value passes.
-        names: As in `parse`.
+        text: Tests separated by commas, `not(…)` around them, or `-`, which any value passes.
+        names: Names of several words that the tests may use, as in `parse`.
 
     Raises:
-        FeelSyntaxError: The text is not unary tests.
+        FeelSyntaxError: The text is not a list of unary tests.
     """
     parser = _Parser(text, names)
     whole = Span(0, len(text))
@@ -123,7 +125,7 @@ class _Parser(Cursor):
             self.closing_range = outer
 
     def binary(self, level: int) -> syntax.Node:
-        """Operators that bind as tightly as the level or tighter, all of them from the left."""
+        """Parse operators of at least a given precedence; all are left-associative."""
         left = self.unary()
         while self.token.kind in {TokenKind.SYMBOL, TokenKind.WORD}:
             operator = self.token.text
@@ -157,7 +159,7 @@ class _Parser(Cursor):
         return syntax.Comparison(span, cast(Any, operator), left, right)
 
     def tests(self) -> tuple[syntax.Node, ...]:
-        """What follows `in`: one test, or several in parentheses."""
+        """Parse the tests after `in`: one, or several in parentheses."""
         if not self.sees("("):
             return (self.test(),)
         mark = self.position
@@ -191,7 +193,7 @@ class _Parser(Cursor):
 
     def deeper(self) -> None:
         self.depth += 1
-        if self.depth > MAXIMUM_DEPTH:
+        if self.depth > MAX_DEPTH:
             raise self.error(self.token.span, _TOO_DEEP, "name a part of it and use the name")
 
     def postfix(self) -> syntax.Node:
@@ -213,7 +215,7 @@ class _Parser(Cursor):
         return node
 
     def bracket_closes_range(self) -> bool:
-        """Whether the `[` here ends a range, as in `[1..2[`, and does not begin a filter."""
+        """Return whether the current `[` ends a range, as in `[1..2[`, not starts a filter."""
         after = self.tokens[self.position + 1]
         closers = {")", "]", ",", "}", "and", "or", "then", "else", "return", "satisfies", "."}
         return after.kind is TokenKind.END or after.text in closers.union(_COMPARISONS)
@@ -252,10 +254,10 @@ class _Parser(Cursor):
         try:
             return syntax.Literal(token.span, CONTEXT.create_decimal(token.text))
         except DecimalException:
-            raise self.error(token.span, f"{token.text} is too large a number") from None
+            raise self.error(token.span, f"the number {token.text} is too large") from None
 
     def unary_comparison(self) -> syntax.Node:
-        """`> 5` on its own: the range of all values above 5."""
+        """Parse a comparison without a left side: `> 5` is the range of all values above 5."""
         start = self.token.span.start
         operator = self.advance().text
         end = self.binary(_COMPARING + 1)
@@ -270,7 +272,7 @@ class _Parser(Cursor):
         return syntax.RangeLiteral(span, low, high, below, above, unary=True)
 
     def bracketed(self) -> syntax.Node:
-        """A parenthesis, a list, or a range: all begin with a bracket."""
+        """Parse a parenthesis, a list, or a range, all of which start with a bracket."""
         opening = self.advance()
         if opening.text == "[" and self.accept("]"):
             return syntax.ListLiteral(Span(opening.span.start, self.previous_end), ())
@@ -402,11 +404,11 @@ class _Parser(Cursor):
         self.advance()
         span = Span(function.span.start, self.previous_end)
         if names and len(names) != len(arguments):
-            raise self.error(span, "either all arguments are named or none")
+            raise self.error(span, "either all arguments must be named or none")
         return syntax.Call(span, function, tuple(arguments), tuple(names) or None)
 
     def parameter_ahead(self) -> bool:
-        """Whether words and then a colon follow: the name of a parameter."""
+        """Return whether words and a colon follow, which are the name of a parameter."""
         position = self.position
         while self.tokens[position].kind in {TokenKind.WORD, TokenKind.QUOTED_NAME}:
             position += 1

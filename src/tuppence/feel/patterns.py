@@ -1,8 +1,8 @@
 """Regular expressions of XPath (DMN 1.5, 10.3.4.3; XQuery and XPath Functions 3.1, 5.6.1).
 
-They run on RE2, in time linear in the text, so that no pattern can hang an evaluation. What RE2
-does not have is refused: references back to a group inside a pattern. Classes that subtract others
-are worked out beforehand; blocks of Unicode are known as far as `_BLOCKS` goes.
+They run on RE2, in time linear in the text, so that no pattern can block an evaluation. RE2 has no
+back-references, so they are refused. Classes that subtract others are expanded beforehand. Only the
+Unicode blocks in `_BLOCKS` are supported.
 """
 
 import functools
@@ -15,13 +15,13 @@ import re2
 from tuppence.feel.budget import TEXT_A_STEP, Budget, short
 from tuppence.feel.diagnostics import FeelError
 
-MAXIMUM_PATTERN: Final = 2_000
+MAX_PATTERN: Final = 2_000
 _PATTERN_STEPS: Final = 200
 _PROGRAM_STEPS: Final = 2
 _SUBTRACTION_STEPS: Final = 150_000
 _MATCH_STEPS: Final = 40
 _PLAIN: Final = 10
-_PLAIN_SHARE: Final = 1024
+_TABLE_SHARE: Final = 1024
 _PROGRAM_SHARE: Final = 128
 _ESCAPES: Final = {
     "i": r"[:_A-Za-z\p{L}]",
@@ -53,16 +53,16 @@ _PLAIN_ESCAPES: Final = frozenset(r"nrt\|.-^?*+{}()[]$sS")
 
 
 class Pattern(NamedTuple):
-    """A regular expression that RE2 has compiled, and what it costs to look for.
+    """A compiled regular expression, with the measures of its cost.
 
     Attributes:
-        compiled: With `finditer` and its kin.
-        groups: How many parts of a match are kept apart.
-        weight: How large the program is that goes over each character. RE2 builds a table of what
-            can follow as it goes, and mostly only reads the table; patterns that can be in very
-            many situations at once, and those with groups, have it work through the program.
-        is_plain: RE2 only reads the table.
-        looks_ahead: It may read on to the end of the text to decide about a match.
+        compiled: The pattern compiled by RE2.
+        groups: Number of captured groups.
+        weight: Size of the program that RE2 runs for each character. For most patterns RE2 builds a
+            table of states and then only reads the table, but patterns with very many states, or
+            with groups, make it run the program.
+        is_plain: Whether RE2 only reads the table.
+        looks_ahead: Whether a match may depend on the rest of the text up to its end.
     """
 
     compiled: Any
@@ -72,29 +72,29 @@ class Pattern(NamedTuple):
     looks_ahead: bool
 
     def search_steps(self, text: str, start: int = 0) -> int:
-        """Return the steps for looking for the next match from a position."""
+        """Return the steps for the search for the next match from a position."""
         length = (len(text) - start) * (1 if text.isascii() else 4)
-        share = _PLAIN_SHARE if self.is_plain else _PROGRAM_SHARE
+        share = _TABLE_SHARE if self.is_plain else _PROGRAM_SHARE
         return length // TEXT_A_STEP + length * self.weight // share
 
 
 def compile_pattern(pattern: str, flags: str, budget: Budget, *, groups: bool = False) -> Pattern:
-    """The pattern, ready for RE2; it is paid for once in an evaluation.
+    """Compile a pattern, which is paid for once in an evaluation.
 
     Args:
         pattern: A regular expression of XPath.
-        flags: Of `smixq`.
-        budget: What pays for it.
-        groups: Keep the parts of a match that are in parentheses apart.
+        flags: Some of the letters `smixq`.
+        budget: The budget that pays for it.
+        groups: Whether to capture groups.
 
     Raises:
-        FeelError: It is not a pattern, or uses what is not supported.
-        OutOfBudget: Making it ready costs more steps than are left.
+        FeelError: The text is not a pattern, or uses something that is not supported.
+        OutOfBudget: The compilation takes more steps than are left.
     """
     if set(flags) - set("smixq"):
         raise FeelError("feel.argument-type", "the flags are s, m, i, x and q")
-    if len(pattern) > MAXIMUM_PATTERN:
-        message = f"the pattern has over {MAXIMUM_PATTERN:,} characters"
+    if len(pattern) > MAX_PATTERN:
+        message = f"the pattern has more than {MAX_PATTERN:,} characters"
         raise FeelError("feel.argument-type", message)
     key = (pattern, flags, groups)
     if key not in budget.patterns:
@@ -123,15 +123,15 @@ def _ready(pattern: str, flags: str, groups: bool) -> Pattern:
 
 
 def _skeleton(text: str) -> str:
-    """A pattern in which a point stands for each class, and a letter for each escaped character."""
+    """Return a pattern with a dot for each class and a letter for each escaped character."""
     points = re.sub(r"\[\^?(?:\\.|[^\]\\])*\]|\\[pP]\{[^}]*\}|\\[sS]", ".", text)
     return re.sub(r"\\.", "a", points)
 
 
 def _wildness(skeleton: str) -> int:
-    """Return how many parts of a pattern match more than one thing, with what is counted in braces.
+    """Return the number of variable parts of a pattern, plus the counts in braces.
 
-    The table that RE2 builds has about two to the power of it times the pattern's length entries.
+    The table that RE2 builds has about 2 ** wildness * length entries.
     """
     counts = re.findall(r"\d+", " ".join(re.findall(r"\{[\d,]*\}", skeleton)))
     return sum(map(skeleton.count, ".(*+?|")) + sum(map(int, counts))
@@ -148,7 +148,7 @@ def _compiled(text: str, *, captures: bool = False) -> Any:
 
 
 def matches(budget: Budget, text: str, pattern: str, flags: str | None = None) -> bool:
-    """Whether the pattern is found anywhere in the text."""
+    """Return whether the pattern matches anywhere in the text."""
     ready = compile_pattern(pattern, flags or "", budget)
     budget.spend(ready.search_steps(text))
     return ready.compiled.search(text) is not None
@@ -157,7 +157,7 @@ def matches(budget: Budget, text: str, pattern: str, flags: str | None = None) -
 def replace(
     budget: Budget, text: str, pattern: str, replacement: str, flags: str | None = None
 ) -> str:
-    """The text with all that the pattern finds replaced; `$1` stands for the first group."""
+    """Replace all matches in a text; `$1` in the replacement stands for the first group."""
     parts = _replacement(replacement, literal="q" in (flags or ""))
     groups = any(isinstance(part, int) and part for part in parts)
     ready = compile_pattern(pattern, flags or "", budget, groups=groups)
@@ -179,7 +179,7 @@ def replace(
 
 
 def split(budget: Budget, text: str, delimiter: str) -> list[str]:
-    """The parts of the text between what the pattern finds."""
+    """Return the parts of the text between the matches."""
     parts: list[str] = []
     position = 0
     for found in _found(compile_pattern(delimiter, "", budget), text, budget):
@@ -190,7 +190,7 @@ def split(budget: Budget, text: str, delimiter: str) -> list[str]:
 
 
 def _found(ready: Pattern, text: str, budget: Budget) -> Iterator[Any]:
-    """The matches, each paid for; looking for each may take going through all the rest."""
+    """Yield the matches and pay for each, because each search may visit the rest of the text."""
     budget.spend(ready.search_steps(text))
     for found in ready.compiled.finditer(text):
         rest = ready.search_steps(text, found.end()) if ready.looks_ahead else 0
@@ -199,7 +199,7 @@ def _found(ready: Pattern, text: str, budget: Budget) -> Iterator[Any]:
 
 
 def _replacement(text: str, *, literal: bool) -> list[str | int]:
-    """Texts, and numbers of groups."""
+    """Split a replacement into texts and numbers of groups."""
     if literal:
         return [text]
     parts: list[str | int] = []
@@ -214,7 +214,7 @@ def _replacement(text: str, *, literal: bool) -> list[str | int]:
 
 
 def _without_blanks(pattern: str) -> str:
-    """The flag x: white space means nothing, but in classes."""
+    """Remove white space outside of classes, as the flag x requires."""
     kept: list[str] = []
     depth = 0
     for index, char in enumerate(pattern):
@@ -226,7 +226,7 @@ def _without_blanks(pattern: str) -> str:
 
 
 class _Translator:
-    """Goes through a pattern once, from left to right."""
+    """Translates a pattern to RE2 in one pass from left to right."""
 
     def __init__(self, pattern: str, flags: str) -> None:
         self.pattern = pattern
@@ -246,7 +246,7 @@ class _Translator:
                 pieces.append(self.dot)
             elif char == "(" and self.pattern.startswith("?", self.position):
                 if not self.pattern.startswith("?:", self.position):
-                    raise self.wrong("(? is not known")
+                    raise self.wrong("(? is not supported")
                 pieces.append(char)
             else:
                 pieces.append(char)
@@ -266,7 +266,7 @@ class _Translator:
         if char in "pP":
             return self.property(char, in_class=in_class)
         if char.isdigit():
-            raise FeelError("feel.conversion", "a pattern cannot refer back to a group")
+            raise FeelError("feel.conversion", "back-references are not supported")
         known = (_IN_CLASS if in_class else _ESCAPES).get(char)
         if known is not None:
             return known
@@ -288,7 +288,7 @@ class _Translator:
         return block if in_class else f"[{'^' if letter == 'P' else ''}{block}]"
 
     def char_class(self) -> str:
-        """A class; `[a-z-[aeiou]]` by asking for both: in the first, and not in the second."""
+        """Translate a class; in `[a-z-[aeiou]]` the second class is subtracted from the first."""
         negated = self.pattern.startswith("^", self.position)
         self.position += negated
         pieces: list[str] = []
@@ -301,14 +301,14 @@ class _Translator:
                 self.position += 1
                 subtracted = self.char_class()
                 if self.next() != "]":
-                    raise self.wrong("] must follow what a class subtracts")
+                    raise self.wrong("] must follow a subtracted class")
                 break
             pieces.append(self.escape(in_class=True) if char == "\\" else _in_class(char))
         made = f"[{'^' if negated else ''}{''.join(pieces)}]"
         return self.difference(made, subtracted) if subtracted else made
 
     def difference(self, made: str, subtracted: str) -> str:
-        """RE2 knows no subtraction: list the characters of the Basic Multilingual Plane."""
+        """List the difference within the Basic Multilingual Plane, as RE2 has no subtraction."""
         switch = "(?i)" if self.ignore_case else ""
         found = [_members(switch + part) for part in (made, subtracted)]
         codes = sorted(found[0] - found[1])
@@ -316,7 +316,7 @@ class _Translator:
 
 
 def _members(part: str) -> set[int]:
-    """The characters of the Basic Multilingual Plane that a class matches."""
+    """Return the characters of the Basic Multilingual Plane that a class matches."""
     members: set[int] = set()
     for found in _compiled(f"(?:{part})+").finditer(_plane()):
         members.update(map(ord, found.group()))
@@ -325,7 +325,7 @@ def _members(part: str) -> set[int]:
 
 @functools.cache
 def _plane() -> str:
-    """All characters of the Basic Multilingual Plane."""
+    """Return all characters of the Basic Multilingual Plane."""
     return "".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000))))
 
 

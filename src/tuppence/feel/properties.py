@@ -19,7 +19,7 @@ from tuppence.feel.values import (
 
 
 def property_of(value: Any, name: str) -> tuple[bool, Any]:
-    """Whether the value has such a property, and it (DMN 1.5, table 65)."""
+    """Return whether the value has a property, and the property's value (DMN 1.5, table 65)."""
     match value:
         case Date() | DateTime() | Time():
             return _clock_property(value, name)

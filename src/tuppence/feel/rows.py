@@ -1,9 +1,9 @@
-"""Lists of contexts that are all alike, and filters over them at the speed of a comprehension.
+"""Lists of contexts with the same fields, and filters over them at the speed of a comprehension.
 
-Facts come as such lists, and nearly all the time of a rule goes into filtering them. What every
-element has is known here beforehand, so a condition made of comparisons can be written out as one
-Python comprehension. It keeps exactly the elements for which the condition is true, as the
-interpreter does; whatever does not fit this form is left to the interpreter.
+Facts are such lists, and rules spend most of their time filtering them. Because the fields of all
+elements are known in advance, a condition made of comparisons can be written as one Python
+comprehension. It keeps exactly the elements for which the condition is true, as the interpreter
+does. All other conditions are left to the interpreter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from tuppence.feel import syntax
 from tuppence.feel.values import Date
 
 Keep = Callable[[list[dict[str, Any]], Sequence[Any]], list[dict[str, Any]]]
-"""Takes the elements and the values of the outer expressions; gives the elements that pass."""
+"""Takes the elements and the values of the outer expressions; returns the elements to keep."""
 
 _CLASSES: Final = frozenset({Decimal, str, bool, Date})
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
 
 class RowField(NamedTuple):
-    """What every element has under a name: a value of one Python class, or None if it may be."""
+    """The Python class of a field's values, and whether they may be None."""
 
     kind: type
     nullable: bool
@@ -32,7 +32,7 @@ class Rows(list[dict[str, Any]]):
 
     Args:
         items: The contexts.
-        fields: Exactly their names, and what is under each.
+        fields: All fields of the contexts, by name.
     """
 
     __slots__ = ("fields",)
@@ -43,12 +43,12 @@ class Rows(list[dict[str, Any]]):
 
 
 class FastFilter(NamedTuple):
-    """A condition written out.
+    """A condition as a Python comprehension.
 
     Attributes:
         keep: Filters elements, given the values of the outer expressions.
         outer: Expressions that do not depend on the element.
-        kinds: The class that the value of each must be of, for `keep` to be right.
+        kinds: The class that each outer value must have for `keep` to be correct.
     """
 
     keep: Keep
@@ -57,13 +57,13 @@ class FastFilter(NamedTuple):
 
 
 def write_out(predicate: syntax.Node, fields: Mapping[str, RowField]) -> FastFilter | None:
-    """The condition as Python, or None where it has another form than this module knows."""
+    """Convert a condition to a comprehension, or return None if its form is not supported."""
     writer = _Writer(fields)
     text = writer.condition(predicate)
     if text is None:
         return None
     source = f"lambda items, outer: [t for t in items if {text}]"
-    # The text is made of the names in `fields`, as literals, and of nothing else of the author's.
+    # The only parts of the source that come from an author are names in `fields`, as literals.
     keep: Keep = eval(source, {"__builtins__": {}})  # noqa: S307
     return FastFilter(keep, tuple(writer.outer), tuple(writer.kinds))
 
@@ -115,7 +115,7 @@ class _Writer:
         return None if value is None else f"t[{name!r}] {symbol} {value}"
 
     def value(self, node: syntax.Node, kind: type) -> str | None:
-        """An expression that is the same for all elements."""
+        """Add an outer expression, and return its text, or None if it depends on the element."""
         names = {part.name for part in syntax.walk(node) if isinstance(part, syntax.Name)}
         loops = (syntax.Filter, syntax.For, syntax.Quantified, syntax.FunctionDefinition)
         inner = any(isinstance(part, loops) for part in syntax.walk(node))

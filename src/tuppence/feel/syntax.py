@@ -85,7 +85,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """`value in test` or `value in (test, …)`: whether it passes any of the tests."""
+    """`value in test` or `value in (test, …)`, true if the value passes any of the tests."""
 
     span: Span
     value: "Node"
@@ -94,7 +94,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Logic:
-    """`left and right`, `left or right`, in three-valued logic."""
+    """`left and right` or `left or right`, in three-valued logic."""
 
     span: Span
     operator: OneOf["and", "or"]
@@ -143,7 +143,7 @@ class Quantified:
 
 @dataclass(frozen=True, slots=True)
 class FunctionDefinition:
-    """`function(a, b: number) body`; `kinds` has None where no type is written."""
+    """`function(a, b: number) body`; `kinds` has None for parameters without a type."""
 
     span: Span
     parameters: tuple[str, ...]
@@ -153,7 +153,7 @@ class FunctionDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(argument, …)`; `names` holds the parameters' names where they are given."""
+    """`function(argument, …)`; `names` holds the names of named arguments."""
 
     span: Span
     function: "Node"
@@ -180,7 +180,7 @@ class ContextLiteral:
 
 @dataclass(frozen=True, slots=True)
 class RangeLiteral:
-    """`[low..high]` and its kin; `unary` if written `< high`, `>= low`, where an end is None."""
+    """`[low..high]`, or with other brackets; `unary` if written `< high` or `>= low`."""
 
     span: Span
     low: "Node | None"
@@ -223,7 +223,7 @@ Node = (
 
 
 def _parts_of(node: Any) -> tuple[str, ...]:
-    """The fields of a node that hold something, in the order of the text."""
+    """Return the fields of a node other than its span, in the order of the text."""
     kind: Any = type(node)
     return _fields_of(kind)
 
@@ -234,7 +234,7 @@ def _fields_of(kind: Any) -> tuple[str, ...]:
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The node's direct parts, in the order of the text."""
+    """Yield the node's direct parts, in the order of the text."""
     for name in _parts_of(node):
         value = getattr(node, name)
         for part in value if type(value) is tuple else (value,):
@@ -247,7 +247,7 @@ def children(node: Node) -> Iterator[Node]:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and everything below it, parents first."""
+    """Yield the node and everything below it, parents first."""
     waiting = [node]
     while waiting:
         one = waiting.pop()
@@ -256,15 +256,15 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
-    """The tree with `change` applied to every node, from the leaves up.
+    """Apply `change` to every node of a tree, from the leaves up.
 
-    Where nothing changes the very same nodes come back.
+    Unchanged nodes are returned as the same objects.
     """
     return change(with_children(node, lambda child: transform(child, change)))
 
 
 def with_children(node: Node, change: Callable[[Node], Node]) -> Node:
-    """The node with `change` applied to its direct parts; the very same one if nothing changes."""
+    """Apply `change` to the node's direct parts; return the same object if none changes."""
     renewed: dict[str, Any] = {}
     for name in _parts_of(node):
         value = getattr(node, name)
@@ -291,7 +291,7 @@ def _renewed(value: Any, change: Callable[[Node], Node]) -> Any:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two trees are equal but for where they stand."""
+    """Return whether two trees are equal apart from their places in the text."""
     if type(left) is not type(right):
         return False
     if isinstance(left, Node | Binding):
@@ -302,14 +302,14 @@ def same(left: Any, right: Any) -> bool:
 
 
 def key(node: Any) -> Any:
-    """A value that two trees share just where they are the same but for where they stand."""
+    """Return a value that is equal for two trees exactly if they are the `same`."""
     if isinstance(node, Node | Binding):
         return (type(node).__name__, *(key(getattr(node, name)) for name in _parts_of(node)))
     return tuple(map(key, node)) if type(node) is tuple else (type(node).__name__, node)
 
 
 def defined_names(tree: Node) -> frozenset[str]:
-    """The names that a text defines itself: of loops, functions, contexts."""
+    """Return the names that a text defines itself, in loops, functions and contexts."""
     names: set[str] = set()
     for node in walk(tree):
         match node:

@@ -1,4 +1,4 @@
-"""Text to tokens. Names may hold spaces, so a word is only a *part* of a name here (see parser)."""
+"""Splits a text into tokens; names may hold spaces, so a word may be only a part of a name."""
 
 import re
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ KEYWORDS: Final = frozenset(
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     NUMBER = "number"
     STRING = "string"
@@ -46,7 +46,7 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the text; `text` is its meaning: unescaped for strings, unquoted for names."""
+    """A token, whose `text` is unescaped for strings and unquoted for names."""
 
     kind: TokenKind
     text: str
@@ -70,7 +70,7 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\
 
 
 def comments(text: str) -> list[Token]:
-    """The comments of a text, as they stand there. The text must be one that `tokenize` takes."""
+    """Return the comments of a text, which `tokenize` must accept."""
     found: list[Token] = []
     position = 0
     for token in tokenize(text):
@@ -83,10 +83,10 @@ def comments(text: str) -> list[Token]:
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of the text, an END token last.
+    """Split a text into tokens; the last one is END.
 
     Raises:
-        FeelSyntaxError: A character that begins no token, or a string without its end.
+        FeelSyntaxError: A character starts no token, or a string or comment has no end.
     """
     tokens: list[Token] = []
     position = 0

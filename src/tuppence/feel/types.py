@@ -1,4 +1,4 @@
-"""The types the checker reasons in (DMN 1.5, 10.3.2.9), with nullability beside them."""
+"""The types that the checker infers (DMN 1.5, 10.3.2.9), extended by nullability."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Simple:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list whose elements all have one type; `nonempty` where it surely has one."""
+    """A list whose elements all have one type; `nonempty` if it certainly has an element."""
 
     element: "Type"
     nonempty: bool = field(default=False, compare=False)
@@ -80,7 +80,7 @@ DATE_TIME: Final = Simple("date and time")
 DAYS_DURATION: Final = Simple("days and time duration")
 YEARS_DURATION: Final = Simple("years and months duration")
 FUNCTION: Final = Simple("function")
-_PARTS: Final = 100
+_MAX_PARTS: Final = 100
 NAMED_TYPES: Final[Mapping[str, Type]] = {
     "Any": ANY,
     "Null": NULL,
@@ -99,15 +99,15 @@ NAMED_TYPES: Final[Mapping[str, Type]] = {
 def context_of(fields: Mapping[str, Type]) -> ContextOf:
     """Return the type of a context with these entries.
 
-    Entries of one type may hold another twice, and that another: comparing what 24 of them share
-    takes years. A type with over a hundred parts is therefore taken for any.
+    Types may hold the same type twice, at each of many levels; comparing two such types of 24
+    levels would take years. So a type with more than `_MAX_PARTS` parts is replaced by any.
     """
     return ContextOf({name: ANY if _is_large(kind) else kind for name, kind in fields.items()})
 
 
 def _is_large(kind: Type) -> bool:
     waiting, seen = [kind], 0
-    while waiting and seen <= _PARTS:
+    while waiting and seen <= _MAX_PARTS:
         seen += 1
         match waiting.pop():
             case ListOf(element=inner) | RangeOf(element=inner) | Nullable(inner=inner):
@@ -116,21 +116,21 @@ def _is_large(kind: Type) -> bool:
                 waiting.extend(fields.values())
             case FunctionOf(parameters=parameters, result=result):
                 waiting += [*parameters, result]
-    return seen > _PARTS
+    return seen > _MAX_PARTS
 
 
 def nullable(kind: Type) -> Type:
-    """The type with null added."""
+    """Return the type with null added."""
     return kind if isinstance(kind, Nullable) or kind in {ANY, NULL} else Nullable(kind)
 
 
 def strip(kind: Type) -> Type:
-    """The type without null."""
+    """Return the type without null."""
     return kind.inner if isinstance(kind, Nullable) else kind
 
 
 def join(left: Type, right: Type) -> Type:
-    """The narrowest type, of those we have, that holds the values of both."""
+    """Return the narrowest type that has the values of both types."""
     if left == right:
         return left
     if right == NULL:
@@ -146,10 +146,10 @@ def join(left: Type, right: Type) -> Type:
 
 
 def fits(actual: Type, wanted: Type) -> bool:
-    """Whether a value of the actual type can be given where the wanted one is asked for.
+    """Return whether a value of the actual type can be used where the wanted one is required.
 
-    Null is not looked at. A single value fits a list, as FEEL wraps it, and a list fits a single
-    value, as FEEL takes the only element (DMN 1.5, 10.3.2.9.4).
+    Null is ignored. A single value fits a list, because FEEL wraps it, and a list fits a single
+    value, because FEEL takes its only element (DMN 1.5, 10.3.2.9.4).
     """
     a, w = strip(actual), strip(wanted)
     if ANY in {a, w} or a == NULL:
@@ -168,7 +168,7 @@ def fits(actual: Type, wanted: Type) -> bool:
 
 
 def type_text(kind: Type) -> str:
-    """The type as FEEL text writes it."""
+    """Return the type in the notation of FEEL."""
     match kind:
         case ListOf():
             return "list" if kind.element == ANY else f"list<{type_text(kind.element)}>"

@@ -1,6 +1,6 @@
-"""The values of FEEL that Python has no type for.
+"""FEEL values without a counterpart among Python's types.
 
-null is None, boolean bool, number Decimal, string str, list list, context dict.
+The others are: None for null, bool, Decimal for numbers, str, list, and dict for contexts.
 """
 
 import datetime
@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 DAY_NANOSECONDS: Final = 86_400_000_000_000
 SECOND_NANOSECONDS: Final = 1_000_000_000
-_FARTHEST_YEAR: Final = 999_999_999
+_MAX_YEAR: Final = 999_999_999
 _FIRST_DAY: Final = -365_243_219_162  # -999999999-01-01
 _LAST_DAY: Final = 365_241_780_471  # 999999999-12-31
-_LONGEST_PART: Final = 25
+_MAX_PART_LENGTH: Final = 25
 
 _DATE = re.compile(r"(-?(?:\d{4}|[1-9]\d{4,8}))-(\d\d)-(\d\d)", re.ASCII)
 _TIME = re.compile(
@@ -32,7 +32,7 @@ _DURATION = re.compile(
 
 
 class Date(NamedTuple):
-    """A day of the proleptic Gregorian calendar, counted from 1970-01-01; any year."""
+    """A day of the proleptic Gregorian calendar, in days since 1970-01-01."""
 
     day: int
 
@@ -45,11 +45,11 @@ class Date(NamedTuple):
 
 
 class Time(NamedTuple):
-    """A time of day, perhaps at an offset from UTC or in a zone.
+    """A time of day, with an offset from UTC, a time zone, or neither.
 
     Attributes:
-        nanosecond: Of the day.
-        offset: Seconds east of UTC; None where it is not known, as in a zone without a date.
+        nanosecond: Nanoseconds since midnight.
+        offset: Seconds east of UTC; None if unknown, as in a zone without a date.
         zone: Name in the time zone database, or empty.
     """
 
@@ -69,12 +69,12 @@ class Time(NamedTuple):
 
 
 class DateTime(NamedTuple):
-    """A day and a time of day, perhaps at an offset from UTC or in a zone.
+    """A day and a time of day, with an offset from UTC, a time zone, or neither.
 
     Attributes:
         day: Days since 1970-01-01.
-        nanosecond: Of the day.
-        offset: Seconds east of UTC; None where neither offset nor zone is known.
+        nanosecond: Nanoseconds since midnight.
+        offset: Seconds east of UTC; None if neither offset nor zone is known.
         zone: Name in the time zone database, or empty.
     """
 
@@ -85,12 +85,12 @@ class DateTime(NamedTuple):
 
     @property
     def date(self) -> Date:
-        """Its day."""
+        """The day."""
         return Date(self.day)
 
     @property
     def time(self) -> Time:
-        """Its time of day; in a zone the offset is left out, as it depends on the day."""
+        """The time of day; in a zone it has no offset, because that depends on the day."""
         return Time(self.nanosecond, None if self.zone else self.offset, self.zone)
 
     def __str__(self) -> str:
@@ -156,11 +156,11 @@ class Range(NamedTuple):
     """An interval.
 
     Attributes:
-        low: None where it has no lower end.
-        high: None where it has no upper end.
-        low_closed: Whether the lower end belongs to it.
-        high_closed: Whether the upper end belongs to it.
-        unary: Written as a comparison, `> 5`; no such range equals one that is written out.
+        low: The lower end, or None.
+        high: The upper end, or None.
+        low_closed: Whether the lower end belongs to the range.
+        high_closed: Whether the upper end belongs to the range.
+        unary: Whether it is written as a comparison, `> 5`; such a range never equals another kind.
     """
 
     low: Any
@@ -172,12 +172,11 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
-    """A function written in FEEL, with the names it was defined among.
+    """A function written in FEEL, with the scope in which it was defined.
 
     Attributes:
-        parameters: Names, in order.
-        call: Takes the arguments in the parameters' order, and the session of the evaluation that
-            calls.
+        parameters: Names of the parameters, in order.
+        call: Takes the arguments in the order of the parameters, and the caller's session.
     """
 
     parameters: tuple[str, ...]
@@ -185,9 +184,9 @@ class Function:
 
 
 def is_near(value: Any) -> bool:
-    """Return whether a date or a duration stays within the years that dates can be written in.
+    """Return whether a date or duration stays within the years that dates can be written in.
 
-    Longer ones have no use, and numbers that grow without bound cost ever more.
+    Others are useless, and numbers that grow without limit become ever slower.
     """
     match value:
         case Date() | DateTime():
@@ -195,34 +194,34 @@ def is_near(value: Any) -> bool:
         case DaysDuration():
             return abs(value.nanoseconds) <= (_LAST_DAY - _FIRST_DAY) * DAY_NANOSECONDS
         case YearsDuration():
-            return abs(value.months) <= 2 * _FARTHEST_YEAR * 12
+            return abs(value.months) <= 2 * _MAX_YEAR * 12
     return True
 
 
 def local_nanoseconds(value: DateTime) -> int:
-    """Nanoseconds since 1970-01-01T00:00:00 on the local clock."""
+    """Return nanoseconds since 1970-01-01T00:00:00 on the local clock."""
     return value.day * DAY_NANOSECONDS + value.nanosecond
 
 
 def shifted(value: DateTime, nanoseconds: int) -> DateTime:
-    """The date and time so much later on the local clock."""
+    """Return the date and time that many nanoseconds later on the local clock."""
     day, nanosecond = divmod(local_nanoseconds(value) + nanoseconds, DAY_NANOSECONDS)
     return date_time(day, nanosecond, value.offset, value.zone)
 
 
 def date_time(day: int, nanosecond: int, offset: int | None = None, zone: str = "") -> DateTime:
-    """A date and time; in a zone the offset follows from the day."""
+    """Make a date and time; in a zone the offset follows from the day."""
     return DateTime(day, nanosecond, _offset_on(zone, day, nanosecond) if zone else offset, zone)
 
 
 @functools.lru_cache(maxsize=1024)
 def _zone(name: str) -> zoneinfo.ZoneInfo:
-    """The rules of a zone, which take long to read; there are about 600."""
+    """Return the rules of a zone, cached because they are slow to read."""
     return zoneinfo.ZoneInfo(name)
 
 
 def _offset_on(zone: str, day: int, nanosecond: int) -> int:
-    """Seconds east of UTC; far-away years have the rules of the nearest year that Python knows."""
+    """Return seconds east of UTC; years that Python lacks have the rules of the nearest year."""
     year, month, day_of_month = civil(day)
     near = min(max(year, 2), 9998)
     day_of_month = min(day_of_month, days_in_month(near, month))
@@ -241,7 +240,7 @@ def _known_zone(zone: str) -> bool:
 
 
 def civil(day: int) -> tuple[int, int, int]:
-    """Year, month, day of a count of days since 1970-01-01.
+    """Convert days since 1970-01-01 to year, month and day.
 
     After Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
     """
@@ -254,7 +253,7 @@ def civil(day: int) -> tuple[int, int, int]:
 
 
 def days_from_civil(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01; the inverse of `civil`, from the same source."""
+    """Convert year, month and day to days since 1970-01-01, by the same source as `civil`."""
     year -= month <= 2
     era, of_era = divmod(year, 400)
     of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
@@ -262,21 +261,21 @@ def days_from_civil(year: int, month: int, day: int) -> int:
 
 
 def days_in_month(year: int, month: int) -> int:
-    """28 to 31."""
+    """Return the number of days in a month."""
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in {4, 6, 9, 11} else 31
 
 
 def make_date(year: int, month: int, day: int) -> Date | None:
-    """The date, or None where there is no such day."""
+    """Return the date, or None if the day does not exist."""
     if not (1 <= month <= 12 and 1 <= day <= days_in_month(year, month)):
         return None
     return Date(days_from_civil(year, month, day))
 
 
 def parse_date(text: str) -> Date | None:
-    """The date written as `YYYY-MM-DD` (XML Schema), or None."""
+    """Parse a date written as `YYYY-MM-DD` (XML Schema); return None for other texts."""
     found = _DATE.fullmatch(text)
     return make_date(*map(int, found.groups())) if found else None
 
@@ -284,7 +283,7 @@ def parse_date(text: str) -> Date | None:
 def make_time(
     hour: int, minute: int, nanosecond: int, offset: int | None = None, zone: str = ""
 ) -> Time | None:
-    """The time with so many nanoseconds in its minute, or None where there is no such time."""
+    """Return a time, given the nanoseconds since its minute, or None if it does not exist."""
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= nanosecond < 60 * SECOND_NANOSECONDS):
         return None
     if offset is not None and abs(offset) > 18 * 3600:
@@ -293,7 +292,7 @@ def make_time(
 
 
 def parse_time(text: str) -> Time | None:
-    """The time written as `hh:mm:ss`, with a fraction, `Z`, an offset or `@Zone`; or None."""
+    """Parse a time `hh:mm:ss` with an optional fraction, `Z`, offset or `@Zone`, or return None."""
     found = _TIME.fullmatch(text)
     if not found:
         return None
@@ -311,7 +310,7 @@ def parse_time(text: str) -> Time | None:
 
 
 def parse_date_time(text: str) -> DateTime | None:
-    """The date and time written with a `T` between them, or a date alone at midnight; or None."""
+    """Parse a date and time joined by `T`, or a date alone, as its midnight, or return None."""
     day_text, has_time, time_text = text.partition("T")
     date = parse_date(day_text)
     if date is None:
@@ -326,14 +325,14 @@ def parse_date_time(text: str) -> DateTime | None:
 
 
 def parse_temporal(text: str) -> "Date | Time | DateTime | DaysDuration | YearsDuration | None":
-    """What stands behind @, by its form."""
+    """Parse the text of an @ literal, or return None."""
     if "T" in text.partition("@")[0] and not text.lstrip("-").startswith("P"):
         return parse_date_time(text)
     return parse_date(text) or parse_time(text) or parse_duration(text)
 
 
 def add_months(date: Date, months: int) -> Date:
-    """The same day of another month, or that month's last day where it is shorter."""
+    """Return the same day of another month, or that month's last day if it is shorter."""
     year, month, day = civil(date.day)
     years, month = divmod(month - 1 + months, 12)
     year += years
@@ -342,12 +341,12 @@ def add_months(date: Date, months: int) -> Date:
 
 
 def parse_duration(text: str) -> DaysDuration | YearsDuration | None:
-    """The duration written as in XML Schema, `P1DT2H` or `P1Y6M`; None where it is neither."""
+    """Parse a duration as in XML Schema, `P1DT2H` or `P1Y6M`; return None for other texts."""
     found = _DURATION.fullmatch(text)
     if not found or text.endswith(("P", "T")):
         return None
     sign = -1 if found[1] else 1
-    if any(len(part or "") > _LONGEST_PART for part in found.groups()[1:7]):
+    if any(len(part or "") > _MAX_PART_LENGTH for part in found.groups()[1:7]):
         return None
     years, months, days, hours, minutes, seconds = (int(part or 0) for part in found.groups()[1:7])
     has_months = found[2] is not None or found[3] is not None
@@ -363,7 +362,7 @@ def parse_duration(text: str) -> DaysDuration | YearsDuration | None:
 
 
 def type_name(value: object) -> str:
-    """The name that FEEL has for a value's type."""
+    """Return FEEL's name of a value's type."""
     names: dict[type, str] = {
         type(None): "null",
         bool: "boolean",

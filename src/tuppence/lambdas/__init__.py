@@ -1,4 +1,5 @@
-"""The fleet's functions on AWS Lambda: a handler each, over the use cases in `runs`.
+"""The fleet's functions on AWS Lambda: one module with a handler each, which calls a use case.
 
-Logs name runs, pages and items by number, and errors by their code: nothing about a person.
+Logs identify runs, pages and items by number, and errors by their code; they contain no personal
+data.
 """

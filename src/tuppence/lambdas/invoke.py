@@ -1,17 +1,19 @@
-"""Has the rules engines evaluate work items."""
+"""Sends work items to the rules engines for evaluation."""
 
 import time
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSEvent, SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.bootstrap.aws import invoker
+from tuppence import logs
+from tuppence.bootstrap.aws import invoke_dependencies
 from tuppence.errors import UserError
+from tuppence.lambdas.logs import function_logger
 from tuppence.usecases.fleet.evaluating import (
     delay,
     evaluate_item,
@@ -20,7 +22,7 @@ from tuppence.usecases.fleet.evaluating import (
 )
 from tuppence.usecases.fleet.messages import FleetItem
 
-logger = Logger(service="invoke")
+logger = function_logger("invoke")
 metrics = Metrics(namespace="tuppence", service="invoke")
 processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 processor.raise_on_entire_batch_failure = False
@@ -29,8 +31,9 @@ processor.raise_on_entire_batch_failure = False
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Do a batch of items; one that fails is received again, and those of its group behind it."""
-    deps = invoker()
+    """Evaluate a batch of items; a failed item and later ones of its group are received again."""
+    logs.begin(context.aws_request_id)  # the id that engines log, too
+    deps = invoke_dependencies()
     settings = deps.settings
     records = list(SQSEvent(event).records)
     last = [_item(record) for record in records if _receives(record) >= settings.max_receives]
@@ -38,11 +41,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     latest = deps.ledger.latest()
     items_left = len(records)
 
-    def one(record: SQSRecord) -> None:
+    def evaluate(record: SQSRecord) -> None:
         nonlocal items_left
-        began = time.monotonic()
+        start = time.monotonic()
         item, receives = _item(record), _receives(record)
-        name = {"run_id": item.run_id, "page": item.page, "item": item.number}
         left = context.get_remaining_time_in_millis() / 1_000 - settings.margin_seconds
         seconds = share_of_time(left, max(items_left, 1), settings.engine_seconds)
         items_left -= 1
@@ -57,16 +59,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
                 may_give_up=receives >= settings.tries,
             )
         except UserError as error:
-            extra = name | {"code": error.code, "receives": receives}
-            logger.warning("an item is to be tried again", extra=extra)
+            logger.warning("item failed", extra={"code": error.code, "receives": receives})
             metrics.add_metric("ItemsFailed", MetricUnit.Count, 1)
             raise
-        if not done:
-            logger.error("an item was given up", extra=name | {"receives": receives})
+        duration = time.monotonic() - start
+        if done:
+            logger.info("item done", extra={"duration": round(duration, 6)})
+        else:
+            logger.error("item given up", extra={"receives": receives})
         metrics.add_metric("ItemsDone" if done else "ItemsGivenUp", MetricUnit.Count, 1)
-        metrics.add_metric("ItemSeconds", MetricUnit.Seconds, time.monotonic() - began)
+        metrics.add_metric("ItemSeconds", MetricUnit.Seconds, duration)
 
-    answer = process_partial_response(event, one, processor, context)
+    def evaluate_and_log(record: SQSRecord) -> None:
+        item = _item(record)
+        with logger.append_context_keys(run_id=item.run_id, page=item.page, item=item.number):
+            evaluate(record)
+
+    answer = process_partial_response(event, evaluate_and_log, processor, context)
     failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
     delays = {
         record.receipt_handle: delay(_receives(record))
@@ -75,8 +84,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     }
     try:
         deps.queue.postpone(delays)
-    except UserError as error:  # then they are received when their visibility ends
-        logger.warning("items could not be postponed", extra={"code": error.code})
+    except UserError as error:  # then they are received again when their visibility ends
+        runs = sorted({_item(record).run_id for record in records if record.message_id in failed})
+        extra = {"code": error.code, "run_id": ", ".join(runs)}
+        logger.warning("items could not be postponed", extra=extra)
     return answer
 
 

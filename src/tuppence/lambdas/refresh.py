@@ -1,25 +1,28 @@
-"""Has every running engine serve a ruleset: that is a publication, and a roll-back too."""
+"""Has every running engine serve a ruleset, to publish it or to roll back."""
 
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.bootstrap.aws import refresher
+from tuppence import logs
+from tuppence.bootstrap.aws import refresh_dependencies
+from tuppence.lambdas.logs import function_logger
 from tuppence.usecases.editions import Edition
 from tuppence.usecases.publish_rules import publish_edition
 
-logger = Logger(service="refresh")
+logger = function_logger("refresh")
 metrics = Metrics(namespace="tuppence", service="refresh")
 
 
 class Refresh(msgspec.Struct, frozen=True):
-    """The event.
+    """The event of the function.
 
     Attributes:
-        ruleset: Digest; the current ruleset where it is left out.
-        edition: Of a ruleset that was made of definitions; left out where a person names one.
+        ruleset: Digest of a ruleset; the current one if left out.
+        edition: Edition of a ruleset that was built from definitions; left out if a person has
+            chosen the ruleset.
     """
 
     ruleset: str | None = None
@@ -29,17 +32,17 @@ class Refresh(msgspec.Struct, frozen=True):
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """All engines make it ready, then it becomes the current one, then all serve it.
+    """Make a ruleset ready in all engines, make it the current one, and have all engines serve it.
 
-    Where a newer edition is the current one already, nothing is changed but that engines serve it.
+    If the current ruleset is of a newer edition, it stays the current one, and engines serve it.
 
     Raises:
-        UserError: An engine did not confirm it.
+        UserError: An engine did not confirm the ruleset.
     """
-    del context
-    parts, asked = refresher(), msgspec.convert(event, Refresh)
+    logs.begin(context.aws_request_id)  # the id that engines log, too
+    deps, request = refresh_dependencies(), msgspec.convert(event, Refresh)
     digest, current, confirmed = publish_edition(
-        parts.rulesets, parts.engines, asked.ruleset, asked.edition
+        deps.rulesets, deps.engines, request.ruleset, request.edition
     )
     logger.info(
         "published" if current == digest else "superseded",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -13,12 +13,13 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.bootstrap.aws import cutter
+from tuppence.bootstrap.aws import rule_dependencies
 from tuppence.errors import UserError
+from tuppence.lambdas.logs import function_logger
 from tuppence.usecases.fleet.messages import Page
 from tuppence.usecases.fleet.splitting import make_items
 
-logger = Logger(service="rule")
+logger = function_logger("rule")
 metrics = Metrics(namespace="tuppence", service="rule")
 processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -31,15 +32,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def _split(record: SQSRecord) -> None:
-    parts = cutter()
+    deps = rule_dependencies()
     page = msgspec.json.decode(record.body, type=Page)
-    last = int(record.attributes.approximate_receive_count) >= parts.settings.tries
-    try:
-        items = make_items(
-            page, lambda: parts.rules(page.ruleset), parts.queue, parts.ledger, last_try=last
-        )
-    except UserError as error:
-        name = {"run_id": page.run_id, "page": page.number, "code": error.code}
-        logger.warning("a page was not split", extra=name | {"last_try": last})
-        raise
+    last = int(record.attributes.approximate_receive_count) >= deps.settings.tries
+    with logger.append_context_keys(run_id=page.run_id, page=page.number):
+        try:
+            items = make_items(
+                page, lambda: deps.rules(page.ruleset), deps.queue, deps.ledger, last_try=last
+            )
+        except UserError as error:
+            logger.warning("page failed", extra={"code": error.code, "last_try": last})
+            raise
+        logger.info("page split", extra={"items": items})
     metrics.add_metric("ItemsMade", MetricUnit.Count, items)

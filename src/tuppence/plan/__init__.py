@@ -1,1 +1,1 @@
-"""A checked ruleset becomes a plan: for the interpreter, and, where it fits, for columns."""
+"""Turns a checked ruleset into a plan: for the interpreter and, where it fits, for columns."""

@@ -1,11 +1,10 @@
-"""What rules make of lists of rows: counts, sums, extremes, single rows."""
+"""Lowers aggregates over lists of rows: counts, sums, extremes, single rows."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Field
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import Span, syntax
 from tuppence.plan.code import Accumulator, Code, Feature, RegisterType, Source, Value, power_of
 from tuppence.plan.instructions import Aggregation, Opcode, Readout
@@ -13,12 +12,12 @@ from tuppence.plan.predicates import IntervalSet, OneOf, RowFilter, single_term
 from tuppence.plan.rows import RowPlanner, RowSelection, Series
 from tuppence.plan.scope import NotColumnar
 
-FIELD_KINDS: Final[Mapping[FieldKind, RegisterType]] = {
-    FieldKind.MONEY: RegisterType.NUMBER,
-    FieldKind.NUMBER: RegisterType.NUMBER,
-    FieldKind.DATE: RegisterType.DATE,
-    FieldKind.TEXT: RegisterType.TEXT,
-    FieldKind.BOOLEAN: RegisterType.CONDITION,
+FIELD_KINDS: Final[Mapping[FieldType, RegisterType]] = {
+    FieldType.MONEY: RegisterType.NUMBER,
+    FieldType.NUMBER: RegisterType.NUMBER,
+    FieldType.DATE: RegisterType.DATE,
+    FieldType.TEXT: RegisterType.TEXT,
+    FieldType.BOOLEAN: RegisterType.CONDITION,
 }
 
 
@@ -26,8 +25,8 @@ class Aggregates:
     """Adds steps that read features to the code of one rule.
 
     Args:
-        planner: Of rows; shared by all rules of a plan.
-        code: Where the steps go.
+        planner: Finds the rows that expressions read; shared by all rules of a plan.
+        code: The steps of the rule, which are added to.
     """
 
     def __init__(self, planner: RowPlanner, code: Code) -> None:
@@ -35,7 +34,7 @@ class Aggregates:
         self.code = code
 
     def read(self, kept: Accumulator, field: Field, position: int = 0) -> Value:
-        """A field of a row that an accumulator keeps."""
+        """Return the value of a field of a row that an accumulator keeps."""
         kind = FIELD_KINDS[field.kind]
         part = {
             RegisterType.NUMBER: Readout.NUMBER_AT,
@@ -48,17 +47,17 @@ class Aggregates:
             found = self.code.add(Source.FEATURE, kind=kind, power=power_of(field), detail=feature)
             return self.code.in_main_unit(found, field)
         if field.nullable:
-            raise NotColumnar("a boolean that can be missing", Span(0, 0))
+            raise NotColumnar("a boolean that can be null", Span(0, 0))
         flag = self.code.add(Source.FEATURE, detail=feature)
         return self.code.less(self.code.constant(0), flag)
 
     def may_be_null(self, rows: RowSelection, name: str) -> bool:
-        """Whether a row that passes the filter can have null in a field."""
+        """Return whether a row that passes the filter can have null in a field."""
         field = rows.collection.table.fields[name]
         return field.nullable and bool(self.null_rows(rows, name))
 
     def null_rows(self, rows: RowSelection, name: str) -> RowFilter:
-        """The rows that have null in a field."""
+        """Return the filter for the rows that also have null in a field."""
         ordered = FIELD_KINDS[rows.collection.table.fields[name].kind] in {
             RegisterType.NUMBER,
             RegisterType.DATE,
@@ -69,7 +68,7 @@ class Aggregates:
         )
 
     def counted(self, table: str, where: RowFilter) -> Value:
-        """How many rows pass a filter."""
+        """Return the number of rows that pass a filter."""
         if not where:
             return self.code.constant(0)
         return self.code.add(
@@ -78,7 +77,17 @@ class Aggregates:
         )
 
     def aggregate(self, name: str, series: Series, extras: list[Value], node: syntax.Node) -> Value:
-        """What a function makes of a list, given the values at its end."""
+        """Return the result of an aggregate function over a list.
+
+        Args:
+            name: Name of the function.
+            series: The list.
+            extras: Values of the elements that follow the rows.
+            node: The call, for the error.
+
+        Raises:
+            NotColumnar: The aggregate does not fit columns.
+        """
         rows = series.rows
         table = rows.collection.table
         count = self.counted(table.name, rows.where)
@@ -87,16 +96,16 @@ class Aggregates:
                 return self.distinct(series, node)
             return self.code.added([count, self.code.constant(len(series.extras))])
         if series.distinct or (extras and name not in {"sum", "mean"}):
-            raise NotColumnar(f"{name} of this list is not for columns", node.span)
+            raise NotColumnar(f"{name} of this list cannot be computed in columns", node.span)
         if not series.scale:
             return self.of_constant(name, series, count, extras)
         field = table.fields.get(series.field)
         if field is None:
             raise NotColumnar(f"{name} of whole rows", node.span)
-        if field.kind is FieldKind.DATE and name in {"min", "max"} and field.name == table.order:
+        if field.kind is FieldType.DATE and name in {"min", "max"} and field.name == table.order:
             operation = Aggregation.FIRST if name == "min" else Aggregation.LAST
             return self.read(Accumulator(table.name, rows.where, operation), field)
-        if field.kind not in {FieldKind.MONEY, FieldKind.NUMBER}:
+        if field.kind not in {FieldType.MONEY, FieldType.NUMBER}:
             raise NotColumnar(f"{name} of a field that is no number", node.span)
         found = self.of_numbers(name, series, field, count, extras)
         if not self.may_be_null(rows, field.name):
@@ -108,7 +117,7 @@ class Aggregates:
     def of_numbers(
         self, name: str, series: Series, field: Field, count: Value, extras: list[Value]
     ) -> Value:
-        """Sums, means, extremes and medians of a field."""
+        """Return the sum, mean, extreme or median of a number field."""
         rows, table = series.rows, series.rows.collection.table
         power = power_of(field)
         if name in {"min", "max"}:
@@ -140,12 +149,12 @@ class Aggregates:
         if extras:
             total = self.code.added([total, *extras])
             count = self.code.added([count, self.code.constant(len(extras))])
-        if name == "mean":  # of nothing: division by zero, which is null
+        if name == "mean":  # the mean of no rows divides by zero, which gives null
             return self.code.divided(total, count)
         return total if extras else self.unless_empty(count, total)
 
     def scaled(self, value: Value, scale: Decimal) -> Value:
-        """A number times a constant."""
+        """Return a number times a constant."""
         if scale == -1:
             return self.code.same_kind(
                 Opcode.SUBTRACT, self.code.constant(0, power=value.power), value
@@ -153,19 +162,19 @@ class Aggregates:
         return self.code.add(Opcode.MULTIPLY, value, self.code.constant(scale), power=value.power)
 
     def on_line(self, value: Value, series: Series) -> Value:
-        """An extreme or a middle value, taken along the line that the elements are on."""
+        """Return an extreme or a median, scaled and shifted as the elements of the series are."""
         found = value if series.scale == 1 else self.scaled(value, series.scale)
         if not series.offset:
             return found
         return self.code.added([found, self.code.constant(series.offset)])
 
     def unless_empty(self, count: Value, value: Value) -> Value:
-        """A value, null where nothing was counted."""
+        """Return a value, or null where nothing was counted."""
         some = self.code.less(self.code.constant(0), count)
         return self.code.select(some, value, self.code.null())
 
     def of_constant(self, name: str, series: Series, count: Value, extras: list[Value]) -> Value:
-        """Aggregates of a list that has the same number in every place."""
+        """Return an aggregate of a list that has the same number in every place."""
         each = self.code.constant(series.offset)
         if name in {"min", "max", "median"}:
             return self.unless_empty(count, each)
@@ -178,11 +187,11 @@ class Aggregates:
         return total if extras else self.unless_empty(count, total)
 
     def distinct(self, series: Series, node: syntax.Node) -> Value:
-        """How many different values a field has; null counts as one."""
+        """Return the number of distinct values of a field; null counts as one."""
         rows, table = series.rows, series.rows.collection.table
         field = table.fields.get(series.field)
         if field is None or not series.scale:
-            raise NotColumnar("how many different rows there are is not for columns", node.span)
+            raise NotColumnar("distinct rows cannot be counted in columns", node.span)
         numeric = FIELD_KINDS[field.kind] is RegisterType.NUMBER
         operation = Aggregation.VALUES if numeric else Aggregation.DISTINCT
         kept = Accumulator(table.name, rows.where, operation, field.name)

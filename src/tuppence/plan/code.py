@@ -1,4 +1,4 @@
-"""The steps of one rule while it is being planned: values numbered so that equal ones are one."""
+"""Builds the steps of one rule while it is planned; equal values share one step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,8 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, NamedTuple
 
-from tuppence.facts.schema import Field
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import syntax
 from tuppence.plan.instructions import TRUE, Aggregation, Opcode, Readout
 from tuppence.plan.predicates import RowFilter
@@ -56,7 +55,7 @@ class Accumulator(NamedTuple):
     Attributes:
         table: Name of the table.
         where: Filter that rows must pass.
-        aggregation: What is kept of the rows.
+        aggregation: The way in which the rows are combined.
         column: Name of the field that is aggregated; empty where none is needed.
         depth: Number of rows that FIRST and LAST keep.
     """
@@ -73,7 +72,7 @@ class Feature(NamedTuple):
 
     Attributes:
         accumulator: The accumulator.
-        readout: What is read.
+        readout: The value that is read.
         column: Name of the field that is read from a kept row.
         position: Index of the kept row, from 0.
     """
@@ -102,12 +101,12 @@ class AttributeReading:
 
 
 class Step(NamedTuple):
-    """An instruction, or a value that comes from outside of the program.
+    """An instruction, or a value that comes from outside the program.
 
     Attributes:
         operation: The instruction, or the origin of the value.
         arguments: Steps that it uses, each before this one.
-        detail: For ROUND the rounding; for a source what `Source` says.
+        detail: For ROUND the rounding; for a source the value named in `Source`.
         kind: Type of the result.
     """
 
@@ -119,7 +118,7 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Code:
-    """Builds the steps of a rule; adding a step that is already there gives the present one.
+    """Builds the steps of a rule; adding a step that already exists returns the existing one.
 
     >>> code = Code()
     >>> two = code.constant(2)
@@ -138,7 +137,7 @@ class Code:
         power: int = 0,
         detail: Any = None,
     ) -> Value:
-        """Return the value of a step, adding the step unless it is there."""
+        """Return the value of a step, adding the step unless it exists."""
         step = Step(operation, tuple(value.step for value in arguments), detail, kind)
         index = self.known.get(step)
         if index is None:
@@ -174,8 +173,8 @@ class Code:
     # -- units -----------------------------------------------------------------------------------
 
     def in_main_unit(self, value: Value, field: Field) -> Value:
-        """Return a number field that is stored with decimals as the number it stands for."""
-        if field.kind is not FieldKind.NUMBER or not field.decimals:
+        """Return a number field that is stored with decimals as the number that it represents."""
+        if field.kind is not FieldType.NUMBER or not field.decimals:
             return value
         return self.add(Opcode.DIVIDE, value, self.constant(Decimal(10) ** field.decimals))
 
@@ -186,7 +185,7 @@ class Code:
             NotColumnar: The value cannot be negated.
         """
         if value.kind not in {RegisterType.NUMBER, RegisterType.DAYS}:
-            raise NotColumnar(f"- before a {value.kind.value}", node.span)
+            raise NotColumnar(f"a {value.kind.value} cannot be negated", node.span)
         return self.constant(0, value.kind, value.power)
 
     def aligned(self, *values: Value) -> tuple[Value, ...]:
@@ -265,4 +264,4 @@ class Code:
 
 def power_of(field: Field) -> int:
     """Return the power of the minor unit that stored values of a field are multiples of."""
-    return 1 if field.kind is FieldKind.MONEY else 0
+    return 1 if field.kind is FieldType.MONEY else 0

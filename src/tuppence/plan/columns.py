@@ -15,12 +15,12 @@ from tuppence.rules.checking import CheckedRule
 Array = np.ndarray[Any, Any]
 
 SCORE_UNIT: Final = 10_000
-"""Scores and numbers are put out as multiples of one ten-thousandth."""
+"""Scores and numbers are written as multiples of one ten-thousandth."""
 
 NULL_MASK: Final = 0
 TRUE_MASK: Final = 1
 FALSE_MASK: Final = 2
-"""Condition registers that are the same for every customer come first."""
+"""The first condition registers hold masks that are the same for every customer."""
 
 FIRST_ATTRIBUTE_MASK: Final = FALSE_MASK + 1
 """The first condition register that holds a field of the customer."""
@@ -80,9 +80,9 @@ class LoweredRule(NamedTuple):
         when: The condition; None for a rule that does not fit.
         history: The condition that the customer's history is too short, where the rule asks for
             one.
-        score: In units of SCORE_UNIT, within its bounds.
-        values: Numbers among them in units of SCORE_UNIT.
-        refusals: What does not fit.
+        score: The score in units of SCORE_UNIT, clamped to its bounds.
+        values: The values, numbers among them in units of SCORE_UNIT.
+        refusals: The parts that do not fit.
         limit: Number of rows above which a customer is left to the interpreter.
     """
 
@@ -113,7 +113,7 @@ class Constant(NamedTuple):
 
 
 class SharedInputs(NamedTuple):
-    """The values that come from outside of the program, in the order of first use.
+    """The values that come from outside the program, in the order of first use.
 
     Attributes:
         features: Values read from accumulators.
@@ -177,7 +177,7 @@ class TablePlan:
     overflow_guards: tuple[int, ...]
 
     def is_overflow_guard(self, accumulator: Accumulator) -> bool:
-        """True if an accumulator only counts amounts that are too large for exact sums."""
+        """Return whether an accumulator only counts amounts that are too large for exact sums."""
         return any(
             isinstance(predicate, OverflowGuard)
             for term in accumulator.where
@@ -217,7 +217,7 @@ class ColumnPlan:
         as_of: The date.
         model: The facts that rules may read.
         lowered: Each rule as steps, for the next plan.
-        inputs: What comes from outside of the program.
+        inputs: The values that come from outside the program.
         tables: The accumulators of each table; registers of features follow one another.
         program: The instructions.
     """

@@ -1,10 +1,10 @@
-"""A plan in words: what is gathered, who shares it, what it costs."""
+"""Describes a plan in words: what is gathered, which rules share it, what it costs."""
 
 from collections import Counter
 from decimal import Decimal
 from typing import Final
 
-from tuppence.facts.schema import Kind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.plan.code import Feature
@@ -30,12 +30,15 @@ INSTRUCTION: Final = 0.0007
 FEATURE: Final = 0.03
 CONTEXT: Final = 900.0
 """Microseconds a customer, measured with 200 transactions on one core of a server: an instruction,
-a feature with its share of the pass over the rows, and a customer's facts for the interpreter. They
-tell dear rules from cheap ones, no more."""
+a feature with its share of the pass over the rows, and a customer's facts for the interpreter. Good
+enough to tell expensive rules from cheap ones, not to predict times."""
 
 
 def cost(plan: ColumnPlan, rule: ColumnRule) -> float:
-    """About how many microseconds a rule takes for a customer; shared features are shared out."""
+    """Return about how many microseconds a rule takes for a customer.
+
+    The cost of a shared feature is divided among the rules that read it.
+    """
     users = Counter(feature for one in plan.rules for feature in one.features)
     gathered = sum(FEATURE / users[feature] for feature in rule.features)
     interpreted = 0.0 if rule.planned else CONTEXT
@@ -65,7 +68,7 @@ def pass_summaries(plan: ColumnPlan) -> list[tuple[str, str]]:
 
 
 def feature_text(plan: TablePlan, feature: Feature) -> str:
-    """A feature as a person would say it."""
+    """Describe a feature in words."""
     kept = feature.accumulator
     rows = f"{plan.table.name} where {filter_text(plan, kept.where)}"
     names: dict[Readout, str] = {
@@ -91,7 +94,7 @@ def feature_text(plan: TablePlan, feature: Feature) -> str:
 
 
 def filter_text(plan: TablePlan, where: RowFilter) -> str:
-    """A filter as a person would say it."""
+    """Describe a filter in words."""
     terms = sorted(
         " and ".join(sorted(_predicate_text(plan, name, predicate) for name, predicate in term))
         for term in where
@@ -104,7 +107,7 @@ def filter_text(plan: TablePlan, where: RowFilter) -> str:
 def _predicate_text(plan: TablePlan, name: str, predicate: Predicate) -> str:
     match predicate:
         case IntervalSet():
-            is_date = name in plan.table.fields and plan.table.fields[name].kind is Kind.DATE
+            is_date = name in plan.table.fields and plan.table.fields[name].kind is FieldType.DATE
             parts = [_interval_text(name, interval, is_date) for interval in predicate.intervals]
             parts += [f"{name} is null"] if predicate.null else []
             return f"{name} is not null" if parts == [name] else " or ".join(parts)

@@ -1,4 +1,4 @@
-"""The instruction set of a plan's program: what the planner emits and the kernel runs.
+"""The instruction set of a plan's program: emitted by the planner, run by the kernel.
 
 Registers hold one value for each customer of a block. A number register holds a float and a bound
 on its distance from the exact decimal; NaN is null. A condition register holds the bits TRUE, FALSE
@@ -24,7 +24,7 @@ UNSURE: Final = 4
 
 
 class Opcode(IntEnum):
-    """Operations of the program; the order of the groups is used by the kernel.
+    """Operations of the program; the kernel relies on the order of the groups.
 
     Numbers and conditions write the register `target` from `left` and `right`. The target of an
     output is a rule or a value.
@@ -63,7 +63,7 @@ class Opcode(IntEnum):
 
 
 class Rounding(IntEnum):
-    """How ROUND rounds to a whole number."""
+    """Ways in which ROUND rounds to a whole number."""
 
     FLOOR = 0
     CEILING = 1
@@ -75,20 +75,20 @@ class Rounding(IntEnum):
 
 
 class Aggregation(IntEnum):
-    """What an accumulator keeps of the rows that pass its filter."""
+    """Ways in which an accumulator combines the rows that pass its filter."""
 
-    COUNT_AND_SUM = 0  # how many rows, and the sum of the table's main number
+    COUNT_AND_SUM = 0  # number of rows, and sum of the table's main number
     SUM = 1
     FIRST = 2
     LAST = 3
     ARGMIN = 4
     ARGMAX = 5
-    DISTINCT = 6  # how many different codes
-    VALUES = 7  # every number, for the median and for how many differ
+    DISTINCT = 6  # number of distinct codes
+    VALUES = 7  # every number, for medians and for counts of distinct numbers
 
 
 class Readout(IntEnum):
-    """What a feature reads from its accumulator."""
+    """Values that a feature reads from its accumulator."""
 
     COUNT = 0
     SUM = 1

@@ -1,9 +1,12 @@
-"""The expressions of a rule become steps over columns, or are found to be outside of them."""
+"""Lowers the expressions of a rule to steps over columns, or reports why they do not fit.
+
+One module because each method lowers one kind of node, and they call each other.
+"""
 
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.feel import syntax
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, Range, YearsDuration
 from tuppence.plan.aggregates import FIELD_KINDS, Aggregates
@@ -22,7 +25,7 @@ from tuppence.plan.rows import RowPlanner, RowSelection
 from tuppence.plan.scope import NotColumnar, Scope, SingleInputAbstraction, resolved, row_scope
 
 MAX_POSITION: Final = 8
-"""Elements farther from either end of a list are left to the interpreter."""
+"""Elements further from either end of a list are left to the interpreter."""
 
 ROUNDINGS: Final = {
     "floor": Rounding.FLOOR,
@@ -74,10 +77,10 @@ class Lowering:
     # -- any value -------------------------------------------------------------------------------
 
     def value(self, node: syntax.Node, scope: Scope) -> Value:
-        """The value of an expression.
+        """Return the value of an expression.
 
         Raises:
-            NotColumnar: It does not fit the columns.
+            NotColumnar: The expression does not fit columns.
         """
         node, scope = resolved(node, scope)
         constant = self.analyzer.constant(node, scope)
@@ -92,12 +95,12 @@ class Lowering:
             return reading
 
     def built(self, node: syntax.Node, scope: Scope) -> Value:
-        """The value of an expression that is not constant, out of its parts."""
+        """Return the value of an expression that is not constant, built from its parts."""
         match node:
             case syntax.Name() | syntax.Path():
                 return self.path(node, scope)
             case syntax.Filter():
-                raise NotColumnar("a list or an element of one is no single value", node.span)
+                raise NotColumnar("a list, or a row of one, is not a single value", node.span)
             case syntax.Negation():
                 operand = self.value(node.operand, scope)
                 zero = self.code.zero_like(operand, node)
@@ -112,10 +115,10 @@ class Lowering:
                 return self.quantified(node, scope)
             case syntax.Call(function=syntax.Name(name=name)):
                 return self.call(name, node, scope)
-        raise NotColumnar("this form of expression is not for columns", node.span)
+        raise NotColumnar("this form of expression cannot be evaluated in columns", node.span)
 
     def constant(self, value: Any, node: syntax.Node) -> Value:
-        """A FEEL value that is the same for everybody."""
+        """Return the value of a constant."""
         match value:
             case None:
                 return self.code.null()
@@ -132,17 +135,17 @@ class Lowering:
                 return self.code.constant(days, RegisterType.DAYS)
             case YearsDuration():
                 return self.code.constant(value.months, RegisterType.MONTHS)
-        raise NotColumnar("a constant of this type is not for columns", node.span)
+        raise NotColumnar("constants of this type cannot be evaluated in columns", node.span)
 
     def number(self, node: syntax.Node, scope: Scope) -> Value:
-        """A value that must be a number."""
+        """Return the value of an expression that must be a number."""
         found = self.value(node, scope)
         if found.kind not in {RegisterType.NUMBER, RegisterType.NULL}:
             raise NotColumnar(f"a {found.kind.value} where a number is expected", node.span)
         return found
 
     def truth(self, node: syntax.Node, scope: Scope) -> Value:
-        """A value that must be a condition."""
+        """Return the value of an expression that must be a condition."""
         found = self.value(node, scope)
         if found.kind is RegisterType.NULL:
             return self.code.truth(0)
@@ -153,7 +156,7 @@ class Lowering:
     # -- what is read of the customer ------------------------------------------------------------
 
     def path(self, node: syntax.Node, scope: Scope) -> Value:
-        """A field of the customer, of an element of a list, or of a date."""
+        """Return a field of the customer, of an element of a list, or of a date."""
         reference = SingleInputAbstraction(self.analyzer.model.attributes).reference(node, scope)
         if reference is not None and reference[0] != "row":
             return self.attribute(reference)
@@ -169,10 +172,10 @@ class Lowering:
                 length = self.value(node.base, scope)
                 if length.kind is RegisterType.DAYS:
                     return self.code.add(Opcode.ROUND, length, detail=Rounding.DOWN)
-        raise NotColumnar("it is no single value", node.span)
+        raise NotColumnar("it is not a single value", node.span)
 
     def attribute(self, path: tuple[str, ...]) -> Value:
-        """One of the customer's own fields."""
+        """Return one of the customer's own fields."""
         field = self.analyzer.model.attributes[path]
         kind = FIELD_KINDS[field.kind]
         read = self.code.add(
@@ -181,7 +184,10 @@ class Lowering:
         return self.code.in_main_unit(read, field)
 
     def reading(self, node: syntax.Node, scope: Scope) -> Value | None:
-        """A value that depends on one of the customer's fields alone, by the interpreter."""
+        """Return an expression over a single field of the customer, evaluated by the interpreter.
+
+        None for an expression that reads anything else.
+        """
         closing = SingleInputAbstraction(self.analyzer.model.attributes)
         try:
             closed = closing.close(node, scope)
@@ -203,7 +209,7 @@ class Lowering:
     # -- elements of lists -----------------------------------------------------------------------
 
     def element(self, node: syntax.Node, scope: Scope) -> Element | None:
-        """Return the element of a list that an expression selects; None for any other."""
+        """Return the element of a list that an expression selects; None if it selects none."""
         node, scope = resolved(node, scope)
         if not isinstance(node, syntax.Filter):
             return None
@@ -220,7 +226,7 @@ class Lowering:
         return Element(rows, aggregation, abs(position) - 1)
 
     def extreme(self, node: syntax.Node, scope: Scope) -> Element | None:
-        """Return the element that `list[field = max(list.field)][1]` selects, or the least."""
+        """Return the element that `list[field = max(list.field)][1]` selects; `min` likewise."""
         node, scope = resolved(node, scope)
         if not isinstance(node, syntax.Filter) or not isinstance(node.predicate, syntax.Comparison):
             return None
@@ -241,7 +247,7 @@ class Lowering:
             return None
         series = self.planner.series(right.arguments[0], scope)
         field = rows.collection.table.fields[name]
-        numeric = field.kind in {FieldKind.MONEY, FieldKind.NUMBER}
+        numeric = field.kind in {FieldType.MONEY, FieldType.NUMBER}
         if series is None or series.rows != rows or series.field != name or not numeric:
             return None
         if series.extras or abs(series.scale) != 1 or self.aggregates.may_be_null(rows, name):
@@ -265,7 +271,7 @@ class Lowering:
     # -- operators -------------------------------------------------------------------------------
 
     def arithmetic(self, node: syntax.Arithmetic, scope: Scope) -> Value:
-        """+ - * / between numbers, dates and durations."""
+        """Return the result of `+`, `-`, `*` or `/` between numbers, dates and durations."""
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         symbol = str(node.operator)
         kinds = (left.kind, right.kind)
@@ -293,10 +299,10 @@ class Lowering:
                 )
             case "/", RegisterType.DAYS, RegisterType.DAYS:
                 return self.code.add(Opcode.DIVIDE, left, right)
-        raise NotColumnar(f"{symbol} between these two is not for columns", node.span)
+        raise NotColumnar(f"{symbol} between these types cannot be evaluated in columns", node.span)
 
     def is_whole(self, value: Value) -> bool:
-        """Whether a duration is surely a number of whole days."""
+        """Return whether a duration is certainly a whole number of days."""
         step = self.code.steps[value.step]
         if step.operation is Source.CONSTANT:
             number = step.detail[0]
@@ -308,17 +314,17 @@ class Lowering:
         )
 
     def choice(self, node: syntax.If, scope: Scope) -> Value:
-        """if, then, else."""
+        """Return the value of `if … then … else …`."""
         condition = self.truth(node.condition, scope)
         then, otherwise = self.value(node.then, scope), self.value(node.otherwise, scope)
         if RegisterType.NULL not in {then.kind, otherwise.kind} and then.kind is not otherwise.kind:
-            raise NotColumnar("then and else are of different types", node.span)
+            raise NotColumnar("then and else have different types", node.span)
         return self.code.select(condition, then, otherwise)
 
     # -- conditions ------------------------------------------------------------------------------
 
     def condition(self, node: syntax.Node, scope: Scope) -> Value:
-        """A comparison, or conditions put together."""
+        """Return the value of a comparison or of conditions joined by `and` and `or`."""
         match node:
             case syntax.Logic():
                 operation = Opcode.AND if node.operator == "and" else Opcode.OR
@@ -346,10 +352,10 @@ class Lowering:
                 for other in found[1:]:
                     whole = self.code.add(Opcode.OR, whole, other, kind=RegisterType.CONDITION)
                 return whole
-        raise NotColumnar("this condition is not for columns", node.span)
+        raise NotColumnar("this condition cannot be evaluated in columns", node.span)
 
     def of_missing(self, node: syntax.Comparison, scope: Scope) -> Value | None:
-        """`list[…][1] = null`: whether there is no such element."""
+        """Return the value of `list[…][1] = null`, true where there is no such element."""
         if (
             node.operator not in {"=", "!="}
             or self.analyzer.constant(node.right, scope) is not None
@@ -366,7 +372,7 @@ class Lowering:
         return self.code.add(Opcode.NOT, enough, kind=RegisterType.CONDITION)
 
     def compared(self, symbol: str, left: Value, right: Value, node: syntax.Node) -> Value:
-        """One of the six comparisons."""
+        """Return the value of one of the six comparisons."""
         if RegisterType.NULL in {left.kind, right.kind}:
             if symbol not in {"=", "!="}:
                 return self.code.truth(0)
@@ -395,12 +401,12 @@ class Lowering:
         )
 
     def passes(self, value: Value, test: Any, node: syntax.Node) -> Value:
-        """`value in test` for one constant test."""
+        """Return the value of `value in test` for one constant test."""
         if isinstance(test, Range):
             ends: list[Value] = []
             both_ends = test.low is not None and test.high is not None
             if both_ends == test.unary:
-                raise NotColumnar("this range is not for columns", node.span)
+                raise NotColumnar("this range cannot be evaluated in columns", node.span)
             if test.low is not None:
                 symbol = ">=" if test.low_closed else ">"
                 ends.append(self.compared(symbol, value, self.constant(test.low, node), node))
@@ -411,17 +417,17 @@ class Lowering:
                 return ends[0]
             return self.code.add(Opcode.AND, *ends, kind=RegisterType.CONDITION)
         if test is UNKNOWN or isinstance(test, list | bool):
-            raise NotColumnar("what it is to be in is not the same for all customers", node.span)
+            raise NotColumnar("the right side of `in` is not the same for all customers", node.span)
         return self.compared("=", value, self.constant(test, node), node)
 
     def quantified(self, node: syntax.Quantified, scope: Scope) -> Value:
-        """Some and every, by how many rows are true and how many false."""
+        """Return the value of `some` or `every`, from counts of rows that are true and false."""
         if len(node.iterators) != 1 or node.iterators[0].until is not None:
-            raise NotColumnar("it goes through several lists at once", node.span)
+            raise NotColumnar("it iterates over several lists at once", node.span)
         (binding,) = node.iterators
         rows = self.planner.rows(binding.source, scope)
         if rows is None:
-            raise NotColumnar("it goes through something other than rows of facts", node.span)
+            raise NotColumnar("it iterates over something other than rows of facts", node.span)
         inner = row_scope(rows.collection, binding.name, scope)
         decisive = node.quantifier == "some"
         counts = []
@@ -439,9 +445,9 @@ class Lowering:
     # -- functions -------------------------------------------------------------------------------
 
     def call(self, name: str, node: syntax.Call, scope: Scope) -> Value:
-        """A built-in function."""
+        """Return the value of a call of a built-in function."""
         if node.names is not None:
-            raise NotColumnar("arguments given by name", node.span)
+            raise NotColumnar("named arguments cannot be evaluated in columns", node.span)
         arguments = node.arguments
         match name, len(arguments):
             case "not", 1:
@@ -455,7 +461,7 @@ class Lowering:
             case (("count" | "sum" | "min" | "max" | "mean" | "median"), 1):
                 series = self.planner.series(arguments[0], scope)
                 if series is None:
-                    raise NotColumnar("it is no list of rows of facts", node.span)
+                    raise NotColumnar("it is not a list of rows of facts", node.span)
                 extras = [self.number(bound.node, bound.scope) for bound in series.extras]
                 return self.aggregates.aggregate(name, series, extras, node)
             case (("sum" | "mean"), n) if n > 1:
@@ -464,18 +470,18 @@ class Lowering:
                 return total if name == "sum" else self.code.divided(total, self.code.constant(n))
         if name in ROUNDINGS and 1 <= len(arguments) <= 2:
             return self.rounded(name, arguments, node, scope)
-        raise NotColumnar(f"the function {name} is not for columns", node.span)
+        raise NotColumnar(f"the function {name} cannot be evaluated in columns", node.span)
 
     def rounded(
         self, name: str, arguments: tuple[syntax.Node, ...], node: syntax.Call, scope: Scope
     ) -> Value:
-        """A number rounded to digits after the point."""
+        """Return a number rounded to a number of digits after the point."""
         number = self.code.plain(self.number(arguments[0], scope))
         digits = self.analyzer.constant(arguments[1], scope) if len(arguments) > 1 else Decimal(0)
         if number.kind is RegisterType.NULL:
             return number
         if not isinstance(digits, Decimal) or digits not in range(-6, 7):
-            raise NotColumnar("digits that are not a small whole number", node.span)
+            raise NotColumnar("the number of digits is not a small whole number", node.span)
         if not digits:
             return self.code.add(Opcode.ROUND, number, detail=ROUNDINGS[name])
         unit = self.code.constant(Decimal(10) ** abs(int(digits)))
@@ -488,7 +494,7 @@ class Lowering:
         )
 
     def extreme_of(self, values: list[Value], name: str, node: syntax.Node) -> Value:
-        """The least or the greatest of values given one by one."""
+        """Return the least or the greatest of values that are separate arguments."""
         kinds = {value.kind for value in values}
         if RegisterType.NULL in kinds:
             return self.code.null()
@@ -498,7 +504,7 @@ class Lowering:
             RegisterType.DAYS,
             RegisterType.MONTHS,
         }:
-            raise NotColumnar("values of several types", node.span)
+            raise NotColumnar("the values have different types", node.span)
         first, *others = self.code.aligned(*values)
         for other in others:
             first = self.code.same_kind(

@@ -1,4 +1,4 @@
-"""What the planner knows of the facts: tables, the collections over them, the customer's fields."""
+"""The facts that rules may read: tables, collections over them, and the customer's own fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tuppence.facts.schema import (
     STREAMS,
     TRANSACTIONS,
     Field,
-    Kind,
+    FieldType,
     Schema,
 )
 from tuppence.feel.values import Date
@@ -19,13 +19,13 @@ from tuppence.plan.predicates import ANY_ROW, IntervalSet, OneOf, RowFilter, con
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """RowSelection as they are kept.
+    """Rows of facts as they are stored.
 
     Attributes:
-        name: Of the table.
-        fields: By name.
-        order: The date by which its rows are sorted; empty where there is none.
-        main: The money column that plain sums are of.
+        name: Name of the table.
+        fields: Fields by name.
+        order: Name of the date field by which rows are sorted; empty if there is none.
+        main: Name of the money field that COUNT_AND_SUM accumulators sum.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collection:
-    """Some rows of a table, as rules see them.
+    """A collection that rules may read: some rows of a table.
 
     Attributes:
-        table: Whose rows they are.
-        where: Which of them.
-        negated: The fields whose sign is turned.
+        table: The table.
+        where: Filter that its rows pass.
+        negated: Names of the fields whose sign is reversed.
     """
 
     table: Table
@@ -51,11 +51,11 @@ class Collection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What an expression may read.
+    """The values and collections that an expression may read.
 
     Attributes:
         attributes: Single values by the path to them, such as `("customer", "region")`.
-        collections: By name.
+        collections: Collections by name.
     """
 
     attributes: Mapping[tuple[str, ...], Field]
@@ -63,7 +63,7 @@ class Model:
 
 
 def model_of(schema: Schema, as_of: Date) -> Model:
-    """The model of the facts that rules read; rows booked after the date are not among them."""
+    """Return the model of a schema for a date; rows booked after the date are filtered out."""
     booked = single_term(
         "booking date", IntervalSet(((None, False, Decimal(as_of.day), True),), null=False)
     )
@@ -94,10 +94,10 @@ def model_of(schema: Schema, as_of: Date) -> Model:
 
 
 def decimals_of(field: Field, digits: int) -> int:
-    """How many digits after the point a stored value of the field has.
+    """Return the number of digits after the point that stored values of a field have.
 
     Args:
         field: A number, money or date.
-        digits: Of the customer's currency.
+        digits: Digits of the customer's currency after the point.
     """
-    return {Kind.MONEY: digits, Kind.NUMBER: field.decimals}.get(field.kind, 0)
+    return {FieldType.MONEY: digits, FieldType.NUMBER: field.decimals}.get(field.kind, 0)

@@ -1,4 +1,4 @@
-"""A ruleset made ready for one date, for the interpreter and for columns."""
+"""Prepares a ruleset for one date, for the interpreter and for columns."""
 
 import functools
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from tuppence.rules.ruleset import Ruleset
 
 @dataclass(frozen=True)
 class PlannedRule:
-    """One rule for the interpreter; an expression is made ready when it is first needed.
+    """A rule prepared for the interpreter; each expression is compiled when it is first used.
 
     Attributes:
         checked: The rule and its trees.
-        as_of: What `today()` will be.
-        record: Called with every part of `when` and its value, where it is given.
+        as_of: The date that `today()` gives.
+        record: If given, called with every part of `when` and its value.
     """
 
     checked: CheckedRule
@@ -34,27 +34,27 @@ class PlannedRule:
 
     @property
     def rule(self) -> Rule:
-        """As written."""
+        """The rule as written."""
         return self.checked.rule
 
     @functools.cached_property
     def reads_streams(self) -> bool:
-        """Whether it asks for streams, which have to be found, or for a forecast from them."""
+        """True if the rule reads streams, or a forecast, which is made from streams."""
         return any(_names(tree) & _AHEAD for tree in self.checked.trees.values())
 
     @functools.cached_property
     def when(self) -> Expression:
-        """Gives true, false or null."""
+        """The condition, which gives true, false or null."""
         return self._ready(("when",), self.record)
 
     @functools.cached_property
     def score(self) -> Expression:
-        """Gives a number or null."""
+        """The score, which gives a number or null."""
         return self._ready(("score",))
 
     @functools.cached_property
     def values(self) -> tuple[tuple[str, Expression], ...]:
-        """By name, in the order in which they may use each other."""
+        """The values by name, in the order in which they may use each other."""
         return tuple((name, self._ready(("values", name))) for name in self.rule.values)
 
     def _ready(self, place: Place, record: Record | None = None) -> Expression:
@@ -70,20 +70,20 @@ _AHEAD: Final = FORECASTS | {name for name, found in COLLECTIONS.items() if foun
 
 
 def _names(node: syntax.Node) -> frozenset[str]:
-    """The names in a tree, of variables and of fields."""
+    """Return the names in a tree, of variables and of fields."""
     own = {node.name} if isinstance(node, syntax.Name | syntax.Path) else set()
     return frozenset(own).union(*map(_names, syntax.children(node)))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A ruleset for one date.
+    """A ruleset prepared for one date.
 
     Attributes:
         ruleset: The rules.
-        as_of: What `today()` will be.
-        rules: For the interpreter, in the order of the ruleset.
-        columns: For columns; it says which rules do not fit.
+        as_of: The date that `today()` gives.
+        rules: The rules for the interpreter, in the order of the ruleset.
+        columns: The plan for columns, which lists the rules that do not fit.
     """
 
     ruleset: Ruleset
@@ -93,13 +93,13 @@ class Plan:
 
     @property
     def layout(self) -> Layout:
-        """What its results look like."""
+        """The layout of the plan's packed results."""
         names = ((one.rule.id, tuple(one.rule.values)) for one in self.rules)
         return Layout(self.ruleset.digest, tuple(names))
 
     @property
     def transaction_fields(self) -> frozenset[str] | None:
-        """The fields of transactions that its rules read; None where they may read any."""
+        """The fields of transactions that the rules read; None if they may read any."""
         if not all(rule.whole for rule in self.columns.rules):
             return None
         needed = {"booking date", "amount", "own transfer", "account"}
@@ -119,13 +119,13 @@ class Plan:
 
 
 def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema, before: Plan | None = None) -> Plan:
-    """The plan of a ruleset for a date, over facts of a schema.
+    """Return the plan of a ruleset for a date, over facts of a schema.
 
     Args:
         ruleset: The rules.
-        as_of: What `today()` will be.
-        schema: Of the facts.
-        before: Another plan; what is the same in it is taken over.
+        as_of: The date that `today()` gives.
+        schema: Schema of the facts.
+        before: An earlier plan, whose unchanged parts are reused.
     """
     columns = None if before is None else before.columns
     return Plan(

@@ -1,10 +1,10 @@
-"""What a condition asks of one field of a row, as predicates; and constants."""
+"""Analyses conditions: constants, and predicates on single fields of a row."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuppence.facts.schema import Field, Kind
+from tuppence.facts.schema import Field, FieldType
 from tuppence.feel import compile_expression, syntax
 from tuppence.feel.budget import Budget, OutOfBudget
 from tuppence.feel.diagnostics import FeelError
@@ -31,11 +31,11 @@ from tuppence.plan.predicates import (
 )
 from tuppence.plan.scope import VALUE, NotColumnar, Scope, SingleInputAbstraction, resolved
 
-ORDERED_KINDS = frozenset({Kind.MONEY, Kind.NUMBER, Kind.DATE})
+ORDERED_KINDS = frozenset({FieldType.MONEY, FieldType.NUMBER, FieldType.DATE})
 
 
 class _Unknown:
-    """No constant."""
+    """Marks an expression that is not constant."""
 
 
 UNKNOWN = _Unknown()
@@ -55,10 +55,10 @@ TRUE: Wanted = frozenset({True})
 
 
 class PredicateAnalyzer:
-    """Tells constants, and what conditions ask of single fields.
+    """Evaluates constants, and finds the predicates that conditions put on single fields.
 
     Args:
-        model: What there is.
+        model: The facts that rules may read.
         now: The value of `now()`.
     """
 
@@ -69,7 +69,7 @@ class PredicateAnalyzer:
         self.constants: dict[Any, Any] = {}
 
     def constant(self, node: syntax.Node, scope: Scope) -> Any:
-        """The value of an expression that reads no facts; UNKNOWN for any other."""
+        """Return the value of an expression that reads no facts; UNKNOWN for any other."""
         node, scope = resolved(node, scope)
         match node:
             case syntax.Literal(value=value):
@@ -103,14 +103,19 @@ class PredicateAnalyzer:
         return self.constants[key]
 
     def answers(self, closed: syntax.Node) -> Callable[[Any], Any]:
-        """The interpreter's value of an expression, given what `value` is."""
+        """Return a function that evaluates an expression, given the value of the name `value`."""
         expression = compile_expression(closed, now=self.now, names=frozenset({VALUE}))
         return lambda value: expression.evaluate({VALUE: value}).value
 
     def quick(
         self, node: syntax.Node, scope: Scope, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """A field, what makes the condition true, and whether null makes it null."""
+        """Analyse a comparison of a field with constants.
+
+        Returns:
+            The field, the predicate that makes the condition true, and whether a null field makes
+            the condition null; None for any other condition.
+        """
         match node:
             case syntax.Comparison():
                 name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
@@ -132,14 +137,14 @@ class PredicateAnalyzer:
                 return self.contained(node, scope, collection)
             case syntax.Name() | syntax.Path():
                 name = self.field(node, scope)
-                if name is not None and collection.table.fields[name].kind is Kind.BOOLEAN:
+                if name is not None and collection.table.fields[name].kind is FieldType.BOOLEAN:
                     return name, OneOf(frozenset({True})), collection.table.fields[name].nullable
         return None
 
     def relative(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter | None:
-        """A comparison of a field with one of the customer's own."""
+        """Return the filter of a comparison of a field with one of the customer's own fields."""
         if not isinstance(node, syntax.Comparison):
             return None
         name, other, symbol = self.field(node.left, scope), node.right, str(node.operator)
@@ -153,15 +158,18 @@ class PredicateAnalyzer:
         field = collection.table.fields[name]
         if field.derived:
             return None
-        if (field.kind, field.decimals) != (own.kind, own.decimals) or field.kind is Kind.BOOLEAN:
+        if (field.kind, field.decimals) != (
+            own.kind,
+            own.decimals,
+        ) or field.kind is FieldType.BOOLEAN:
             return None
-        if field.kind is Kind.TEXT and symbol not in {"=", "!="}:
+        if field.kind is FieldType.TEXT and symbol not in {"=", "!="}:
             return None
         negated = name in collection.negated
         true = _RELATIONS[_MIRRORED[symbol] if negated else symbol]
         null = frozenset() if symbol in {"=", "!="} else frozenset({INCOMPARABLE})
         if null and field.nullable and own.nullable:
-            return None  # two nulls are the same, and yet have no order
+            return None  # two nulls are equal but have no order
         accept: frozenset[int] = frozenset()
         for outcome, relations in (
             (True, true),
@@ -175,7 +183,7 @@ class PredicateAnalyzer:
     def compared(
         self, name: str | None, symbol: str, value: Any, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """What a comparison of a field with a constant lets through."""
+        """Return the field and the predicate of a comparison with a constant."""
         field = collection.table.fields[name or ""]
         ordered = field.kind in ORDERED_KINDS
         if symbol in {"=", "!="}:
@@ -184,7 +192,7 @@ class PredicateAnalyzer:
                 predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
             elif ordered and _orders(field, value):
                 predicate = IntervalSet(((_place(value), True, _place(value), True),), null=False)
-            elif type(value) is (bool if field.kind is Kind.BOOLEAN else str) and not ordered:
+            elif type(value) is (bool if field.kind is FieldType.BOOLEAN else str) and not ordered:
                 predicate = OneOf(frozenset({value}))
             else:
                 return None
@@ -200,13 +208,13 @@ class PredicateAnalyzer:
     def contained(
         self, node: syntax.In, scope: Scope, collection: Collection
     ) -> tuple[str, IntervalSet | OneOf, bool] | None:
-        """What `field in …` lets through, for constants."""
+        """Return the field and the predicate of `field in …` for constants."""
         name = self.field(node.value, scope)
         tests = [self.constant(test, scope) for test in node.tests]
         if name is None or UNKNOWN in tests:
             return None
         field = collection.table.fields[name]
-        if field.kind is Kind.TEXT and all(type(test) is str for test in tests):
+        if field.kind is FieldType.TEXT and all(type(test) is str for test in tests):
             return name, OneOf(frozenset(tests)), False
         if field.kind not in ORDERED_KINDS:
             return None
@@ -220,7 +228,7 @@ class PredicateAnalyzer:
         return name, passing, has_range and not passing.null
 
     def field(self, node: syntax.Node, scope: Scope) -> str | None:
-        """The field of the row that an expression is, if it is one."""
+        """Return the name of the field of the row that an expression reads; None for any other."""
         node, scope = resolved(node, scope)
         found = SingleInputAbstraction({}).reference(node, scope)
         return found[1] if found is not None and found[0] == "row" else None
@@ -236,21 +244,21 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _orders(field: Field, *values: Any) -> bool:
-    """Whether values can be put in order with those of a field."""
-    kind = Date if field.kind is Kind.DATE else Decimal
+    """Return whether values can be ordered against those of a field."""
+    kind = Date if field.kind is FieldType.DATE else Decimal
     return all(type(value) is kind for value in values)
 
 
 def _between(
     low: Decimal | None, low_closed: bool, high: Decimal | None, high_closed: bool
 ) -> IntervalSet:
-    """The interval, or none where it ends before it begins."""
+    """Return the interval between two bounds; empty if it would end before it begins."""
     interval = (low, low_closed, high, high_closed)
     return IntervalSet(() if is_empty(interval) else (interval,), null=False)
 
 
 def _test(field: Field, test: Any) -> IntervalSet | None:
-    """What one constant of `field in (…)` lets through; None where columns cannot tell."""
+    """Return the predicate of one constant of `field in (…)`; None if columns cannot decide it."""
     if test is None:
         return IntervalSet((), null=True)
     if not isinstance(test, Range):
@@ -277,7 +285,7 @@ def wanted_of(
     wanted: Wanted,
     collection: Collection,
 ) -> RowFilter:
-    """The rows where the outcome is one of those wanted, given what makes it true."""
+    """Return the filter for rows with a wanted outcome, given the predicate that makes it true."""
     ordered = isinstance(predicate, IntervalSet)
     null: Predicate = IntervalSet((), null=True) if ordered else OneOf(frozenset({None}))
     known: Predicate = (
@@ -297,11 +305,11 @@ def wanted_of(
 
 
 def kind_of(answer: Callable[[Any], Any], field: Field) -> RegisterType | None:
-    """The kind of what the interpreter makes of a field, as far as examples tell."""
-    samples: Mapping[Kind, tuple[Any, ...]] = {
-        Kind.DATE: (Date(20_000), Date(0)),
-        Kind.TEXT: ("text", "1", ""),
-        Kind.BOOLEAN: (True, False),
+    """Return the type of an expression's values over a field, judged by example values."""
+    samples: Mapping[FieldType, tuple[Any, ...]] = {
+        FieldType.DATE: (Date(20_000), Date(0)),
+        FieldType.TEXT: ("text", "1", ""),
+        FieldType.BOOLEAN: (True, False),
     }
     kinds = {
         Decimal: RegisterType.NUMBER,

@@ -1,6 +1,6 @@
-"""What a filter asks of one field of a row, in a form that can be combined and turned round.
+"""Predicates on one field of a row, in a form that can be combined and negated.
 
-Every predicate says of every value, null among them, whether it lets it through.
+Every predicate either accepts or rejects each value, null included.
 """
 
 from collections.abc import Callable
@@ -9,23 +9,23 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
 Interval = tuple[Decimal | None, bool, Decimal | None, bool]
-"""Low end, whether it belongs to it, high end, whether it belongs to it; None is unbounded."""
+"""Low end, whether it is included, high end, whether it is included; None is unbounded."""
 
 EVERYTHING: Final[Interval] = (None, False, None, False)
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalSet:
-    """A number or a date in one of some disjoint intervals, in ascending order; or null.
+    """Accepts numbers or dates that lie in one of several disjoint, ascending intervals, or null.
 
-    Dates count as days since 1970-01-01.
+    Dates are counted as days since 1970-01-01.
     """
 
     intervals: tuple[Interval, ...]
     null: bool
 
     def complement(self) -> "IntervalSet":
-        """Lets through just what this one does not."""
+        """Return the predicate that accepts exactly what this one rejects."""
         intervals: list[Interval] = []
         low: Decimal | None = None
         closed = False
@@ -40,7 +40,7 @@ class IntervalSet:
         return IntervalSet(tuple(i for i in intervals if not is_empty(i)), not self.null)
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         if not isinstance(other, IntervalSet):
             return _together(self, other)
         found = [_overlap(a, b) for a in self.intervals for b in other.intervals]
@@ -49,17 +49,17 @@ class IntervalSet:
 
     @property
     def impossible(self) -> bool:
-        """Whether it lets nothing through."""
+        """Return whether the predicate rejects everything."""
         return not self.intervals and not self.null
 
     def join(self, other: "IntervalSet") -> "IntervalSet":
-        """Lets through what either does."""
+        """Return the predicate that accepts what either accepts."""
         neither = self.complement().meet(other.complement())
         assert isinstance(neither, IntervalSet)  # noqa: S101
         return neither.complement()
 
     def holds(self, value: Any) -> bool:
-        """Whether it lets a FEEL value through."""
+        """Return whether the predicate accepts a FEEL value."""
         if value is None:
             return self.null
         place = value if isinstance(value, Decimal) else Decimal(value.day)
@@ -67,7 +67,7 @@ class IntervalSet:
         return any(not is_empty(_overlap(interval, point)) for interval in self.intervals)
 
     def negated(self) -> "IntervalSet":
-        """Lets through -x where this one lets x through."""
+        """Return the predicate that accepts -x where this one accepts x."""
         turned = tuple(
             (None if end is None else -end, b, None if start is None else -start, a)
             for start, a, end, b in reversed(self.intervals)
@@ -75,7 +75,7 @@ class IntervalSet:
         return IntervalSet(turned, self.null)
 
     def whole(self, decimals: int) -> list[tuple[int | None, int | None]]:
-        """The intervals, both ends included, of values counted in units of 10^-decimals."""
+        """Return the intervals, both ends included, of values counted in units of 10^-decimals."""
         found: list[tuple[int | None, int | None]] = []
         for start, start_closed, end, end_closed in self.intervals:
             low = None if start is None else _least(start.scaleb(decimals), start_closed)
@@ -86,13 +86,13 @@ class IntervalSet:
 
 
 def _least(bound: Decimal, closed: bool) -> int:
-    """The least whole number that is not below the bound."""
+    """Return the least whole number that is not below the bound."""
     least = int(bound.to_integral_value(ROUND_CEILING))
     return least if closed or least != bound else int(bound.to_integral_value(ROUND_FLOOR)) + 1
 
 
 def is_empty(interval: Interval) -> bool:
-    """Whether nothing is in it."""
+    """Return whether an interval contains nothing."""
     low, low_closed, high, high_closed = interval
     if low is None or high is None:
         return False
@@ -110,46 +110,46 @@ def _overlap(a: Interval, b: Interval) -> Interval:
 
 
 LARGEST: Final = 10**10
-"""Sums of so many minor units, half a million times, are whole numbers that a float can hold."""
+"""Sums of half a million amounts up to this number of minor units are exact in a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverflowGuard:
-    """An amount too large, whatever its sign, to be summed as a float."""
+    """Accepts amounts, of either sign, that are too large to be summed exactly as floats."""
 
     null: bool = False
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         return _together(self, other)
 
     @property
     def impossible(self) -> bool:
-        """Never."""
+        """Return False: some amounts are always accepted."""
         return False
 
     def holds(self, value: Any) -> bool:
-        """Whether a number counted in minor units is too large."""
+        """Return whether a number of minor units is too large."""
         return value is not None and abs(value) > LARGEST
 
     def whole(self, _: int) -> list[tuple[int | None, int | None]]:
-        """The intervals in minor units."""
+        """Return the accepted intervals in minor units."""
         return [(None, -LARGEST - 1), (LARGEST + 1, None)]
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A text or a boolean that is one of some values; or, as a complement, none of them."""
+    """Accepts a text or a boolean that is one of some values or, as a complement, none of them."""
 
     values: frozenset[str | bool | None]
     others: bool = False
 
     def complement(self) -> "OneOf":
-        """Lets through just what this one does not."""
+        """Return the predicate that accepts exactly what this one rejects."""
         return OneOf(self.values, not self.others)
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         if not isinstance(other, OneOf):
             return _together(self, other)
         match self.others, other.others:
@@ -163,22 +163,22 @@ class OneOf:
 
     @property
     def impossible(self) -> bool:
-        """Whether it lets nothing through."""
+        """Return whether the predicate rejects everything."""
         return not self.values and not self.others
 
     def holds(self, value: Any) -> bool:
-        """Whether it lets a value through."""
+        """Return whether the predicate accepts a value."""
         return (value in self.values) is not self.others
 
 
 @dataclass(frozen=True, slots=True)
 class OpaquePredicate:
-    """Any other condition on one field: the interpreter answers for each value that occurs.
+    """Any other condition on one field; the interpreter decides it for each value that occurs.
 
     Attributes:
-        key: Two conditions of the same key are the same.
-        accept: The outcomes that are let through.
-        ask: Gives the condition's outcome for a FEEL value.
+        key: Identifies the condition: equal keys mean equal conditions.
+        accept: The outcomes that are accepted.
+        ask: Returns the condition's outcome for a FEEL value.
     """
 
     key: Any
@@ -186,20 +186,20 @@ class OpaquePredicate:
     ask: "MemoizedPredicate" = field(compare=False)
 
     def complement(self) -> "OpaquePredicate":
-        """Lets through just what this one does not."""
+        """Return the predicate that accepts exactly what this one rejects."""
         return OpaquePredicate(self.key, frozenset({True, False, None}) - self.accept, self.ask)
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         return self if other == self else _together(self, other)
 
     @property
     def impossible(self) -> bool:
-        """Whether it lets nothing through."""
+        """Return whether the predicate rejects everything."""
         return not self.accept
 
     def holds(self, value: Any) -> bool:
-        """Whether it lets a value through."""
+        """Return whether the predicate accepts a value."""
         return self.ask(value) in self.accept
 
 
@@ -212,15 +212,15 @@ EVERY_RELATION: Final = frozenset({LESS, SAME, GREATER, INCOMPARABLE})
 
 @dataclass(frozen=True, slots=True)
 class AttributeComparison:
-    """A field beside one of the customer's own fields of the same kind.
+    """Compares a field of the row with one of the customer's own fields of the same kind.
 
-    Texts are the same or INCOMPARABLE; so is null, beside anything but null.
+    Texts are equal or INCOMPARABLE; null is INCOMPARABLE with everything but null.
 
     Attributes:
-        field: Of the row.
-        path: Of the customer's field.
-        negated: Whether the customer's value is taken with its sign turned.
-        accept: The relations, of the row's value to the customer's, that are let through.
+        field: Name of the row's field.
+        path: Path of the customer's field.
+        negated: True if the sign of the customer's value is reversed first.
+        accept: The accepted relations of the row's value to the customer's.
     """
 
     field: str
@@ -229,70 +229,70 @@ class AttributeComparison:
     accept: frozenset[int]
 
     def complement(self) -> "AttributeComparison":
-        """Lets through just what this one does not."""
+        """Return the predicate that accepts exactly what this one rejects."""
         return replace(self, accept=EVERY_RELATION - self.accept)
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         if not isinstance(other, AttributeComparison):
             return _together(self, other)
         return replace(self, accept=self.accept & other.accept)
 
     @property
     def impossible(self) -> bool:
-        """Whether it lets nothing through."""
+        """Return whether the predicate rejects everything."""
         return not self.accept
 
     def holds(self, value: Any) -> bool:
-        """Whether it lets a relation through."""
+        """Return whether the predicate accepts a relation."""
         return value in self.accept
 
     @property
     def dimension(self) -> str:
-        """The name under which terms ask it."""
+        """The name of the comparison among the fields of a term."""
         return f"{self.field} beside {'-' * self.negated}{'.'.join(self.path)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Conjunction:
-    """Literals that all have to hold."""
+    """Accepts what all of its parts accept."""
 
     parts: "frozenset[Predicate]"
 
     def meet(self, other: "Predicate") -> "Predicate":
-        """Lets through what both do."""
+        """Return the predicate that accepts what both accept."""
         return _together(self, other)
 
     def holds(self, value: Any) -> bool:
-        """Whether it lets a FEEL value through."""
+        """Return whether the predicate accepts a FEEL value."""
         return all(part.holds(value) for part in self.parts)
 
     @property
     def impossible(self) -> bool:
-        """Whether it lets nothing through, as far as can be told."""
+        """Return whether a part rejects everything; contradictions between parts go unnoticed."""
         return any(part.impossible for part in self.parts)
 
 
 def _together(*predicates: "Predicate") -> Conjunction:
-    """Literals that all have to hold, those of others among them."""
+    """Return the conjunction of predicates, with nested conjunctions flattened."""
     parts = (one.parts if isinstance(one, Conjunction) else {one} for one in predicates)
     return Conjunction(frozenset().union(*parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemoizedPredicate:
-    """Asks the interpreter, for each value once."""
+    """Evaluates a condition through the interpreter, once for each value."""
 
     answer: Callable[[Any], Any]
     known: dict[Any, Any]
 
     def __call__(self, value: Any) -> Any:
-        """True, false, or None for anything else."""
+        """Return True, False, or None for any other outcome."""
         try:
             return self.known[value]
         except KeyError:
             found = self.answer(value)
-            if len(self.known) >= MOST_ANSWERS:  # texts are without end; memory is not
+            if len(self.known) >= MAX_ANSWERS:  # there is no limit to texts, but there is to memory
                 self.known.clear()
             self.known[value] = found if found is True or found is False else None
             return self.known[value]
@@ -302,28 +302,29 @@ Predicate = (
     IntervalSet | OverflowGuard | OneOf | OpaquePredicate | AttributeComparison | Conjunction
 )
 Term = frozenset[tuple[str, Predicate]]
-"""What a row must have: for each field that matters its predicate, all of which have to hold."""
+"""The predicates that a row must satisfy, all of them, each with the name of its field."""
 
 RowFilter = frozenset[Term]
-"""Alternatives, of which one has to hold; a disjunctive normal form. Of none, nothing passes."""
+"""Alternatives, one of which a row must satisfy (disjunctive normal form); no row passes an empty
+filter."""
 
 ANY_ROW: Final[RowFilter] = frozenset({frozenset()})
-MOST_TERMS: Final = 64
-MOST_ANSWERS: Final = 100_000
+MAX_TERMS: Final = 64
+MAX_ANSWERS: Final = 100_000
 
 
 def single_term(name: str, predicate: Predicate) -> RowFilter:
-    """The filter that asks one thing."""
+    """Return the filter with a single predicate."""
     return frozenset() if predicate.impossible else frozenset({frozenset({(name, predicate)})})
 
 
 def conjoin(left: RowFilter, right: RowFilter) -> RowFilter:
-    """Lets through what both filters do.
+    """Return the filter that passes what both filters pass.
 
     Raises:
-        OverflowError: It would have too many alternatives.
+        OverflowError: The result would have too many alternatives.
     """
-    if len(left) * len(right) > MOST_TERMS:
+    if len(left) * len(right) > MAX_TERMS:
         raise OverflowError
     terms: set[Term] = set()
     for a in left:
@@ -337,12 +338,12 @@ def conjoin(left: RowFilter, right: RowFilter) -> RowFilter:
 
 
 def disjoin(left: RowFilter, right: RowFilter) -> RowFilter:
-    """Lets through what one of the filters does.
+    """Return the filter that passes what either filter passes.
 
     Raises:
-        OverflowError: It would have too many alternatives.
+        OverflowError: The result would have too many alternatives.
     """
     found = left | right
-    if len(found) > MOST_TERMS:
+    if len(found) > MAX_TERMS:
         raise OverflowError
     return found

@@ -1,6 +1,6 @@
-"""How many rows the interpreter surely goes through within its budget.
+"""Bounds the number of rows that the interpreter can certainly process within its budget.
 
-A customer with more rows is left to it, so that both engines stop at the same customers.
+Customers with more rows are left to the interpreter, so that both engines give up on the same ones.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ from tuppence.plan.columns import MAX_ROWS
 from tuppence.rules.checking import CheckedRule
 
 _ONCE: Final = STEPS // 10
-"""Left for what is done once for a customer."""
+"""Steps reserved for work done once for a customer."""
 
 _TEXT: Final = 320 // TEXT_A_STEP
-"""Steps for going over the longest text of a bank that is counted with."""
+"""Steps for one pass over the longest text that a bank is expected to send."""
 
 _SEARCH: Final = 500
-"""Steps for a regular expression in such a text."""
+"""Steps for matching a regular expression in such a text."""
 
 _SORTING: Final = 300
-"""Steps for an element that is put in order among as many as there may be."""
+"""Steps for each element of the longest list that is sorted."""
 
 _COMPARING: Final = COMPARISON_STEPS + 1
 _CALCULATING: Final[Mapping[str, int]] = {"+": 2 * _TEXT, "-": 20, "*": 20, "/": 20, "**": 300}
@@ -43,13 +43,13 @@ _DURATIONS: Final = (DaysDuration, YearsDuration)
 
 
 def max_rows(checked: CheckedRule) -> int:
-    """Return the count of rows with which each expression of a rule surely stays in its budget."""
+    """Return the number of rows up to which every expression of a rule stays in its budget."""
     heaviest = max(_steps_a_row(tree) for tree in checked.trees.values())
     return min(MAX_ROWS, (STEPS - _ONCE) // (heaviest + 1))
 
 
 def _steps_a_row(node: syntax.Node) -> int:
-    """At most how many steps the interpreter takes for each row."""
+    """Return an upper bound on the steps that the interpreter takes for each row."""
     own = 0
     match node:
         case syntax.Filter():
@@ -68,7 +68,7 @@ def _steps_a_row(node: syntax.Node) -> int:
 
 
 def _once(node: syntax.Node) -> int:
-    """What a part takes each time it runs, with what its operators and functions do."""
+    """Return the steps that an expression takes each time it runs."""
     if _kind(node) is not None:
         return 1
     steps = parts_steps(node)
@@ -98,7 +98,7 @@ def _once(node: syntax.Node) -> int:
 
 
 def _fields(node: syntax.Node) -> Mapping[str, RowField] | None:
-    """The fields of rows that are surely filtered by a comprehension; None for anything else."""
+    """Return the fields of rows that a comprehension certainly filters; None if it may not."""
     match node:
         case syntax.Name(name=name):
             return ROW_FIELDS.get(name)
@@ -111,7 +111,7 @@ def _fields(node: syntax.Node) -> Mapping[str, RowField] | None:
 
 
 def _kind(node: syntax.Node) -> type | None:
-    """The class of a value that is computed beforehand and cannot fail; None for any other."""
+    """Return the class of a value that is computed beforehand and cannot fail, else None."""
     match node:
         case syntax.Literal():
             return type(node.value)

@@ -1,4 +1,4 @@
-"""What rules do with the rows of a collection: which rows, and what of each."""
+"""Plans which rows of a collection an expression reads, and the value that it takes from each."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -28,22 +28,22 @@ from tuppence.plan.scope import (
 
 
 class RowSelection(NamedTuple):
-    """RowSelection of a collection that pass a filter."""
+    """The rows of a collection that pass a filter."""
 
     collection: Collection
     where: RowFilter
 
 
 class Series(NamedTuple):
-    """One value of each row, and constants after them.
+    """A list with one value for each of some rows, followed by constants.
 
     Attributes:
-        rows: Which rows.
-        field: Of which field; empty for the row itself or for a constant.
-        scale: What the field is multiplied by.
-        offset: And what is added to it then.
+        rows: The rows.
+        field: Name of the field that is read; empty for the row itself or for a constant.
+        scale: Factor that the field is multiplied by; 0 for a constant.
+        offset: Number that is then added.
         extras: Further elements at the end of the list.
-        distinct: Whether each value counts once.
+        distinct: True if each distinct value counts once.
     """
 
     rows: RowSelection
@@ -67,7 +67,7 @@ class RowPlanner:
     # -- which rows ------------------------------------------------------------------------------
 
     def rows(self, node: syntax.Node, scope: Scope) -> RowSelection | None:
-        """The rows that an expression is, or None where it is no list of rows."""
+        """Return the rows that an expression selects; None if it is not a list of rows."""
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
             if scope.find(node.name) is None and node.name in self.analyzer.model.collections:
@@ -84,7 +84,7 @@ class RowPlanner:
         return None
 
     def position(self, predicate: syntax.Node, scope: Scope) -> int | None:
-        """The position that stands in brackets, or None where a condition does."""
+        """Return the position given in brackets; None if the brackets hold a condition."""
         if not isinstance(predicate, syntax.Literal | syntax.Negation):
             return None
         value = self.analyzer.constant(predicate, scope)
@@ -93,7 +93,7 @@ class RowPlanner:
         return int(value)
 
     def conjoin(self, left: RowFilter, right: RowFilter, node: syntax.Node) -> RowFilter:
-        """The rows that pass both filters."""
+        """Return the filter for the rows that pass both filters."""
         try:
             return conjoin(left, right)
         except OverflowError:
@@ -102,10 +102,10 @@ class RowPlanner:
     def filter(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter:
-        """The rows for which a condition has one of the outcomes that are wanted.
+        """Return the filter for the rows whose condition has one of the wanted outcomes.
 
         Raises:
-            NotColumnar: The columns cannot tell.
+            NotColumnar: Columns cannot decide the condition.
         """
         node, scope = resolved(node, scope)
         match node:
@@ -127,11 +127,11 @@ class RowPlanner:
     def logic(
         self, node: syntax.Logic, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter:
-        """`and`, `or`: each set of outcomes by what the sides must be for it."""
+        """Return the filter of `and` or `or`, by the outcomes that its two sides may have."""
         try:
             if len(wanted) == 1:
                 (outcome,) = wanted
-                if outcome is None:  # not decided either way
+                if outcome is None:  # neither side decides it
                     passing = [
                         self.filter(node, scope, collection, frozenset({True, None})),
                         self.filter(node, scope, collection, frozenset({False, None})),
@@ -153,7 +153,7 @@ class RowPlanner:
     def leaf(
         self, node: syntax.Node, scope: Scope, collection: Collection, wanted: Wanted
     ) -> RowFilter:
-        """The rows for which a condition on one field has one of the outcomes wanted."""
+        """Return the filter for rows whose condition on one field has a wanted outcome."""
         quick = self.analyzer.quick(node, scope, collection)
         if quick is not None:
             name, predicate, can_be_null = quick
@@ -168,14 +168,14 @@ class RowPlanner:
             outcome = outcome if outcome is True or outcome is False else None
             return ANY_ROW if outcome in wanted else frozenset()
         if len(closing.references) > 1 or next(iter(closing.references))[0] != "row":
-            reason = "a filter's condition puts together more than one field"
+            reason = "a filter's condition combines more than one field"
             raise NotColumnar(reason, node.span)
         ((_, name),) = closing.references
         key = (syntax.key(closed), name in collection.negated)
         if key not in self.analyzer.asks:
             answer = self.analyzer.answers(closed)
             if kind_of(answer, collection.table.fields[name]) not in {RegisterType.CONDITION, None}:
-                raise NotColumnar("what stands in brackets is no condition", node.span)
+                raise NotColumnar("the expression in brackets is not a condition", node.span)
             turned = name in collection.negated
             self.analyzer.asks[key] = MemoizedPredicate(
                 (lambda v: answer(-v)) if turned else answer, {}
@@ -185,7 +185,7 @@ class RowPlanner:
     # -- what of each ----------------------------------------------------------------------------
 
     def series(self, node: syntax.Node, scope: Scope) -> Series | None:
-        """The list of one value a row that an expression is; None where it is no such list."""
+        """Return the list of one value a row that an expression gives; None for any other."""
         node, scope = resolved(node, scope)
         rows = self.rows(node, scope)
         if rows is not None:
@@ -214,7 +214,11 @@ class RowPlanner:
         return None
 
     def of_each(self, node: syntax.Node, scope: Scope, rows: RowSelection) -> Series:
-        """A straight line of one field: what can be summed, and has its least and its greatest."""
+        """Return the values that an expression takes from rows, as a linear function of one field.
+
+        Raises:
+            NotColumnar: The expression is not linear in one field.
+        """
         node, scope = resolved(node, scope)
         if isinstance(node, syntax.Name):
             found = scope.find(node.name)
@@ -247,7 +251,7 @@ class RowPlanner:
                     if symbol == "*":
                         return _line(line, left, Decimal(0))
                     return _line(line, Decimal(1 if symbol == "+" else -1), left)
-        raise NotColumnar("what it takes of each row is no plain sum of one field", node.span)
+        raise NotColumnar("the value of each row is not a linear function of one field", node.span)
 
 
 def _of_field(rows: RowSelection, name: str) -> Series:
@@ -259,7 +263,7 @@ def _line(series: Series, scale: Decimal, offset: Decimal) -> Series:
 
 
 def _divides_exactly(divisor: Decimal) -> bool:
-    """Whether one over it has only a few digits, so that multiplying by that is the same."""
+    """Return whether the reciprocal has few digits, so that multiplying by it is as exact."""
     if not divisor or len(divisor.as_tuple().digits) > 6:
         return False
     quotient = 1 / divisor

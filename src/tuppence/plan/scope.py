@@ -1,4 +1,4 @@
-"""Names in a rule and what they stand for while it is being planned."""
+"""Resolves the names in a rule while it is planned."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from tuppence.plan.model import Collection
 
 
 class NotColumnar(Exception):  # noqa: N818 - a signal inside the planner, never seen outside
-    """The expression does not fit the columns.
+    """Raised where an expression does not fit columns.
 
     Attributes:
-        reason: In plain words.
-        span: Of the part that does not fit.
+        reason: The reason, in plain words.
+        span: Position of the part that does not fit.
     """
 
     def __init__(self, reason: str, span: Span) -> None:
@@ -25,7 +25,7 @@ class NotColumnar(Exception):  # noqa: N818 - a signal inside the planner, never
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Binding:
-    """A name for an expression, with the scope that it was written in."""
+    """A name bound to an expression, with the scope in which it was written."""
 
     node: syntax.Node
     scope: "Scope"
@@ -33,7 +33,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowOf:
-    """A name for a row of a collection, or for one of its fields."""
+    """A name bound to a row of a collection, or to one of its fields."""
 
     collection: Collection
     field: str = ""
@@ -41,13 +41,13 @@ class RowOf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """Names, and the scope around them."""
+    """Names, and the enclosing scope."""
 
     names: Mapping[str, Binding | RowOf]
     around: "Scope | None" = None
 
     def find(self, name: str) -> Binding | RowOf | None:
-        """What a name stands for; None where it is not of this or an outer scope."""
+        """Return what a name is bound to in this or an enclosing scope; None if it is unbound."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.names:
@@ -57,12 +57,12 @@ class Scope:
 
 
 def row_scope(collection: Collection, name: str, around: Scope) -> Scope:
-    """The scope of what is asked of each row.
+    """Return the scope of an expression that is evaluated for each row.
 
     Args:
-        collection: Whose rows.
-        name: Of the row; empty in a filter, where its fields are names and it is `item`.
-        around: The scope of the whole.
+        collection: The collection of the rows.
+        name: Name of the row; empty in a filter, where the row is `item` and its fields are names.
+        around: The enclosing scope.
     """
     if name:
         return Scope({name: RowOf(collection)}, around)
@@ -71,7 +71,7 @@ def row_scope(collection: Collection, name: str, around: Scope) -> Scope:
 
 
 def resolved(node: syntax.Node, scope: Scope) -> tuple[syntax.Node, Scope]:
-    """The expression that a chain of names, functions and contexts comes down to."""
+    """Return the expression, and its scope, to which names, functions and contexts lead."""
     while isinstance(node, _RESOLVABLE):
         match node:
             case syntax.Name(name=name):
@@ -104,10 +104,10 @@ VALUE = "value"
 
 
 class SingleInputAbstraction:
-    """Makes an expression stand alone: what it reads becomes the one name `value`.
+    """Rewrites an expression that reads one value, so that it depends on the name `value` alone.
 
     Args:
-        attributes: Paths of single values.
+        attributes: Paths of the customer's single values.
     """
 
     def __init__(self, attributes: Mapping[Reference, Any]) -> None:
@@ -115,10 +115,10 @@ class SingleInputAbstraction:
         self.references: set[Reference] = set()
 
     def close(self, node: syntax.Node, scope: Scope) -> syntax.Node:
-        """The expression with names of rows and of customers replaced by `value`.
+        """Return the expression with names of rows and of customers replaced by `value`.
 
         Raises:
-            NotColumnar: It reads whole collections, or it loops.
+            NotColumnar: The expression reads whole collections, or it loops.
         """
         node, scope = resolved(node, scope)
         reference = self.reference(node, scope)
@@ -137,11 +137,11 @@ class SingleInputAbstraction:
                 | syntax.Filter()
                 | syntax.ContextLiteral()
             ):
-                raise NotColumnar("it goes through a list of its own", node.span)
+                raise NotColumnar("it iterates over a list of its own", node.span)
         return syntax.with_children(node, lambda child: self.close(child, scope))
 
     def reference(self, node: syntax.Node, scope: Scope) -> Reference | None:
-        """What a name or a path reads, where that is one value."""
+        """Return the reference of a name or path that reads a single value; None for others."""
         if isinstance(node, syntax.Name):
             found = scope.find(node.name)
             if isinstance(found, RowOf) and found.field:

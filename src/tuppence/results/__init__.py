@@ -1,1 +1,1 @@
-"""What an evaluation found, what of it is new, and the port that keeps it."""
+"""Results of evaluations, their comparison with stored results, and the port that stores them."""

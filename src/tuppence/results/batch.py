@@ -1,4 +1,4 @@
-"""The results of many customers, and what of them is new beside what is kept."""
+"""Results of many customers, and their comparison with stored results."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class ResultBatch:
     """The results of some customers, as of one date.
 
     Attributes:
-        customer_ids: In ascending order.
-        as_of: In days since 1970-01-01.
-        layout: Of all of them.
-        data: Their bytes, side by side.
-        offsets: Where each customer's begin; one more for the end.
+        customer_ids: Identifiers of the customers, in ascending order.
+        as_of: Date of the evaluation, in days since 1970-01-01.
+        layout: Layout of all results.
+        data: The packed results of all customers, one after the other.
+        offsets: Index of each customer's first byte, and the number of all bytes.
     """
 
     customer_ids: tuple[str, ...]
@@ -37,25 +37,25 @@ class ResultBatch:
         return len(self.customer_ids)
 
     def rows(self) -> Iterator[CustomerResults]:
-        """The results customer by customer."""
+        """Return the results, customer by customer."""
         return self.chosen(range(len(self)), self.data)
 
     def chosen(self, customers: Iterable[int], data: Array) -> Iterator[CustomerResults]:
-        """The results of some customers, taken from data that is laid out as this batch's."""
+        """Return the results of some customers, from data with the offsets of this batch."""
         whole, offsets = data.tobytes(), self.offsets.tolist()
         ids, as_of, layout = self.customer_ids, self.as_of, self.layout
         for i in customers:
             yield CustomerResults(ids[i], as_of, layout, whole[offsets[i] : offsets[i + 1]])
 
 
-class News(NamedTuple):
-    """What is new of a batch.
+class ResultDiff(NamedTuple):
+    """The difference between new results and stored ones.
 
     Attributes:
-        rows: What to keep in place of what is kept.
-        changed: For each customer how many results differ from what is kept.
-        qualified: How many are qualified.
-        unknown: How many are unknown.
+        rows: Rows to store in place of the stored ones.
+        changed: Number of results that differ from the stored ones, by customer.
+        qualified: Number of qualified results, by customer.
+        unknown: Number of unknown results, by customer.
     """
 
     rows: list[CustomerResults]
@@ -64,21 +64,25 @@ class News(NamedTuple):
     unknown: Array
 
 
-def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
-    """Put a batch beside what is kept of its customers.
+def merge_results(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> ResultDiff:
+    """Compare a batch of results with the stored ones of its customers.
 
-    A state that has not changed keeps the day since which it has been so.
+    A state that has not changed keeps the day since which it has held.
+
+    Args:
+        before: Stored results by customer.
+        fresh: The new results.
 
     Raises:
-        UserError: What is kept is of a later date, or damaged.
+        UserError: Stored results are of a later date, or damaged.
     """
     previous = [before.get(customer) for customer in fresh.customer_ids]
     by_layout: dict[int, list[int]] = {}
     for i, row in enumerate(previous):
         if row is not None and row.as_of > fresh.as_of:
-            kept, now = Date(row.as_of), Date(fresh.as_of)
-            message = f"the results kept are as of {kept}, later than {now}"
-            raise UserError("results.older", message, "run it into another store")
+            stored, now = Date(row.as_of), Date(fresh.as_of)
+            message = f"the stored results are as of {stored}, later than {now}"
+            raise UserError("results.older", message, "use another store for the run")
         by_layout.setdefault(id(None if row is None else row.layout), []).append(i)
     rows: list[CustomerResults] = []
     counts = np.zeros((3, len(fresh)), np.int64)
@@ -99,11 +103,11 @@ def news(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> News:
             else range(len(part))
         )
         rows += part.chosen(written, merged.data)
-    return News(rows, *counts)
+    return ResultDiff(rows, *counts)
 
 
 def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:
-    """The results of some of the customers."""
+    """Return the results of some of the customers."""
     sizes = np.diff(batch.offsets)[customers]
     parts = [batch.data[batch.offsets[i] : batch.offsets[i + 1]] for i in customers]
     return ResultBatch(
@@ -116,7 +120,7 @@ def _part(batch: ResultBatch, customers: list[int]) -> ResultBatch:
 
 
 def narrowed(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, CustomerResults]:
-    """Return rows without the results by rules of their ruleset that a layout lacks."""
+    """Return rows of a layout's ruleset without the results of rules that the layout lacks."""
     wanted = {rule for rule, _ in layout.rules}
     narrower: dict[int, Layout] = {}
     found: dict[str, CustomerResults] = {}
@@ -129,6 +133,6 @@ def narrowed(layout: Layout, rows: Mapping[str, CustomerResults]) -> dict[str, C
         if row.ruleset != layout.ruleset or len(narrow.rules) == len(whole.rules):
             found[customer] = row
         elif narrow.rules:
-            kept = pack([packed(result) for result in row.results if result.rule_id in wanted])
-            found[customer] = CustomerResults(customer, row.as_of, narrow, kept)
+            data = pack([packed(result) for result in row.results if result.rule_id in wanted])
+            found[customer] = CustomerResults(customer, row.as_of, narrow, data)
     return found

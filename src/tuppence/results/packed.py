@@ -1,17 +1,17 @@
-"""Results in bytes: all rules of one customer in a few hundred of them.
+"""Packs the results of all rules for one customer into a few hundred bytes.
 
-Little-endian, with no gaps, for the R rules of a layout in their order:
+The format is little-endian, without gaps, for the R rules of a layout in their order:
 
     R x 1 byte      state: 0 not qualified, 1 qualified, 2 unknown
-    R x 2 bytes     the day since which it has been so, counted from 1970-01-01
-    and for each rule that is qualified
+    R x 2 bytes     day since which the state has held, in days since 1970-01-01
+    and for each qualified rule
         4 bytes     score in ten-thousandths, signed; -1 for null
         for each of its values
             1 byte  kind
             and     number: 8 bytes, in ten-thousandths; date: 8 bytes, days; boolean: 8 bytes, 0
                     or 1; text, or any other value as a FEEL literal: 4 bytes length, then UTF-8
 
-The functions over arrays are written for numba, and run as they are where it is missing.
+One module because the loops that write bytes and those that read them share the format above.
 """
 
 import struct
@@ -42,15 +42,15 @@ QUALIFIED: Final = 1
 UNKNOWN: Final = 2
 
 LAST_DAY: Final = 65_535
-"""2149-06-06, the last day that fits."""
+"""2149-06-06, the last day that fits into two bytes."""
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What the bytes mean.
+    """The meaning of packed results.
 
     Attributes:
-        ruleset: Digest of the ruleset that gave the results.
-        rules: For each rule its identifier and the names of its values.
+        ruleset: Digest of the ruleset.
+        rules: Identifier and names of values of each rule.
     """
 
     ruleset: str
@@ -58,12 +58,12 @@ class Layout(msgspec.Struct, frozen=True):
 
     @property
     def first_values(self) -> Array:
-        """For each rule the place of its first value among all; one more for the end."""
+        """The index of each rule's first value among all values, and the number of all values."""
         return np.cumsum([0, *(len(names) for _, names in self.rules)])
 
 
 class Packed(NamedTuple):
-    """One result as it is packed: the score in ten-thousandths, the values FEEL values."""
+    """One result to be packed, with the score in ten-thousandths and FEEL values."""
 
     state: int
     since: int
@@ -72,22 +72,22 @@ class Packed(NamedTuple):
 
 
 def check_day(day: int) -> None:
-    """See that a day can be packed.
+    """Check that a day can be packed.
 
     Raises:
-        UserError: It cannot.
+        UserError: The day is out of range.
     """
     if not 0 <= day <= LAST_DAY:
-        message = f"results as of {Date(day)} cannot be kept"
-        hint = f"a run's date lies between 1970-01-01 and {Date(LAST_DAY)}"
+        message = f"results as of {Date(day)} cannot be stored"
+        hint = f"the date of a run must be between 1970-01-01 and {Date(LAST_DAY)}"
         raise UserError("results.date", message, hint)
 
 
 def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
-    """The results in the bytes of one customer.
+    """Unpack the results of one customer.
 
     Raises:
-        UserError: They are damaged.
+        UserError: The bytes are damaged.
     """
     try:
         yield from _unpack(layout, data)
@@ -96,10 +96,10 @@ def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
 
 
 def damaged(customer_id: str) -> UserError:
-    """The error for results that make no sense."""
+    """Return the error for results that cannot be unpacked."""
     whose = f" of customer {customer_id}" if customer_id else ""
-    hint = "remove them, here the file results.sqlite, and run again: they are computed anew"
-    return UserError("store.corrupt", f"the kept results{whose} are damaged", hint)
+    hint = "remove the file results.sqlite and run again, to compute all results again"
+    return UserError("store.corrupt", f"the stored results{whose} are damaged", hint)
 
 
 def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
@@ -135,7 +135,7 @@ def _unpack_value(data: bytes, place: int) -> tuple[Any, int]:
 
 
 def plain_value(kind: int, number: int) -> Any:
-    """The FEEL value of a number, a date or a boolean."""
+    """Return the FEEL value of a packed number, date or boolean."""
     if kind == NUMBER:
         whole, rest = divmod(number, 10_000)
         return Decimal(number).scaleb(-4).normalize() if rest else Decimal(whole)
@@ -143,7 +143,7 @@ def plain_value(kind: int, number: int) -> Any:
 
 
 def coded(value: Any) -> tuple[int, int, str]:
-    """A FEEL value, rounded as results are: its kind, its number, its text."""
+    """Return the kind, the number and the text by which a rounded FEEL value is packed."""
     match value:
         case None:
             return MISSING, 0, ""
@@ -159,7 +159,7 @@ def coded(value: Any) -> tuple[int, int, str]:
 
 
 def pack(results: Sequence[Packed]) -> bytes:
-    """The bytes of one customer's results."""
+    """Pack the results of one customer."""
     parts = [
         bytes(result.state for result in results),
         struct.pack(f"<{len(results)}H", *(result.since for result in results)),
@@ -187,10 +187,10 @@ class Grid(NamedTuple):
 
     Attributes:
         states: NOT_QUALIFIED, QUALIFIED or UNKNOWN.
-        scores: In ten-thousandths; -1 for null.
-        values: In ten-thousandths, days, 0 and 1, or places in `texts`.
-        kinds: MISSING and its kin.
-        texts: The texts that values stand for.
+        scores: Scores in ten-thousandths; -1 for null.
+        values: Ten-thousandths, days, 0 and 1, or indexes of `texts`.
+        kinds: MISSING, NUMBER, TEXT, DATE, BOOLEAN or LITERAL.
+        texts: Texts and literals of values.
     """
 
     states: Array
@@ -201,7 +201,11 @@ class Grid(NamedTuple):
 
 
 def pack_all(layout: Layout, grid: Grid, day: int) -> tuple[Array, Array]:
-    """The bytes of many customers side by side, and where each begins; one more for the end."""
+    """Pack the results of many customers.
+
+    Returns:
+        The bytes, and the index of each customer's first byte with the number of all bytes.
+    """
     first_values = layout.first_values
     encoded = [text.encode() for text in grid.texts]
     lengths = np.array([0, *map(len, encoded)], np.int64)
@@ -285,14 +289,14 @@ def _write(
 
 
 class Merged(NamedTuple):
-    """What comes of new results beside the ones before.
+    """New results merged with old ones.
 
     Attributes:
-        data: The new results; a state that has not changed has kept the day it began.
-        damaged: The first customer whose old results make no sense, by index; -1 for none.
-        changed: For each customer how many results differ, those of rules that are gone included.
-        qualified: How many are qualified.
-        unknown: How many are unknown.
+        data: The new results; states that have not changed keep the day since which they hold.
+        damaged: Index of the first customer whose old results are damaged, or -1.
+        changed: Number of results that differ, including those of removed rules, by customer.
+        qualified: Number of qualified results, by customer.
+        unknown: Number of unknown results, by customer.
     """
 
     data: Array
@@ -310,7 +314,7 @@ def merge(
     old_data: Array,
     old_offsets: Array,
 ) -> Merged:
-    """Put new results beside old ones, which have one layout; no bytes stand for no results."""
+    """Merge new results with old ones of one layout; customers without bytes have no old ones."""
     places = {rule: (place, names) for place, (rule, names) in enumerate(old_layout.rules)}
     before = [places.get(rule, (-1, ())) for rule, _ in layout.rules]
     old_of = np.array([place for place, _ in before], np.int64)
@@ -340,7 +344,7 @@ def merge(
 
 @part_of_loops
 def _skip(data: Any, place: int, end: int, values: int) -> int:
-    """The place after a score and so many values; -1 where it lies behind the end."""
+    """Return the index after a score and its values, or -1 if it is past the end."""
     place += 4
     for _ in range(values):
         if place >= end:
@@ -375,6 +379,10 @@ def _merge(
     counts: Any,
     broken: Any,
 ) -> None:
+    """Write the new rows merged with the old ones.
+
+    One function because a compiled loop walks the old bytes and the new ones side by side.
+    """
     rules = len(first_values) - 1
     old_rules = len(old_first_values) - 1
     for i in range(len(offsets) - 1):
@@ -384,7 +392,7 @@ def _merge(
         place = old_start + 3 * old_rules
         if known and place > old_end:
             place = -1
-        for rule in range(old_rules if known else 0):  # where each old result's payload is
+        for rule in range(old_rules if known else 0):  # the start and end of each payload
             room[2 * rule] = place
             if place >= 0 and old_data[old_start + rule] == QUALIFIED:
                 values = old_first_values[rule + 1] - old_first_values[rule]

@@ -1,4 +1,4 @@
-"""The one result kept for each (customer, rule)."""
+"""Results, of which one is stored for each customer and rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -12,7 +12,7 @@ from tuppence.results.packed import Layout, Packed, unpack
 
 
 class State(StrEnum):
-    """What became of a rule's condition."""
+    """The outcome of a rule's condition."""
 
     NOT_QUALIFIED = "not_qualified"
     QUALIFIED = "qualified"
@@ -20,18 +20,18 @@ class State(StrEnum):
 
 
 STATES = tuple(State)
-"""In the order of their numbers in packed results."""
+"""All states, in the order of their numbers in packed results."""
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one rule found for one customer.
+    """The result of one rule for one customer.
 
     Attributes:
-        rule_id: Of the rule.
-        state: qualified, not_qualified, or unknown where the condition is null.
-        score: Relevance from 0 to 100, of 4 decimals; None unless qualified.
-        values: The rule's values as FEEL values, numbers to 4 decimals; empty unless qualified.
-        since: Day since which the state has been so, in days since 1970-01-01.
+        rule_id: Identifier of the rule.
+        state: The outcome of the condition; unknown if that is null.
+        score: Relevance from 0 to 100, with 4 decimals; None unless qualified.
+        values: The rule's values as FEEL values, numbers with 4 decimals; empty unless qualified.
+        since: Day since which the state has held, in days since 1970-01-01.
     """
 
     rule_id: str
@@ -45,11 +45,11 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
     """All results of one customer, in the order of their rules.
 
     Attributes:
-        customer_id: Of the customer.
-        as_of: Date of the evaluation that wrote them, in days since 1970-01-01; later ones that
-            found the same have left them alone.
-        layout: Of the ruleset that gave them.
-        packed: The results.
+        customer_id: Identifier of the customer.
+        as_of: Date of the evaluation that wrote them, in days since 1970-01-01. Later evaluations
+            with equal results do not write them again.
+        layout: Layout of the packed results.
+        packed: The packed results.
     """
 
     customer_id: str
@@ -59,12 +59,12 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def ruleset(self) -> str:
-        """Digest of the ruleset that gave them."""
+        """The digest of the ruleset that was evaluated."""
         return self.layout.ruleset
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """One for each rule; they are unpacked at each call."""
+        """The result of each rule, unpacked at each access."""
         return tuple(
             Result(
                 rule_id,
@@ -83,36 +83,36 @@ class ResultStore(Protocol):
     """Keeps the results of every customer.
 
     Attributes:
-        by_rule: Whether a row may have some of its ruleset's rules: results by the others stay as
-            they are. Otherwise a row takes the place of all that is there.
+        by_rule: Whether a row may hold the results of some rules only, while stored results of the
+            other rules stay. Otherwise a row replaces all stored results of its customer.
     """
 
     by_rule: bool
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
-        """What is kept of these customers; those without results are left out."""
+        """Return the stored results of customers; those without results are left out."""
         ...
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
-        """Keep these in place of what is there, unless that is of a later date."""
+        """Store rows in place of earlier ones, unless those are of a later date."""
         ...
 
     def erase(self, customer_id: str) -> bool:
-        """Erase the results of a customer; whether there were any."""
+        """Erase the results of a customer, and return whether there were any."""
         ...
 
 
 def packed(result: Result) -> Packed:
-    """A result as it is packed."""
+    """Convert a result to the form that can be packed."""
     score = None if result.score is None else int(result.score.scaleb(4))
     values = tuple(result.values.values())
     return Packed(STATES.index(result.state), result.since, score, values)
 
 
 def rounded(value: Any) -> Any:
-    """The value with its numbers, however deep, rounded half even to 4 decimals.
+    """Return a value with all numbers in it rounded half even to 4 decimals.
 
-    No zeros are left at the end of a number, so that equal numbers are written alike.
+    Trailing zeros are removed, so that equal numbers are written alike.
     """
     if isinstance(value, Decimal):
         exponent = value.as_tuple().exponent
@@ -128,13 +128,13 @@ def rounded(value: Any) -> Any:
 
 
 def _is_round(number: Decimal) -> bool:
-    """Whether it would be written with an exponent that is not needed: 1E+2."""
+    """Return whether a number would be written with an avoidable exponent, such as 1E+2."""
     exponent = number.as_tuple().exponent
     return isinstance(exponent, int) and exponent > 0 and number.adjusted() < CONTEXT.prec
 
 
 def json_value(value: Any) -> Any:
-    """A FEEL value for JSON: numbers stay decimals, dates and durations become texts."""
+    """Convert a FEEL value for JSON: numbers stay decimals, dates and durations become texts."""
     if isinstance(value, dict):
         return {name: json_value(item) for name, item in value.items()}
     if isinstance(value, list):

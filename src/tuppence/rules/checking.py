@@ -1,4 +1,4 @@
-"""Is a rule right? Its expressions against the schema, its message against its values."""
+"""Checks rules: their expressions against the schema, their messages against their values."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ from tuppence.rules.templates import TemplateError, fill, read_template
 from tuppence.structured import Location
 
 Place = tuple[str, ...]
-"""Where in a rule: `("when",)`, `("values", "yearly")`, `("message", "title")`."""
+"""A place in a rule: `("when",)`, `("values", "yearly")`, `("message", "title")`."""
 
 _SAMPLES: Final[Mapping[Type, object]] = {
     BOOLEAN: True,
@@ -34,7 +34,7 @@ _SAMPLES: Final[Mapping[Type, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a rule that its author should know."""
+    """A diagnostic about a part of a rule."""
 
     place: Location
     diagnostic: Diagnostic
@@ -45,9 +45,9 @@ class CheckedRule:
     """A rule and the trees of its expressions, domain functions expanded.
 
     Attributes:
-        rule: As written.
-        trees: By the same places as `Rule.expressions`.
-        types: What each gives.
+        rule: The rule.
+        trees: Trees of its expressions, by the places of `Rule.expressions`.
+        types: Types of their values, by the same places.
     """
 
     rule: Rule
@@ -61,7 +61,7 @@ def check_rule(
     """Parse and check everything in a rule.
 
     Returns:
-        The checked rule, which must not be used where a finding is an error, and the findings.
+        The checked rule, which must not be used if a finding is an error, and the findings.
     """
     words = schema.words() | BUILTINS.keys() | definitions.keys() | rule.values.keys()
     names: dict[str, Type] = dict(schema.names())
@@ -77,9 +77,9 @@ def check_rule(
         else:
             wanted = {"when": BOOLEAN, "score": NUMBER}.get(place[0], ANY)
             trees[place] = tree
-            # Score and values are asked for only where the condition holds.
-            given = None if place == ("when",) else trees.get(("when",))
-            types[place], found = check(tree, names, wanted, given)
+            # Score and values are evaluated only if the condition holds.
+            condition = None if place == ("when",) else trees.get(("when",))
+            types[place], found = check(tree, names, wanted, condition)
             findings.extend(Finding(place, diagnostic) for diagnostic in found)
         if place[0] == "values":
             findings.extend(_value_findings(place, types[place], names, len(text)))
@@ -88,17 +88,17 @@ def check_rule(
         span = Span(0, len(rule.communication))
         message = "a financial promotion needs the approval of an authorised firm"
         hint = (
-            "write approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing"
+            "add approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing"
         )
         findings.append(
             Finding(("communication",), Diagnostic("rule.approval", span, message, hint))
         )
-    findings.extend(_message_findings(rule, types, _trial_environment()))
+    findings.extend(_message_findings(rule, types, _sample_environment()))
     return CheckedRule(rule, trees, types), findings
 
 
 @functools.cache
-def _trial_environment() -> jinja2.Environment:
+def _sample_environment() -> jinja2.Environment:
     return message_environment("GBP", "en_GB")
 
 
@@ -107,19 +107,19 @@ def _value_findings(
 ) -> Iterator[Finding]:
     span = Span(0, length)
     if place[1] in names or place[1] in BUILTINS:
-        message = f"the value {place[1]} hides the fact or the function of that name"
+        message = f"the value {place[1]} hides the fact or function of that name"
         hint = "choose another name"
         yield Finding(place, Diagnostic("feel.shadowing", span, message, hint, warning=True))
     if isinstance(kind, Nullable):
-        message = f"the value {place[1]} can be null, and the message would have a gap"
-        hint = "let when exclude that, or give another value with if … then … else …"
+        message = f"the value {place[1]} can be null, which would leave a gap in the message"
+        hint = "exclude that in when, or use another value with if … then … else …"
         yield Finding(place, Diagnostic("rule.value-null", span, message, hint, warning=True))
 
 
 def _message_findings(
     rule: Rule, types: Mapping[Place, Type], environment: jinja2.Environment
 ) -> Iterator[Finding]:
-    """Try the message with a sample of each value's type."""
+    """Check the message, and fill it with a sample of each value's type."""
     samples = {
         place[1]: _SAMPLES[strip(kind)]
         for place, kind in types.items()
@@ -131,7 +131,7 @@ def _message_findings(
             names = jinja2.meta.find_undeclared_variables(read_template(text, environment))
             unknown = sorted(names - rule.values.keys())
             for name in unknown:
-                message = f"the message uses {name}, which is not among the rule's values"
+                message = f"the message uses {name}, which is not a value of the rule"
                 hint = f"the values are: {', '.join(rule.values) or 'none'}"
                 start = max(text.find(name), 0)
                 span = Span(start, start + len(name))

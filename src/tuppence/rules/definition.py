@@ -1,7 +1,9 @@
-"""A definition: a rule as its author writes it, in a form or in FEEL, and its way into FEEL.
+"""Definitions: rules as their authors write them, in a form or in FEEL, and their translation.
 
-The form is for people who do not write FEEL: rows that measure something about a customer and
+The form is for people who do not write FEEL: its rows measure something about a customer and
 compare it. The same struct is a rule file in YAML and a document in the database.
+
+One module because each part of the form stands beside its translation.
 """
 
 import re
@@ -13,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tuppence.errors import UserError
-from tuppence.facts.schema import Kind, Schema
+from tuppence.facts.schema import FieldType, Schema
 from tuppence.feel import FeelSyntaxError
 from tuppence.feel.formatting import format_text
 from tuppence.feel.library import BUILTINS
@@ -38,27 +40,27 @@ def _spaced(name: str) -> str:
 Number = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="Such as 12.50.")]
 Texts = str | list[str]
 Window = Annotated[int, Meta(ge=1, le=3660)]
-DEEPEST: Final = 8
-"""Groups within groups at most."""
+MAX_DEPTH: Final = 8
+"""Maximum nesting depth of groups."""
 
 
 class Where(
     msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, rename=_spaced
 ):
-    """Which rows a measure looks at; all conditions must hold, a list means one of them.
+    """Conditions on the rows of a measure; all must hold, and a list allows any of its elements.
 
     Attributes:
-        category: What it was for.
-        not_category: What it was not for.
-        merchant: Whom it was paid to.
-        type: How it was paid, or the type of an account.
-        not_type: How it was not paid.
-        account_type: Type of the row's account.
-        country: Where it was made.
-        text: The bank's description has this in it, in small or capital letters.
-        over: Its amount is more than this.
-        under: Its amount is less than this.
-        own_transfer: Whether it is between the customer's own accounts.
+        category: Category of the transaction.
+        not_category: Category that the transaction must not have.
+        merchant: Merchant of the transaction.
+        type: Type of the transaction or the account.
+        not_type: Type that it must not have.
+        account_type: Type of the transaction's account.
+        country: Country of the transaction.
+        text: Text that the bank's description contains, in small or capital letters.
+        over: The amount is more than this.
+        under: The amount is less than this.
+        own_transfer: Whether the transaction is between the customer's own accounts.
     """
 
     category: Texts | None = None
@@ -77,17 +79,17 @@ class Where(
 class Measure(
     msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, rename=_spaced
 ):
-    """A number about a customer, or one of the customer's own fields.
+    """A number computed from a customer's facts, or a field of the customer.
 
     Attributes:
-        measure: What to work out. `change` is the percentage rise over the preceding period of
+        measure: What to compute. `change` is the percentage rise over the preceding period of
             equal length.
-        of: What is looked at; for accounts it is about their balances.
-        where: Which of them.
-        days: Over so many days; without it over all that is known.
-        until_days_ago: The days end so many days ago; 0 is today.
-        field: Of the customer, where the measure is `customer`.
-        times: The number is multiplied by this.
+        of: The rows to measure; measures of accounts are about their balances.
+        where: Conditions on the rows.
+        days: Length of the period in days; without it, all rows count.
+        until_days_ago: Number of days since the end of the period; 0 is today.
+        field: Field of the customer, if the measure is `customer`.
+        times: Factor that the number is multiplied by.
     """
 
     measure: Literal[
@@ -107,7 +109,7 @@ class Measure(
         if self.measure == "change" and self.days is None:
             raise ValueError("the measure change needs days")
         if self.of == "accounts" and (self.days or self.until_days_ago):
-            raise ValueError("accounts are looked at as they are today: leave out days")
+            raise ValueError("accounts are measured as they are today: leave out days")
         if self.of == "accounts" and self.measure in {
             "days since",
             "merchants",
@@ -127,12 +129,12 @@ class Criteria(
     """A row that compares a measure, or a group of rows.
 
     Attributes:
-        all: Every row of the group holds.
-        any: One at least holds.
-        none: None holds.
-        what: The measure that is compared.
-        is_: How.
-        value: With what: a number, texts for a field of the customer, or another measure.
+        all: Rows that must all hold.
+        any: Rows of which at least one must hold.
+        none: Rows of which none may hold.
+        what: The measure to compare.
+        is_: The comparison.
+        value: The other side: a number, texts for a field of the customer, or another measure.
     """
 
     all: "list[Criteria] | None" = None
@@ -154,13 +156,13 @@ class Criteria(
 
 
 class Term(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """A part of a score.
+    """A term of a score.
 
     Attributes:
         what: The measure.
-        weight: It is multiplied by this.
-        least: And is then no less than this.
-        most: And no more than this.
+        weight: Factor that the measure is multiplied by.
+        least: Lower limit of the product.
+        most: Upper limit of the product.
     """
 
     what: Measure
@@ -170,13 +172,13 @@ class Term(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
 
 
 class Score(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """A score.
+    """The sum of terms as a score.
 
     Attributes:
-        start: Where it starts.
-        terms: What is added to it.
-        least: It is no less than this.
-        most: It is no more than this.
+        start: Number that the terms are added to.
+        terms: Terms of the sum.
+        least: Lower limit of the score.
+        most: Upper limit of the score.
     """
 
     start: Number = "0"
@@ -189,22 +191,22 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     """One insight as its author writes it.
 
     Attributes:
-        id: Unique in a ruleset.
-        kind: What the message is to the customer.
-        title: For the people who look after the rules.
-        when: Whether the insight is shown: rows of the form, or FEEL.
-        score: How relevant it is, 0 to 100: the form, or FEEL.
-        message: What the customer reads.
-        values: What the message needs, by name: measures, or FEEL.
-        description: Why it exists and what it is careful about.
-        communication: What the message is in law, and so who must approve it.
-        approval: Of a financial promotion, which must have one.
-        topic: Only the highest-scoring insight of a topic is shown.
-        valid_from: First day on which it may be published; at once where it is left out.
-        valid_until: Last day; for good where it is left out.
-        expires_after_days: Days shown, from the day it qualified.
-        cooldown_days: Days hidden afterwards.
-        minimum_history_days: The rule is unknown for customers with fewer days of transactions.
+        id: Identifier, unique in a ruleset.
+        kind: The kind of message, as customers see it.
+        title: Title for those who maintain the rules.
+        when: The condition of showing the insight: rows of the form, or FEEL.
+        score: The relevance, 0 to 100: the form, or FEEL.
+        message: The text that customers read.
+        values: Values for the message, by name: measures, or FEEL.
+        description: The purpose of the rule, and what to be careful about.
+        communication: The legal class of the message, which decides who must approve it.
+        approval: Approval of a financial promotion, which is required for one.
+        topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
+        valid_from: First day on which it may be published; without it, from now on.
+        valid_until: Last day on which it may be published; without it, there is none.
+        expires_after_days: Number of days that the insight is shown, from the day it qualified.
+        cooldown_days: Number of days that it is hidden afterwards.
+        minimum_history_days: For customers with fewer days of transactions the rule is unknown.
         tests: Test customers.
     """
 
@@ -228,7 +230,7 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
 
 
 def rule_of(definition: Definition, schema: Schema) -> Rule:
-    """The rule that a definition means, all of it in FEEL.
+    """Translate a definition to a rule, all of it in FEEL.
 
     The same definition always gives the same text.
     """
@@ -239,11 +241,11 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
         id=definition.id,
         kind=definition.kind,
         title=definition.title,
-        when=when if isinstance(when, str) else _laid_out(_criteria(when, kinds, 0), words),
-        score=score if isinstance(score, str) else _laid_out(_score(score), words),
+        when=when if isinstance(when, str) else _formatted(_criteria(when, kinds, 0), words),
+        score=score if isinstance(score, str) else _formatted(_score(score), words),
         message=definition.message,
         values={
-            name: value if isinstance(value, str) else _laid_out(_measure(value), words)
+            name: value if isinstance(value, str) else _formatted(_measure(value), words)
             for name, value in definition.values.items()
         },
         description=definition.description,
@@ -257,10 +259,10 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
     )
 
 
-def _laid_out(text: str, words: frozenset[str]) -> str:
+def _formatted(text: str, words: frozenset[str]) -> str:
     try:
         return format_text(text, words | BUILTINS.keys() | _FUNCTIONS)
-    except FeelSyntaxError:  # a name that is none: the check says so, with its place
+    except FeelSyntaxError:  # an unknown name: the check reports it with its place
         return text
 
 
@@ -275,9 +277,9 @@ _SIGNS: Final[Mapping[str | None, str]] = {
 }
 
 
-def _criteria(row: Criteria, kinds: Mapping[str, Kind], depth: int) -> str:
-    if depth > DEEPEST:
-        raise UserError("file.shape", f"when: groups are nested deeper than {DEEPEST}")
+def _criteria(row: Criteria, kinds: Mapping[str, FieldType], depth: int) -> str:
+    if depth > MAX_DEPTH:
+        raise UserError("file.shape", f"when: groups are nested deeper than {MAX_DEPTH}")
     for group, word in ((row.all, " and "), (row.any, " or "), (row.none, " or ")):
         if group is not None:
             parts = [_criteria(inner, kinds, depth + 1) for inner in group]
@@ -289,7 +291,7 @@ def _criteria(row: Criteria, kinds: Mapping[str, Kind], depth: int) -> str:
     left, sign = _measure(row.what), _SIGNS[row.is_]
     if isinstance(row.value, Measure):
         return f"{left} {sign} {_measure(row.value)}"
-    texts = row.what.measure == "customer" and kinds.get(row.what.field) is Kind.TEXT
+    texts = row.what.measure == "customer" and kinds.get(row.what.field) is FieldType.TEXT
     values = row.value if isinstance(row.value, list) else [str(row.value)]
     literals = [_text(value) if texts else _number(value) for value in values]
     if isinstance(row.value, list):
@@ -382,7 +384,7 @@ def _number(text: str) -> str:
     try:
         return f"{Decimal(text):f}"
     except InvalidOperation:
-        return _text(text)  # the check says that it is not a number, and where
+        return _text(text)  # not a number: the check reports it with its place
 
 
 _ESCAPED: Final = re.compile(r'["\\]')
@@ -393,12 +395,12 @@ def _text(text: str) -> str:
 
 
 def document_of(definition: Definition) -> dict[str, Any]:
-    """A definition as plain values, as a rule file has it; defaults are left out."""
+    """Return a definition as plain values, in the shape of a rule file, without defaults."""
     document: dict[str, Any] = msgspec.to_builtins(definition)
     return document
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a rule file, for editors."""
+    """Return the JSON Schema of a rule file, for editors."""
     schema = msgspec.json.schema(Definition)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,4 +1,4 @@
-"""Domain functions: defined in FEEL, in one file, and put in place of their calls."""
+"""Domain functions: defined in FEEL, in one file, and expanded where rules call them."""
 
 import dataclasses
 import re
@@ -23,12 +23,12 @@ def _text() -> str:
 
 
 def documented_definitions() -> list[tuple[str, str]]:
-    """The call and the comment of each definition, for the reference."""
+    """Return the signature and the comment of each definition, for the reference."""
     return [(f"{name}({parts})", doc) for doc, name, parts in _DOCUMENTED.findall(_text())]
 
 
 def load_definitions() -> Definitions:
-    """The definitions of `domain.feel`, by name."""
+    """Load the definitions of `domain.feel`, by name."""
     tree = parse(_text(), BUILTINS)
     if not isinstance(tree, syntax.ContextLiteral):
         raise TuppenceError("domain.feel does not hold a context")
@@ -42,7 +42,7 @@ def load_definitions() -> Definitions:
 
 
 def expand(tree: syntax.Node, definitions: Definitions) -> syntax.Node:
-    """The tree with the definition of each domain function where its name was called."""
+    """Replace the name of each called domain function by its definition."""
 
     def change(node: syntax.Node) -> syntax.Node:
         match node:
@@ -54,7 +54,7 @@ def expand(tree: syntax.Node, definitions: Definitions) -> syntax.Node:
 
 
 def _moved(tree: syntax.Node, span: Span) -> syntax.Node:
-    """The tree as if all of it stood at the span: that of the call, which the author knows."""
+    """Return the tree with one span everywhere: that of the call, which the author wrote."""
 
     def move(node: syntax.Node) -> Any:
         return dataclasses.replace(node, span=span)

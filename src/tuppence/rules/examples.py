@@ -1,4 +1,4 @@
-"""Test customers: the few facts that a rule file writes, as a batch of one customer."""
+"""Converts the facts of a test customer, as written in a rule file, to a batch."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,7 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import POLARS_TYPES, columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.rule import Example
 
@@ -22,27 +22,27 @@ Raw = Mapping[str, Any]
 
 
 def example_date(example: Example) -> Date:
-    """The date of evaluation.
+    """Return the date of evaluation.
 
     Raises:
-        UserError: It is not a date.
+        UserError: The text is not a date.
     """
     date = parse_date(example.as_of)
     if date is None:
-        raise _wrong(example, "as_of", example.as_of, "a date such as 2026-06-15")
+        raise _wrong(example, "as_of", example.as_of, "be a date such as 2026-06-15")
     return date
 
 
 def example_facts(example: Example, schema: Schema) -> FactBatch:
-    """The facts of a test customer.
+    """Return the facts of a test customer.
 
     Raises:
-        UserError: A field does not exist or has a value of the wrong kind.
+        UserError: A field does not exist or has a value of the wrong type.
     """
     currency = str(example.customer.get("currency", "GBP"))
     digits = minor_digits(currency)
     if digits is None:
-        raise _wrong(example, "currency", currency, "a code of ISO 4217 such as GBP")
+        raise _wrong(example, "currency", currency, "be an ISO 4217 code such as GBP")
     customer = {"id": CUSTOMER_ID, **example.customer, "currency": currency}
     accounts = [
         {"id": "main", "type": "current", "customer": CUSTOMER_ID, **account}
@@ -60,16 +60,18 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
         for table, values in raw.items()
     }
     known = {account["id"] for account in accounts}
-    for what, name in (("customer", customer["id"]), *(("account", name) for name in known)):
-        check_identifier(str(name), f"the test {example.name!r}: {what}")
+    for table, name in (("customer", customer["id"]), *(("account", name) for name in known)):
+        check_identifier(str(name), f"the test {example.name!r}: {table}")
     for row in rows:
         if row["account"] not in known:
-            raise _wrong(example, "account", row["account"], f"one of {', '.join(sorted(known))}")
+            raise _wrong(
+                example, "account", row["account"], f"be one of {', '.join(sorted(known))}"
+            )
     return batch_from(ordered(coded(tables, schema)), schema)
 
 
 def _repeated(example: Example, as_of: Date) -> list[dict[str, Any]]:
-    """The transactions with their booking dates, oldest first; repeats written out."""
+    """Return the transactions with booking dates and repetitions, oldest first."""
     dated: list[tuple[int, dict[str, Any]]] = []
     for row in example.transactions:
         times = _whole(example, "times", row.get("times", "1"))
@@ -79,8 +81,8 @@ def _repeated(example: Example, as_of: Date) -> list[dict[str, Any]]:
         else:
             date = parse_date(str(row.get("booking date")))
             if date is None:
-                given = row.get("booking date")
-                raise _wrong(example, "booking date", given, "a date, or days ago: a number")
+                text = row.get("booking date")
+                raise _wrong(example, "booking date", text, "be a date, or days ago: a number")
             day = date.day
         plain = {name: value for name, value in row.items() if name not in _REPEATS}
         for n in range(times):
@@ -91,7 +93,7 @@ def _repeated(example: Example, as_of: Date) -> list[dict[str, Any]]:
 
 def _whole(example: Example, name: str, value: Any) -> int:
     if not str(value).isdecimal():
-        raise _wrong(example, name, value, "a whole number")
+        raise _wrong(example, name, value, "be a whole number")
     return int(value)
 
 
@@ -101,8 +103,8 @@ def _frame(
     for row in rows:
         for name in row:
             if name not in fields:
-                message = f"the test {example.name!r} gives {name}, and there is no such field"
-                raise UserError("example.field", message, f"there is {', '.join(fields)}")
+                message = f"the test {example.name!r} has {name}, which is not a field"
+                raise UserError("example.field", message, f"the fields are: {', '.join(fields)}")
     data = {
         name: [_stored(example, field, row.get(name), digits) for row in rows]
         for name, field in fields.items()
@@ -111,31 +113,31 @@ def _frame(
 
 
 def _stored(example: Example, field: Field, value: Any, digits: int) -> Any:
-    """The store's form of a value that a rule file writes."""
+    """Convert a value of a rule file to the form in which it is stored."""
     if value is None:
         if not field.nullable:
-            raise _wrong(example, field.name, value, "a value")
+            raise _wrong(example, field.name, value, "not be null")
         return None
     match field.kind:
-        case Kind.TEXT:
+        case FieldType.TEXT:
             return str(value)
-        case Kind.BOOLEAN if isinstance(value, bool):
+        case FieldType.BOOLEAN if isinstance(value, bool):
             return value
-        case Kind.DATE:
+        case FieldType.DATE:
             date = parse_date(str(value))
             if date is not None:
                 return date.day
-        case Kind.MONEY | Kind.NUMBER:
-            places = digits if field.kind is Kind.MONEY else field.decimals
+        case FieldType.MONEY | FieldType.NUMBER:
+            places = digits if field.kind is FieldType.MONEY else field.decimals
             try:
                 scaled = Decimal(str(value)).scaleb(places)
             except InvalidOperation:
                 scaled = Decimal("NaN")
             if scaled.is_finite() and scaled == scaled.to_integral_value():
                 return int(scaled)
-    raise _wrong(example, field.name, value, f"a {field.kind.value}")
+    raise _wrong(example, field.name, value, f"be of type {field.kind.value}")
 
 
 def _wrong(example: Example, name: str, value: Any, wanted: str) -> UserError:
-    message = f"the test {example.name!r} gives {value!r} as {name}, where {wanted} is needed"
+    message = f"the test {example.name!r} has {value!r} as {name}; it must {wanted}"
     return UserError("example.value", message)

@@ -1,4 +1,4 @@
-"""Folders of rule files become checked rules; every error of every file is told at once."""
+"""Reads and checks rule files; all errors of all files are reported together."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from tuppence.rules.rule import Rule
 from tuppence.structured import Document, Location, is_folder, read_yaml
 
 CATALOGUE: Final = Path(__file__).parent.parent / "catalogue"
-"""The rules that come with the package."""
+"""The folder of rules that are part of the package."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A finding with its place in a file, ready to be shown.
+class RuleProblem:
+    """An error or warning about a rule file, with its place.
 
     Attributes:
         path: The file.
-        line: From 1; 0 where the file as a whole is meant.
-        column: From 1; 0 likewise.
-        end: Line and column after the place.
-        code: Stable identifier.
+        line: Line, from 1; 0 if the whole file is meant.
+        column: Column, from 1; 0 if the whole file is meant.
+        end: Line and column after the last character.
+        code: Stable identifier of the kind of problem.
         message: One sentence.
-        hint: How to mend it, or empty.
-        excerpt: The line and carets under the place, or empty.
-        warning: The rule can be used all the same.
+        hint: How to correct it, or empty.
+        excerpt: The line, with carets under the place, or empty.
+        warning: Whether the rule can be used nevertheless.
     """
 
     path: Path
@@ -46,16 +46,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class RuleFiles:
-    """What a path of rule files holds: the rules that are right, and all problems."""
+    """The rules of some files, and all problems found in them."""
 
     rules: tuple[CheckedRule, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[RuleProblem, ...]
 
     def usable(self) -> tuple[CheckedRule, ...]:
-        """The rules, all of them right.
+        """Return the rules, none of which has an error.
 
         Raises:
-            UserError: There is an error in one of the files.
+            UserError: One of the files has an error.
         """
         errors = [problem for problem in self.problems if not problem.warning]
         if errors:
@@ -66,13 +66,13 @@ class RuleFiles:
 
 
 def rule_paths(path: Path) -> list[Path]:
-    """Return a rule file, or all `*.yaml` below a folder in the order of their names.
+    """Return a rule file, or all `*.yaml` below a folder, sorted by path.
 
     `catalogue` and the files in it are those of the package, unless the working directory has a
     file or folder of that name.
 
     Raises:
-        UserError: There is no such file, or no rule in the folder.
+        UserError: The file does not exist, or the folder has no rules.
     """
     shipped = CATALOGUE.parent / path
     if path.parts[:1] == (CATALOGUE.name,) and not path.exists() and shipped.exists():
@@ -87,11 +87,11 @@ def read_rules(path: Path, schema: Schema) -> RuleFiles:
     """Read and check a rule file, or all `*.yaml` below a folder.
 
     Raises:
-        UserError: There is no such file, or no rule in the folder.
+        UserError: The file does not exist, or the folder has no rules.
     """
     definitions = load_definitions()
     documents: list[Document[Definition]] = []
-    problems: list[Problem] = []
+    problems: list[RuleProblem] = []
     rules: list[CheckedRule] = []
     for file in rule_paths(path):
         try:
@@ -109,8 +109,8 @@ def read_rules(path: Path, schema: Schema) -> RuleFiles:
     return RuleFiles(tuple(rules), tuple(ordered))
 
 
-def show(problem: Problem) -> str:
-    """A problem in the manner of compilers: place, message, line with carets, hint."""
+def show(problem: RuleProblem) -> str:
+    """Format a problem as compilers do: place, message, line with carets, hint."""
     place = f"{problem.path}:{problem.line}:{problem.column}: " if problem.line else ""
     kind = "warning" if problem.warning else "error"
     lines = [f"{place}{kind}[{problem.code}]: {problem.message}"]
@@ -120,15 +120,15 @@ def show(problem: Problem) -> str:
     return "\n".join(lines)
 
 
-def _unreadable(path: Path, error: UserError) -> Problem:
+def _unreadable(path: Path, error: UserError) -> RuleProblem:
     excerpt = "\n".join(error.details)
-    return Problem(
+    return RuleProblem(
         path, 0, 0, (0, 0), error.code, error.message, error.hint, excerpt, warning=False
     )
 
 
-def _located(document: Document[Definition], rule: Rule, finding: Finding) -> Problem:
-    """A finding with its place in the file; of a form the excerpt is the FEEL that it became."""
+def _located(document: Document[Definition], rule: Rule, finding: Finding) -> RuleProblem:
+    """Add the place in the file to a finding; for a form, the excerpt is its FEEL."""
     text = _text(rule, finding.place)
     found = finding.diagnostic
     line, column = document.position(finding.place, found.span.start)
@@ -140,7 +140,7 @@ def _located(document: Document[Definition], rule: Rule, finding: Finding) -> Pr
     in_text = text.count("\n", found.span.start, found.span.end) == 0
     width = max(1, min(width if in_text else len(shown), len(shown) - start + 1))
     excerpt = f"{shown}\n{' ' * (start - 1)}{'^' * width}"
-    return Problem(
+    return RuleProblem(
         document.path,
         line,
         column,
@@ -154,7 +154,7 @@ def _located(document: Document[Definition], rule: Rule, finding: Finding) -> Pr
 
 
 def _line_at(text: str, offset: int) -> tuple[str, int]:
-    """The line of a text that a character is in, and the character's column, from 1."""
+    """Return the line of a text that has a character, and the character's column, from 1."""
     begin = text.rfind("\n", 0, offset) + 1
     return text[begin:].split("\n", 1)[0], offset - begin + 1
 
@@ -169,7 +169,7 @@ def _text(rule: Rule, place: Location) -> str:
     return dict[Location, str](texts)[place]
 
 
-def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:
+def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[RuleProblem]:
     first: dict[str, Document[Definition]] = {}
     for document in documents:
         name = document.value.id
@@ -177,7 +177,7 @@ def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[Problem]:
         if before is not document:
             line, column = document.position(("id",))
             excerpt = f"{document.line(line)}\n{' ' * (column - 1)}{'^' * len(name)}"
-            yield Problem(
+            yield RuleProblem(
                 document.path,
                 line,
                 column,

@@ -1,6 +1,6 @@
 """Messages: a rule's templates filled with a result's values, in the customer's locale.
 
-Templates run in Jinja's sandbox, and a value that is missing is an error, never a gap.
+Templates run in Jinja's sandbox. A missing value is an error; it never leaves a gap in the text.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from tuppence.rules.templates import fill, make_environment
 
 
 class MessageError(UserError):
-    """A message that cannot be written with the values at hand."""
+    """Raised for a message that cannot be written with the given values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +34,27 @@ class Rendered:
 
 
 def render(
-    rule: Rule, values: Mapping[str, Any], currency: str, locale: str, turn: int = 0
+    rule: Rule, values: Mapping[str, Any], currency: str, locale: str, variant_index: int = 0
 ) -> Rendered:
-    """A rule's message.
+    """Fill the templates of a rule's message.
 
     Args:
-        rule: Whose message.
+        rule: The rule.
         values: FEEL values by name.
-        currency: ISO 4217, for the filter `money`.
-        locale: Such as en_GB.
-        turn: Which time it is, of a message that has several wordings.
+        currency: ISO 4217 code, for the filter `money`.
+        locale: Locale such as en_GB.
+        variant_index: Index of the wording, modulo the number of wordings.
 
     Raises:
         MessageError: The template uses a value that is null or missing, or a filter that does not
-            fit it.
-        UserError: There is no such locale.
+            fit the value.
+        UserError: The locale is unknown.
     """
     environment = message_environment(currency, locale)
-    wording = rule.message.wordings[turn % len(rule.message.wordings)]
-    given = {name: value for name, value in values.items() if value is not None}
+    wording = rule.message.wordings[variant_index % len(rule.message.wordings)]
+    present = {name: value for name, value in values.items() if value is not None}
     try:
-        texts = [fill(text, environment, given) for text in (wording.title, wording.body)]
+        texts = [fill(text, environment, present) for text in (wording.title, wording.body)]
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         message = f"the message of {rule.id} cannot be written: {error}"
         raise MessageError("message.values", message, "tuppence explain shows the values") from None
@@ -62,10 +62,10 @@ def render(
 
 
 def message_environment(currency: str, locale: str) -> jinja2.Environment:
-    """Jinja with the filters that messages may use.
+    """Return a Jinja environment with the filters that messages may use.
 
     Raises:
-        UserError: There is no such locale.
+        UserError: The locale is unknown.
     """
     try:
         known = babel.Locale.parse(locale)
@@ -76,14 +76,14 @@ def message_environment(currency: str, locale: str) -> jinja2.Environment:
 
 
 FILTERS: Final = ("money", "number", "percent", "date", "day_month")
-"""What messages may use to write values as people in a country do."""
+"""Filters that write values in the customer's locale."""
 
 
 def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str]]:
     unit = Decimal(1).scaleb(-(minor_digits(currency) or 0))
 
     def money(value: Decimal) -> str:
-        """£1,234.50, and £1,234 where there are no pence."""
+        """Write an amount as £1,234.50, or as £1,234 if there are no pence."""
         if not isinstance(value, Decimal | int):  # a template may have numbers of its own
             raise TypeError(f"{value} is not an amount")
         amount = Decimal(value).quantize(unit)
@@ -96,7 +96,7 @@ def _filters(currency: str, locale: babel.Locale) -> dict[str, Callable[..., str
         return format_decimal(value, locale=locale)
 
     def percent(value: Decimal) -> str:
-        """25 as 25%."""
+        """Write 25 as 25%."""
         return format_percent(value / 100, locale=locale)
 
     def long_date(value: Date) -> str:

@@ -1,4 +1,4 @@
-"""A rule, as its file writes it."""
+"""Rules, whose expressions are all in FEEL."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,10 +14,10 @@ Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
 
 
 class Wording(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a customer reads: Jinja templates over the rule's values.
+    """A wording of a message: Jinja templates over the rule's values.
 
     Attributes:
-        title: Short.
+        title: A short title.
         body: One or two sentences.
     """
 
@@ -26,23 +26,23 @@ class Wording(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Message(Wording, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """What the customer reads, and other ways to say it, so that it is not always the same.
+    """The text that customers read, with variants that avoid repetition.
 
     Attributes:
-        title: Short.
+        title: A short title.
         body: One or two sentences.
-        variants: The other ways; they take turns.
+        variants: Other wordings, shown in turn.
     """
 
     variants: list[Wording] = []
 
     @property
     def wordings(self) -> tuple[Wording, ...]:
-        """All of them, the first one first."""
+        """Return all wordings: the message itself, then its variants."""
         return self, *self.variants
 
     def texts(self) -> dict[tuple[str | int, ...], str]:
-        """The templates by their place in the rule."""
+        """Return the templates by their place in the rule."""
         places: list[tuple[str | int, ...]] = [("message",)]
         places += [("message", "variants", number) for number in range(len(self.variants))]
         return {
@@ -53,12 +53,12 @@ class Message(Wording, forbid_unknown_fields=True, frozen=True, omit_defaults=Tr
 
 
 class Approval(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Who approved a financial promotion: the law has it kept with what customers were told.
+    """The approval of a financial promotion, which by law is kept with the message.
 
     Attributes:
-        by: The authorised firm or the person there.
-        date: When, such as 2026-05-01.
-        reference: Where the firm's record of it is found.
+        by: The authorised firm, or the person there.
+        date: Date of the approval, such as 2026-05-01.
+        reference: Reference to the firm's record.
     """
 
     by: Text
@@ -67,18 +67,18 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """A test customer: facts, and what the rule must say of them.
+    """A test customer: some facts, and the result that the rule must have for them.
 
     Attributes:
-        name: What makes this customer special.
-        as_of: The date of evaluation.
-        expect: The state that must come out.
-        customer: Fields of the customer; the currency is GBP unless given.
-        accounts: Their fields; one current account unless given.
-        transactions: Their fields; `days ago` may stand for the booking date, `every` and `times`
-            repeat one into the past, each so many days before the other.
-        score: The score that must come out, where it is given.
-        values: Values that must come out, as FEEL would write them.
+        name: The property that the test customer stands for.
+        as_of: Date of evaluation.
+        expect: Expected state.
+        customer: Fields of the customer; the currency is GBP by default.
+        accounts: Fields of each account; one current account by default.
+        transactions: Fields of each transaction. `days ago` may replace the booking date; `every`
+            and `times` repeat the transaction into the past, at an interval in days.
+        score: Expected score, if any.
+        values: Expected values, in FEEL.
     """
 
     name: Text
@@ -92,23 +92,23 @@ class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One insight: when it holds for a customer, how relevant it is, and what it says.
+    """One insight: its condition, its relevance and its message.
 
     Attributes:
-        id: Unique in a ruleset.
-        kind: What the message is to the customer.
-        title: For the people who look after the rules.
-        when: FEEL, boolean: whether the insight is shown.
-        score: FEEL, number, held to 0 to 100: how relevant it is.
-        values: FEEL by name: what the message needs; later ones may use earlier ones.
-        message: What the customer reads.
-        description: Why it exists and what it is careful about.
-        communication: What the message is in law, and so who must approve it.
-        approval: Of a financial promotion, which must have one.
-        topic: Only the highest-scoring insight of a topic is shown.
-        expires_after_days: Days shown, from the day it qualified.
-        cooldown_days: Days hidden afterwards.
-        minimum_history_days: The rule is unknown for customers with fewer days of transactions.
+        id: Identifier, unique in a ruleset.
+        kind: The kind of message, as customers see it.
+        title: Title for those who maintain the rules.
+        when: The condition of showing the insight, a boolean in FEEL.
+        score: The relevance, a number in FEEL, limited to 0 to 100.
+        values: FEEL of the values for the message, by name; later ones may use earlier ones.
+        message: The text that customers read.
+        description: The purpose of the rule, and what to be careful about.
+        communication: The legal class of the message, which decides who must approve it.
+        approval: Approval of a financial promotion, which is required for one.
+        topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
+        expires_after_days: Number of days that the insight is shown, from the day it qualified.
+        cooldown_days: Number of days that it is hidden afterwards.
+        minimum_history_days: For customers with fewer days of transactions the rule is unknown.
         tests: Test customers.
     """
 
@@ -129,7 +129,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     tests: list[Example] = []
 
     def expressions(self) -> dict[tuple[str, ...], str]:
-        """The FEEL texts by their place in the rule."""
+        """Return the FEEL texts by their place in the rule."""
         values: dict[tuple[str, ...], str] = {
             ("values", name): text for name, text in self.values.items()
         }

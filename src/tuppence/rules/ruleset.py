@@ -1,4 +1,4 @@
-"""A ruleset: checked rules, immutable, in one canonical form, named by its digest."""
+"""Rulesets: immutable collections of checked rules in a canonical form, named by a digest."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -27,8 +27,8 @@ class Ruleset:
 
     Attributes:
         digest: 16 hexadecimal digits of the SHA-256 of `content`.
-        content: The canonical bytes, JSON; they hold no tests.
-        rules: Checked, ready to be planned.
+        content: The canonical bytes: JSON, without the rules' tests.
+        rules: The checked rules.
     """
 
     digest: str
@@ -37,7 +37,7 @@ class Ruleset:
 
 
 def make_ruleset(rules: Iterable[CheckedRule]) -> Ruleset:
-    """The ruleset of rules that were found right."""
+    """Build a ruleset of rules that have no errors."""
     ordered = sorted(rules, key=lambda checked: checked.rule.id)
     bare = tuple(msgspec.structs.replace(checked.rule, tests=[]) for checked in ordered)
     content = msgspec.json.format(msgspec.json.encode(_Canonical(FORMAT, bare)))
@@ -46,16 +46,16 @@ def make_ruleset(rules: Iterable[CheckedRule]) -> Ruleset:
 
 
 def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -> Ruleset:
-    """The ruleset of canonical bytes, checked against a schema once more.
+    """Read a ruleset from its canonical bytes and check it against a schema.
 
     Args:
-        content: The bytes.
-        schema: Of the facts.
-        known: Another ruleset that was checked against this schema: rules that are in it, too, are
-            not checked again.
+        content: The canonical bytes.
+        schema: Schema of the facts.
+        known: Another ruleset that was checked against this schema; rules in both are not checked
+            again.
 
     Raises:
-        UserError: They are damaged, or a rule does not fit the schema.
+        UserError: The bytes are damaged, or a rule does not fit the schema.
     """
     try:
         canonical = msgspec.json.decode(content, type=_Canonical)
@@ -82,28 +82,32 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
 
 
 class RulesetStore(Protocol):
-    """Keeps rulesets by their digest; what is kept never changes."""
+    """Keeps rulesets by their digests; a stored ruleset never changes."""
 
     def put(self, ruleset: Ruleset) -> None:
-        """Keep a ruleset; one that is there already is left alone."""
+        """Store a ruleset, unless it is stored already."""
         ...
 
     def get(self, digest: str) -> bytes:
-        """The canonical bytes of a ruleset.
+        """Return the canonical bytes of a ruleset.
 
         Raises:
-            UserError: There is none of that digest, or its bytes are damaged.
+            UserError: No ruleset has that digest, or its bytes are damaged.
         """
         ...
 
     def digests(self) -> Sequence[str]:
-        """What is there, in alphabetical order."""
+        """Return the digests of all stored rulesets, in alphabetical order."""
         ...
 
     def current(self) -> str | None:
-        """The digest of the ruleset that was published last; None before the first time."""
+        """Return the digest of the ruleset that was published last, or None if none was."""
         ...
 
     def publish(self, digest: str) -> None:
-        """Make a ruleset that is there the current one."""
+        """Make a stored ruleset the current one.
+
+        Raises:
+            UserError: No ruleset has that digest, or its bytes are damaged.
+        """
         ...

@@ -1,8 +1,8 @@
-"""Templates of messages: the little of Jinja that a message needs, and bounds on what it makes.
+"""Templates of messages: the subset of Jinja that messages may use, with limits on the output.
 
-A message shows values, in one of two wordings, or one element of a list after another. All else is
-refused, with its place, when a rule is read: a template that computes could do so for ever.
-Templates run in Jinja's sandbox as well, so that no single wall has to hold.
+A message shows values, chooses between wordings, and goes through the elements of a list. Anything
+else is refused, with its place, when a rule is read, because a template that computes might never
+end. Templates also run in Jinja's sandbox, as a second line of defence.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,20 +17,20 @@ from jinja2 import nodes
 from tuppence.feel.diagnostics import Span
 from tuppence.feel.values import Date, DateTime, DaysDuration, Time, YearsDuration
 
-MAXIMUM_OUTPUT: Final = 10_000
-"""Characters of a title or a body, filled in."""
+MAX_OUTPUT: Final = 10_000
+"""Maximum number of characters of a filled title or body."""
 
-MAXIMUM_ELEMENTS: Final = 100
-"""Elements of a list that a message may go through."""
+MAX_ELEMENTS: Final = 100
+"""Maximum number of elements of a list that a message may go through."""
 
-MAXIMUM_NESTING: Final = 20
-"""How deep the parts of a template may lie in each other."""
+MAX_NESTING: Final = 20
+"""Maximum nesting depth of a template."""
 
 ALLOWED: Final = (
     "values, texts and numbers, fields of elements, comparisons, and/or/not, if, "
     "and for over a list, but not in another for"
 )
-"""What a template may consist of, for people."""
+"""Description of what a template may use, for error messages and documentation."""
 
 _NODES: Final = (
     nodes.And,
@@ -65,12 +65,12 @@ _WRITTEN: Final[Mapping[type[nodes.Node], str]] = {
 
 
 class TemplateError(ValueError):
-    """Raised for a template that does not parse, or has something in it that is not allowed.
+    """Raised for a template that cannot be parsed or uses something that is not allowed.
 
     Attributes:
         message: One sentence.
-        hint: What is allowed.
-        span: Where in the template.
+        hint: A description of what is allowed.
+        span: The place in the template.
     """
 
     def __init__(self, message: str, hint: str, span: Span) -> None:
@@ -81,7 +81,7 @@ class TemplateError(ValueError):
 
 
 def make_environment(filters: Mapping[str, Callable[..., Any]]) -> jinja2.Environment:
-    """Jinja with these filters, the few of its own that messages may use, and nothing else."""
+    """Return a Jinja environment with the given filters and the allowed ones of Jinja's own."""
     environment = jinja2.sandbox.SandboxedEnvironment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,
@@ -95,25 +95,25 @@ def make_environment(filters: Mapping[str, Callable[..., Any]]) -> jinja2.Enviro
 
 
 def read_template(text: str, environment: jinja2.Environment) -> nodes.Template:
-    """Parse a template and check that there is nothing in it but what messages may use.
+    """Parse a template and check that it uses only what messages may use.
 
     Raises:
-        TemplateError: It does not parse, or has something else in it.
+        TemplateError: It cannot be parsed, or uses something that is not allowed.
     """
     try:
         tree = environment.parse(text)
     except jinja2.TemplateSyntaxError as error:
         span = _line(text, error.lineno)
-        raise TemplateError(error.message or "it is no template", "", span) from None
+        raise TemplateError(error.message or "it is not a template", "", span) from None
     except RecursionError:
         raise TemplateError(*_too_deep(), Span(0, len(text))) from None
     waiting: list[tuple[nodes.Node, int, bool]] = [(tree, 0, False)]
     while waiting:
         node, depth, in_loop = waiting.pop()
         _check_node(node, text, environment, in_loop=in_loop)
-        if depth > MAXIMUM_NESTING:
+        if depth > MAX_NESTING:
             raise TemplateError(*_too_deep(), _line(text, node.lineno))
-        if isinstance(node, nodes.For):  # texts, too, could be gone through, and are longer
+        if isinstance(node, nodes.For):  # `list` refuses texts, which could be much longer
             node.iter = nodes.Filter(node.iter, "list", [], [], None, None, lineno=node.lineno)
             in_loop = True
         waiting.extend((child, depth + 1, in_loop) for child in node.iter_child_nodes())
@@ -124,10 +124,10 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
     """Return a template filled with values.
 
     Raises:
-        TemplateError: The template has something in it that is not allowed.
+        TemplateError: The template uses something that is not allowed.
         jinja2.TemplateError: A value is missing.
         TypeError: A filter does not fit its value, or a value cannot be shown.
-        ValueError: A value, a list or the whole text is too long, or a number too large.
+        ValueError: A value, a list or the filled text is too long, or a number is too large.
     """
     tree = read_template(text, environment)
     used = jinja2.meta.find_undeclared_variables(tree) & values.keys()
@@ -135,25 +135,25 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
     pieces: list[str] = []
     size = 0
     try:
-        for piece in template.generate({name: _given(values[name]) for name in used}):
+        for piece in template.generate({name: _limited(values[name]) for name in used}):
             size += len(piece)
-            if size > MAXIMUM_OUTPUT:
-                raise ValueError(f"it would have over {MAXIMUM_OUTPUT:,} characters")
+            if size > MAX_OUTPUT:
+                raise ValueError(f"it would have more than {MAX_OUTPUT:,} characters")
             pieces.append(piece)
     except ArithmeticError:
-        raise ValueError("a filter for numbers was given something else, or too much") from None
+        raise ValueError("a filter for numbers got no number, or one that is too large") from None
     return "".join(pieces)
 
 
-def _given(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > MAXIMUM_OUTPUT:
-        raise ValueError(f"a value has over {MAXIMUM_OUTPUT:,} characters")
+def _limited(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_OUTPUT:
+        raise ValueError(f"a value has more than {MAX_OUTPUT:,} characters")
     if isinstance(value, list):
-        if len(value) > MAXIMUM_ELEMENTS:
-            raise ValueError(f"a list has over {MAXIMUM_ELEMENTS} elements")
-        return [_given(item) for item in value]
+        if len(value) > MAX_ELEMENTS:
+            raise ValueError(f"a list has more than {MAX_ELEMENTS} elements")
+        return [_limited(item) for item in value]
     if isinstance(value, dict):
-        return {name: _given(item) for name, item in value.items()}
+        return {name: _limited(item) for name, item in value.items()}
     return value
 
 
@@ -164,7 +164,11 @@ def _too_deep() -> tuple[str, str]:
 def _check_node(
     node: nodes.Node, text: str, environment: jinja2.Environment, *, in_loop: bool
 ) -> None:
-    """Refuse a node that is not among those that messages may use."""
+    """Check that messages may use a node.
+
+    Raises:
+        TemplateError: They may not.
+    """
 
     def wrong(what: str, hint: str, word: str) -> TemplateError:
         return TemplateError(what, hint, _place(text, node.lineno, word))
@@ -176,12 +180,12 @@ def _check_node(
         case nodes.Test() if node.name not in environment.tests:
             raise wrong(f"there is no test {node.name}", "the only test is: defined", node.name)
         case nodes.Filter() | nodes.Test() if node.kwargs or node.dyn_args or node.dyn_kwargs:
-            raise wrong(f"{node.name} takes no names and no stars", "", node.name)
+            raise wrong(f"{node.name} takes no named or starred arguments", "", node.name)
         case nodes.Getattr() if node.attr.startswith("_"):
             raise wrong(f"there is no field {node.attr}", f"allowed are {ALLOWED}", node.attr)
         case nodes.For() if in_loop or node.recursive or not isinstance(node.target, nodes.Name):
             raise wrong(
-                "a for in a for, or over pairs, is not for messages",
+                "messages cannot use a for inside another for, or over pairs",
                 f"allowed are {ALLOWED}",
                 "for",
             )
@@ -189,11 +193,11 @@ def _check_node(
             word = _WRITTEN.get(type(node), "")
             shown = word or type(node).__name__.lower()
             hint = f"allowed are {ALLOWED}; compute under values"
-            raise wrong(f"{shown} is not for messages", hint, word)
+            raise wrong(f"messages cannot use {shown}", hint, word)
 
 
 def _line(text: str, number: int) -> Span:
-    """A line of the template, counted from 1."""
+    """Return the span of a line of the template, counted from 1."""
     lines = text.splitlines(keepends=True) or [""]
     number = min(max(number, 1), len(lines))
     start = sum(map(len, lines[: number - 1]))
@@ -201,7 +205,7 @@ def _line(text: str, number: int) -> Span:
 
 
 def _place(text: str, line: int, word: str) -> Span:
-    """The word in a line, where it stands in braces; the line where it is not found."""
+    """Return the span of a word after the first brace of a line, or else of the whole line."""
     whole = _line(text, line)
     inside = text.find("{", whole.start, whole.end)
     start = text.find(word, max(inside + 1, whole.start), whole.end) if word else -1
@@ -209,14 +213,18 @@ def _place(text: str, line: int, word: str) -> Span:
 
 
 def _shown(value: Any) -> Any:
-    """A value as it is, where it can be shown."""
+    """Return a value unchanged.
+
+    Raises:
+        TypeError: The value cannot be shown.
+    """
     if isinstance(value, (*_SHOWN, jinja2.Undefined)):
         return value
     kinds = {list: "a list", dict: "a context", type(None): "null"}
     raise TypeError(f"{kinds.get(type(value), 'something else')} cannot be shown")
 
 
-# -- filters of Jinja's that stay, each for what messages have -------------------------------------
+# -- Jinja's own filters that messages may use, restricted to the types of values ------------------
 
 
 def _join(items: Sequence[Any], between: str = "") -> str:
@@ -236,7 +244,11 @@ def _last(items: Any) -> Any:
 
 
 def _list(items: Any) -> list[Any]:
-    """The list as it is; texts and contexts are none."""
+    """Return a list unchanged.
+
+    Raises:
+        TypeError: It is a text, a context or another value.
+    """
     if not isinstance(items, list):
         raise TypeError("a list is needed")
     return items
@@ -261,4 +273,4 @@ JINJA_FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "lower": _text(str.lower),
     "upper": _text(str.upper),
 }
-"""What stays of Jinja's own filters: none of them makes a text longer than what it is given."""
+"""Jinja's own filters that messages may use; none of them makes a text longer."""

@@ -1,4 +1,4 @@
-"""What every service has around its own requests."""
+"""The parts that all services share: health, metrics, authentication, limits and errors."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,8 +14,9 @@ from starlette.routing import BaseRoute, Route
 from tuppence.errors import UserError
 from tuppence.services.access import BearerTokens, denied
 from tuppence.services.bodies import json_response
-from tuppence.services.door import Door
-from tuppence.services.metrics import Measured, Metrics
+from tuppence.services.caller_limits import CallerLimits
+from tuppence.services.metrics import Metrics
+from tuppence.services.monitoring import RequestMonitor
 from tuppence.services.problems import on_bug, on_http_error, on_user_error
 from tuppence.services.readiness import Readiness
 
@@ -28,15 +29,15 @@ def application(
     caller_requests: int,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
-    """A service: its requests, health, figures, who may call, and errors as problems.
+    """Return a service with its own routes and the parts that all services share.
 
     Args:
-        routes: Its own.
-        check: Raises where it cannot do its work now.
-        metrics: Its figures.
-        callers: Who may call: names by the digest of their token.
-        caller_requests: Requests of one caller that are worked on at a time.
-        lifespan: What is done before the first request and after the last.
+        routes: Routes of this service.
+        check: Raises a UserError if the service cannot do its work now.
+        metrics: Metrics of this service.
+        callers: Names of callers by the digest of their token.
+        caller_requests: Maximum number of concurrent requests of one caller.
+        lifespan: Context that is entered before the first request and left after the last.
     """
     readiness = Readiness(check)
 
@@ -55,9 +56,9 @@ def application(
             Route("/metrics", metrics.endpoint),
         ],
         middleware=[
-            Middleware(Measured, metrics=metrics),
+            Middleware(RequestMonitor, metrics=metrics),
             Middleware(AuthenticationMiddleware, backend=BearerTokens(callers), on_error=denied),
-            Middleware(Door, most=caller_requests),
+            Middleware(CallerLimits, max_requests=caller_requests),
         ],
         exception_handlers={
             UserError: on_user_error,

@@ -1,4 +1,4 @@
-"""What requests carry: limited, typed, refused with the place that is wrong; and answers."""
+"""Bodies and parameters of requests, checked and decoded; answers in JSON."""
 
 import re
 from typing import Annotated, Any, Final, TypeVar
@@ -14,7 +14,7 @@ from tuppence.feel.values import Date, parse_date
 
 T = TypeVar("T")
 Identifier = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_LENGTH})]
-"""A text in a body, of which `check_identifier` says whether it is an identifier."""
+"""A string in a body that `check_identifier` must accept."""
 
 
 def path_identifier(request: Request, name: str) -> str:
@@ -33,18 +33,18 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
 
     Args:
         request: The request.
-        decoder: Of JSON into the struct, which forbids unknown fields.
-        limit: Bytes at most.
+        decoder: Decodes JSON into the struct, which forbids unknown fields.
+        limit: Maximum size in bytes.
 
     Raises:
-        UserError: `request.large`; `request.content-type` or `request.encoding` where it is said
-            to be something else than JSON in UTF-8; or `request.body` where it is not JSON of that
-            shape, or has a key twice.
+        UserError: `request.large`; `request.content-type` or `request.encoding` if the headers
+            declare anything but JSON in UTF-8; `request.body` if it is not JSON of that shape, or
+            repeats a key.
     """
     _check_type(request)
-    announced = request.headers.get("content-length", "0")
+    declared_length = request.headers.get("content-length", "0")
     body = bytearray()
-    if len(announced) <= 18 and int(announced) > limit:
+    if len(declared_length) <= 18 and int(declared_length) > limit:
         raise _too_large(limit)
     async for chunk in request.stream():
         body += chunk
@@ -53,10 +53,10 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
     try:
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError("request.body", f"the body: {_in_words(str(error))}") from None
+        raise UserError("request.body", f"the body: {_place_first(str(error))}") from None
     repeated = _repeated_key(body)
     if repeated is not None:
-        raise UserError("request.body", f"the body: {repeated[:40]!r} is there twice")
+        raise UserError("request.body", f"the body: the key {repeated[:40]!r} occurs twice")
     return decoded
 
 
@@ -69,46 +69,46 @@ def _check_type(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         message = f"the body is encoded as {encoding[:40]!r}"
-        raise UserError("request.encoding", message, "send it as it is, without compression")
+        raise UserError("request.encoding", message, "send it without compression")
     kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
     if kind.strip() != "application/json":
-        message = f"the body is {kind.strip()[:40] or 'of no type'}, and application/json is needed"
+        message = f"the body has the type {kind.strip()[:40]!r}, expected application/json"
         raise UserError("request.content-type", message)
     charset = parameters.replace('"', "").replace(" ", "")
     if charset.startswith("charset=") and charset not in {"charset=utf-8", "charset=us-ascii"}:
-        message = f"the body is in {charset.removeprefix('charset=')[:40]!r}"
-        raise UserError("request.content-type", message, "JSON is written in UTF-8")
+        message = f"the body is encoded in {charset.removeprefix('charset=')[:40]!r}"
+        raise UserError("request.content-type", message, "encode JSON in UTF-8")
 
 
 def _repeated_key(body: bytearray) -> str | None:
-    """Return a key that an object of a JSON text has twice; the text is known to be JSON."""
+    """Return a key that occurs twice in an object of a valid JSON document, or None."""
     objects: list[set[str]] = []
-    for found in _KEYS_AND_BRACES.finditer(body):
-        if found[1] is not None:
-            key = msgspec.json.decode(found[1], type=str)
+    for match in _KEYS_AND_BRACES.finditer(body):
+        if match[1] is not None:
+            key = msgspec.json.decode(match[1], type=str)
             if key in objects[-1]:
                 return key
             objects[-1].add(key)
-        elif found[2] == b"{":
+        elif match[2] == b"{":
             objects.append(set())
-        elif found[2] == b"}":
+        elif match[2] == b"}":
             objects.pop()
     return None
 
 
 _STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
 _KEYS_AND_BRACES: Final = re.compile(
-    # Values and punctuation are skipped in one step, as far as they go.
+    # Possessive quantifiers skip values and punctuation in one step, without backtracking.
     rb'(?:[^"{}]++|' + _STRING + rb"(?!\s*+:))*+(?:(" + _STRING + rb")|([{}])|\Z)",
     re.DOTALL,
 )
 
 
-def asked_date(text: str) -> Date:
-    """Return the date that a request is about.
+def parse_as_of(text: str) -> Date:
+    """Return the as-of date of a request.
 
     Raises:
-        UserError: `request.date`: it is not a date of the years 1 to 9999.
+        UserError: `request.date` if the text is not a date of the years 1 to 9999.
     """
     date = parse_date(text) if _DATE.fullmatch(text) else None
     if date is None:
@@ -120,26 +120,26 @@ def asked_date(text: str) -> Date:
 _DATE: Final = re.compile(r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def asked_number(name: str, text: str, most: int) -> int:
-    """Return a whole number from a query: from 1 to `most`, without leading zeros.
+def parse_count(name: str, text: str, maximum: int) -> int:
+    """Return a whole number of a query: from 1 to `maximum`, without leading zeros.
 
     Raises:
-        UserError: `request.query`: it is something else.
+        UserError: `request.query` if the text is anything else.
     """
-    if re.fullmatch("[1-9][0-9]{0,8}", text) and int(text) <= most:
+    if re.fullmatch("[1-9][0-9]{0,8}", text) and int(text) <= maximum:
         return int(text)
-    raise UserError("request.query", f"{name}: a whole number from 1 to {most} is needed")
+    raise UserError("request.query", f"{name}: expected a whole number from 1 to {maximum}")
 
 
 def json_response(value: Any) -> Response:
-    """An answer in JSON; decimals are its numbers."""
+    """Return an answer in JSON; decimals become numbers."""
     return Response(_encode(value), media_type="application/json")
 
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def _in_words(message: str) -> str:
-    """A message of msgspec with the place first, and without its dollar sign."""
-    found = re.fullmatch(r"(.*?) - at `(?:key in )?\$\.?(.*)`", message, re.DOTALL)
-    return f"{found[2]}: {found[1]}" if found and found[2] else message
+def _place_first(message: str) -> str:
+    """Return a message of msgspec with the place first, without its dollar sign."""
+    match = re.fullmatch(r"(.*?) - at `(?:key in )?\$\.?(.*)`", message, re.DOTALL)
+    return f"{match[2]}: {match[1]}" if match and match[2] else message

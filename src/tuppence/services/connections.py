@@ -1,8 +1,8 @@
-"""The connections of a service: how many, how large and how slow each part of a request may be.
+"""Limits on connections, and on the size and duration of each part of a request.
 
 uvicorn parses HTTP/1.1 and calls the application; `Connection` adds the limits that uvicorn has no
-options for. A connection is a *stranger* until a request on it has shown a known token. When there
-are too many strangers the oldest is closed, so newcomers always get in, health checks among them.
+options for. A connection is a *stranger* until a request on it has a known token. When there are
+too many strangers the oldest is closed, so new connections such as health checks always succeed.
 """
 
 import asyncio
@@ -23,30 +23,30 @@ from uvicorn.server import ServerState
 from tuppence.services.problems import Problem
 
 ADMIT: Final = "tuppence.admit"
-"""Key of a request's scope: a function that takes the name of a caller whose token is known, and
-returns False if the service has no room for another connection of theirs."""
+"""Key of a request's scope: a function that takes the name of an authenticated caller, and returns
+False if the service cannot keep another connection of that caller."""
 LINGER_SECONDS: Final = 2.0
-"""Time for the rest of a request that is refused before it has been received."""
+"""Time to receive the rest of a request that has already been refused."""
 LINGER_BYTES: Final = 1_000_000
-"""The most that is received of it."""
+"""Maximum number of bytes of that rest."""
 MAX_PIPELINED: Final = 8
-"""Requests that may be sent before the first of them is answered."""
+"""Maximum number of requests sent before the first of them is answered."""
 
 
 class ConnectionLimits(NamedTuple):
-    """Limits on connections and on the parts of a request, as bytes and seconds.
+    """Limits on connections and on the parts of a request.
 
     Attributes:
-        strangers: Connections on which no known token was shown yet.
-        known: All other connections; one caller may have half of them.
-        head_bytes: Request line and headers together.
-        headers: Number of headers, with those after a chunked body.
-        body_bytes: A body with its framing; applications set lower limits of their own.
-        head_seconds: From the connection or the first byte to the end of the headers, and for the
-            TLS handshake.
-        body_seconds: From the end of the headers to the end of the body.
-        answer_seconds: From the beginning of an answer until it has been read.
-        idle_seconds: Between an answer and the next request.
+        strangers: Number of connections on which no known token was sent yet.
+        known: Number of all other connections; one caller may have half of them.
+        head_bytes: Size of request line and headers together.
+        headers: Number of headers, including trailers of a chunked body.
+        body_bytes: Size of a body with its framing; applications set lower limits of their own.
+        head_seconds: Time from the connection or the first byte to the end of the headers, and for
+            the TLS handshake.
+        body_seconds: Time from the end of the headers to the end of the body.
+        answer_seconds: Time from the beginning of an answer until the peer has read it.
+        idle_seconds: Time between an answer and the next request.
     """
 
     strangers: int = 1_000
@@ -61,10 +61,10 @@ class ConnectionLimits(NamedTuple):
 
 
 class Register:
-    """All open connections of a server.
+    """The open connections of a server.
 
     Args:
-        limits: How many there may be, and how long they may take.
+        limits: Limits on their number and duration.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
@@ -72,7 +72,7 @@ class Register:
         self._strangers: dict[str, dict[Connection, None]] = {}  # by peer, the oldest first
         self._stranger_count = 0
         self._known: dict[Connection, str] = {}
-        self._of_caller: Counter[str] = Counter()
+        self._known_by_caller: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator["Connection"]:
         for connections in self._strangers.values():
@@ -80,7 +80,7 @@ class Register:
         yield from self._known
 
     def add(self, connection: "Connection") -> None:
-        """Add a new connection; close the oldest stranger of the busiest peer if it is too many."""
+        """Add a connection; with too many strangers, close the oldest of the busiest peer."""
         self._strangers.setdefault(connection.peer, {})[connection] = None
         self._stranger_count += 1
         if self._stranger_count > self.limits.strangers:
@@ -90,26 +90,26 @@ class Register:
             oldest.abort()
 
     def admit(self, connection: "Connection", caller: str) -> bool:
-        """Note that a connection is a caller's; return False if it cannot be kept."""
+        """Assign a connection to an authenticated caller; return False if it cannot be kept."""
         if connection in self._known:
             return True
         if connection not in self._strangers.get(connection.peer, {}):
             return False  # it was closed while its request was read
         if (
             len(self._known) >= self.limits.known
-            or self._of_caller[caller] >= (self.limits.known + 1) // 2
+            or self._known_by_caller[caller] >= (self.limits.known + 1) // 2
         ):
             return False
         self.discard(connection)
         self._known[connection] = caller
-        self._of_caller[caller] += 1
+        self._known_by_caller[caller] += 1
         return True
 
     def discard(self, connection: "Connection") -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         caller = self._known.pop(connection, None)
         if caller is not None:
-            self._of_caller[caller] -= 1
+            self._known_by_caller[caller] -= 1
             return
         strangers = self._strangers.get(connection.peer, {})
         if connection in strangers:
@@ -129,11 +129,11 @@ class Connection(HttpToolsProtocol):
     """One connection. A request whose caller disconnects is cancelled.
 
     Args:
-        register: Of the server's connections.
-        tls: Encrypts connections; None for plain HTTP.
-        config: Of uvicorn.
-        server_state: Of uvicorn.
-        app_state: Of uvicorn.
+        register: The server's connections.
+        tls: TLS settings; None for plain HTTP.
+        config: Passed on to uvicorn, like the following.
+        server_state: See uvicorn.
+        app_state: See uvicorn.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.peer = ""
-        self._deadline = 0.0  # of what is to be received next
+        self._deadline = 0.0  # for the part of a request that is to be received next
         self._answer_deadline = math.inf
         self._register = register
         self._limits = register.limits
@@ -170,7 +170,7 @@ class Connection(HttpToolsProtocol):
             self.transport = transport
             peer = transport.get_extra_info("peername")
             self.peer = str(peer[0]) if peer else ""
-            self._allow(self._limits.head_seconds)
+            self._set_deadline(self._limits.head_seconds)
             self._register.add(self)
             if self._tls is not None:
                 transport.pause_reading()
@@ -191,7 +191,7 @@ class Connection(HttpToolsProtocol):
                 server_side=True,
                 ssl_handshake_timeout=self._limits.head_seconds,
             )
-        except (OSError, TimeoutError):  # not TLS, a certificate that is not trusted, gone
+        except (OSError, TimeoutError):  # no TLS, an untrusted certificate, or disconnected
             encrypted = None
         if encrypted is None:
             self._register.discard(self)
@@ -200,7 +200,7 @@ class Connection(HttpToolsProtocol):
             self.connection_made(encrypted)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel what was being done for the caller."""
+        """Cancel the requests that are running."""
         self._register.discard(self)
         if self._connected:
             super().connection_lost(exc)
@@ -213,12 +213,12 @@ class Connection(HttpToolsProtocol):
         return unread or self._deadline < now
 
     def abort(self) -> None:
-        """Close at once; what was not sent yet is lost."""
+        """Close at once, without sending what is still buffered."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what was received, within the limits."""
-        if not self._connected:  # the handshake has just ended, and `_encrypt` does not know yet
+        """Parse received bytes, within the limits."""
+        if not self._connected:  # the handshake has ended, but `_encrypt` has not yet resumed
             self._early += data
             return
         if self._discarding:
@@ -228,7 +228,7 @@ class Connection(HttpToolsProtocol):
             return
         began_in_head = self._in_head
         super().data_received(data)
-        if began_in_head == self._in_head:  # else some of the bytes are of another part
+        if began_in_head == self._in_head:  # otherwise some of the bytes belong to another part
             self._received += len(data)
         if self._in_head and self._received > self._limits.head_bytes:
             self._refuse(_HEAD_TOO_LARGE)
@@ -241,13 +241,13 @@ class Connection(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._in_head, self._received = True, 0
-        self._allow(self._limits.head_seconds)
+        self._set_deadline(self._limits.head_seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header.
+        """Add a header.
 
         Raises:
-            ValueError: There are too many.
+            ValueError: There are too many headers.
         """
         if len(self.headers) >= self._limits.headers:
             self._refusal = _TOO_MANY_HEADERS
@@ -258,7 +258,7 @@ class Connection(HttpToolsProtocol):
         """Begin to answer a request.
 
         Raises:
-            ValueError: Its head is too large, or too many requests wait for their answers.
+            ValueError: Its head is too large, or too many requests are pipelined.
         """
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self._limits.head_bytes:
@@ -268,23 +268,23 @@ class Connection(HttpToolsProtocol):
             self._refusal = _TOO_MANY_PIPELINED
             raise ValueError
         self._in_head, self._received = False, 0
-        self._allow(self._limits.body_seconds)
+        self._set_deadline(self._limits.body_seconds)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End a request; the application bounds the time until it begins to answer."""
+        """End a request; from here the application limits the time until its answer begins."""
         if not self.cycle.response_complete:
             self._deadline = math.inf
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser refused."""
+        """Answer a request that the parser has rejected."""
         self._refuse(self._refusal or Problem("http.malformed", msg, 400))
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer with a problem, throw away what is still sent, and close."""
+        """Answer with a problem, discard what is still received, and close."""
         self._discarding, self._received = True, 0
-        if self._running:  # an answer is on its way, and nothing may be put into it
+        if self._running:  # an answer is being sent, and must not be mixed with another
             self.abort()
             return
         body = msgspec.json.encode(problem)
@@ -293,44 +293,44 @@ class Connection(HttpToolsProtocol):
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self._allow(LINGER_SECONDS)
+        self._set_deadline(LINGER_SECONDS)
 
     # -- the application -------------------------------------------------------------------------
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[ADMIT] = self._admit
-        whole = False  # the body has been received
+        body_complete = False
 
-        async def received() -> Message:
-            nonlocal whole
+        async def tracked_receive() -> Message:
+            nonlocal body_complete
             message = await receive()
-            whole = not message.get("more_body", False)
+            body_complete = not message.get("more_body", False)
             return message
 
-        async def rest_received() -> bool:
+        async def receive_rest() -> bool:
             size = 0
-            if not whole and any(name == b"expect" for name, _ in scope["headers"]):
-                return False  # the client has not begun to send it
+            if not body_complete and any(name == b"expect" for name, _ in scope["headers"]):
+                return False  # the client has not begun to send the body
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_SECONDS):
-                    while not whole and size <= LINGER_BYTES:
-                        size += len((await received()).get("body", b""))
-            return whole
+                    while not body_complete and size <= LINGER_BYTES:
+                        size += len((await tracked_receive()).get("body", b""))
+            return body_complete
 
-        async def sent(message: Message) -> None:
+        async def tracked_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if not whole and not await rest_received():
+                if not body_complete and not await receive_rest():
                     close = (b"connection", b"close")
                     message = {**message, "headers": [*message["headers"], close]}
                 self._answer_deadline = self.loop.time() + self._limits.answer_seconds
             await send(message)
-            if running.cancel_called:  # sending to nobody takes no time, so it could go on for ever
+            if running.cancel_called:  # sending to a closed connection never blocks, so yield here
                 await anyio.sleep(0)
 
         with anyio.CancelScope() as running:
             self._running.add(running)
             try:
-                await self._application(scope, received, sent)
+                await self._application(scope, tracked_receive, tracked_send)
             finally:
                 self._running.discard(running)
 
@@ -338,15 +338,15 @@ class Connection(HttpToolsProtocol):
         return self._register.admit(self, caller)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, if it is not there already."""
+        """Start the idle time, unless the next request has already been received."""
         if self.cycle.response_complete:
-            self._allow(self._limits.idle_seconds)
+            self._set_deadline(self._limits.idle_seconds)
         super().on_response_complete()
 
-    def _allow(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
 
 
 _HEAD_TOO_LARGE: Final = Problem("http.431", "the request line and the headers are too large", 431)
 _TOO_MANY_HEADERS: Final = Problem("http.431", "the request has too many headers", 431)
-_TOO_MANY_PIPELINED: Final = Problem("http.malformed", "too many requests wait for answers", 400)
+_TOO_MANY_PIPELINED: Final = Problem("http.malformed", "too many pipelined requests", 400)

@@ -9,11 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tuppence import logs
 from tuppence.cards import masked
 from tuppence.errors import UserError
 
 RETRY_AFTER: Final = "1"
-"""Seconds that a client is asked to wait where trying again may help."""
+"""Seconds that a client should wait before it sends a request with a retryable error again."""
 STATUSES: Final[Mapping[str, int]] = {
     "access.denied": 401,
     "facts.unknown-customer": 404,
@@ -46,7 +47,9 @@ STATUSES: Final[Mapping[str, int]] = {
     "store.disk": 503,
     "store.format": 500,
 }
-"""HTTP status of a code; 400 where it is not listed."""
+"""HTTP status by error code; 400 for a code that is not listed."""
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+"""Header of requests and answers, by which log lines of several processes are joined."""
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may be sent again."""
 
@@ -56,7 +59,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         code: Stable identifier, `area.problem`.
-        title: One sentence: what is wrong and where.
+        title: One sentence that says what is wrong and where.
         status: The HTTP status.
         detail: What to do about it.
         errors: Further lines, such as all findings of a check.
@@ -70,14 +73,15 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def problem_of(error: UserError) -> Problem:
-    """An error that a person can mend, as it is answered: it may quote what was asked for."""
+    """Return the problem for an error; card numbers that it quotes are masked."""
     status = STATUSES.get(error.code, 400)
     details = tuple(map(masked, error.details))
     return Problem(error.code, masked(error.message), status, masked(error.hint), details)
 
 
-def respond(problem: Problem) -> Response:
-    """The response that carries a problem."""
+def problem_response(problem: Problem) -> Response:
+    """Return the response for a problem, and add its code to the request's log line."""
+    logs.bind(code=problem.code)
     headers = {"Retry-After": RETRY_AFTER} if problem.status in RETRYABLE else {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -87,20 +91,26 @@ def respond(problem: Problem) -> Response:
 
 
 async def on_user_error(_: Request, error: Exception) -> Response:
-    """What Starlette calls where a handler raises a UserError."""
+    """Answer a UserError that a handler has raised."""
     assert isinstance(error, UserError)  # noqa: S101 - it is registered for those
-    return respond(problem_of(error))
+    return problem_response(problem_of(error))
 
 
 async def on_http_error(_: Request, error: Exception) -> Response:
-    """What Starlette calls where there is no such path or method."""
+    """Answer a request for an unknown path or method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for those
     title = HTTPStatus(error.status_code).phrase.lower()
-    response = respond(Problem(f"http.{error.status_code}", title, error.status_code))
+    response = problem_response(Problem(f"http.{error.status_code}", title, error.status_code))
     response.headers.update(error.headers or {})
     return response
 
 
 async def on_bug(_: Request, __: Exception) -> Response:
-    """What Starlette calls for everything else; the trace is in the log, not in the answer."""
-    return respond(Problem("service.bug", "something went wrong in the service", 500))
+    """Answer an exception that nothing else handles; uvicorn logs where it came from.
+
+    Starlette calls this outside of all middleware, so the request's id is added here.
+    """
+    problem = Problem("service.bug", "something went wrong in the service", 500)
+    response = problem_response(problem)
+    response.headers[REQUEST_ID_HEADER] = logs.request_id() or ""
+    return response

@@ -1,6 +1,7 @@
-"""Whether a service can do its work: asked by load balancers, and by anybody else, at any rate."""
+"""Readiness: whether a service can do its work now. Load balancers, and anybody else, may ask."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -8,13 +9,15 @@ from typing import Final
 
 from tuppence.errors import UserError
 
+_logger: Final = logging.getLogger(__name__)
 FRESH_SECONDS: Final = 0.5
-"""An outcome that is not older than this is answered again."""
+"""Age in seconds up to which the outcome of a check is reused."""
 CHECK_SECONDS: Final = 2.0
+"""Timeout of a check."""
 
 
 class Readiness:
-    """Runs one check at a time, and answers everybody who asks meanwhile with its outcome.
+    """Runs one check at a time, and shares its outcome with everybody who asks meanwhile.
 
     Args:
         check: Raises a UserError if the service cannot do its work now.
@@ -24,12 +27,13 @@ class Readiness:
         self._check = check
         self._running: asyncio.Task[UserError | None] | None = None
         self._began = -math.inf
+        self._logged: str | None = None
 
     async def check(self) -> None:
         """Return if the service can do its work.
 
         Raises:
-            UserError: Why it cannot; `service.timeout` if that could not be found out in time.
+            UserError: The reason why it cannot; `service.timeout` if the check took too long.
         """
         now = time.monotonic()
         if self._running is None or (self._running.done() and now >= self._began + FRESH_SECONDS):
@@ -37,15 +41,28 @@ class Readiness:
         left = max(self._began + CHECK_SECONDS - now, 0)
         done, _ = await asyncio.wait([self._running], timeout=left)
         if not done:
-            message = f"the check takes more than {CHECK_SECONDS:g} seconds"
+            message = f"the readiness check takes more than {CHECK_SECONDS:g} seconds"
             raise UserError("service.timeout", message, "try again later")
         error = self._running.result()
         if error is not None:
             raise error
 
     async def _outcome(self) -> UserError | None:
+        error = None
         try:
             await self._check()
-        except UserError as error:
-            return error
-        return None
+        except UserError as found:
+            error = found
+        self._log(error)
+        return error
+
+    def _log(self, error: UserError | None) -> None:
+        """Log the outcome only when it changes, because anybody may ask at any rate."""
+        outcome = "" if error is None else error.code
+        if outcome == self._logged:
+            return
+        self._logged = outcome
+        if error is None:
+            _logger.info("ready")
+        else:
+            _logger.warning("not ready", extra={"code": error.code})

@@ -1,7 +1,8 @@
-"""Runs a service until it is told to stop, and then to the end of what it has begun."""
+"""Runs a service until it is asked to stop, then finishes the requests in progress."""
 
 import contextlib
 import functools
+import logging
 import resource
 import ssl
 import sys
@@ -14,8 +15,9 @@ from starlette.types import ASGIApp
 from tuppence.errors import UserError
 from tuppence.services.connections import Connection, ConnectionLimits, Register
 
+_logger: Final = logging.getLogger(__name__)
 SPARE_FILES: Final = 200
-"""Open files for everything but connections of callers."""
+"""Number of open files for everything other than connections of callers."""
 
 
 def serve(
@@ -26,27 +28,30 @@ def serve(
     tls: ssl.SSLContext | None = None,
     limits: ConnectionLimits | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; then take no more connections, and finish what is begun.
+    """Serve until SIGTERM or SIGINT; then accept no more connections, and finish open requests.
 
     Args:
         app: The service.
         host: Address to listen on.
-        port: Likewise.
-        drain_seconds: How long requests that have begun may take to end.
-        tls: Encrypt connections; plain HTTP if left out.
-        limits: On connections.
+        port: Port to listen on.
+        drain_seconds: Time that requests in progress get to finish.
+        tls: TLS settings; None for plain HTTP.
+        limits: Limits on connections; the defaults if None.
 
     Raises:
         UserError: This process may not open enough files.
     """
     limits = limits or ConnectionLimits()
     _allow_files(limits.strangers + limits.known + SPARE_FILES)
-    # Requests must not wait five milliseconds for each turn of a thread that evaluates.
+    # By default a request would wait up to 5 ms whenever an evaluating thread holds the GIL.
     sys.setswitchinterval(0.0005)
     options = uvicorn_options(limits, tls, drain_seconds)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options))
-    with contextlib.suppress(KeyboardInterrupt):  # by which uvicorn tells that it was SIGINT
+    address = f"{'http' if tls is None else 'https'}://{host}:{port}"
+    _logger.info("listening", extra={"address": address})
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after SIGINT
         server.run()
+    _logger.info("stopped")
 
 
 def uvicorn_options(
@@ -57,11 +62,12 @@ def uvicorn_options(
     return {
         "http": functools.partial(Connection, register, tls),
         "ws": "none",
-        # With uvloop a transport reads on although it was paused before its first byte; then what
-        # begins the TLS handshake would be taken for a request.
+        # uvloop keeps reading from a transport that was paused before its first byte, so the start
+        # of the TLS handshake would be parsed as a request.
         "loop": "auto" if tls is None else "asyncio",
+        "log_config": None,  # `write_logs` has configured the log of the process
         "log_level": "error",  # a warning for each malformed request would fill a disk
-        "access_log": False,  # paths hold customers' identifiers
+        "access_log": False,  # paths hold identifiers of customers; `RequestMonitor` logs requests
         "server_header": False,
         "date_header": False,
         "proxy_headers": False,
@@ -69,7 +75,7 @@ def uvicorn_options(
         "timeout_keep_alive": limits.idle_seconds,
         "timeout_graceful_shutdown": drain_seconds,
         "callback_notify": register.close_late,
-        "timeout_notify": 0,  # as often as uvicorn looks, which is once a second
+        "timeout_notify": 0,  # on every tick of uvicorn, about once a second
     }
 
 
@@ -79,12 +85,12 @@ def read_tls(
     """Return the TLS settings of a service, version 1.2 or newer; None if no file is named.
 
     Args:
-        certificate: Of the service, and those between it and the authority; PEM, as the others.
-        key: Its private key.
-        client_ca: Authorities for certificates of callers, who must then show one.
+        certificate: Certificate of the service with its intermediates, in PEM like the others.
+        key: Private key of the certificate.
+        client_ca: Authorities for certificates of callers; if given, callers must present one.
 
     Raises:
-        UserError: A file is missing, cannot be read, or does not hold what it should.
+        UserError: A file is missing, cannot be read, or has the wrong content.
     """
     if certificate is None and key is None and client_ca is None:
         return None
@@ -101,13 +107,13 @@ def read_tls(
     except OSError as error:  # ssl.SSLError is one
         files = ", ".join(str(path) for path in (certificate, key, client_ca) if path is not None)
         message = f"{files}: cannot be used for TLS ({error.strerror or error})"
-        hint = "a certificate and its private key without a password are needed, in PEM"
+        hint = "give a certificate and its private key in PEM, without a password"
         raise UserError("tls.files", message, hint) from None
     return context
 
 
 def _no_password() -> str:
-    """Return no password: OpenSSL would ask for one on the terminal."""
+    """Return an empty password, so that OpenSSL does not ask for one on the terminal."""
     return ""
 
 
@@ -116,6 +122,6 @@ def _allow_files(needed: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        message = f"this process may open {hard:,} files, and {needed:,} are needed"
-        raise UserError("service.files", message, "raise the limit, as with ulimit -n")
+        message = f"this process may open {hard:,} files, but needs {needed:,}"
+        raise UserError("service.files", message, "raise the limit, for example with ulimit -n")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

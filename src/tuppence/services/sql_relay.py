@@ -1,7 +1,7 @@
-"""The SQL relay: the one service that holds connections to the database.
+"""The SQL relay: the only service with connections to the database.
 
-It runs named queries only, as a login that may only read, for callers that it knows. Facts go out
-as Arrow IPC streams, so that neither side builds rows.
+It runs named queries only, with a read-only login, for authenticated callers. Facts are sent as
+Arrow IPC streams, so that neither side builds rows.
 """
 
 import io
@@ -33,139 +33,145 @@ from tuppence.feel.values import Date
 from tuppence.services.application import application
 from tuppence.services.bodies import (
     Identifier,
-    asked_date,
-    asked_number,
     json_response,
+    parse_as_of,
+    parse_count,
     read_body,
 )
 from tuppence.services.metrics import Metrics
-from tuppence.services.places import Places
+from tuppence.services.slots import Slots
 from tuppence.services.streaming import Stream, in_thread
 
-MOST_CUSTOMERS: Final = 5_000
-"""In one request for facts, or in one page."""
+MAX_CUSTOMERS: Final = 5_000
+"""Maximum number of customers in a request for facts, or in a page."""
 BODY_BYTES: Final = 1_000_000
+"""Maximum size of a request's body."""
 CHUNK_BYTES: Final = 1_000_000
-"""Of an answer; a smaller one goes out whole."""
+"""Minimum size of each chunk of an answer but the last."""
 
 
 class FactRows(Protocol):
-    """Batches of rows, each with the name of its table; they hold a connection until closed."""
+    """Batches of rows with the names of their tables; they hold a connection until closed."""
 
     def __iter__(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """The batches."""
+        """Yield the batches, each with the name of its table."""
         ...
 
     def cancel(self) -> None:
-        """Have the query that another thread waits for end now, if there is one."""
+        """Cancel the query that another thread waits for, if there is one."""
         ...
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection to its pool."""
         ...
 
 
 class Reader(Protocol):
-    """Reads from the database, with a bounded number of connections."""
+    """Reads from the database over a bounded number of connections.
+
+    Attributes:
+        size: Maximum number of connections.
+    """
 
     size: int
 
     @property
     def in_use(self) -> int:
-        """Connections at work."""
+        """The number of connections in use."""
         ...
 
     def schema(self) -> Schema:
-        """The schema of the facts."""
+        """Return the schema of the facts."""
         ...
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
-        """Customers who have agreed to be evaluated as of a date, after one."""
+        """Return identifiers after a given one, of customers who consent to an evaluation."""
         ...
 
     def gone(self, customers: Sequence[str]) -> list[str]:
-        """Those of some customers who are not in the database."""
+        """Return those of some customers who are not in the database."""
         ...
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> FactRows:
-        """The rows of customers who have agreed, table by table, as they were at one moment."""
+        """Return the rows of customers who consent, table by table, as of one moment."""
         ...
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
         """Return the approved definitions that are valid on a date.
 
         Returns:
-            At least one row with `rule_id`, `version`, `document` (JSON), and `versions`: how many
-            versions of all definitions there are. Where no rule is in force the others are None.
+            At least one row with `rule_id`, `version`, `document` (JSON), and `versions`, the
+            number of versions of all definitions. If no rule is in force, the other columns of the
+            one row are None.
         """
         ...
 
     def check(self) -> None:
-        """See that the database answers, and that nothing can be written."""
+        """Check that the database answers, and that the login can write nothing."""
         ...
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
 class RelayLimits(NamedTuple):
-    """How much a relay takes on.
+    """Limits on the load of a relay.
 
     Attributes:
-        waiting: Requests at most that wait for a connection; further ones are refused at once. One
-            caller may have half of them, see `WaitingRoom`.
-        patience: Seconds that they wait.
-        caller_requests: Requests of one caller that are worked on, or wait, at a time.
+        queue_limit: Maximum number of requests that wait for a connection; further ones are refused
+            at once. One caller may have half of them, see `QueueLimit`.
+        timeout: Seconds that a request waits for a connection.
+        caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
-    waiting: int = 96
-    patience: float = 2.0
+    queue_limit: int = 96
+    timeout: float = 2.0
     caller_requests: int = 48
 
 
 class FactsRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose facts are wanted, as of when they must have agreed.
+    """A request for the facts of customers.
 
     Attributes:
-        as_of: The date.
-        customers: Their identifiers.
-        fields: The fields of transactions that are needed; all where it is None.
+        as_of: The date on which their consents must allow an evaluation.
+        customers: Identifiers of the customers.
+        fields: Fields of transactions to return; None for all.
     """
 
     as_of: str
-    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
     fields: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=200)] | None = (
         None
     )
 
 
 class GoneRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Customers of whom it is asked whether they are still there.
+    """A request for those of some customers who are no longer in the database.
 
     Attributes:
-        customers: Their identifiers.
+        customers: Identifiers of the customers.
     """
 
-    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+    customers: Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
 
 
 def relay_app(reader: Reader, callers: Mapping[str, str], limits: RelayLimits) -> Starlette:
-    """The service.
+    """Return the relay as an application.
 
     Args:
-        reader: Of the database.
-        callers: Who may call: names by the digest of their token.
-        limits: How much it takes on.
+        reader: Reads from the database; closed when the application ends.
+        callers: Names of callers by the digest of their token.
+        limits: Limits on its load.
     """
     metrics = Metrics("sql_relay")
     relay = _Relay(reader, limits, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # A thread for every connection, for whoever cancels its query, and for the checks.
+        # Each connection needs a thread for its query and one to cancel it; checks need two more.
         anyio.to_thread.current_default_thread_limiter().total_tokens = 2 * reader.size + 2
         yield
         reader.close()
@@ -184,7 +190,7 @@ _ROUTES: Final = (
 
 
 def endpoints() -> list[tuple[str, str]]:
-    """The requests that the relay answers, and what each gives."""
+    """Return the method and path of each request that the relay answers, with a description."""
     return [
         (f"{method} {path}", str(getattr(_Relay, name).__doc__)) for method, path, name in _ROUTES
     ]
@@ -193,54 +199,56 @@ def endpoints() -> list[tuple[str, str]]:
 class _Relay:
     def __init__(self, reader: Reader, limits: RelayLimits, metrics: Metrics) -> None:
         self._reader = reader
-        self._places = Places(reader.size, limits.waiting, limits.patience)
-        self._decoder = msgspec.json.Decoder(FactsRequest)
-        self._gone = msgspec.json.Decoder(GoneRequest)
+        self._slots = Slots(reader.size, limits.queue_limit, limits.timeout)
+        self._facts_decoder = msgspec.json.Decoder(FactsRequest)
+        self._gone_decoder = msgspec.json.Decoder(GoneRequest)
         self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
-        self._rows = metrics.counter("rows", "Rows that were sent.", ("table",))
-        metrics.gauge("connections", "Connections at most.", lambda: reader.size)
-        metrics.gauge("connections_in_use", "Connections at work.", lambda: reader.in_use)
-        places = self._places
-        metrics.gauge("requests_waiting", "Requests without a connection.", lambda: places.waiting)
+        self._rows = metrics.counter("rows", "Rows sent.", ("table",))
+        metrics.gauge("connections", "Maximum number of connections.", lambda: reader.size)
+        metrics.gauge("connections_in_use", "Connections in use.", lambda: reader.in_use)
+        slots = self._slots
+        metrics.gauge("requests_waiting", "Requests without a connection.", lambda: slots.waiting)
 
     async def schema(self, request: Request) -> Response:
-        """The declared attributes of customers."""
-        schema = await self._ask(request, "schema", self._reader.schema)
+        """Return the declared attributes of customers."""
+        schema = await self._query(request, "schema", self._reader.schema)
         return json_response({"attributes": schema.attributes})
 
     async def customers(self, request: Request) -> Response:
-        """Customers who have agreed `as_of` a date, `after` one in their order, up to `limit`."""
+        """Return up to `limit` customers `after` one who consent to evaluation `as_of` a date."""
         query = request.query_params
-        limit = asked_number("limit", query.get("limit", "1000"), MOST_CUSTOMERS)
-        date, after = asked_date(query.get("as_of", "")), query.get("after", "")
+        limit = parse_count("limit", query.get("limit", "1000"), MAX_CUSTOMERS)
+        date, after = parse_as_of(query.get("as_of", "")), query.get("after", "")
         if after:
             check_identifier(after, "after")
-        page = await self._ask(request, "page", lambda: self._reader.page(after, date, limit))
+        page = await self._query(request, "page", lambda: self._reader.page(after, date, limit))
         return json_response({"customers": page, "next": page[-1] if len(page) == limit else None})
 
     async def facts(self, request: Request) -> Response:
-        """The facts of `customers` who have agreed `as_of` a date; `fields` of transactions."""
-        wanted = await read_body(request, self._decoder, BODY_BYTES)
-        date = asked_date(wanted.as_of)
-        for customer in wanted.customers:
+        """Return the facts of those `customers` who consent to an evaluation `as_of` a date."""
+        body = await read_body(request, self._facts_decoder, BODY_BYTES)
+        date = parse_as_of(body.as_of)
+        for customer in body.customers:
             check_identifier(customer, "customers")
         return Stream(
-            self._chunks(request.user.display_name, wanted, date),
+            self._chunks(request.user.display_name, body, date),
             "application/vnd.apache.arrow.stream",
         )
 
     async def gone(self, request: Request) -> Response:
-        """Those of `customers` who are not there, because they were erased or never came."""
-        asked = await read_body(request, self._gone, BODY_BYTES)
-        for customer in asked.customers:
+        """Return those of `customers` who are not in the database: erased, or never loaded."""
+        body = await read_body(request, self._gone_decoder, BODY_BYTES)
+        for customer in body.customers:
             check_identifier(customer, "customers")
-        gone = await self._ask(request, "gone", lambda: self._reader.gone(asked.customers))
+        gone = await self._query(request, "gone", lambda: self._reader.gone(body.customers))
         return json_response({"gone": gone})
 
     async def rules(self, request: Request) -> Response:
-        """Approved definitions valid `as_of` a date, and how many `versions` of all there are."""
-        date = asked_date(request.query_params.get("as_of", ""))
-        rows = await self._ask(request, "rules_in_force", lambda: self._reader.rules_in_force(date))
+        """Return approved definitions valid `as_of` a date, and the number of all `versions`."""
+        date = parse_as_of(request.query_params.get("as_of", ""))
+        rows = await self._query(
+            request, "rules_in_force", lambda: self._reader.rules_in_force(date)
+        )
         versions = [row.pop("versions") for row in rows]
         rules = [
             {**row, "document": msgspec.Raw(row["document"].encode())}
@@ -250,21 +258,22 @@ class _Relay:
         return json_response({"rules": rules, "versions": versions[0]})
 
     async def check(self) -> None:
-        """See that the database answers."""
+        """Check that the database can be read."""
         await run_in_threadpool(self._reader.check)
 
-    async def _ask(self, request: Request, query: str, ask: Callable[[], Any]) -> Any:
-        async with self._places.one(request.user.display_name):
-            with self._queries.labels(query).time():
-                return await run_in_threadpool(ask)
+    async def _query(self, request: Request, name: str, run: Callable[[], Any]) -> Any:
+        """Run a query in a thread, once a connection is free."""
+        async with self._slots.hold(request.user.display_name):
+            with self._queries.labels(name).time():
+                return await run_in_threadpool(run)
 
     async def _chunks(
-        self, caller: str, wanted: FactsRequest, as_of: Date
+        self, caller: str, body: FactsRequest, as_of: Date
     ) -> AsyncGenerator[bytes, None]:
-        """Encode facts in a thread, and give the connection back however it ends."""
-        async with self._places.one(caller):
-            rows = self._reader.facts(wanted.customers, as_of, wanted.fields)
-            chunks = self._encoded(rows)
+        """Encode facts in a thread; the connection is returned even if the request is cancelled."""
+        async with self._slots.hold(caller):
+            rows = self._reader.facts(body.customers, as_of, body.fields)
+            chunks = self._encode(rows)
             try:
                 with self._queries.labels("facts").time():
                     while (chunk := await in_thread(chunks, rows.cancel)) is not None:
@@ -273,14 +282,15 @@ class _Relay:
                 with anyio.CancelScope(shield=True):
                     await run_in_threadpool(rows.close)
 
-    def _encoded(self, rows: FactRows) -> Iterator[bytes]:
+    def _encode(self, rows: FactRows) -> Iterator[bytes]:
+        """Yield chunks of one Arrow IPC stream a table, one after another."""
         sink = io.BytesIO()
-        writer, written = None, ""
+        writer, writer_table = None, ""
         for table, batch in rows:
-            if writer is None or table != written:
+            if writer is None or table != writer_table:
                 if writer is not None:
                     writer.close()
-                writer, written = pa.ipc.new_stream(sink, batch.schema), table
+                writer, writer_table = pa.ipc.new_stream(sink, batch.schema), table
             writer.write_batch(batch)
             self._rows.labels(table).inc(batch.num_rows)
             if sink.tell() >= CHUNK_BYTES:

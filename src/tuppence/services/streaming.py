@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent, and work that ends when its caller is gone."""
+"""Streamed answers, and work in threads that ends when its caller disconnects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Stream(Response):
-    """An answer in chunks. The generator is closed whether or not all of them were sent.
+    """An answer in chunks. The generator is always closed, even if not all chunks were sent.
 
-    What it raises before the first chunk is answered as an error.
+    An error that it raises before the first chunk becomes the answer.
 
     Args:
-        chunks: The body.
-        media_type: Its type.
+        chunks: Yields the body.
+        media_type: Type of the body.
     """
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], media_type: str) -> None:
@@ -31,7 +31,7 @@ class Stream(Response):
         self.init_headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the answer."""
         del scope, receive
         async with aclosing(self._chunks) as chunks:
             chunk = await anext(chunks)
@@ -44,20 +44,21 @@ class Stream(Response):
 
 
 async def in_thread(items: Iterator[T], cancel: Callable[[], None]) -> T | None:
-    """Return the next item, made in a thread, or None after the last.
+    """Return the next item of an iterator that runs in a thread, or None after the last.
 
     Args:
-        items: Used by one thread at a time.
-        cancel: Has the thread end soon; called in another one if the request is cancelled. The
-            thread is waited for, so that nothing it holds is given away while it is at work.
+        items: Iterator, used by one thread at a time.
+        cancel: Makes the iterator end soon; called in another thread if the request is cancelled.
+            The iterator's thread is awaited first, so that its resources are not reused while it
+            still runs.
     """
-    making = asyncio.ensure_future(run_in_threadpool(next, items, None))
+    task = asyncio.ensure_future(run_in_threadpool(next, items, None))
     try:
-        return await asyncio.shield(making)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
             await run_in_threadpool(cancel)
-            await asyncio.wait([making])
-        if not making.cancelled():
-            making.exception()  # nobody is left who could be told
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # retrieved, so that asyncio does not log it: the caller is gone
         raise

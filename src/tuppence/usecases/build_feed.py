@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tuppence.derived.context import customer_context
 from tuppence.facts.consent import Consent, Use, readable
-from tuppence.feed import rank, turn
+from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import Result
 from tuppence.rules.message import MessageError, Rendered, render
@@ -78,8 +78,8 @@ def build_feed(
     for result in rank(row.results, rules, as_of.day, limit):
         rule = rules[result.rule_id]
         try:
-            number = turn(rule, result.since, as_of.day)
-            message = render(rule, result.values, currency, locale, number)
+            index = variant_index(rule, result.since, as_of.day)
+            message = render(rule, result.values, currency, locale, index)
         except MessageError as error:  # one gap must not cost the customer the other insights
             left_out.append(error.message)
         else:

@@ -13,7 +13,7 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.consent import Consent
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import Rows, columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
@@ -172,10 +172,10 @@ def _shown(value: Any, field: Field, digits: int) -> Any:
     if value is None:
         return None
     match field.kind:
-        case Kind.MONEY:
+        case FieldType.MONEY:
             return str(Decimal(value).scaleb(-digits))
-        case Kind.NUMBER if field.decimals:
+        case FieldType.NUMBER if field.decimals:
             return str(Decimal(value).scaleb(-field.decimals))
-        case Kind.DATE:
+        case FieldType.DATE:
             return str(Date(value))
     return value

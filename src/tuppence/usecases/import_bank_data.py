@@ -10,12 +10,12 @@ from urllib.parse import quote
 import polars as pl
 
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.inference import inferred
+from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
-from tuppence.bankdata.parts import Agreed, Document, Items, day_of
-from tuppence.bankdata.statement import EPOCH, read_statement, with_held
-from tuppence.bankdata.tabular import Owners, Reading, read_table
+from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
+from tuppence.bankdata.statement import EPOCH, fill_from_store, read_statement
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
@@ -207,7 +207,7 @@ def import_tables(
         name = masked(file.name)
         rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
         stored = _stored(deps.facts.rows_of, reading.rows, owners)
-        incoming = inferred(reading.rows, stored, deps.enricher)
+        incoming = infer_fields(reading.rows, stored, deps.enricher)
         counts = deps.facts.append(incoming).get(mapping.table, Counts())
         known = _known(incoming)
         rejects = reading.rejects.height
@@ -243,11 +243,11 @@ def import_statement(
     found = read_statement(
         documents, standard.items, customer, facts.schema, owners, deps.today, deps.tokens
     )
-    rejects = found.reading.rejects
+    rejects = found.table.rejects
     rejects_file = deps.rejects.put(f"{standard.name}/{quote(customer, safe='')}", rejects)
     is_known = customer in owners.customers["id"]
     stored = facts.rows_of(customer) if is_known else Rows()
-    incoming = inferred(with_held(found.reading.rows, stored), stored, deps.enricher)
+    incoming = infer_fields(fill_from_store(found.table.rows, stored), stored, deps.enricher)
     consents = [_consent(customer, standard.jurisdiction, one) for one in found.consents]
     before = {one.id: one for one in deps.consents.of(customer)}
     # Consents come first: whoever has facts and no consent counts as the store's owner.
@@ -257,17 +257,17 @@ def import_statement(
     return ImportedStatement(
         customer,
         counts,
-        found.reading.count,
+        found.table.count,
         rejects.height,
         rejects_file,
         len(consents),
         removed,
-        found.left,
+        found.ignored,
         _known(incoming),
     )
 
 
-def _all_rejected(file: Path, reading: Reading) -> UserError:
+def _all_rejected(file: Path, reading: ParsedTable) -> UserError:
     """Return the error of a file of which no row can be taken; then none is set aside either."""
     first, *others = reading.rejects.head(MAX_REASONS).select(pl.nth(0, 1)).rows()
     return UserError(
@@ -278,7 +278,7 @@ def _all_rejected(file: Path, reading: Reading) -> UserError:
     )
 
 
-def _consent(customer: str, jurisdiction: str, agreed: Agreed) -> Consent:
+def _consent(customer: str, jurisdiction: str, agreed: ConsentRecord) -> Consent:
     """Return a consent as a store keeps it."""
     moments = (agreed.confirmed, agreed.expires, agreed.withdrawn)
     confirmed, expires, withdrawn = (moment and _day(moment) for moment in moments)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from typing import NamedTuple, Protocol
 
-from tuppence.engine.trial import try_examples
+from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -272,7 +273,9 @@ def _each(
             return error
 
     with ThreadPoolExecutor(max(len(engines), 1)) as pool:
-        return list(pool.map(asked, engines))
+        # Each thread gets a copy of the context, which has the id of this request.
+        asking = [pool.submit(copy_context().run, asked, engine) for engine in engines]
+        return [future.result() for future in asking]
 
 
 def _all_agree(

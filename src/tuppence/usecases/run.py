@@ -11,9 +11,9 @@ import msgspec
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
-from tuppence.facts.source import FactSource, stretches
+from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel import Date
-from tuppence.results.batch import News, news
+from tuppence.results.batch import ResultDiff, merge_results
 from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
@@ -57,7 +57,7 @@ def work_items(
     """
     return [
         WorkItem(partition, start, min(start + customers_per_item, last))
-        for partition, first, last in stretches(facts, left_out)
+        for partition, first, last in partition_ranges(facts, left_out)
         for start in range(first, last, customers_per_item)
     ]
 
@@ -161,7 +161,7 @@ def keep(
 ) -> Tally:
     """Put an item's results where they are kept, and enter it as done."""
     batch = evaluation.results
-    found = news(results.get(batch.customer_ids), batch)
+    found = merge_results(results.get(batch.customer_ids), batch)
     tally = _tally(evaluation, found)
     with ledger.finishing(run_id, item.name, tally):
         results.put(found.rows)
@@ -193,7 +193,7 @@ def _refuse_older(latest: RunRecord | None, day: int) -> None:
         raise UserError("results.older", message, hint)
 
 
-def _tally(evaluation: Evaluation, found: News) -> Tally:
+def _tally(evaluation: Evaluation, found: ResultDiff) -> Tally:
     batch = evaluation.results
     return Tally(
         len(batch),

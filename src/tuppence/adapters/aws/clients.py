@@ -1,4 +1,4 @@
-"""Clients of AWS, and its errors as ours."""
+"""Clients of AWS services, and the translation of their errors."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,19 +11,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tuppence.errors import UserError
 
 ATTEMPTS: Final = 8
-"""Of each request: after a throttle, an error of the server or a broken connection it is sent
-again, after a pause that grows and is drawn by chance (the mode `standard` of botocore)."""
+"""Attempts of each request: after throttling, a server error or a broken connection it is sent
+again, after a growing pause with jitter (botocore's retry mode `standard`)."""
 CONNECTIONS: Final = 64
+"""Maximum number of connections of a client."""
 DAY_SECONDS: Final = 86_400
 
 
 def client(service: str, seconds: float = 10.0, attempts: int = ATTEMPTS) -> Any:
-    """A client of a service, for many threads; region and credentials come from the environment.
+    """Return a thread-safe client of a service; region and credentials come from the environment.
 
     Args:
-        service: Such as `s3`.
-        seconds: A try may take.
-        attempts: Tries at most.
+        service: Name of the service, such as `s3`.
+        seconds: Timeout of an attempt.
+        attempts: Maximum number of attempts.
     """
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -38,23 +39,25 @@ def client(service: str, seconds: float = 10.0, attempts: int = ATTEMPTS) -> Any
 
 @contextlib.contextmanager
 def aws_errors(code: str, what: str) -> Iterator[None]:
-    """What AWS refuses, or does not answer, as an error with our code.
+    """Raise errors of AWS as errors with a stable code.
 
     Args:
-        code: Its first part, such as `results`: `results.unavailable` where trying again may help,
-            `results.refused` where it does not.
-        what: What could not be used, for the sentence.
+        code: First part of the code, such as `results`.
+        what: The resource that the message names.
+
+    Raises:
+        UserError: `CODE.unavailable` if trying again may help, `CODE.refused` if it does not.
     """
     try:
         yield
     except ClientError as error:
-        found = error.response.get("Error", {}).get("Code", "")
-        if found in _FINAL:
-            message = f"{what}: AWS refused: {found}"
-            hint = "see that it exists and that the role may use it"
+        aws_code = error_code(error)
+        if aws_code in _FINAL:
+            message = f"{what}: AWS refused: {aws_code}"
+            hint = "check that it exists and that the role may use it"
             raise UserError(f"{code}.refused", message, hint) from error
         raise UserError(
-            f"{code}.unavailable", f"{what}: AWS answered {found}", "try again later"
+            f"{code}.unavailable", f"{what}: AWS answered {aws_code}", "try again later"
         ) from error
     except BotoCoreError as error:
         message = f"{what}: AWS cannot be reached ({type(error).__name__})"
@@ -62,7 +65,7 @@ def aws_errors(code: str, what: str) -> Iterator[None]:
 
 
 def error_code(error: ClientError) -> str:
-    """What AWS calls an error."""
+    """Return the error code of AWS."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 

@@ -1,4 +1,4 @@
-"""Running engines, as Cloud Map knows them."""
+"""Discovery of running engines by Cloud Map."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,15 @@ from tuppence.errors import UserError
 def running_engines(
     namespace: str, service: str, read_token: Callable[[], str]
 ) -> list[HttpEngine]:
-    """Return every engine that is known to be running.
+    """Return every engine that Cloud Map knows to be running.
 
     Args:
-        namespace: The namespace of Cloud Map.
-        service: Name of the engines' service in it.
+        namespace: Name of the namespace.
+        service: Name of the engines' service.
         read_token: Returns the token of this caller.
 
     Raises:
-        UserError: There is none: then nobody would confirm anything.
+        UserError: No engine is running, so none would confirm a ruleset.
     """
     with aws_errors("engines", f"the service {service}"):
         answer = client("servicediscovery").discover_instances(
@@ -27,11 +27,11 @@ def running_engines(
             MaxResults=1_000,
             HealthStatus="HEALTHY",
         )
-    places = [instance["Attributes"] for instance in answer["Instances"]]
-    if not places:
+    instances = [instance["Attributes"] for instance in answer["Instances"]]
+    if not instances:
         raise UserError("engines.none", f"no engine of {namespace} is running")
     token = read_token()
     return [
-        HttpEngine(f"http://{place['AWS_INSTANCE_IPV4']}:{place['AWS_INSTANCE_PORT']}", token)
-        for place in places
+        HttpEngine(f"http://{one['AWS_INSTANCE_IPV4']}:{one['AWS_INSTANCE_PORT']}", token)
+        for one in instances
     ]

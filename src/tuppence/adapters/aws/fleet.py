@@ -1,4 +1,4 @@
-"""The fleet of an environment, for those who look after it."""
+"""Operations on the fleet of an environment."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from tuppence.usecases.fleet.progress import Progress, progress
 
 
 class Fleet:
-    """An environment's fleet, as those who look after it see it.
+    """Operates the fleet of an environment.
 
     Args:
-        environment: Its name, such as `prod`.
+        environment: Name of the environment, such as `prod`.
 
     Raises:
-        UserError: There is none of that name, or AWS cannot be asked.
+        UserError: There is no such environment, or AWS cannot be reached.
     """
 
     def __init__(self, environment: str) -> None:
@@ -30,31 +30,31 @@ class Fleet:
         self._outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
 
     def start(self, start: Start) -> dict[str, Any]:
-        """Have a run begun: what the customer function answers.
+        """Start a run, and return the answer of the customer function.
 
         Raises:
-            UserError: The function refuses.
+            UserError: The function ended with an error.
         """
-        return self._ask("customer", msgspec.json.encode(start))
+        return self._invoke("customer", msgspec.json.encode(start))
 
     def convert(self, start: Start) -> dict[str, Any]:
-        """Have the approved definitions made into a ruleset: what the convert function answers."""
-        return self._ask("convert", msgspec.json.encode(start))
+        """Build and publish a ruleset, and return the answer of the convert function."""
+        return self._invoke("convert", msgspec.json.encode(start))
 
     def refresh(self, ruleset: str) -> dict[str, Any]:
-        """Have every engine serve a ruleset: what the refresh function answers."""
-        return self._ask("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
+        """Have every engine serve a ruleset, and return the answer of the refresh function."""
+        return self._invoke("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
 
     def progress(self, run_id: str) -> Progress:
-        """Where a run stands."""
+        """Return the progress of a run."""
         ledger = DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
         return progress(run_id, ledger)
 
     def redrive(self) -> tuple[int, int]:
-        """Send what was given up again: how many pages, and how many items."""
+        """Send given-up messages again, and return the number of pages and of items."""
         sqs, at = client("sqs"), self._outputs
         pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
         return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
 
-    def _ask(self, label: str, payload: bytes) -> dict[str, Any]:
+    def _invoke(self, label: str, payload: bytes) -> dict[str, Any]:
         return invoke_function(f"tuppence-{self._environment}-{label}", payload)

@@ -5,9 +5,10 @@
     RUN      run            record: the run, JSON; pages and listed: what a change must have seen
     RUN#1    page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE: REASON`
 
-Sets take what is added twice once: that makes the ledger exact, however often a message comes.
-Pages are spread over sixteen keys of their run, since DynamoDB takes a thousand writes a second
-under one: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
+A set contains a number once however often it is added, so a message that is delivered several times
+counts once. Pages are spread over sixteen partition keys of their run, since DynamoDB accepts a
+thousand writes a second for each:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
 """
 
 import itertools
@@ -23,18 +24,18 @@ from tuppence.feel.values import parse_date
 from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
 
 KEPT_DAYS: Final = 90
-"""After the date of a run its entries are removed."""
+"""Days after the date of a run when DynamoDB removes its entries."""
 _LATEST: Final = {"run_id": {"S": "#latest"}, "entry": {"S": "-"}}
 _PAGE: Final = "page-"
 _SHARDS: Final = 16
 
 
 class DynamoLedger:
-    """Implements the port FleetLedger; for many threads.
+    """The fleet's ledger in DynamoDB. Implements the port FleetLedger; it is thread-safe.
 
     Args:
-        client: Of DynamoDB.
-        table: Its name.
+        client: Client of DynamoDB.
+        table: Name of the table.
     """
 
     def __init__(self, client: Any, table: str) -> None:
@@ -42,7 +43,7 @@ class DynamoLedger:
         self._table = table
 
     def begin(self, run: FleetRun) -> FleetRun:
-        """Enter a run, or give the one of that name as it stands."""
+        """Add a run, or return the recorded run of that name."""
         try:
             self._call(
                 "update_item",
@@ -60,12 +61,14 @@ class DynamoLedger:
                 raise UserError("results.older", message, hint) from None
         else:
             return run
-        there = self._run(run.run_id)
+        recorded = self._run(run.run_id)
         same = ("as_of", "ruleset", "prefix", "chosen")
-        if any(getattr(there, name) != getattr(run, name) for name in same):
-            message = f"the run {run.run_id} is as of {there.as_of}, with ruleset {there.ruleset}"
-            raise UserError("run.different", message, "give this one another name")
-        return there
+        if any(getattr(recorded, name) != getattr(run, name) for name in same):
+            message = (
+                f"the run {run.run_id} is as of {recorded.as_of}, with ruleset {recorded.ruleset}"
+            )
+            raise UserError("run.different", message, "give this run another name")
+        return recorded
 
     def compare_and_set(self, before: FleetRun, after: FleetRun) -> FleetRun:
         """Replace a run, unless another process changed it first."""
@@ -84,7 +87,7 @@ class DynamoLedger:
         given_up: Iterable[FleetItem] = (),
         reason: str = "",
     ) -> None:
-        """Enter how many items a page has, which are done, and which are given up and why."""
+        """Record how many items a page has, which are done, and which are given up and why."""
         sets = ["expires_at = :expires"]
         values: dict[str, Any] = {":expires": _expires(page.as_of)}
         names: dict[str, str] = {}
@@ -112,21 +115,21 @@ class DynamoLedger:
         )
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
-        """A run and its pages."""
+        """Return a run and the states of its pages."""
         shards = (_shard(run_id, number) for number in range(_SHARDS))
         return self._run(run_id), itertools.chain.from_iterable(map(self._pages, shards))
 
     def latest(self) -> str:
-        """The latest date of all runs that were begun."""
-        found = self._call("get_item", Key=_LATEST, ConsistentRead=True)
-        return str(found["Item"]["as_of"]["S"]) if "Item" in found else ""
+        """Return the latest date of all runs, or an empty string if there are none."""
+        answer = self._call("get_item", Key=_LATEST, ConsistentRead=True)
+        return str(answer["Item"]["as_of"]["S"]) if "Item" in answer else ""
 
     def _run(self, run_id: str) -> FleetRun:
-        found = self._call("get_item", Key=_run_key(run_id), ConsistentRead=True)
-        if "Item" not in found:
+        answer = self._call("get_item", Key=_run_key(run_id), ConsistentRead=True)
+        if "Item" not in answer:
             message = f"the ledger {self._table} has no run {run_id}"
-            raise UserError("run.unknown", message, "see the name that the run was begun with")
-        return msgspec.json.decode(found["Item"]["record"]["S"], type=FleetRun)
+            raise UserError("run.unknown", message, "check the name that the run was started with")
+        return msgspec.json.decode(answer["Item"]["record"]["S"], type=FleetRun)
 
     def _write(self, run: FleetRun, condition: str, seen: dict[str, Any]) -> None:
         record = {
@@ -174,7 +177,7 @@ def _run_key(run_id: str) -> dict[str, Any]:
 
 
 def _shard(run_id: str, number: int) -> str:
-    return f"{run_id}#{number:x}"  # no name of a run has this sign
+    return f"{run_id}#{number:x}"  # names of runs cannot contain this character
 
 
 def _expires(as_of: str) -> dict[str, str]:

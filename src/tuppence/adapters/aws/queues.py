@@ -1,4 +1,4 @@
-"""Queues in SQS: a standard one for pages, a FIFO one for work items."""
+"""Queues in SQS: a standard queue for pages, a FIFO queue for work items."""
 
 import hashlib
 import time
@@ -11,22 +11,24 @@ from tuppence.adapters.aws.clients import aws_errors
 from tuppence.errors import UserError
 from tuppence.usecases.fleet.messages import FleetItem, Page
 
-MOST_MESSAGES: Final = 10
-MOST_BYTES: Final = 1_000_000
-"""In one request; SQS takes 1,048,576."""
-TRIES: Final = 5
-"""Of the messages that SQS does not take though it takes others of the same request."""
+MAX_MESSAGES: Final = 10
+"""Maximum number of messages in one request."""
+MAX_BYTES: Final = 1_000_000
+"""Maximum size of the messages in one request; SQS accepts 1,048,576."""
+ATTEMPTS: Final = 5
+"""Maximum number of attempts at messages that SQS rejects while it accepts others of a request."""
 
 
 class SqsQueue:
-    """Implements the port Queue; for many threads.
+    """A queue in SQS. Implements the port Queue; it is thread-safe.
 
-    Work items of a FIFO queue go one after another by customer, and the same item of the same run
-    is taken once in five minutes. Both names are digests: they tell nothing about a person.
+    In a FIFO queue, items of the same customer are delivered one after another, and the same item
+    of the same run is accepted once in five minutes. Group and deduplication identifiers are
+    digests, which contain no personal data.
 
     Args:
-        client: Of SQS.
-        url: Of the queue; that of a FIFO queue ends with `.fifo`.
+        client: Client of SQS.
+        url: Address of the queue; that of a FIFO queue ends with `.fifo`.
     """
 
     def __init__(self, client: Any, url: str) -> None:
@@ -34,14 +36,14 @@ class SqsQueue:
         self._url = url
 
     def send(self, messages: Sequence[Page | FleetItem]) -> None:
-        """Send messages; those that are not taken are sent again."""
+        """Send messages; those that SQS rejects are sent again."""
         with aws_errors("queue", f"the queue {self._url.rsplit('/', 1)[-1]}"):
             for entries in _requests([self._entry(message) for message in messages]):
                 self._send(entries)
 
     def _send(self, entries: Sequence[dict[str, Any]]) -> None:
         left = list(entries)
-        for attempt in range(TRIES):
+        for attempt in range(ATTEMPTS):
             time.sleep(0.1 * attempt)
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=left)
             failed = {entry["Id"] for entry in answer.get("Failed", ())}
@@ -49,14 +51,14 @@ class SqsQueue:
             if not left:
                 return
         code = next(iter(answer["Failed"]))["Code"]
-        message = f"{len(left)} messages were not taken by the queue: {code}"
+        message = f"the queue rejected {len(left)} messages: {code}"
         raise UserError("queue.unavailable", message, "try again later")
 
     def postpone(self, delays: Mapping[str, int]) -> None:
-        """Have messages received again after a delay, in place of the visibility of the queue.
+        """Make messages visible again after a delay, instead of the queue's visibility timeout.
 
         Args:
-            delays: In seconds, by receipt handle; at most as many as SQS gives in one batch.
+            delays: Seconds by receipt handle; at most as many as SQS delivers in one batch.
 
         Raises:
             UserError: AWS refuses, or cannot be reached.
@@ -84,12 +86,12 @@ def _digest(text: str) -> str:
 
 
 def _requests(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """As few requests as the limits of SQS allow."""
+    """Yield the entries in as few requests as the limits of SQS allow."""
     request: list[dict[str, Any]] = []
     size = 0
     for entry in entries:
         length = len(entry["MessageBody"].encode())
-        if request and (len(request) == MOST_MESSAGES or size + length > MOST_BYTES):
+        if request and (len(request) == MAX_MESSAGES or size + length > MAX_BYTES):
             yield request
             request, size = [], 0
         request.append(entry | {"Id": str(len(request))})
@@ -99,13 +101,14 @@ def _requests(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]
 
 
 def redrive(client: Any, dead: str, url: str) -> int:
-    """Send every message of a dead-letter queue to its queue again; how many there were.
+    """Send all messages of a dead-letter queue to its queue again, and return their number.
 
-    A message is deleted after it was sent: broken off, some come twice, and none is lost. In a FIFO
-    queue each gets a new name for deduplication, so that it is not taken for the one of before.
+    A message is deleted after it was sent, so an interruption may duplicate messages, but loses
+    none. In a FIFO queue each gets a new deduplication identifier, since SQS would otherwise
+    discard it as a duplicate.
 
     Args:
-        client: Of SQS.
+        client: Client of SQS.
         dead: Address of the dead-letter queue.
         url: Address of the queue.
 
@@ -116,7 +119,7 @@ def redrive(client: Any, dead: str, url: str) -> int:
     with aws_errors("queue", f"the queue {dead.rsplit('/', 1)[-1]}"):
         while messages := client.receive_message(
             QueueUrl=dead,
-            MaxNumberOfMessages=MOST_MESSAGES,
+            MaxNumberOfMessages=MAX_MESSAGES,
             WaitTimeSeconds=1,
             MessageSystemAttributeNames=["MessageGroupId"],
         ).get("Messages"):

@@ -1,16 +1,16 @@
-"""Results in DynamoDB: an item for each (customer, rule), written only when it changes.
+"""Results in DynamoDB: one item for each customer and rule, written only when it changes.
 
 customer_id   S     partition key
 rule_id       S     sort key
 state         S     qualified, not_qualified or unknown
-since         S     the day since which it has been so, such as 2026-06-30
-as_of         S     the date of the evaluation that wrote it
-ruleset       S     digest of the ruleset that gave it
-score         N     where it is qualified
-values        M     likewise: numbers, texts, booleans and nulls as such; anything else as
+since         S     first day of this state, such as 2026-06-30
+as_of         S     date of the evaluation that wrote the item
+ruleset       S     digest of the ruleset of that evaluation
+score         N     only if qualified
+values        M     only if qualified: numbers, texts, booleans and nulls as such; anything else as
                     {"feel": its FEEL literal}
-expires_at    N     where the rule is not in force any more: when DynamoDB removes the item, in
-                    seconds since 1970; such an item is no result
+expires_at    N     only if the rule is no longer in force: the time when DynamoDB removes the item,
+                    in seconds since 1970; such an item is no result
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,18 +28,18 @@ from tuppence.results.packed import Layout, damaged, pack
 from tuppence.results.result import CustomerResults, Result, State, packed
 
 RETIRED_DAYS: Final = 30
-"""For so long a result stays, marked, after its rule was retired."""
+"""Days that an item stays, marked as expired, after its rule was retired."""
 REQUESTS: Final = 16
-"""At the same time."""
+"""Maximum number of concurrent requests."""
 _NOT_OLDER: Final = "as_of <= :as_of"
-"""False of an item that is not there."""
-_WIDEST: Final = 10**30
-"""Numbers beyond go as FEEL literals: those of DynamoDB have 38 digits."""
+"""Condition on the stored item; it is false if there is none."""
+_MAX_NUMBER: Final = 10**30
+"""Larger numbers are stored as FEEL literals, since numbers of DynamoDB have 38 digits."""
 Item = dict[str, Any]
 
 
-class _Kept(NamedTuple):
-    """What an item says."""
+class _Stored(NamedTuple):
+    """A decoded item."""
 
     result: Result
     as_of: int
@@ -48,14 +48,14 @@ class _Kept(NamedTuple):
 
 
 class DynamoResults:
-    """Implements the port ResultStore; each thread has its own.
+    """Results in DynamoDB. Implements the port ResultStore; each thread needs its own.
 
-    Every write has the condition that what is there is not of a later date.
+    Every write is conditional, so that it never replaces an item of a later date.
 
     Args:
-        client: Of DynamoDB.
-        table: Its name.
-        layout_of: The layout of a ruleset's results, by its digest.
+        client: Client of DynamoDB.
+        table: Name of the table.
+        layout_of: Returns the layout of the results of a ruleset by its digest.
     """
 
     by_rule = True
@@ -66,36 +66,37 @@ class DynamoResults:
         self._layout_of = layout_of
         self._layouts: dict[str, Layout] = {}
         self._pool = ThreadPoolExecutor(REQUESTS, "dynamodb")
-        self._seen: dict[str, dict[str, _Kept]] = {}
+        self._read_by_get: dict[str, dict[str, _Stored]] = {}
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Stop the threads."""
         self._pool.shutdown()
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
-        """What is kept of these customers; what was read is remembered for the next `put`."""
-        self._seen = dict(zip(customer_ids, self._pool.map(self._read, customer_ids), strict=True))
+        """Return the results of customers who have any, and keep them for the next `put`."""
+        self._read_by_get = dict(
+            zip(customer_ids, self._pool.map(self._read, customer_ids), strict=True)
+        )
         return {
             customer: row
-            for customer, kept in self._seen.items()
-            if (row := self._row(customer, kept)) is not None
+            for customer, stored in self._read_by_get.items()
+            if (row := self._row(customer, stored)) is not None
         }
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
-        """Keep these, unless what is there is of a later date; what is the same is not written."""
-        given = list(rows)
-        seen, self._seen = self._seen, {}
-        unread = [row.customer_id for row in given if row.customer_id not in seen]
-        seen.update(zip(unread, self._pool.map(self._read, unread), strict=True))
-        writes = [write for row in given for write in self._changes(row, seen[row.customer_id])]
-        done, _ = wait(
-            [self._pool.submit(write) for write in writes]
-        )  # none goes on after a failure
-        for one in done:
-            one.result()
+        """Write results that changed, except where results of a later date are stored."""
+        rows = list(rows)
+        stored, self._read_by_get = self._read_by_get, {}
+        unread = [row.customer_id for row in rows if row.customer_id not in stored]
+        stored.update(zip(unread, self._pool.map(self._read, unread), strict=True))
+        writes = [write for row in rows for write in self._changes(row, stored[row.customer_id])]
+        # All writes have ended before an error is raised.
+        done, _ = wait([self._pool.submit(write) for write in writes])
+        for future in done:
+            future.result()
 
     def erase(self, customer_id: str) -> bool:
-        """Erase the results of a customer, retired ones too; whether there were any."""
+        """Erase the results of a customer, even of retired rules; return whether there were any."""
         rules = self._read(customer_id)
         for rule in rules:
             key = {"customer_id": {"S": customer_id}, "rule_id": {"S": rule}}
@@ -105,33 +106,34 @@ class DynamoResults:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _read(self, customer_id: str) -> dict[str, _Kept]:
+    def _read(self, customer_id: str) -> dict[str, _Stored]:
+        """Return a customer's items by rule."""
         query = {
             "TableName": self._table,
             "KeyConditionExpression": "customer_id = :customer",
             "ExpressionAttributeValues": {":customer": {"S": customer_id}},
             "ConsistentRead": True,
         }
-        found: dict[str, _Kept] = {}
+        items: dict[str, _Stored] = {}
         with self._errors():
             while True:
                 answer = self._client.query(**query)
                 for item in answer["Items"]:
-                    found[item["rule_id"]["S"]] = _decoded(item)
+                    items[item["rule_id"]["S"]] = _decode(item)
                 if "LastEvaluatedKey" not in answer:
-                    return found
+                    return items
                 query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def _row(self, customer_id: str, kept: Mapping[str, _Kept]) -> CustomerResults | None:
-        """The results as those of the ruleset that wrote one last."""
-        alive = {rule: one for rule, one in kept.items() if not one.retired}
-        if not alive:
+    def _row(self, customer_id: str, stored: Mapping[str, _Stored]) -> CustomerResults | None:
+        """Return a customer's results, as results of the ruleset that wrote one last."""
+        active = {rule: one for rule, one in stored.items() if not one.retired}
+        if not active:
             return None
-        as_of, ruleset = max((one.as_of, one.ruleset) for one in alive.values())
-        whole = self._layout(ruleset)
-        rules = tuple(entry for entry in whole.rules if entry[0] in alive)
-        layout = whole if len(rules) == len(whole.rules) else Layout(ruleset, rules)
-        results = [packed(_with_values(alive[rule].result, names)) for rule, names in layout.rules]
+        as_of, ruleset = max((one.as_of, one.ruleset) for one in active.values())
+        full = self._layout(ruleset)
+        rules = tuple(entry for entry in full.rules if entry[0] in active)
+        layout = full if len(rules) == len(full.rules) else Layout(ruleset, rules)
+        results = [packed(_with_values(active[rule].result, names)) for rule, names in layout.rules]
         return CustomerResults(customer_id, as_of, layout, pack(results))
 
     def _layout(self, ruleset: str) -> Layout:
@@ -141,16 +143,17 @@ class DynamoResults:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def _changes(self, row: CustomerResults, kept: Mapping[str, _Kept]) -> list[Callable[[], None]]:
-        """What has to be written for a customer."""
+    def _changes(
+        self, row: CustomerResults, stored: Mapping[str, _Stored]
+    ) -> list[Callable[[], None]]:
+        """Return the writes that turn the stored results of a customer into new ones."""
         writes: list[Callable[[], None]] = []
-        results = row.results
-        for result in results:
-            before = kept.get(result.rule_id)
+        for result in row.results:
+            before = stored.get(result.rule_id)
             if before is None or before.retired or before.result != result:
-                writes.append(partial(self._put, _encoded(row, result)))
-        gone = kept.keys() - {rule for rule, _ in self._layout(row.ruleset).rules}
-        writes += [partial(self._retire, row, rule) for rule in gone if not kept[rule].retired]
+                writes.append(partial(self._put, _encode(row, result)))
+        removed = stored.keys() - {rule for rule, _ in self._layout(row.ruleset).rules}
+        writes += [partial(self._retire, row, rule) for rule in removed if not stored[rule].retired]
         return writes
 
     def _put(self, item: Item) -> None:
@@ -185,12 +188,12 @@ class DynamoResults:
 
 
 def _with_values(result: Result, names: Sequence[str]) -> Result:
-    """The result with the values that its ruleset names; one that it lacks is null."""
+    """Return a result with the values of some names; a missing value becomes null."""
     values = {name: result.values.get(name) for name in names}
     return Result(result.rule_id, result.state, result.score, values, result.since)
 
 
-def _encoded(row: CustomerResults, result: Result) -> Item:
+def _encode(row: CustomerResults, result: Result) -> Item:
     item: Item = {
         "customer_id": {"S": row.customer_id},
         "rule_id": {"S": result.rule_id},
@@ -206,7 +209,7 @@ def _encoded(row: CustomerResults, result: Result) -> Item:
     return item
 
 
-def _decoded(item: Item) -> _Kept:
+def _decode(item: Item) -> _Stored:
     try:
         values = item.get("values", {"M": {}})["M"]
         result = Result(
@@ -216,7 +219,7 @@ def _decoded(item: Item) -> _Kept:
             {name: _value(attribute) for name, attribute in values.items()},
             _day(item["since"]["S"]),
         )
-        return _Kept(result, _day(item["as_of"]["S"]), item["ruleset"]["S"], "expires_at" in item)
+        return _Stored(result, _day(item["as_of"]["S"]), item["ruleset"]["S"], "expires_at" in item)
     except (KeyError, ValueError) as error:
         raise damaged(item["customer_id"]["S"]) from error
 
@@ -234,7 +237,7 @@ def _attribute(value: Any) -> Item:
             return {"NULL": True}
         case bool():
             return {"BOOL": value}
-        case Decimal() if abs(value) < _WIDEST:
+        case Decimal() if abs(value) < _MAX_NUMBER:
             return {"N": f"{value:f}"}
         case str():
             return {"S": value}

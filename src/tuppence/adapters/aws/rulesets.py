@@ -1,4 +1,4 @@
-"""Rulesets in S3: an object for each, named by its digest and never written twice."""
+"""Rulesets in S3: one object each, named by its digest and never overwritten."""
 
 import hashlib
 import re
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class S3Rulesets:
-    """Implements the port RulesetStore.
+    """Rulesets in S3. Implements the port RulesetStore.
 
     Args:
-        client: Of S3.
-        bucket: Its versions should be kept: `current` is replaced by each publication.
-        prefix: Begins every key, such as `rulesets/`.
-        edition: Of the ruleset that is published: it replaces older editions only. None where a
-            person chooses a ruleset: it replaces what is there, and takes over its edition.
+        client: Client of S3.
+        bucket: Name of the bucket; it should keep versions, since publications replace `current`.
+        prefix: Prefix of every key, such as `rulesets/`.
+        edition: Edition of the ruleset to publish, which replaces older editions only. None if a
+            person has chosen the ruleset: it replaces any current one, and takes over its edition.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class S3Rulesets:
         return S3Rulesets(self._client, self._bucket, self._prefix, edition)
 
     def put(self, ruleset: "Ruleset") -> None:
-        """Keep a ruleset; one that is there is left as it is."""
+        """Store a ruleset, unless it is already stored."""
         key = self._key(ruleset.digest)
         with self._errors(key):
             try:
@@ -51,18 +51,22 @@ class S3Rulesets:
                     raise
 
     def get(self, digest: str) -> bytes:
-        """The canonical bytes of a ruleset."""
-        found = self._read(self._key(digest)) if re.fullmatch("[0-9a-f]{16}", digest) else None
-        if found is None:
+        """Return the canonical bytes of a ruleset.
+
+        Raises:
+            UserError: There is no such ruleset, or its object is damaged.
+        """
+        stored = self._read(self._key(digest)) if re.fullmatch("[0-9a-f]{16}", digest) else None
+        if stored is None:
             raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
-        content = found.content
+        content = stored.content
         if hashlib.sha256(content).hexdigest()[:16] != digest:
             message = f"s3://{self._bucket}/{self._key(digest)}: damaged"
             raise UserError("ruleset.corrupt", message, "restore its first version")
         return content
 
     def digests(self) -> Sequence[str]:
-        """What is there."""
+        """Return the digests of all stored rulesets."""
         with self._errors(self._prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
@@ -72,36 +76,36 @@ class S3Rulesets:
         return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
     def current(self) -> str | None:
-        """The digest of the ruleset that was published last."""
-        found = self._current()
-        return None if found is None else found.digest
+        """Return the digest of the ruleset that was published last, or None."""
+        current = self._current()
+        return None if current is None else current.digest
 
     def published(self) -> tuple[str, Edition]:
         """Return the digest of the current ruleset, and its edition.
 
         Raises:
-            UserError: `ruleset.none`: nothing was published yet.
+            UserError: `ruleset.none` if no ruleset was published yet.
         """
-        found = self._current()
-        if found is None:
+        current = self._current()
+        if current is None:
             raise UserError("ruleset.none", "no ruleset was published yet", "name one")
-        return found.digest, found.edition
+        return current.digest, current.edition
 
     def publish(self, digest: str) -> None:
-        """Make a ruleset that is there the current one, unless that one's edition is as new.
+        """Make a stored ruleset the current one, unless the current edition is as new or newer.
 
-        The second line of `current` is its edition. It is replaced only if it still is what was
-        read; if somebody else was faster the comparison is made again.
+        The second line of the object `current` is its edition. The object is replaced only if it
+        has not changed since it was read; otherwise it is read and compared again.
         """
         self.get(digest)
         key = f"{self._prefix}current"
         while True:
-            found = self._current()
-            before = NO_EDITION if found is None else found.edition
-            if self._edition is not None and found is not None and self._edition <= before:
+            current = self._current()
+            before = NO_EDITION if current is None else current.edition
+            if self._edition is not None and current is not None and self._edition <= before:
                 return
             edition = self._edition or before
-            condition = {"IfNoneMatch": "*"} if found is None else {"IfMatch": found.tag}
+            condition = {"IfNoneMatch": "*"} if current is None else {"IfMatch": current.tag}
             with self._errors(key):
                 try:
                     self._client.put_object(
@@ -118,16 +122,16 @@ class S3Rulesets:
 
     def _current(self) -> "_Current | None":
         key = f"{self._prefix}current"
-        found = self._read(key)
-        if found is None:
+        stored = self._read(key)
+        if stored is None:
             return None
-        told = _CURRENT.fullmatch(found.content)
-        if told is None:
+        match = _CURRENT.fullmatch(stored.content)
+        if match is None:
             message = f"s3://{self._bucket}/{key}: damaged: it does not name a ruleset"
-            raise UserError("ruleset.corrupt", message, "restore its version before")
-        digest, versions, as_of = (part.decode() for part in told.groups(b""))
+            raise UserError("ruleset.corrupt", message, "restore its previous version")
+        digest, versions, as_of = (part.decode() for part in match.groups(b""))
         edition = Edition(int(versions), as_of) if versions else NO_EDITION
-        return _Current(digest, edition, found.tag)
+        return _Current(digest, edition, stored.tag)
 
     def _key(self, digest: str) -> str:
         return f"{self._prefix}{digest}.json"
@@ -135,8 +139,8 @@ class S3Rulesets:
     def _read(self, key: str) -> "_Object | None":
         with self._errors(key):
             try:
-                found = self._client.get_object(Bucket=self._bucket, Key=key)
-                return _Object(found["Body"].read(), found["ETag"])
+                answer = self._client.get_object(Bucket=self._bucket, Key=key)
+                return _Object(answer["Body"].read(), answer["ETag"])
             except ClientError as error:
                 if error_code(error) == "NoSuchKey":
                     return None
@@ -147,14 +151,14 @@ class S3Rulesets:
 
 
 class _Object(NamedTuple):
-    """The content of an object, and the tag that stands for exactly this content."""
+    """The content of an object, and the entity tag of exactly this content."""
 
     content: bytes
     tag: str
 
 
 class _Current(NamedTuple):
-    """What the object `current` says."""
+    """The decoded content of the object `current`."""
 
     digest: str
     edition: Edition

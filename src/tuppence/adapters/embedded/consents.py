@@ -1,6 +1,6 @@
-"""Consents of a store of files: a row each in one SQLite file, `consents.sqlite`.
+"""Consents of a store: one row each in the SQLite file `consents.sqlite`.
 
-A customer without any row was never asked: it is the store's owner, or somebody made up.
+A customer without any row was never asked: it is the store's owner, or a synthetic customer.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,11 +49,11 @@ class Consents:
         self._path = store / layout.CONSENTS
 
     def of(self, customer: str) -> list[Consent]:
-        """Those of a customer, the oldest first."""
+        """Return the consents of a customer, oldest first."""
         return sorted(self.of_all([customer]), key=lambda consent: (consent.granted, consent.id))
 
     def of_all(self, customers: Sequence[str]) -> list[Consent]:
-        """Those of some customers."""
+        """Return the consents of some customers."""
         if not customers:
             return []
         query = "SELECT consent FROM consents WHERE customer_id BETWEEN ? AND ?"
@@ -62,8 +62,8 @@ class Consents:
             if file is None:
                 return []
             rows = file.rows(query, [min(customers), max(customers)])
-            found = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
-        return [one for one in found if one.customer in wanted]
+            consents = [msgspec.json.decode(data, type=Consent) for (data,) in rows]
+        return [consent for consent in consents if consent.customer in wanted]
 
     def all(self) -> list[Consent]:
         """Those of everybody."""
@@ -72,35 +72,35 @@ class Consents:
             return [msgspec.json.decode(data, type=Consent) for (data,) in rows]
 
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
-        """Return what may be read of the customers of whom not everything may be.
+        """Return the access by customer, for customers whose facts may not all be read.
 
         Args:
-            use: What the facts are wanted for.
-            customer: Ask about this customer only.
+            use: The intended use of the facts.
+            customer: Return the access of this customer only; None for all.
         """
         query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
-        given: dict[str, list[Consent]] = {}
+        by_customer: dict[str, list[Consent]] = {}
         with self._open(read_only=True) as file:
             for (data,) in file.rows(query, [customer]) if file else ():
                 consent = msgspec.json.decode(data, type=Consent)
-                given.setdefault(consent.customer, []).append(consent)
-        found = {name: readable(consents, use) for name, consents in given.items()}
-        return {name: access for name, access in found.items() if not access >= EVERYTHING}
+                by_customer.setdefault(consent.customer, []).append(consent)
+        access = {name: readable(consents, use) for name, consents in by_customer.items()}
+        return {name: words for name, words in access.items() if not words >= EVERYTHING}
 
     def record(self, consents: Iterable[Consent]) -> None:
-        """Keep these, in place of those of the same identifiers; all of them or none."""
+        """Insert consents, or replace those with the same identifiers; all of them or none."""
         rows = [
             (c.customer, c.id, c.granted, c.expires, c.withdrawn, msgspec.json.encode(c))
             for c in consents
         ]
         if rows:
             with self._open(make=True) as file:
-                assert file is not None  # noqa: S101 - it was made
+                assert file is not None  # noqa: S101 - it was created
                 with file.transaction() as connection:
                     connection.executemany(_PUT, rows)
 
     def erase(self, customer: str) -> int:
-        """Erase those of a customer, in the file too; how many there were."""
+        """Erase the consents of a customer from the file, and return how many there were."""
         with self._open() as file:
             if file is None:
                 return 0
@@ -110,13 +110,13 @@ class Consents:
             return erased
 
     def upgrade(self) -> None:
-        """Bring the file up to date, as every write does."""
+        """Upgrade the file to the present format, as every write does."""
         with self._open():
             pass
 
     @contextmanager
     def _open(self, *, make: bool = False, read_only: bool = False) -> Iterator[SqliteFile | None]:
-        """Open the file; None where nothing was ever recorded."""
+        """Open the file, or yield None if no consent was ever recorded."""
         if not make and not has_content(self._path):
             yield None
             return

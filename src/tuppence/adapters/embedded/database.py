@@ -1,4 +1,4 @@
-"""Results and the ledger in one SQLite file: a row a customer, holding its packed results."""
+"""Results and the ledger of runs in one SQLite file; a row holds one customer's packed results."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +44,8 @@ WHERE excluded.as_of >= results.as_of
 """
 _PUT_LAYOUT: Final = "INSERT OR IGNORE INTO layouts (ruleset, layout) VALUES (?, ?)"
 _BETWEEN: Final = "SELECT * FROM results WHERE customer_id BETWEEN ? AND ? LIMIT ?"
-_MOST_PARAMETERS: Final = 1_000
+_MAX_PARAMETERS: Final = 1_000
+"""Maximum number of customers in one query."""
 RESULTS: Final = FileKind(
     _TABLES,
     earlier=2,
@@ -57,12 +58,12 @@ class Database:
     """One connection to a file of results. Implements the ports ResultStore and Ledger.
 
     Args:
-        path: The file. A writer makes it where it is missing.
-        reading: Read all of it as of one moment, whatever is written meanwhile; write nothing.
-        write_ahead: Use a write-ahead log: for many small transactions, in several processes.
+        path: The file. A writer creates it if it is missing.
+        reading: Open it read-only, and read all of it as of one moment.
+        write_ahead: Use a write-ahead log, for many small transactions in several processes.
 
     Raises:
-        UserError: It is not a database, is damaged, or must not be opened so.
+        UserError: The file is not a database, is damaged, or may not be opened in this way.
     """
 
     by_rule = False
@@ -74,7 +75,7 @@ class Database:
             self._file.begin_reading()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> "Database":
@@ -86,34 +87,36 @@ class Database:
     # -- results ---------------------------------------------------------------------------------
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
-        """What is kept of these customers."""
-        found: dict[str, CustomerResults] = {}
-        for start in range(0, len(customer_ids), _MOST_PARAMETERS):
-            part = customer_ids[start : start + _MOST_PARAMETERS]
-            neighbours = self._rows(_BETWEEN, [min(part), max(part), 2 * len(part)])
-            if len(neighbours) < 2 * len(part):  # they stand together: one walk finds them
-                wanted = set(part)
-                found.update((r.customer_id, r) for r in neighbours if r.customer_id in wanted)
+        """Return the results of those of some customers who have any."""
+        results: dict[str, CustomerResults] = {}
+        for start in range(0, len(customer_ids), _MAX_PARAMETERS):
+            chunk = customer_ids[start : start + _MAX_PARAMETERS]
+            neighbours = self._rows(_BETWEEN, [min(chunk), max(chunk), 2 * len(chunk)])
+            if len(neighbours) < 2 * len(
+                chunk
+            ):  # their rows are close together: one scan is enough
+                wanted = set(chunk)
+                results.update((r.customer_id, r) for r in neighbours if r.customer_id in wanted)
             else:
-                marks = ",".join("?" * len(part))
+                marks = ",".join("?" * len(chunk))
                 query = f"SELECT * FROM results WHERE customer_id IN ({marks})"  # noqa: S608 - only marks
-                found.update((row.customer_id, row) for row in self._rows(query, part))
-        return found
+                results.update((row.customer_id, row) for row in self._rows(query, chunk))
+        return results
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
-        """Keep these, unless what is there is of a later date."""
-        given = list(rows)
-        layouts = {row.layout.ruleset: row.layout for row in given}
+        """Insert or replace results, except where results of a later date are stored."""
+        rows = list(rows)
+        layouts = {row.layout.ruleset: row.layout for row in rows}
         with self._file.transaction() as connection:
             for ruleset in layouts.keys() - self._layouts.keys():
                 connection.execute(_PUT_LAYOUT, [ruleset, msgspec.json.encode(layouts[ruleset])])
             connection.executemany(
-                _PUT, ((r.customer_id, r.as_of, r.layout.ruleset, r.packed) for r in given)
+                _PUT, ((r.customer_id, r.as_of, r.layout.ruleset, r.packed) for r in rows)
             )
         self._layouts |= layouts
 
     def erase(self, customer_id: str) -> bool:
-        """Erase the results of a customer, in the file too; whether there were any."""
+        """Erase the results of a customer from the file, and return whether there were any."""
         connection = self._file.connection
         with self._file.errors():
             connection.pragma("secure_delete", "on")
@@ -134,24 +137,24 @@ class Database:
         return known
 
     def scan(self, after: str = "") -> Iterator[CustomerResults]:
-        """All customers' results in the order of their identifiers.
+        """Yield the results of all customers after one, ordered by their identifiers.
 
-        Some are read at a time, so that nobody who takes them slowly keeps a run from writing.
+        They are read in chunks, so that a slow consumer does not keep a run from writing.
 
         Raises:
-            UserError: The file was changed after the first of them were read, or is damaged.
+            UserError: The file was changed after the first chunk was read, or is damaged.
         """
         query = "SELECT * FROM results WHERE customer_id > ? ORDER BY customer_id LIMIT ?"
         first = None
         while True:
             with self._file.moment() as version:
-                found = self._rows(query, [after, _MOST_PARAMETERS])
+                chunk = self._rows(query, [after, _MAX_PARAMETERS])
             if version != (first := first or version):
                 raise self._file.changed()
-            if not found:
+            if not chunk:
                 return
-            yield from found
-            after = found[-1].customer_id
+            yield from chunk
+            after = chunk[-1].customer_id
 
     def _rows(self, query: str, parameters: Sequence[Any]) -> list[CustomerResults]:
         return [
@@ -162,11 +165,11 @@ class Database:
     # -- ledger ----------------------------------------------------------------------------------
 
     def latest(self) -> RunRecord | None:
-        """The run that was started last."""
+        """Return the run that was started last, or None."""
         return self._one("SELECT record FROM runs ORDER BY number DESC LIMIT 1", [], RunRecord)
 
     def start(self, run: RunRecord) -> None:
-        """Enter a run, in place of one of that name."""
+        """Record the start of a run, replacing an earlier run of the same name."""
         with self._file.transaction() as connection:
             connection.execute("DELETE FROM runs WHERE run_id = ?", [run.run_id])
             connection.execute(
@@ -175,7 +178,7 @@ class Database:
             )
 
     def done(self, run_id: str) -> Mapping[str, Tally]:
-        """The items that are done."""
+        """Return the tallies of the items that are done, by name."""
         query = "SELECT name, tally FROM items JOIN runs USING (number) WHERE run_id = ?"
         with self._file.errors():
             return {
@@ -185,7 +188,7 @@ class Database:
 
     @contextlib.contextmanager
     def finishing(self, run_id: str, item: str, tally: Tally) -> Iterator[None]:
-        """One transaction around the item's results and its entry."""
+        """Record in one transaction that an item is done, and the results written in the block."""
         with self._file.transaction() as connection:
             yield
             connection.execute(
@@ -194,20 +197,20 @@ class Database:
             )
 
     def finish(self, run_id: str) -> None:
-        """Enter that all items are done."""
-        found = self._one("SELECT record FROM runs WHERE run_id = ?", [run_id], RunRecord)
-        if found is None:
+        """Record that all items of a run are done."""
+        run = self._one("SELECT record FROM runs WHERE run_id = ?", [run_id], RunRecord)
+        if run is None:
             return
-        whole = msgspec.json.encode(msgspec.structs.replace(found, finished=True))
+        finished = msgspec.json.encode(msgspec.structs.replace(run, finished=True))
         with self._file.transaction() as connection:
-            connection.execute("UPDATE runs SET record = ? WHERE run_id = ?", [whole, run_id])
-        with self._file.errors():  # what is finished outlasts a loss of power, too
+            connection.execute("UPDATE runs SET record = ? WHERE run_id = ?", [finished, run_id])
+        with self._file.errors():  # a finished run must survive a power failure
             self._file.connection.pragma("wal_checkpoint")
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _one(self, query: str, parameters: Sequence[Any], kind: type[T]) -> T | None:
-        """Return the JSON of the one row that a query finds, if it finds one."""
+        """Return the decoded JSON of the first row of a query, or None without rows."""
         with self._file.errors():
             for (data,) in self._file.rows(query, parameters):
                 return msgspec.json.decode(data, type=kind)

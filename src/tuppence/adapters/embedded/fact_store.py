@@ -1,12 +1,13 @@
 """A fact store in a directory: partitions of customers, each a row of immutable segments.
 
-    facts/manifest.json         what there is; replacing it is the moment a change takes place
+    facts/manifest.json         partitions and their segments; replacing it commits a change
     facts/<segment>/            customers, accounts, transactions as Parquet, dictionaries as JSON
 
-A partition keeps the same customers for ever, at most `partition_size` of them. Importing appends a
-segment to each partition it touches; in case of doubt the later segment holds. Compacting makes one
-segment of several. Segments that the manifest no longer names stay until the next command that
-changes the store, so that readers that have begun seldom need to begin again.
+A partition keeps the same customers for ever, at most `partition_size` of them. An import appends a
+segment to each partition it changes; rows of later segments replace those of earlier ones.
+Compacting merges the segments of a partition into one. Segments that the manifest no longer names
+stay until the next change of the store, so that a reader that has already started rarely has to
+start again.
 """
 
 import contextlib
@@ -48,9 +49,12 @@ from tuppence.facts.coded import Coded, batch_from, coded, merged, ordered
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Schema
 
-MOST_SEGMENTS: Final = 8
+MAX_SEGMENTS: Final = 8
+"""Maximum number of segments of a partition; with one more it is compacted."""
 PARTITION_SIZE: Final = 50_000
+"""Maximum number of customers of a partition."""
 PART_ROWS: Final = 500_000
+"""Maximum number of transactions that `parts` yields at a time."""
 
 
 def is_store(root: Path) -> bool:
@@ -63,10 +67,13 @@ def is_store(root: Path) -> bool:
 
 
 class FactStore:
-    """Implements the port FactSource, and takes rows in.
+    """Facts in a directory. Implements the port FactSource.
 
     Args:
         root: The store's directory; the facts are in `facts` below it.
+
+    Raises:
+        UserError: There is no store, or its manifest is damaged.
     """
 
     def __init__(self, root: Path) -> None:
@@ -78,12 +85,12 @@ class FactStore:
 
     @property
     def schema(self) -> Schema:
-        """The fields that the facts have."""
+        """The schema of the facts."""
         return Schema(self._manifest.attributes)
 
     @property
     def digest(self) -> str:
-        """Names the present content."""
+        """A digest of the present content."""
         return name_content(self._manifest)
 
     @property
@@ -92,26 +99,35 @@ class FactStore:
         return is_checked(self._manifest)
 
     def partitions(self) -> Sequence[tuple[str, int]]:
-        """Names of the partitions and how many customers each holds."""
+        """Return the names of the partitions, each with its number of customers."""
         return [(partition.name, partition.customers) for partition in self._manifest.partitions]
 
     def read(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
-        """The facts of one partition, or only some fields of its transactions."""
-        found = next(p for p in self._manifest.partitions if p.name == partition)
-        if fields is None or len(found.segments) > 1:
-            return batch_from(self._merge(found), self.schema)
+        """Return the facts of a partition.
+
+        Args:
+            partition: Name of the partition.
+            fields: Fields of transactions to read; None for all. More may be returned.
+        """
+        entry = next(p for p in self._manifest.partitions if p.name == partition)
+        if fields is None or len(entry.segments) > 1:
+            return batch_from(self._merge(entry), self.schema)
         stored = columns("transactions", self.schema)
         wanted = [name for name in stored if name in {*fields, "account"}]
-        return batch_from(self._open(found.segments[0], fields=wanted), self.schema)
+        return batch_from(self._open(entry.segments[0], fields=wanted), self.schema)
 
     def find(self, customer_id: str) -> FactBatch:
-        """The facts of one customer, with the transactions' identifiers."""
+        """Return the facts of one customer, with the identifiers of transactions.
+
+        Raises:
+            UserError: There is no such customer.
+        """
         batch = batch_from(self._merge(self._home(customer_id)), self.schema)
         index = batch.customer_ids.index(customer_id)
         return batch.slice(index, index + 1)
 
     def _home(self, customer_id: str) -> Partition:
-        """The partition that a customer lives in.
+        """Return the partition of a customer.
 
         Raises:
             UserError: There is no such customer.
@@ -123,10 +139,10 @@ class FactStore:
         raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
 
     def rows_of(self, *customers: str) -> Rows:
-        """All rows of some customers.
+        """Return all rows of some customers.
 
         Raises:
-            UserError: There is none of an identifier.
+            UserError: One of them does not exist.
         """
         homes = {home.name: home for home in map(self._home, customers)}
         parts = [split(self._merge(home), customers)[0].tables() for home in homes.values()]
@@ -137,7 +153,7 @@ class FactStore:
 
     @classmethod
     def create(cls, root: Path, schema: Schema) -> "FactStore":
-        """Open a store, making an empty one where there is none.
+        """Open a store; create an empty one if there is none.
 
         Raises:
             UserError: The store exists and its customers have other attributes.
@@ -149,17 +165,17 @@ class FactStore:
                 write_manifest(folder / layout.MANIFEST, Manifest(FORMAT, schema.attributes))
         store = cls(root)
         if schema.attributes and store.schema != schema:
-            message = f"{root}: the store was made with other customer attributes"
+            message = f"{root}: the store was created with other customer attributes"
             raise UserError("store.attributes", message, "import into a new store")
         return store
 
     @property
     def transaction_count(self) -> int:
-        """How many transactions there are."""
+        """The number of transactions in the store."""
         return sum(partition.transactions for partition in self._manifest.partitions)
 
     def parts(self) -> Iterator[Rows]:
-        """All rows, some at a time; accounts and their customers before their transactions."""
+        """Yield all rows in chunks; accounts and their customers precede their transactions."""
         for partition in self._manifest.partitions:
             content = self._merge(partition)
             yield Rows(content.customers, content.accounts)
@@ -167,7 +183,7 @@ class FactStore:
                 yield Rows(transactions=replace(content, transactions=rows).plain_transactions())
 
     def owners(self) -> pl.DataFrame:
-        """Every account: `id`, `customer`, the customer's `currency`."""
+        """Return all accounts: `id`, `customer`, the customer's `currency`."""
         accounts = [self._table(p, "accounts") for p in self._manifest.partitions]
         customers = [self._table(p, "customers") for p in self._manifest.partitions]
         if not accounts:
@@ -178,10 +194,10 @@ class FactStore:
         return pl.concat(accounts).select("id", "customer").join(currencies, on="customer")
 
     def customers(self) -> pl.DataFrame:
-        """Every customer: `id` and `currency`."""
-        found = [self._table(p, "customers") for p in self._manifest.partitions]
+        """Return all customers: `id` and `currency`."""
+        frames = [self._table(p, "customers") for p in self._manifest.partitions]
         empty = pl.DataFrame(schema={"id": pl.String, "currency": pl.String})
-        return pl.concat([empty, *(frame.select("id", "currency") for frame in found)])
+        return pl.concat([empty, *(frame.select("id", "currency") for frame in frames)])
 
     def identifiers(self) -> Iterator[pl.Series]:
         """Every identifier of customers, accounts and transactions, some at a time."""
@@ -192,13 +208,13 @@ class FactStore:
                 yield self._open(segment, "transactions", ["id"]).transactions["id"]
 
     def append(self, rows: Rows, partition_size: int = PARTITION_SIZE) -> Mapping[str, Counts]:
-        """Add rows, or replace those of the same identifiers; all of them or, on error, none.
+        """Add rows, or replace those with the same identifiers: all of them or, on error, none.
 
         Accounts must belong to customers, and transactions to accounts, that are in the store or
-        among the rows. Rows that are there already change nothing, not even a byte.
+        among the rows. Rows that the store already has change nothing, not even a byte.
 
         Returns:
-            For each table how many rows were new, changed or there already.
+            For each table the number of new, changed and unchanged rows.
         """
         with self._changing():
             manifest, counts = self._appended(self._manifest, rows, partition_size)
@@ -207,7 +223,7 @@ class FactStore:
             return counts
 
     def append_all(self, parts: Iterable[Rows], partition_size: int = PARTITION_SIZE) -> None:
-        """Add rows as `append` does, part after part; all of them or, on error, none."""
+        """Append several parts, see `append`: all of them or, on error, none."""
         with self._changing():
             manifest = self._manifest
             for rows in parts:
@@ -231,7 +247,7 @@ class FactStore:
             self._commit(manifest)
 
     def erase(self, customer_id: str) -> None:
-        """Erase a customer with all that belongs to them; nothing of it stays in any file.
+        """Erase a customer with their accounts and transactions from all files.
 
         Raises:
             UserError: There is no such customer.
@@ -242,21 +258,20 @@ class FactStore:
             self._replace(home, others)
 
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
-        """Remove transactions of a customer by their identifiers; how many there were."""
+        """Remove transactions of a customer by identifier, and return how many were found."""
         with self._changing():
             home = self._home(customer_id)
-            whole = self._merge(home)
-            rows = whole.plain_transactions()
-            own = whole.accounts.filter(pl.col("customer") == customer_id)["id"]
+            content = self._merge(home)
+            rows = content.plain_transactions()
+            own = content.accounts.filter(pl.col("customer") == customer_id)["id"]
             gone = pl.col("id").is_in(list(transactions)) & pl.col("account").is_in(own.implode())
             kept = rows.filter(~gone)
             if kept.height < rows.height:
-                left = Rows(whole.customers, whole.accounts, kept)
-                self._replace(home, left)
+                self._replace(home, Rows(content.customers, content.accounts, kept))
             return rows.height - kept.height
 
     def compact(self) -> None:
-        """Make one segment of each partition's several."""
+        """Merge the segments of each partition into one."""
         with self._changing():
             partitions = tuple(
                 self._compacted(p) if len(p.segments) > 1 else p for p in self._manifest.partitions
@@ -264,11 +279,11 @@ class FactStore:
             self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
     def segment_names(self) -> frozenset[str]:
-        """Return the names of the segments of which the facts consist."""
+        """Return the names of the segments that the manifest names."""
         return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
 
     def remove_unnamed(self) -> None:
-        """Remove segments that the manifest does not name: those of before the last change."""
+        """Remove the segments that the manifest no longer names."""
         with self._changing():
             self._sweep(self.segment_names())
 
@@ -276,23 +291,25 @@ class FactStore:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the store's lock over its present manifest."""
+        """Hold the store's lock, with the present manifest loaded."""
         with locked(self._root), disk_errors(self._folder):
             self._manifest = self._load()
             yield
 
     def _sweep(self, kept: Collection[str]) -> None:
-        """Remove all folders but the segments that are kept."""
+        """Remove all folders but those of some segments."""
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder)
 
     def _replace(self, home: Partition, rows: Rows) -> None:
-        """Put rows in place of all those of a partition; nothing of before stays in any file."""
-        content = ordered(coded(rows.tables(), self.schema))  # with dictionaries of its own
+        """Replace all rows of a partition; the former rows stay in no file."""
+        content = ordered(coded(rows.tables(), self.schema))  # builds new dictionaries
         heights = (content.customers.height, content.transactions.height)
-        smaller = Partition(home.name, *heights, (self._write(home.name, content),))
-        partitions = tuple(smaller if p.name == home.name else p for p in self._manifest.partitions)
+        replaced = Partition(home.name, *heights, (self._write(home.name, content),))
+        partitions = tuple(
+            replaced if p.name == home.name else p for p in self._manifest.partitions
+        )
         self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
         self.remove_unnamed()
 
@@ -322,13 +339,14 @@ class FactStore:
         for name in sorted(parts):
             index = next((i for i, p in enumerate(partitions) if p.name == name), None)
             partition = Partition(name, 0, 0, ()) if index is None else partitions[index]
-            news = self._news(partition, parts[name], counts)
-            if not news:
+            changes = self._changed_rows(partition, parts[name], counts)
+            if not changes:
                 continue
-            if "transactions" in news:
+            if "transactions" in changes:
                 shifted = pl.col("sequence") + pl.when("is_new").then(sequence).otherwise(0)
-                news["transactions"] = news["transactions"].with_columns(shifted).drop("is_new")
-            partition = self._grown(partition, news)
+                numbered = changes["transactions"].with_columns(shifted).drop("is_new")
+                changes["transactions"] = numbered
+            partition = self._with_segment(partition, changes)
             if index is None:
                 partitions.append(partition)
             else:
@@ -352,46 +370,48 @@ class FactStore:
             )
         return pl.concat(frames).unique("account", keep="first")
 
-    def _news(
+    def _changed_rows(
         self, partition: Partition, parts: dict[str, pl.DataFrame], counts: dict[str, Counts]
     ) -> dict[str, pl.DataFrame]:
-        """The rows of the parts that the partition does not have just so; adds to the counts."""
-        news: dict[str, pl.DataFrame] = {}
+        """Return the rows that are new to a partition or differ from its rows; update counts."""
+        changes: dict[str, pl.DataFrame] = {}
         for table, frame in parts.items():
-            had = self._plain(partition, table) if partition.segments else None
-            fresh, count = difference(frame, had, table)
+            stored = self._plain(partition, table) if partition.segments else None
+            changed, count = difference(frame, stored, table)
             before = counts.get(table, Counts())
             counts[table] = Counts(
                 before.new + count.new,
                 before.changed + count.changed,
                 before.unchanged + count.unchanged,
             )
-            if fresh.height:
-                news[table] = fresh
-        return news
+            if changed.height:
+                changes[table] = changed
+        return changes
 
-    def _grown(self, partition: Partition, news: dict[str, pl.DataFrame]) -> Partition:
-        """The partition with one more segment; compacted when it has many."""
-        content = coded(news, self.schema)
+    def _with_segment(self, partition: Partition, rows: dict[str, pl.DataFrame]) -> Partition:
+        """Return a partition with rows added as a segment; compact it if it has too many."""
+        content = coded(rows, self.schema)
         if not partition.segments:
             content = ordered(content)
-        grown = msgspec.structs.replace(
+        extended = msgspec.structs.replace(
             partition, segments=(*partition.segments, self._write(partition.name, content))
         )
-        if len(grown.segments) > MOST_SEGMENTS:
-            return self._compacted(grown)
-        whole = content if not partition.segments else self._merge(grown)
+        if len(extended.segments) > MAX_SEGMENTS:
+            return self._compacted(extended)
+        merged_content = content if not partition.segments else self._merge(extended)
         return msgspec.structs.replace(
-            grown, customers=whole.customers.height, transactions=whole.transactions.height
+            extended,
+            customers=merged_content.customers.height,
+            transactions=merged_content.transactions.height,
         )
 
     def _compacted(self, partition: Partition) -> Partition:
-        whole = ordered(self._merge(partition))
+        content = ordered(self._merge(partition))
         return Partition(
             partition.name,
-            whole.customers.height,
-            whole.transactions.height,
-            (self._write(partition.name, whole),),
+            content.customers.height,
+            content.transactions.height,
+            (self._write(partition.name, content),),
         )
 
     def _write(self, partition: str, content: Coded) -> Segment:
@@ -405,7 +425,7 @@ class FactStore:
         return Segment(name, checksums)
 
     def _commit(self, manifest: Manifest) -> None:
-        """Make the change real, and remove what the change before this one left behind."""
+        """Replace the manifest, then remove segments that the change before this one left."""
         before = self.segment_names()
         write_manifest(self._folder / layout.MANIFEST, manifest)
         self._manifest = manifest
@@ -414,7 +434,17 @@ class FactStore:
     def _open(
         self, segment: Segment, only: str = "", fields: Collection[str] | None = None
     ) -> Coded:
-        """The content of a segment, or of one of its tables, or some fields of transactions."""
+        """Return the content of a segment.
+
+        Args:
+            segment: The segment.
+            only: Name of the only table to read; empty for all.
+            fields: Columns of transactions to read; None for all.
+
+        Raises:
+            StoreChangedError: A file is gone because the store was changed meanwhile.
+            UserError: A file is damaged or cannot be read.
+        """
         folder = self._folder / segment.name
         files: dict[str, bytes] = {}
         for name, checksum in segment.checksums.items():
@@ -437,13 +467,13 @@ class FactStore:
         return merged([self._open(segment) for segment in partition.segments])
 
     def _table(self, partition: Partition, table: str) -> pl.DataFrame:
-        """The customers or accounts of a partition."""
+        """Return the customers or accounts of a partition."""
         frames = [getattr(self._open(segment, table), table) for segment in partition.segments]
-        whole: pl.DataFrame = pl.concat(frames)
-        return whole.unique("id", keep="last", maintain_order=True)
+        rows: pl.DataFrame = pl.concat(frames)
+        return rows.unique("id", keep="last", maintain_order=True)
 
     def _plain(self, partition: Partition, table: str) -> pl.DataFrame:
-        """A table of a partition with its texts as texts."""
+        """Return a table of a partition with decoded texts."""
         if table == "transactions":
             return self._merge(partition).plain_transactions()
         return self._table(partition, table)

@@ -1,10 +1,10 @@
-"""Names of the files and folders of a store. Whatever opens one of them takes its name from here.
+"""Names of the files and folders of a store, which are defined only here.
 
 facts/              partitions of customers, named in `facts/manifest.json`
-rejects/            rows that imports could not take
+rejects/            rows that imports rejected
 rulesets/           the rulesets of runs, each named by its digest
 results.sqlite      results, and the ledger of runs
-consents.sqlite     what customers agreed to
+consents.sqlite     consents of customers
 identifiers.key     the secret from which tokens of identifiers are made
 lock                held by a command that changes the store
 """

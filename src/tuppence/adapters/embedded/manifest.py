@@ -28,7 +28,7 @@ class Segment(msgspec.Struct, frozen=True):
     """An immutable folder of files.
 
     Attributes:
-        name: Of the folder below `facts`.
+        name: Name of the folder below `facts`.
         checksums: The size in bytes and the CRC-32 of each file, by name.
     """
 

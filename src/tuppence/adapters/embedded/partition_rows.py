@@ -1,4 +1,4 @@
-"""Rows of a partition taken apart: by customer, by partition, and by what is new."""
+"""Splits rows by customer, by partition, and by whether they are new or changed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from tuppence.facts.rows import Counts, Rows
 
 
 def split(content: Coded, customers: Sequence[str]) -> tuple[Rows, Rows]:
-    """The rows of some customers, and those of all others."""
+    """Return the rows of some customers, and those of all others."""
     transactions = content.plain_transactions()
     own = content.accounts.filter(pl.col("customer").is_in(customers))["id"]
     is_own = {
@@ -23,43 +23,49 @@ def split(content: Coded, customers: Sequence[str]) -> tuple[Rows, Rows]:
 
 
 def distribute(frame: pl.DataFrame, table: str, parts: dict[str, dict[str, pl.DataFrame]]) -> None:
-    """Put the rows of a table, with their `partition`, among the parts of each partition."""
-    for (home,), part in frame.partition_by("partition", as_dict=True, include_key=False).items():
-        parts.setdefault(str(home), {})[table] = part
+    """Add the rows of a table to `parts`, by the name in their column `partition`."""
+    for (name,), rows in frame.partition_by("partition", as_dict=True, include_key=False).items():
+        parts.setdefault(str(name), {})[table] = rows
 
 
 def difference(
-    frame: pl.DataFrame, had: pl.DataFrame | None, table: str
+    frame: pl.DataFrame, stored: pl.DataFrame | None, table: str
 ) -> tuple[pl.DataFrame, Counts]:
-    """The rows that are new or other than before, and the counts.
+    """Return the rows that are new or changed, and the counts.
 
-    A changed transaction keeps its place in the order of its day.
+    A changed transaction keeps its position in the order of its day. Transactions get a column
+    `is_new`.
+
+    Args:
+        frame: Incoming rows of a table.
+        stored: Rows of the same table in the partition; None if it has none.
+        table: Name of the table.
     """
     key = ["account", "id"] if table == "transactions" else ["id"]
-    if had is None:
-        fresh = frame.with_columns(is_new=True) if table == "transactions" else frame
-        return fresh, Counts(new=frame.height)
+    if stored is None:
+        new_rows = frame.with_columns(is_new=True) if table == "transactions" else frame
+        return new_rows, Counts(new=frame.height)
     values = [name for name in frame.columns if name not in {*key, "sequence"}]
     texts = [pl.col(n).cast(pl.String) for n, t in frame.schema.items() if isinstance(t, pl.Enum)]
-    both = frame.with_columns(texts).join(
-        had.with_columns(had_it=True), on=key, how="left", suffix=" before"
+    joined = frame.with_columns(texts).join(
+        stored.with_columns(is_stored=True), on=key, how="left", suffix=" before"
     )
     same = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v} before")) for v in values)
-    known = pl.col("had_it").fill_null(value=False)
-    both = both.with_columns(is_new=~known).filter(~known | ~same)
-    new = int(both["is_new"].sum())
-    count = Counts(new, both.height - new, frame.height - both.height)
+    known = pl.col("is_stored").fill_null(value=False)
+    changed = joined.with_columns(is_new=~known).filter(~known | ~same)
+    new = int(changed["is_new"].sum())
+    count = Counts(new, changed.height - new, frame.height - changed.height)
     if table != "transactions":
-        return both.select(frame.columns), count
+        return changed.select(frame.columns), count
     kept = pl.when("is_new").then("sequence").otherwise("sequence before").alias("sequence")
-    return both.with_columns(kept).select([*frame.columns, "is_new"]), count
+    return changed.with_columns(kept).select([*frame.columns, "is_new"]), count
 
 
 class Homes:
-    """The partition that each customer lives in.
+    """Assigns each customer to a partition.
 
     Args:
-        customers: The identifiers in each partition, by its name.
+        customers: Identifiers of the customers of each partition, by its name.
     """
 
     def __init__(self, customers: Mapping[str, pl.Series]) -> None:
@@ -67,7 +73,7 @@ class Homes:
         self._home = {customer: name for name, held in customers.items() for customer in held}
 
     def settle(self, customers: pl.Series, size: int) -> None:
-        """Give new customers the last partition while it has room, then new ones."""
+        """Assign new customers to the last partition up to its size, then to new partitions."""
         names = list(self._sizes)
         for customer in customers:
             if customer in self._home:

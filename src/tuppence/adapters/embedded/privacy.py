@@ -1,4 +1,4 @@
-"""What a store holds of one person: all of it for them to read, and how it is erased."""
+"""Access to the personal data of one customer in a store, to export or erase them."""
 
 from collections.abc import Collection
 from typing import Any
@@ -16,10 +16,10 @@ from tuppence.usecases.export_personal_data import PersonalData
 
 
 class PersonalFolder:
-    """A store, asked about one person. Implements the ports PersonalStore and ErasableStore.
+    """The data of one customer in a store. Implements the ports PersonalStore and ErasableStore.
 
     Args:
-        store: The store; locked by whoever erases.
+        store: The store; the caller of erasing methods holds its lock.
     """
 
     def __init__(self, store: StoreFolder) -> None:
@@ -42,15 +42,15 @@ class PersonalFolder:
         return self._store.ruleset(digest)
 
     def rows_of(self, customer: str) -> Rows:
-        """Return the facts of a customer; no rows at all where there is no such customer."""
+        """Return the facts of a customer; no rows if there is no such customer."""
         return _rows(self._store.facts(), customer)
 
     def personal_data(self, customer: str) -> PersonalData:
-        """Return what is held of a customer; it is read twice, until nothing changes in between."""
-        before, found = consistent(lambda: self._read(customer))
+        """Return the data of a customer, read until two successive reads agree."""
+        before, data = consistent(lambda: self._read(customer))
         while (again := consistent(lambda: self._read(customer)))[0] != before:
-            before, found = again
-        return found
+            before, data = again
+        return data
 
     def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
         """Erase results, consents and rejected rows of a customer."""
@@ -70,7 +70,7 @@ class PersonalFolder:
         return look_for(self._store.path, customer, accounts)
 
     def _read(self, customer: str) -> tuple[Any, PersonalData]:
-        """Return what is held of a customer, after what tells it from what was held before."""
+        """Return the data of a customer, preceded by values that change whenever they change."""
         facts = self._store.facts()
         rows = _rows(facts, customer)
         results = self._store.results_of(customer)[0] if self._store.has_results else None

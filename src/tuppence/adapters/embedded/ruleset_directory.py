@@ -1,4 +1,4 @@
-"""Rulesets in a directory: a file for each, named by its digest."""
+"""Rulesets in a directory: one file each, named by its digest."""
 
 import hashlib
 import re
@@ -11,17 +11,17 @@ from tuppence.rules.ruleset import Ruleset
 
 
 class RulesetDirectory:
-    """Implements the port RulesetStore.
+    """Rulesets in a directory. Implements the port RulesetStore.
 
     Args:
-        folder: Made with the first ruleset.
+        folder: The directory; created with the first ruleset.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, ruleset: Ruleset) -> None:
-        """Keep a ruleset."""
+        """Store a ruleset."""
         path = self._folder / f"{ruleset.digest}.json"
         if not path.exists():
             with disk_errors(path):
@@ -29,22 +29,26 @@ class RulesetDirectory:
                 write_atomically(path, ruleset.content, PUBLIC)
 
     def get(self, digest: str) -> bytes:
-        """The canonical bytes of a ruleset."""
+        """Return the canonical bytes of a ruleset.
+
+        Raises:
+            UserError: There is no such ruleset, or its file is damaged.
+        """
         path = self._folder / f"{digest}.json"
         if not re.fullmatch("[0-9a-f]{16}", digest) or not path.is_file():
             raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
         content = self._read(path)
         if hashlib.sha256(content).hexdigest()[:16] != digest:
-            hint = "remove the file and run the rules again, or publish them again: it is made anew"
+            hint = "remove the file, then run or publish the rules again, which recreates it"
             raise UserError("ruleset.corrupt", f"{path}: damaged", hint)
         return content
 
     def digests(self) -> Sequence[str]:
-        """What is there."""
+        """Return the digests of all rulesets in the directory."""
         return sorted(path.stem for path in self._folder.glob("*.json"))
 
     def current(self) -> str | None:
-        """The digest of the ruleset that was published last."""
+        """Return the digest of the ruleset that was published last, or None."""
         path = self._folder / "current"
         if not path.is_file():
             return None
@@ -55,7 +59,7 @@ class RulesetDirectory:
         return digest
 
     def publish(self, digest: str) -> None:
-        """Make a ruleset that is there the current one."""
+        """Make a stored ruleset the current one."""
         self.get(digest)
         path = self._folder / "current"
         with disk_errors(path):

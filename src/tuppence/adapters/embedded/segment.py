@@ -11,7 +11,7 @@ from tuppence.facts.schema import Schema
 
 
 def segment_files(content: Coded) -> dict[str, bytes]:
-    """The bytes of the files that hold the content, by name."""
+    """Return the files for a content: their bytes by name."""
     files = {"dictionaries.json": msgspec.json.encode(content.dictionaries)}
     for table in ("customers", "accounts", "transactions"):
         frame: pl.DataFrame = getattr(content, table)
@@ -21,7 +21,7 @@ def segment_files(content: Coded) -> dict[str, bytes]:
                 buffer,
                 compression="zstd",
                 compression_level=1,
-                row_group_size=frame.height,  # columns in one piece, which are read without a copy
+                row_group_size=frame.height,  # one row group: each column is read without a copy
             )
             files[f"{table}.parquet"] = buffer.getvalue()
     return files
@@ -30,12 +30,12 @@ def segment_files(content: Coded) -> dict[str, bytes]:
 def read_segment(
     files: Mapping[str, bytes], schema: Schema, fields: Collection[str] | None = None
 ) -> Coded:
-    """The content from the bytes of its files; a table without a file is empty.
+    """Return the content of files; a table without a file is empty.
 
     Args:
-        files: By name.
-        schema: What the customers' fields are.
-        fields: Which columns of the transactions are wanted; all where it is None.
+        files: The bytes of the files by name.
+        schema: The schema of the facts.
+        fields: Columns of transactions to read; None for all.
     """
     dictionaries = msgspec.json.decode(
         files.get("dictionaries.json", b"{}"), type=dict[str, list[str]]

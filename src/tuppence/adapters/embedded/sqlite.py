@@ -229,7 +229,7 @@ class SqliteFile:
 
     def _connect(self, *, read_only: bool) -> apsw.Connection:
         # A reader opens the file for writing, too, where it may: if a writer was killed in the
-        # middle of a commit, whoever comes first puts back what the journal has.
+        # middle of a commit, the next connection rolls it back with the journal.
         make = 0 if read_only else apsw.SQLITE_OPEN_CREATE
         connection = apsw.Connection(str(self.path), apsw.SQLITE_OPEN_READWRITE | make, _VFS)
         connection.pragma("query_only", read_only)
@@ -317,7 +317,7 @@ def _register_checksums() -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make an empty file that only its owner may read, where there is none.
+    """Create an empty file that only its owner may read, unless it exists.
 
     Must not open a file that is there: closing it again would end the locks that another connection
     of this process holds.

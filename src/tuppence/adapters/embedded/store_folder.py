@@ -31,8 +31,8 @@ T = TypeVar("T")
 class StoreFolder:
     """A store. Implements the ports CustomerStore, EvaluatedStore and ConsentingStore.
 
-    Each part is opened when it is asked for, so that a command that waited for the lock sees what
-    the one before it wrote.
+    Each part is opened when it is needed, so that a command that waited for the lock sees the
+    changes of the previous command.
 
     Args:
         path: The folder.
@@ -50,7 +50,7 @@ class StoreFolder:
 
     @contextlib.contextmanager
     def lock(self, command: str, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the lock during a whole command, and remove what an earlier one left behind.
+        """Hold the lock during a whole command, and remove segments that are no longer used.
 
         Args:
             command: Shown to commands that wait for this one.
@@ -59,14 +59,14 @@ class StoreFolder:
         Raises:
             UserError: There is no store, or another command did not release the lock.
         """
-        self.facts()  # where there is no store, none is made
+        self.facts()  # raises if there is no store, so that none is created
         with locked(self.path, command, say):
             self.facts().remove_unnamed()
             yield
 
     @contextlib.contextmanager
     def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
-        """Lock a store as `lock` does, and yield its facts; it is made where there is none.
+        """Lock a store as `lock` does, and yield its facts; created if it does not exist.
 
         On an error nothing stays of a store that is new and has no facts yet.
 
@@ -100,19 +100,19 @@ class StoreFolder:
         return FactStore(self.path)
 
     def read_facts(self, read: Callable[[FactStore], T]) -> T:
-        """Return what a function reads of the facts, all of it as of one moment.
+        """Return what a function reads from the facts, as of one moment.
 
         Args:
-            read: Called again with newer facts where the store was changed while it read.
+            read: Reads the facts; called again if the store was changed meanwhile.
         """
         return consistent(lambda: read(self.facts()))
 
     def permitted_facts(self, use: Use, customer: str | None = None) -> PermittedFacts:
-        """Return the facts as far as consents let them be read for a use.
+        """Return the facts that consents allow to be used.
 
         Args:
-            use: What they are wanted for.
-            customer: Only this customer will be asked for; None where anybody may be.
+            use: The intended use.
+            customer: The only customer that will be read; None for all.
 
         Raises:
             UserError: There is no store, or it is damaged.
@@ -120,15 +120,15 @@ class StoreFolder:
         return PermittedFacts(self.facts(), self.consents.limited(use, customer))
 
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
-        """Return what a function reads of the permitted facts, all of it as of one moment."""
+        """Return what a function reads from the permitted facts, as of one moment."""
         return consistent(lambda: read(self.permitted_facts(use)))
 
     # -- one customer ----------------------------------------------------------------------------
 
     def name_of(self, customer: str) -> str:
-        """Return the name of a customer in the store: a token for what may be a card number.
+        """Return the identifier of a customer in the store: a token if it may be a card number.
 
-        A store of an older version may have the identifier itself.
+        A store of an older version may have the original identifier.
 
         Raises:
             UserError: The secret that tokens are made with is lost.
@@ -149,7 +149,7 @@ class StoreFolder:
         return self.read_facts(lambda facts: facts.find(customer))
 
     def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
-        """Return the facts of a customer that their consents let be read for a use."""
+        """Return the facts of a customer that their consents allow to be used."""
         return consistent(lambda: self.permitted_facts(use, customer).find(customer))
 
     def consents_of(self, customer: str) -> Sequence[Consent]:
@@ -157,7 +157,7 @@ class StoreFolder:
         return self.consents.of(customer)
 
     def results_of(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
-        """Return what is kept of a customer, and the latest run, both as of one moment."""
+        """Return the results of a customer, and the latest run, both as of one moment."""
         with self.read_results() as database:
             return database.get([customer]).get(customer), database.latest()
 
@@ -169,11 +169,11 @@ class StoreFolder:
         return has_content(self.path / layout.RESULTS)
 
     def results(self) -> Database:
-        """Open the results and the ledger, which are made where there are none."""
+        """Open the results and the ledger, which are created if they do not exist."""
         return Database(self.path / layout.RESULTS)
 
     def read_results(self) -> Database:
-        """Open the results and the ledger, to be read as of one moment.
+        """Open the results and the ledger for reading as of one moment.
 
         Raises:
             UserError: Nothing has run in this store.
@@ -184,12 +184,12 @@ class StoreFolder:
         return Database(self.path / layout.RESULTS, reading=True)
 
     def latest_run(self) -> RunRecord | None:
-        """Return the run that was started last; None where there was none."""
+        """Return the run that was started last, or None."""
         if not self.has_results:
             return None
         with self.read_results() as database:
             return database.latest()
 
     def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset that results were made with."""
+        """Return a ruleset of earlier runs."""
         return read_ruleset(self.rulesets.get(digest), self.schema)

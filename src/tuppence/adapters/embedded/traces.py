@@ -56,7 +56,7 @@ def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
 
     Args:
         store: The store's folder.
-        customer: Identifier.
+        customer: Identifier of the customer.
         accounts: Identifiers of the customer's accounts.
     """
     facts = FactStore(store)
@@ -75,9 +75,9 @@ def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
 
 
 class _Search:
-    """What is looked for, and how each kind of file is read.
+    """Searches files of each kind for the names of a customer and their accounts.
 
-    Each method returns whether a trace is left, and the number of mentions.
+    Each reading method returns whether a trace is left, and the number of mentions.
     """
 
     def __init__(self, customer: str, accounts: frozenset[str], others: Collection[str]) -> None:

@@ -25,7 +25,7 @@ from tuppence.usecases.run import Evaluator, in_order
 
 
 class _Worker:
-    """What a process keeps between items: the plan, and the partition it is at."""
+    """The state of a worker process: its engine, and the partition it read last."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class _Worker:
         ruleset: bytes,
         as_of: Date,
     ) -> None:
-        self.facts = _opened(root, facts_digest, limited)
+        self.facts = _open_facts(root, facts_digest, limited)
         schema = self.facts.schema
         plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
         self.engine = Engine(plan)
@@ -50,22 +50,22 @@ class _Worker:
 
 
 class Workers:
-    """Threads and processes over the facts of a run. Implements the port Workers.
+    """Evaluates the facts of a run in threads or processes. Implements the port Workers.
 
     Args:
-        root: Folder of the fact store.
-        facts_digest: Digest of the facts that the run is about.
-        limited: What may be read of the customers of whom not everything may be.
+        root: Directory of the fact store.
+        facts_digest: Digest of the facts that the run evaluates.
+        limited: Access by customer, for customers whose facts may not all be read.
     """
 
     def __init__(self, root: Path, facts_digest: str, limited: Mapping[str, Access]) -> None:
-        self._about = root, facts_digest, limited
+        self._facts_arguments = root, facts_digest, limited
 
     def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
-        """Return an evaluator over processes, which end with this one however it ends.
+        """Return an evaluator that uses several processes, which always end with this process.
 
         Args:
-            ruleset: Canonical bytes.
+            ruleset: Canonical bytes of the ruleset.
             as_of: The date of evaluation.
             processes: Number of processes.
         """
@@ -73,7 +73,7 @@ class Workers:
         def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
             context = multiprocessing.get_context("spawn")
             pool = concurrent.futures.ProcessPoolExecutor(
-                processes, context, _begin, (*self._about, ruleset, as_of)
+                processes, context, _initialize, (*self._facts_arguments, ruleset, as_of)
             )
             try:
                 yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
@@ -83,19 +83,19 @@ class Workers:
         return evaluate_items
 
     def in_threads(self, engine: Engine, threads: int) -> Evaluator:
-        """Return an evaluator over threads of this process.
+        """Return an evaluator that uses several threads of this process.
 
-        For rules that are all columns: then nearly all of the work is done outside of the
+        It suits rules that are all columnar, which are evaluated almost entirely without the
         interpreter's lock.
 
         Args:
-            engine: Evaluates.
+            engine: Evaluates the items.
             threads: Number of threads.
         """
         fields = engine.plan.transaction_fields
 
         def evaluate(item: WorkItem) -> Evaluation:
-            batch = _opened(*self._about).read(item.partition, fields)
+            batch = _open_facts(*self._facts_arguments).read(item.partition, fields)
             if item.stop - item.start < len(batch):
                 batch = batch.slice(item.start, item.stop)
             return engine.evaluate(batch)
@@ -107,31 +107,31 @@ class Workers:
         return evaluate_items
 
 
-def _opened(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:
-    """Return the facts as far as they may be read.
+def _open_facts(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:
+    """Return the facts that consents allow to be read.
 
     Raises:
-        UserError: They are no longer the ones that the run is about.
+        UserError: The facts have changed since the run started.
     """
     facts = FactStore(root)
     if facts.digest != digest:
-        message = f"{root}: the facts were changed while the run was going on"
-        raise UserError("run.facts-changed", message, "run it again, over the new facts")
+        message = f"{root}: the facts were changed during the run"
+        raise UserError("run.facts-changed", message, "run it again over the new facts")
     return PermittedFacts(facts, limited)
 
 
 class _State:
-    """Of this process: pools hand state to their tasks in no other way."""
+    """The state of this process; a process pool offers no other way to pass it to tasks."""
 
-    about: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()
     worker: _Worker | None = None
 
 
 _state = _State()
 
 
-def _begin(*about: Any) -> None:
-    """Note what the run is about, and see that the process does not outlive its parent."""
+def _initialize(*arguments: Any) -> None:
+    """Keep the arguments of the worker, and make this process end with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -142,10 +142,12 @@ def _begin(*about: Any) -> None:
             os._exit(1)
 
         threading.Thread(target=end_with_parent, daemon=True).start()
-    _state.about = about
+    _state.arguments = arguments
 
 
 def _evaluate(item: WorkItem) -> Evaluation:
-    if _state.worker is None:  # here and not in _begin, so that errors reach the parent
-        _state.worker = _Worker(*_state.about)
+    if (
+        _state.worker is None
+    ):  # created here and not in _initialize, so that errors reach the parent
+        _state.worker = _Worker(*_state.arguments)
     return _state.worker.evaluate(item)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, its named queries, and its errors as errors a person can act on."""
+"""Connections to PostgreSQL, named queries, and the translation of database errors."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -26,19 +26,19 @@ _MEANINGS: Final = {
     ),
     "definitions_four_eyes": (
         "database.refused",
-        "who has changed a definition since its last approval may not approve it",
+        "a login that has changed a definition since its last approval may not approve it",
         "have somebody else approve it",
     ),
     "definitions_issuer": (
         "database.refused",
         "it was changed under an identity of another issuer, which may be the same person",
-        "have it approved where it was changed: with a login, or in the service",
+        "approve it where it was changed: with a login, or in the service",
     ),
     "definitions_version": _CONFLICT,
     "definitions_pkey": _CONFLICT,
     "definitions_digest": _CONFLICT,
     "definitions_frozen": ("database.refused", "a definition can be changed as a draft only", ""),
-    "append_only": ("database.refused", "this table only grows", ""),
+    "append_only": ("database.refused", "rows of this table can only be added", ""),
     "customers_identifier": (
         "database.refused",
         "the identifier of a customer is too long, or not all of it is visible",
@@ -50,22 +50,22 @@ _MEANINGS: Final = {
         "",
     ),
 }
-"""Code, sentence and hint for the breach of a constraint."""
+"""Code, message and hint of the error for a violated constraint."""
 
 _NO_TABLES: Final = {"3F000", "42P01"}
 _TOO_LONG: Final = "57014"
 
 
-def named(name: str) -> str:
-    """The text of a query, which is in `queries/NAME.sql`."""
+def load_query(name: str) -> str:
+    """Return the text of a named query, which is the file `queries/NAME.sql`."""
     return resources.files(__package__).joinpath(f"queries/{name}.sql").read_text("utf-8")
 
 
 def connect(url: str) -> psycopg.Connection:
-    """A connection for small matters.
+    """Return a connection for queries with few rows.
 
     Raises:
-        UserError: The server cannot be reached, or refuses.
+        UserError: The server cannot be reached, or refuses the connection.
     """
     with database_errors():
         return psycopg.connect(
@@ -77,10 +77,10 @@ def connect(url: str) -> psycopg.Connection:
 
 
 def connect_columns(url: str) -> dbapi.Connection:
-    """A connection that moves columns of millions of rows, ready for reading facts.
+    """Return a connection that transfers millions of rows in columns, set up for reading facts.
 
     Raises:
-        UserError: The server cannot be reached, or refuses.
+        UserError: The server cannot be reached, or refuses the connection.
     """
     with database_errors():
         connection = dbapi.connect(url, autocommit=False)
@@ -90,20 +90,23 @@ def connect_columns(url: str) -> dbapi.Connection:
 
 
 def execute(connection: dbapi.Connection, name: str, *parameters: Any) -> pa.Table | None:
-    """What a named query gives; None where it gives no rows.
+    """Return the rows of a named query; None for a statement that returns no rows.
 
-    Parameters are texts, whole numbers, dates, and lists of texts.
+    Args:
+        connection: The connection to use.
+        name: Name of the query.
+        parameters: Texts, whole numbers, dates, and lists of texts.
     """
     with connection.cursor() as cursor:
         names = [str(number) for number in range(1, len(parameters) + 1)]
         bound = pa.record_batch([_array(p) for p in parameters], names) if parameters else None
-        cursor.execute(named(name), parameters=bound)
+        cursor.execute(load_query(name), parameters=bound)
         return cursor.fetch_arrow_table() if cursor.description else None
 
 
 def run(connection: dbapi.Connection, name: str) -> None:
-    """Carry out the statements of a file, one by one."""
-    for statement in named(name).split(";"):
+    """Run the statements of a named file one by one; none may contain a semicolon."""
+    for statement in load_query(name).split(";"):
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
@@ -120,14 +123,14 @@ def database_errors() -> Iterator[None]:
     """Turn errors of the drivers into errors a person can act on.
 
     Raises:
-        UserError: `database.unreachable` where trying again may help, `database.refused` where
-            a constraint or a privilege stands against it.
+        UserError: `database.unreachable` or `database.busy` if trying again may help,
+            `database.refused` if a constraint is violated or a privilege is missing.
     """
     try:
         yield
     except psycopg.errors.LockNotAvailable:
-        message = "somebody else has been at it for a minute"
-        raise UserError("database.busy", message, "try again when they are done") from None
+        message = "another session has held the lock for a minute"
+        raise UserError("database.busy", message, "try again when it has finished") from None
     except psycopg.OperationalError as error:
         raise _unreachable(str(error)) from None
     except psycopg.IntegrityError as error:
@@ -137,23 +140,23 @@ def database_errors() -> Iterator[None]:
         if isinstance(error, adbc_driver_manager.Error) and unreachable(error):
             raise _unreachable(str(error)) from None
         if error.sqlstate == _TOO_LONG:
-            message = "the database took too long over a query"
+            message = "a query of the database took too long"
             raise UserError("database.timeout", message, "ask for less at a time") from None
         if error.sqlstate in _NO_TABLES:
             message = "the database lacks tables that are needed"
-            hint = "tuppence database migrate makes them"
+            hint = "tuppence database migrate creates them"
             raise UserError("database.version", message, hint) from None
         raise UserError("database.refused", f"the database refused: {_first_line(error)}") from None
 
 
 def unreachable(error: adbc_driver_manager.Error) -> bool:
-    """Whether it is the connection that failed, not the query."""
+    """Return whether the connection failed, not the query."""
     return not error.sqlstate or error.sqlstate[:2] == "08" or error.sqlstate[:3] == "57P"
 
 
 def _unreachable(problem: str) -> UserError:
     message = f"the database cannot be used now: {problem.splitlines()[0] if problem else 'gone'}"
-    return UserError("database.unreachable", message, "see that it runs, then try again")
+    return UserError("database.unreachable", message, "check that it runs, then try again")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Definitions in PostgreSQL: versions, the steps between them, who took each and why."""
+"""Definitions in PostgreSQL: their versions, and who made each of them and why."""
 
 import contextlib
 import datetime
@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from psycopg.rows import class_row, namedtuple_row
 
-from tuppence.adapters.postgres.connection import connect, connect_columns, database_errors, named
+from tuppence.adapters.postgres.connection import (
+    connect,
+    connect_columns,
+    database_errors,
+    load_query,
+)
 from tuppence.adapters.postgres.facts import read_schema
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -44,18 +49,18 @@ class Stored(NamedTuple):
 
     Attributes:
         rule_id: Identifier of the rule.
-        version: Its number.
+        version: Number of the version.
         state: draft, in_review, approved or retired.
-        document: JSON, as a rule file has it.
-        valid_from: First day on which it may be published; None for at once.
-        valid_until: Last day; None for good.
-        author: Name to show for whoever made this version.
-        issuer: Who vouches for them: postgresql, or the address of an identity provider.
-        subject: What the issuer calls them: a login, or an identifier.
+        document: The rule as JSON.
+        valid_from: First day on which it may be published; None if there is no limit.
+        valid_until: Last day on which it may be published; None if there is no limit.
+        author: Displayed name of the person who made this version.
+        issuer: Issuer of the person's identity: postgresql, or the address of an identity provider.
+        subject: The person's login, or identifier at the identity provider.
         editors: Subjects of everybody who changed the definition since it was last approved.
-        reason: Why the version was made.
-        at: When it was made.
-        version_in_force: The approved version that is published; None where there is none.
+        reason: Reason for the version.
+        at: Time when the version was made.
+        version_in_force: The approved version that is published; None if there is none.
     """
 
     rule_id: str
@@ -79,12 +84,16 @@ class Stored(NamedTuple):
 
     @property
     def reviewed(self) -> Reviewed:
-        """The name of exactly this version, computed from the document as it was read."""
+        """The name of this version, with the digest of the document that was read."""
         digest = hashlib.sha256(self.document.encode()).hexdigest()
         return Reviewed(self.rule_id, self.version, digest)
 
     def status(self, day: datetime.date) -> str:
-        """What the newest version means for what is published on a day."""
+        """Return what the newest version means for publications on a day.
+
+        Returns:
+            active, scheduled, expired, or an empty text for a definition that was never approved.
+        """
         if self.state != "approved":
             return "active" if self.version_in_force else ""
         if self.valid_from and self.valid_from > day:
@@ -96,14 +105,15 @@ class Definitions:
     """The definitions of a database. Implements the port Publications.
 
     Args:
-        url: Of the database; the login has a role such as tuppence_author, or owns the tables.
+        url: Address of the database; the login has a role such as tuppence_author, or owns the
+            tables.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def schema(self) -> Schema:
-        """The schema of the facts, against which rules are checked."""
+        """Return the schema of the facts, which rules are checked against."""
         connection = connect_columns(self._url)
         try:
             with database_errors():
@@ -112,45 +122,45 @@ class Definitions:
             connection.close()
 
     def latest(self) -> list[Stored]:
-        """The newest version of each definition."""
+        """Return the newest version of each definition."""
         with connect(self._url) as connection, database_errors():
             cursor = connection.cursor(row_factory=class_row(Stored))
-            return cursor.execute(named("definition_latest")).fetchall()
+            return cursor.execute(load_query("definition_latest")).fetchall()
 
     def in_force(self, as_of: Date) -> tuple[list[Definition], Edition]:
         """Return the approved definitions that are valid on a date, and their edition."""
         with connect(self._url) as connection, database_errors():
-            rows = connection.execute(named("rules_in_force"), [str(as_of)]).fetchall()
+            rows = connection.execute(load_query("rules_in_force"), [str(as_of)]).fetchall()
         documents = [row[2] for row in rows if row[0] is not None]
         found = [msgspec.json.decode(document, type=Definition) for document in documents]
         return found, Edition(rows[0][3], str(as_of))
 
     def history(self, rule_id: str) -> list[Any]:
-        """All versions of a definition, as the query definition_history gives them.
+        """Return all versions of a definition, with the columns of the query definition_history.
 
         Raises:
             UserError: There is no such definition.
         """
         with connect(self._url) as connection, database_errors():
             cursor = connection.cursor(row_factory=namedtuple_row)
-            found = cursor.execute(named("definition_history"), [rule_id]).fetchall()
-        if not found:
+            versions = cursor.execute(load_query("definition_history"), [rule_id]).fetchall()
+        if not versions:
             raise _unknown(rule_id)
-        return found
+        return versions
 
     def draft(self, definitions: Sequence[Definition], name: str, reason: str) -> list[str]:
-        """Make a new draft of each definition that differs from its newest version.
+        """Add a draft for each definition that differs from its newest version.
 
         Args:
-            definitions: The new documents.
-            name: Shown beside the identity of the login; empty for the login itself.
-            reason: Why.
+            definitions: The definitions.
+            name: Displayed beside the identity of the login; empty for the login itself.
+            reason: Reason for the drafts.
 
         Returns:
-            The identifiers of those that differ.
+            The identifiers of the definitions that differ.
 
         Raises:
-            UserError: A constraint stands against one; then none is changed.
+            UserError: A constraint forbids one of the drafts; then none is added.
         """
         before = {stored.rule_id: stored for stored in self.latest()}
         steps = []
@@ -164,10 +174,10 @@ class Definitions:
         return [step.rule_id for step in steps]
 
     def move(self, rule_ids: Sequence[str], state: str, name: str, reason: str) -> None:
-        """Take the newest version of each definition to a state; all of them or none.
+        """Move the newest version of each definition to a state; all of them or none.
 
         Raises:
-            UserError: One is not known, or may not take that step.
+            UserError: A definition does not exist, or cannot take that step.
         """
         latest = {stored.rule_id: stored for stored in self.latest()}
         for rule_id in rule_ids:
@@ -177,16 +187,16 @@ class Definitions:
         self._take(steps, name, reason)
 
     def approve(self, reviewed: Sequence[tuple[str, int, str]], name: str, reason: str) -> None:
-        """Approve versions that were read; all of them or none.
+        """Approve versions that were reviewed; all of them or none.
 
         Args:
-            reviewed: Of each the rule, the version and the digest.
-            name: Shown beside the identity of the login; empty for the login itself.
-            reason: Why.
+            reviewed: Rule, version and digest of each.
+            name: Displayed beside the identity of the login; empty for the login itself.
+            reason: Reason for the approval.
 
         Raises:
-            UserError: One is not in review, is not the newest version any more, has another
-                document, or was changed by the login since it was last approved.
+            UserError: One is not in review, is no longer the newest version, has another document,
+                or was changed by the same login since it was last approved.
         """
         self._take(
             [
@@ -215,12 +225,12 @@ class Definitions:
         with connect(self._url) as connection:
             connection.autocommit = True
             with database_errors():
-                connection.execute(named("publication_lock"))
+                connection.execute(load_query("publication_lock"))
 
             def record(ruleset: str, as_of: Date, engines: Sequence[str], name: str) -> None:
                 with database_errors():
                     given = [ruleset, str(as_of), list(engines), name]
-                    connection.execute(named("publication_add"), given)
+                    connection.execute(load_query("publication_add"), given)
 
             yield record
 
@@ -231,7 +241,7 @@ class Definitions:
         """
         with connect(self._url) as connection, database_errors():
             connection.autocommit = True
-            connection.execute(named("listen"))
+            connection.execute(load_query("listen"))
             for notice in connection.notifies():
                 if re.fullmatch("[a-z][a-z0-9_]{0,63}", notice.payload):
                     yield notice.payload
@@ -242,7 +252,7 @@ class Definitions:
             for step in steps:
                 try:
                     with database_errors():
-                        connection.execute(named("definition_add"), [*step, name, reason])
+                        connection.execute(load_query("definition_add"), [*step, name, reason])
                 except UserError as error:
                     message = f"{step.rule_id} (version {step.version - 1}): {error.message}"
                     raise UserError(error.code, message, error.hint) from None

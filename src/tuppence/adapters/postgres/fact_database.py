@@ -1,4 +1,4 @@
-"""The facts of a database as the use cases of the command line want them."""
+"""Facts and consents of a database, behind the ports of use cases."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,10 +12,12 @@ from tuppence.usecases.copy_facts import Agreement
 
 
 class FactDatabase:
-    """Implements the ports FactDatabase, PersonalDatabase, ErasableDatabase.
+    """Facts and consents of a database.
+
+    Implements the ports FactDatabase, PersonalDatabase and ErasableDatabase.
 
     Args:
-        connection: Closed by whoever opened it.
+        connection: Connection to the database, which the caller closes.
     """
 
     def __init__(self, connection: dbapi.Connection) -> None:
@@ -32,11 +34,11 @@ class FactDatabase:
         agreement: Agreement,
         consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     ) -> None:
-        """Put facts into the database, all or none."""
+        """Load facts into the database in one transaction."""
         facts.load(self._connection, schema, parts, agreement, consents_of)
 
     def everything(self) -> Iterator[Rows]:
-        """Yield all facts, some customers at a time."""
+        """Yield all facts, in pages of customers."""
         return facts.everything(self._connection)
 
     def consents(self, customers: Sequence[str]) -> Sequence[Consent]:
@@ -50,9 +52,9 @@ class FactDatabase:
         return is_known
 
     def rows_of(self, customer: str) -> Rows:
-        """Return all rows of one customer; none where there is no such customer."""
+        """Return all rows of a customer; no rows if there is no such customer."""
         return facts.rows_of(self._connection, customer)
 
     def erase(self, customer: str) -> Mapping[str, int]:
-        """Erase a customer, and return how many rows there were in each table."""
+        """Erase a customer, and return the number of their rows in each table."""
         return facts.erase(self._connection, customer)

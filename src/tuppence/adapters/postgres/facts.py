@@ -1,4 +1,4 @@
-"""Facts in PostgreSQL: read as columns, and loaded from columns."""
+"""Facts in PostgreSQL, read and loaded in columns."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from tuppence.adapters.postgres.connection import database_errors, execute, named, run
+from tuppence.adapters.postgres.connection import database_errors, execute, load_query, run
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, Use
 from tuppence.facts.rows import Rows, columns, with_attributes
@@ -21,29 +21,29 @@ TABLES: Final = ("customers", "accounts", "transactions")
 
 
 def read_schema(connection: dbapi.Connection) -> Schema:
-    """The schema of the facts in a database."""
-    found = execute(connection, "attributes")
-    declared = found.column("declaration").to_pylist() if found else []
+    """Return the schema of the facts in a database."""
+    rows = execute(connection, "attributes")
+    declared = rows.column("declaration").to_pylist() if rows else []
     return Schema(tuple(msgspec.json.decode(text, type=Field) for text in declared))
 
 
 def page(connection: dbapi.Connection, after: str, use: Use, limit: int) -> list[str]:
-    """Customers whose consents allow a use of their facts, in the order of their identifiers.
+    """Return customers whose consents allow a use of their facts, ordered by identifier.
 
     Args:
-        connection: Where.
+        connection: Connection to the database.
         after: The identifier before the page.
-        use: The use.
-        limit: How many at most.
+        use: The intended use.
+        limit: Maximum number of customers.
     """
-    found = execute(connection, "page", after, *_parameters(use), limit)
-    return found.column("id").to_pylist() if found else []
+    rows = execute(connection, "page", after, *_parameters(use), limit)
+    return rows.column("id").to_pylist() if rows else []
 
 
 def gone(connection: dbapi.Connection, customers: Sequence[str]) -> list[str]:
     """Return those of some customers who are not in the database."""
-    found = execute(connection, "gone", customers)
-    return found.column("id").to_pylist() if found else []
+    rows = execute(connection, "gone", customers)
+    return rows.column("id").to_pylist() if rows else []
 
 
 def tables(
@@ -52,48 +52,48 @@ def tables(
     use: Use | None,
     fields: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatchReader]:
-    """The rows of customers: `TABLES` one after another, as they were at one moment.
+    """Yield the rows of customers for each of `TABLES`, as of one moment.
 
     Args:
-        connection: Where; the transaction begins and ends here.
-        customers: Their identifiers; those that there are not are left out.
-        use: What the facts are wanted for: only what consents allow for it is given. None gives
-            everything, which is for people's own right to their data, and for copies that keep the
-            consents beside the facts.
-        fields: Columns of the transactions that are needed; all where it is None.
+        connection: Connection to the database, on which this is a transaction of its own.
+        customers: Identifiers of the customers; unknown ones are ignored.
+        use: The intended use of the facts, which consents must allow. None yields all facts, which
+            is for people's own right to their data, and for copies that keep the consents beside
+            the facts.
+        fields: Fields of transactions to read; None for all.
     """
     if use is None:
-        execute(connection, "want_all", customers)
+        execute(connection, "select_all", customers)
     else:
-        execute(connection, "want", customers, *_parameters(use))
+        execute(connection, "select_consenting", customers, *_parameters(use))
     with connection.cursor() as cursor:
         for table in TABLES:
-            query = named(table)
+            query = load_query(table)
             if table == "transactions" and fields is not None:
-                query = f"SELECT {_chosen(fields)} FROM ({query}) AS rows"  # noqa: S608 - known names
+                query = f"SELECT {_columns(fields)} FROM ({query}) AS rows"  # noqa: S608 - known names
             cursor.execute(query)
             yield cursor.fetch_record_batch()
     connection.commit()
 
 
 def _parameters(use: Use) -> tuple[Date, Date, list[str]]:
-    """A use as parameters of a query: today, the as-of date, purposes."""
+    """Return a use as parameters of a query: today, the as-of date, purposes."""
     return Date(use.today), Date(use.as_of), sorted(use.purposes)
 
 
-def _chosen(fields: Sequence[str]) -> str:
-    """The columns of the fields, and those that rows are told apart and ordered by."""
+def _columns(fields: Sequence[str]) -> str:
+    """Return the quoted columns of fields, and those that identify and order transactions."""
     known = columns("transactions", Schema())
     return ", ".join(f'"{name}"' for name in known if name in {*fields, "id", "sequence"})
 
 
 def everything(connection: dbapi.Connection) -> Iterator[Rows]:
-    """Yield all facts, some customers at a time."""
+    """Yield all facts, in pages of customers."""
     schema = read_schema(connection)
     after = ""
     while True:
-        found = execute(connection, "everybody", after, CUSTOMERS_PER_PARTITION)
-        customers = found.column("id").to_pylist() if found else []
+        ids = execute(connection, "everybody", after, CUSTOMERS_PER_PARTITION)
+        customers = ids.column("id").to_pylist() if ids else []
         if not customers:
             return
         frames = [pl.DataFrame(reader) for reader in tables(connection, customers, None)]
@@ -102,14 +102,16 @@ def everything(connection: dbapi.Connection) -> Iterator[Rows]:
 
 
 def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Consent]:
-    """What customers agreed to."""
-    found = execute(connection, "consents", customers)
-    rows = found.to_pylist() if found else []
-    return [Consent(**row | {"scope": tuple(row["scope"])}) for row in rows]
+    """Return the consents of customers."""
+    rows = execute(connection, "consents", customers)
+    return [
+        Consent(**row | {"scope": tuple(row["scope"])})
+        for row in (rows.to_pylist() if rows else ())
+    ]
 
 
 def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
-    """All rows of one customer; none where there is no such customer."""
+    """Return all rows of a customer; no rows if there is no such customer."""
     schema = read_schema(connection)
     frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], None)]
     if not frames[0].height:
@@ -118,10 +120,10 @@ def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
 
 
 def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
-    """Erase a customer and return how many rows there were in each table; perhaps none.
+    """Erase a customer, and return the number of their rows in each table, which may be 0.
 
     Raises:
-        UserError: A row that names them is still there; then nothing is erased.
+        UserError: A row that names the customer would be left; then nothing is erased.
     """
     with database_errors():
         run(connection, "facts_lock")
@@ -129,17 +131,17 @@ def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
         execute(connection, "forget", customer)
         left = [table for table, count in _traces(connection, customer).items() if count]
         if left:
-            raise UserError("privacy.left", f"rows of this customer stay in {', '.join(left)}")
+            message = f"rows of this customer would be left in {', '.join(left)}"
+            raise UserError("privacy.left", message, "nothing was erased")
         connection.commit()
     return before
 
 
 def _traces(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
-    found = execute(connection, "traces", customer)
+    """Return the number of rows of each table that name a customer."""
+    rows = execute(connection, "traces", customer)
     return (
-        {}
-        if found is None
-        else {name: found.column(name)[0].as_py() for name in found.schema.names}
+        {} if rows is None else {name: rows.column(name)[0].as_py() for name in rows.schema.names}
     )
 
 
@@ -150,45 +152,45 @@ def load(
     agreement: Agreement,
     consents_of: Callable[[Sequence[str]], Sequence[Consent]] = lambda _: (),
 ) -> None:
-    """Put facts into the database, all or none; what is there of the same key is replaced.
+    """Load facts in one transaction; rows with the same keys are replaced.
 
-    Waits for other loads and erasures, which see all of this one or nothing of it.
+    Loads and erasures wait for each other.
 
     Args:
-        connection: Where.
-        schema: Of the facts.
+        connection: Connection to the database.
+        schema: Schema of the facts.
         parts: The facts.
-        agreement: The consent of customers who are new and of whom none is known.
-        consents_of: The consents that are known of some customers.
+        agreement: The consent to record for new customers without a known consent.
+        consents_of: Returns the known consents of some customers.
 
     Raises:
-        UserError: The customers have other attributes, or a constraint stands against a row.
+        UserError: The database has other attributes of customers, or a row violates a constraint.
     """
     with database_errors():
         run(connection, "facts_lock")
         _declare(connection, schema)
         begin = execute(connection, "load_begin")
-        straight = bool(begin and begin.column("straight")[0].as_py())
+        bulk_load = bool(begin and begin.column("bulk_load")[0].as_py())
         run(connection, "load_stage")
-        if straight:
-            run(connection, "load_unguard")
+        if bulk_load:
+            run(connection, "load_drop_constraints")
         owners = pl.DataFrame(schema={"id": pl.String, "customer": pl.String})
-        for part in _ahead(parts):
+        for part in _prefetch(parts):
             if part.accounts is not None:
                 owners = part.accounts.select("id", "customer")
-            _load_part(connection, part, owners, agreement, consents_of, straight=straight)
-        if straight:
-            run(connection, "load_guard")
+            _load_part(connection, part, owners, agreement, consents_of, bulk_load=bulk_load)
+        if bulk_load:
+            run(connection, "load_add_constraints")
         connection.commit()
 
 
-def _ahead(parts: Iterable[Rows]) -> Iterator[Rows]:
-    """The parts, each made ready while the one before is on its way."""
+def _prefetch(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Yield the parts, preparing the next one in a thread while the consumer uses the last one."""
     iterator = iter(parts)
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, iterator, None)
-        while (part := coming.result()) is not None:
-            coming = pool.submit(next, iterator, None)
+        upcoming = pool.submit(next, iterator, None)
+        while (part := upcoming.result()) is not None:
+            upcoming = pool.submit(next, iterator, None)
             yield part
 
 
@@ -199,13 +201,13 @@ def _load_part(
     agreement: Agreement,
     consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     *,
-    straight: bool,
+    bulk_load: bool,
 ) -> None:
     if part.customers is not None:
         _copy(connection, "new_customers", _customers_for_sql(part.customers))
         execute(connection, "load_customers")
-        told = msgspec.json.encode(consents_of(part.customers["id"].to_list())).decode()
-        execute(connection, "load_store_consents", told)
+        known = msgspec.json.encode(consents_of(part.customers["id"].to_list())).decode()
+        execute(connection, "load_store_consents", known)
         granted, expires = agreement.granted, agreement.expires
         execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
     if part.accounts is not None:
@@ -215,7 +217,7 @@ def _load_part(
         owned = part.transactions.join(
             owners, left_on="account", right_on="id", how="left", maintain_order="left"
         )
-        if straight:
+        if bulk_load:
             _copy(connection, "transactions", _for_sql(owned), schema="tuppence")
         else:
             _copy(connection, "new_transactions", _for_sql(owned))
@@ -224,7 +226,7 @@ def _load_part(
 
 
 def _declare(connection: dbapi.Connection, schema: Schema) -> None:
-    """See that the database has the attributes; they are entered with the first customers."""
+    """Declare the attributes of the first customers, or check that they are the same as before."""
     present = read_schema(connection)
     if present == schema:
         return
@@ -237,7 +239,7 @@ def _declare(connection: dbapi.Connection, schema: Schema) -> None:
 
 
 def _customers_for_sql(frame: pl.DataFrame) -> pl.DataFrame:
-    """Customers with their declared attributes as one JSON column."""
+    """Return customers with their declared attributes as one JSON column."""
     stored = {f.name for f in Schema().customer} | {"id"}
     others = [name for name in frame.columns if name not in stored]
     encoded = pl.struct(others).struct.json_encode() if others else pl.lit("{}")
@@ -246,7 +248,7 @@ def _customers_for_sql(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _for_sql(frame: pl.DataFrame) -> pl.DataFrame:
-    """A frame with the names and the dates of the database."""
+    """Return a frame with the names and types of columns in the database."""
     dates = [name for name in ("booking date", "since", "opened") if name in frame.columns]
     texts = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Enum)]
     frame = frame.with_columns(pl.col(dates).cast(pl.Date), pl.col(texts).cast(pl.String))

@@ -1,4 +1,4 @@
-"""The tables of the database, from any version to any other."""
+"""Migrates the tables of the database, and makes its logins."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +10,19 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
-from tuppence.adapters.postgres.connection import connect, database_errors, named
+from tuppence.adapters.postgres.connection import connect, database_errors, load_query
 from tuppence.errors import UserError
 
 
 def migrate(url: str, to: str = "head") -> tuple[str, str]:
-    """Bring the tables to a version, in one transaction.
+    """Migrate the tables to a version, in one transaction.
 
     Args:
-        url: Of the database, as `postgresql://…`; the login owns the tables.
+        url: Address of the database, as `postgresql://…`; the login owns the tables.
         to: A version such as `0001`, `head` for the newest, `base` for none.
 
     Returns:
-        The version before and the one after; `base` where there are no tables.
+        The versions before and after; `base` without tables.
 
     Raises:
         UserError: There is no such version, or the database refuses.
@@ -33,7 +33,7 @@ def migrate(url: str, to: str = "head") -> tuple[str, str]:
     target = versions[0] if to == "head" else to
     if target not in {*versions, "base"}:
         known = ", ".join([*reversed(versions), "base"])
-        raise UserError("database.version", f"there is no version {to}", f"there is {known}")
+        raise UserError("database.version", f"there is no version {to}", f"choose one of {known}")
     engine = sqlalchemy.create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=sqlalchemy.NullPool
     )
@@ -52,13 +52,13 @@ def migrate(url: str, to: str = "head") -> tuple[str, str]:
 
 
 def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
-    """Make a login with some roles, or give it a new password and these roles too.
+    """Create a login with some roles, or give an existing one a new password and these roles.
 
     Args:
-        url: Of the database; the login there may make others.
-        name: Of the new login.
-        password: The server gets what it needs to check it, and never sees it.
-        roles: Without their prefix: reader, loader, author, reviewer, publisher or service.
+        url: Address of the database, for a login that may create others.
+        name: Name of the login.
+        password: Password of the login; the server receives only a SCRAM verifier of it.
+        roles: Roles without their prefix: reader, loader, author, reviewer, publisher or service.
 
     Raises:
         UserError: The database refuses.
@@ -79,31 +79,31 @@ def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None
 
 
 def call_convert(url: str, function: str) -> None:
-    """Have Aurora call a function on AWS whenever a definition is approved or retired.
+    """Make Aurora call a function on AWS whenever a definition is approved or retired.
 
     Args:
-        url: Of the database, which may call the function.
-        function: Its ARN.
+        url: Address of the database, which may call the function.
+        function: ARN of the function.
 
     Raises:
-        UserError: That is no ARN of a function, or the database cannot call functions.
+        UserError: The ARN is malformed, or the database cannot call functions.
     """
     parts = function.split(":")
     if len(parts) < 7 or parts[2] != "lambda":
         message = f"{function!r} is not the ARN of a function"
-        raise UserError("database.function", message, "it begins with arn:aws:lambda:REGION:")
+        raise UserError("database.function", message, "an ARN begins with arn:aws:lambda:REGION:")
     literals = {"function": sql.Literal(function), "region": sql.Literal(parts[3])}
     with connect(url) as connection, database_errors():
-        connection.execute(sql.SQL(named("call_convert")).format(**literals))
+        connection.execute(sql.SQL(load_query("call_convert")).format(**literals))
 
 
-def run_script(connection: sqlalchemy.Connection, revision: str, way: str) -> None:
+def run_script(connection: sqlalchemy.Connection, revision: str, direction: str) -> None:
     """Run the statements of a migration.
 
     Args:
-        connection: Of the migration.
-        revision: The file of the migration, which has its statements beside it.
-        way: `up` or `down`.
+        connection: Connection of the migration.
+        revision: Path of the migration's module; its statements are in a file beside it.
+        direction: `up` or `down`.
     """
-    statements = Path(revision).with_suffix(f".{way}.sql").read_text("utf-8")
+    statements = Path(revision).with_suffix(f".{direction}.sql").read_text("utf-8")
     connection.connection.cursor().execute(statements)

@@ -1,4 +1,4 @@
-"""A bounded pool of read-only connections that outlives restarts of the database."""
+"""A bounded pool of read-only connections that survives restarts of the database."""
 
 import contextlib
 import threading
@@ -27,21 +27,21 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
 FRESH_SECONDS: Final = 1.0
-"""A connection that was used less long ago is taken without asking whether it is alive."""
+"""Time after its last use during which a connection is reused without a ping."""
 
 
 class Pool:
     """Reads from PostgreSQL with a bounded number of connections. Implements the relay's Reader.
 
-    Whoever asks while all of them are at work is refused: the relay has the queue. One more
-    connection is for `check`, so that readiness does not depend on how busy the others are.
+    A request is refused while all connections are in use; the queue is the relay's. An additional
+    connection is reserved for `check`, so that readiness does not depend on the load.
 
     Args:
-        url: Of the database; several hosts may be named, for a fail-over.
-        size: Connections at most.
-        query_seconds: How long a query may take.
-        purposes: Consents for one of these purposes count.
-        today: Tells the clock's day, on which consents must be alive.
+        url: Address of the database; it may name several hosts, for a fail-over.
+        size: Maximum number of connections.
+        query_seconds: Timeout of a query.
+        purposes: Consents for any of these purposes count.
+        today: Returns the current day, on which consents must be in force.
     """
 
     def __init__(
@@ -61,76 +61,76 @@ class Pool:
 
     @property
     def in_use(self) -> int:
-        """Connections that are at work."""
+        """The number of connections in use."""
         return self._pool.checkedout()
 
     def schema(self) -> Schema:
-        """The schema of the facts."""
+        """Return the schema of the facts."""
         with _lent(self._pool) as connection:
             return read_schema(connection)
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
-        """Customers whose consents allow an evaluation as of a date, after one."""
+        """Return identifiers after a given one, of customers who consent to an evaluation."""
         with _lent(self._pool) as connection:
             return page(connection, after, self._use(as_of), limit)
 
     def gone(self, customers: Sequence[str]) -> list[str]:
-        """Those of some customers who are not in the database."""
+        """Return those of some customers who are not in the database."""
         with _lent(self._pool) as connection:
             return gone(connection, customers)
 
     def facts(
         self, customers: Sequence[str], as_of: Date, fields: Sequence[str] | None
     ) -> "FactRows":
-        """The rows of customers as far as consents allow, as they were at one moment.
+        """Return the rows of customers that consents allow to be read, as of one moment.
 
-        Each table begins with a batch without rows, so that its columns are always told.
+        Each table begins with an empty batch, so that its columns are always known.
         """
         return FactRows(self._pool, customers, self._use(as_of), fields)
 
     def rules_in_force(self, as_of: Date) -> list[dict[str, Any]]:
         """Return rows of the approved definitions that are valid on a date.
 
-        Each has the number of versions of all definitions; where no rule is in force there is one
+        Each row has the number of versions of all definitions; if no rule is in force there is one
         row without a rule.
         """
         with _lent(self._pool) as connection:
-            found = execute(connection, "rules_in_force", as_of)
-            return found.to_pylist() if found else []
+            rows = execute(connection, "rules_in_force", as_of)
+            return rows.to_pylist() if rows else []
 
     def check(self) -> None:
-        """See that the database answers, and that the login may only read.
+        """Check that the database answers, and that the login may only read.
 
         Raises:
-            UserError: It does not, or may write.
+            UserError: The database does not answer, or the login may do more than read.
         """
         with _lent(self._checking) as connection:
-            found = execute(connection, "powers")
-            powers = found.column("what").to_pylist() if found else []
+            rows = execute(connection, "powers")
+            powers = rows.column("what").to_pylist() if rows else []
             if powers:
                 message = f"the login of the relay may do more than read: it {', '.join(powers)}"
-                hint = "tuppence database login relay --role reader makes one that may only read"
+                hint = "tuppence database login relay --role reader creates a read-only login"
                 raise UserError("relay.privileges", message, hint)
 
     def _use(self, as_of: Date) -> Use:
         return Use(self._purposes, self._today().day, as_of.day)
 
     def close(self) -> None:
-        """Let go of all connections that are not at work."""
+        """Close all connections that are not in use."""
         self._pool.dispose()
         self._checking.dispose()
 
 
 class FactRows:
-    """The rows of some customers: batches, each with the name of its table.
+    """Batches of the rows of some customers, each with the name of its table.
 
-    It holds a connection from the first batch until the last, or until it is closed.
+    A connection is held from the first batch until the last, or until `close`.
 
     Args:
-        pool: Lends the connection.
-        customers: Their identifiers.
-        use: What consents must allow.
-        fields: The fields of transactions; all where it is None.
+        pool: Pool of connections.
+        customers: Identifiers of the customers.
+        use: The intended use, which consents must allow.
+        fields: Fields of transactions to read; None for all.
     """
 
     def __init__(
@@ -149,15 +149,15 @@ class FactRows:
         return self._batches
 
     def cancel(self) -> None:
-        """Have the query that another thread waits for end now, if there is one."""
+        """Cancel the query that another thread waits for, if there is one."""
         with self._lock:
             self._cancelled = True
             if self._connection is not None:
-                with contextlib.suppress(adbc_driver_manager.Error):  # it has just ended
+                with contextlib.suppress(adbc_driver_manager.Error):  # the query has just ended
                     self._connection.adbc_cancel()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection to its pool."""
         self._batches.close()
 
     def _read(
@@ -168,8 +168,8 @@ class FactRows:
         fields: Sequence[str] | None,
     ) -> Generator[tuple[str, pa.RecordBatch], None, None]:
         with _lent(pool) as connection, self._cancellable(connection):
-            found = tables(connection, customers, use, fields)
-            for table, reader in zip(TABLES, found, strict=True):
+            readers = tables(connection, customers, use, fields)
+            for table, reader in zip(TABLES, readers, strict=True):
                 yield table, pa.RecordBatch.from_pylist([], reader.schema)
                 for batch in reader:
                     yield table, batch
@@ -183,7 +183,7 @@ class FactRows:
         try:
             yield
         finally:
-            with self._lock:  # from here on the connection may be lent to somebody else
+            with self._lock:  # from here on another request may use the connection
                 self._connection = None
 
 
@@ -195,8 +195,8 @@ def _queue_pool(url: str, size: int) -> QueuePool:
         timeout=0,
         reset_on_return="rollback",
     )
-    sqlalchemy.event.listen(pool, "checkout", _see_that_it_lives)
-    sqlalchemy.event.listen(pool, "checkin", _note_time)
+    sqlalchemy.event.listen(pool, "checkout", _pre_ping)
+    sqlalchemy.event.listen(pool, "checkin", _record_use)
     return pool
 
 
@@ -218,12 +218,12 @@ def _lent(pool: QueuePool) -> Iterator[dbapi.Connection]:
 
 
 def _busy() -> UserError:
-    message = "all connections to the database are at work"
+    message = "all connections to the database are in use"
     return UserError("service.busy", message, "try again in a second, or with fewer requests")
 
 
-def _see_that_it_lives(connection: dbapi.Connection, record: Any, _: Any) -> None:
-    """Put the whole pool anew where a connection has died since it was used."""
+def _pre_ping(connection: dbapi.Connection, record: Any, _: Any) -> None:
+    """Replace all connections of the pool if this one has failed since its last use."""
     if time.monotonic() - record.info.get("used", 0.0) < FRESH_SECONDS:
         return
     try:
@@ -235,12 +235,12 @@ def _see_that_it_lives(connection: dbapi.Connection, record: Any, _: Any) -> Non
         raise
 
 
-def _note_time(_: Any, record: Any) -> None:
+def _record_use(_: Any, record: Any) -> None:
     record.info["used"] = time.monotonic()
 
 
 def _read_only(url: str, query_seconds: float) -> str:
-    """The address with settings for every session: nothing is written, nothing takes for ever."""
+    """Return the address with session settings that forbid writes and limit durations."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     settings = {

@@ -1,6 +1,7 @@
-"""What a bank's words about a payment mean: whom it was paid to, and what for.
+"""Finds the merchant and the category of a payment from the bank's description.
 
-    a text -> words -> a brand that is known, or words that look like a category -> a finding
+    a description -> words -> a known brand, or words that suggest a category -> a finding
 
-The same words always give the same finding; `Enricher.version` names all that it rests on.
+The same description always gives the same finding; `Enricher.version` identifies the lists and the
+model that findings depend on.
 """

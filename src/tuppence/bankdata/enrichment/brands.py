@@ -1,8 +1,8 @@
-"""Merchants by name: brands of the United Kingdom, and what they sell.
+"""Merchants by name: brands of the United Kingdom and what they sell.
 
-`brands_gb.csv` is taken from the name-suggestion-index of OpenStreetMap, whose licence stands
-beside it, and `kinds.csv` says which of its tags are which category. `merchants.csv`, with the
-names that statements use for billers, is this project's own and holds over it.
+`brands_gb.csv` is taken from the name-suggestion-index of OpenStreetMap, whose licence is next to
+it, and `kinds.csv` maps its tags to categories. `merchants.csv`, with the names that statements use
+for billers, is this project's own and takes precedence.
 """
 
 import bisect
@@ -15,57 +15,57 @@ from tuppence.bankdata.enrichment.descriptors import Descriptor, descriptor_of, 
 BRANDS: Final = "brands_gb.csv"
 MERCHANTS: Final = "merchants.csv"
 KINDS: Final = "kinds.csv"
-_MOST_WORDS: Final = 6
-_SHORT: Final = 5
-_LONG: Final = 7
-_CUT: Final = 9
-_KNOWN: Final = 0.95
-_TAGGED: Final = 0.92
-_TORN: Final = 0.85
+_MAX_WORDS: Final = 6
+_MIN_SINGLE_WORD: Final = 5
+_MIN_LATER_WORD: Final = 7
+_MIN_TRUNCATED: Final = 9
+_LISTED_CONFIDENCE: Final = 0.95
+_TAG_CONFIDENCE: Final = 0.92
+_SEVERAL_TAGS_CONFIDENCE: Final = 0.85
 
 
 class Match(NamedTuple):
-    """A merchant that a text names.
+    """A merchant that a description names.
 
     Attributes:
-        name: As people know it.
-        confidence: That it is this merchant, 0 to 1.
-        category: What is bought there; None where that is many things.
-        of_category: How sure that is of a purchase there, 0 to 1.
+        name: The merchant's usual name.
+        confidence: Confidence that it is this merchant, 0 to 1.
+        category: What is bought there; None for merchants that sell many things.
+        category_confidence: Confidence that a purchase there is of the category, 0 to 1.
     """
 
     name: str
     confidence: float
     category: str | None
-    of_category: float
+    category_confidence: float
 
 
 class _Brand(NamedTuple):
     name: str
     category: str | None
-    of_category: float
+    category_confidence: float
     is_own: bool
 
 
 class Brands:
-    """The brands that are known."""
+    """The index of known brands."""
 
     def __init__(self) -> None:
         self._brands = _read()
         self._keys = sorted(self._brands)
 
     def find(self, descriptor: Descriptor, *, only_billers: bool = False) -> Match | None:
-        """The merchant whom a text names most surely; None where it names nobody known.
+        """Return the merchant that a description most likely names, or None.
 
         Args:
-            descriptor: Of the text.
-            only_billers: Whether only the project's own list counts, as for transfers, whose texts
-                people write.
+            descriptor: The description's words.
+            only_billers: Whether to use the project's own list only, as for transfers, which people
+                describe in words of their own.
         """
         words = descriptor.words
         best: tuple[float, int, _Brand] | None = None
         for start in range(len(words)):
-            for stop in range(start + 1, min(start + _MOST_WORDS, len(words)) + 1):
+            for stop in range(start + 1, min(start + _MAX_WORDS, len(words)) + 1):
                 key = "".join(words[start:stop])
                 brand = self._brands.get(key)
                 if brand is None or (only_billers and not brand.is_own):
@@ -74,14 +74,14 @@ class Brands:
                 if found[0] and (best is None or found[:2] > best[:2]):
                     best = found
         if best is None:
-            return None if only_billers else self._cut_short(descriptor)
+            return None if only_billers else self._by_truncated_name(descriptor)
         confidence, _, brand = best
-        return Match(brand.name, confidence, brand.category, brand.of_category)
+        return Match(brand.name, confidence, brand.category, brand.category_confidence)
 
-    def _cut_short(self, descriptor: Descriptor) -> Match | None:
-        """The one brand whose name begins with all of the text, which banks cut."""
+    def _by_truncated_name(self, descriptor: Descriptor) -> Match | None:
+        """Return the only brand that begins with the description, which banks may truncate."""
         key = "".join(descriptor.words[descriptor.lead :])
-        if len(key) < _CUT:
+        if len(key) < _MIN_TRUNCATED:
             return None
         place = bisect.bisect_left(self._keys, key)
         names = set[str]()
@@ -91,47 +91,48 @@ class Brands:
             place += 1
         if len(names) != 1:
             return None
-        return Match(brand.name, 0.75, brand.category, brand.of_category)
+        return Match(brand.name, 0.75, brand.category, brand.category_confidence)
 
 
 def _confidence(descriptor: Descriptor, start: int, stop: int, brand: _Brand, key: str) -> float:
-    """How sure it is that the words from start to stop name a brand; 0 for not at all.
+    """Return the confidence that the words from start to stop name a brand; 0 if they do not.
 
-    These are grades, not measurements: a name alone, a name first, a name somewhere.
+    The values are grades, not measurements: for a name alone, at the beginning, or later.
     """
     is_first = start <= descriptor.lead or not descriptor.telling(descriptor.lead, start)
     if is_first and not descriptor.telling(stop, len(descriptor.words)):
         return 0.97
     if stop - start == 1 and (
-        key in words_of("ordinary") or len(key) < (_SHORT - 1 if brand.is_own else _SHORT)
+        key in words_of("ordinary")
+        or len(key) < (_MIN_SINGLE_WORD - 1 if brand.is_own else _MIN_SINGLE_WORD)
     ):
         return 0
     if is_first:
         return 0.95 if stop - start > 1 else 0.85
-    return 0.75 if len(key) >= _LONG else 0
+    return 0.75 if len(key) >= _MIN_LATER_WORD else 0
 
 
 def brand_rows() -> Iterator[tuple[str, str]]:
-    """Names and kinds of the brands' list, a row each."""
+    """Read the names and kinds of the list of brands."""
     yield from ((row["name"], row["kind"]) for row in table(BRANDS))
 
 
 def category_of_kind(kind: str) -> str | None:
-    """The category of a tag such as `shop/supermarket`; None where it stands for none alone."""
+    """Return the category of a tag such as `shop/supermarket`, or None if it has no single one."""
     return _categories().get(kind)
 
 
 @functools.cache
 def _categories() -> Mapping[str, str]:
-    """Categories by tag, in the order in which one holds over another."""
+    """Read the categories by tag, in order of precedence."""
     return {kind: row["category"] for row in table(KINDS) for kind in row["kinds"].split()}
 
 
 def _read() -> Mapping[str, _Brand]:
-    """The brands by the letters of their names; of several of one name the first holds.
+    """Read the brands by the letters of their names; the first of several of a name counts.
 
-    Where a brand is tagged as several things, it is what stands first in `kinds.csv`: people buy
-    food where there is fuel too.
+    A brand with several tags gets the category that is first in `kinds.csv`, because at a
+    supermarket with a filling station most people buy food.
     """
     order = list(dict.fromkeys(_categories().values()))
     kinds: dict[str, list[str]] = {}
@@ -139,16 +140,16 @@ def _read() -> Mapping[str, _Brand]:
         kinds.setdefault(name, []).append(kind)
     brands: dict[str, _Brand] = {}
     for row in table(MERCHANTS):
-        brand = _Brand(row["name"], row["category"] or None, _KNOWN, is_own=True)
+        brand = _Brand(row["name"], row["category"] or None, _LISTED_CONFIDENCE, is_own=True)
         for alias in (row["name"], *filter(None, row["aliases"].split(";"))):
             brands.setdefault(_key(alias), brand)
     for name, tags in kinds.items():
         found = {category for tag in tags if (category := category_of_kind(tag))}
         category = min(found, key=order.index) if found else None
-        sure = _TAGGED if len(found) == 1 else _TORN
+        confidence = _TAG_CONFIDENCE if len(found) == 1 else _SEVERAL_TAGS_CONFIDENCE
         key = _key(name.partition(" (")[0])
         if key:
-            brands.setdefault(key, _Brand(name, category, sure, is_own=False))
+            brands.setdefault(key, _Brand(name, category, confidence, is_own=False))
     return brands
 
 

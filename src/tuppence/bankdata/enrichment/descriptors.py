@@ -1,4 +1,4 @@
-"""The words of a bank's description of a payment."""
+"""Splits a bank's description of a payment into words."""
 
 import csv
 import functools
@@ -12,33 +12,33 @@ WORDS: Final = "words.csv"
 _PROCESSORS: Final = re.compile(
     r"\b(?:paypal|pp|sq|sumup|zettle|izettle|iz|sp|tst|wpy|crv|gc|google)[_ ]*\*\s*", re.IGNORECASE
 )
-"""Who took the payment for somebody else, whose name follows."""
+"""Prefixes of payment processors; the merchant's name follows."""
 _APOSTROPHES: Final = re.compile("['’`´]")
 _WORD: Final = re.compile(r"\w+")
 
 
 class Descriptor(NamedTuple):
-    """A description of a payment.
+    """The words of a description of a payment.
 
     Attributes:
-        words: All of them, in small letters, without accents and apostrophes; `&` is `and`.
-        lead: How many at the beginning say how it was paid.
+        words: All words, in small letters, without accents and apostrophes; `&` is `and`.
+        lead: Number of words at the beginning that say how it was paid.
     """
 
     words: tuple[str, ...]
     lead: int
 
     def without(self, words: Collection[str]) -> "Descriptor":
-        """The description without some words, such as the name of a brand of many things."""
+        """Return the description without some words, such as the name of a brand."""
         return Descriptor(tuple(word for word in self.words if word not in words), 0)
 
     def telling(self, start: int, stop: int) -> list[str]:
-        """Words from start to stop that may be somebody's name: no numbers, places or forms."""
+        """Return the words from start to stop that may be part of a name."""
         return [word for word in self.words[start:stop] if is_telling(word)]
 
 
 def is_telling(word: str) -> bool:
-    """Whether a word may be part of a name."""
+    """Return whether a word may be part of a name: not a number, a place or a common word."""
     return not (
         word in words_of("around") or word in words_of("place") or any(c.isdigit() for c in word)
     )
@@ -46,10 +46,10 @@ def is_telling(word: str) -> bool:
 
 @functools.lru_cache(maxsize=100_000)
 def descriptor_of(text: str) -> Descriptor:
-    """The words of a text.
+    """Split a description into words.
 
     Args:
-        text: As a bank writes it, such as `CARD PAYMENT TO SQ *BEAN YARD 0042 LEEDS GB`.
+        text: A bank's description, such as `CARD PAYMENT TO SQ *BEAN YARD 0042 LEEDS GB`.
     """
     plain = _PROCESSORS.sub(" ", text)
     folded = unicodedata.normalize("NFKD", plain).casefold()
@@ -63,17 +63,17 @@ def descriptor_of(text: str) -> Descriptor:
 
 @functools.cache
 def words_of(kind: str) -> frozenset[str]:
-    """Words that mean little.
+    """Read a list of words that need special care.
 
     Args:
-        kind: `leading`, before a name, that say how it was paid; `around` it, that do not tell one
-            payee from another; `place`, large towns of the United Kingdom; `ordinary`, that are
-            names of brands and words or surnames too.
+        kind: `leading`: words before a name that say how it was paid; `around`: words that do not
+            distinguish payees; `place`: large towns of the United Kingdom; `ordinary`: names of
+            brands that are also ordinary words or surnames.
     """
     return next(frozenset(row["words"].split()) for row in table(WORDS) if row["kind"] == kind)
 
 
 def table(name: str) -> Iterator[dict[str, str]]:
-    """The rows of one of the lists beside this module."""
+    """Read the rows of one of the lists in this package."""
     text = (files(__package__) / name).read_text(encoding="utf-8")
     yield from csv.DictReader(text.splitlines())

@@ -1,4 +1,4 @@
-"""Merchants and categories for transactions, from the words that banks write."""
+"""Finds merchants and categories of transactions from the bank's descriptions."""
 
 import functools
 import hashlib
@@ -8,38 +8,40 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from tuppence.bankdata.categories import CATEGORIES, INCOMING, of_way
+from tuppence.bankdata.categories import CATEGORIES, INCOMING, for_direction
 from tuppence.bankdata.enrichment.brands import BRANDS, KINDS, MERCHANTS, Brands, Match
 from tuppence.bankdata.enrichment.descriptors import WORDS, Descriptor, descriptor_of
 from tuppence.bankdata.enrichment.model import MODEL, Model, shipped_model
 from tuppence.facts.rows import CERTAIN
 
-LEAST: Final = 70
-"""With less confidence, in hundredths, there is no category: a rule that is silent is better than
-one that is wrong."""
-MOST_OF_MODEL: Final = 85
-"""No answer of the model is surer, in hundredths: see docs/reference/enrichment.md."""
-_OF_CODE: Final = 95
-_UNKNOWN_NAME: Final = 50
-_CACHED: Final = 200_000
-"""Findings that are remembered: about 100 MB."""
+MIN_CONFIDENCE: Final = 70
+"""Minimum confidence of a category, in hundredths.
+
+Below it there is no category, because a rule that stays silent is better than one that is wrong.
+"""
+MAX_MODEL_CONFIDENCE: Final = 85
+"""Upper limit of the model's confidence, in hundredths: see docs/reference/enrichment.md."""
+_TYPE_CONFIDENCE: Final = 95
+_UNKNOWN_NAME_CONFIDENCE: Final = 50
+_CACHE_SIZE: Final = 200_000
+"""Maximum number of cached findings, which take about 100 MB."""
 _BY_HAND: Final = ("transfer", "standing order")
-"""Types of payments whose texts people write."""
+"""Types of payments that people describe in their own words."""
 _NAMED: Final = ("card", "direct debit")
-"""Types of payments whose texts begin with the name of the other side."""
+"""Types of payments whose descriptions begin with the payee's name."""
 _PEOPLE: Final = "people"
-_ENTRY: Final = {"cash": "cash", "fee": "bank fee", "interest": "bank fee"}
-_RECEIPT: Final = {"interest": "interest", "salary": "income"}
-"""Categories by type, of payments and of receipts."""
+_BY_PAYMENT_TYPE: Final = {"cash": "cash", "fee": "bank fee", "interest": "bank fee"}
+_BY_RECEIPT_TYPE: Final = {"interest": "interest", "salary": "income"}
+"""Categories of receipts by type; `_BY_PAYMENT_TYPE` has those of payments."""
 
 
 class Evidence(NamedTuple):
-    """What is known of a transaction.
+    """The fields of a transaction that a finding depends on.
 
     Attributes:
-        text: Of the bank's.
-        merchant: As the bank names them.
-        type: How it was paid.
+        text: The bank's description.
+        merchant: The bank's name for the merchant.
+        type: The way it was paid.
         is_payment: Whether money went out.
     """
 
@@ -50,7 +52,7 @@ class Evidence(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What follows; confidences in hundredths, null with what they are of."""
+    """The merchant and the category found, with confidences in hundredths; None if unknown."""
 
     merchant: str | None
     merchant_confidence: int | None
@@ -59,7 +61,7 @@ class Finding(NamedTuple):
 
 
 class Enricher:
-    """Finds merchants and categories; the same evidence gives the same finding."""
+    """Finds merchants and categories; the same evidence always gives the same finding."""
 
     def __init__(self) -> None:
         self._brands = Brands()
@@ -68,25 +70,25 @@ class Enricher:
         for name in (BRANDS, KINDS, MERCHANTS, WORDS, MODEL):
             digest.update((files(__package__) / name).read_bytes())
         self.version = digest.hexdigest()
-        """Names the lists and the model that findings rest on."""
-        self._cached = functools.lru_cache(maxsize=_CACHED)(self._find)
+        """Digest of the lists and the model that findings depend on."""
+        self._cached = functools.lru_cache(maxsize=_CACHE_SIZE)(self._find)
 
     def find(self, evidence: Evidence) -> Finding:
-        """The merchant and the category of a transaction, as far as they are known."""
+        """Find the merchant and the category of a transaction, as far as they are known."""
         return self._cached(evidence)
 
     def enriched(self, transactions: pl.DataFrame) -> pl.DataFrame:
-        """Transactions with their merchants and categories where they were missing or less sure.
+        """Set merchants and categories that were missing or had less confidence.
 
         Args:
-            transactions: With the columns of the facts' table, texts as texts. What has a
-                confidence of 1 stays.
+            transactions: Columns of the table of transactions, with texts as String. Fields with a
+                confidence of 1 stay as they are.
         """
-        given = pl.col("text", "merchant", "type").cast(pl.String)
+        evidence = pl.col("text", "merchant", "type").cast(pl.String)
         keyed = transactions.with_columns(
-            given.name.prefix("given "), (pl.col("amount") < 0).alias("given way")
+            evidence.name.prefix("own "), (pl.col("amount") < 0).alias("is payment")
         )
-        key = ["given text", "given merchant", "given type", "given way"]
+        key = ["own text", "own merchant", "own type", "is payment"]
         distinct = keyed.select(key).unique(maintain_order=True)
         findings = [self.find(Evidence(*row)) for row in distinct.iter_rows()]
         found = pl.DataFrame(findings, schema=_FOUND, orient="row")
@@ -98,11 +100,11 @@ class Enricher:
             maintain_order="left",
         )
         known = {name: pl.col(f"{name} confidence").fill_null(0) for name in _INFERRED}
-        found_sure = {name: pl.col(f"found {name} confidence") for name in _INFERRED}
+        confidence = {name: pl.col(f"found {name} confidence") for name in _INFERRED}
         better = {
-            # a brand's name holds over the bank's spelling of it
-            "merchant": found_sure["merchant"].is_not_null() & (known["merchant"] < CERTAIN),
-            "category": found_sure["category"] > known["category"],
+            # The usual name of a brand is better than the bank's spelling, even if less certain.
+            "merchant": confidence["merchant"].is_not_null() & (known["merchant"] < CERTAIN),
+            "category": confidence["category"] > known["category"],
         }
         return both.with_columns(
             pl.when(better[name]).then(f"found {field}").otherwise(field).alias(field)
@@ -114,16 +116,16 @@ class Enricher:
         merchant = self._merchant(evidence)
         found = list(self._categories(evidence, merchant))
         category, confidence = max(found, key=lambda one: one[1], default=(None, 0))
-        is_sure = category is not None and confidence >= LEAST
+        is_certain = category is not None and confidence >= MIN_CONFIDENCE
         return Finding(
             merchant.name if merchant else None,
             round(100 * merchant.confidence) if merchant else None,
-            category if is_sure else None,
-            confidence if is_sure else None,
+            category if is_certain else None,
+            confidence if is_certain else None,
         )
 
     def _merchant(self, evidence: Evidence) -> Match | None:
-        """The brand that the merchant's name or the text names, or else a name from its words."""
+        """Return the brand that the evidence names, or else a name made of the words themselves."""
         words = evidence.merchant or evidence.text
         if words is None:
             return None
@@ -135,24 +137,26 @@ class Enricher:
         if evidence.merchant is None and evidence.type in _NAMED:
             name = " ".join(descriptor.telling(descriptor.lead, len(descriptor.words)))
             if name:
-                return Match(name.title(), _UNKNOWN_NAME / 100, None, 0)
+                return Match(name.title(), _UNKNOWN_NAME_CONFIDENCE / 100, None, 0)
         return None
 
     def _categories(
         self, evidence: Evidence, merchant: Match | None
     ) -> Iterator[tuple[str | None, int]]:
-        """Categories with their confidences, in hundredths."""
-        by_type = (_ENTRY if evidence.is_payment else _RECEIPT).get(evidence.type or "")
+        """Yield candidate categories with their confidences, in hundredths."""
+        by_type = (_BY_PAYMENT_TYPE if evidence.is_payment else _BY_RECEIPT_TYPE).get(
+            evidence.type or ""
+        )
         if by_type:
-            yield by_type, _OF_CODE
+            yield by_type, _TYPE_CONFIDENCE
             return
         if merchant is not None and merchant.category is not None:
-            sure = round(100 * merchant.confidence * merchant.of_category)
-            yield _for_way(merchant.category, evidence), sure
+            confidence = round(100 * merchant.confidence * merchant.category_confidence)
+            yield _for_direction(merchant.category, evidence), confidence
         if merchant is None or merchant.category is None:
             for words in filter(None, (evidence.text, evidence.merchant)):
                 descriptor = descriptor_of(words)
-                if merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME:
+                if merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME_CONFIDENCE:
                     descriptor = descriptor.without(descriptor_of(merchant.name).words)
                 yield self._by_model(descriptor, evidence)
 
@@ -161,9 +165,11 @@ class Enricher:
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:
             allowed -= {_PEOPLE}
-        category, share = self._model.category(descriptor, allowed)
-        sure = min(int(100 * share), MOST_OF_MODEL)
-        return (None, 0) if category is None else (_for_way(category, evidence), sure)
+        category, probability = self._model.category(descriptor, allowed)
+        if category is None:
+            return None, 0
+        confidence = min(int(100 * probability), MAX_MODEL_CONFIDENCE)
+        return _for_direction(category, evidence), confidence
 
 
 _INFERRED: Final = ("merchant", "category")
@@ -175,8 +181,8 @@ _FOUND: Final[dict[str, Any]] = {
 }
 
 
-def _for_way(category: str, evidence: Evidence) -> str | None:
-    """A category for the way the money went; what a card brings back is a refund."""
+def _for_direction(category: str, evidence: Evidence) -> str | None:
+    """Adjust a category to the direction of the money; money back on a card is a refund."""
     if (category in INCOMING) != evidence.is_payment:
         return category
-    return of_way(category, is_payment=False) if evidence.type == "card" else None
+    return for_direction(category, is_payment=False) if evidence.type == "card" else None

@@ -1,7 +1,7 @@
-"""A category from the words of a text: a linear model over words and their parts.
+"""Predicts a category from the words of a description: a linear model over words and their parts.
 
-`model.json` holds it: weights in hundredths, made by `make model` (training/categories.py), which
-tells what it learned from and how often it is right.
+`model.json` has its weights, in hundredths. `make model` (training/categories.py) trains it and
+says from which data, and how often it is right.
 """
 
 import functools
@@ -17,18 +17,18 @@ from tuppence.bankdata.enrichment.descriptors import Descriptor
 
 MODEL: Final = "model.json"
 NONE: Final = ""
-"""The class of texts that name something else."""
-_PARTS: Final = (3, 4, 5)
-_MOST: Final = 8
+"""The class of descriptions that belong to no category."""
+_PART_LENGTHS: Final = (3, 4, 5)
+_MAX_WORDS: Final = 8
 
 
 class Model(msgspec.Struct, frozen=True):
     """A trained model.
 
     Attributes:
-        classes: Categories, and NONE.
-        bias: A weight a class, in hundredths.
-        weights: For each feature a weight a class, in hundredths.
+        classes: Categories and NONE.
+        bias: One weight per class, in hundredths.
+        weights: For each feature, one weight per class, in hundredths.
     """
 
     classes: tuple[str, ...]
@@ -38,10 +38,10 @@ class Model(msgspec.Struct, frozen=True):
     def category(
         self, descriptor: Descriptor, allowed: Collection[str]
     ) -> tuple[str | None, float]:
-        """The likeliest of the allowed categories and its probability; None for something else.
+        """Return the most likely of the allowed categories, or None, and its probability.
 
         The probability is softmax(bias + sum of the features' weights) over the allowed classes and
-        NONE. A text without any known feature has no category.
+        NONE. A description without any known feature has no category.
         """
         rows = [self.weights[f] for f in features(descriptor) if f in self.weights]
         if not rows:
@@ -54,18 +54,18 @@ class Model(msgspec.Struct, frozen=True):
             if name == NONE or name in allowed
         }
         best = max(sums, key=sums.__getitem__)
-        share = 1 / math.fsum(math.exp(value - sums[best]) for value in sums.values())
-        return (best, share) if best != NONE else (None, share)
+        probability = 1 / math.fsum(math.exp(value - sums[best]) for value in sums.values())
+        return (best, probability) if best != NONE else (None, probability)
 
 
 def features(descriptor: Descriptor) -> Iterator[str]:
-    """What the model looks at: the telling words, pairs of them, and their parts."""
+    """Yield the features of a description: its words, pairs of words, and parts of words."""
     words = [w for w in descriptor.words[descriptor.lead :] if not any(c.isdigit() for c in w)]
     seen = set[str]()
-    for one in words[:_MOST]:
+    for one in words[:_MAX_WORDS]:
         seen.add(f"={one}")
         padded = f" {one} "
-        for size in _PARTS:
+        for size in _PART_LENGTHS:
             seen.update(padded[at : at + size] for at in range(len(padded) - size + 1))
     seen.update(f"{a}+{b}" for a, b in pairwise(words))
     yield from sorted(seen)
@@ -73,5 +73,5 @@ def features(descriptor: Descriptor) -> Iterator[str]:
 
 @functools.cache
 def shipped_model() -> Model:
-    """The model that comes with the program."""
+    """Load the model that is part of this package."""
     return msgspec.json.decode((files(__package__) / MODEL).read_bytes(), type=Model)

@@ -1,6 +1,6 @@
 """Runs a plan's program for customers, block by block.
 
-A pair of a rule and a customer that floats cannot decide is left to the reference engine.
+A rule that floats cannot decide for a customer is left to the reference engine.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ from tuppence.plan.columns import FIRST_ATTRIBUTE_MASK
 from tuppence.plan.instructions import Opcode
 
 BLOCK: Final = 256
-"""Customers whose registers are worked on together, so that they stay in the cache."""
+"""Number of customers whose registers are processed together, so that they stay in the cache."""
 
 
 @loop

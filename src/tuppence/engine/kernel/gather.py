@@ -23,7 +23,7 @@ MAX_TRIED: Final = 16
 """Up to this number of boundaries, comparing with each is faster than a binary search."""
 
 MAX_DIRECT: Final = 2
-"""Up to this number, plain accumulators of an entry get each row at once."""
+"""Up to this number of plain accumulators, an entry adds each row to them at once."""
 
 
 @loop
@@ -39,11 +39,13 @@ def gather(
 ) -> None:
     """Gather a table's features for customers start to stop into `out`.
 
+    One function because it is one loop over rows, in which a call would cost more than its work.
+
     Args:
         rows: The table.
-        classes: The way from rows to keys.
-        plan: What is gathered.
-        memo: The accumulators of keys.
+        classes: Maps rows to keys.
+        plan: The features to gather.
+        memo: Maps keys to accumulators.
         start: The first customer.
         stop: The customer after the last.
         stride: Distance in `out` between two features of a customer.
@@ -86,9 +88,7 @@ def gather(
             entry = entries[j]
             if entry < 0 or is_stale:
                 entry = find(classes, plan.plain, memo, memo.row_keys[j]) if is_stale else -1
-            if (
-                entry < 0
-            ):  # the memo is full: what was met so far is added up, and the memo starts empty
+            if entry < 0:  # the memo is full: add up the entries met so far, and empty it
                 flush(memo, met)
                 met = 0
                 clear(memo)
@@ -102,7 +102,7 @@ def gather(
                     a = pool[p]
                     counts[a] += 1
                     sums[a] += amount
-            else:  # several get their share from the entry when all rows of the customer are seen
+            else:  # otherwise from the entry's totals, once all rows of the customer are seen
                 if entry_counts[entry] == 0:
                     touched[met] = entry
                     met += 1
@@ -125,7 +125,7 @@ def gather(
                         sums[a] = number
                         counts[a] = 1
                 elif aggregation == Aggregation.LAST:
-                    kept[first + (counts[a] & (depth - 1))] = row  # a ring
+                    kept[first + (counts[a] & (depth - 1))] = row  # a ring buffer
                     counts[a] += 1
                 elif aggregation == Aggregation.FIRST:
                     if counts[a] < depth:

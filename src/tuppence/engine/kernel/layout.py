@@ -1,6 +1,6 @@
 """The tables that the kernel works on, as records and named tuples of arrays.
 
-A *class* is a set of values of a field that no filter tells apart. Each dimension of a table adds
+A *class* is a set of values of a field that no filter distinguishes. Each dimension of a table adds
 the class of its field to a row's *key*; rows with the same key go into the same accumulators. A
 *memo* maps keys to these accumulators, so that no filter is evaluated twice.
 """
@@ -58,19 +58,19 @@ class TableRows(NamedTuple):
 
 
 class Classes(NamedTuple):
-    """The way from a row to its key, and from a key to the terms that it satisfies.
+    """Maps a row to its key, and a key to the terms that it satisfies.
 
     Attributes:
         coded: Dimensions over codes and days, records of CODED.
-        places: What each code adds to the key.
+        places: Number that each code adds to the key.
         ordered: Dimensions over numbers, records of ORDERED.
         boundaries: Ascending for each dimension; the class of a number is how many it reaches.
         relative: Comparisons with a field of the customer, records of RELATIVE.
         customer_values: The customer's value by place and customer; for texts a code, or -1.
-        strides: What one class of each dimension adds to the key.
+        strides: Number that one class of each dimension adds to the key.
         counts: Number of classes of each dimension.
         first_word: Index in `words` of each dimension's first class.
-        words: For each class a bit for each term that it allows.
+        words: Bit sets of the terms that each class satisfies.
         words_a_class: Number of words of each class.
         accumulator_of: Accumulator that each term feeds.
         order: Index of the column of days by which rows are sorted; -1 where there is none.
@@ -94,7 +94,7 @@ class Classes(NamedTuple):
 
 
 class GatherPlan(NamedTuple):
-    """What is gathered from a table, and what is read from it.
+    """The features to gather from a table, and the accumulators that they are read from.
 
     Attributes:
         plain: Number of accumulators that only count rows and sum the main number; they come first.
@@ -114,7 +114,7 @@ class GatherPlan(NamedTuple):
 
 
 class Memo(NamedTuple):
-    """The accumulators of each key, and room to work in. Each thread has its own.
+    """Maps keys to accumulators, and holds the workspace of a thread. Each thread has its own.
 
     An entry of the pool is the end of its plain accumulators, the end of all, and then their
     indexes, the plain ones first.
@@ -127,12 +127,12 @@ class Memo(NamedTuple):
         row_keys: Keys of one customer's rows.
         entries: Entries of one customer's rows.
         touched: Entries that the customer's rows have met.
-        entry_counts: For each entry the number of the customer's rows that met it.
-        entry_sums: For each entry the sum of their main number.
-        counts: For each accumulator the number of rows.
-        sums: For each accumulator the sum, or the least or greatest number.
+        entry_counts: Number of the customer's rows that met each entry.
+        entry_sums: Sum of the main number of these rows.
+        counts: Number of rows of each accumulator.
+        sums: Sum, or least or greatest number, of each accumulator.
         kept: Rows or numbers that accumulators keep.
-        stamps: For each code the customer that it was last seen with.
+        stamps: Customer with whom each code was last seen.
     """
 
     keys: Any
@@ -151,7 +151,7 @@ class Memo(NamedTuple):
 
 
 class ProgramTables(NamedTuple):
-    """A plan's program, ready for a batch.
+    """A plan's program, bound to a batch.
 
     Attributes:
         code: Records of `plan.instructions.INSTRUCTION`.
@@ -208,14 +208,14 @@ class Workspace(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the program says of some customers.
+    """The results of some customers.
 
     Attributes:
-        states: As in packed results, or SHORT_HISTORY or UNSURE_STATE of `compute`; shape (rules,
-            customers).
-        scores: In ten-thousandths; -1 for null; shape (rules, customers).
-        values: In ten-thousandths, days, numbers of texts, or 0 and 1; shape (values, customers).
-        kinds: As in packed results; shape (values, customers).
+        states: States as in packed results, or SHORT_HISTORY or UNSURE_STATE of `outputs`; shape
+            (rules, customers).
+        scores: Scores in ten-thousandths; -1 for null; shape (rules, customers).
+        values: Ten-thousandths, days, numbers of texts, or 0 and 1; shape (values, customers).
+        kinds: Kinds as in packed results; shape (values, customers).
         signatures: Zero for a complete result, else a hash of what was null on the way: results of
             a rule with the same signature have the same reasons; shape (rules, customers).
     """

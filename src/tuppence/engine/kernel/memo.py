@@ -1,4 +1,4 @@
-"""The memo of a kernel: from the key of a row to the accumulators that the row feeds."""
+"""Maps the key of a row to the accumulators that the row feeds."""
 
 from tuppence.compiled import part_of_loops
 from tuppence.engine.kernel.layout import TERM_BITS, Classes, Memo
@@ -12,7 +12,7 @@ def place_of(key: int, mask: int) -> int:
 
 @part_of_loops
 def find(classes: Classes, plain: int, memo: Memo, key: int) -> int:
-    """Return the entry of a key, inserting it where it is new; -1 where there is no room for it."""
+    """Return the entry of a key, inserting it if it is new; -1 if there is no space for it."""
     mask = len(memo.keys) - 1
     place = place_of(key, mask)
     while memo.keys[place] != key and memo.keys[place] != -1:
@@ -25,10 +25,10 @@ def find(classes: Classes, plain: int, memo: Memo, key: int) -> int:
 
 @part_of_loops
 def insert(classes: Classes, plain: int, memo: Memo, key: int, place: int) -> int:
-    """Write the entry of a new key: the accumulators of the terms that all of its classes allow.
+    """Write the entry of a new key: the accumulators of the terms that all of its classes satisfy.
 
     Returns:
-        The entry; -1 where there is no room for it.
+        The entry; -1 if there is no space for it.
     """
     pool, used = memo.pool, memo.used
     if 2 * used[1] > len(memo.keys) or used[0] + len(memo.counts) + 2 > len(pool):
@@ -65,7 +65,7 @@ def insert(classes: Classes, plain: int, memo: Memo, key: int, place: int) -> in
 
 @part_of_loops
 def flush(memo: Memo, met: int) -> None:
-    """Add the counts and sums of the first `met` touched entries to plain accumulators."""
+    """Add the counts and sums of the first `met` touched entries to their plain accumulators."""
     pool, touched = memo.pool, memo.touched
     for t in range(met):
         entry = touched[t]

@@ -22,12 +22,12 @@ MAX_WHOLE: Final = 9.0e15
 """Every whole number below this is a float."""
 
 SLACK: Final = 1.000001
-"""Widens bounds, for the rounding of the bounds themselves."""
+"""Factor that widens bounds to allow for the rounding of the bounds themselves."""
 
 
 @part_of_loops
 def add(sign: float, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
-    """Add for a sign of 1, subtract for -1."""
+    """Add for a sign of 1; subtract for a sign of -1."""
     for i in range(many):
         x = a[i]
         y = sign * b[i]
@@ -63,7 +63,7 @@ def multiply(a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> 
 
 @part_of_loops
 def divide(a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
-    """Divide; null where the divisor is zero."""
+    """Divide; the result is null where the divisor is zero."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -87,7 +87,7 @@ def divide(a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> No
 
 @part_of_loops
 def extreme(sign: float, a: Any, b: Any, out: Any, ea: Any, eb: Any, eo: Any, many: int) -> None:
-    """Take the lesser for a sign of 1, the greater for -1."""
+    """Take the lesser number for a sign of 1, the greater for a sign of -1."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -183,7 +183,7 @@ def part_of_date(part: int, days: Any, out: Any, ea: Any, eo: Any, many: int) ->
 
 @part_of_loops
 def less(or_equal: bool, a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
-    """Compare: left is less than right, or equal if that is asked for."""
+    """Test whether left is less than right, or equal if `or_equal`."""
     for i in range(many):  # without branches, so that several customers are compared at once
         gap = b[i] - a[i]
         bound = ea[i] + eb[i]
@@ -196,7 +196,7 @@ def less(or_equal: bool, a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int)
 
 @part_of_loops
 def equal(a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
-    """Compare: both are equal; null equals null."""
+    """Test whether two numbers are equal; null equals null."""
     for i in range(many):
         x = a[i]
         y = b[i]
@@ -209,7 +209,7 @@ def equal(a: Any, b: Any, ea: Any, eb: Any, mask: Any, many: int) -> None:
 
 @part_of_loops
 def is_null(a: Any, ea: Any, mask: Any, many: int) -> None:
-    """Ask if a number is null."""
+    """Test whether a number is null."""
     for i in range(many):
         bits = TRUE if a[i] != a[i] else FALSE
         mask[i] = UNSURE if ea[i] == math.inf else bits
@@ -249,7 +249,7 @@ def select_condition(held: Any, p: Any, q: Any, mask: Any, many: int) -> None:
 
 @part_of_loops
 def is_undecided(p: Any, mask: Any, many: int) -> None:
-    """Ask if a condition is null."""
+    """Test whether a condition is null."""
     for i in range(many):
         bits = TRUE if p[i] == 0 else FALSE
         mask[i] = UNSURE if (p[i] & UNSURE) != 0 else bits

@@ -1,4 +1,4 @@
-"""The output instructions: states, scores and values of a rule, and the reasons of what is null."""
+"""The output instructions: write states, scores and values, and sign the reasons for nulls."""
 
 import math
 from typing import Any, Final
@@ -17,7 +17,7 @@ from tuppence.results.packed import (
 
 SHORT_HISTORY: Final = 3
 UNSURE_STATE: Final = 4
-"""States beside those of results: the history is too short, and floats cannot decide."""
+"""States that results do not have: the history is too short; floats cannot decide."""
 
 
 @part_of_loops
@@ -128,7 +128,7 @@ def put_condition(p: Any, states: Any, incomplete: Any, values: Any, kinds: Any,
 
 @part_of_loops
 def has_gaps(states: Any, incomplete: Any, hashes: Any, many: int) -> bool:
-    """Ask if any result is unknown or incomplete, and clear the hashes."""
+    """Return whether any result is unknown or incomplete, and clear the hashes."""
     found = False
     for i in range(many):
         hashes[i] = 0

@@ -1,4 +1,4 @@
-"""The built-in functions of FEEL (DMN 1.5, 10.3.4), a module for each group."""
+"""The built-in functions of FEEL (DMN 1.5, 10.3.4), one module per group."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""How a built-in function describes itself to the checker, the interpreter and the reader."""
+"""Descriptions of built-in functions for the checker, the interpreter and the reference."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,21 +52,20 @@ class Builtin:
     """A built-in function.
 
     Attributes:
-        name: As written in FEEL.
-        parameters: Names and types, in order.
-        others: Further lists of parameters that it can be called with, all of them needed.
-        result: Type of the value, or how it follows from the arguments' types.
-        call: Takes the arguments as FEEL values, after the budget where `spends`; raises FeelError
-            where the value is null for a reason that the author should be told.
+        name: Name in FEEL.
+        parameters: Names and types of the parameters, in order.
+        others: Further lists of parameters that it accepts, all of them required.
+        result: Type of the value, or a function that derives it from the arguments' types.
+        call: Takes the arguments as FEEL values, after the budget if `spends`. Raises FeelError if
+            the value is null for a reason that the author should know.
         doc: One sentence for the reference.
-        required: How many arguments there must be; all, where it is None.
-        variadic: The only parameter is a list whose elements may be given one by one.
-        repeats: The last parameter may be given any number of times.
-        takes_null: Parameters may be null; elsewhere null as an argument makes the value null.
-        steps: What a call costs.
-        element_steps: What it costs besides for each element, entry, and 16 characters of its
-            arguments.
-        spends: Its work depends on more than that, and it takes steps from the budget itself.
+        required: Number of required arguments; None for all.
+        variadic: Whether the only parameter is a list whose elements may be separate arguments.
+        repeats: Whether the last parameter may be repeated.
+        takes_null: Whether arguments may be null; otherwise a null argument makes the value null.
+        steps: Steps of a call.
+        element_steps: Steps for each element, entry, and 16 characters of the arguments.
+        spends: Whether its work depends on more than that, so that it spends steps itself.
     """
 
     name: str
@@ -85,41 +84,41 @@ class Builtin:
 
     @property
     def forms(self) -> tuple[Parameters, ...]:
-        """All lists of parameters, the usual one first."""
+        """All lists of parameters, with the usual one first."""
         return (self.parameters, *self.others)
 
     def kinds(self, form: Parameters, count: int) -> list[Type] | None:
-        """Types of a form's parameters for so many arguments; None where that many cannot be."""
+        """Return the types of a form's parameters for a number of arguments, or None if invalid."""
         kinds = [kind for _, kind in form]
         usual = form is self.parameters
-        fewest = self.required if usual and self.required is not None else len(kinds)
+        required = self.required if usual and self.required is not None else len(kinds)
         if self.repeats and count > len(kinds):
             kinds += [kinds[-1]] * (count - len(kinds))
-        return kinds[:count] if fewest <= count <= len(kinds) else None
+        return kinds[:count] if required <= count <= len(kinds) else None
 
     @property
     def signature(self) -> str:
-        """The call as the reference shows it."""
+        """The form of a call, as the reference shows it."""
         names = [
             name + ("…" if self.variadic or self.repeats else "") for name, _ in self.parameters
         ]
         return f"{self.name}({', '.join(names)})"
 
     def result_type(self, arguments: Sequence[Type]) -> Type:
-        """Type of the value for arguments of these types."""
+        """Return the type of the value for arguments of given types."""
         return self.result if not callable(self.result) else self.result(arguments)
 
     def invoke(self, arguments: Sequence[Any], budget: Budget) -> Any:
-        """Return the value for arguments that fit the parameters, and pay for it.
+        """Compute the value for arguments that fit the parameters, and pay for it.
 
         Raises:
-            FeelError: There is none.
-            OutOfBudget: It costs more steps than are left.
+            FeelError: The function has no value for these arguments.
+            OutOfBudget: The call takes more steps than are left.
         """
         budget.spend(self.steps + self.element_steps * sum(map(extent, arguments)))
-        given = (budget, *arguments) if self.spends else arguments
+        passed = (budget, *arguments) if self.spends else arguments
         try:
-            value = self.call(*given)
+            value = self.call(*passed)
         except ArithmeticError:
             raise FeelError("feel.arithmetic", f"{self.name} has no number as its result") from None
         budget.spend(extent(value))
@@ -129,10 +128,10 @@ class Builtin:
 
 
 def is_instance(value: Any, kind: Type, budget: Budget) -> bool:
-    """Whether a value belongs to a type (DMN 1.5, 10.3.2.9.1).
+    """Return whether a value belongs to a type (DMN 1.5, 10.3.2.9.1).
 
     Raises:
-        OutOfBudget: There is more to look at than the budget allows.
+        OutOfBudget: The check takes more steps than are left.
     """
     budget.spend(1)
     kind = strip(kind)
@@ -160,28 +159,28 @@ def is_instance(value: Any, kind: Type, budget: Budget) -> bool:
 
 
 def apply(function: Function, budget: Budget, *arguments: Any) -> Any:
-    """Call a function that was given as an argument.
+    """Call a function that is an argument of another one.
 
     Raises:
-        FeelError: It takes other arguments.
-        OutOfBudget: It costs more steps than are left.
+        FeelError: The function takes other arguments.
+        OutOfBudget: The call takes more steps than are left.
     """
     return function.call(list(arguments), budget)
 
 
 def element_of(arguments: Sequence[Type]) -> Type:
-    """Type of the elements of the list in the first argument, or of the arguments themselves."""
+    """Return the element type of the first argument if it is a list, else its own type."""
     first = strip(arguments[0]) if arguments else ANY
     return first.element if isinstance(first, ListOf) else first
 
 
 def element_or_null(arguments: Sequence[Type]) -> Type:
-    """As `element_of`, with null where the list may be empty."""
+    """Return the type of `element_of`, nullable if the list may be empty."""
     return _unless_empty(element_of(arguments), arguments)
 
 
 def number_or_null(arguments: Sequence[Type]) -> Type:
-    """A number, with null where the list may be empty."""
+    """Return number, nullable if the list may be empty."""
     return _unless_empty(NUMBER, arguments)
 
 
@@ -191,10 +190,10 @@ def _unless_empty(kind: Type, arguments: Sequence[Type]) -> Type:
 
 
 def nonempty_list(arguments: Sequence[Type]) -> Type:
-    """The list in the first argument with the last argument among its elements."""
+    """Return the type of the list in the first argument with the last argument added."""
     return ListOf(join(element_of(arguments), arguments[-1]), nonempty=True)
 
 
 def list_of_elements(arguments: Sequence[Type]) -> Type:
-    """A list like the one in the first argument."""
+    """Return the type of the list in the first argument."""
     return ListOf(element_of(arguments))

@@ -59,7 +59,7 @@ FUNCTIONS: Final = (
         (("m", _ANY_CONTEXT), ("key", STRING)),
         Nullable(ANY),
         lambda m, key: m.get(key),
-        "What is under a key; null where it is not there.",
+        "The value of a key, or null if there is none.",
     ),
     Builtin(
         "get entries",
@@ -82,7 +82,7 @@ FUNCTIONS: Final = (
         (("context", _ANY_CONTEXT), ("key", STRING), ("value", Nullable(ANY))),
         _ANY_CONTEXT,
         _put,
-        "The context with something new under a key, or under a path of keys.",
+        "The context with a new value for a key, or for a path of keys.",
         spends=True,
         others=((("context", _ANY_CONTEXT), ("keys", ListOf(STRING)), ("value", Nullable(ANY))),),
     ),
@@ -91,7 +91,7 @@ FUNCTIONS: Final = (
         (("contexts", ListOf(ANY)),),
         _ANY_CONTEXT,
         _merge,
-        "All contexts in one; the later hides the earlier.",
+        "One context with the entries of all; later ones override earlier ones.",
         spends=True,
     ),
 )

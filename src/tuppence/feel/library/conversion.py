@@ -1,4 +1,4 @@
-"""Conversions, and how values are written (DMN 1.5, 10.3.4.1 and 10.3.4.2)."""
+"""Conversions, and the notation of values (DMN 1.5, 10.3.4.1 and 10.3.4.2)."""
 
 import decimal
 import re
@@ -18,21 +18,21 @@ _GROUPING: Final = (" ", ",", ".")
 
 
 def feel_literal(value: Any) -> str:
-    """FEEL text that evaluates to the value; null for functions and ranges, which have none."""
+    """Return FEEL text that evaluates to the value, or null for functions and ranges."""
     pieces: list[str] = []
     _write(value, pieces.append, literal=True)
     return "".join(pieces)
 
 
 def feel_text(value: Any) -> str:
-    """A value as the function `string` writes it inside lists and contexts."""
+    """Return a value as the function `string` writes it inside lists and contexts."""
     pieces: list[str] = []
     _write(value, pieces.append, literal=False)
     return "".join(pieces)
 
 
 def _write(value: Any, write: Callable[[str], None], *, literal: bool) -> None:
-    """Write the text of a value, piece by piece: nested texts would be copied at each depth."""
+    """Write the text of a value in pieces, so that nested texts are not copied at each level."""
     match value:
         case None:
             write("null")
@@ -61,7 +61,7 @@ def _write(value: Any, write: Callable[[str], None], *, literal: bool) -> None:
 
 
 def quoted(text: str) -> str:
-    """The text as a literal."""
+    """Return a text as a literal."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -90,7 +90,7 @@ def _string(budget: Budget, value: Any) -> str | None:
 
 def _number(text: str | None, grouping: str | None = None, point: str | None = None) -> Decimal:
     if text is None:
-        raise FeelError("feel.null-operand", "number was given null")
+        raise FeelError("feel.null-operand", "an argument of number is null")
     if grouping not in {None, *_GROUPING} or point not in {None, ",", "."}:
         raise FeelError("feel.argument-type", "a separator is a space, a comma or a point")
     if grouping is not None and grouping == point:
@@ -115,7 +115,7 @@ FUNCTIONS: Final = (
         (("from", Nullable(ANY)),),
         lambda kinds: nullable(STRING) if isinstance(kinds[0], Nullable) else STRING,
         _string,
-        "The value as text.",
+        "The value as a text.",
         takes_null=True,
         spends=True,
     ),
@@ -124,7 +124,7 @@ FUNCTIONS: Final = (
         (("from", STRING),),
         NUMBER,
         _number,
-        "The number that the text writes, perhaps with other separators.",
+        "The number that a text holds, with other separators if given.",
         takes_null=True,
         element_steps=2,
         others=((("from", STRING), ("grouping separator", STRING), ("decimal separator", STRING)),),

@@ -90,12 +90,12 @@ def _mode(items: list[Any]) -> list[Decimal]:
 def _one_kind(items: list[Any], function: str) -> list[Any]:
     kinds = {type(item) for item in items}
     if len(kinds) > 1 or kinds & {type(None), list, dict, bool}:
-        raise FeelError("feel.argument-type", f"{function} takes values of one kind: {_ORDERED}")
+        raise FeelError("feel.argument-type", f"{function} takes values of one type: {_ORDERED}")
     return items
 
 
 def _extreme(budget: Budget, items: list[Any], function: str, symbol: str) -> Any:
-    """The first element that no other one is `symbol` of."""
+    """Return the first extreme element: none of the others compares with it by `symbol`."""
     found = None
     for item in _one_kind(items, function):
         if found is None or compare(symbol, item, found, budget):
@@ -123,7 +123,7 @@ def _sort(budget: Budget, items: list[Any], precedes: Any = None) -> list[Any]:
 
 
 def _list_replace(budget: Budget, items: list[Any], place: Any, new: Any) -> list[Any]:
-    """Replace at a position, or wherever a function of element and new item is true."""
+    """Replace the element at a position, or those for which a function of both items is true."""
     if isinstance(place, Decimal):
         index = _index(items, place.to_integral_value(ROUND_DOWN), len(items))
         return [*items[:index], new, *items[index + 1 :]]
@@ -146,7 +146,7 @@ def _any(items: list[Any]) -> bool | None:
 
 
 def _index(items: list[Any], position: Decimal, longest: int) -> int:
-    """The 0-based index of a position that counts from 1, or from -1 at the end."""
+    """Return the index from 0 of a position counted from 1, or from -1 at the end."""
     if position == position.to_integral_value() and 1 <= abs(position) <= longest:
         return whole(position) - 1 if position > 0 else len(items) + whole(position)
     raise FeelError("feel.argument-type", f"the list has no position {position}")
@@ -187,7 +187,7 @@ def _distinct(budget: Budget, items: list[Any]) -> list[Any]:
 
 
 def _key(item: Any) -> Any:
-    """What equal values share. Texts are hashed with a secret; numbers that collide can be made."""
+    """Return a key that is the same for equal values, and whose hash cannot be predicted."""
     kind = type(item)
     if kind is Decimal:
         return number_key(item)
@@ -207,7 +207,7 @@ def _flatten(budget: Budget, items: list[Any]) -> list[Any]:
 
 
 def _opened(budget: Budget, items: list[Any], depth: int) -> Iterator[Any]:
-    """The elements, and those of lists among them in their place."""
+    """Yield the elements, with lists among them replaced by their elements."""
     nest(depth)
     for item in items:
         budget.spend(1 + depth // 4)
@@ -226,23 +226,23 @@ _NUMBERS: Final = (("list", ListOf(NUMBER)),)
 _BOOLEANS: Final = (("list", ListOf(Nullable(BOOLEAN))),)
 
 FUNCTIONS: Final = (
-    Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "How many elements."),
+    Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "The number of elements."),
     *(
         Builtin(
             name, _LIST, element_or_null, call, doc, variadic=True, element_steps=4, spends=True
         )
         for name, call, doc in (
-            ("min", _minimum, "The smallest; null when empty."),
-            ("max", _maximum, "The largest; null when empty."),
+            ("min", _minimum, "The smallest element; null if the list is empty."),
+            ("max", _maximum, "The largest element; null if the list is empty."),
         )
     ),
     *(
         Builtin(name, _NUMBERS, number_or_null, call, doc, variadic=True, element_steps=steps)
         for name, call, doc, steps in (
-            ("sum", _sum, "The sum; null when empty.", 2),
-            ("mean", _mean, "The average; null when empty.", 2),
-            ("median", _median, "The middle; null when empty.", _SORTING_STEPS),
-            ("product", _product, "The product; null when empty.", 2),
+            ("sum", _sum, "The sum; null if the list is empty.", 2),
+            ("mean", _mean, "The average; null if the list is empty.", 2),
+            ("median", _median, "The median; null if the list is empty.", _SORTING_STEPS),
+            ("product", _product, "The product; null if the list is empty.", 2),
         )
     ),
     Builtin(
@@ -270,7 +270,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("element", Nullable(ANY))),
         BOOLEAN,
         _contains,
-        "Whether the list has the element.",
+        "Whether the list contains the element.",
         spends=True,
     ),
     Builtin(
@@ -286,7 +286,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("item", Nullable(ANY))),
         nonempty_list,
         lambda items, *more: [*items, *more],
-        "The list with elements at its end.",
+        "The list with elements appended.",
         repeats=True,
     ),
     Builtin(
@@ -294,7 +294,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _concatenate,
-        "The lists, one after another.",
+        "All lists concatenated.",
         repeats=True,
     ),
     Builtin(
@@ -302,7 +302,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _union,
-        "The lists, one after another, without repeats.",
+        "All lists concatenated, without duplicates.",
         repeats=True,
         spends=True,
     ),
@@ -311,7 +311,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
         nonempty_list,
         _insert_before,
-        "The list with an element put in at the position.",
+        "The list with an element inserted at the position.",
     ),
     Builtin(
         "remove",
@@ -325,7 +325,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
         ListOf(ANY),
         _list_replace,
-        "The list with an element replaced, or all that a function matches.",
+        "The list with an element replaced, or all for which a function is true.",
         others=((("list", ListOf(ANY)), ("match", FUNCTION), ("newItem", Nullable(ANY))),),
         spends=True,
     ),
@@ -334,11 +334,13 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("precedes", FUNCTION)),
         list_of_elements,
         _sort,
-        "The list in order; a function may say which of two comes first.",
+        "The sorted list; a function may decide which of two elements comes first.",
         required=1,
         spends=True,
     ),
-    Builtin("reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list backwards."),
+    Builtin(
+        "reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list in reverse order."
+    ),
     Builtin(
         "index of",
         (("list", ListOf(ANY)), ("match", Nullable(ANY))),
@@ -352,7 +354,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _distinct,
-        "The list without repeats.",
+        "The list without duplicates.",
         spends=True,
     ),
     Builtin(
@@ -360,7 +362,7 @@ FUNCTIONS: Final = (
         _LIST,
         ListOf(ANY),
         _flatten,
-        "The list with the lists in it opened.",
+        "The list with nested lists replaced by their elements.",
         spends=True,
     ),
 )

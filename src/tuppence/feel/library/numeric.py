@@ -14,7 +14,7 @@ _SCALES: Final = range(-6111, 6177)
 
 
 def round_to(value: Decimal, scale: Decimal, rounding: str) -> Decimal:
-    """The number rounded to `scale` digits after the point."""
+    """Round a number to `scale` digits after the decimal point."""
     if scale != scale.to_integral_value() or whole(scale) not in _SCALES:
         raise FeelError("feel.arithmetic", f"{scale} is not a number of digits to round to")
     digits = whole(scale)
@@ -75,7 +75,11 @@ FUNCTIONS: Final = (
     Builtin("round up", _SCALED, NUMBER, _rounder(decimal.ROUND_UP), "Rounded away from zero."),
     Builtin("round down", _SCALED, NUMBER, _rounder(decimal.ROUND_DOWN), "Rounded towards zero."),
     Builtin(
-        "round half up", _SCALED, NUMBER, _rounder(decimal.ROUND_HALF_UP), "Rounded half from zero."
+        "round half up",
+        _SCALED,
+        NUMBER,
+        _rounder(decimal.ROUND_HALF_UP),
+        "Rounded half away from zero.",
     ),
     Builtin(
         "round half down",

@@ -1,7 +1,7 @@
 """Relations between points and ranges (DMN 1.5, 10.3.4.10), and `range` and `is`.
 
-After Allen's interval algebra: a range has a low and a high end, each of which belongs to it or
-not. A point counts as the range that holds only it.
+By Allen's interval algebra: a range has a low and a high end, each of which is included or not. A
+point counts as the range of only that point.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ def _span(value: Any) -> Range:
     if not isinstance(value, Range):
         return Range(value, value, low_closed=True, high_closed=True)
     if value.low is None or value.high is None:
-        raise FeelError("feel.argument-type", "a range with two ends is needed")
+        raise FeelError("feel.argument-type", "the range must have two ends")
     return value
 
 
 class _Ends:
-    """How the ends of ranges lie to each other; every comparison is paid for."""
+    """Compares the ends of ranges, and pays for every comparison."""
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
@@ -99,12 +99,12 @@ def _relation(test: _Test) -> Callable[[Budget, Any, Any], bool]:
     return lambda budget, left, right: test(_Ends(budget), _span(left), _span(right))
 
 
-def _turned(test: _Test) -> _Test:
+def _inverse(test: _Test) -> _Test:
     return lambda ends, a, b: test(ends, b, a)
 
 
 def _is(budget: Budget, left: Any, right: Any) -> bool:
-    """The very same: of one type and, for times, on one clock too."""
+    """Return whether two values are identical: of one type and, for times, with equal offsets."""
     if type(left) is not type(right):
         return False
     if isinstance(left, Time | DateTime):
@@ -118,7 +118,7 @@ def _is(budget: Budget, left: Any, right: Any) -> bool:
 
 
 def _range(budget: Budget, text: str) -> Range:
-    """The range that a text writes, with ends that are written out."""
+    """Parse a range whose ends are literals."""
     budget.spend(_PARSING_STEPS * len(text))
     try:
         tree = parse(text, ("date and time",))
@@ -128,12 +128,12 @@ def _range(budget: Budget, text: str) -> Range:
         raise FeelError("feel.conversion", "the text is not a range")
     low, high = (_end(node, budget) for node in (tree.low, tree.high))
     if type(low) is not type(high) or compare(">", low, high, budget):
-        raise FeelError("feel.conversion", "the ends of the range are in no order")
+        raise FeelError("feel.conversion", "the ends of the range are not in ascending order")
     return Range(low, high, tree.low_closed, tree.high_closed)
 
 
 def _end(node: syntax.Node | None, budget: Budget) -> Any:
-    """The value of a literal, of a negative number, or of `date("…")` and its kin."""
+    """Return the value of a literal, of a negative number, or of a call such as `date("…")`."""
     match node:
         case syntax.Literal(value=value) if value is not None:
             return value
@@ -144,7 +144,7 @@ def _end(node: syntax.Node | None, budget: Budget) -> Any:
         ) if name in _WRITTEN:
             function = next(f for f in temporal.FUNCTIONS if f.name == name)
             return function.invoke([text], budget)
-    raise FeelError("feel.conversion", "the ends of the range must be written out")
+    raise FeelError("feel.conversion", "the ends of the range must be literals")
 
 
 _PARSING_STEPS: Final = 30
@@ -157,19 +157,24 @@ _RANGES: Final = (("range1", _RANGE), ("range2", _RANGE))
 
 _RELATIONS: Final = (
     ("before", (_POINTS, _POINT_RANGE, _RANGE_POINT, _RANGES), _before, "Ends before the other."),
-    ("after", (_POINTS, _POINT_RANGE, _RANGE_POINT, _RANGES), _turned(_before), "Begins after it."),
-    ("meets", (_RANGES,), _meets, "Ends where the other begins."),
-    ("met by", (_RANGES,), _turned(_meets), "Begins where the other ends."),
-    ("overlaps", (_RANGES,), _overlaps, "Has something in common with the other."),
-    ("overlaps before", (_RANGES,), _overlaps_before, "Overlaps, and begins earlier."),
-    ("overlaps after", (_RANGES,), _overlaps_after, "Overlaps, and ends later."),
-    ("finishes", (_POINT_RANGE, _RANGES), _finishes, "Is the end of the other."),
-    ("finished by", (_RANGE_POINT, _RANGES), _turned(_finishes), "Ends with the other."),
-    ("includes", (_RANGE_POINT, _RANGES), _includes, "Holds the other."),
-    ("during", (_POINT_RANGE, _RANGES), _turned(_includes), "Lies in the other."),
-    ("starts", (_POINT_RANGE, _RANGES), _starts, "Is the beginning of the other."),
-    ("started by", (_RANGE_POINT, _RANGES), _turned(_starts), "Begins with the other."),
-    ("coincides", (_POINTS, _RANGES), _coincides, "Is the same as the other."),
+    (
+        "after",
+        (_POINTS, _POINT_RANGE, _RANGE_POINT, _RANGES),
+        _inverse(_before),
+        "Starts after the other.",
+    ),
+    ("meets", (_RANGES,), _meets, "Ends where the other starts."),
+    ("met by", (_RANGES,), _inverse(_meets), "Starts where the other ends."),
+    ("overlaps", (_RANGES,), _overlaps, "Has a point in common with the other."),
+    ("overlaps before", (_RANGES,), _overlaps_before, "Overlaps the other, and starts earlier."),
+    ("overlaps after", (_RANGES,), _overlaps_after, "Overlaps the other, and ends later."),
+    ("finishes", (_POINT_RANGE, _RANGES), _finishes, "Is the last part of the other."),
+    ("finished by", (_RANGE_POINT, _RANGES), _inverse(_finishes), "Ends with the other."),
+    ("includes", (_RANGE_POINT, _RANGES), _includes, "Contains the other."),
+    ("during", (_POINT_RANGE, _RANGES), _inverse(_includes), "Is contained in the other."),
+    ("starts", (_POINT_RANGE, _RANGES), _starts, "Is the first part of the other."),
+    ("started by", (_RANGE_POINT, _RANGES), _inverse(_starts), "Starts with the other."),
+    ("coincides", (_POINTS, _RANGES), _coincides, "Equals the other."),
 )
 
 FUNCTIONS: Final = (
@@ -182,7 +187,7 @@ FUNCTIONS: Final = (
         (("from", STRING),),
         RangeOf(ANY),
         _range,
-        "The range that the text writes.",
+        "The range that a text holds.",
         steps=100,
         spends=True,
     ),

@@ -61,7 +61,7 @@ FUNCTIONS: Final = (
         (("input", STRING), ("pattern", STRING), ("replacement", STRING), _FLAGS),
         STRING,
         patterns.replace,
-        "The text with all that a regular expression finds replaced.",
+        "The text with all matches of a regular expression replaced.",
         required=3,
         spends=True,
     ),
@@ -70,7 +70,7 @@ FUNCTIONS: Final = (
         (("string", STRING), ("delimiter", STRING)),
         ListOf(STRING),
         patterns.split,
-        "The parts between what a regular expression finds.",
+        "The parts between the matches of a regular expression.",
         spends=True,
     ),
     Builtin(
@@ -82,27 +82,29 @@ FUNCTIONS: Final = (
         required=2,
     ),
     Builtin(
-        "string length", _TEXT, NUMBER, lambda text: Decimal(len(text)), "How many characters."
+        "string length", _TEXT, NUMBER, lambda text: Decimal(len(text)), "The number of characters."
     ),
     Builtin("upper case", _TEXT, STRING, str.upper, "The text in capitals."),
     Builtin("lower case", _TEXT, STRING, str.lower, "The text in small letters."),
-    Builtin("substring before", _MATCH, STRING, _before, "What stands before the match, or ''."),
-    Builtin("substring after", _MATCH, STRING, _after, "What stands after the match, or ''."),
+    Builtin("substring before", _MATCH, STRING, _before, "The text before the match, or ''."),
+    Builtin("substring after", _MATCH, STRING, _after, "The text after the match, or ''."),
     Builtin(
         "contains",
         _MATCH,
         BOOLEAN,
         lambda text, match: match in text,
-        "Whether the match is in it.",
+        "Whether the text contains the match.",
     ),
-    Builtin("starts with", _MATCH, BOOLEAN, str.startswith, "Whether it begins with the match."),
-    Builtin("ends with", _MATCH, BOOLEAN, str.endswith, "Whether it ends with the match."),
+    Builtin(
+        "starts with", _MATCH, BOOLEAN, str.startswith, "Whether the text starts with the match."
+    ),
+    Builtin("ends with", _MATCH, BOOLEAN, str.endswith, "Whether the text ends with the match."),
     Builtin(
         "string join",
         (("list", ListOf(Nullable(STRING))), ("delimiter", Nullable(STRING))),
         STRING,
         _join,
-        "The texts in one, the delimiter between them.",
+        "All texts joined, with the delimiter between them.",
         required=1,
     ),
 )

@@ -1,6 +1,6 @@
 """Dates, times and durations (DMN 1.5, 10.3.4.1, 10.3.4.7, 10.3.4.8).
 
-`today` and `now` are bound where an expression is compiled.
+`today` and `now` get their values when an expression is compiled.
 """
 
 from decimal import Decimal
@@ -49,7 +49,7 @@ _YEARS: Final = range(-999_999_999, 1_000_000_000)
 
 
 def weekday(date: Date) -> int:
-    """1 for Monday to 7 for Sunday (ISO 8601)."""
+    """Return the day of the week, 1 for Monday to 7 for Sunday (ISO 8601)."""
     return (date.day + 3) % 7 + 1
 
 
@@ -75,7 +75,7 @@ def _date(source: Any, month: Decimal | None = None, day: Decimal | None = None)
 
 
 def _pay_for_zone(budget: Budget, source: Any) -> None:
-    """A zone is looked up in files, and one that does not exist is so every time."""
+    """Pay for the look-up of a zone in files, which is repeated for zones that do not exist."""
     if isinstance(source, str) and "@" in source:
         budget.spend(_ZONE_STEPS)
 
@@ -130,7 +130,7 @@ def _duration(source: Any) -> DaysDuration | YearsDuration:
 
 
 def _years_and_months(start: Date | DateTime, end: Date | DateTime) -> YearsDuration:
-    """The whole months between two days; what is left of a month is cut off."""
+    """Return the number of complete months between two days."""
     (y1, m1, d1), (y2, m2, d2) = civil(start.day), civil(end.day)
     months = (y2 - y1) * 12 + m2 - m1
     if months > 0 and d2 < d1:
@@ -145,7 +145,7 @@ def _day_of_year(date: Date | DateTime) -> Decimal:
 
 
 def _week_of_year(date: Date | DateTime) -> Decimal:
-    """The ISO 8601 week: the one that holds the week's Thursday."""
+    """Return the ISO 8601 week, which belongs to the year of its Thursday."""
     thursday = Date(date.day - weekday(Date(date.day)) + 4)
     return (_day_of_year(thursday) - 1) // 7 + 1
 
@@ -195,13 +195,13 @@ FUNCTIONS: Final = (
             (("date", DATE_TIME), ("time", TIME)),
         ),
     ),
-    Builtin("duration", (("from", ANY),), ANY, _duration, "The duration that the text writes."),
+    Builtin("duration", (("from", ANY),), ANY, _duration, "The duration that a text holds."),
     Builtin(
         "years and months duration",
         (("from", DATE), ("to", DATE)),
         YEARS_DURATION,
         _years_and_months,
-        "The whole months between two dates.",
+        "The complete months between two dates.",
         others=tuple(
             (("from", start), ("to", end))
             for start, end in ((DATE_TIME, DATE_TIME), (DATE, DATE_TIME), (DATE_TIME, DATE))
@@ -212,7 +212,7 @@ FUNCTIONS: Final = (
         _DATE,
         STRING,
         lambda d: _DAYS[weekday(Date(d.day)) - 1],
-        "The English day's name.",
+        "The English name of the day.",
         others=_OR_TIME,
     ),
     Builtin(
@@ -220,7 +220,7 @@ FUNCTIONS: Final = (
         _DATE,
         STRING,
         lambda d: _MONTHS[civil(d.day)[1] - 1],
-        "The English month's name.",
+        "The English name of the month.",
         others=_OR_TIME,
     ),
     Builtin("day of year", _DATE, NUMBER, _day_of_year, "1 to 366.", others=_OR_TIME),

@@ -96,7 +96,7 @@ class _Places:
         return self.masks if step.kind is RegisterType.CONDITION else self.numbers
 
     def input(self, step: Step) -> int:
-        """Return the register of a value that comes from outside of the program."""
+        """Return the register of a value that comes from outside the program."""
         match step.operation:
             case Source.FEATURE:
                 return self.features[step.detail]
@@ -113,7 +113,7 @@ class _Places:
 def _rule(
     index: int, one: LoweredRule, when: Value, first_value: int, places: _Places
 ) -> list[Instruction]:
-    """Return the instructions of a rule: its steps, its state, its score and values."""
+    """Return the instructions of a rule: its steps, state, score and values."""
     code, registers = _steps(one, places)
     history = registers[one.history.step] if one.history else FALSE_MASK
     code.append((Opcode.PUT_STATE, index, registers[when.step], history, 0))
@@ -153,7 +153,7 @@ def _steps(one: LoweredRule, places: _Places) -> tuple[list[Instruction], dict[i
 
 
 def _operands(step: Step, registers: Mapping[int, int]) -> tuple[int, int, int]:
-    """Return left, right and third of an instruction."""
+    """Return the left, right and third operands of an instruction."""
     given = [registers[argument] for argument in step.arguments]
     if step.operation in {Opcode.SELECT, Opcode.SELECT_CONDITION}:
         condition, left, right = given

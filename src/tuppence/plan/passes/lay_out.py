@@ -1,10 +1,10 @@
-"""Puts features into accumulators, and predicates into dimensions, table by table."""
+"""Assigns features to accumulators, and predicates to dimensions, table by table."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from tuppence.facts.schema import Kind as FieldKind
+from tuppence.facts.schema import FieldType
 from tuppence.plan.code import Accumulator, Feature
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.instructions import Aggregation, Readout
@@ -34,7 +34,7 @@ def lay_out(features: Sequence[Feature], model: Model) -> tuple[TablePlan, ...]:
 
 
 def _table_plan(table: Table, features: Sequence[Feature], first: int) -> TablePlan:
-    """Plan a table whose features begin at a register."""
+    """Plan one table, whose features are read into registers from `first` on."""
     wanted = dict.fromkeys(feature.accumulator for feature in features)
     summed = _summed_columns(table, features)
     guard = Accumulator(
@@ -76,7 +76,7 @@ def _summed_columns(table: Table, features: Sequence[Feature]) -> list[str]:
 
 
 def _dimensions(table: Table, terms: Sequence[Term]) -> list[Dimension]:
-    """Return a dimension for each field, or comparison of a field, that terms ask about."""
+    """Return a dimension for each field, or comparison of a field, that terms test."""
     dimensions: list[Dimension] = []
     for name in sorted({name for term in terms for name, _ in term}):
         predicates: dict[Predicate, int] = {}
@@ -94,10 +94,10 @@ def _dimensions(table: Table, terms: Sequence[Term]) -> list[Dimension]:
 
 
 def _needs_value(predicate: Predicate) -> bool:
-    """True if only the interpreter can decide a predicate, value by value."""
+    """Return whether only the interpreter can decide a predicate, value by value."""
     parts = predicate.parts if isinstance(predicate, Conjunction) else (predicate,)
     return any(isinstance(part, OpaquePredicate) for part in parts)
 
 
 def _is_number(table: Table, name: str) -> bool:
-    return table.fields[name].kind in {FieldKind.MONEY, FieldKind.NUMBER}
+    return table.fields[name].kind in {FieldType.MONEY, FieldType.NUMBER}

@@ -54,7 +54,7 @@ def _lower_rule(checked: CheckedRule, planner: RowPlanner) -> LoweredRule:
         used = len(code.steps)
         score = attempt(("score",), is_condition=False)
         if score is not None and score.kind is not RegisterType.NUMBER:
-            refusals.append(Refusal("score", "it is no number", (0, 0)))
+            refusals.append(Refusal("score", "it is not a number", (0, 0)))
         elif score is not None:
             score = _clamped(code, _in_score_units(code, score))
         for name in checked.rule.values:

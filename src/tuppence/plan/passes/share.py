@@ -1,4 +1,4 @@
-"""Lists what steps need from outside of the program, each once for all rules."""
+"""Lists the inputs that steps need from outside the program, each once for all rules."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,8 @@
-"""The HTTP side of the rules engine."""
+"""The rules engine as an HTTP service."""
 
 import asyncio
 import gc
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +16,17 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence import logs
 from tuppence.errors import UserError
-from tuppence.facts.given import account_ids, rows_of
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
+from tuppence.facts.submitted import account_ids, transaction_count
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
 from tuppence.services.application import application
 from tuppence.services.bodies import (
-    asked_date,
     json_response,
+    parse_as_of,
     path_identifier,
     read_body,
 )
@@ -45,31 +47,36 @@ from tuppence.usecases.serving.messages import Answer, Request
 from tuppence.usecases.serving.ruleset_cache import RulesetCache, nothing_published
 
 T = TypeVar("T")
+_logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 16_000_000
-BATCH: Final = 256
-"""Customers of small requests that are evaluated together."""
-SMALL_ROWS: Final = 2_000
-"""Transactions of a request that is evaluated between others, in less than a millisecond or so."""
+"""Maximum size of a request's body."""
+MAX_BATCH: Final = 256
+"""Maximum number of customers in a batch of several requests."""
+MAX_INLINE_ROWS: Final = 2_000
+"""Maximum number of submitted transactions in a request that is evaluated on the event loop; this
+takes about a millisecond."""
 
 
 class Limits(NamedTuple):
-    """How much a rules engine takes on.
+    """Limits on the load of a rules engine.
 
     Attributes:
-        batches: Worked on at once: while one waits for facts another is evaluated.
-        waiting: Customers at most that wait; one caller may have half of them, see `WaitingRoom`.
-        seconds: A request may take.
-        caller_requests: Requests of one caller that are worked on, or wait, at a time.
+        batches: Maximum number of concurrent batches: while one waits for facts, another one is
+            evaluated.
+        queue_limit: Maximum number of customers that wait to be evaluated; one caller may have half
+            of them, see `QueueLimit`.
+        timeout: Seconds that a request may take.
+        caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
     batches: int = 2
-    waiting: int = 40_000
-    seconds: float = 30.0
+    queue_limit: int = 40_000
+    timeout: float = 30.0
     caller_requests: int = 512
 
 
 class _Key(NamedTuple):
-    """Of requests that may be in one batch. Batches of different callers take turns."""
+    """Identifies requests that may share a batch; batches of different callers take turns."""
 
     ruleset: str
     day: int
@@ -85,14 +92,14 @@ def rules_engine_app(
     callers: Mapping[str, str],
     limits: Limits,
 ) -> Starlette:
-    """The service.
+    """Return the rules engine as an application.
 
     Args:
-        cache: The rulesets that are ready; it has begun.
-        facts: Of customers.
+        cache: The loaded rulesets; `begin` was called.
+        facts: Provides the facts of customers.
         open_results: Opens the store of results, once in each thread that evaluates.
-        callers: Who may call: names by the digest of their token.
-        limits: How much it takes on.
+        callers: Names of callers by the digest of their token.
+        limits: Limits on its load.
     """
     metrics = Metrics("rules_engine")
     service = _RulesEngine(cache, facts, open_results, limits, metrics)
@@ -100,9 +107,9 @@ def rules_engine_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await run_in_threadpool(service.begin)
+        await run_in_threadpool(service.start)
         yield
-        await run_in_threadpool(service.end)
+        await run_in_threadpool(service.stop)
 
     routes = [
         Route("/v1/evaluations", service.evaluations, methods=["POST"]),
@@ -127,65 +134,68 @@ class _RulesEngine:
         self._cache = cache
         self._facts = facts
         self._open_results = open_results
-        self._seconds = limits.seconds
-        self._preparing = asyncio.Lock()
-        self._document: bytes | memoryview | None = None  # of OpenAPI, once somebody asks for it
-        self._of_thread = threading.local()
+        self._timeout = limits.timeout
+        self._prepare_lock = asyncio.Lock()
+        self._openapi: bytes | memoryview | None = None  # the document, once it is requested
+        self._thread_local = threading.local()
         self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
-        self._in_threads: Batcher[_Key, Request, Answer] = Batcher(
-            self._evaluate, self._executor, limits.batches, BATCH, limits.waiting
+        self._threaded: Batcher[_Key, Request, Answer] = Batcher(
+            self._evaluate, self._executor, limits.batches, MAX_BATCH, limits.queue_limit
         )
-        self._between: Batcher[_Key, Request, Answer] = Batcher(
-            self._evaluate, None, 1, BATCH, limits.waiting
+        self._inline: Batcher[_Key, Request, Answer] = Batcher(
+            self._evaluate, None, 1, MAX_BATCH, limits.queue_limit
         )
-        self._one = msgspec.json.Decoder(OneEvaluation)
-        self._refresh = msgspec.json.Decoder(Refresh)
-        self._evaluations: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
+        self._evaluation_decoder = msgspec.json.Decoder(OneEvaluation)
+        self._refresh_decoder = msgspec.json.Decoder(Refresh)
+        self._evaluations_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
         self._batches = metrics.histogram("batch_seconds", "Time of a batch of requests.")
         self._requests = metrics.counter("batch_requests", "Requests in batches.")
         self._evaluated = metrics.counter("evaluations", "Pairs of a customer and a rule.")
-        batchers = (self._in_threads, self._between)
+        batchers = (self._threaded, self._inline)
         metrics.gauge(
-            "customers_waiting", "To be evaluated.", lambda: sum(b.waiting for b in batchers)
+            "customers_waiting",
+            "Customers waiting to be evaluated.",
+            lambda: sum(b.waiting for b in batchers),
         )
 
-    def begin(self) -> None:
-        """See that no request has to wait for what could be done before."""
-        self._learn_schema()
-        gc.freeze()  # what is loaded now stays: the collector need not look at it again
+    def start(self) -> None:
+        """Prepare everything that the first request would otherwise have to wait for."""
+        self._load_schema()
+        gc.freeze()  # loaded rulesets stay, so the garbage collector need not scan them again
 
-    def end(self) -> None:
-        """Finish what is begun."""
+    def stop(self) -> None:
+        """Wait for the batches in progress."""
         self._executor.shutdown()
 
     # -- requests --------------------------------------------------------------------------------
 
     async def evaluations(self, http: HttpRequest) -> Response:
-        """Evaluate customers, or facts that are handed over."""
-        asked = await read_body(http, self._evaluations, BODY_BYTES)
-        for customer in asked.customers or ():
+        """Evaluate customers, or submitted facts."""
+        body = await read_body(http, self._evaluations_decoder, BODY_BYTES)
+        logs.bind(run_id=body.run_id)
+        for customer in body.customers or ():
             check_identifier(customer, "customers")
-        for given in asked.facts or ():
+        for given in body.facts or ():
             for account in account_ids(given):
                 check_identifier(account, "facts: accounts: id")
-        if (asked.customers is msgspec.UNSET) == (asked.facts is msgspec.UNSET):
-            raise UserError("request.body", "the body: either customers or facts are needed")
-        rules = None if asked.rules is None else frozenset(asked.rules)
-        customers = tuple(dict.fromkeys(asked.customers or ()))
-        request = Request(customers, tuple(asked.facts or ()), rules, asked.results)
+        if (body.customers is msgspec.UNSET) == (body.facts is msgspec.UNSET):
+            raise UserError("request.body", "the body: give either customers or facts")
+        rules = None if body.rules is None else frozenset(body.rules)
+        customers = tuple(dict.fromkeys(body.customers or ()))
+        request = Request(customers, tuple(body.facts or ()), rules, body.results)
         answer = await self._answer(
-            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
         )
-        named = {name: getattr(answer, name) for name in Answer.__struct_fields__}
-        return json_response(EvaluationsAnswer(**named, run_id=asked.run_id))
+        fields = {name: getattr(answer, name) for name in Answer.__struct_fields__}
+        return json_response(EvaluationsAnswer(**fields, run_id=body.run_id))
 
     async def evaluation(self, http: HttpRequest) -> Response:
         """Evaluate one rule for one customer."""
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
-        asked = await read_body(http, self._one, BODY_BYTES)
+        body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
         answer = await self._answer(
-            http.user.display_name, asked.ruleset, asked_date(asked.as_of), request
+            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
         )
         if not answer.results:
             raise unknown_customer(customer)
@@ -206,92 +216,96 @@ class _RulesEngine:
         )
 
     async def explanation(self, http: HttpRequest) -> Response:
-        """Why a rule says what it says of a customer."""
+        """Explain the result of a rule for a customer."""
         query = http.query_params
-        digest, date = self._wanted(query.get("ruleset")), asked_date(query.get("as_of", ""))
+        digest = self._resolve_ruleset(query.get("ruleset"))
+        date = parse_as_of(query.get("as_of", ""))
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
 
         def explain() -> dict[str, Any]:
             engine = self._cache.engine(digest, date)
             return explain_kept(engine, customer, rule, self._facts, self._cache.schema)
 
-        return json_response(await self._in_time(run_in_threadpool(explain)))
+        return json_response(await self._with_timeout(run_in_threadpool(explain)))
 
     async def ruleset(self, _: HttpRequest) -> Response:
-        """Which ruleset is served."""
+        """Name the served ruleset."""
         return json_response(Serving(self._cache.served))
 
     async def refresh(self, http: HttpRequest) -> Response:
         """Make a ruleset ready, and serve it from now on."""
-        asked = await read_body(http, self._refresh, BODY_BYTES)
-        return json_response(await run_in_threadpool(self._refreshed, asked))
+        body = await read_body(http, self._refresh_decoder, BODY_BYTES)
+        return json_response(await run_in_threadpool(self._refresh, body))
 
     async def openapi(self, _: HttpRequest) -> Response:
-        """This API in the terms of OpenAPI."""
-        if self._document is None:
-            self._document = json_response(openapi_document(self._cache.schema)).body
-        return Response(self._document, media_type="application/json")
+        """Return the OpenAPI document."""
+        if self._openapi is None:
+            self._openapi = json_response(openapi_document(self._cache.schema)).body
+        return Response(self._openapi, media_type="application/json")
 
     async def check(self) -> None:
-        """See that a ruleset is served."""
-        self._wanted(None)
+        """Check that a ruleset is served."""
+        self._resolve_ruleset(None)
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _wanted(self, digest: str | None) -> str:
-        """The ruleset that a request names, or the one that is served."""
-        wanted = digest or self._cache.served
-        if wanted is None:
+    def _resolve_ruleset(self, digest: str | None) -> str:
+        """Return the ruleset that a request names, or else the served one."""
+        resolved = digest or self._cache.served
+        if resolved is None:
             raise nothing_published()
-        return wanted
+        return resolved
 
     async def _answer(
         self, caller: str, digest: str | None, as_of: Date, request: Request
     ) -> Answer:
-        wanted = self._wanted(digest)
-        if self._cache.ready(wanted, as_of) is None:
-            await self._in_time(self._make_ready(wanted, as_of))
-        key = _Key(wanted, as_of.day, bool(request.given), request.partial_rules, caller)
+        ruleset = self._resolve_ruleset(digest)
+        if self._cache.ready(ruleset, as_of) is None:
+            await self._with_timeout(self._prepare(ruleset, as_of))
+        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
         weight = len(request.customers) + len(request.given)
-        small = request.given and sum(rows_of(given) for given in request.given) <= SMALL_ROWS
-        batcher = self._between if small else self._in_threads
-        return await self._in_time(batcher.answer(caller, key, request, weight))
+        row_count = sum(transaction_count(given) for given in request.given)
+        small = request.given and row_count <= MAX_INLINE_ROWS
+        batcher = self._inline if small else self._threaded
+        return await self._with_timeout(batcher.answer(caller, key, request, weight))
 
-    async def _make_ready(self, digest: str, as_of: Date) -> None:
-        """Load or plan one at a time: who waits for that needs no thread, and may leave."""
-        async with self._preparing:
+    async def _prepare(self, digest: str, as_of: Date) -> None:
+        """Load or plan a ruleset, one at a time: waiting for the lock takes no thread."""
+        async with self._prepare_lock:
             await run_in_threadpool(self._cache.engine, digest, as_of)
 
-    async def _in_time(self, answer: Awaitable[T]) -> T:
+    async def _with_timeout(self, answer: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._timeout):
                 return await answer
         except TimeoutError:
-            message = f"it took more than {self._seconds:g} seconds"
+            message = f"the request took more than {self._timeout:g} seconds"
             raise UserError("service.timeout", message, "try again with fewer customers") from None
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
-        """Answer requests about one ruleset and date; those with unknown rules are refused."""
+        """Answer requests for one ruleset and date; requests with unknown rules get an error."""
         with self._batches.time():
             answers = answer_requests(
                 self._cache, key.ruleset, Date(key.day), requests, self._facts, self._results
             )
-        good = [answer for answer in answers if isinstance(answer, Answer)]
-        self._requests.inc(len(good))
-        self._evaluated.inc(sum(answer.evaluations for answer in good))
+        successful = [answer for answer in answers if isinstance(answer, Answer)]
+        self._requests.inc(len(successful))
+        self._evaluated.inc(sum(answer.evaluations for answer in successful))
         return answers
 
     def _results(self) -> ResultStore:
-        store: ResultStore | None = getattr(self._of_thread, "results", None)
+        """Return this thread's store of results."""
+        store: ResultStore | None = getattr(self._thread_local, "results", None)
         if store is None:
-            store = self._of_thread.results = self._open_results()
+            store = self._thread_local.results = self._open_results()
         return store
 
-    def _refreshed(self, asked: Refresh) -> Serving:
-        digest = self._cache.refresh(asked.ruleset, serve=asked.serve)
-        self._learn_schema()
+    def _refresh(self, body: Refresh) -> Serving:
+        digest = self._cache.refresh(body.ruleset, serve=body.serve)
+        self._load_schema()
+        _logger.info("refreshed", extra={"ruleset": digest, "serving": self._cache.served})
         return Serving(self._cache.served, digest)
 
-    def _learn_schema(self) -> None:
-        self._document = None
-        self._evaluations = msgspec.json.Decoder(evaluations_type(self._cache.schema))
+    def _load_schema(self) -> None:
+        self._openapi = None
+        self._evaluations_decoder = msgspec.json.Decoder(evaluations_type(self._cache.schema))

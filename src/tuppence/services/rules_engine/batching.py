@@ -1,25 +1,32 @@
-"""Requests that come while the engine is at work are worked on together next.
+"""Batching: requests that arrive while the engine is busy are evaluated together next.
 
-One request alone is begun at once. Under load many small ones become one batch, and what a batch
-costs (asking the relay, binding the plan, a transaction of the store) is paid once for all.
+A request that arrives alone starts at once. Under load many small requests form one batch, so that
+the fixed cost of a batch (a request to the relay, binding the plan, a transaction of the store) is
+paid once for all of them.
 
-Work that waits for others is done in threads. Work that only computes is done between requests: a
-thread beside them would only contend for the interpreter.
+Batches that wait for other services run in threads. Batches that only compute run on the event
+loop, where a thread would only contend for the interpreter's lock.
 """
 
 import asyncio
+import contextvars
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
+from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.problems import RETRYABLE, STATUSES
-from tuppence.services.waiting import WaitingRoom
+from tuppence.services.queue_limit import QueueLimit
 
 K = TypeVar("K", bound=Hashable)
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
+
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple, Generic[I, R]):
@@ -27,18 +34,19 @@ class _Waiting(NamedTuple, Generic[I, R]):
     caller: str
     weight: int
     answer: "asyncio.Future[R]"
+    context: contextvars.Context
 
 
 class Batcher(Generic[K, I, R]):
-    """Hands items of the same key over in batches.
+    """Collects items of the same key into batches.
 
     Args:
-        handle: Answers the items of a key: for each its answer, or why it has none. It raises a
-            UserError if it cannot tell which of them is to blame.
-        executor: Whose threads do the work; None for the thread of the requests.
-        workers: How many batches may be worked on at once.
-        most: Weight of a batch at most; one item may be heavier.
-        most_waiting: Weight of all that waits at most, shared among callers as in a `WaitingRoom`.
+        handle: Answers the items of a key: for each item its answer or its error. It raises a
+            UserError if it cannot tell which item caused the error.
+        executor: Provides the threads for batches; None to run them on the event loop.
+        workers: Maximum number of batches that run at the same time.
+        max_batch: Maximum weight of a batch; a single item may exceed it.
+        queue_limit: Maximum weight of all waiting items, shared among callers by `QueueLimit`.
     """
 
     def __init__(
@@ -46,35 +54,37 @@ class Batcher(Generic[K, I, R]):
         handle: Callable[[K, Sequence[I]], Sequence[R | UserError]],
         executor: Executor | None,
         workers: int,
-        most: int,
-        most_waiting: int,
+        max_batch: int,
+        queue_limit: int,
     ) -> None:
         self._handle = handle
         self._executor = executor
         self._workers = workers
-        self._most = most
-        self._room = WaitingRoom(most_waiting)
+        self._max_batch = max_batch
+        self._queue_limit = QueueLimit(queue_limit)
         self._queues: OrderedDict[K, dict[asyncio.Future[R], _Waiting[I, R]]] = OrderedDict()
         self._running = 0
         self._scheduled = False
 
     @property
     def waiting(self) -> int:
-        """Weight of all that waits."""
-        return self._room.total
+        """Weight of all waiting items."""
+        return self._queue_limit.total
 
     async def answer(self, caller: str, key: K, item: I, weight: int) -> R:
-        """Return the answer to an item of a caller; one whose task is cancelled leaves the queue.
+        """Return the answer to an item; it leaves the queue if the task is cancelled.
 
         Raises:
-            UserError: Too much is waiting, of this caller or of all; or what `handle` raised.
+            UserError: The queue is full for this caller or for all, or `handle` raised the error.
         """
-        self._room.enter(caller, weight)
+        self._queue_limit.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, {})[future] = _Waiting(item, caller, weight, future)
-        if not self._scheduled:  # after the requests that have arrived together with this one
+        self._queues.setdefault(key, {})[future] = _Waiting(
+            item, caller, weight, future, contextvars.copy_context()
+        )
+        if not self._scheduled:  # start after the requests that arrived together with this one
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin)
+            asyncio.get_running_loop().call_soon(self._start_batches)
         try:
             return await future
         finally:
@@ -82,53 +92,54 @@ class Batcher(Generic[K, I, R]):
 
     def _leave(self, key: K, future: "asyncio.Future[R]") -> None:
         queue = self._queues.get(key, {})
-        waited = queue.pop(future, None)
-        if waited is not None:
-            self._room.leave(waited.caller, waited.weight)
+        waiting = queue.pop(future, None)
+        if waiting is not None:
+            self._queue_limit.leave(waiting.caller, waiting.weight)
             if not queue:
                 del self._queues[key]
 
-    def _begin(self) -> None:
+    def _start_batches(self) -> None:
         self._scheduled = False
         while self._running < self._workers and self._queues:
             key, queue = self._queues.popitem(last=False)
-            taken: list[_Waiting[I, R]] = []
+            batch: list[_Waiting[I, R]] = []
             weight = 0
             for one in queue.values():
-                if taken and weight + one.weight > self._most:
+                if batch and weight + one.weight > self._max_batch:
                     break
                 weight += one.weight
-                taken.append(one)
-            for one in taken:
+                batch.append(one)
+            for one in batch:
                 del queue[one.answer]
-                self._room.leave(one.caller, one.weight)
+                self._queue_limit.leave(one.caller, one.weight)
             if queue:
-                self._queues[key] = queue  # behind the others
+                self._queues[key] = queue  # behind the other keys
             self._running += 1
-            task = asyncio.get_running_loop().create_task(self._work(key, taken))
-            task.add_done_callback(lambda _: self._ended())
+            task = asyncio.get_running_loop().create_task(self._run(key, batch))
+            task.add_done_callback(lambda _: self._on_done())
 
-    def _ended(self) -> None:
+    def _on_done(self) -> None:
         self._running -= 1
-        self._begin()
+        self._start_batches()
 
-    async def _work(self, key: K, batch: Sequence[_Waiting[I, R]]) -> None:
-        batch = [one for one in batch if not one.answer.done()]  # the others have gone
+    async def _run(self, key: K, batch: Sequence[_Waiting[I, R]]) -> None:
+        batch = [one for one in batch if not one.answer.done()]  # the others were cancelled
         if not batch:
             return
-        items = [one.item for one in batch]
         answers: Sequence[R | UserError | Exception]
         try:
             if self._executor is None:
-                answers = self._handle(key, items)
+                answers = self._handle_together(key, batch)
             else:
                 loop = asyncio.get_running_loop()
-                answers = await loop.run_in_executor(self._executor, self._handle, key, items)
+                answers = await loop.run_in_executor(
+                    self._executor, self._handle_together, key, batch
+                )
         except UserError as error:
             if len(batch) > 1 and _may_be_about_one(error):
-                half = len(batch) // 2  # only who is to blame is refused
-                await self._work(key, batch[:half])
-                await self._work(key, batch[half:])
+                half = len(batch) // 2  # until only the item that causes the error is refused
+                await self._run(key, batch[:half])
+                await self._run(key, batch[half:])
                 return
             answers = [error] * len(batch)
         except Exception as error:
@@ -141,7 +152,18 @@ class Batcher(Generic[K, I, R]):
             else:
                 one.answer.set_result(answer)
 
+    def _handle_together(self, key: K, batch: Sequence[_Waiting[I, R]]) -> Sequence[R | UserError]:
+        """Handle a batch in the context of its first item, whose request id its log lines get.
+
+        A line of its own lists the requests of a batch of several items.
+        """
+        context = batch[0].context
+        if len(batch) > 1:
+            requests = [one.context.run(logs.request_id) for one in batch]
+            context.run(_logger.info, "batch", extra={"requests": requests})
+        return context.run(self._handle, key, [one.item for one in batch])
+
 
 def _may_be_about_one(error: UserError) -> bool:
-    """Return False for trouble that each item of a batch would have by itself, too."""
+    """Return False for an error that would affect each item of a batch on its own, too."""
     return error.code == "relay.refused" or STATUSES.get(error.code) not in RETRYABLE

@@ -1,18 +1,18 @@
-"""What the rules engine is asked and what it answers, as JSON."""
+"""Requests to the rules engine and its answers, as JSON."""
 
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from tuppence.facts.given import given_type
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_facts_type
 from tuppence.results.result import State
 from tuppence.services.bodies import Identifier
 from tuppence.usecases.serving.messages import Answer
 
-MOST_CUSTOMERS: Final = 1_000
-"""In one request."""
+MAX_CUSTOMERS: Final = 1_000
+"""Maximum number of customers in one request."""
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
 Day = Annotated[
     str,
@@ -22,11 +22,11 @@ RuleId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 
 
 class OneEvaluation(msgspec.Struct, forbid_unknown_fields=True):
-    """As of when one rule is to be evaluated for one customer.
+    """A request to evaluate one rule for one customer.
 
     Attributes:
-        as_of: What rules take for today.
-        ruleset: Digest; the one that is served where it is left out.
+        as_of: The date that the rule takes for today.
+        ruleset: Digest of a ruleset; the served one if left out.
     """
 
     as_of: Day
@@ -34,11 +34,11 @@ class OneEvaluation(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Refresh(msgspec.Struct, forbid_unknown_fields=True):
-    """Which ruleset to make ready, and whether to serve it from now on.
+    """A request to load and plan a ruleset, and to serve it from now on.
 
     Attributes:
-        ruleset: Digest; the one that was published last where it is left out.
-        serve: False: only see that it could be served.
+        ruleset: Digest of a ruleset; the last published one if left out.
+        serve: False to check only that it could be served.
     """
 
     ruleset: Digest | None = None
@@ -46,11 +46,11 @@ class Refresh(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Serving(msgspec.Struct):
-    """What an engine has after a refresh.
+    """The rulesets of an engine after a refresh.
 
     Attributes:
         serving: Digest of the ruleset for requests that name none.
-        ready: Digest of the one that was made ready.
+        ready: Digest of the ruleset that the refresh has made ready.
     """
 
     serving: str | None
@@ -58,18 +58,18 @@ class Serving(msgspec.Struct):
 
 
 class OneAnswer(msgspec.Struct):
-    """One rule for one customer.
+    """The result of one rule for one customer.
 
     Attributes:
-        customer_id: Whom it is about.
-        rule_id: Of the rule.
-        qualified: Whether its condition holds; null where that cannot be known.
-        state: The same in a word.
-        score: From 0 to 100, where it qualified.
-        values: What its message needs.
-        since: Day since which the state has been so.
+        customer_id: Identifier of the customer.
+        rule_id: Identifier of the rule.
+        qualified: Whether the rule's condition holds; null if that is unknown.
+        state: The same as a word.
+        score: From 0 to 100 if the rule qualified.
+        values: Values for the rule's message, by name.
+        since: First day of the current state.
         ruleset: Digest of the ruleset.
-        as_of: What the rule took for today.
+        as_of: The date that the rule took for today.
     """
 
     customer_id: str
@@ -84,30 +84,30 @@ class OneAnswer(msgspec.Struct):
 
 
 class EvaluationsAnswer(Answer, frozen=True, kw_only=True, tag=False):
-    """The answer to a request for evaluations, with the name that it was given."""
+    """The answer to a request for evaluations, with the name of its run."""
 
     run_id: str
 
 
 def evaluations_type(schema: Schema) -> Any:
-    """The struct of a request for evaluations, over facts of a schema.
+    """Return the struct of a request for evaluations, for facts of a schema.
 
-    Its fields: `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules`, `results`.
+    Its fields are `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules` and `results`.
     """
-    given: Any = given_type(schema)
+    given: Any = submitted_facts_type(schema)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("run_id", Annotated[str, Meta(min_length=1, max_length=100)]),
         ("as_of", Day),
         ("ruleset", Digest | None, None),
         (
             "customers",
-            Annotated[list[Identifier], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+            Annotated[list[Identifier], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
             | msgspec.UnsetType,
             msgspec.UNSET,
         ),
         (
             "facts",
-            Annotated[list[given], Meta(min_length=1, max_length=MOST_CUSTOMERS)]
+            Annotated[list[given], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
             | msgspec.UnsetType,
             msgspec.UNSET,
         ),

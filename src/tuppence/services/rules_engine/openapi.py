@@ -1,4 +1,4 @@
-"""The rules engine's API in the terms of OpenAPI 3.1, made from its structs."""
+"""The rules engine's OpenAPI 3.1 document, generated from its structs."""
 
 from typing import Any, Final
 
@@ -19,34 +19,33 @@ from tuppence.services.rules_engine.messages import (
     evaluations_type,
 )
 
-_WAYS: Final = {
-    400: "The request is wrong.",
+_ERRORS: Final = {
+    400: "The request is malformed.",
     401: "The token is missing or not known.",
     404: "There is no such customer, rule or ruleset.",
-    405: "The path is there, the method is not.",
-    409: "Results of a later date are kept.",
+    405: "The path does not support this method.",
+    409: "Results of a later date are already kept.",
     413: "The body is too large.",
-    415: "The body is of another type.",
-    429: "This caller has too many requests at work: try again after the time of Retry-After.",
-    503: "Not now: try again after the time that Retry-After says.",
-    504: "It took too long: try again.",
+    415: "The body has another type than JSON.",
+    429: "This caller has too many requests in progress; try again after Retry-After seconds.",
+    503: "The service cannot answer now; try again after Retry-After seconds.",
+    504: "The request took too long; try again.",
 }
 
 
 def openapi_document(schema: Schema) -> dict[str, Any]:
-    """The document, for facts of a schema."""
+    """Return the document for facts of a schema."""
     evaluations = evaluations_type(schema)
-    kinds = [evaluations, EvaluationsAnswer, OneEvaluation, OneAnswer, Refresh, Serving, Problem]
-    parts: Any = [*kinds, Identifier, RuleId, Day, Digest]
-    found, components = msgspec.json.schema_components(
-        parts, ref_template="#/components/schemas/{name}"
+    bodies = [evaluations, EvaluationsAnswer, OneEvaluation, OneAnswer, Refresh, Serving, Problem]
+    types: Any = [*bodies, Identifier, RuleId, Day, Digest]
+    schemas, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
     )
-    either = [{"required": ["customers"]}, {"required": ["facts"]}]
-    components["Evaluations"]["oneOf"] = either
-    refs = dict(zip(kinds, found, strict=False))
-    identifier, rule, day, digest = found[-4:]
+    components["Evaluations"]["oneOf"] = [{"required": ["customers"]}, {"required": ["facts"]}]
+    refs = dict(zip(bodies, schemas, strict=False))
+    identifier, rule, day, digest = schemas[-4:]
     path = [_parameter("customer_id", "path", identifier), _parameter("rule_id", "path", rule)]
-    asked = [_parameter("as_of", "query", day), _parameter("ruleset", "query", digest, False)]
+    query = [_parameter("as_of", "query", day), _parameter("ruleset", "query", digest, False)]
     one = "/v1/customers/{customer_id}/rules/{rule_id}"
     problem = refs[Problem]
     return {
@@ -56,7 +55,7 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
         "paths": {
             "/v1/evaluations": {
                 "post": _operation(
-                    "Evaluate customers, keep what is new; or facts that are handed over",
+                    "Evaluate customers and keep their results, or evaluate submitted facts",
                     refs[EvaluationsAnswer],
                     problem,
                     body=refs[evaluations],
@@ -74,13 +73,13 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
             f"{one}/explanation": {
                 "parameters": path,
                 "get": _operation(
-                    "Why a rule says what it says of a customer",
+                    "Explain the result of a rule for a customer",
                     {"type": "object"},
                     problem,
-                    parameters=asked,
+                    parameters=query,
                 ),
             },
-            "/v1/ruleset": {"get": _operation("Which is served", refs[Serving], problem)},
+            "/v1/ruleset": {"get": _operation("Name the served ruleset", refs[Serving], problem)},
             "/v1/ruleset/refresh": {
                 "post": _operation(
                     "Make a ruleset ready, and serve it",
@@ -104,19 +103,19 @@ def _operation(
     body: Any = None,
     parameters: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    made: dict[str, Any] = {"summary": summary}
+    operation: dict[str, Any] = {"summary": summary}
     if parameters:
-        made["parameters"] = parameters
+        operation["parameters"] = parameters
     if body:
         content = {"application/json": {"schema": body}}
-        made["requestBody"] = {"required": True, "content": content}
-    good = {"description": "Done.", "content": {"application/json": {"schema": answer}}}
-    bad = {"application/problem+json": {"schema": problem}}
-    made["responses"] = {
-        "200": good,
-        **{str(s): {"description": text, "content": bad} for s, text in _WAYS.items()},
+        operation["requestBody"] = {"required": True, "content": content}
+    success = {"description": "Done.", "content": {"application/json": {"schema": answer}}}
+    failure = {"application/problem+json": {"schema": problem}}
+    operation["responses"] = {
+        "200": success,
+        **{str(s): {"description": text, "content": failure} for s, text in _ERRORS.items()},
     }
-    return made
+    return operation
 
 
 def _parameter(name: str, where: str, schema: Any, required: bool = True) -> dict[str, Any]:

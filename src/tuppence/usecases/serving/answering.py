@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Sequence
 
 from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
-from tuppence.facts.given import account_ids, given_batch
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import CustomerFacts
+from tuppence.facts.submitted import account_ids, submitted_batch
 from tuppence.feel.values import Date
-from tuppence.results.batch import narrowed, news
+from tuppence.results.batch import merge_results, narrowed
 from tuppence.results.result import CustomerResults, ResultStore, State, json_value
 from tuppence.usecases.erase_customer import erase_gone
 from tuppence.usecases.serving.explaining import unknown_rule
@@ -78,7 +78,7 @@ def evaluate_kept(
     batch = facts.of(wanted, engine.plan.as_of, engine.plan.transaction_fields)
     evaluation = engine.evaluate(batch)
     before = narrowed(engine.plan.layout, results.get(batch.customer_ids))
-    found = news(before, evaluation.results)
+    found = merge_results(before, evaluation.results)
     gone: Collection[str] = ()
     try:
         results.put(found.rows)
@@ -113,12 +113,12 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
     """
     answers: dict[int, Answer] = {}
     for group in _without_shared_accounts(requests):
-        batch = given_batch(
+        batch = submitted_batch(
             [given for index in group for given in requests[index].given],
             schema,
             engine.plan.transaction_fields,
         )
-        found = news({}, engine.evaluate(batch).results)
+        found = merge_results({}, engine.evaluate(batch).results)
         start = 0
         for index in group:
             request = requests[index]

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tuppence.facts.given import Given
+from tuppence.facts.submitted import SubmittedFacts
 from tuppence.results.result import State
 
 
@@ -19,7 +19,7 @@ class Request(msgspec.Struct, frozen=True):
     """
 
     customers: tuple[str, ...] = ()
-    given: tuple[Given, ...] = ()
+    given: tuple[SubmittedFacts, ...] = ()
     rules: frozenset[str] | None = None
     results: bool = False
 

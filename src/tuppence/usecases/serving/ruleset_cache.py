@@ -10,11 +10,11 @@ import msgspec
 
 from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
-from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
-from tuppence.results.batch import news
+from tuppence.results.batch import merge_results
 from tuppence.results.packed import check_day
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 
@@ -127,9 +127,9 @@ class RulesetCache:
                     self._engines.clear()
                     self._subsets.clear()
             engine = self.engine(digest, self._latest or Date(0))
-            sample = msgspec.convert(_SAMPLE, given_type(fresh))
-            results = engine.evaluate(given_batch([sample], fresh)).results
-            news({row.customer_id: row for row in results.rows()}, results)
+            sample = msgspec.convert(_SAMPLE, submitted_facts_type(fresh))
+            results = engine.evaluate(submitted_batch([sample], fresh)).results
+            merge_results({row.customer_id: row for row in results.rows()}, results)
 
     def serve(self, digest: str) -> None:
         """Use a prepared ruleset for requests that name none."""

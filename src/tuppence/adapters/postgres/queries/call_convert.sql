@@ -1,6 +1,6 @@
--- Has Aurora call a function on AWS whenever a definition is approved or retired: at the end of the
--- transaction, without waiting, and without undoing anything where it cannot be called. What
--- aws_lambda is: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/PostgreSQL-Lambda.html
+-- Makes Aurora call a function on AWS whenever a definition is approved or retired: at the end of the
+-- transaction, without waiting. A failed call undoes nothing. The documentation of aws_lambda is
+-- https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/PostgreSQL-Lambda.html
 CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;
 
 CREATE OR REPLACE FUNCTION tuppence.call_convert() RETURNS trigger

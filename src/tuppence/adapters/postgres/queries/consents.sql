@@ -1,4 +1,4 @@
--- $1 customers: what they agreed to, as a store of files keeps it
+-- $1 customers; returns their consents in the form of a store of files
 SELECT customer_id AS customer,
     CASE provider WHEN 'store' THEN substr(connection_id, length(customer_id) + 2)
         ELSE connection_id || '/' || granted_on END AS id,

@@ -1,3 +1,3 @@
--- Loads and erasures of facts take turns, while readers go on. It comes before everything else of its
--- transaction, which then sees what the one before it has done.
+-- Makes loads and erasures of facts wait for each other, but not readers. It must be the first
+-- statement of a transaction, which then sees the changes of the previous one.
 LOCK TABLE tuppence.customers IN SHARE ROW EXCLUSIVE MODE

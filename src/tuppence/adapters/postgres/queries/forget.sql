@@ -1,2 +1,2 @@
--- $1 the customer: their accounts, transactions, connections and consents go with them
+-- $1 the customer; the deletion cascades to accounts, transactions, connections and consents
 DELETE FROM tuppence.customers WHERE id = $1

@@ -1,2 +1,2 @@
--- Told of each rule that is approved or retired, by the trigger note_definition.
+-- The trigger note_definition sends a notification for each rule that is approved or retired.
 LISTEN tuppence_rules

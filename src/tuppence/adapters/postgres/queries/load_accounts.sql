@@ -1,3 +1,4 @@
+-- Inserts the loaded accounts, or updates those that differ.
 INSERT INTO tuppence.accounts AS kept SELECT * FROM new_accounts
 ON CONFLICT (id) DO UPDATE SET
     customer_id = excluded.customer_id, type = excluded.type, name = excluded.name,

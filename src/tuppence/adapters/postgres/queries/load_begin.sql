@@ -1,4 +1,5 @@
--- Whether rows can be copied straight in: there are none yet, and the tables are the login's own.
+-- A bulk load copies transactions directly into their table, without its constraints. It is possible
+-- if the table is empty and the login owns it.
 SELECT NOT EXISTS (SELECT FROM tuppence.transactions)
-    AND pg_has_role(relowner, 'USAGE') AS straight
+    AND pg_has_role(relowner, 'USAGE') AS bulk_load
 FROM pg_class WHERE oid = 'tuppence.transactions'::regclass

@@ -1,5 +1,5 @@
--- $1 granted on, $2 expires on, $3 jurisdiction where the customer's country is not known.
--- For the customers of this load who have no connection yet.
+-- $1 granted on, $2 expires on, $3 jurisdiction of customers whose country is not known
+-- Records this consent for the loaded customers who have no connection yet.
 WITH newcomers AS (
     SELECT id, coalesce(country, $3) AS country FROM new_customers
     WHERE NOT EXISTS (SELECT FROM tuppence.connections WHERE customer_id = new_customers.id)

@@ -1,3 +1,4 @@
+-- Inserts the loaded customers, or updates those that differ.
 INSERT INTO tuppence.customers AS kept
 SELECT id, currency, country, region, birth_year, home, household_size, since, attributes::jsonb
 FROM new_customers

@@ -1,4 +1,5 @@
--- Attributes come as text: jsonb has a form of its own on the wire.
+-- Temporary tables for incoming rows. Attributes arrive as text, since the binary format of jsonb is
+-- different.
 CREATE TEMP TABLE new_customers (LIKE tuppence.customers) ON COMMIT DROP;
 ALTER TABLE new_customers ALTER attributes TYPE text;
 CREATE TEMP TABLE new_accounts (LIKE tuppence.accounts) ON COMMIT DROP;

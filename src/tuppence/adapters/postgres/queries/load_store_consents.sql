@@ -1,4 +1,4 @@
--- $1 JSON: what a store of files says that customers of this load agreed to; dates as in the store
+-- $1 JSON: the consents of the loaded customers in a store of files, with dates as days since 1970
 WITH told AS (
     SELECT customer, customer || ' ' || id AS connection, purpose, scope, jurisdiction,
         DATE '1970-01-01' + granted AS granted, DATE '1970-01-01' + confirmed AS confirmed,

@@ -1,3 +1,4 @@
+-- Inserts the loaded transactions, or updates those that differ.
 INSERT INTO tuppence.transactions AS kept SELECT * FROM new_transactions
 ON CONFLICT (customer_id, account_id, id) DO UPDATE SET
     booking_date = excluded.booking_date, sequence = excluded.sequence,

@@ -1,1 +1,2 @@
+-- Checks that the connection is alive.
 SELECT 1

@@ -1,6 +1,6 @@
--- Everything that the session's login may do beyond reading, in words; nothing if it may only read.
--- It counts what every role may do that the login belongs to, whether or not it inherits it: it may
--- become such a role. Left out are system catalogues, temporary tables and what every login can do.
+-- Lists in words what the session's login may do beyond reading; no rows if it may only read. It
+-- includes the privileges of every role that the login belongs to, inherited or not, because the login
+-- may become such a role. It excludes system catalogues, temporary tables and what every login may do.
 WITH held AS (
     SELECT oid, rolname FROM pg_catalog.pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER')
 ), own AS (

@@ -1,3 +1,4 @@
--- One publication at a time: waits for the other, for a minute; the session's end gives it back.
+-- Allows one publication at a time: waits up to a minute for another one. The lock is released when
+-- the session ends.
 SET lock_timeout = '60s';
 SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('tuppence.publications'))

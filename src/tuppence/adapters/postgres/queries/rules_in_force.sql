@@ -1,6 +1,6 @@
 -- $1 a date
--- One row at least: where no rule is in force its columns are null, beside the number of versions. Both come from one
--- statement, hence from one moment. Versions of a definition are numbered from 1 without gaps, and none is ever removed.
+-- Returns at least one row: if no rule is in force its columns are null, beside the number of versions. One statement
+-- reads both as of one moment. Versions of a definition are numbered from 1 without gaps, and are never removed.
 SELECT one.rule_id, one.version, one.document::text AS document, known.versions
 FROM (SELECT coalesce(sum(version), 0)::bigint AS versions FROM tuppence.latest_definitions) AS known
 LEFT JOIN tuppence.rules_in_force AS one

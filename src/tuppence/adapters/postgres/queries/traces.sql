@@ -1,4 +1,4 @@
--- $1 the customer: how many rows of each table name them
+-- $1 the customer; counts the rows of each table that name them
 SELECT (SELECT count(*) FROM tuppence.customers WHERE id = $1) AS customers,
     (SELECT count(*) FROM tuppence.accounts WHERE customer_id = $1) AS accounts,
     (SELECT count(*) FROM tuppence.transactions WHERE customer_id = $1) AS transactions,

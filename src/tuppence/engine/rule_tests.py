@@ -1,4 +1,4 @@
-"""A rule's own test customers: do they come out as its author expects?"""
+"""Evaluates the test customers of a rule, and compares their results with its expectations."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tuppence.rules.rule import Example
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one test customer; without failures it came out as expected."""
+    """The outcome of one test customer; without failures it is as expected."""
 
     rule_id: str
     name: str
@@ -30,7 +30,7 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
     """Evaluate all test customers of a rule.
 
     Raises:
-        UserError: The facts of a test are not right.
+        UserError: The facts of a test are invalid.
     """
     verdicts: list[Verdict] = []
     for example in checked.rule.tests:
@@ -42,7 +42,7 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
 
 
 def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rendered | None:
-    """What the first test customer who qualifies reads; None where a rule has none.
+    """Return the message that the first qualifying test customer reads; None if no one qualifies.
 
     Raises:
         MessageError: The message cannot be written.
@@ -58,7 +58,7 @@ def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rende
 def _tried(
     checked: CheckedRule, example: Example, schema: Schema, problems: Counter[Problem]
 ) -> Result:
-    """What a rule says of a test customer; why parts are unknown is added to the problems."""
+    """Evaluate a rule for a test customer; add the reasons for unknown parts to the problems."""
     as_of = example_date(example)
     planned = PlannedRule(checked, as_of)
     facts = example_facts(example, schema)

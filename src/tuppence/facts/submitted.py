@@ -1,4 +1,4 @@
-"""Facts that somebody hands over in JSON: a column for each field, as in a batch."""
+"""Facts submitted as JSON, with one list per field, as in a batch."""
 
 import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,80 +14,80 @@ from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import POLARS_TYPES, columns
-from tuppence.facts.schema import Field, Kind, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import parse_date
 
-MOST_ROWS: Final = 100_000
-"""Transactions of one customer."""
-_LARGEST: Final = 10**17
-_TYPES: Final[Mapping[Kind, Any]] = {
-    Kind.MONEY: Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)],
-    Kind.NUMBER: Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)],
-    Kind.DATE: Annotated[str, Meta(max_length=10)],
-    Kind.TEXT: Annotated[str, Meta(max_length=2_000)],
-    Kind.BOOLEAN: bool,
+MAX_ROWS: Final = 100_000
+"""Maximum number of transactions of one customer."""
+_MAX_NUMBER: Final = 10**17
+_TYPES: Final[Mapping[FieldType, Any]] = {
+    FieldType.MONEY: Annotated[int, Meta(ge=-_MAX_NUMBER, le=_MAX_NUMBER)],
+    FieldType.NUMBER: Annotated[int, Meta(ge=-_MAX_NUMBER, le=_MAX_NUMBER)],
+    FieldType.DATE: Annotated[str, Meta(max_length=10)],
+    FieldType.TEXT: Annotated[str, Meta(max_length=2_000)],
+    FieldType.BOOLEAN: bool,
 }
 _GENERATED: Final = frozenset({"customer", "sequence"})
 
 
-class Given(Protocol):
-    """The facts of one customer, as `given_type` reads them."""
+class SubmittedFacts(Protocol):
+    """The facts of one customer, as `submitted_facts_type` reads them."""
 
     customer: Any
     accounts: Any
     transactions: Any
 
 
-def given_type(schema: Schema) -> type[Given]:
-    """The struct of given facts: fields of the customer, columns of accounts and transactions.
+def submitted_facts_type(schema: Schema) -> type[SubmittedFacts]:
+    """Return a struct for submitted facts: fields of the customer, lists for the other tables.
 
-    Money is in minor units and dates are texts such as "2026-06-30". A column that can be null may
+    Money is in minor units and dates are texts such as "2026-06-30". A field that can be null may
     be left out.
     """
     customer = [(f, _one(f)) for f in columns("customers", schema).values() if f.name != "id"]
     accounts = [(f, _many(f)) for f in _given("accounts", schema)]
     transactions = [(f, _many(f)) for f in _given("transactions", schema) if f.name != "id"]
     parts = [
-        ("customer", _struct("GivenCustomer", customer)),
-        ("accounts", _struct("GivenAccounts", accounts)),
-        ("transactions", _struct("GivenTransactions", transactions)),
+        ("customer", _struct("SubmittedCustomer", customer)),
+        ("accounts", _struct("SubmittedAccounts", accounts)),
+        ("transactions", _struct("SubmittedTransactions", transactions)),
     ]
-    made: Any = msgspec.defstruct("GivenFacts", parts, forbid_unknown_fields=True)
-    return cast("type[Given]", made)
+    made: Any = msgspec.defstruct("SubmittedFacts", parts, forbid_unknown_fields=True)
+    return cast("type[SubmittedFacts]", made)
 
 
-def given_batch(
-    all_given: Sequence[Given], schema: Schema, fields: Collection[str] | None = None
+def submitted_batch(
+    submitted: Sequence[SubmittedFacts], schema: Schema, fields: Collection[str] | None = None
 ) -> FactBatch:
-    """The batch of customers, in their order; no two may have an account of the same id.
+    """Build a batch of the submitted facts of customers, in their order.
 
     Args:
-        all_given: Their facts.
-        schema: Of the facts.
-        fields: The fields of transactions that are needed; all where it is None.
+        submitted: The facts of each customer; no two may have an account of the same id.
+        schema: Schema of the facts.
+        fields: The fields of transactions that are needed; None for all.
 
     Raises:
-        UserError: A date is none, a currency is not known, columns are of different lengths,
-            two accounts have the same id, or a transaction is of no account.
+        UserError: A date is invalid, a currency is unknown, lists are of different lengths, two
+            accounts have the same id, or a transaction belongs to no account.
     """
-    names = [f"{number:08}" for number in range(len(all_given))]
-    for given in all_given:
+    names = [f"{number:08}" for number in range(len(submitted))]
+    for given in submitted:
         _check(given)
-    accounts_of_all = [account for given in all_given for account in given.accounts.id]
+    accounts_of_all = [account for given in submitted for account in given.accounts.id]
     if len(set(accounts_of_all)) < len(accounts_of_all):
         raise _wrong("accounts: two have the same id")
     customers = {
-        f.name: [_stored(getattr(g.customer, _attribute(f)), f) for g in all_given]
+        f.name: [_stored(getattr(g.customer, _attribute(f)), f) for g in submitted]
         for f in columns("customers", schema).values()
         if f.name != "id"
     }
-    accounts = _columns([g.accounts for g in all_given], _given("accounts", schema))
+    accounts = _columns([g.accounts for g in submitted], _given("accounts", schema))
     wanted = [f for f in _given("transactions", schema) if f.name != "id"]
     if fields is not None:
         wanted = [f for f in wanted if f.name in fields]
-    transactions = _columns([g.transactions for g in all_given], wanted)
+    transactions = _columns([g.transactions for g in submitted], wanted)
     rows = len(transactions["amount"])
-    owners = [n for n, g in zip(names, all_given, strict=True) for _ in g.accounts.id]
+    owners = [n for n, g in zip(names, submitted, strict=True) for _ in g.accounts.id]
     sequence = pl.int_range(rows, dtype=pl.Int64, eager=True)
     tables = {
         "customers": _frame({"id": names, **customers}, "customers", schema),
@@ -101,20 +101,20 @@ def given_batch(
     return batch_from(ordered(coded(tables, schema, fields)), schema)
 
 
-def account_ids(given: Given) -> Sequence[str]:
-    """The identifiers of a customer's accounts."""
+def account_ids(given: SubmittedFacts) -> Sequence[str]:
+    """Return the identifiers of a customer's accounts."""
     ids: Sequence[str] = given.accounts.id
     return ids
 
 
-def rows_of(given: Given) -> int:
-    """How many transactions a customer has."""
+def transaction_count(given: SubmittedFacts) -> int:
+    """Return the number of a customer's transactions."""
     return len(given.transactions.amount)
 
 
 @functools.lru_cache(maxsize=20_000)  # few dates, many rows
 def _day(text: str) -> int:
-    """Days since 1970-01-01."""
+    """Convert a date to days since 1970-01-01."""
     date = parse_date(text)
     if date is None:
         raise _wrong(f"{text[:20]!r} is not a date", "write it as 2026-06-30")
@@ -135,7 +135,7 @@ def _one(field: Field) -> Any:
 
 def _many(field: Field) -> Any:
     element: Any = _one(field)
-    return Annotated[list[element], Meta(max_length=MOST_ROWS)]
+    return Annotated[list[element], Meta(max_length=MAX_ROWS)]
 
 
 def _struct(name: str, fields: Sequence[tuple[Field, Any]]) -> Any:
@@ -147,9 +147,9 @@ def _struct(name: str, fields: Sequence[tuple[Field, Any]]) -> Any:
     return msgspec.defstruct(name, made, rename=names, forbid_unknown_fields=True, kw_only=True)
 
 
-def _check(given: Given) -> None:
+def _check(given: SubmittedFacts) -> None:
     if minor_digits(given.customer.currency) is None:
-        raise _wrong("currency: a code of ISO 4217 such as GBP is needed")
+        raise _wrong("currency: it must be an ISO 4217 code such as GBP")
     for table, key in (("accounts", "id"), ("transactions", "amount")):
         part = getattr(given, table)
         rows = len(getattr(part, key))
@@ -169,7 +169,7 @@ def _values(part: Any) -> Iterator[Sequence[Any] | None]:
 
 
 def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, list[Any]]:
-    """The columns of many, end to end."""
+    """Concatenate the columns of several customers."""
     made: dict[str, list[Any]] = {}
     key = _attribute(next(f for f in fields if not f.nullable))
     for field in fields:
@@ -177,14 +177,14 @@ def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, list[An
         for part in parts:
             values = getattr(part, name)
             whole += [None] * len(getattr(part, key)) if values is None else values
-        if field.kind is Kind.DATE:
+        if field.kind is FieldType.DATE:
             whole = [None if text is None else _day(text) for text in whole]
         made[field.name] = whole
     return made
 
 
 def _stored(value: Any, field: Field) -> Any:
-    return _day(value) if field.kind is Kind.DATE and value is not None else value
+    return _day(value) if field.kind is FieldType.DATE and value is not None else value
 
 
 def _frame(data: Mapping[str, Any], table: str, schema: Schema) -> pl.DataFrame:

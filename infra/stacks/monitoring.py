@@ -1,4 +1,4 @@
-"""Who is told of what: alarms, a dashboard of where a run's time goes, a budget."""
+"""Alarms, a dashboard that shows where a run's time goes, and a budget."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
@@ -22,8 +22,8 @@ MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
-class Watch(EnvironmentStack):
-    """The alarms; subscribe to the topic that the stack names."""
+class Monitoring(EnvironmentStack):
+    """Alarms on an SNS topic, whose ARN is an output of the stack."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Watch(EnvironmentStack):
         services: Services,
         fleet: Fleet,
     ) -> None:
-        super().__init__(scope, environment, "watch")
+        super().__init__(scope, environment, "monitoring")
         self._data = data
         self._services = services
         self._fleet = fleet
@@ -67,13 +67,13 @@ class Watch(EnvironmentStack):
         late = environment.run_hours * 3_600
         for label, queue in {"DeadPages": data.dead_pages, "DeadItems": data.dead_items}.items():
             waiting = queue.metric_approximate_number_of_messages_visible(period=MINUTE)
-            self._alarm(label, waiting, 1, "work was given up: tuppence fleet status names it")
+            self._alarm(label, waiting, 1, "work was given up: tuppence fleet status lists it")
         for label, queue, seconds in (
             ("OldPages", data.customer_queue, late / 4),
             ("OldItems", data.invoke_queue, late / 2),
         ):
             age = queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
-            self._alarm(label, age, seconds, "messages wait for long: are the engines well?")
+            self._alarm(label, age, seconds, "messages have waited too long: check the engines")
         for label, function in self._functions.items():
             errors = function.metric_errors(period=FIVE_MINUTES)
             self._alarm(f"{label}Errors", errors, 1, f"the function {label.lower()} failed")
@@ -102,7 +102,7 @@ class Watch(EnvironmentStack):
             "RunLate",
             self._waiting(sum_of=[data.customer_queue, data.invoke_queue]),
             1,
-            f"a run is not whole after {environment.run_hours} hours",
+            f"a run has not finished after {environment.run_hours} hours",
             periods=environment.run_hours * 12,
         )
         self._alarm(
@@ -111,7 +111,7 @@ class Watch(EnvironmentStack):
                 code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
             ),
             10,
-            "the relay sends requests away: it has no connection free, or no database",
+            "the relay refuses requests: it has no free connection, or no database",
         )
 
     def _alarm(
@@ -173,7 +173,7 @@ class Watch(EnvironmentStack):
         )
         board.add_widgets(
             graph(
-                "messages that wait",
+                "waiting messages",
                 *(
                     queue.metric_approximate_number_of_messages_visible(period=MINUTE, label=label)
                     for label, queue in {
@@ -185,7 +185,7 @@ class Watch(EnvironmentStack):
                 ),
             ),
             graph(
-                "age of the oldest, seconds",
+                "age of the oldest message, seconds",
                 data.customer_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
                 data.invoke_queue.metric_approximate_age_of_oldest_message(period=MINUTE),
             ),
@@ -199,26 +199,26 @@ class Watch(EnvironmentStack):
         )
         board.add_widgets(
             graph(
-                "an item, seconds",
+                "time of an item, seconds",
                 ours("ItemSeconds", "invoke", "p50"),
                 ours("ItemSeconds", "invoke", "p99"),
             ),
             graph(
-                "an engine's answer, seconds",
+                "response time of engines, seconds",
                 services.engine_targets.metrics.target_response_time(statistic="p50"),
                 services.engine_targets.metrics.target_response_time(statistic="p99"),
             ),
             graph(
-                "the relay's answer, seconds",
+                "response time of the relay, seconds",
                 services.relay_targets.metrics.target_response_time(statistic="p50"),
                 services.relay_targets.metrics.target_response_time(statistic="p99"),
             ),
         )
         board.add_widgets(
-            graph("engines' processors, %", services.engines.metric_cpu_utilization()),
+            graph("processor use of engines, %", services.engines.metric_cpu_utilization()),
             graph("Aurora capacity units", data.database.metric_serverless_database_capacity()),
             graph(
-                "writes of results, units",
+                "write units of the results table",
                 data.results.metric_consumed_write_capacity_units(period=MINUTE),
             ),
         )

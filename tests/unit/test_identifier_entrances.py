@@ -1,4 +1,4 @@
-"""Every door through which identifiers come in takes or refuses the same text."""
+"""Every entrance for identifiers accepts and refuses the same texts."""
 
 import datetime
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from tests.identifiers import EDGES, texts
 
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.mapping import Mapping
-from tuppence.bankdata.parts import Document, Items
+from tuppence.bankdata.records import Document, Items
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.cli.output import only_identifiers
 from tuppence.errors import UserError
-from tuppence.facts.given import given_batch, given_type
 from tuppence.facts.identifiers import why_not_identifier
 from tuppence.facts.schema import Schema
+from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.rules.examples import example_facts
 from tuppence.rules.rule import Example
 from tuppence.usecases.fleet.listing import resolve_run
@@ -37,10 +37,10 @@ def owners() -> Owners:
     return Owners(pl.DataFrame(schema=text), pl.DataFrame(schema=text | {"customer": pl.String}))
 
 
-def takes(door: Callable[[str], object], text: str) -> bool:
-    """Return True if a door takes a text, False if it refuses it for the identifier's sake."""
+def accepts(entrance: Callable[[str], object], text: str) -> bool:
+    """Return whether an entrance accepts a text; raise errors other than `identifier.invalid`."""
     try:
-        door(text)
+        entrance(text)
     except UserError as error:
         if error.code == "identifier.invalid":
             return False
@@ -64,7 +64,7 @@ def given_facts(text: str) -> None:
             "account": [text],
         },
     }
-    given_batch([msgspec.convert(one, given_type(Schema()))], Schema())
+    submitted_batch([msgspec.convert(one, submitted_facts_type(Schema()))], Schema())
 
 
 def rule_test_customer(text: str) -> None:
@@ -92,14 +92,16 @@ def statement_customer(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "door",
+    "entrance",
     [command_line, given_facts, rule_test_customer, rule_test_account, fleet, statement_customer],
 )
-def test_a_door_takes_what_the_rule_allows(door: Callable[[str], object]) -> None:
+def test_every_entrance_accepts_the_identifiers_that_the_rule_allows(
+    entrance: Callable[[str], object],
+) -> None:
     @CHECK
     @given(texts())
     def holds(text: str) -> None:
-        assert takes(door, text) is (why_not_identifier(text) is None)
+        assert accepts(entrance, text) is (why_not_identifier(text) is None)
 
     holds()
 
@@ -107,7 +109,7 @@ def test_a_door_takes_what_the_rule_allows(door: Callable[[str], object]) -> Non
 @CHECK
 @given(texts())
 def test_a_prefix_is_the_beginning_of_an_identifier(text: str) -> None:
-    assert takes(fleet_prefix, text) is (why_not_identifier(text + "0") is None)
+    assert accepts(fleet_prefix, text) is (why_not_identifier(text + "0") is None)
 
 
 UK: Final = {
@@ -145,8 +147,8 @@ STATEMENTS: Final[dict[str, tuple[Items, Callable[[str], Any]]]] = {
 
 
 @pytest.mark.parametrize("kind", STATEMENTS)
-def test_a_document_takes_what_the_rule_allows(kind: str) -> None:
-    """Readers take blanks around a value off first, and for nothing there is another identifier."""
+def test_every_document_accepts_the_identifiers_that_the_rule_allows(kind: str) -> None:
+    """Readers strip surrounding blanks first, and replace an empty identifier."""
     items, document = STATEMENTS[kind]
     known = owners()
     known.customers.extend(pl.DataFrame({"id": ["ann"], "currency": ["GBP"]}))
@@ -157,7 +159,7 @@ def test_a_document_takes_what_the_rule_allows(kind: str) -> None:
         found = read_statement(
             [Document("d", document(text))], items, "ann", Schema(), known, TODAY, TOKENS
         )
-        reasons = found.reading.rejects["reason"].to_list()
+        reasons = found.table.rejects["reason"].to_list()
         problem = why_not_identifier(text)
         assert len(reasons) == (problem is not None)
         assert all(reason.endswith(str(problem)) for reason in reasons)
@@ -166,8 +168,9 @@ def test_a_document_takes_what_the_rule_allows(kind: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["id", "account", "customer"])
-def test_a_table_takes_what_the_rule_allows(field: str, tmp_path: Path) -> None:
-    """A table takes blanks around a cell off first, and an empty cell is a missing one."""
+def test_a_table_accepts_the_identifiers_that_the_rule_allows(field: str, tmp_path: Path) -> None:
+    """A table strips surrounding blanks first, and takes an empty cell as missing."""
+
     path = tmp_path / "table.parquet"
     names = ("id", "account", "customer", "currency", "booking date", "amount")
     mapping = Mapping("transactions", columns={name: name for name in names})

@@ -1,0 +1,97 @@
+"""Log lines: their fields, and what they never quote."""
+
+import io
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from tuppence import logs
+
+PERSON = "C0000007"
+
+
+def record(name: str, text: str, **fields: Any) -> logging.LogRecord:
+    values = {"name": name, "msg": text, "levelname": "INFO", "created": 1_764_495_000.25}
+    return logging.makeLogRecord(values | fields)
+
+
+def formatted(entry: logging.LogRecord) -> dict[str, Any]:
+    line = logs.JsonLines("rules-engine").format(entry)
+    assert "\n" not in line
+    assert line.isascii()
+    decoded: dict[str, Any] = json.loads(line)
+    return decoded
+
+
+def test_a_line_has_time_level_service_event_and_the_fields_of_its_event() -> None:
+    logs.begin("abc")
+    logs.bind(run_id="night")
+    assert formatted(record("tuppence.services", "request", status=200, duration=0.5)) == {
+        "time": "2025-11-30T09:30:00.250Z",
+        "level": "INFO",
+        "service": "rules-engine",
+        "event": "request",
+        "request_id": "abc",
+        "run_id": "night",
+        "status": 200,
+        "duration": 0.5,
+    }
+
+
+def test_a_new_request_has_no_field_of_the_one_before() -> None:
+    logs.begin("first")
+    logs.bind(run_id="night")
+    logs.begin("second")
+    line = formatted(record("tuppence", "request"))
+    assert (line["request_id"], "run_id" in line) == ("second", False)
+
+
+def test_an_exception_is_logged_by_its_classes_and_places_without_its_messages() -> None:
+    try:
+        try:
+            dict[str, str]()[PERSON]
+        except KeyError as error:
+            raise RuntimeError(f"no facts of {PERSON}") from error
+    except RuntimeError:
+        line = formatted(
+            record("uvicorn.error", "Exception in ASGI app\n", exc_info=sys.exc_info())
+        )
+    assert line["error"] == ["RuntimeError", "KeyError"]
+    assert [place.partition(":")[0] for place in line["stack"]] == ["unit/test_logs.py"] * 2
+    assert line["event"] == "Exception in ASGI app"
+    assert PERSON not in json.dumps(line)
+
+
+@pytest.mark.parametrize("name", ["asyncio", "httpx2", "psycopg.pool", "root"])
+def test_texts_of_libraries_are_left_out(name: str) -> None:
+    line = formatted(record(name, f"GET /v1/customers?after={PERSON}", filename="x.py", lineno=3))
+    assert (line["event"], line["logger"], line["place"]) == (
+        "message of a library",
+        name,
+        "x.py:3",
+    )
+    assert PERSON not in json.dumps(line)
+
+
+def test_characters_that_change_a_terminal_and_lone_surrogates_are_escaped() -> None:
+    line = formatted(record("tuppence", "request", caller="a\x1b[2J\n\u202e\ud800"))
+    assert line["caller"] == "a\x1b[2J\n\u202e\ud800"
+
+
+def test_a_process_writes_its_own_lines_and_warnings_of_libraries_only() -> None:
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        logs.write_logs("sql-relay", stream)
+        logging.getLogger("tuppence.services").info("ready")
+        logging.getLogger("httpx2").info("HTTP Request: GET /v1/customers")
+        logging.getLogger("httpx2").warning("a warning")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.getLogger("tuppence").setLevel(logging.NOTSET)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["ready", "message of a library"]
