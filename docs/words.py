@@ -9,8 +9,8 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from tuppence.bankdata.categories import CATEGORIES, INCOMING
-from tuppence.facts.schema import ACCOUNT_TYPES, TRANSACTION_TYPES, Schema
+from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, INCOMING, TRANSACTION_TYPES
+from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition import Definition
 from tuppence.rules.files import CATALOGUE, read_rules

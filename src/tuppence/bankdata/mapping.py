@@ -10,11 +10,11 @@ from typing import Final, Literal
 import msgspec
 
 from tuppence.bankdata.amounts import GROUPINGS, POINTS, Separators
-from tuppence.bankdata.categories import CATEGORIES
+from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
 from tuppence.bankdata.dates import check_format
 from tuppence.errors import UserError
 from tuppence.facts.rows import columns
-from tuppence.facts.schema import ACCOUNT_TYPES, TRANSACTION_TYPES, Field, FieldType, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.structured import Document, read_yaml
 
 _LETTER: Final = re.compile("%[-_0]?(.)")

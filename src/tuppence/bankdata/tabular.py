@@ -14,7 +14,7 @@ import polars as pl
 
 from tuppence.bankdata.amounts import Amounts, read_amounts
 from tuppence.bankdata.balances import newest_first
-from tuppence.bankdata.categories import CATEGORIES
+from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES
 from tuppence.bankdata.dates import read_days
 from tuppence.bankdata.doubts import balance_doubts, sign_doubts, word_doubts
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sum, words_of
@@ -28,7 +28,7 @@ from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
-from tuppence.facts.schema import ACCOUNT_TYPES, Field, FieldType, Schema
+from tuppence.facts.schema import Field, FieldType, Schema
 
 MAX_TEXT_LENGTH: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})

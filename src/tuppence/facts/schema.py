@@ -61,12 +61,6 @@ class Field:
         return nullable(self.kind.feel_type) if self.nullable else self.kind.feel_type
 
 
-ACCOUNT_TYPES: Final = ("current", "savings", "credit card", "loan")
-TRANSACTION_TYPES: Final = (
-    "card", "cash", "direct debit", "fee", "interest", "salary", "standing order", "transfer",
-)  # fmt: skip
-"""How a transaction was paid, in the words that rules and the finding of streams know."""
-
 MONEY_UNIT: Final = "main unit of the customer's currency"
 
 CUSTOMER: Final = (
