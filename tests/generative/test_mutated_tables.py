@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 import pytest
 from tests.building import TOKENS
-from tests.unit.test_import import TODAY
+from tests.unit.bankdata.test_import import TODAY
 
 from tuppence.bankdata.mapping import Mapping, read_mapping
 from tuppence.bankdata.tabular import Owners, read_table

@@ -10,11 +10,12 @@ from urllib.parse import quote
 import polars as pl
 
 from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.gaps import fill_from_store
 from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
-from tuppence.bankdata.statement import EPOCH, fill_from_store, read_statement
+from tuppence.bankdata.statement import EPOCH, read_statement
 from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError

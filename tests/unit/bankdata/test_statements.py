@@ -16,9 +16,10 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
+from tuppence.bankdata.gaps import fill_from_store
 from tuppence.bankdata.masking import masked_texts
 from tuppence.bankdata.records import Document, Items
-from tuppence.bankdata.statement import ParsedStatement, fill_from_store, read_statement
+from tuppence.bankdata.statement import ParsedStatement, read_statement
 from tuppence.bankdata.tabular import Owners
 from tuppence.cards import masked
 from tuppence.errors import UserError
