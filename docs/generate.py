@@ -160,7 +160,7 @@ def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
     yield "| key | | meaning |\n|---|---|---|"
     for name, meaning in attributes(kind):
         key = names.get(name, name)
-        yield f"| `{key}` | {'must be there' if name in required else ''} | {meaning} |"
+        yield f"| `{key}` | {'required' if name in required else ''} | {meaning} |"
     yield ""
 
 
@@ -170,7 +170,7 @@ def files_page() -> Iterator[str]:
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
     yield from structure(Definition)
     yield "`when`, `score` and each of `values` are FEEL, or a form. [The words](words.md) lists"
-    yield "kinds, communications, categories, types, and what holds where a key is left out.\n"
+    yield "kinds, communications, categories, types, and the value of a key that is omitted.\n"
     yield "### A form: rows of `when`\n"
     yield from structure(Criteria)
     yield "`is` is one of: " + ", ".join(f"`{word}`" for word in choices(Criteria, "is")) + ".\n"
@@ -184,8 +184,8 @@ def files_page() -> Iterator[str]:
     yield from structure(Score)
     yield from structure(Term)
     yield "### Its message\n"
-    yield "Templates of Jinja over the rule's values.\n"
-    yield f"In a template are allowed {ALLOWED}.\n"
+    yield "Jinja templates over the rule's values.\n"
+    yield f"A template may contain {ALLOWED}.\n"
     yield (
         f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
         f"list at most {MAX_ELEMENTS} elements.\n"
@@ -198,7 +198,7 @@ def files_page() -> Iterator[str]:
     yield from structure(Approval)
     yield "### One of its tests\n"
     yield from structure(Example)
-    yield "## A mapping\n\nWhat the columns of a table mean, for `tuppence import csv`.\n"
+    yield "## A mapping\n\nThe meaning of the columns of a table, for `tuppence import csv`.\n"
     yield from structure(MappingFile)
     yield REJECTS
 
@@ -224,7 +224,7 @@ def commands_page() -> Iterator[str]:
             names = ", ".join(f"`{option}`" for option in parameter.opts)
             if parameter.param_type_name == "argument":
                 names = f"`{parameter.name.upper()}`"
-            extra = "needed" if parameter.required else ""
+            extra = "required" if parameter.required else ""
             default = parameter.get_default(context)
             if not parameter.required and default is not None and parameter.name != "processes":
                 extra = f"default {default}"
@@ -244,7 +244,7 @@ def http_page() -> Iterator[str]:
 def _http_requests() -> Iterator[str]:
     yield "# HTTP interfaces\n"
     yield (
-        "Every request needs the header `Authorization: Bearer TOKEN`, but for `/healthz`\n"
+        "Every request needs the header `Authorization: Bearer TOKEN`, except `/healthz`\n"
         "(the process is alive), `/readyz` (it can do its work), `/metrics` and `/openapi.json`.\n"
         "Bodies and answers are JSON. Money is in minor units, dates are such as `2026-06-30`.\n"
     )
@@ -285,7 +285,7 @@ def _http_limits() -> Iterator[str]:
         "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
         "An identifier has 1 to "
         f"{MAX_LENGTH} visible characters, without blanks around them. A key may be\n"
-        "in an object once. Bodies are UTF-8 and not compressed.\n"
+        "in an object only once. Bodies are UTF-8 and not compressed.\n"
     )
     limits = ConnectionLimits()
     yield "| what | limit |\n|---|---|"
@@ -303,13 +303,13 @@ def _http_limits() -> Iterator[str]:
     waiting = (
         f"{Limits().queue_limit:,} customers in an engine, {RelayLimits().queue_limit} requests"
     )
-    yield f"| what waits | {waiting} in the relay; of one caller, half of that |"
+    yield f"| queue | {waiting} in the relay; of one caller, half of that |"
 
 
 def _http_errors() -> Iterator[str]:
     yield "\n## Errors\n"
     yield (
-        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
+        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and, if there\n"
         "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
         "503 or 504, wait for the seconds in `Retry-After` and send the "
         "request again. Codes that are "
@@ -326,7 +326,7 @@ def keys(part: dict[str, Any]) -> Iterator[str]:
     """Yield a table of the keys of an object in a JSON Schema."""
     yield "| key | | type |\n|---|---|---|"
     for name, value in part["properties"].items():
-        needed = "must be there" if name in part.get("required", ()) else ""
+        needed = "required" if name in part.get("required", ()) else ""
         yield f"| `{name}` | {needed} | {type_of(value)} |"
 
 
@@ -377,7 +377,7 @@ def cost_page() -> Iterator[str]:
             for name, figure in figures.items():
                 yield f"| {part}, {name.replace('_', ' ')} | {plain(figure)} |"
     yield "\n## Assumed\n"
-    yield f"- Processors that a run uses are busy for {cost.BUSY:.0%} of the time."
+    yield f"- Processors that a run uses are {cost.BUSY:.0%} utilised."
     yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is cached."
     yield f"- A function has {run.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
     yield f"- A request to a queue or a table takes {1_000 * run.CALL_SECONDS:.0f} ms."
@@ -385,8 +385,8 @@ def cost_page() -> Iterator[str]:
     yield "- The measured rules read accounts and transactions. Rules that read bills,"
     yield "  subscriptions or incomes add about 8 ms an item and 0.2 ms a customer to an engine's"
     yield "  work, which is not counted."
-    left_out = " ".join((cost.monthly.__doc__ or "").partition("Not counted: ")[2].split())
-    yield f"- Not counted: {left_out}"
+    excluded = (cost.monthly.__doc__ or "").split("The bill excludes ")[1]
+    yield f"- Not counted: {' '.join(excluded.split())}"
     yield "\n## Prices\n"
     yield "| unit | dollars | source |\n|---|---:|---|"
     for name, price in sorted(prices.price.items()):
@@ -404,7 +404,7 @@ def catalogue_page() -> Iterator[str]:
     rules = read_rules(ROOT / "catalogue", schema).usable()
     yield f"# The catalogue: {len(rules)} insights\n"
     yield (
-        "Each is a file in `catalogue/`, with test customers that pin down its limits. The "
+        "Each is a file in `catalogue/`, with test customers that check its thresholds. The "
         "quotation is the message that the first qualifying test customer "
         "reads. After an insight's title "
         "come its kind and the legal status of its message, which decides who must approve it.\n"
@@ -419,10 +419,10 @@ def catalogue_page() -> Iterator[str]:
         )
         if message is not None:
             yield f"> **{message.title}**\\\n> {message.body}\n"
-        rests = f", then rests {rule.cooldown_days}" if rule.cooldown_days else ", once"
+        hidden = f", then hidden for {rule.cooldown_days}" if rule.cooldown_days else ", once"
         history = rule.minimum_history_days
         yield (
-            f"Shown {rule.expires_after_days} days{rests};"
+            f"Shown for {rule.expires_after_days} days{hidden};"
             f" needs {f'{history} days of transactions' if history else 'no history'};"
             f" {len(rule.tests)} test customers.\n"
         )
@@ -447,13 +447,14 @@ def enrichment_page() -> Iterator[str]:
     income = f"{incomes.FIRST_CONFIDENCE / 100} to {incomes.MAX_CONFIDENCE / 100}"
     yield "# Merchants and categories\n"
     yield (
-        "An import finds whom a payment was paid to and what for, each with a confidence from 0 to "
-        "1 that rules can read: `merchant confidence` and `category confidence`. What a person or "
-        "a mapping says has 1 and stays. There is no category without a confidence, and none with "
+        "An import finds the merchant and the category of a payment, each with a confidence from 0 "
+        "to 1 that rules can read: `merchant confidence` and `category confidence`. What a person "
+        "or a mapping gives has a confidence of 1 and is kept. There is no category without a "
+        "confidence, and none with "
         f"less than {MIN_CONFIDENCE / 100}.\n"
     )
     yield f"Version of the lists and the model: `{enricher.version}`.\n"
-    yield "| what is known | confidence |\n|---|---|"
+    yield "| source | confidence |\n|---|---|"
     for what, sure in (
         (
             "a merchant category code that stands for one category",
@@ -466,15 +467,15 @@ def enrichment_page() -> Iterator[str]:
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.7 to 0.92"),
         (
-            "a refund: all of a purchase comes back, or a part",
+            "a refund of all of a purchase, or of a part",
             f"{FULL_CONFIDENCE / 100} or {PARTIAL_CONFIDENCE / 100}",
         ),
-        ("income: receipts that come again from one payer, three times or more", income),
+        ("income: three or more receipts from one payer", income),
         ("words, by the model", f"{MIN_CONFIDENCE / 100} to {MAX_MODEL_CONFIDENCE / 100}"),
     ):
         yield f"| {what} | {sure} |"
     yield (
-        "\nAll but the last were set, not measured. A merchant's name has 0.97 if it is the "
+        "\nAll except the last were set, not measured. A merchant's name has 0.97 if it is the "
         "whole text, 0.95 or 0.85 if it comes first, 0.75 if it comes later or was cut short, 0.9 "
         "if the bank gives it, and 0.5 if it was only derived from the words of the text.\n"
     )
@@ -525,7 +526,7 @@ def _examination(model: Model) -> Iterator[str]:
     titles = [name or "none" for name in names]
     yield (
         f"\nAnswers with at least {MIN_CONFIDENCE / 100}, of brands of one category, "
-        "in lines the truth:\n"
+        "rows are the true category:\n"
     )
     yield f"| | {' | '.join(titles)} |\n|---|{'---:|' * len(names)}"
     for truth in names:

@@ -44,14 +44,15 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         table: The table that the rows belong to.
         columns: For each field, the column that holds it.
         constants: For each field, a value that holds for every row.
-        values: For each field, words of the file and what they are called here; other words stay.
-        sign: How money out is marked; without it, amounts of money out are negative.
+        values: For each field, translations of the bank's words, as `the bank's word: our word`;
+            other words stay.
+        sign: How money out is marked; if omitted, amounts of money out are negative.
         date_format: Format of dates, in the notation of strftime.
-        decimal_point: The character between whole and fraction.
-        grouping: The character between thousands; empty for none.
+        decimal_point: The character before the decimals of a number.
+        grouping: The character between thousands; none if omitted.
         delimiter: The character between the fields of a CSV file.
         encoding: The encoding of a CSV file.
-        newest_first: Whether the file has the rows of a day in order of latest first.
+        newest_first: Whether the file lists the newest rows of a day first.
     """
 
     table: Literal["customers", "accounts", "transactions"]

@@ -149,7 +149,7 @@ def _register_steps(app: typer.Typer) -> None:
         database: Database,
         rules: Annotated[
             list[str] | None,
-            typer.Argument(help="Identifiers of rules; all in review if left out."),
+            typer.Argument(help="Identifiers of rules; all in review if omitted."),
         ] = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:

@@ -34,7 +34,9 @@ def register(program: typer.Typer) -> None:
         consent_from: Annotated[str | None, typer.Option(help="First day of that consent.")] = None,
         jurisdiction: Annotated[
             str,
-            typer.Option(help="Its jurisdiction, for customers whose country is not known."),
+            typer.Option(
+                help="Jurisdiction of that consent, for customers whose country is not known."
+            ),
         ] = "GB",
     ) -> None:
         """Load the facts of a store into PostgreSQL, or back; all of them, or none.

@@ -116,7 +116,7 @@ def register(app: typer.Typer) -> None:
                 "its replicas lag behind.",
             ),
         ] = 5.0,
-        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     ) -> None:
         """Erase a customer permanently, then search for anything that still names them.
 

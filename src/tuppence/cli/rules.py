@@ -104,12 +104,12 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         path: Annotated[Path, typer.Argument(help="The file of one rule.")],
         store: Store,
         live: Annotated[
-            Path | None, typer.Option(help="The live rules; those of the last run if left out.")
+            Path | None, typer.Option(help="The live rules; those of the last run if omitted.")
         ] = None,
         as_of: Annotated[
             str,
             typer.Option(
-                help="The date that rules take for today; that of the last run if left out."
+                help="The date that rules take for today; that of the last run if omitted."
             ),
         ] = "",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,

@@ -26,7 +26,7 @@ COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "ne
 NUMBERS = ("times", "amount", "previous amount")
 AHEAD = ("type", "balance", "pay day", "forecast", "forecast low", "forecast high")
 AsOf = Annotated[
-    str, typer.Option(help="Nothing after it is known; the system's date if left out.")
+    str, typer.Option(help="Facts after this date are ignored; the system's date if omitted.")
 ]
 AsFormat = Annotated[Format, typer.Option("--format")]
 
