@@ -9,8 +9,7 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from tuppence.bankdata import berlin_group, open_banking, plaid, synthetic
-from tuppence.bankdata.categories import CATEGORIES, INCOMING
+from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, INCOMING, TRANSACTION_TYPES
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition import Definition
@@ -33,17 +32,6 @@ COMMUNICATIONS: Final[Mapping[str, str]] = {
     "guidance": "Options and their consequences, without a recommendation of one.",
     "financial promotion": "An invitation to take up a financial product: needs an `approval`.",
 }
-TRANSACTION_TYPES: Final = tuple(
-    dict.fromkeys(
-        (
-            *synthetic.TYPES,
-            *(word for word, _ in open_banking.PAYMENT_TYPES),
-            *berlin_group.FAMILIES.values(),
-            *plaid.CODES.values(),
-            *plaid.CHANNELS.values(),
-        )
-    )
-)
 
 
 def words_page() -> Iterator[str]:
@@ -77,9 +65,7 @@ def words_page() -> Iterator[str]:
     yield "\n## Types of accounts\n"
     yield "`type` of an account, and `account type` of a transaction.\n"
     yield "| type | rules |\n|---|---|"
-    for word in sorted(
-        {*berlin_group.ACCOUNT_TYPES.values(), *open_banking.ACCOUNT_TYPES.values()}
-    ):
+    for word in sorted(ACCOUNT_TYPES):
         yield f"| `{word}` | {_naming(word, rules)} |"
     yield "\n## Defaults of a rule file\n"
     yield "The value of [a key of a rule file](files.md#a-rule) that is omitted.\n"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from tests.building import TOKENS
 from tests.conftest import Run
-from tests.unit.test_statements import booked
+from tests.unit.bankdata.test_statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key

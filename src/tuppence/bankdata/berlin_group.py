@@ -19,6 +19,7 @@ from tuppence.bankdata.records import (
     Money,
     Record,
     elements,
+    given_id,
     ignore,
     moment_of,
     optional,
@@ -85,6 +86,18 @@ def items(content: Any) -> Iterator[Item]:
         yield Item("", content, refuse("the document has no accounts, balances or transactions"))
 
 
+def with_account(content: Any, account: str) -> Any:
+    """Return a document with an account, if it names none itself.
+
+    Args:
+        content: An answer of the API.
+        account: The account's identifier.
+    """
+    if isinstance(content, dict) and _account_id(content.get("account")) is None:
+        return {**content, "account": {"iban": account}}
+    return content
+
+
 def _account_items(place: str, content: Any) -> Iterator[Item]:
     yield Item(place, content, _account)
     for number, one in enumerate(elements(content, "balances")):
@@ -139,7 +152,9 @@ def _scope(access: Any) -> tuple[str, ...]:
 
 def _balance(account: str | None, content: Any) -> Iterator[Record]:
     if account is None:
-        raise InvalidItem("the document does not say which account this balance is of")
+        raise InvalidItem(
+            "the document does not say which account this balance is of: see --account"
+        )
     if optional(content, "balanceType") not in BOOK_BALANCES:
         yield from ignore("balances that are not booked balances")(content)
         return
@@ -149,12 +164,17 @@ def _balance(account: str | None, content: Any) -> Iterator[Record]:
 
 def _transaction(account: str | None, content: Any) -> Iterator[Record]:
     if account is None:
-        raise InvalidItem("the document does not say which account this transaction is of")
+        raise InvalidItem(
+            "the document does not say which account this transaction is of: see --account"
+        )
     amount = _money(content, "transactionAmount")
     other = "creditorName" if amount.text.startswith("-") else "debtorName"
+    parts = elements(content, "remittanceInformationUnstructuredArray")
     texts = (
-        optional(content, key)
-        for key in ("remittanceInformationUnstructured", "additionalInformation", other)
+        optional(content, "remittanceInformationUnstructured"),
+        " ".join(part.strip() for part in parts if isinstance(part, str)),
+        optional(content, "additionalInformation"),
+        optional(content, other),
     )
     family = (optional(content, "bankTransactionCode") or "").upper().split("-")[1:2]
     by_family = FAMILIES.get(family[0]) if family else None
@@ -162,7 +182,7 @@ def _transaction(account: str | None, content: Any) -> Iterator[Record]:
     after = content.get("balanceAfterTransaction")
     yield Booking(
         account,
-        optional(content, "transactionId") or optional(content, "entryReference"),
+        given_id(content, "transactionId", "entryReference"),
         moment_of(required(content, "bookingDate")),
         amount,
         next(filter(None, texts), None),

@@ -24,6 +24,12 @@ CATEGORIES: Final = INCOMING | frozenset(
 )  # fmt: skip
 """All categories of transactions; a mapping may add others."""
 
+ACCOUNT_TYPES: Final = ("current", "savings", "credit card", "loan")
+TRANSACTION_TYPES: Final = (
+    "card", "cash", "direct debit", "fee", "interest", "salary", "standing order", "transfer",
+)  # fmt: skip
+"""How a transaction was paid, in the words that rules and the finding of streams know."""
+
 _MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
     "groceries": (5411, 5422, 5451, 5462, 5499),
     "eating out": (5812, 5813, 5814),

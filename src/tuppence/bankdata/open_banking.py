@@ -24,6 +24,7 @@ from tuppence.bankdata.records import (
     country_of,
     day_of,
     elements,
+    given_id,
     ignore,
     moment_of,
     optional,
@@ -118,7 +119,7 @@ def _transaction(content: Any) -> Iterator[Record]:
     code = optional(content, "MerchantDetails", "MerchantCategoryCode")
     yield Booking(
         required(content, "AccountId"),
-        optional(content, "TransactionId"),
+        given_id(content, "TransactionId"),
         moment_of(required(content, "BookingDateTime")),
         amount,
         optional(content, "TransactionInformation"),

@@ -141,7 +141,7 @@ def _transaction(content: Any) -> Iterator[Record]:
     yield Booking(
         required(content, "account_id"),
         required(content, "transaction_id"),
-        moment_of(optional(content, "datetime") or required(content, "date")),
+        _moment(content),
         Money(_negated(amount), currency),
         optional(content, "original_description") or optional(content, "name"),
         optional(content, "merchant_name"),
@@ -152,6 +152,12 @@ def _transaction(content: Any) -> Iterator[Record]:
             optional(content, _CATEGORY, "confidence_level") or ""
         ),
     )
+
+
+def _moment(content: Any) -> str:
+    """Return the moment, or the day of the account alone, where the moment is in another zone."""
+    day, moment = moment_of(required(content, "date")), optional(content, "datetime")
+    return moment_of(moment) if moment and moment.startswith(day) else day
 
 
 def _removed(content: Any) -> Iterator[Record]:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from tuppence.plain_text import SURROGATE
 
+_NO_ID = frozenset({"", "NOTPROVIDED", "NOTAVAILABLE", "NA", "NONE", "NULL", "UNKNOWN", "NOREF"})
+
 
 class InvalidItem(Exception):  # noqa: N818 - it reports the bank's data, not a bug
     """Raised for an item that cannot be read; the text says why."""
@@ -192,6 +194,21 @@ def optional(content: Any, *path: str) -> str | None:
     if isinstance(content, bool) or content is None or isinstance(content, dict | list):
         return None
     return f"{content}".strip() or None
+
+
+def given_id(content: Any, *keys: str) -> str | None:
+    """Return the first identifier of a transaction that is one; None where it has none.
+
+    Args:
+        content: The transaction.
+        keys: Where it may stand; banks fill them with words such as NOTPROVIDED, or with zeros.
+    """
+    for key in keys:
+        found = optional(content, key)
+        word = re.sub(r"[ ._/-]", "", found or "").upper()
+        if word not in _NO_ID and word.strip("0"):
+            return found
+    return None
 
 
 def elements(content: Any, key: str) -> list[Any]:

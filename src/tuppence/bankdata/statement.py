@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -96,43 +95,6 @@ def read_statement(
     return statement.parsed(schema)
 
 
-def fill_from_store(incoming: Rows, stored: Rows) -> Rows:
-    """Fill fields of accounts, and balances of transactions, that only an earlier import had.
-
-    Banks deliver limits and balances in other documents than accounts and transactions.
-
-    Args:
-        incoming: Imported rows of one customer.
-        stored: All stored rows of the same customer.
-    """
-    of_accounts = ("name", "opened", "credit limit")
-    return replace(
-        incoming,
-        accounts=_filled(incoming.accounts, stored.accounts, ["id"], of_accounts),
-        transactions=_filled(
-            incoming.transactions, stored.transactions, ["account", "id"], ["balance"]
-        ),
-    )
-
-
-def _filled(
-    frame: pl.DataFrame | None,
-    stored: pl.DataFrame | None,
-    key: Sequence[str],
-    names: Sequence[str],
-) -> pl.DataFrame | None:
-    if frame is None or stored is None:
-        return frame
-    types = frame.schema
-    before = stored.select(
-        *(pl.col(name).cast(types[name]) for name in key),
-        *(pl.col(name).cast(types[name]).alias(f"stored {name}") for name in names),
-    )
-    both = frame.join(before, on=key, how="left", maintain_order="left")
-    known = both.with_columns(pl.coalesce(name, f"stored {name}").alias(name) for name in names)
-    return known.select(frame.columns)
-
-
 class _Statement:
     def __init__(self, customer: str, owners: Owners, today: date, tokens: Tokens) -> None:
         self._customer = customer
@@ -202,9 +164,10 @@ class _Statement:
         moments = [booking.moment for booking, _ in bookings]
         newest_first = bool(moments) and moments[0] > moments[-1]
         seen: Counter[str] = Counter()
+        reused = _reused(bookings)
         for number, (booking, item) in enumerate(bookings):
             name = booking.id
-            if name is None:
+            if name is None or (booking.account, name) in reused:
                 key = "\x1f".join((booking.account, booking.moment, *booking.amount))
                 digest = hashlib.blake2b(key.encode(), digest_size=9).hexdigest()
                 name = f"~{digest}-{seen[key]}"
@@ -223,6 +186,11 @@ class _Statement:
         is_known = self._customer in self._owners.customers["id"]
         if is_known and not (self._accounts or self._bookings):
             return self._with_rejects(Rows())
+        if self._rejects and not (self._accounts or self._bookings or self._consents):
+            source, place, reason, _ = self._rejects[0]
+            where = f"{source}: {place}" if place else source
+            message = f"nothing can be imported from these documents; {where}: {reason}"
+            raise UserError("import.nothing", message, "is it a document of another standard?")
         currency = self._currency()
         digits = minor_digits(currency)
         if digits is None:
@@ -338,6 +306,15 @@ def _checked(record: Record) -> Record:
         if text is not None and (problem := why_not_identifier(text)) is not None:
             raise InvalidItem(f"the identifier {ascii(masked(text))[:60]} {problem}")
     return record
+
+
+def _reused(bookings: Sequence[tuple[Booking, Item]]) -> set[tuple[str, str | None]]:
+    """Return the identifiers that one list has for bookings of several moments or amounts."""
+    told: dict[tuple[str, str | None, str], set[tuple[str, Money]]] = {}
+    for booking, item in bookings:
+        key = (booking.account, booking.id, item.place.partition("[")[0])
+        told.setdefault(key, set()).add((booking.moment, booking.amount))
+    return {key[:2] for key, meanings in told.items() if len(meanings) > 1}
 
 
 class _Placed(NamedTuple):

@@ -1,133 +1,336 @@
-"""CSV and Parquet files as tables of texts, not yet interpreted by a mapping."""
+"""CSV and Parquet files as tables of texts, before anybody looks at what they mean."""
 
 import codecs
-import csv
-import io
-from collections.abc import Sequence
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.mapping import BY_NUMBER, Mapping
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OWNER
-from tuppence.plain_text import from_editable_cell
+from tuppence.plain_text import SURROGATE, from_editable_cell
 from tuppence.structured import read_bytes
 
 MAX_BYTES: Final = 2_000_000_000
-ROW: Final = "row in file"
-REASON: Final = "reason set aside"
 REJECTS: Final = ("row", "reason")
-"""The first two columns of a file of rejects; `ROW` and `REASON` if the file has such columns."""
-_REJECTS_BEGIN: Final = tuple(
-    f"{row},{reason},".encode() for row, reason in (REJECTS, (ROW, REASON))
+"""The first columns of rejects, before the file's own."""
+OWN_REJECTS: Final = ("row in file", "reason set aside")
+"""The first columns of rejects where the file has a column of the name of one of `REJECTS`."""
+_REJECTS_BEGIN: Final = tuple(f"{row},{reason}," for row, reason in (REJECTS, OWN_REJECTS))
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
+"""Byte order marks, and the encodings that begin with them."""
+_SAMPLE: Final = 400
+_BEFORE_HEADER: Final = 100
+_LINES_OF_FIELD: Final = 20
+_CHUNK: Final = 50_000
+_SPREAD: Final = "a quotation mark is opened here or before and closed on another line"
 
 
-def read_raw(path: Path, mapping: Mapping) -> pl.DataFrame:
-    """Return all columns as texts, with the number of each row and, for a ragged one, the reason.
+class Table(NamedTuple):
+    """A table of texts.
+
+    Attributes:
+        titles: What the columns are called in the file; `column 3` where there is no title.
+        cells: The texts, in columns `0`, `1`, ...
+        reasons: Why a row cannot be taken, such as that it is ragged; null for others.
+    """
+
+    titles: tuple[str, ...]
+    cells: pl.DataFrame
+    reasons: pl.Series
+
+
+class _Record(NamedTuple):
+    """The fields of a row, and why they may be wrong."""
+
+    fields: list[str]
+    reason: str | None = None
+
+
+def read_raw(path: Path, mapping: Mapping) -> Table:
+    """Return all cells as texts.
 
     Args:
         path: CSV or Parquet.
-        mapping: Says what its columns mean.
+        mapping: What its columns mean.
 
     Raises:
-        UserError: The file cannot be read, or lacks columns that the mapping names.
+        UserError: The file cannot be read, or has not the columns that the mapping names.
     """
     data = read_bytes(path, MAX_BYTES)
     if not data:
         raise UserError("file.empty", f"{path}: the file is empty")
     read = _read_parquet if path.suffix == ".parquet" else _read_csv
-    frame = read(path, data, mapping)
-    if frame.height == 0:
+    table = read(path, data, mapping)
+    if table.cells.height == 0:
         raise UserError("file.empty", f"{path}: the file has a header and no rows")
-    _check_columns(path, mapping, own_columns(frame))
-    if REASON not in frame.columns:
-        frame = frame.with_columns(pl.lit(None, pl.String).alias(REASON))
-    return frame.with_columns(pl.int_range(1, pl.len() + 1).alias(ROW))
+    for column, place in mapping.sources().items():
+        _check_column(path, mapping, column, place, table.titles)
+    return table
 
 
-def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
+def position(titles: Sequence[str], column: str) -> int | None:
+    """Return where a column stands that a mapping names; None if there is none.
+
+    Args:
+        titles: Of the file.
+        column: A title, or a number such as `column 3`.
+    """
+    plain = column.strip()
+    found = [i for i, title in enumerate(titles) if title == plain]
+    if found:
+        return found[0]
+    number = BY_NUMBER.fullmatch(plain)
+    return int(number[1]) - 1 if number and int(number[1]) <= len(titles) else None
+
+
+def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
     try:
         frame = pl.read_parquet(data)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        cells = frame.select(
+            _parquet_text(pl.col(name), kind, mapping).alias(str(i))
+            for i, (name, kind) in enumerate(frame.schema.items())
+        )
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
-    texts = [
-        pl.col(name).dt.strftime(mapping.date_format) if kind.is_temporal() else pl.col(name)
-        for name, kind in frame.schema.items()
-    ]
-    return frame.select(text.cast(pl.String) for text in texts)
+    except pl.exceptions.PanicException:
+        raise UserError("file.parquet", f"{path}: this Parquet file is damaged") from None
+    none = pl.Series([None] * frame.height, dtype=pl.String)
+    return Table(tuple(name.strip() for name in frame.columns), cells, none)
 
 
-def _read_csv(path: Path, data: bytes, mapping: Mapping) -> pl.DataFrame:
-    is_rejects = data.removeprefix(codecs.BOM_UTF8).startswith(_REJECTS_BEGIN)
-    encoding = "utf-8" if is_rejects else mapping.encoding
-    delimiter = "," if is_rejects else mapping.delimiter
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"{path}: line {line} is not {encoding} text"
-        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
-        raise UserError("file.encoding", message, hint) from None
+def _parquet_text(column: pl.Expr, kind: pl.DataType, mapping: Mapping) -> pl.Expr:
+    """Return a column as text; a number cannot be read in another way than it is meant."""
+    if kind.is_temporal():
+        return column.dt.strftime(mapping.date_format).cast(pl.String)
+    text = column.cast(pl.String)
+    if not kind.is_numeric():
+        return text
+    text = text.str.replace(r"^(-?[0-9]+\.[0-9]{3})$", "${1}0")
+    return text.str.replace(".", mapping.decimal_point or ".", literal=True)
+
+
+def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
+    is_rejects = data.removeprefix(codecs.BOM_UTF8).startswith(
+        tuple(begin.encode() for begin in _REJECTS_BEGIN)
+    )
+    text = _decoded(path, data, "utf-8" if is_rejects else mapping.encoding)
     if "\0" in text:
         hint = "is it a spreadsheet or an archive? Save it as CSV first"
         raise UserError("file.binary", f"{path}: this is not a text file", hint)
-    widths = {len(row) for row in csv.reader(io.StringIO(text), delimiter=delimiter)}
-    if len(widths) > 1:
-        frame = _read_ragged(text, delimiter)
-    else:
-        frame = pl.read_csv(io.BytesIO(text.encode()), separator=delimiter, infer_schema=False)
-    return _as_in_file(frame) if is_rejects else frame
+    lines = _lines(text)
+    if is_rejects:
+        records = _records(lines, ",")
+        header = next(records).fields
+        return _as_in_file(_table(header, records))
+    lines = lines[mapping.preamble or 0 :]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    records = _records(lines[: len(lines) - mapping.footer], mapping.delimiter)
+    first = list(itertools.islice(records, _BEFORE_HEADER))
+    if not first:
+        raise UserError("file.empty", f"{path}: the file has no rows")
+    named = {column.strip() for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
+    if not named:
+        width = Counter(len(record.fields) for record in first).most_common(1)[0][0]
+        return _table([""] * width, itertools.chain(first, records))
+    places = [0] if mapping.preamble is not None else range(len(first))
+    titles = [{title.strip() for title in record.fields} for record in first]
+    place = max(places, key=lambda i: len(named & titles[i]))
+    return _table(first[place].fields, itertools.chain(first[place + 1 :], records))
 
 
-def _as_in_file(rejects: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns that the file had from which the rows were rejected."""
-    whole = rejects.drop(*rejects.columns[:2], *OWNER, strict=False)
-    whole = whole.rename({f"{n} in the file": n for n in OWNER}, strict=False)
-    undo = pl.exclude(REASON).map_elements(from_editable_cell, return_dtype=pl.String)
-    return whole.with_columns(undo).rename(from_editable_cell)
+def _decoded(path: Path, data: bytes, encoding: str) -> str:
+    """Return the text of a file, in the encoding that its first bytes show, else in the one given.
 
-
-def _read_ragged(text: str, delimiter: str) -> pl.DataFrame:
-    """Read a CSV in which some rows have too many or too few fields; these get a reason."""
-    header, *rows = filter(None, csv.reader(io.StringIO(text), delimiter=delimiter))
-    width = len(header)
-    rows = [row if len(row) == width else _masked_row(row) for row in rows]
-    whole = [(row + [""] * width)[:width] for row in rows]
-    names = [name or f"column {i}" for i, name in enumerate(header, 1)]
-    frame = pl.DataFrame(whole, schema=dict.fromkeys(names, pl.String), orient="row")
-    reasons = [
-        None if len(row) == width else f"{len(row)} fields where the header has {width}"
-        for row in rows
-    ]
-    return frame.with_columns(pl.Series(REASON, reasons, dtype=pl.String))
-
-
-def _masked_row(row: Sequence[str]) -> list[str]:
-    """Mask card numbers in a row, also those that the delimiter splits over several fields."""
-    return masked("\x1f".join(row)).split("\x1f")
-
-
-def _check_columns(path: Path, mapping: Mapping, names: Sequence[str]) -> None:
-    for column, place in mapping.sources().items():
-        if column in names:
-            continue
-        message = f"{path}: there is no column {column!r}, which the mapping names at {place}"
-        hint = f"the file has: {', '.join(names)}"
-        other = next((d for d in ";\t|," if len(names) == 1 and d in names[0]), None)
-        if other and other != mapping.delimiter:
-            name = "a tab" if other == "\t" else other
-            hint = f"its fields seem to be separated by {name}: set delimiter in the mapping"
-        raise UserError("import.unknown-column", message, hint)
-
-
-def own_columns(raw: pl.DataFrame) -> list[str]:
-    """Return the names of the file's own columns.
-
-    Args:
-        raw: A table that `read_raw` returned.
+    Raises:
+        UserError: It is in another encoding.
     """
-    return [name for name in raw.columns if name not in {ROW, REASON}]
+    shown = _shown_encoding(data)
+    used = shown or encoding
+    try:
+        text = data.decode(used).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{path}: line {line} is not {used} text"
+        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
+        raise UserError("file.encoding", message, hint) from None
+    except (UnicodeError, ValueError):
+        raise UserError("file.encoding", f"{path}: this is not {used} text") from None
+    if SURROGATE.search(text):
+        raise UserError("file.encoding", f"{path}: this is not {used} text")
+    if shown is None and not data.isascii() and not codecs.lookup(used).name.startswith("utf"):
+        with_utf8 = data.decode(errors="ignore")
+        if with_utf8.encode() == data:
+            message = f"{path}: this is UTF-8 text, not {used}"
+            raise UserError("file.encoding", message, "write encoding: utf-8 in the mapping")
+    return text
+
+
+def _shown_encoding(data: bytes) -> str | None:
+    """Return the encoding that the first bytes show: by a mark, or by every second one being 0."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding
+    even, odd = data[:_SAMPLE:2], data[1:_SAMPLE:2]
+    if len(odd) > 1 and 0 not in even and odd.count(0) > len(odd) / 2:
+        return "utf-16-le"
+    if len(odd) > 1 and 0 not in odd and even.count(0) > len(even) / 2:
+        return "utf-16-be"
+    return None
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines; a carriage return ends one only in a file that has no line feeds."""
+    if "\n" not in text:
+        return text.split("\r")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def _records(lines: Sequence[str], delimiter: str) -> Iterator[_Record]:
+    """Yield the rows of a CSV file (RFC 4180); empty lines are none.
+
+    A field is quoted if a quotation mark begins it and another, before a delimiter or the end of a
+    line, ends it. Any other quotation mark is a character of the text. Where a quoted field spreads
+    over lines that would be rows of the same width by themselves, each of them gets a reason.
+    """
+    fields_of = _Splitter(delimiter)
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if '"' not in line:
+            if line:
+                yield _Record(line.split(delimiter))
+            continue
+        block, end = line, number
+        fields, state = fields_of.split(block, may_open=True)
+        while state == "open" and end < min(len(lines), number + _LINES_OF_FIELD):
+            block += "\n" + lines[end]
+            end += 1
+            if '"' in lines[end - 1]:
+                fields, state = fields_of.split(block, may_open=True)
+        if state != "whole":
+            yield _Record(fields_of.alone(line))
+            continue
+        alone = [fields_of.alone(one) for one in lines[number - 1 : end]]
+        if len(alone) > 1 < len(fields) and all(len(one) == len(fields) for one in alone):
+            yield from (_Record(one, _SPREAD) for one in alone)
+        else:
+            yield _Record(fields)
+        number = end
+
+
+class _Splitter:
+    """Splits lines of a CSV file into fields."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._quoted = re.compile(rf'"([^"]*(?:""[^"]*)*)"(?={re.escape(delimiter)}|\Z)')
+        self._opened = re.compile(r'"[^"]*(?:""[^"]*)*\Z')
+
+    def split(self, block: str, *, may_open: bool) -> tuple[list[str], str]:
+        """Return the fields of some lines, as far as they go, and how they end.
+
+        Args:
+            block: The lines.
+            may_open: Whether an open quotation mark begins a field of several lines; if not, it
+                is a character.
+
+        Returns:
+            The fields, and `whole`, `open` (in a quoted field), or `broken` (by a quotation mark
+            that is no end of a field of several lines).
+        """
+        fields: list[str] = []
+        place = 0
+        while place <= len(block):
+            is_quoted = block.startswith('"', place)
+            if is_quoted and (found := self._quoted.match(block, place)):
+                fields.append(found[1].replace('""', '"'))
+                place = found.end() + 1
+                continue
+            if is_quoted and may_open and self._opened.match(block, place):
+                return fields, "open"
+            end = block.find(self._delimiter, place)
+            end = len(block) if end < 0 else end
+            fields.append(block[place:end])
+            if "\n" in fields[-1]:
+                return fields, "broken"
+            place = end + 1
+        return fields, "whole"
+
+    def alone(self, line: str) -> list[str]:
+        """Return the fields of a line by itself."""
+        return self.split(line, may_open=False)[0]
+
+
+def _table(header: Sequence[str], records: Iterable[_Record]) -> Table:
+    """Return the rows below a header; a row with too many or too few fields gets a reason."""
+    width = len(header)
+    names = [str(i) for i in range(width)]
+    types = dict.fromkeys([*names, "reason"], pl.String)
+    chunks = [pl.DataFrame(schema=types)]
+    records = iter(records)
+    while chunk := list(itertools.islice(records, _CHUNK)):
+        rows = [_fitted(record, width) for record in chunk]
+        cells = zip(*rows, strict=True)  # by column, which is made faster than by row
+        chunks.append(pl.DataFrame([list(one) for one in cells], schema=types, orient="col"))
+    frame = pl.concat(chunks).with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
+    titles = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
+    return Table(titles, frame.select(names), frame["reason"])
+
+
+def _fitted(record: _Record, width: int) -> list[str | None]:
+    fields, reason = record
+    if len(fields) == width:
+        return [*fields, reason]
+    # its fields may be parts of one: a card number with the delimiter in it
+    fields = masked("\x1f".join(fields)).split("\x1f")
+    why = reason or f"{len(fields)} fields where the header has {width}"
+    return [*(fields + [""] * width)[:width], why]
+
+
+def _as_in_file(rejects: Table) -> Table:
+    """Return the columns of the file that rows were set aside from, without what was added."""
+    kept = [i for i, t in enumerate(rejects.titles) if i >= len(REJECTS) and t not in OWNER]
+    undo = [
+        rejects.cells[str(i)].map_elements(from_editable_cell, return_dtype=pl.String) for i in kept
+    ]
+    cells = pl.DataFrame([cell.alias(str(place)) for place, cell in enumerate(undo)])
+    of_file = {f"{name} in the file": name for name in OWNER}
+    titles = (from_editable_cell(rejects.titles[i]) for i in kept)
+    return Table(tuple(of_file.get(title, title) for title in titles), cells, rejects.reasons)
+
+
+def _check_column(
+    path: Path, mapping: Mapping, column: str, place: str, titles: Sequence[str]
+) -> None:
+    same = [f"column {i}" for i, title in enumerate(titles, 1) if title == column.strip()]
+    if len(same) > 1:
+        message = f"{path}: {len(same)} columns are called {column!r}, which {place} names"
+        hint = f"write {' or '.join(same)} in the mapping"
+        raise UserError("import.ambiguous-column", message, hint)
+    if position(titles, column) is not None:
+        return
+    message = f"{path}: there is no column {column!r}, which the mapping names at {place}"
+    hint = f"the file has: {', '.join(titles)}"
+    other = next((d for d in ";\t|," if len(titles) == 1 and d in titles[0]), None)
+    if other and other != mapping.delimiter:
+        name = "a tab" if other == "\t" else other
+        hint = f"its fields seem to be separated by {name}: set delimiter in the mapping"
+    raise UserError("import.unknown-column", message, masked(hint))

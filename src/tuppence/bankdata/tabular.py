@@ -1,7 +1,10 @@
-"""Reads CSV and Parquet tables through a mapping as rows for a store; bad rows are rejected."""
+"""CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside.
+
+One module because the steps from texts to rows share the columns of one frame.
+"""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,11 +12,19 @@ from typing import Final
 
 import polars as pl
 
-from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.amounts import Amounts, read_amounts
+from tuppence.bankdata.balances import newest_first
+from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES
+from tuppence.bankdata.dates import read_days
+from tuppence.bankdata.doubts import balance_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sum, words_of
+from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
-from tuppence.bankdata.table_file import REASON, REJECTS, ROW, own_columns, read_raw
+from tuppence.bankdata.signs import Signed, by_sides, by_sign, by_word, total
+from tuppence.bankdata.table_file import OWN_REJECTS, REJECTS, Table, position, read_raw
 from tuppence.cards import masked
+from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import PROBLEMS
 from tuppence.facts.rows import OWNER, POLARS_TYPES, Rows, columns, with_confidence
@@ -21,15 +32,16 @@ from tuppence.facts.schema import Field, FieldType, Schema
 
 MAX_TEXT_LENGTH: Final = 1_000
 IDENTIFIERS: Final = frozenset({"id", "account", "customer"})
-"""Fields of any table that hold identifiers."""
-_NUMBER: Final = r"^[+-]?(\d{1,15}(\.\d*)?|\.\d+)$"
+"""Fields that name somebody or something, in whichever table."""
+ROW: Final = "row"
+REASON: Final = "reason"
 _TRUE: Final = ["true", "yes", "y", "1"]
 _FALSE: Final = ["false", "no", "n", "0"]
 
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The customers and accounts that are stored already.
+    """Who is in the store already.
 
     Attributes:
         customers: `id`, `currency`.
@@ -42,84 +54,127 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class ParsedTable:
-    """The content of a table.
+    """What a file gave.
 
     Attributes:
-        rows: The valid rows, with new owners if the mapping names them.
+        rows: The good ones, with new owners where the mapping names them.
         rejects: `row` (1 is the first after the header), `reason`, the file's own columns without
-            card numbers, then the customer and the account that the row is about, null if
-            unknown. If the file itself has a column `row` or `reason`, the first two are called
-            `row in file` and `reason set aside`; its columns `customer` and `account` get the
-            suffix `in the file`.
-        count: Number of rows in the file.
+            card numbers, then the customer and the account that the row is about, null where it is
+            not known. Where the file has columns of these names, ours are `row in file` and
+            `reason set aside`, and the file's are followed by `in the file`.
+        count: How many rows the file has.
+        left_out: How many rows the mapping leaves out, by the column and its word.
+        doubts: What may be wrong with the rows, a sentence each.
     """
 
     rows: Rows
     rejects: pl.DataFrame
     count: int
+    left_out: tuple[tuple[str, int], ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_table(
-    path: Path, mapping: Mapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
+    path: Path, meaning: TableMapping, schema: Schema, owners: Owners, today: date, tokens: Tokens
 ) -> ParsedTable:
-    """Read a CSV or Parquet file and mask the card numbers in it.
+    """Read a CSV or Parquet file, in which card numbers are masked.
 
-    The file may also be the corrected rejects of an earlier import.
+    Rejects of an earlier import may be given as the file, after they were corrected.
 
     Args:
-        path: The file; Parquet if it ends with `.parquet`, else CSV with a header.
-        mapping: Says what its columns mean.
+        path: The file; Parquet by its ending, else CSV.
+        meaning: What its columns mean.
         schema: The fields that a store can hold.
         owners: Customers and accounts that exist.
-        today: The latest date that a row may have.
-        tokens: Replaces identifiers that hold a card number.
+        today: No row may be dated later.
+        tokens: Names for identifiers that hold a card number.
 
     Raises:
         UserError: The file as a whole cannot be read.
     """
-    raw = read_raw(path, mapping)
-    fields = mapping.fields(schema)
-    frame = raw.with_columns(_source(mapping, name, field) for name, field in fields.items())
+    table = read_raw(path, meaning)
+    fields = meaning.fields(schema)
+    frame = table.cells.with_columns(
+        table.reasons.alias(REASON), pl.int_range(1, pl.len() + 1).alias(ROW)
+    )
+    is_ragged = frame[REASON].is_not_null()
+    frame, left_out = _filtered(frame, table, meaning)
+    if not frame.height:
+        message = f"{path}: all {table.cells.height:,} rows are skipped"
+        raise UserError("import.all-left-out", message, "check only and without in the mapping")
+    is_ragged = is_ragged.gather(frame[ROW] - 1)
+    frame = frame.with_columns(_sources(meaning, fields, table))
     frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
-    amount = _money_text(mapping, raw.columns)
-    if amount is not None:
-        frame = frame.with_columns(amount.alias(_new("amount")))
-    frame = _without_cards(frame, fields, tokens)
-    frame = _with_owners(frame, mapping, owners)
-    whose = owner_columns(mapping, raw[REASON].is_not_null(), _new)
-    frame = frame.with_columns(whose).with_columns(digits=_digits())
-    frame = _parsed(frame, mapping, fields, today)
-    if mapping.table == "transactions" and "id" not in mapping.columns:
+    frame = _without_cards(frame, meaning, fields, tokens)
+    frame = _with_owners(frame, meaning, owners)
+    frame = frame.with_columns(owner_columns(meaning, is_ragged, _new)).with_columns(
+        digits=_digits()
+    )
+    frame = _parsed(frame, meaning, fields, today)
+    if meaning.table == "transactions" and "id" not in meaning.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
-    frame = _without_duplicates(frame, mapping.table)
+    frame = _without_duplicates(frame, meaning.table)
     good = frame.filter(pl.col(REASON).is_null())
     bad = frame.filter(pl.col(REASON).is_not_null())
-    rejects = _rejects(bad, mapping, fields, own_columns(raw), tokens)
-    return ParsedTable(_rows(good, mapping, schema, owners), rejects, raw.height)
+    rejects = _rejects(bad, meaning, fields, table, tokens)
+    if meaning.table == "transactions":
+        good = _in_order(good, meaning)
+    doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
+    rows = _rows(good, meaning, schema, owners)
+    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts)
+
+
+def _filtered(
+    frame: pl.DataFrame, table: Table, mapping: TableMapping
+) -> tuple[pl.DataFrame, tuple[tuple[str, int], ...]]:
+    """Return the rows that the mapping wants, and the counts of the others by their words."""
+    left_out: list[tuple[str, int]] = []
+    for column in dict.fromkeys([*mapping.only, *mapping.without]):
+        cell = _cell(table, column).str.strip_chars().fill_null("")
+        low = cell.str.to_lowercase()
+        only = [word.strip().lower() for word in mapping.only.get(column, ())]
+        without = [word.strip().lower() for word in mapping.without.get(column, ())]
+        is_wanted, is_unwanted = low.is_in(only), low.is_in(without)
+        if column not in mapping.without:
+            is_unwanted = ~is_wanted
+        if column in mapping.only and column in mapping.without:
+            unknown = ~is_wanted & ~is_unwanted
+            reason = _when(unknown, f"{column} is in neither only nor without: ", cell)
+            frame = frame.with_columns(pl.coalesce(REASON, reason).alias(REASON))
+        is_left = pl.col(REASON).is_null() & is_unwanted
+        words = masked_texts(frame.filter(is_left).select(word=cell)["word"])
+        for word, count in words.value_counts(sort=True).iter_rows():
+            left_out.append((f"{column}: {word}", count))
+        frame = frame.filter(~is_left)
+    return frame, tuple(left_out)
 
 
 def _rejects(
     bad: pl.DataFrame,
-    mapping: Mapping,
+    mapping: TableMapping,
     fields: dict[str, Field],
-    own: Sequence[str],
+    table: Table,
     tokens: Tokens,
 ) -> pl.DataFrame:
-    """Return the invalid rows as they are in the file, but without card numbers.
+    """Return the rows that cannot be imported, as in the file except for card numbers.
 
-    Identifiers get the same tokens as in the store. Dates and amounts that can be read stay as they
-    are, because they are not card numbers.
+    Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
+    card numbers.
     """
-    whose = {column: field for field, column in mapping.columns.items()}
-    sides = (mapping.sign.paid_out, mapping.sign.paid_in)
-    whose |= dict.fromkeys(filter(None, sides), "amount")
+    whose = {
+        position(table.titles, column): name
+        for name in mapping.columns
+        for column in mapping.columns_of(name)
+    }
+    sides = filter(None, (mapping.sign.paid_out, mapping.sign.paid_in))
+    whose |= {position(table.titles, side): "amount" for side in sides}
     cells: list[pl.Series] = []
-    for name in own:
-        cell, field = bad[name], whose.get(name, "")
-        hidden = tokens.of_all(cell) if field in IDENTIFIERS else masked_texts(cell)
-        match fields[field].kind if field in fields else None:
+    for place, name in enumerate(table.titles):
+        cell, named = bad[str(place)], whose.get(place, "")
+        hidden = tokens.of_all(cell) if named in IDENTIFIERS else masked_texts(cell)
+        match fields[named].kind if named in fields else None:
             case FieldType.DATE:
-                hidden = hidden.zip_with(bad[_new(field)].is_null(), cell)
+                hidden = hidden.zip_with(bad[_new(named)].is_null(), cell)
             case FieldType.MONEY | FieldType.NUMBER:
                 number = _unpadded(cell)
                 hidden = cell.zip_with(masked_texts(number).eq_missing(number), hidden)
@@ -127,61 +182,131 @@ def _rejects(
         while any(cell.name == title for cell in cells):
             title += "_"
         cells.append(hidden.alias(title))
-    row, reason = (ROW, REASON) if {*REJECTS} & {*own} else REJECTS
+    row, reason = OWN_REJECTS if {*REJECTS} & {*table.titles} else REJECTS
     owners = [tokens.of_all(bad[_new(name)]).alias(name) for name in OWNER]
     reasons = masked_texts(bad[REASON]).alias(reason)
     return pl.DataFrame([bad[ROW].alias(row), reasons, *cells, *owners])
+
+
+def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterator[str]:
+    """Yield what may be wrong with rows that can be read."""
+    known: dict[str, Collection[str]] = {**words_of(mapping)}
+    if mapping.table == "transactions":
+        known["category"] = CATEGORIES
+        sign = mapping.sign
+        is_marked = bool(sign.column) or sign.inverted or mapping.has_sides
+        yield from sign_doubts(good[_new("amount")], is_marked=is_marked)
+        rows = _statement(good)
+        for backward in (False, True):
+            part = rows.filter(pl.col("backward") == backward)
+            yield from balance_doubts(part, backward=backward, set_aside=set_aside)
+    for name, words in known.items():
+        if name in mapping.columns and _new(name) in good.columns:
+            yield from word_doubts(good[_new(name)].alias(name), words)
+
+
+def _statement(good: pl.DataFrame) -> pl.DataFrame:
+    """Return the account, day, amount and balance of rows, and `backward` where that is known."""
+    names = {"account": "account", "day": "booking date", "amount": "amount", "balance": "balance"}
+    frame = good.select(pl.col(_new(field)).alias(name) for name, field in names.items())
+    return frame.with_columns(good["backward"]) if "backward" in good.columns else frame
+
+
+def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    """Return rows with their `sequence`, and `backward` where later rows of a day stand first."""
+    if mapping.newest_first is None:
+        backward = newest_first(_statement(good))
+    else:
+        backward = pl.Series([mapping.newest_first] * good.height, dtype=pl.Boolean)
+    place = pl.int_range(pl.len(), dtype=pl.Int64)
+    last = pl.len().cast(pl.Int64) - 1
+    sequence = pl.when("backward").then(last - place).otherwise(place)
+    return good.with_columns(backward.alias("backward")).with_columns(
+        sequence.alias(_new("sequence"))
+    )
 
 
 # -- the fields ------------------------------------------------------------------------------------
 
 
 def _new(field: str) -> str:
-    """Return the name of a field's column, distinct from those of the file's own columns."""
+    """Return the column of a field; the file's own columns may be called the same."""
     return f"→{field}"
 
 
-def _source(mapping: Mapping, name: str, field: Field) -> pl.Expr:
-    """Return the text of a field, from its column or a constant, translated; null if blank."""
-    if name in mapping.columns:
-        text = pl.col(mapping.columns[name]).str.strip_chars()
-    else:
-        text = pl.lit(mapping.constants.get(name), pl.String)
-    if field.kind is FieldType.TEXT and name in mapping.values:
-        text = text.replace(mapping.values[name])
-    return pl.when(text != "").then(text).alias(_new(name))
+def _cell(table: Table, column: str) -> pl.Expr:
+    """Return the texts of a column of the file."""
+    return pl.col(str(position(table.titles, column)))
 
 
-def _without_cards(frame: pl.DataFrame, fields: dict[str, Field], tokens: Tokens) -> pl.DataFrame:
-    """Mask card numbers in all fields but dates.
+def _parts(mapping: TableMapping, name: str) -> dict[str, str]:
+    """Return the frame's columns that a number is made of, and the file's columns of each."""
+    source = mapping.columns.get(name)
+    if name == "amount" and mapping.has_sides:
+        sides = {"out": mapping.sign.paid_out, "in": mapping.sign.paid_in}
+        return {_new(f"{name} {side}"): column for side, column in sides.items()}
+    if isinstance(source, Sum):
+        return {_new(f"{name} {i}"): column for i, column in enumerate(mapping.columns_of(name))}
+    return {_new(name): source} if isinstance(source, str) else {}
 
-    A masked amount is no longer a number, so its row is rejected. A date is either valid, and so
-    not a card number, or is masked when its row is rejected.
+
+def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> Iterator[pl.Expr]:
+    """Yield the text of each field, translated, blank as null; that of a number in its parts."""
+    if mapping.sign.column:
+        yield _cell(table, mapping.sign.column).alias("sign word")
+    for name, field in fields.items():
+        columns = [_cell(table, column).str.strip_chars() for column in mapping.columns_of(name)]
+        blank = pl.lit(None, pl.String)
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER} and (parts := _parts(mapping, name)):
+            for part, column in parts.items():
+                text = _cell(table, column).str.strip_chars() if column else blank
+                yield pl.when(text != "").then(text).alias(part)
+            if _new(name) not in parts:
+                yield blank.alias(_new(name))
+            continue
+        if not columns:
+            text = pl.lit(mapping.constants.get(name), pl.String)
+        elif len(columns) == 1:
+            text = columns[0]
+        else:
+            filled = [pl.when(column != "").then(column) for column in columns]
+            text = pl.concat_str(filled, separator=" ", ignore_nulls=True)
+        if field.kind is FieldType.TEXT and name in mapping.values:
+            text = text.replace(mapping.values[name])
+        yield pl.when(text != "").then(text).alias(_new(name))
+
+
+def _without_cards(
+    frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], tokens: Tokens
+) -> pl.DataFrame:
+    """Return the fields without card numbers; an amount that may be one is no number any more.
+
+    A date is left to be read: it is then a day, or else is masked where it is set aside.
     """
     changed: list[pl.Series] = []
     for name, field in fields.items():
-        text = frame.get_column(_new(name), default=None)
-        if text is None or field.kind is FieldType.DATE:
-            continue
         if field.kind in {FieldType.MONEY, FieldType.NUMBER}:
-            text = _unpadded(text)
-        changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
+            parts = _parts(mapping, name) or [_new(name)]
+            changed += [masked_texts(_unpadded(frame[part])) for part in parts]
+        elif field.kind is not FieldType.DATE:
+            text = frame[_new(name)]
+            changed.append(tokens.of_all(text) if name in IDENTIFIERS else masked_texts(text))
     return frame.with_columns(changed)
 
 
 def _unpadded(numbers: pl.Series) -> pl.Series:
-    """Return numbers without the leading zeros that a bank may fill a column with."""
+    """Return numbers without the zeros that a bank fills a column with."""
     return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
 
 
 def _bad_names(fields: Collection[str]) -> list[pl.Expr]:
-    """Return reasons to reject identifiers; they come before any that quote an identifier."""
+    """Return reasons against identifiers. They come before those that repeat an identifier."""
     texts = [(n, pl.col(_new(n)).str) for n in ("id", "account", "customer") if n in fields]
     return [_when(text.contains(bad), n, f" {why}") for n, text in texts for bad, why in PROBLEMS]
 
 
-def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.DataFrame:
-    """Add each row's customer, and the currency of its amounts as `owner currency`."""
+def _with_owners(frame: pl.DataFrame, mapping: TableMapping, owners: Owners) -> pl.DataFrame:
+    """Return rows with the currency of their amounts as `owner currency`, and new owners."""
     currency = pl.col(_new("currency"))
     if mapping.table == "customers":
         return frame.with_columns(currency.alias("owner currency"))
@@ -218,109 +343,114 @@ def _with_owners(frame: pl.DataFrame, mapping: Mapping, owners: Owners) -> pl.Da
 
 
 def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:
-    """Return the reason if a row is bad, else null."""
+    """Return the reason where a row is bad, else null."""
     parts = [pl.lit(part) if isinstance(part, str) else part.fill_null("") for part in reason]
     return pl.when(bad.fill_null(value=False)).then(pl.concat_str(parts))
 
 
 def _digits() -> pl.Expr:
-    """Return the number of minor digits of each row's currency; null if it is no currency."""
+    """Return the digits of the minor unit of each currency; null for an unknown one."""
     return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
 
 
-def _money_text(mapping: Mapping, names: Sequence[str]) -> pl.Expr | None:
-    """Return the text of the signed amount, or None if the mapping has no rule for signs."""
-    sign = mapping.sign
-    amount = pl.col(_new("amount"))
-    negative = pl.concat_str(pl.lit("-"), amount.str.strip_prefix("+")).str.replace("^--", "")
-    if sign.paid_out or sign.paid_in:
-        sides = {
-            side: pl.col(column).str.strip_chars().replace("", None)
-            if (column := getattr(sign, side)) in names
-            else pl.lit(None, pl.String)
-            for side in ("paid_out", "paid_in")
-        }
-        out = pl.concat_str(pl.lit("-"), sides["paid_out"].str.strip_prefix("-"))
-        return pl.coalesce(out, sides["paid_in"])
-    if sign.column:
-        marked = pl.col(sign.column).str.strip_chars().is_in(list(sign.out))
-        return pl.when(marked).then(negative).otherwise(amount)
-    return negative if sign.inverted else None
-
-
 def _parsed(
-    frame: pl.DataFrame, mapping: Mapping, fields: dict[str, Field], today: date
+    frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
-    """Convert the texts of all fields to values; a row keeps the first reason to reject it."""
-    reasons = [pl.col(REASON)]
-    values: list[pl.Expr] = []
+    """Return the fields' texts as the store's values; a row keeps the first reason against it."""
+    reasons: list[pl.Series] = [frame[REASON]]
+    numbers = [
+        part
+        for name, field in fields.items()
+        if field.kind in {FieldType.MONEY, FieldType.NUMBER, FieldType.DATE}
+        for part in _parts(mapping, name) or [_new(name)]
+    ]  # in rows that are set aside already, they are no evidence of how the others are written
+    frame = frame.with_columns(pl.when(pl.col(REASON).is_null()).then(pl.col(numbers)))
+    values: list[pl.Series] = []
     for name, field in fields.items():
-        text = pl.col(_new(name))
-        if not field.nullable and name not in {"sequence", "own transfer", "id"}:
-            reasons.append(_when(text.is_null(), f"{name} is missing"))
+        is_given = [*_parts(mapping, name)] or [_new(name)]
+        if not field.nullable and name not in {"own transfer", "id"}:
+            absent = pl.all_horizontal(pl.col(is_given).is_null())
+            reasons.append(frame.select(_when(absent, f"{name} is missing")).to_series())
         if name == "id" and mapping.table != "transactions":
-            reasons.append(_when(text.is_null(), "id is missing"))
-        value, bad = _value(text, name, field, mapping, today)
+            reasons.append(frame.select(_when(pl.col(_new(name)).is_null(), "id is missing"))[:, 0])
+        value, bad = _value(frame, name, field, mapping, today)
         values.append(value.alias(_new(name)))
         reasons.extend(bad)
-    reasons.append(_when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency")))
-    return frame.with_columns(*values, pl.coalesce(reasons).alias(REASON))
+    money = _when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency"))
+    reasons.append(frame.select(money).to_series())
+    first = pl.DataFrame([one.alias(str(i)) for i, one in enumerate(reasons)])
+    reason = first.select(pl.coalesce(pl.all())).to_series()
+    frame = frame.with_columns(*values, reason.alias(REASON))
+    if mapping.table != "transactions":
+        return frame
+    foreign = pl.col(_new("foreign currency"))
+    return frame.with_columns(pl.when(foreign != pl.col("owner currency")).then(foreign))
 
 
 def _value(
-    text: pl.Expr, name: str, field: Field, mapping: Mapping, today: date
-) -> tuple[pl.Expr, list[pl.Expr]]:
+    frame: pl.DataFrame, name: str, field: Field, mapping: TableMapping, today: date
+) -> Signed:
+    """Return the values of a field, and columns of reasons against them."""
+    text = pl.col(_new(name))
     match field.kind:
         case FieldType.TEXT:
             long = text.str.len_chars() > MAX_TEXT_LENGTH
-            return text, [_when(long, f"{name} is longer than {MAX_TEXT_LENGTH} characters")]
+            bad = [_when(long, f"{name} is longer than {MAX_TEXT_LENGTH} characters")]
+            if words_of(mapping).get(name) == ACCOUNT_TYPES:
+                strange = text.is_not_null() & ~text.is_in(ACCOUNT_TYPES)
+                bad.append(_when(strange, f"{name} is none of {', '.join(ACCOUNT_TYPES)}: ", text))
+            return frame[_new(name)], frame.select(
+                one.alias(str(i)) for i, one in enumerate(bad)
+            ).get_columns()
         case FieldType.DATE:
-            return _date(text, name, mapping, today)
+            return read_days(frame[_new(name)], name, mapping.date_format, today)
         case FieldType.BOOLEAN:
             low = text.str.to_lowercase()
-            bad = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
+            strange = text.is_not_null() & ~low.is_in(_TRUE + _FALSE)
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
-            return value, [_when(bad, f"{name} is neither true nor false: ", text)]
+            reason = _when(strange, f"{name} is neither true nor false: ", text)
+            return frame.select(value).to_series(), [frame.select(reason).to_series()]
         case FieldType.MONEY:
-            return _decimal(text, name, pl.col("digits"), mapping)
+            return _number(frame, name, mapping, frame["digits"], frame["owner currency"])
         case FieldType.NUMBER:
-            return _decimal(text, name, pl.lit(field.decimals), mapping)
+            digits = pl.Series([field.decimals] * frame.height, dtype=pl.Int64)
+            return _number(frame, name, mapping, digits, None)
 
 
-def _date(text: pl.Expr, name: str, mapping: Mapping, today: date) -> tuple[pl.Expr, list[pl.Expr]]:
-    kind = pl.Datetime if "%H" in mapping.date_format else pl.Date
-    day = text.str.strptime(kind, mapping.date_format, strict=False).cast(pl.Date)
-    bad = text.is_not_null() & day.is_null()
-    return pl.when(day <= today).then(day).cast(pl.Int32), [
-        _when(bad, f"{name} is not a date of the form {mapping.date_format}: ", text),
-        _when(day > today, f"{name} is in the future: ", text),
+def _number(
+    frame: pl.DataFrame,
+    name: str,
+    mapping: TableMapping,
+    digits: pl.Series,
+    currency: pl.Series | None,
+) -> Signed:
+    """Return exact whole units of 10^-digits; never by way of a float."""
+    parts = [
+        read_amounts(frame[part], name, mapping.separators, digits, currency)
+        for part in _parts(mapping, name) or [_new(name)]
     ]
+    if name != "amount" or mapping.table != "transactions":
+        whole = _summed(mapping, name, parts)
+        return whole.signed(), [whole.reasons]
+    if mapping.has_sides:
+        return by_sides(*parts)
+    whole = _summed(mapping, name, parts)
+    if mapping.sign.column:
+        return by_word(whole, mapping.sign, frame["sign word"])
+    return by_sign(whole, mapping.sign)
 
 
-def _decimal(
-    text: pl.Expr, name: str, digits: pl.Expr, mapping: Mapping
-) -> tuple[pl.Expr, list[pl.Expr]]:
-    """Convert a text to whole units of 10^-digits, exactly, without floats."""
-    plain = text.str.replace_all(mapping.grouping, "", literal=True) if mapping.grouping else text
-    if mapping.decimal_point != ".":
-        plain = plain.str.replace(mapping.decimal_point, ".", literal=True)
-    is_number = plain.str.contains(_NUMBER)
-    parts = plain.str.strip_chars_start("+-").str.splitn(".", 2).struct
-    fraction = parts.field("field_1").fill_null("").str.strip_chars_end("0")
-    short = fraction.str.len_chars() <= digits
-    whole = parts.field("field_0").cast(pl.Int64, strict=False).fill_null(0)
-    tail = pl.concat_str(fraction, pl.lit("000000")).str.slice(0, 6).cast(pl.Int64, strict=False)
-    size = whole * pl.lit(10, pl.Int64).pow(digits) + tail // pl.lit(10, pl.Int64).pow(6 - digits)
-    value = pl.when(plain.str.starts_with("-")).then(-size).otherwise(size)
-    return pl.when(is_number & short).then(value), [
-        _when(text.is_not_null() & ~is_number, f"{name} is not a number: ", text),
-        _when(is_number & ~short, f"{name} has too many digits after the point: ", text),
-    ]
+def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amounts:
+    """Return the parts of a number as one."""
+    source = mapping.columns.get(name)
+    if not isinstance(source, Sum):
+        return parts[0]
+    return total(parts[: len(source.add)], parts[len(source.add) :])
 
 
 def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
-    """Return identifiers made of a row's content and its number among rows of equal content."""
+    """Return identifiers for rows that have none: from their content, and a count among equals."""
     parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
     keys = frame.select(
         pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
@@ -343,8 +473,8 @@ def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 # -- the rows --------------------------------------------------------------------------------------
 
 
-def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) -> Rows:
-    """Return the valid rows as tables, with the customers and accounts that they create."""
+def _rows(good: pl.DataFrame, mapping: TableMapping, schema: Schema, owners: Owners) -> Rows:
+    """Return the good rows as tables, and the customers and accounts that they bring into being."""
     if mapping.table == "customers":
         return Rows(customers=_select(good, "customers", schema))
     new = good.filter(~pl.col(_new("customer")).is_in(owners.customers["id"].implode()))
@@ -352,25 +482,21 @@ def _rows(good: pl.DataFrame, mapping: Mapping, schema: Schema, owners: Owners) 
         pl.col(_new("customer")).alias(_new("id")),
         pl.col("owner currency").alias(_new("currency")),
     )
-    new_customers = _select(customers, "customers", schema) if customers.height else None
+    made = _select(customers, "customers", schema) if customers.height else None
     if mapping.table == "accounts":
-        return Rows(new_customers, _select(good, "accounts", schema))
-    order = pl.int_range(pl.len())
-    order = pl.len().cast(pl.Int64) - 1 - order if mapping.newest_first else order
-    good = good.with_columns(order.alias(_new("sequence")))
+        return Rows(made, _select(good, "accounts", schema))
     unknown = good.filter(~pl.col(_new("account")).is_in(owners.accounts["id"].implode()))
     accounts = unknown.unique(_new("account"), maintain_order=True).select(
         pl.col(_new("account")).alias(_new("id")),
         _new("customer"),
-        pl.lit("current").alias(_new("type")),
+        pl.col(_new(ACCOUNT_TYPE)).fill_null("current").alias(_new("type")),
     )
-    new_accounts = _select(accounts, "accounts", schema) if accounts.height else None
-    transactions = with_confidence(_select(good, "transactions", schema))
-    return Rows(new_customers, new_accounts, transactions)
+    held = _select(accounts, "accounts", schema) if accounts.height else None
+    return Rows(made, held, with_confidence(_select(good, "transactions", schema)))
 
 
 def _select(frame: pl.DataFrame, table: str, schema: Schema) -> pl.DataFrame:
-    """Return the table's columns under their own names; missing columns are null."""
+    """Return the table's columns under their own names; those that were not given are null."""
     return frame.select(
         (pl.col(_new(name)) if _new(name) in frame.columns else pl.lit(None))
         .cast(POLARS_TYPES[field.kind])

@@ -68,7 +68,7 @@ def register(program: typer.Typer) -> None:
     @app.command(epilog=f"Example: {example}")
     def csv(
         ctx: typer.Context,
-        files: Annotated[list[Path], typer.Argument(help="CSV with a header, or Parquet.")],
+        files: Annotated[list[Path], typer.Argument(help="CSV or Parquet.")],
         mapping: Annotated[Path, typer.Option(help="YAML file that maps columns to fields.")],
         store: Store,
         attributes: Annotated[
@@ -81,7 +81,8 @@ def register(program: typer.Typer) -> None:
 
         Importing the same rows again changes nothing. Merchants, categories, own transfers, income
         and refunds are recognised where the mapping does not give them. Bad rows are set aside in
-        the folder `rejects` of the store, each with its number and the reason.
+        the folder `rejects` of the store, each with its number and the reason. Doubts about the
+        other rows are printed, such as balances that do not follow from the amounts.
         """
         schema = read_attributes(attributes) if attributes else Schema()
         with open_store(store).make(schema, *waiting(ctx)) as facts:
@@ -99,6 +100,11 @@ def register(program: typer.Typer) -> None:
         ]
         console().print(table(columns, rows, columns[1:5]))
         _print_known(sum((one.known for one in found), Known()), deps)
+        for one in found:
+            for what, count in one.left_out:
+                echo(f"skipped: {count:,} rows of {one.name} ({what})")
+            for doubt in one.doubts:
+                echo(f"doubt: {one.name}: {doubt}")
 
     for standard, title in STANDARDS.items():
         _register_standard(app, standard, title)
@@ -119,11 +125,24 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
             typer.Option(help="Customer of the documents.", callback=only_identifiers("customer")),
         ],
         store: Store,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="The account of documents that name none, as the Berlin Group's may.",
+                callback=only_identifiers("account"),
+            ),
+        ] = None,
         today_: Today = None,
     ) -> None:
+        documents = read_documents(paths)
+        if account and standard.items is berlin_group.items:
+            documents = (
+                one._replace(content=berlin_group.with_account(one.content, account))
+                for one in documents
+            )
         with open_store(store).make(Schema(), *waiting(ctx)) as facts:
             deps = import_dependencies(open_store(store), facts, _latest(today_))
-            found = import_statement(read_documents(paths), standard, customer, deps)
+            found = import_statement(documents, standard, customer, deps)
         rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
         columns = ("what", "new", "changed", "unchanged")
         console().print(table(columns, rows, columns[1:]))

@@ -17,6 +17,48 @@ _DIGITS: Final[Mapping[str, int]] = {
     code: digits for digits, codes in ((2, _TWO), (0, _NONE), (3, _THREE)) for code in codes.split()
 }
 
+_WITH_DOLLARS: Final = (
+    "ARS AUD BBD BMD BND BSD BZD CAD CLP COP CVE DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD "
+    "SGD SRD TTD TWD USD UYU XCD"
+)
+SYMBOLS: Final[Mapping[str, frozenset[str]]] = {
+    "$": frozenset(_WITH_DOLLARS.split()),
+    "US$": frozenset({"USD"}),
+    "A$": frozenset({"AUD"}),
+    "AU$": frozenset({"AUD"}),
+    "C$": frozenset({"CAD"}),
+    "CA$": frozenset({"CAD"}),
+    "NZ$": frozenset({"NZD"}),
+    "HK$": frozenset({"HKD"}),
+    "S$": frozenset({"SGD"}),
+    "MX$": frozenset({"MXN"}),
+    "R$": frozenset({"BRL"}),
+    "£": frozenset({"EGP", "FKP", "GBP", "GIP", "LBP", "SDG", "SHP", "SSP", "SYP"}),
+    "€": frozenset({"EUR"}),
+    "¥": frozenset({"CNY", "JPY"}),
+    "₹": frozenset({"INR"}),
+    "₺": frozenset({"TRY"}),
+    "₩": frozenset({"KPW", "KRW"}),
+    "₽": frozenset({"RUB"}),
+    "₴": frozenset({"UAH"}),
+    "₪": frozenset({"ILS"}),
+    "₫": frozenset({"VND"}),
+    "₦": frozenset({"NGN"}),
+    "₱": frozenset({"PHP"}),
+    "฿": frozenset({"THB"}),
+    "R": frozenset({"ZAR"}),
+    "FR.": frozenset({"CHF"}),
+    "FR": frozenset({"CHF"}),
+    "SFR.": frozenset({"CHF"}),
+    "KR": frozenset({"DKK", "ISK", "NOK", "SEK"}),
+    "KR.": frozenset({"DKK", "ISK", "NOK", "SEK"}),
+    "ZŁ": frozenset({"PLN"}),
+    "KČ": frozenset({"CZK"}),
+    "FT": frozenset({"HUF"}),
+    "LEI": frozenset({"MDL", "RON"}),
+}
+"""What is written beside amounts, in capital letters, and the currencies that it may mean."""
+
 
 def currencies() -> frozenset[str]:
     """Return the codes of all currencies."""

@@ -10,11 +10,12 @@ from urllib.parse import quote
 import polars as pl
 
 from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.gaps import fill_from_store
 from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
-from tuppence.bankdata.statement import EPOCH, fill_from_store, read_statement
+from tuppence.bankdata.statement import EPOCH, read_statement
 from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -146,6 +147,8 @@ class ImportedTable(NamedTuple):
         rejects: Number of rows that could not be taken.
         rejects_file: The file that has them.
         known: How much is known of the transactions.
+        left_out: How many rows the mapping leaves out, by the column and its word.
+        doubts: What may be wrong with the rows, a sentence each.
     """
 
     name: str
@@ -154,6 +157,8 @@ class ImportedTable(NamedTuple):
     rejects: int
     rejects_file: Path | None
     known: Known
+    left_out: tuple[tuple[str, int], ...]
+    doubts: tuple[str, ...]
 
 
 class ImportedStatement(NamedTuple):
@@ -198,7 +203,7 @@ def import_tables(
     for file in files:
         owners = Owners(deps.facts.customers(), deps.facts.owners())
         reading = read_table(file, mapping, deps.facts.schema, owners, deps.today, deps.tokens)
-        if reading.rejects.height == reading.count:
+        if reading.rejects.height == reading.count - sum(n for _, n in reading.left_out):
             raise _all_rejected(file, reading)
         name = masked(file.name)
         rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
@@ -207,7 +212,16 @@ def import_tables(
         counts = deps.facts.append(incoming).get(mapping.table, Counts())
         known = _known(incoming)
         rejects = reading.rejects.height
-        yield ImportedTable(name, reading.count, counts, rejects, rejects_file, known)
+        yield ImportedTable(
+            name,
+            reading.count,
+            counts,
+            rejects,
+            rejects_file,
+            known,
+            reading.left_out,
+            reading.doubts,
+        )
 
 
 def import_statement(
@@ -259,7 +273,7 @@ def _all_rejected(file: Path, reading: ParsedTable) -> UserError:
     first, *others = reading.rejects.head(MAX_REASONS).select(pl.nth(0, 1)).rows()
     return UserError(
         "import.all-rejected",
-        f"{file}: all {reading.count:,} rows were rejected; row {first[0]}: {first[1]}",
+        f"{file}: all {reading.rejects.height:,} rows were rejected; row {first[0]}: {first[1]}",
         "nothing was imported or set aside: correct the file, or the mapping of its columns",
         [f"row {row}: {reason}" for row, reason in others],
     )

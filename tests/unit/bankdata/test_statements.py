@@ -16,9 +16,10 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
+from tuppence.bankdata.gaps import fill_from_store
 from tuppence.bankdata.masking import masked_texts
 from tuppence.bankdata.records import Document, Items
-from tuppence.bankdata.statement import ParsedStatement, fill_from_store, read_statement
+from tuppence.bankdata.statement import ParsedStatement, read_statement
 from tuppence.bankdata.tabular import Owners
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -418,8 +419,8 @@ def test_berlin_group_transactions_without_an_account_are_rejected() -> None:
     assert set(transactions(read(berlin_group.items, linked), "account")) == {"3dc3d5b3"}
     found = read(berlin_group.items, whole, {"accounts": [{"currency": "EUR"}]}, linked)
     assert [reason for _, reason in reasons(found)] == [
-        "the document does not say which account this transaction is of",
-        "the document does not say which account this transaction is of",
+        "the document does not say which account this transaction is of: see --account",
+        "the document does not say which account this transaction is of: see --account",
         "the account has no iban, bban or resourceId",
     ]
 
@@ -726,3 +727,80 @@ def test_the_public_examples_of_plaid_are_imported() -> None:
     assert transactions(found, "amount", "merchant") == [(-7210, "Walmart")]
     assert found.ignored["pending transactions"] == 2
     assert set(found.table.rejects["reason"]) == set(plaid.OTHERS.values())
+
+
+# -- identifiers, days and accounts that are not what they seem ------------------------------------
+
+
+def eu(amount: str, day: str = "2026-06-24", **more: str) -> dict[str, Any]:
+    money = {"amount": amount, "currency": "GBP"}
+    return {"bookingDate": day, "transactionAmount": money, **more}
+
+
+def booked_at(*bookings: dict[str, Any]) -> dict[str, Any]:
+    return {"account": {"iban": "a"}, "transactions": {"booked": list(bookings)}}
+
+
+@pytest.mark.parametrize("name", ["NOTPROVIDED", "Not Provided", " ", "0000", "N/A", "-", "none"])
+@pytest.mark.parametrize("key", ["transactionId", "entryReference"])
+def test_a_word_in_place_of_an_identifier_loses_no_booking(name: str, key: str) -> None:
+    content = booked_at(eu("-5", **{key: name}), eu("-6", **{key: name}), eu("-5", **{key: name}))
+    assert sorted(transactions(read(berlin_group.items, content), "amount")) == [-600, -500, -500]
+
+
+@pytest.mark.parametrize(
+    ("second", "count"),
+    [(eu("-6", transactionId="7"), 2), (eu("-5", "2026-06-25", transactionId="7"), 2),
+     (eu("-5", transactionId="7"), 1)],
+    ids=["another amount", "another day", "the same"],
+)  # fmt: skip
+def test_an_identifier_used_again_in_a_document_loses_no_booking(
+    second: dict[str, Any], count: int
+) -> None:
+    content = booked_at(eu("-5", transactionId="7"), second)
+    assert len(transactions(read(berlin_group.items, content), "amount")) == count
+
+
+def test_a_later_document_still_corrects_a_booking() -> None:
+    first, later = (booked_at(eu(amount, transactionId="7")) for amount in ("-5", "-6"))
+    assert transactions(read(berlin_group.items, first, later), "amount") == [-600]
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2026-07-01T02:30:00Z", "2026-06-30"), ("2026-06-29T23:30:00Z", "2026-06-30"),
+     ("2026-06-30T12:00:00Z", "2026-06-30")],
+)  # fmt: skip
+def test_the_day_of_plaid_is_that_of_the_account(moment: str, day: str) -> None:
+    what = {"account_id": "a", "transaction_id": "1", "amount": 5, "iso_currency_code": "GBP"}
+    content = {"added": [{**what, "date": "2026-06-30", "datetime": moment}]}
+    (found,) = transactions(read(plaid.items, content), "booking date")
+    assert found == (date.fromisoformat(day) - date(1970, 1, 1)).days
+
+
+def test_the_lines_of_a_text_are_joined() -> None:
+    one = eu("-5") | {"remittanceInformationUnstructuredArray": ["COMPRA TARJETA", " CAFE SOL "]}
+    assert transactions(read(berlin_group.items, booked_at(one)), "text") == [
+        "COMPRA TARJETA CAFE SOL"
+    ]
+
+
+def test_an_account_may_be_given_for_documents_without_one(tuppence: Run, tmp_path: Path) -> None:
+    (tmp_path / "page.json").write_text(json.dumps({"transactions": {"booked": [eu("-5")]}}))
+    where = ("page.json", "--customer", "ann", "--store", "money")
+    done = tuppence("import", "berlin-group", *where, status=1)
+    assert "error[import.nothing]" in done.stderr
+    assert "see --account" in done.stderr
+    done = tuppence("import", "berlin-group", *where, "--account", "ES35")
+    assert len(transactions_of(FactStore(tmp_path / "money"))) == 1
+
+
+@pytest.mark.parametrize("standard", ["open-banking", "berlin-group", "plaid"])
+def test_a_document_of_another_standard_is_named_as_the_mistake(
+    tuppence: Run, tmp_path: Path, standard: str
+) -> None:
+    (tmp_path / "page.json").write_text('{"statement": []}')
+    where = ("page.json", "--customer", "ann", "--store", "money")
+    done = tuppence("import", standard, *where, status=1)
+    assert "nothing can be imported from these documents; page.json" in done.stderr
+    assert "another standard" in done.stderr

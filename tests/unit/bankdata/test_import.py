@@ -70,15 +70,17 @@ BAD_ROWS = [
     ("3,,1,,", "booking date is missing"),
     ("3,2026-07-01,1,,", "booking date is in the future: 2026-07-01"),
     ("3,2026-06-01,ten,,", "amount is not a number: ten"),
-    ("3,2026-06-01,£10,,", "amount is not a number: £10"),
-    ("3,2026-06-01,1.005,,", "amount has too many digits after the point: 1.005"),
+    ("3,2026-06-01,€10,,", "amount is in € where the customer's money is GBP: €10"),
+    ("3,2026-06-01,1.005,,",
+     "amount can be read as 1.005 and as 1005: set decimal_point in the mapping"),
+    ("3,2026-06-01,1.0051,,", "amount has too many digits after the point: 1.0051"),
     ("3,2026-06-01,,,", "amount is missing"),
     ("3,2026-06-01,9999999999999999999,,", "amount is not a number: 9999999999999999999"),
     ("1,2026-06-05,1,,", "duplicate id 1: first in row 1"),
     (f"3,2026-06-01,1,,{'x' * 1001}", "text is longer than 1000 characters"),
     ("3,2026-06-01,1", "3 fields where the header has 5"),
     ("3,2026-06-01,1,,,,", "7 fields where the header has 5"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("row", "reason"), BAD_ROWS, ids=[reason for _, reason in BAD_ROWS])
@@ -296,7 +298,7 @@ BAD_MAPPINGS = [
     ("table: customers\ncolumns: {id: x}", "mapping.incomplete",
      "no column or constant for currency"),
     (MAPPING + "delimiter: ''", "mapping.format", "delimiter must be one character"),
-    (MAPPING + "decimal_point: ''", "mapping.format", "decimal_point must be one character"),
+    (MAPPING + "decimal_point: 'x'", "mapping.format", "decimal_point must be . or ,"),
     (MAPPING + "date_format: iso", "mapping.format", "date_format needs letters"),
     (MAPPING + 'date_format: "%d %Q"', "mapping.format", "date_format knows no %Q"),
     (MAPPING + "encoding: klingon", "mapping.format", "there is no encoding klingon"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.building import ROOT
 from tests.serving import log_lines
-from tests.unit.test_lambdas import Context
+from tests.unit.lambdas.test_lambdas import Context
 
 from tuppence import logs
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory

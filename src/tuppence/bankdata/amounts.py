@@ -1,0 +1,225 @@
+"""Amounts as banks write them, read exactly; an amount with two possible values gives none."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from tuppence.facts.currency import SYMBOLS, currencies
+
+POINTS: Final = (".", ",")
+GROUPINGS: Final = (".", ",", "'", " ")
+CREDIT: Final = "CR"
+DEBIT: Final = "DR"
+MARKS: Final[Mapping[str, str]] = {
+    "0": "",
+    "+0": "+",
+    "0+": "+",
+    "-0": "-",
+    "0-": "-",
+    "(0)": "-",
+    "0CR": CREDIT,
+    "CR0": CREDIT,
+    "0DR": DEBIT,
+    "DR0": DEBIT,
+}
+"""What may stand around the digits, which are `0` here, without blanks; and its meaning."""
+_SAME: Final[Mapping[str, str]] = {
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"),
+    **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\t", " "),
+    **dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"),
+}
+"""Signs that look alike in print."""
+_SHAPE: Final = r"^(.*?)([.,]?[0-9](?:[0-9.,' ]*[0-9])?[.,]?)([^0-9]*)$"
+_CURRENCY: Final = re.compile(
+    r"(?<![^\W\d_])(?:"
+    + "|".join(map(re.escape, sorted({*SYMBOLS, *currencies()}, key=len, reverse=True)))
+    + r")(?![^\W\d_])"
+)
+_MOST_WHOLE: Final = 15
+_MOST_DIGITS: Final = 18
+"""Digits of the greatest number of minor units that is sure to fit into 64 bits."""
+
+
+class Separators(NamedTuple):
+    """The characters in numbers, as far as they are known.
+
+    Attributes:
+        point: Stands between whole and fraction; empty if unknown.
+        grouping: Stands between thousands; empty if unknown.
+    """
+
+    point: str = ""
+    grouping: str = ""
+
+    def points(self) -> tuple[str, ...]:
+        """Return the characters that the decimal point may be."""
+        if self.point:
+            return (self.point,)
+        return tuple(one for one in POINTS if self.grouping not in POINTS or one != self.grouping)
+
+    def form(self, point: str) -> str:
+        """Return the regular expression of numbers with a decimal point."""
+        known = {self.grouping} & {*POINTS} or {*POINTS}
+        groups = [re.escape(one) for one in (*known, "'", " ") if one != point]
+        grouped = "|".join(f"(?:{group}[0-9]{{3}})+" for group in groups)
+        return rf"^(?:[0-9]*|[1-9][0-9]{{0,2}}(?:{grouped}))(?:{re.escape(point)}[0-9]*)?$"
+
+
+class Amounts(NamedTuple):
+    """Columns of amounts.
+
+    Attributes:
+        sizes: Whole units of 10^-digits, without a sign; null where there is none.
+        marks: `-`, `+`, `CR` (money in), `DR` (money out), or empty.
+        reasons: Why there is none; null where there is one, or where the text is null.
+    """
+
+    sizes: pl.Series
+    marks: pl.Series
+    reasons: pl.Series
+
+    def signed(self) -> pl.Series:
+        """Return the amounts with a sign: `-` and `DR` make them negative."""
+        out = self.marks.is_in(["-", DEBIT])
+        return pl.select(pl.when(out).then(-self.sizes).otherwise(self.sizes)).to_series()
+
+
+def read_amounts(
+    texts: pl.Series,
+    name: str,
+    separators: Separators,
+    digits: pl.Series,
+    owned: pl.Series | None = None,
+) -> Amounts:
+    """Read amounts, never by way of a float.
+
+    Args:
+        texts: One a row.
+        name: What they are, for the reasons.
+        separators: Of these numbers.
+        digits: How many stand after the point at most, for each row.
+        owned: The currency that each amount must be in; without it none may stand beside them.
+    """
+    plain = texts.str.replace_many([*_SAME], [*_SAME.values()]).str.strip_chars(" ")
+    parts = plain.str.extract_groups(_SHAPE).struct
+    before, core, after = (parts.field(key) for key in ("1", "2", "3"))
+    around = before + "0" + after
+    told = {one: _told(one) for one in around.drop_nulls().unique()}
+    marks = around.replace_strict({k: m for k, (m, _) in told.items()}, default=None)
+    symbols = around.replace_strict({k: s for k, (_, s) in told.items()}, default=None)
+    frame = pl.DataFrame(
+        {
+            "text": texts,
+            "core": core,
+            "mark": marks.cast(pl.String),
+            "symbol": symbols.cast(pl.String),
+            "digits": digits,
+            "owned": owned
+            if owned is not None
+            else pl.Series([None] * len(texts), dtype=pl.String),
+            # 5.- is a price of five in some countries, and five to pay in none
+            "price": core.str.contains(r"[.,]$") & after.str.contains("^ ?-"),
+        }
+    )
+    return _sized(frame, name, separators)
+
+
+def _told(around: str) -> tuple[str | None, str | None]:
+    """Return the mark and the currency that stand around digits; None for an unknown mark."""
+    upper = around.upper()
+    found = _CURRENCY.search(upper)
+    rest = upper if found is None else upper[: found.start()] + upper[found.end() :]
+    return MARKS.get(rest.replace(" ", "")), found and found[0]
+
+
+def _sized(frame: pl.DataFrame, name: str, separators: Separators) -> Amounts:
+    """Return the sizes of amounts whose parts stand in a frame.
+
+    One function because each reason is the negation of a condition on the value.
+    """
+    core, digits = pl.col("core"), pl.col("digits")
+    readings = {point: core.str.contains(separators.form(point)) for point in separators.points()}
+    lone = core.str.contains(r"^[1-9][0-9]{0,2}[.,][0-9]{3}$")
+    frame = frame.with_columns(
+        **{f"with {point}": reads for point, reads in readings.items()}, lone=lone
+    )
+    is_number = pl.any_horizontal(f"with {point}" for point in readings) & ~pl.col("price")
+    is_number &= pl.col("mark").is_not_null()
+    doubtful = pl.col("lone") & (
+        pl.all_horizontal(f"with {point}" for point in readings) & ~_by_default()
+        if len(readings) > 1
+        else pl.lit(_slips(frame["core"], *readings))
+    )
+    why = (
+        "set decimal_point in the mapping"
+        if len(readings) > 1
+        else "other rows of the file have another decimal point"
+    )
+    plain = pl.coalesce(
+        pl.when(f"with {point}").then(
+            core.str.replace_all(rf"[^0-9{point}]", "").str.replace(point, ".", literal=True)
+        )
+        for point in readings
+    )
+    split = plain.str.splitn(".", 2).struct
+    whole = split.field("field_0").str.strip_chars_start("0")
+    fraction = split.field("field_1").fill_null("").str.strip_chars_end("0")
+    length = whole.str.len_chars()
+    fits = (length <= _MOST_WHOLE) & (length + digits <= _MOST_DIGITS)
+    short = fraction.str.len_chars() <= digits
+    number = pl.concat_str(whole, fraction.str.pad_end(digits, "0"))
+    size = pl.when(number == "").then(0).otherwise(number.cast(pl.Int64, strict=False))
+    foreign = _is_foreign(frame)
+    good = is_number & ~doubtful & fits & short & ~foreign
+    text, as_point = pl.col("text"), core.str.replace_all(r"[.,]", ".")
+    reason = (
+        pl.when(text.is_null())
+        .then(None)
+        .when(~is_number.fill_null(value=False))
+        .then(pl.format("{} is not a number: {}", pl.lit(name), text))
+        .when(foreign)
+        .then(
+            pl.format(
+                "{} is in {} where the customer's money is {}: {}",
+                pl.lit(name), pl.col("symbol"), pl.col("owned").fill_null("unknown"), text,
+            )
+        )
+        .when(doubtful)
+        .then(
+            pl.format(
+                "{} can be read as {} and as {}: {}",
+                pl.lit(name), as_point, core.str.replace_all(r"[.,]", ""), pl.lit(why),
+            )
+        )
+        .when(~fits)
+        .then(pl.format("{} is not a number: {}", pl.lit(name), text))
+        .when(~short)
+        .then(pl.format("{} has too many digits after the point: {}", pl.lit(name), text))
+    )  # fmt: skip
+    found = frame.select(
+        size=pl.when(good.fill_null(value=False)).then(size), mark="mark", reason=reason
+    )
+    return Amounts(found["size"], found["mark"].fill_null(""), found["reason"].cast(pl.String))
+
+
+def _by_default() -> pl.Expr:
+    """Return where a point is what the unit itself asks for: three digits after it."""
+    return (pl.col("digits") >= 3) & pl.col("core").str.contains(".", literal=True)
+
+
+def _slips(cores: pl.Series, point: str) -> bool:
+    """Return whether the other separator stands before one or two digits in any amount."""
+    other = next(one for one in POINTS if one != point)
+    return bool(cores.str.contains(rf"^[0-9]+{re.escape(other)}[0-9]{{1,2}}$").any())
+
+
+def _is_foreign(frame: pl.DataFrame) -> pl.Series:
+    """Return which amounts stand beside a currency that is not the customer's."""
+    found = pl.Series([False] * frame.height, dtype=pl.Boolean)
+    for symbol in frame["symbol"].drop_nulls().unique():
+        meant: Collection[str] = SYMBOLS.get(symbol, {symbol})
+        owned = frame["owned"].is_in([*meant]).fill_null(value=False)
+        found |= (frame["symbol"] == symbol).fill_null(value=False) & ~owned
+    return found
