@@ -285,8 +285,8 @@ def _mapping_values() -> Iterator[str]:
     yield (
         "An import prints what looks wrong with the imported rows: balances that differ from the\n"
         "previous balance plus the amount, with their share and the likely cause; amounts that\n"
-        "are all money in although the mapping does not say how money out is marked; and words that\n"
-        "rules do not know. Correct the mapping and import the file again.\n"
+        "are all money in although the mapping does not say how money out is marked; and words\n"
+        "that rules do not know. Correct the mapping and import the file again.\n"
     )
 
 

@@ -49,8 +49,8 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
     ) -> None:
         """List all errors in rule files, each with its place and what to do.
 
-        As JSON they come as editors want them: the ranges are those of the Language Server
-        Protocol, counted from 0.
+        The JSON is made for editors: its ranges are those of the Language Server Protocol, counted
+        from 0.
         """
         files = read_rules(path, _schema(attributes, store))
         if format_ is Format.JSON:
