@@ -184,7 +184,7 @@ def aurora(database: str, rows_of: Ask, monkeypatch: pytest.MonkeyPatch) -> None
     text = load_query("call_convert")
     without = text.replace("CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;", "")
     assert without != text
-    monkeypatch.setattr("tuppence.adapters.postgres.migrating.named", lambda _: without)
+    monkeypatch.setattr("tuppence.adapters.postgres.migrating.load_query", lambda _: without)
     call_convert(database, FUNCTION)
     call_convert(database, FUNCTION)  # repeating it changes nothing
 

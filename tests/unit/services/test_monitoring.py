@@ -110,7 +110,7 @@ def test_a_bug_is_logged_with_its_place_and_the_id_that_was_answered() -> None:
     request, trace = lines
     assert (request["status"], request["level"]) == (500, "ERROR")
     assert trace["error"] == ["KeyError"]
-    assert trace["stack"][-1].startswith("unit/services/test_monitoring.py:")
+    assert trace["stack"][-1].startswith("services/test_monitoring.py:")
     assert {one["request_id"] for one in lines} == {answer.headers["x-request-id"]}
 
 
