@@ -172,7 +172,7 @@ def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
     yield "| key | | meaning |\n|---|---|---|"
     for name, meaning in attributes(kind):
         key = names.get(name, name)
-        yield f"| `{key}` | {'must be there' if name in required else ''} | {meaning} |"
+        yield f"| `{key}` | {'required' if name in required else ''} | {meaning} |"
     yield ""
 
 
@@ -182,7 +182,7 @@ def files_page() -> Iterator[str]:
     yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
     yield from structure(Definition)
     yield "`when`, `score` and each of `values` are FEEL, or a form. [The words](words.md) lists"
-    yield "kinds, communications, categories, types, and what holds where a key is left out.\n"
+    yield "kinds, communications, categories, types, and the value of a key that is omitted.\n"
     yield "### A form: rows of `when`\n"
     yield from structure(Criteria)
     yield "`is` is one of: " + ", ".join(f"`{word}`" for word in choices(Criteria, "is")) + ".\n"
@@ -196,8 +196,8 @@ def files_page() -> Iterator[str]:
     yield from structure(Score)
     yield from structure(Term)
     yield "### Its message\n"
-    yield "Templates of Jinja over the rule's values.\n"
-    yield f"In a template are allowed {ALLOWED}.\n"
+    yield "Jinja templates over the rule's values.\n"
+    yield f"A template may contain {ALLOWED}.\n"
     yield (
         f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
         f"list at most {MAX_ELEMENTS} elements.\n"
@@ -211,7 +211,8 @@ def files_page() -> Iterator[str]:
     yield "### One of its tests\n"
     yield from structure(Example)
     yield "## A mapping\n"
-    yield "What the columns of a table mean, for `tuppence import csv`: [its keys](mapping.md).\n"
+    yield "The meaning of the columns of a table, for `tuppence import csv`: "
+    yield "[its keys](mapping.md).\n"
     yield REJECTS
 
 
@@ -219,7 +220,7 @@ def mapping_page() -> Iterator[str]:
     """Yield the keys, fields and words of a mapping file."""
     yield "# A mapping\n"
     yield (
-        "A YAML file that says what the columns of a table mean, for `tuppence import csv`.\n"
+        "A YAML file that gives the meaning of the columns of a table, for `tuppence import csv`.\n"
         "[How to write one](../how-to/import-bank-data.md#from-a-table).\n"
     )
     yield "## Keys\n"
@@ -245,48 +246,47 @@ def _mapping_fields() -> Iterator[str]:
         needed = needed_fields(table, table.fields(Schema()))
         yield f"### {name}\n\n| field | | kind | meaning |\n|---|---|---|---|"
         for field in table.fields(Schema()).values():
-            must = "must be there" if field.name in needed else ""
+            must = "required" if field.name in needed else ""
             yield f"| `{field.name}` | {must} | {field.kind.value} | {field.doc} |"
         yield ""
         for field_name, words in words_of(table).items():
             yield f"`{field_name}` is one of: " + ", ".join(f"`{w}`" for w in words) + ".\n"
     yield (
-        "An amount may come from `sign.paid_out` and `sign.paid_in` instead. Other words of a\n"
-        "column for the `type` of a transaction, and for its [category](words.md#categories), are\n"
-        "kept, and named as a doubt: rules do not know them. In the mapping itself they are\n"
-        "refused: a `type` that is not listed, and a category that is nearly one that is.\n"
+        "An amount may come from `sign.paid_out` and `sign.paid_in` instead. Other values in a\n"
+        "column for the `type` of a transaction, or for its [category](words.md#categories), are\n"
+        "kept and reported as a doubt, because rules do not know them. The mapping itself may\n"
+        "not name a `type` that is not listed, or a misspelt category.\n"
     )
 
 
 def _mapping_values() -> Iterator[str]:
     yield "## Amounts\n"
     yield (
-        "Blanks are left out, and signs that look alike in print are the same. A row is set\n"
-        "aside if its amount has another form, has two possible values, or stands beside a\n"
-        "currency that is not the customer's.\n"
+        "Blanks are ignored, and characters that look alike are treated as the same. A row is set\n"
+        "aside if its amount has another form, has two possible values, or has a currency that is\n"
+        "not the customer's.\n"
     )
-    yield "| written | means |\n|---|---|"
+    yield "| text | value |\n|---|---|"
     for around, mark in MARKS.items():
         yield f"| `{around.replace('0', '12.50')}` | {MEANINGS[mark]} |"
-    yield "\nCurrencies beside them: codes of ISO 4217, and these signs, in any letters.\n"
+    yield "\nCurrencies of amounts: codes of ISO 4217, and these signs, in upper or lower case.\n"
     yield "| sign | currencies |\n|---|---|"
     for symbol, codes in SYMBOLS.items():
         yield f"| `{symbol}` | {', '.join(sorted(codes))} |"
     yield "\n## Dates\n"
     letters = ", ".join(f"`%{letter}`" for letter in DATE_LETTERS)
     yield (
-        f"`date_format` has these letters of strftime: {letters}.\n\n"
-        "The day is the one that is written, whatever the time and the offset after it; `%z` must\n"
-        "stand at the end. Where some row has no month in the place of the month, and no row has\n"
-        "a day above 12, dates that have another meaning with day and month changed over are set\n"
-        "aside.\n"
+        f"`date_format` may contain these directives of strftime: {letters}.\n\n"
+        "The day is taken as written; the time and the offset do not change it. `%z` must come\n"
+        "last. If some row has a number above 12 as its month, and no row has a day above 12,\n"
+        "dates that would be different with day and month swapped are set aside.\n"
     )
     yield "## Doubts\n"
     yield (
-        "An import prints what looks wrong with the rows that it takes: balances that are not the\n"
-        "balance before plus the amount, with their share and the likely cause; amounts that are\n"
-        "all money in although nothing says how money out is marked; and words that rules do not\n"
-        "know. Correct the mapping and import the file again.\n"
+        "An import prints what looks wrong with the imported rows: balances that differ from the\n"
+        "previous balance plus the amount, with their share and the likely cause; amounts that\n"
+        "are all money in although the mapping does not say how money out is marked; and words\n"
+        "that rules do not know. Correct the mapping and import the file again.\n"
     )
 
 
@@ -311,7 +311,7 @@ def commands_page() -> Iterator[str]:
             names = ", ".join(f"`{option}`" for option in parameter.opts)
             if parameter.param_type_name == "argument":
                 names = f"`{parameter.name.upper()}`"
-            extra = "needed" if parameter.required else ""
+            extra = "required" if parameter.required else ""
             default = parameter.get_default(context)
             if not parameter.required and default is not None and parameter.name != "processes":
                 extra = f"default {default}"
@@ -331,7 +331,7 @@ def http_page() -> Iterator[str]:
 def _http_requests() -> Iterator[str]:
     yield "# HTTP interfaces\n"
     yield (
-        "Every request needs the header `Authorization: Bearer TOKEN`, but for `/healthz`\n"
+        "Every request needs the header `Authorization: Bearer TOKEN`, except `/healthz`\n"
         "(the process is alive), `/readyz` (it can do its work), `/metrics` and `/openapi.json`.\n"
         "Bodies and answers are JSON. Money is in minor units, dates are such as `2026-06-30`.\n"
     )
@@ -372,7 +372,7 @@ def _http_limits() -> Iterator[str]:
         "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
         "An identifier has 1 to "
         f"{MAX_LENGTH} visible characters, without blanks around them. A key may be\n"
-        "in an object once. Bodies are UTF-8 and not compressed.\n"
+        "in an object only once. Bodies are UTF-8 and not compressed.\n"
     )
     limits = ConnectionLimits()
     yield "| what | limit |\n|---|---|"
@@ -390,13 +390,13 @@ def _http_limits() -> Iterator[str]:
     waiting = (
         f"{Limits().queue_limit:,} customers in an engine, {RelayLimits().queue_limit} requests"
     )
-    yield f"| what waits | {waiting} in the relay; of one caller, half of that |"
+    yield f"| queue | {waiting} in the relay; of one caller, half of that |"
 
 
 def _http_errors() -> Iterator[str]:
     yield "\n## Errors\n"
     yield (
-        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and where there\n"
+        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and, if there\n"
         "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
         "503 or 504, wait for the seconds in `Retry-After` and send the "
         "request again. Codes that are "
@@ -413,7 +413,7 @@ def keys(part: dict[str, Any]) -> Iterator[str]:
     """Yield a table of the keys of an object in a JSON Schema."""
     yield "| key | | type |\n|---|---|---|"
     for name, value in part["properties"].items():
-        needed = "must be there" if name in part.get("required", ()) else ""
+        needed = "required" if name in part.get("required", ()) else ""
         yield f"| `{name}` | {needed} | {type_of(value)} |"
 
 
@@ -464,7 +464,7 @@ def cost_page() -> Iterator[str]:
             for name, figure in figures.items():
                 yield f"| {part}, {name.replace('_', ' ')} | {plain(figure)} |"
     yield "\n## Assumed\n"
-    yield f"- Processors that a run uses are busy for {cost.BUSY:.0%} of the time."
+    yield f"- Processors that a run uses are {cost.BUSY:.0%} utilised."
     yield f"- An Aurora capacity unit has {cost.UNIT_CPU:g} processors; no page is cached."
     yield f"- A function has {run.FUNCTION_CPU:.2f} processors: one for every 1,769 MB."
     yield f"- A request to a queue or a table takes {1_000 * run.CALL_SECONDS:.0f} ms."
@@ -472,8 +472,8 @@ def cost_page() -> Iterator[str]:
     yield "- The measured rules read accounts and transactions. Rules that read bills,"
     yield "  subscriptions or incomes add about 8 ms an item and 0.2 ms a customer to an engine's"
     yield "  work, which is not counted."
-    left_out = " ".join((cost.monthly.__doc__ or "").partition("Not counted: ")[2].split())
-    yield f"- Not counted: {left_out}"
+    excluded = (cost.monthly.__doc__ or "").split("The bill excludes ")[1]
+    yield f"- Not counted: {' '.join(excluded.split())}"
     yield "\n## Prices\n"
     yield "| unit | dollars | source |\n|---|---:|---|"
     for name, price in sorted(prices.price.items()):
@@ -491,7 +491,7 @@ def catalogue_page() -> Iterator[str]:
     rules = read_rules(ROOT / "catalogue", schema).usable()
     yield f"# The catalogue: {len(rules)} insights\n"
     yield (
-        "Each is a file in `catalogue/`, with test customers that pin down its limits. The "
+        "Each is a file in `catalogue/`, with test customers that check its thresholds. The "
         "quotation is the message that the first qualifying test customer "
         "reads. After an insight's title "
         "come its kind and the legal status of its message, which decides who must approve it.\n"
@@ -506,10 +506,10 @@ def catalogue_page() -> Iterator[str]:
         )
         if message is not None:
             yield f"> **{message.title}**\\\n> {message.body}\n"
-        rests = f", then rests {rule.cooldown_days}" if rule.cooldown_days else ", once"
+        hidden = f", then hidden for {rule.cooldown_days}" if rule.cooldown_days else ", once"
         history = rule.minimum_history_days
         yield (
-            f"Shown {rule.expires_after_days} days{rests};"
+            f"Shown for {rule.expires_after_days} days{hidden};"
             f" needs {f'{history} days of transactions' if history else 'no history'};"
             f" {len(rule.tests)} test customers.\n"
         )
@@ -534,13 +534,14 @@ def enrichment_page() -> Iterator[str]:
     income = f"{incomes.FIRST_CONFIDENCE / 100} to {incomes.MAX_CONFIDENCE / 100}"
     yield "# Merchants and categories\n"
     yield (
-        "An import finds whom a payment was paid to and what for, each with a confidence from 0 to "
-        "1 that rules can read: `merchant confidence` and `category confidence`. What a person or "
-        "a mapping says has 1 and stays. There is no category without a confidence, and none with "
+        "An import finds the merchant and the category of a payment, each with a confidence from 0 "
+        "to 1 that rules can read: `merchant confidence` and `category confidence`. What a person "
+        "or a mapping gives has a confidence of 1 and is kept. There is no category without a "
+        "confidence, and none with "
         f"less than {MIN_CONFIDENCE / 100}.\n"
     )
     yield f"Version of the lists and the model: `{enricher.version}`.\n"
-    yield "| what is known | confidence |\n|---|---|"
+    yield "| source | confidence |\n|---|---|"
     for what, sure in (
         (
             "a merchant category code that stands for one category",
@@ -553,15 +554,15 @@ def enrichment_page() -> Iterator[str]:
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.7 to 0.92"),
         (
-            "a refund: all of a purchase comes back, or a part",
+            "a refund of all of a purchase, or of a part",
             f"{FULL_CONFIDENCE / 100} or {PARTIAL_CONFIDENCE / 100}",
         ),
-        ("income: receipts that come again from one payer, three times or more", income),
+        ("income: three or more receipts from one payer", income),
         ("words, by the model", f"{MIN_CONFIDENCE / 100} to {MAX_MODEL_CONFIDENCE / 100}"),
     ):
         yield f"| {what} | {sure} |"
     yield (
-        "\nAll but the last were set, not measured. A merchant's name has 0.97 if it is the "
+        "\nAll except the last were set, not measured. A merchant's name has 0.97 if it is the "
         "whole text, 0.95 or 0.85 if it comes first, 0.75 if it comes later or was cut short, 0.9 "
         "if the bank gives it, and 0.5 if it was only derived from the words of the text.\n"
     )
@@ -612,7 +613,7 @@ def _examination(model: Model) -> Iterator[str]:
     titles = [name or "none" for name in names]
     yield (
         f"\nAnswers with at least {MIN_CONFIDENCE / 100}, of brands of one category, "
-        "in lines the truth:\n"
+        "rows are the true category:\n"
     )
     yield f"| | {' | '.join(titles)} |\n|---|{'---:|' * len(names)}"
     for truth in names:

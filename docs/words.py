@@ -20,10 +20,10 @@ SOURCE: Final = CATALOGUE.parent
 FIRST_EXAMPLES: Final = 3
 KINDS: Final[Mapping[str, str]] = {
     "insight": "Something about the customer's money that is worth knowing.",
-    "saving": "A way to spend less, or to earn more with what is there.",
+    "saving": "A way to spend less, or to earn more with existing money.",
     "offer": "A product or a price that the customer can take.",
-    "reward": "Something to be glad of: what was earned, saved or refunded.",
-    "tip": "Advice that holds for many people.",
+    "reward": "Good news: money that was earned, saved or refunded.",
+    "tip": "Advice that applies to many people.",
     "guidance": "Help to decide, without a recommendation.",
 }
 COMMUNICATIONS: Final[Mapping[str, str]] = {
@@ -39,18 +39,21 @@ def words_page() -> Iterator[str]:
     rules = read_rules(CATALOGUE, Schema()).usable()
     yield "# Words that a rule may name\n"
     yield (
-        "A rule that misspells a category, a type or a merchant finds nobody. Beside each word\n"
-        "stand rules of [the catalogue](catalogue.md) that use it.\n"
+        "A rule that misspells a category, a type or a merchant finds nobody. The last column\n"
+        "lists rules of [the catalogue](catalogue.md) that use each word.\n"
     )
     yield "## Kinds\n\n`kind` of a rule file.\n"
     yield from _uses(KINDS, InsightKind, rules, "kind")
     yield "## Communications\n"
-    yield "`communication` of a rule file: what the message is in law, so who must approve it.\n"
+    yield (
+        "`communication` of a rule file: the legal status of the message, which decides who must "
+        "approve it.\n"
+    )
     yield from _uses(COMMUNICATIONS, Communication, rules, "communication")
     yield "## Categories\n"
     yield (
-        "`category` of a transaction. These are the ones that imports and the synthetic population "
-        "give; the columns of a mapping may bring others.\n"
+        "`category` of a transaction. Imports and the synthetic population use "
+        "these; a mapping may add others.\n"
     )
     yield "| category | money | rules |\n|---|---|---|"
     for word in sorted(CATEGORIES):
@@ -65,7 +68,7 @@ def words_page() -> Iterator[str]:
     for word in sorted(ACCOUNT_TYPES):
         yield f"| `{word}` | {_naming(word, rules)} |"
     yield "\n## Defaults of a rule file\n"
-    yield "What holds where [a key of a rule file](files.md#a-rule) is left out.\n"
+    yield "The value of [a key of a rule file](files.md#a-rule) that is omitted.\n"
     yield "| key | default |\n|---|---|"
     for field in msgspec.structs.fields(Definition):
         if not field.required:

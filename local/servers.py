@@ -50,7 +50,7 @@ class Server:
         environment: Environment variables, added to those of this process.
         user: User who runs it, if not the user of this process.
         stop_signal: Signal that ends it gracefully.
-        probe: Raises an error while the server cannot do its work yet; if left out, the server is
+        probe: Raises an error while the server cannot do its work yet; if omitted, the server is
             ready as soon as it listens.
     """
 
@@ -183,7 +183,7 @@ def postgresql(
     """Yield a PostgreSQL with an empty database, and its address with the owner's password.
 
     Args:
-        binaries: A folder of `installations`; if left out, the oldest, which supports the least.
+        binaries: A folder of `installations`; if omitted, the oldest, which supports the least.
         durable: True if it waits for the disk; tests are faster without.
 
     Raises:

@@ -28,7 +28,7 @@ class Platform:
         rulesets_at: Address of the rulesets, if not in the folder.
         results_at: Address of the results, if not in the folder.
         environment: Environment variables added to those of the engines.
-        seconds: Time-out of a request and of the queries that it needs; if left out, the default
+        seconds: Time-out of a request and of the queries that it needs; if omitted, the default
             of the services.
         database: The owner's address of the database.
         postgres: The server of the database.

@@ -57,7 +57,7 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
     environment, limits, listers = setup
     match part:
         case "listers":
-            after, change = setup._replace(listers=2 * listers), f"begun in {2 * listers} parts"
+            after, change = setup._replace(listers=2 * listers), f"started in {2 * listers} parts"
         case "functions":
             most = 2 * environment.invoke_concurrency
             after = setup._replace(
@@ -133,7 +133,7 @@ def section(found: dict[int, list[Step]]) -> str:
         lines += [
             f"### {customers // 1_000_000} million customers",
             "",
-            "| what is set | a run takes | it meets first | which is busy | dollars a month |",
+            "| setting | a run takes | limited by | utilisation | dollars a month |",
             "|---|---:|---|---:|---:|",
         ]
         for step in taken:

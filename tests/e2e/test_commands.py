@@ -468,7 +468,7 @@ def test_a_preview_shows_whom_a_rule_would_find(tuppence: Run, ran: Path, rules:
 def test_a_preview_needs_a_date(tuppence: Run, store: Path, rules: Path) -> None:
     rule = next(rules.glob("*.yaml"))
     text = tuppence("rules", "preview", rule, "--store", store, status=1).stderr
-    assert "say it with --as-of" in text
+    assert "give it with --as-of" in text
     command = ("rules", "preview", rule, "--store", store, "--as-of", "2026-06-30", "--live", rules)
     assert "qualify" in tuppence(*command).stdout
 

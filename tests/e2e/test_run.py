@@ -175,7 +175,7 @@ def test_running_again_changes_nothing_and_says_so(
     assert "evaluations/s" in first
     before = (store / "results.sqlite").read_bytes()
     again = tuppence(*arguments(store)[:-2]).stdout
-    assert "This very run was finished before, so nothing was changed." in again
+    assert "This run was already finished, so nothing was changed." in again
     assert (store / "results.sqlite").read_bytes() == before
 
 

@@ -29,7 +29,7 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
     "transactions": (
         Field("customer", FieldType.TEXT, "Identifier of the owner of a new account."),
         Field("currency", FieldType.TEXT, "Currency of the amount, ISO 4217."),
-        Field(ACCOUNT_TYPE, FieldType.TEXT, "Type of a new account; `current` if left out."),
+        Field(ACCOUNT_TYPE, FieldType.TEXT, "Type of a new account; `current` if omitted."),
     ),
 }
 """What a mapping may give besides the table's own fields, to make the owners of its rows."""
@@ -51,11 +51,11 @@ SIGN_WORDS: Final[Named[str, bool]] = {
 
 
 class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """An amount that stands in several columns.
+    """An amount that is spread over several columns.
 
     Attributes:
-        add: Columns that are added up; an empty cell is 0.
-        subtract: Columns that are subtracted from them, such as a fee.
+        add: Columns to add; an empty cell is 0.
+        subtract: Columns to subtract, such as a fee.
     """
 
     add: tuple[str, ...]
@@ -63,18 +63,18 @@ class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How money out is told from money in, where its amounts are not negative.
+    """How money out is marked if its amounts are not negative.
 
-    One of: `column`, with `out` and `in`; `inverted`; `paid_out` and `paid_in`. A row whose word or
-    sign has no certain meaning is set aside.
+    One of: `column`, with `out` and `in`; `inverted`; `paid_out` and `paid_in`. A row is set aside
+    if the meaning of its word or sign is not certain.
 
     Attributes:
-        column: Holds a word for money out or for money in, in small or capital letters.
-        out: Its words for money out, besides the common ones below.
-        in_: Its words for money in, besides the common ones below.
+        column: Column with a word for money out or money in, in upper or lower case.
+        out: Words for money out, in addition to the common ones below.
+        in_: Words for money in, in addition to the common ones below.
         inverted: Whether positive amounts are money out.
-        paid_out: Column of money out; an empty cell and 0 are nothing.
-        paid_in: Column of money in; an empty cell and 0 are nothing.
+        paid_out: Column of money out; an empty cell or 0 means none.
+        paid_in: Column of money in; an empty cell or 0 means none.
     """
 
     column: str = ""
@@ -95,26 +95,29 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A mapping file.
 
     Attributes:
-        table: What the rows are: `customers`, `accounts` or `transactions`.
-        columns: Field: the column that holds it, by its title or as `column 3`; or a list of
-            columns, whose texts are joined with a blank; or, for an amount, a sum of columns.
-            A file has no header if all its columns are named by number.
-        constants: Field: the value of every row.
-        values: Field: a word of theirs: our word. Other words stay as they are.
-        only: Column: the words of the rows that are imported, in small or capital letters.
-        without: Column: the words of the rows that are left out, in small or capital letters.
-        sign: How money out is marked; without it its amounts are negative.
-        date_format: How dates are written, in the letters of strftime.
-        decimal_point: Between whole and fraction, `.` or `,`. Without it an amount is set aside
-            if it can be read in two ways, as 1.234 can.
-        grouping: Between thousands: `.`, `,`, `'` or a blank. Without it any of them may be.
-        delimiter: Between the fields of a CSV file.
-        encoding: Of a CSV file. UTF-16 and a byte order mark are recognised without it.
-        preamble: How many lines stand before the header. Without it the header is the first line
-            that has all the columns.
-        footer: How many lines stand after the last row.
-        newest_first: Whether the latest row of a day stands first; without it the order of the
-            dates decides.
+        table: The table that the rows belong to: `customers`, `accounts` or `transactions`.
+        columns: For each field, the column that holds it, by its title or as `column 3`; or a list
+            of columns, whose texts are joined with a blank; or, for an amount, a sum of columns. A
+            file has no header if all its columns are named by number.
+        constants: For each field, a value that holds for every row.
+        values: For each field, translations of the bank's words, as `the bank's word: our word`.
+            Other words stay.
+        only: For each column, the words of the rows that are imported, in upper or lower case.
+        without: For each column, the words of the rows that are skipped, in upper or lower case.
+        sign: How money out is marked; if omitted, amounts of money out are negative.
+        date_format: Format of dates, in the notation of strftime.
+        decimal_point: The character before the decimals of a number, `.` or `,`. If omitted, an
+            amount that can be read in two ways, such as 1.234, is set aside.
+        grouping: The character between thousands: `.`, `,`, `'` or a blank. If omitted, it may be
+            any of them.
+        delimiter: The character between the fields of a CSV file.
+        encoding: The encoding of a CSV file. If omitted, UTF-16 and a byte order mark are
+            recognised.
+        preamble: Number of lines before the header. If omitted, the header is the first line that
+            has all the columns.
+        footer: Number of lines after the last row.
+        newest_first: Whether the file lists the newest rows of a day first. If omitted, the order
+            of the dates decides.
     """
 
     table: Literal["customers", "accounts", "transactions"]
@@ -181,7 +184,7 @@ def read_mapping(path: Path, schema: Schema) -> Mapping:
 
     Raises:
         UserError: It cannot be read, has a key, a field or a word that does not exist, or lacks a
-            field that must be there.
+            field that is required.
     """
     document = read_yaml(path, Mapping)
     mapping = document.value
@@ -256,7 +259,7 @@ def _check_words(document: Document[Mapping]) -> None:
         hint = nearest(word, words)
         if field == "type" and mapping.table == "transactions" and word in ACCOUNT_TYPES:
             hint = f"the type of an account is called {ACCOUNT_TYPE}"
-        message = f"{document.path}:{line}:{column}: {word!r} is no {field} of {mapping.table}"
+        message = f"{document.path}:{line}:{column}: {word!r} is not a {field} of {mapping.table}"
         raise UserError("mapping.unknown-word", message, hint)
 
 

@@ -189,7 +189,7 @@ class _Statement:
         if self._rejects and not (self._accounts or self._bookings or self._consents):
             source, place, reason, _ = self._rejects[0]
             where = f"{source}: {place}" if place else source
-            message = f"nothing can be taken from these documents; {where}: {reason}"
+            message = f"nothing can be imported from these documents; {where}: {reason}"
             raise UserError("import.nothing", message, "is it a document of another standard?")
         currency = self._currency()
         digits = minor_digits(currency)

@@ -100,8 +100,8 @@ def read_table(
     is_ragged = frame[REASON].is_not_null()
     frame, left_out = _filtered(frame, table, meaning)
     if not frame.height:
-        message = f"{path}: all {table.cells.height:,} rows are left out"
-        raise UserError("import.all-left-out", message, "see only and without in the mapping")
+        message = f"{path}: all {table.cells.height:,} rows are skipped"
+        raise UserError("import.all-left-out", message, "check only and without in the mapping")
     is_ragged = is_ragged.gather(frame[ROW] - 1)
     frame = frame.with_columns(_sources(meaning, fields, table))
     frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
@@ -156,7 +156,7 @@ def _rejects(
     table: Table,
     tokens: Tokens,
 ) -> pl.DataFrame:
-    """Return the rows that cannot be taken, as the file has them but for card numbers.
+    """Return the rows that cannot be imported, as in the file except for card numbers.
 
     Identifiers are named as in the store. Dates and amounts that can be read stay: they are no
     card numbers.

@@ -235,7 +235,7 @@ def tokens_of_services(key: Path | None, customer: str) -> Tokens:
             message = f"{customer}: may hold a card number, which a database has as a token only"
             hint = (
                 "give --key with the file identifiers.key of the store that was loaded into the "
-                "database, or the token that is there in place of the number"
+                "database, or the token that replaced the number"
             )
             raise UserError("privacy.key-missing", message, hint)
         return read_identifier_key(key)

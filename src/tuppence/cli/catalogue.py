@@ -12,7 +12,7 @@ from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.files import read_rules
 
-COLUMNS = ("rule", "kind", "communication", "title", "shown", "rests", "history")
+COLUMNS = ("rule", "kind", "communication", "title", "shown", "hidden", "history")
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +23,10 @@ def register(app: typer.Typer) -> None:
         path: Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")],
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
-        """List insights with their kind, title, days shown, days of rest, and days of history.
+        """List insights with their kind, title, days shown, days hidden, and days of history.
 
-        An insight is shown for some days, then rests, and needs some days of transactions. As JSON
-        each has the message for the first of its test customers who qualifies.
+        An insight is shown for some days, then hidden for some, and needs some days of
+        transactions. As JSON, each has the message for its first test customer who qualifies.
         """
         schema = Schema()
         rules = read_rules(path, schema).usable()

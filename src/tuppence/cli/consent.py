@@ -30,12 +30,10 @@ from tuppence.usecases.record_consents import (
 )
 
 COLUMNS = ("id", "purpose", "scope", "in", "granted", "confirmed", "expires", "withdrawn")
-On = Annotated[str, typer.Option("--on", help="The day; the system's date if left out.")]
+On = Annotated[str, typer.Option("--on", help="The day; the system's date if omitted.")]
 Id = Annotated[
     str,
-    typer.Option(
-        "--id", help="Which of the customer's consents.", callback=only_identifiers("consent")
-    ),
+    typer.Option("--id", help="Identifier of the consent.", callback=only_identifiers("consent")),
 ]
 
 
@@ -76,13 +74,13 @@ def register(program: typer.Typer) -> None:
         customer: Customer,
         store: Store,
         until: Annotated[
-            str, typer.Option(help="First day after the consent; no end if left out.")
+            str, typer.Option(help="First day after the consent; no end if omitted.")
         ] = "",
         scope: Annotated[
             list[str] | None,
             typer.Option(
                 help="Data that may be read: transactions, balances, transactions:ACCOUNT, or a "
-                "term of the bank; may be repeated. All data if left out."
+                "term of the bank; may be repeated. All data if omitted."
             ),
         ] = None,
         purpose: Annotated[str, typer.Option(help="Purpose of the consent.")] = PURPOSE,

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
             float, typer.Option(help="Runs a day; 0.5 is one every other day.", min=0.01, max=1_000)
         ] = 1,
         env: Annotated[
-            str, typer.Option("--env", help="Such as prod.", envvar="TUPPENCE_ENV")
+            str, typer.Option("--env", help="Environment, such as prod.", envvar="TUPPENCE_ENV")
         ] = "prod",
         prices: Annotated[
             Path | None, typer.Option(help="A table of prices to use instead, in TOML.")

@@ -23,7 +23,7 @@ from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.files import read_rules, rule_paths
 from tuppence.structured import read_yaml, to_yaml
 
-By = Annotated[str, typer.Option(help="A name to show beside the login; it proves nothing.")]
+By = Annotated[str, typer.Option(help="A name to show beside the login; it is not verified.")]
 Reason = Annotated[str, typer.Option(help="Reason, which is recorded.", show_default=False)]
 Rules = Annotated[
     list[str],
@@ -149,7 +149,7 @@ def _register_steps(app: typer.Typer) -> None:
         database: Database,
         rules: Annotated[
             list[str] | None,
-            typer.Argument(help="Identifiers of rules; all in review if left out."),
+            typer.Argument(help="Identifiers of rules; all in review if omitted."),
         ] = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
         ledger: Annotated[Path, typer.Option(help="File that records the progress.")],
         run_id: Annotated[
-            str, typer.Option(help="Name of the run; its date and ruleset if left out.")
+            str, typer.Option(help="Name of the run; its date and ruleset if omitted.")
         ] = "",
         customers_per_item: Annotated[int, typer.Option(min=1, max=1_000)] = 500,
         parallel: Annotated[
@@ -89,7 +89,7 @@ def register(app: typer.Typer) -> None:
                     )
             except KeyboardInterrupt:
                 bar.stop()
-                hint = "the same command goes on where it was"
+                hint = "the same command continues where it stopped"
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
         _print(outcome, ruleset, as_of, time.monotonic() - began, format_)
 

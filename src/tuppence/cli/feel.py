@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence feel 'sum([1, 2, 3]) / 2'`")
     def feel(
         expression: Annotated[
-            str | None, typer.Argument(help="An expression; a prompt opens if it is left out.")
+            str | None, typer.Argument(help="An expression; a prompt opens if it is omitted.")
         ] = None,
         context: Annotated[
             Path | None, typer.Option(help="Names and values: a JSON object, or a FEEL context.")

@@ -21,7 +21,9 @@ from tuppence.usecases.fleet.progress import Progress
 
 Environment = Annotated[
     str,
-    typer.Option("--env", help="Such as prod.", envvar="TUPPENCE_ENV", show_default=False),
+    typer.Option(
+        "--env", help="Environment, such as prod.", envvar="TUPPENCE_ENV", show_default=False
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format")]
 POLL_SECONDS = 2.0
@@ -43,11 +45,11 @@ def register(program: typer.Typer) -> None:
         env: Environment,
         as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
         ruleset: Annotated[
-            str, typer.Option(help="Digest of a ruleset; the last published one if left out.")
+            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
         ] = "",
         run_id: Annotated[
             str,
-            typer.Option(help="Name of the run; date, ruleset and selection if left out."),
+            typer.Option(help="Name of the run; date, ruleset and selection if omitted."),
         ] = "",
         prefix: Annotated[
             str, typer.Option(help="Only customers whose identifier begins with this.")
@@ -84,7 +86,8 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Show the progress of a run, and the items that were given up.
 
-        The exit status is 0 if the run is complete, 3 if it goes on, 4 if something was given up.
+        The exit status is 0 if the run is complete, 3 if it is still running, 4 if something was
+        given up.
         """
         fleet = open_fleet(env)
         found = fleet.progress(run_id)
@@ -121,7 +124,7 @@ def register(program: typer.Typer) -> None:
     def refresh(
         env: Environment,
         ruleset: Annotated[
-            str, typer.Option(help="Digest of a ruleset; the last published one if left out.")
+            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
         ] = "",
     ) -> None:
         """Have all running engines serve a ruleset, to publish it again or to roll back."""

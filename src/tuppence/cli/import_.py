@@ -33,25 +33,25 @@ from tuppence.usecases.import_bank_data import (
 
 Today = Annotated[
     str | None,
-    typer.Option("--today", help="No row may be dated later; the system's date if left out."),
+    typer.Option("--today", help="No row may be dated later; the system's date if omitted."),
 ]
 
 
 STANDARDS = {
     Standard("open-banking", open_banking.items, "GB"): (
-        "Import what UK Open Banking gives, versions 3.1 and 4.0."
+        "Import data from UK Open Banking, versions 3.1 and 4.0."
     ),
     Standard("berlin-group", berlin_group.items, "EU"): (
-        "Import what the Berlin Group's NextGenPSD2 gives, version 1.3."
+        "Import data from the Berlin Group's NextGenPSD2, version 1.3."
     ),
-    Standard("plaid", plaid.items, "US"): "Import what Plaid gives for transactions.",
+    Standard("plaid", plaid.items, "US"): "Import transactions from Plaid.",
 }
 _ABOUT = (
-    "Accounts, balances and booked transactions of one customer. The same documents again change "
-    "nothing, later ones hold over earlier ones, and what is pending is left out until it is "
-    "booked. Merchants, categories, own transfers, income and refunds are found in them. What "
-    "cannot be taken is set aside in the folder `rejects` of the store, each with its place and "
-    "the reason."
+    "Imports accounts, balances and booked transactions of one customer. Importing the same "
+    "documents again changes nothing, later documents override earlier ones, and pending "
+    "transactions are skipped until they are booked. Merchants, categories, own transfers, income "
+    "and refunds are recognised. Items that cannot be imported are set aside in the folder "
+    "`rejects` of the store, each with its place and the reason."
 )
 
 
@@ -72,16 +72,17 @@ def register(program: typer.Typer) -> None:
         mapping: Annotated[Path, typer.Option(help="YAML file that maps columns to fields.")],
         store: Store,
         attributes: Annotated[
-            Path | None, typer.Option(help="Declares more customer attributes; for a new store.")
+            Path | None,
+            typer.Option(help="A file that declares more customer attributes, for a new store."),
         ] = None,
         today_: Today = None,
     ) -> None:
         """Import transactions, accounts or customers from tables.
 
         Importing the same rows again changes nothing. Merchants, categories, own transfers, income
-        and refunds are found where the mapping does not give them. Bad rows are set aside in the
-        folder `rejects` of the store, each with its number and the reason. What looks wrong with
-        the others is printed as a doubt, such as balances that do not follow from the amounts.
+        and refunds are recognised where the mapping does not give them. Bad rows are set aside in
+        the folder `rejects` of the store, each with its number and the reason. Doubts about the
+        other rows are printed, such as balances that do not follow from the amounts.
         """
         schema = read_attributes(attributes) if attributes else Schema()
         with open_store(store).make(schema, *waiting(ctx)) as facts:
@@ -101,7 +102,7 @@ def register(program: typer.Typer) -> None:
         _print_known(sum((one.known for one in found), Known()), deps)
         for one in found:
             for what, count in one.left_out:
-                echo(f"left out: {count:,} rows of {one.name} ({what})")
+                echo(f"skipped: {count:,} rows of {one.name} ({what})")
             for doubt in one.doubts:
                 echo(f"doubt: {one.name}: {doubt}")
 
@@ -151,7 +152,7 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         if found.removed:
             echo(f"removed: {found.removed:,} transactions that the bank has taken back")
         for what, count in sorted(found.ignored.items()):
-            echo(f"left out: {count:,} {what}")
+            echo(f"skipped: {count:,} {what}")
         if found.rejects:
             echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
 

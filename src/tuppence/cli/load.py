@@ -34,14 +34,16 @@ def register(program: typer.Typer) -> None:
         consent_from: Annotated[str | None, typer.Option(help="First day of that consent.")] = None,
         jurisdiction: Annotated[
             str,
-            typer.Option(help="Its jurisdiction, for customers whose country is not known."),
+            typer.Option(
+                help="Jurisdiction of that consent, for customers whose country is not known."
+            ),
         ] = "GB",
     ) -> None:
         """Load the facts of a store into PostgreSQL, or back; all of them, or none.
 
         Loading the same facts again changes nothing. Consents of the store are loaded with them. In
-        a database every customer has a consent, so give the dates of the consent that is recorded
-        for new customers of whom the store has none.
+        a database every customer has a consent, so give the dates of the consent to record for new
+        customers who have none in the store.
         """
         if (to is None) == (from_ is None):
             raise UserError("cli.load", "give either --to or --from", "tuppence load --help")

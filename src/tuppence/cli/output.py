@@ -68,7 +68,7 @@ Purposes = Annotated[
     list[str],
     typer.Option(
         "--purpose",
-        help="Consents for this purpose count, and for no other; give it as often as needed.",
+        help="Only consents for this purpose count; may be repeated.",
     ),
 ]
 Customer = Annotated[

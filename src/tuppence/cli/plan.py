@@ -29,14 +29,14 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Use the attributes of this store.")
         ] = None,
         explain: Annotated[
-            bool, typer.Option("--explain", help="Show the passes and every feature, too.")
+            bool, typer.Option("--explain", help="Also show the passes and every feature.")
         ] = False,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show whether rules are evaluated in columns or one by one, and the cost of each.
 
-        Rules that fit columns cost about a microsecond a customer, others about a thousand. What
-        does not fit is named with its reason.
+        Rules that fit columns cost about a microsecond a customer, others about a thousand. Rules
+        that do not fit are listed with the reason.
         """
         schema = Schema() if store is None else open_store(store).schema
         ruleset = make_ruleset(read_rules(path, schema).usable())

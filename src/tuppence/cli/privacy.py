@@ -85,8 +85,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Export all data about a customer as JSON, with an explanation of every result.
 
-        The customer's facts and consents, what an import set aside of them, and each result with
-        the clauses, values and transactions that it came from.
+        The data are the customer's facts and consents, their rows that imports set aside, and each
+        result with the clauses, values and transactions that it came from.
         """
         where = _where(store, database, results, rulesets, key)
         if isinstance(where, Services):
@@ -116,12 +116,12 @@ def register(app: typer.Typer) -> None:
                 "its replicas lag behind.",
             ),
         ] = 5.0,
-        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+        yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     ) -> None:
         """Erase a customer permanently, then search for anything that still names them.
 
-        Facts, consents, results and what an import set aside are erased; copies are not, nor are
-        backups of a database. It cannot be undone.
+        Facts, consents, results and rows that imports set aside are erased, but not copies, nor
+        backups of a database. This cannot be undone.
         """
         where = _where(store, database, results, rulesets, key)
         if not yes:

@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Digest of a ruleset to publish again, instead of approved rules."),
         ] = "",
         as_of: Annotated[
-            str, typer.Option(help="Day on which the rules must be valid; today if left out.")
+            str, typer.Option(help="Day on which the rules must be valid; today if omitted.")
         ] = "",
         by: Annotated[str, typer.Option(help="A name to show beside the login.")] = "",
         watch: Annotated[

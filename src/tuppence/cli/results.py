@@ -55,10 +55,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         limit: Annotated[
             int | None,
-            typer.Option(min=1, help="Maximum number of results; 50 in tables if left out."),
+            typer.Option(min=1, help="Maximum number of results; 50 in tables if omitted."),
         ] = None,
         output: Annotated[
-            Path | None, typer.Option(help="Write to a file; needed for parquet.")
+            Path | None, typer.Option(help="Write to a file; required for parquet.")
         ] = None,
     ) -> None:
         """List results: one for each customer and rule."""

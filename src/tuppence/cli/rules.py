@@ -49,8 +49,8 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
     ) -> None:
         """List all errors in rule files, each with its place and what to do.
 
-        As JSON they come as editors want them: the ranges are those of the Language Server
-        Protocol, counted from 0.
+        The JSON is made for editors: its ranges are those of the Language Server Protocol, counted
+        from 0.
         """
         files = read_rules(path, _schema(attributes, store))
         if format_ is Format.JSON:
@@ -104,12 +104,12 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         path: Annotated[Path, typer.Argument(help="The file of one rule.")],
         store: Store,
         live: Annotated[
-            Path | None, typer.Option(help="The live rules; those of the last run if left out.")
+            Path | None, typer.Option(help="The live rules; those of the last run if omitted.")
         ] = None,
         as_of: Annotated[
             str,
             typer.Option(
-                help="The date that rules take for today; that of the last run if left out."
+                help="The date that rules take for today; that of the last run if omitted."
             ),
         ] = "",
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,

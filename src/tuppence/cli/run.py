@@ -75,7 +75,7 @@ def register(app: typer.Typer) -> None:
                 )
             except KeyboardInterrupt:
                 bar.stop()
-                hint = "the same command goes on where it was"
+                hint = "the same command continues where it stopped"
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
         seconds = time.monotonic() - began
         if format_ is Format.JSON:
@@ -102,9 +102,9 @@ def _print_summary(outcome: Outcome, ruleset: Ruleset, as_of: str, seconds: floa
     title = f"Run {outcome.run_id}: {count} rule{'' if count == 1 else 's'} as of {as_of}"
     out.print(f"[bold]{title}[/]", highlight=False)
     if outcome.already_finished:
-        out.print("This very run was finished before, so nothing was changed.", highlight=False)
+        out.print("This run was already finished, so nothing was changed.", highlight=False)
     elif outcome.resumed:
-        message = f"Went on where it was: {outcome.resumed} parts were done already."
+        message = f"Continued where it stopped: {outcome.resumed} parts were already done."
         out.print(message, highlight=False)
     rows = [
         ("customers", f"{tally.customers:,}"),

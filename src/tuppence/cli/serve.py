@@ -33,13 +33,13 @@ Callers = Annotated[
         show_default=False,
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if left out.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if omitted.")]
 Drain = Annotated[
     int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
 ]
 TlsCertificate = Annotated[
     Path | None,
-    typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if left out."),
+    typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if omitted."),
 ]
 TlsKey = Annotated[Path | None, typer.Option(help="Private key of the certificate, PEM.")]
 TlsClientCa = Annotated[
@@ -78,7 +78,7 @@ def register(program: typer.Typer) -> None:
         ] = 96,
         timeout: Annotated[
             float,
-            typer.Option("--patience", min=0.01, help="Seconds that a request waits at most."),
+            typer.Option("--patience", min=0.01, help="Maximum seconds that a request waits."),
         ] = 2.0,
         query_seconds: Annotated[
             float, typer.Option(min=0.1, help="Timeout of a query in seconds.")

@@ -26,7 +26,7 @@ COLUMNS = ("kind", "payee", "cadence", "times", "amount", "previous amount", "ne
 NUMBERS = ("times", "amount", "previous amount")
 AHEAD = ("type", "balance", "pay day", "forecast", "forecast low", "forecast high")
 AsOf = Annotated[
-    str, typer.Option(help="Nothing after it is known; the system's date if left out.")
+    str, typer.Option(help="Facts after this date are ignored; the system's date if omitted.")
 ]
 AsFormat = Annotated[Format, typer.Option("--format")]
 
@@ -44,8 +44,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show a customer's bills, subscriptions and income, as found in the transactions.
 
-        Each with its cadence, its last amount and the one before, when it is due next, and how
-        sure that is. A stream that is late by more than half its cadence has stopped.
+        Each is listed with its cadence, last and previous amount, next due date and confidence. A
+        stream that is late by more than half its cadence has stopped.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         found = look_ahead(open_store(store), customer, use_of(day, purposes))
@@ -67,9 +67,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show what a customer's accounts will hold the day before the next pay.
 
-        It is the balance, less what streams will take until then, less what usually goes out at
-        this time of a month. Four of five times an account will hold an amount of the band. An
-        account has no forecast where its balance, the pay day or two earlier months are not known.
+        The forecast is the balance, less the payments of streams until then, less the usual
+        spending at this time of the month. Four times out of five, the balance will be within the
+        band. An account has no forecast if its balance, the pay day or two earlier months are not
+        known.
         """
         day = date_option(as_of or today().isoformat(), "--as-of")
         found = look_ahead(open_store(store), customer, use_of(day, purposes))

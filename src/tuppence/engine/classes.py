@@ -102,7 +102,7 @@ def classes_of(  # noqa: PLR0915 - one dimension after another
         first_word += len(kinds) * width
         stride *= len(kinds)
     if stride >= 1 << 62:
-        message = f"the rules put too many different conditions on {wanted.table.name}"
+        message = f"the rules use too many different conditions on {wanted.table.name}"
         raise UserError("plan.too-wide", message, "divide them into several rulesets")
     return Classes(
         np.array(coded, CODED),

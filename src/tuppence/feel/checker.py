@@ -297,7 +297,7 @@ class _Checker:
             case syntax.Call(function=syntax.Name(name="sum" as name)):
                 hint = "total(…) is 0 if the list is empty"
             case syntax.Call(function=syntax.Name(name="mean" | "min" | "max" | "median" as name)):
-                hint = "check first whether count(…) > 0"
+                hint = "test first: count(…) > 0"
             case _:
                 return
         message = f"{name}(…) is null if its list is empty, and then this {node.operator} is too"

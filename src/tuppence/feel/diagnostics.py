@@ -10,11 +10,11 @@ from tuppence.errors import UserError
 EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "feel.syntax": (
         "The text is not a FEEL expression.",
-        "check that place: something is missing or superfluous there",
+        "check for missing or extra text at this place",
     ),
     "feel.unsupported": (
         "The text uses a part of FEEL that is not supported.",
-        "write it in another way",
+        "write it differently",
     ),
     "feel.unknown-name": (
         "A name is used that neither the facts nor the expression define.",
@@ -30,39 +30,39 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "feel.argument-count": (
         "A function is called with too few or too many arguments.",
-        "give the arguments that its form asks for",
+        "give the arguments that its signature shows",
     ),
     "feel.argument-type": (
         "A function is called with an argument of the wrong type.",
         "give a value of that type, or convert it: number(…), string(…), date(…)",
     ),
     "feel.operand-type": (
-        "An operator is used between values it is not defined for.",
-        "make both sides of one type",
+        "An operator is used with values of types that it does not support.",
+        "give both sides the same type",
     ),
     "feel.never-holds": (
-        "A comparison can never be true, because the two sides have other types.",
+        "A comparison can never be true, because the two sides have different types.",
         "compare with a value of the same type",
     ),
     "feel.result-type": (
-        "The expression has another type than is needed here.",
+        "The expression has the wrong type.",
         "a condition needs a comparison; a score needs a number",
     ),
     "feel.shadowing": ("A name hides a built-in function.", "choose another name"),
     "feel.null-prone": (
         "A comparison is null, and so never true, if a list is empty.",
-        "check first whether count(…) > 0",
+        "test first: count(…) > 0",
     ),
     "feel.null-operand": (
         "While evaluating: an operator met null, so its value is null.",
-        "check whether the value is null: if x != null then … else …",
+        "test first: if x != null then … else …",
     ),
     "feel.arithmetic": (
         "While evaluating: a number is undefined, such as a division by zero.",
-        "check before: if x != 0 then … else …",
+        "test first: if x != 0 then … else …",
     ),
     "feel.conversion": (
-        "While evaluating: a text could not be read as the wanted type.",
+        "While evaluating: a text could not be converted to the expected type.",
         "check the text: dates are written 2026-03-31, durations P90D",
     ),
     "feel.budget": (
@@ -71,11 +71,11 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "rule.value-null": (
         "A value that the message shows can be null.",
-        "exclude that in when, or use another value with if … then … else …",
+        "exclude null in when, or use another value with if … then … else …",
     ),
     "rule.approval": (
         "The message is a financial promotion without an approval.",
-        "add approval: {by: …, date: …, reference: …}, or word it so that it promotes nothing",
+        "add approval: {by: …, date: …, reference: …}, or reword it so that it promotes nothing",
     ),
     "rule.message": (
         "The message's template is wrong, or uses a value that the rule does not have.",

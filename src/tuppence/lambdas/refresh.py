@@ -20,7 +20,7 @@ class Refresh(msgspec.Struct, frozen=True):
     """The event of the function.
 
     Attributes:
-        ruleset: Digest of a ruleset; the current one if left out.
+        ruleset: Digest of a ruleset; the current one if omitted.
         edition: Edition of a ruleset that was built from definitions; left out if a person has
             chosen the ruleset.
     """

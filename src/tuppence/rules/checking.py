@@ -112,7 +112,7 @@ def _value_findings(
         yield Finding(place, Diagnostic("feel.shadowing", span, message, hint, warning=True))
     if isinstance(kind, Nullable):
         message = f"the value {place[1]} can be null, which would leave a gap in the message"
-        hint = "exclude that in when, or use another value with if … then … else …"
+        hint = "exclude null in when, or use another value with if … then … else …"
         yield Finding(place, Diagnostic("rule.value-null", span, message, hint, warning=True))
 
 

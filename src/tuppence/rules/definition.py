@@ -54,10 +54,10 @@ class Where(
         not_category: Category that the transaction must not have.
         merchant: Merchant of the transaction.
         type: Type of the transaction or the account.
-        not_type: Type that it must not have.
+        not_type: Type that the transaction or the account must not have.
         account_type: Type of the transaction's account.
         country: Country of the transaction.
-        text: Text that the bank's description contains, in small or capital letters.
+        text: Text that the bank's description contains, in upper or lower case.
         over: The amount is more than this.
         under: The amount is less than this.
         own_transfer: Whether the transaction is between the customer's own accounts.
@@ -86,7 +86,7 @@ class Measure(
             equal length.
         of: The rows to measure; measures of accounts are about their balances.
         where: Conditions on the rows.
-        days: Length of the period in days; without it, all rows count.
+        days: Length of the period in days; all history if omitted.
         until_days_ago: Number of days since the end of the period; 0 is today.
         field: Field of the customer, if the measure is `customer`.
         times: Factor that the number is multiplied by.
@@ -134,7 +134,8 @@ class Criteria(
         none: Rows of which none may hold.
         what: The measure to compare.
         is_: The comparison.
-        value: The other side: a number, texts for a field of the customer, or another measure.
+        value: The value compared with: a number, texts for a field of the customer, or another
+            measure.
     """
 
     all: "list[Criteria] | None" = None
@@ -194,19 +195,19 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         id: Identifier, unique in a ruleset.
         kind: The kind of message, as customers see it.
         title: Title for those who maintain the rules.
-        when: The condition of showing the insight: rows of the form, or FEEL.
-        score: The relevance, 0 to 100: the form, or FEEL.
+        when: Condition under which the insight is shown: rows of the form, or FEEL.
+        score: Relevance, 0 to 100: the form, or FEEL.
         message: The text that customers read.
         values: Values for the message, by name: measures, or FEEL.
         description: The purpose of the rule, and what to be careful about.
         communication: The legal class of the message, which decides who must approve it.
         approval: Approval of a financial promotion, which is required for one.
         topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
-        valid_from: First day on which it may be published; without it, from now on.
-        valid_until: Last day on which it may be published; without it, there is none.
+        valid_from: First day on which the rule may be published; no limit if omitted.
+        valid_until: Last day on which the rule may be published; no limit if omitted.
         expires_after_days: Number of days that the insight is shown, from the day it qualified.
-        cooldown_days: Number of days that it is hidden afterwards.
-        minimum_history_days: For customers with fewer days of transactions the rule is unknown.
+        cooldown_days: Number of days that the insight is hidden afterwards.
+        minimum_history_days: Required days of transactions; with fewer, the result is unknown.
         tests: Test customers.
     """
 

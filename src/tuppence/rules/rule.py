@@ -98,7 +98,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         id: Identifier, unique in a ruleset.
         kind: The kind of message, as customers see it.
         title: Title for those who maintain the rules.
-        when: The condition of showing the insight, a boolean in FEEL.
+        when: Condition under which the insight is shown, a boolean in FEEL.
         score: The relevance, a number in FEEL, limited to 0 to 100.
         values: FEEL of the values for the message, by name; later ones may use earlier ones.
         message: The text that customers read.
@@ -107,8 +107,8 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         approval: Approval of a financial promotion, which is required for one.
         topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
         expires_after_days: Number of days that the insight is shown, from the day it qualified.
-        cooldown_days: Number of days that it is hidden afterwards.
-        minimum_history_days: For customers with fewer days of transactions the rule is unknown.
+        cooldown_days: Number of days that the insight is hidden afterwards.
+        minimum_history_days: Required days of transactions; with fewer, the result is unknown.
         tests: Test customers.
     """
 

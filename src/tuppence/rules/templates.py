@@ -28,7 +28,7 @@ MAX_NESTING: Final = 20
 
 ALLOWED: Final = (
     "values, texts and numbers, fields of elements, comparisons, and/or/not, if, "
-    "and for over a list, but not in another for"
+    "and for over a list, but no nested for"
 )
 """Description of what a template may use, for error messages and documentation."""
 

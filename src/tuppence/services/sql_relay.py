@@ -236,7 +236,7 @@ class _Relay:
         )
 
     async def gone(self, request: Request) -> Response:
-        """Return those of `customers` who are not in the database: erased, or never loaded."""
+        """Return those of `customers` that do not exist in the database."""
         body = await read_body(request, self._gone_decoder, BODY_BYTES)
         for customer in body.customers:
             check_identifier(customer, "customers")

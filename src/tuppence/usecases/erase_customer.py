@@ -99,7 +99,7 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
     traces = store.look_for(customer, accounts)
     if traces.left:
         message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"
-        raise UserError("privacy.left", message, "nothing else is: have a look at these files")
+        raise UserError("privacy.left", message, "nothing else is left: check these files")
     if rows.customers is None and not (had_results or consents or rejects):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"

@@ -59,8 +59,8 @@ def preview_rule(
         live = store.ruleset(latest.ruleset)
     if as_of is None:
         if latest is None:
-            message = f"{store}: nothing has run here that would tell the date"
-            raise UserError("preview.date", message, "say it with --as-of")
+            message = f"{store}: there is no run here to take the date from"
+            raise UserError("preview.date", message, "give it with --as-of")
         as_of = Date(latest.as_of)
     date = as_of
 

@@ -185,7 +185,7 @@ def checked_ruleset(
             )
     if errors:
         message = f"{len(errors)} {'errors' if len(errors) > 1 else 'error'} in the definitions"
-        hint = "nothing was changed: what was served is served on"
+        hint = "nothing was changed: engines still serve the old ruleset"
         raise UserError("publish.refused", message, hint, errors)
     if not rules:
         message = "there are no approved definitions that are valid on that day"
@@ -220,7 +220,7 @@ def publish(
     rulesets.get(digest)
     before = _each(engines, lambda engine: engine.serving())
     ready = _each(engines, lambda engine: engine.refresh(digest, serve=False))
-    _all_agree(engines, ready, digest, "nothing was changed: what was served is served on")
+    _all_agree(engines, ready, digest, "nothing was changed: engines still serve the old ruleset")
     record([engine.address for engine in engines])
     rulesets.publish(digest)
     now = _each(engines, lambda engine: engine.refresh(None, serve=True))

@@ -123,7 +123,7 @@ def _change(store: ConsentingStore, customer: str, id_: str, **changes: Any) -> 
     found = next((one for one in store.consents.of(customer) if one.id == name), None)
     if found is None:
         message = f"there is no consent {id_} of customer {customer}"
-        raise UserError("consent.unknown", message, "tuppence consent list shows those there are")
+        raise UserError("consent.unknown", message, "tuppence consent list shows them all")
     changed = msgspec.structs.replace(found, **changes)
     store.consents.record([changed])
     return changed

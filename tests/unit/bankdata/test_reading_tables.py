@@ -322,7 +322,7 @@ def test_rows_are_filtered_by_their_words(tmp_path: Path) -> None:
     reading = read(tmp_path, table, MAPPING + both)
     assert transactions(reading, "text") == [("COMPLETED",), (None,)]
     assert reasons(reading) == [(5, "State is in neither only nor without: NEW")]
-    with pytest.raises(UserError, match="all 5 rows are left out"):
+    with pytest.raises(UserError, match="all 5 rows are skipped"):
         read(tmp_path, table, MAPPING + "only: {State: [DONE]}\n")
 
 

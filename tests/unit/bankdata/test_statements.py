@@ -802,5 +802,5 @@ def test_a_document_of_another_standard_is_named_as_the_mistake(
     (tmp_path / "page.json").write_text('{"statement": []}')
     where = ("page.json", "--customer", "ann", "--store", "money")
     done = tuppence("import", standard, *where, status=1)
-    assert "nothing can be taken from these documents; page.json" in done.stderr
+    assert "nothing can be imported from these documents; page.json" in done.stderr
     assert "another standard" in done.stderr

@@ -162,7 +162,7 @@ ERRORS = [
      "total(…) is 0 if the list is empty"),
     ("max(payments.amount) > 5", "feel.null-prone", "max(payments.amount) > 5",
      "max(…) is null if its list is empty, and then this > is too",
-     "check first whether count(…) > 0"),
+     "test first: count(…) > 0"),
     ("for count in payments return count.amount", "feel.shadowing", "count in payments",
      "count hides the built-in function of that name", "choose another name"),
     ("{sum: 1}", "feel.shadowing", "{sum: 1}",

@@ -138,7 +138,7 @@ def test_a_roll_back_holds_against_what_came_before_it_and_not_against_what_come
 def test_what_was_published_before_there_were_editions_is_replaced(
     pair: tuple[Ruleset, Ruleset], told: Refresh, store: S3Rulesets
 ) -> None:
-    with pytest.raises(UserError, match="no ruleset was published yet"):
+    with pytest.raises(UserError, match="no ruleset has been published yet"):
         told()
     old, new = (ruleset.digest for ruleset in pair)
     store._client.put_object(Bucket=store._bucket, Key="rulesets/current", Body=f"{old}\n")

@@ -84,11 +84,11 @@ class S3Rulesets:
         """Return the digest of the current ruleset, and its edition.
 
         Raises:
-            UserError: `ruleset.none` if no ruleset was published yet.
+            UserError: `ruleset.none` if no ruleset has been published yet.
         """
         current = self._current()
         if current is None:
-            raise UserError("ruleset.none", "no ruleset was published yet", "name one")
+            raise UserError("ruleset.none", "no ruleset has been published yet", "name one")
         return current.digest, current.edition
 
     def publish(self, digest: str) -> None:

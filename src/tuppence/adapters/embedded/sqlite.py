@@ -28,7 +28,7 @@ _VFS: Final = "cksmvfs"
 _CHECKSUM_BYTES: Final = 8
 _WAIT: Final = 30_000
 """Milliseconds that a transaction waits for another process."""
-_TRY_AGAIN: Final = "nothing was lost; mend the cause and run the same command again"
+_TRY_AGAIN: Final = "nothing was lost; fix the cause and run the same command again"
 
 
 class FileKind(NamedTuple):

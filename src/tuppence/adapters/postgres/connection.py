@@ -129,7 +129,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.LockNotAvailable:
-        message = "another session has held the lock for a minute"
+        message = "another process has held the lock for a minute"
         raise UserError("database.busy", message, "try again when it has finished") from None
     except psycopg.OperationalError as error:
         raise _unreachable(str(error)) from None
@@ -156,7 +156,7 @@ def unreachable(error: adbc_driver_manager.Error) -> bool:
 
 def _unreachable(problem: str) -> UserError:
     message = f"the database cannot be used now: {problem.splitlines()[0] if problem else 'gone'}"
-    return UserError("database.unreachable", message, "check that it runs, then try again")
+    return UserError("database.unreachable", message, "check that it is running, then try again")
 
 
 def _first_line(error: Exception) -> str:

@@ -59,14 +59,14 @@ FUNCTIONS: Final = (
         (("m", _ANY_CONTEXT), ("key", STRING)),
         Nullable(ANY),
         lambda m, key: m.get(key),
-        "The value of a key, or null if there is none.",
+        "Returns the value of a key, or null if there is none.",
     ),
     Builtin(
         "get entries",
         (("m", _ANY_CONTEXT),),
         ListOf(_PAIR),
         _entries,
-        "The entries as a list of contexts with key and value.",
+        "Returns the entries as a list of contexts with key and value.",
         element_steps=5,
     ),
     Builtin(
@@ -74,7 +74,7 @@ FUNCTIONS: Final = (
         (("entries", ListOf(ANY)),),
         _ANY_CONTEXT,
         _context,
-        "The context of a list of entries with key and value.",
+        "Returns the context of a list of entries with key and value.",
         element_steps=5,
     ),
     Builtin(
@@ -82,7 +82,7 @@ FUNCTIONS: Final = (
         (("context", _ANY_CONTEXT), ("key", STRING), ("value", Nullable(ANY))),
         _ANY_CONTEXT,
         _put,
-        "The context with a new value for a key, or for a path of keys.",
+        "Returns the context with a new value for a key, or for a path of keys.",
         spends=True,
         others=((("context", _ANY_CONTEXT), ("keys", ListOf(STRING)), ("value", Nullable(ANY))),),
     ),
@@ -91,7 +91,7 @@ FUNCTIONS: Final = (
         (("contexts", ListOf(ANY)),),
         _ANY_CONTEXT,
         _merge,
-        "One context with the entries of all; later ones override earlier ones.",
+        "Returns one context with the entries of all; later ones override earlier ones.",
         spends=True,
     ),
 )

@@ -115,7 +115,7 @@ FUNCTIONS: Final = (
         (("from", Nullable(ANY)),),
         lambda kinds: nullable(STRING) if isinstance(kinds[0], Nullable) else STRING,
         _string,
-        "The value as a text.",
+        "Returns the value as a text.",
         takes_null=True,
         spends=True,
     ),
@@ -124,10 +124,12 @@ FUNCTIONS: Final = (
         (("from", STRING),),
         NUMBER,
         _number,
-        "The number that a text holds, with other separators if given.",
+        "Returns the number written in a text; its separators may be given.",
         takes_null=True,
         element_steps=2,
         others=((("from", STRING), ("grouping separator", STRING), ("decimal separator", STRING)),),
     ),
-    Builtin("not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "The opposite."),
+    Builtin(
+        "not", (("negand", Nullable(BOOLEAN)),), Nullable(BOOLEAN), _not, "Returns the opposite."
+    ),
 )

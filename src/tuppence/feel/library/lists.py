@@ -226,23 +226,25 @@ _NUMBERS: Final = (("list", ListOf(NUMBER)),)
 _BOOLEANS: Final = (("list", ListOf(Nullable(BOOLEAN))),)
 
 FUNCTIONS: Final = (
-    Builtin("count", _LIST, NUMBER, lambda items: Decimal(len(items)), "The number of elements."),
+    Builtin(
+        "count", _LIST, NUMBER, lambda items: Decimal(len(items)), "Returns the number of elements."
+    ),
     *(
         Builtin(
             name, _LIST, element_or_null, call, doc, variadic=True, element_steps=4, spends=True
         )
         for name, call, doc in (
-            ("min", _minimum, "The smallest element; null if the list is empty."),
-            ("max", _maximum, "The largest element; null if the list is empty."),
+            ("min", _minimum, "Returns the smallest element; null if the list is empty."),
+            ("max", _maximum, "Returns the largest element; null if the list is empty."),
         )
     ),
     *(
         Builtin(name, _NUMBERS, number_or_null, call, doc, variadic=True, element_steps=steps)
         for name, call, doc, steps in (
-            ("sum", _sum, "The sum; null if the list is empty.", 2),
-            ("mean", _mean, "The average; null if the list is empty.", 2),
-            ("median", _median, "The median; null if the list is empty.", _SORTING_STEPS),
-            ("product", _product, "The product; null if the list is empty.", 2),
+            ("sum", _sum, "Returns the sum; null if the list is empty.", 2),
+            ("mean", _mean, "Returns the average; null if the list is empty.", 2),
+            ("median", _median, "Returns the median; null if the list is empty.", _SORTING_STEPS),
+            ("product", _product, "Returns the product; null if the list is empty.", 2),
         )
     ),
     Builtin(
@@ -250,7 +252,7 @@ FUNCTIONS: Final = (
         _NUMBERS,
         Nullable(NUMBER),
         _stddev,
-        "The sample standard deviation.",
+        "Returns the sample standard deviation.",
         variadic=True,
         element_steps=10,
     ),
@@ -259,18 +261,32 @@ FUNCTIONS: Final = (
         _NUMBERS,
         ListOf(NUMBER),
         _mode,
-        "The most frequent numbers.",
+        "Returns the most frequent numbers.",
         variadic=True,
         element_steps=2 * _KEY_STEPS + _SORTING_STEPS,
     ),
-    Builtin("all", _BOOLEANS, Nullable(BOOLEAN), _all, "Whether all are true.", variadic=True),
-    Builtin("any", _BOOLEANS, Nullable(BOOLEAN), _any, "Whether any is true.", variadic=True),
+    Builtin(
+        "all",
+        _BOOLEANS,
+        Nullable(BOOLEAN),
+        _all,
+        "Returns true if all elements are true.",
+        variadic=True,
+    ),
+    Builtin(
+        "any",
+        _BOOLEANS,
+        Nullable(BOOLEAN),
+        _any,
+        "Returns true if any element is true.",
+        variadic=True,
+    ),
     Builtin(
         "list contains",
         (("list", ListOf(ANY)), ("element", Nullable(ANY))),
         BOOLEAN,
         _contains,
-        "Whether the list contains the element.",
+        "Returns true if the list contains the element.",
         spends=True,
     ),
     Builtin(
@@ -278,7 +294,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("start position", NUMBER), ("length", NUMBER)),
         list_of_elements,
         _sublist,
-        "Part of the list; positions count from 1, or from -1 at the end.",
+        "Returns part of the list; positions count from 1, or from -1 at the end.",
         required=2,
     ),
     Builtin(
@@ -286,7 +302,7 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("item", Nullable(ANY))),
         nonempty_list,
         lambda items, *more: [*items, *more],
-        "The list with elements appended.",
+        "Returns the list with elements appended.",
         repeats=True,
     ),
     Builtin(
@@ -294,7 +310,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _concatenate,
-        "All lists concatenated.",
+        "Concatenates all lists.",
         repeats=True,
     ),
     Builtin(
@@ -302,7 +318,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _union,
-        "All lists concatenated, without duplicates.",
+        "Concatenates all lists, without duplicates.",
         repeats=True,
         spends=True,
     ),
@@ -311,21 +327,21 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
         nonempty_list,
         _insert_before,
-        "The list with an element inserted at the position.",
+        "Returns the list with an element inserted before the position.",
     ),
     Builtin(
         "remove",
         (("list", ListOf(ANY)), ("position", NUMBER)),
         list_of_elements,
         _remove,
-        "The list without the element at the position.",
+        "Returns the list without the element at the position.",
     ),
     Builtin(
         "list replace",
         (("list", ListOf(ANY)), ("position", NUMBER), ("newItem", Nullable(ANY))),
         ListOf(ANY),
         _list_replace,
-        "The list with an element replaced, or all for which a function is true.",
+        "Replaces the element at a position, or every element for which a function is true.",
         others=((("list", ListOf(ANY)), ("match", FUNCTION), ("newItem", Nullable(ANY))),),
         spends=True,
     ),
@@ -334,19 +350,23 @@ FUNCTIONS: Final = (
         (("list", ListOf(ANY)), ("precedes", FUNCTION)),
         list_of_elements,
         _sort,
-        "The sorted list; a function may decide which of two elements comes first.",
+        "Sorts the list; a function may decide which of two elements comes first.",
         required=1,
         spends=True,
     ),
     Builtin(
-        "reverse", _LIST, list_of_elements, lambda items: items[::-1], "The list in reverse order."
+        "reverse",
+        _LIST,
+        list_of_elements,
+        lambda items: items[::-1],
+        "Returns the list in reverse order.",
     ),
     Builtin(
         "index of",
         (("list", ListOf(ANY)), ("match", Nullable(ANY))),
         ListOf(NUMBER),
         _index_of,
-        "The positions of the elements that equal the value.",
+        "Returns the positions of the elements that equal the value.",
         spends=True,
     ),
     Builtin(
@@ -354,7 +374,7 @@ FUNCTIONS: Final = (
         _LIST,
         list_of_elements,
         _distinct,
-        "The list without duplicates.",
+        "Returns the list without duplicates.",
         spends=True,
     ),
     Builtin(
@@ -362,7 +382,7 @@ FUNCTIONS: Final = (
         _LIST,
         ListOf(ANY),
         _flatten,
-        "The list with nested lists replaced by their elements.",
+        "Replaces nested lists by their elements.",
         spends=True,
     ),
 )

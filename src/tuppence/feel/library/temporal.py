@@ -163,7 +163,7 @@ FUNCTIONS: Final = (
         (("from", ANY),),
         DATE,
         _date,
-        "The date of a text, of a date and time, or of year, month and day.",
+        "Returns the date of a text, of a date and time, or of year, month and day.",
         others=((("year", NUMBER), ("month", NUMBER), ("day", NUMBER)),),
     ),
     Builtin(
@@ -171,7 +171,7 @@ FUNCTIONS: Final = (
         (("from", ANY),),
         TIME,
         _time,
-        "The time of a text, of a date and time, or of hour, minute, second and offset.",
+        "Returns the time of a text, of a date and time, or of hour, minute, second and offset.",
         spends=True,
         others=(
             (("hour", NUMBER), ("minute", NUMBER), ("second", NUMBER)),
@@ -188,20 +188,22 @@ FUNCTIONS: Final = (
         (("from", ANY),),
         DATE_TIME,
         _date_time,
-        "The date and time of a text, or of a date and a time.",
+        "Returns the date and time of a text, or of a date and a time.",
         spends=True,
         others=(
             (("date", DATE), ("time", TIME)),
             (("date", DATE_TIME), ("time", TIME)),
         ),
     ),
-    Builtin("duration", (("from", ANY),), ANY, _duration, "The duration that a text holds."),
+    Builtin(
+        "duration", (("from", ANY),), ANY, _duration, "Returns the duration written in a text."
+    ),
     Builtin(
         "years and months duration",
         (("from", DATE), ("to", DATE)),
         YEARS_DURATION,
         _years_and_months,
-        "The complete months between two dates.",
+        "Returns the complete months between two dates.",
         others=tuple(
             (("from", start), ("to", end))
             for start, end in ((DATE_TIME, DATE_TIME), (DATE, DATE_TIME), (DATE_TIME, DATE))
@@ -212,7 +214,7 @@ FUNCTIONS: Final = (
         _DATE,
         STRING,
         lambda d: _DAYS[weekday(Date(d.day)) - 1],
-        "The English name of the day.",
+        "Returns the English name of the day.",
         others=_OR_TIME,
     ),
     Builtin(
@@ -220,13 +222,27 @@ FUNCTIONS: Final = (
         _DATE,
         STRING,
         lambda d: _MONTHS[civil(d.day)[1] - 1],
-        "The English name of the month.",
+        "Returns the English name of the month.",
         others=_OR_TIME,
     ),
-    Builtin("day of year", _DATE, NUMBER, _day_of_year, "1 to 366.", others=_OR_TIME),
     Builtin(
-        "week of year", _DATE, NUMBER, _week_of_year, "The ISO week, 1 to 53.", others=_OR_TIME
+        "day of year",
+        _DATE,
+        NUMBER,
+        _day_of_year,
+        "Returns the number of the day in its year, 1 to 366.",
+        others=_OR_TIME,
     ),
-    Builtin("today", (), DATE, _unset, "The date as of which the rules are evaluated."),
-    Builtin("now", (), DATE_TIME, _unset, "The moment as of which the rules are evaluated."),
+    Builtin(
+        "week of year",
+        _DATE,
+        NUMBER,
+        _week_of_year,
+        "Returns the number of the ISO week, 1 to 53.",
+        others=_OR_TIME,
+    ),
+    Builtin("today", (), DATE, _unset, "Returns the date as of which the rules are evaluated."),
+    Builtin(
+        "now", (), DATE_TIME, _unset, "Returns the moment as of which the rules are evaluated."
+    ),
 )

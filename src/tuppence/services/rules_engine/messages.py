@@ -26,7 +26,7 @@ class OneEvaluation(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         as_of: The date that the rule takes for today.
-        ruleset: Digest of a ruleset; the served one if left out.
+        ruleset: Digest of a ruleset; the served one if omitted.
     """
 
     as_of: Day
@@ -37,7 +37,7 @@ class Refresh(msgspec.Struct, forbid_unknown_fields=True):
     """A request to load and plan a ruleset, and to serve it from now on.
 
     Attributes:
-        ruleset: Digest of a ruleset; the last published one if left out.
+        ruleset: Digest of a ruleset; the last published one if omitted.
         serve: False to check only that it could be served.
     """
 

@@ -24,9 +24,9 @@ _ERRORS: Final = {
     401: "The token is missing or not known.",
     404: "There is no such customer, rule or ruleset.",
     405: "The path does not support this method.",
-    409: "Results of a later date are already kept.",
+    409: "Results of a later date are already stored.",
     413: "The body is too large.",
-    415: "The body has another type than JSON.",
+    415: "The body is not JSON.",
     429: "This caller has too many requests in progress; try again after Retry-After seconds.",
     503: "The service cannot answer now; try again after Retry-After seconds.",
     504: "The request took too long; try again.",
@@ -55,7 +55,7 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
         "paths": {
             "/v1/evaluations": {
                 "post": _operation(
-                    "Evaluate customers and keep their results, or evaluate submitted facts",
+                    "Evaluate customers and store changes, or evaluate the facts in the request",
                     refs[EvaluationsAnswer],
                     problem,
                     body=refs[evaluations],
@@ -79,10 +79,10 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
                     parameters=query,
                 ),
             },
-            "/v1/ruleset": {"get": _operation("Name the served ruleset", refs[Serving], problem)},
+            "/v1/ruleset": {"get": _operation("Show the current ruleset", refs[Serving], problem)},
             "/v1/ruleset/refresh": {
                 "post": _operation(
-                    "Make a ruleset ready, and serve it",
+                    "Load a ruleset, and serve it",
                     refs[Serving],
                     problem,
                     body=refs[Refresh],

@@ -66,7 +66,7 @@ def resolve_run(
         raise UserError("run.date", message, "give a date that is not in the future")
     ruleset = start.ruleset or current()
     if ruleset is None:
-        message = "no ruleset was published yet"
+        message = "no ruleset has been published yet"
         raise UserError("ruleset.none", message, "publish one, or name one")
     name = f"{as_of}-{ruleset}"
     if start.prefix or start.customers:

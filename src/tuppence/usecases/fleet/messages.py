@@ -23,8 +23,8 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     Attributes:
         scheduled: When the schedule fired, such as 2026-06-30T01:00:00Z; its day is the run's date.
         as_of: The date of the run, in place of the schedule's day.
-        ruleset: Digest; the ruleset that was published last if left out.
-        run_id: Name of the run; made of the date, the ruleset and the choice if left out.
+        ruleset: Digest; the ruleset that was published last if omitted.
+        run_id: Name of the run; made of the date, the ruleset and the choice if omitted.
         prefix: Only customers whose identifier begins with this.
         customers: Only these customers.
     """

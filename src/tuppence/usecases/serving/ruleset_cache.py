@@ -198,5 +198,5 @@ class RulesetCache:
 
 def nothing_published() -> UserError:
     """There is no ruleset to serve."""
-    message = "no ruleset was published yet"
+    message = "no ruleset has been published yet"
     return UserError("ruleset.none", message, "tuppence rules publish does that")
