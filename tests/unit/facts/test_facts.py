@@ -146,5 +146,5 @@ def test_an_attribute_with_an_invalid_or_taken_name_is_refused(
 def test_a_store_keeps_its_attributes(tmp_path: Path) -> None:
     (tmp_path / "attributes.yaml").write_text(ATTRIBUTES)
     FactStore.create(tmp_path / "store", Schema())
-    with pytest.raises(UserError, match="made with other customer attributes"):
+    with pytest.raises(UserError, match="created with other customer attributes"):
         FactStore.create(tmp_path / "store", read_attributes(tmp_path / "attributes.yaml"))
