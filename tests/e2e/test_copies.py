@@ -92,7 +92,7 @@ def test_the_modification_times_of_files_do_not_matter(store: Path, tuppence: Ru
         moment = rng.uniform(0, 4e9)  # from 1970 to 2096
         with contextlib.suppress(OSError):
             os.utime(path, (moment, moment))
-    assert "finished before" in tuppence(*command).stdout
+    assert "already finished" in tuppence(*command).stdout
     assert tuppence("results", "--store", store, "--format", "csv").stdout == before
     tuppence("store", "compact", "--store", store)
     tuppence("forget", "ann", "--yes", "--store", store)
