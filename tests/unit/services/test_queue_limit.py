@@ -1,6 +1,7 @@
 """The queue of requests is shared among callers."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -63,3 +64,52 @@ def test_a_caller_who_fills_the_queue_for_slots_leaves_room_for_others() -> None
         return [one.result() for one in greedy], other.result()
 
     assert asyncio.run(arrive()) == (["done"] * 5 + ["caller.busy"] * 3, "done")
+
+
+def test_a_caller_whose_requests_never_end_leaves_slots_to_others() -> None:
+    async def hold(slots: Slots, caller: str, entered: list[str]) -> None:
+        async with slots.hold(caller):
+            entered.append(caller)
+            await asyncio.Event().wait()
+
+    async def arrive(count: int) -> Counter[str]:
+        slots, entered = Slots(count, 96, 60.0), list[str]()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(hold(slots, caller, entered))
+                for caller in [*["greedy"] * 20, *["other"] * 5, "third"]
+            ]
+            for _ in range(100):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+        assert slots.waiting == 0
+        return Counter(entered)
+
+    assert asyncio.run(arrive(8)) == {"greedy": 6, "other": 1, "third": 1}
+    assert asyncio.run(arrive(2)) == {"greedy": 1, "other": 1}
+    assert asyncio.run(arrive(1)) == {"greedy": 1}
+
+
+def test_a_cancelled_request_gives_its_slot_back() -> None:
+    """Whether it is cancelled while it waits, or in the moment in which it gets the slot."""
+
+    async def hold(slots: Slots, release: asyncio.Event) -> None:
+        async with slots.hold("a"):
+            await release.wait()
+
+    async def arrive() -> None:
+        slots, release = Slots(1, 8, 60.0), asyncio.Event()
+        holding = asyncio.create_task(hold(slots, release))
+        waiting = [asyncio.create_task(hold(slots, release)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        holding.cancel()
+        await asyncio.wait([holding])
+        waiting[1].cancel()
+        await asyncio.wait(waiting)
+        release.set()
+        await asyncio.wait_for(hold(slots, release), 60.0)
+
+    asyncio.run(arrive())
