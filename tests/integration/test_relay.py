@@ -198,7 +198,7 @@ def test_callers_that_disconnect_release_their_connections(database: str) -> Non
 def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None:
     """The table stays locked and queries may take ten minutes, so only the cancellation ends it."""
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = pool_of(reader(database), 2, 600.0)
+    pool = pool_of(reader(database), 3, 600.0)  # of which one caller gets two
     limits = RelayLimits(queue_limit=128, timeout=600.0)
     app = relay_app(pool, {digest("secret"): "tester"}, limits)
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")

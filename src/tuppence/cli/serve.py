@@ -72,7 +72,12 @@ def register(program: typer.Typer) -> None:
         callers: Callers,
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
-        pool_size: Annotated[int, typer.Option(min=1, help="Maximum number of connections.")] = 8,
+        pool_size: Annotated[
+            int,
+            typer.Option(
+                min=1, help="Maximum number of connections; one caller gets at most three quarters."
+            ),
+        ] = 8,
         queue_limit: Annotated[
             int, typer.Option("--queue", min=1, help="Maximum number of waiting requests.")
         ] = 96,
