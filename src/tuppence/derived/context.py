@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tuppence.derived.balances import reference_balances
 from tuppence.derived.chains_reference import Transaction
@@ -29,14 +29,35 @@ from tuppence.feel.values import Date
 Row = dict[str, Any]
 
 
-def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool = False) -> Row:
+class Recurring(NamedTuple):
+    """The streams of one customer, and the forecasts of their accounts, in columns.
+
+    Attributes:
+        streams: The fields of `STREAMS`.
+        forecasts: The fields of `FORECASTS` of each account.
+    """
+
+    streams: Table
+    forecasts: Mapping[str, Column]
+
+
+def customer_context(
+    batch: FactBatch,
+    index: int,
+    as_of: Date,
+    *,
+    streams: bool = False,
+    recurring: Recurring | None = None,
+) -> Row:
     """Return the facts of one customer that rules read.
 
     Args:
         batch: Facts of some customers.
         index: Index of the customer.
         as_of: The date; later transactions are ignored.
-        streams: Whether to find streams, and the forecasts that depend on them.
+        streams: Whether to include streams, and the forecasts that depend on them.
+        recurring: The streams and forecasts, if they were found for the whole batch; otherwise the
+            reference implementation finds them, which takes much longer.
 
     Returns:
         A context with `customer` and the collections.
@@ -45,10 +66,10 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     currency = feel_values(one.customers["currency"], 1, 0)[0]
     digits = minor_digits(currency) or 0
     customer = {name: feel_values(column, 1, digits)[0] for name, column in one.customers.items()}
-    accounts = _rows(one.accounts, len(one.accounts.columns["id"].values), digits)
+    accounts = _rows(one.accounts.columns, len(one.accounts.columns["id"].values), digits)
     days = one.transactions.columns["booking date"].values
     booked = int(days.searchsorted(as_of.day, side="right"))
-    transactions = _rows(one.transactions, booked, digits)
+    transactions = _rows(one.transactions.columns, booked, digits)
     balances = reference_balances(one, booked)
     in_currency = feel_values(Column(FieldType.MONEY, balances), len(accounts), digits)
     for account, balance in zip(accounts, in_currency, strict=True):
@@ -61,14 +82,19 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
     payments, receipts = _split(transactions)
     found: Row = {}
     if streams:
-        minor = _in_minor_units(one.transactions, booked)
-        recurring = find_streams(minor, as_of.day)
-        found = _collections(recurring, digits)
-        known = [None if balance == NULL_MONEY else balance for balance in balances.tolist()]
-        balance_of = {row["id"]: balance for row, balance in zip(accounts, known, strict=True)}
-        forecast_of = make_forecasts(minor, recurring, balance_of, as_of.day)
-        for account in accounts:
-            account.update(_feel_row(forecast_of[account["id"]], _FORECAST_FIELDS, digits))
+        if recurring is None:
+            minor = _in_minor_units(one.transactions, booked)
+            known = [None if balance == NULL_MONEY else balance for balance in balances.tolist()]
+            balance_of = dict(zip((row["id"] for row in accounts), known, strict=True))
+            stream_rows, forecasts = _by_reference(minor, balance_of, as_of, digits)
+        else:
+            stream_rows = _rows(
+                recurring.streams.columns, int(recurring.streams.offsets[-1]), digits
+            )
+            forecasts = _rows(recurring.forecasts, len(accounts), digits)
+        found = _collections(stream_rows)
+        for account, forecast in zip(accounts, forecasts, strict=True):
+            account.update(forecast)
     return {
         "customer": customer,
         "accounts": Rows(accounts, _ACCOUNT_FIELDS),
@@ -77,6 +103,21 @@ def customer_context(batch: FactBatch, index: int, as_of: Date, *, streams: bool
         "receipts": Rows(receipts, _TRANSACTION_FIELDS),
         **found,
     }
+
+
+def _by_reference(
+    transactions: Sequence[Transaction],
+    balance_of: Mapping[str, int | None],
+    as_of: Date,
+    digits: int,
+) -> tuple[list[Row], list[Row]]:
+    """Return the streams of one customer, and the forecast of each account, as FEEL values."""
+    streams = find_streams(transactions, as_of.day)
+    forecast_of = make_forecasts(transactions, streams, balance_of, as_of.day)
+    return (
+        [_feel_row(stream, STREAMS, digits) for stream in streams],
+        [_feel_row(forecast_of[account], _FORECAST_FIELDS, digits) for account in balance_of],
+    )
 
 
 def _in_minor_units(table: Table, count: int) -> list[Transaction]:
@@ -93,9 +134,8 @@ def _in_minor_units(table: Table, count: int) -> list[Transaction]:
 _AS_THEY_ARE: Final = ("account", "own transfer", "type", "category", "merchant", "text")
 
 
-def _collections(streams: Sequence[Stream], digits: int) -> Row:
+def _collections(rows: Sequence[Row]) -> Row:
     """Return the collections of streams of one customer."""
-    rows = [_feel_row(stream, STREAMS, digits) for stream in streams]
     return {
         name: Rows([row for row in rows if row["kind"] == collection.kind], _STREAM_FIELDS)
         for name, collection in COLLECTIONS.items()
@@ -143,10 +183,9 @@ ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
 _FORECAST_FIELDS: Final = [field for field in ACCOUNTS if field.name in FORECASTS]
 
 
-def _rows(table: Table, count: int, digits: int) -> list[Row]:
-    names = list(table.columns)
-    columns = [feel_values(column, count, digits) for column in table.columns.values()]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+def _rows(columns: Mapping[str, Column], count: int, digits: int) -> list[Row]:
+    values = [feel_values(column, count, digits) for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def _split(transactions: list[Row]) -> tuple[list[Row], list[Row]]:

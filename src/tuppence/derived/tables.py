@@ -1,17 +1,18 @@
 """The tables of a batch with those derived columns that rules read."""
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from tuppence.derived.balances import account_balances
+from tuppence.derived.context import Recurring
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.repeats import repeated
 from tuppence.derived.streams import FoundStreams, find_streams, table_of
-from tuppence.facts.batch import Column, FactBatch, Table
+from tuppence.facts.batch import Array, Column, FactBatch, Table
 from tuppence.facts.schema import FORECASTS, FieldType
 from tuppence.feel.values import Date
 
@@ -34,7 +35,7 @@ class DerivedTables:
         """Return the table of accounts, transactions or streams."""
         match name:
             case "streams":
-                return table_of(self._streams, self._batch)
+                return self._stream_table
             case "accounts":
                 return self._accounts()
         return self._transactions()
@@ -46,17 +47,36 @@ class DerivedTables:
         history = Column(FieldType.NUMBER, history_days(self._batch, self._as_of))
         return replace(self._batch, customers={**self._batch.customers, "history days": history})
 
+    def recurring(self, customer: int) -> Recurring:
+        """Return the streams of a customer, by index, and the forecasts of their accounts."""
+        first, last = self._batch.accounts.offsets[customer : customer + 2].tolist()
+        return Recurring(
+            self._stream_table.slice(customer, customer + 1),
+            {name: column.slice(first, last) for name, column in self._forecasts.items()},
+        )
+
     @functools.cached_property
     def _streams(self) -> FoundStreams:
         return find_streams(self._batch, self._as_of)
 
+    @functools.cached_property
+    def _stream_table(self) -> Table:
+        return table_of(self._streams, self._batch)
+
+    @functools.cached_property
+    def _balances(self) -> Array:
+        return account_balances(self._batch, self._as_of)
+
+    @functools.cached_property
+    def _forecasts(self) -> Mapping[str, Column]:
+        return forecasts(self._streams, self._batch, self._balances, self._as_of)
+
     def _accounts(self) -> Table:
         accounts = self._batch.accounts
-        balances = account_balances(self._batch, self._as_of)
-        derived = {"balance": Column(FieldType.MONEY, balances)}
+        columns = {**accounts.columns, "balance": Column(FieldType.MONEY, self._balances)}
         if any(name in self._fields for name in FORECASTS):
-            derived |= forecasts(self._streams, self._batch, balances, self._as_of)
-        return Table(accounts.offsets, {**accounts.columns, **derived})
+            columns |= self._forecasts
+        return Table(accounts.offsets, columns)
 
     def _transactions(self) -> Table:
         accounts, transactions = self._batch.accounts, self._batch.transactions

@@ -5,14 +5,14 @@ customer and a rule that floats cannot decide, and the parts of rules that do no
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.derived.context import customer_context
+from tuppence.derived.context import Recurring, customer_context
 from tuppence.derived.tables import DerivedTables
 from tuppence.engine.binding import BoundInputs, TextNumbers, bind
 from tuppence.engine.kernel.compute import BLOCK, compute
@@ -93,19 +93,29 @@ class Engine:
                 met[history_problem(written.id, written.minimum_history_days)] += count
         outputs.states[short] = UNKNOWN
         if problems is not None:
-            self._explain(facts, outputs, problems)
+            self._explain(facts, bound, outputs, problems)
         for customer, rules in by_customer.items():
-            streams = any(plan.rules[rule].reads_streams for rule in rules)
-            context = customer_context(facts, customer, plan.as_of, streams=streams)
+            context = self._context(facts, bound, customer, rules)
             for rule in rules:
                 result = evaluate_rule(plan.rules[rule], context, plan.as_of, met)
                 _put(outputs, plan.columns, rule, customer, packed(result), bound.texts)
         names = bound.texts.texts
         return Grid(outputs.states, outputs.scores, outputs.values, outputs.kinds, names)
 
+    def _context(
+        self, facts: FactBatch, bound: "BoundPlan", customer: int, rules: Sequence[int]
+    ) -> Mapping[str, Any]:
+        """Return the facts of a customer that some rules read; streams are those of the batch."""
+        plan = self.plan
+        if not any(plan.rules[rule].reads_streams for rule in rules):
+            return customer_context(facts, customer, plan.as_of)
+        found = bound.recurring(customer)
+        return customer_context(facts, customer, plan.as_of, streams=True, recurring=found)
+
     def _explain(
         self,
         facts: FactBatch,
+        bound: "BoundPlan",
         outputs: Outputs,
         problems: Counter[Problem],
     ) -> None:
@@ -121,8 +131,7 @@ class Engine:
                     continue
                 reasons = self._reasons.get((rule, signature))
                 if reasons is None:
-                    streams = plan.rules[rule].reads_streams
-                    context = customer_context(facts, customer, plan.as_of, streams=streams)
+                    context = self._context(facts, bound, customer, [rule])
                     one: Counter[Problem] = Counter()
                     evaluate_rule(plan.rules[rule], context, plan.as_of, one)
                     reasons = self._reasons[rule, signature] = tuple(one)
@@ -184,6 +193,11 @@ class BoundPlan:
         """Return the features of a customer, counted from the start of the last run."""
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
+    def recurring(self, customer: int) -> Recurring:
+        """Return the streams of a customer of the batch, and the forecasts of their accounts."""
+        group = next(one for one in self._groups if one.start <= customer < one.stop)
+        return group.derived.recurring(customer - group.start)
+
     def run(self, start: int, stop: int) -> Outputs:
         """Run the program for the customers from `start` up to `stop`."""
         rules, many = len(self._plan.rules), stop - start
@@ -209,8 +223,8 @@ class _CurrencyGroup:
         self, plan: ColumnPlan, batch: FactBatch, start: int, digits: int, texts: TextNumbers
     ) -> None:
         self.start, self.stop = start, start + len(batch)
-        derived = DerivedTables(batch, plan.as_of, plan.fields)
-        bound = bind(plan, derived.customers(), derived.table, digits, texts)
+        self.derived = DerivedTables(batch, plan.as_of, plan.fields)
+        bound = bind(plan, self.derived.customers(), self.derived.table, digits, texts)
         self._tables = bound.tables
         self.features = np.zeros((len(plan.features), CHUNK))
         self._inputs = Inputs(
