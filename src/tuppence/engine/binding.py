@@ -19,7 +19,7 @@ from tuppence.engine.kernel.layout import (
 )
 from tuppence.engine.kernel.operations import MAX_WHOLE, SLACK
 from tuppence.facts.batch import NULL_DATE, NULLS, Column, FactBatch, Table
-from tuppence.facts.schema import FieldType
+from tuppence.facts.schema import TABLES, FieldType
 from tuppence.facts.values import feel_values
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, YearsDuration
 from tuppence.plan.code import AttributeReading, RegisterType
@@ -81,7 +81,9 @@ class BoundInputs:
         conditions: Fields of customers in condition registers, as bits, shape (fields, customers).
         constants: Constants of the program.
         constant_errors: Bounds on their distance from the exact values.
-        row_counts: Number of rows of each customer in all tables, shape (customers,).
+        row_counts: Number of rows of each customer in every set of `TABLES`, by the bits of the
+            set, shape (sets, customers). Streams that the plan does not read are counted as
+            transactions, of which there are more.
     """
 
     tables: tuple[BoundTable, ...]
@@ -109,12 +111,16 @@ def bind(
         digits: Digits of the currency after the decimal point.
         texts: The numbers of texts, which are added to.
     """
-    row_counts = np.zeros(len(batch), np.int64)
+    transactions = np.diff(batch.transactions.offsets)
+    rows = {"accounts": np.diff(batch.accounts.offsets), "transactions": transactions}
     tables: list[BoundTable] = []
     for wanted in plan.tables:
         table = derived(wanted.table.name)
         tables.append(_bind_table(plan, wanted, table, batch, digits, texts))
-        row_counts += np.diff(table.offsets)
+        rows[wanted.table.name] = np.diff(table.offsets)
+    row_counts = np.zeros((1 << len(TABLES), len(batch)), np.int64)
+    for bit, name in enumerate(TABLES):
+        row_counts[np.arange(len(row_counts)) >> bit & 1 == 1] += rows.get(name, transactions)
     inputs, customers = plan.inputs, batch.customers
     numbers = [_number_input(one, customers, digits, texts) for one in inputs.numbers]
     conditions = [_condition_input(one, customers, digits) for one in inputs.conditions]

@@ -258,7 +258,12 @@ def _program_tables(plan: ColumnPlan) -> ProgramTables:
         kinds[place : place + len(of_values)] = of_values
     guards = [register for table in plan.tables for register in table.overflow_guards]
     return ProgramTables(
-        program.code, program.starts, program.limits, kinds, np.array(guards, np.int64)
+        program.code,
+        program.starts,
+        program.limits,
+        program.table_bits,
+        kinds,
+        np.array(guards, np.int64),
     )
 
 

@@ -84,6 +84,7 @@ class LoweredRule(NamedTuple):
         values: The values, numbers among them in units of SCORE_UNIT.
         refusals: The parts that do not fit.
         limit: Number of rows above which a customer is left to the interpreter.
+        table_bits: The tables whose rows count, see `table_bits`.
     """
 
     checked: CheckedRule
@@ -94,6 +95,7 @@ class LoweredRule(NamedTuple):
     values: tuple[Value, ...]
     refusals: tuple[Refusal, ...]
     limit: int
+    table_bits: int
 
     @property
     def kept(self) -> list[Value]:
@@ -197,6 +199,7 @@ class Program:
         first_values: Index of each rule's first value, and the number of values, shape (rules +
             1,).
         limits: Number of rows above which a customer is the interpreter's, shape (rules,).
+        table_bits: The tables whose rows count for each rule, shape (rules,).
         rules: The outcome for each rule.
     """
 
@@ -206,6 +209,7 @@ class Program:
     masks: int
     first_values: Array
     limits: Array
+    table_bits: Array
     rules: tuple[ColumnRule, ...]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tuppence.derived.context import ROW_FIELDS
+from tuppence.facts.schema import COLLECTIONS, TABLES
 from tuppence.feel import syntax
 from tuppence.feel.budget import (
     CALL_STEPS,
@@ -46,6 +47,17 @@ def max_rows(checked: CheckedRule) -> int:
     """Return the number of rows up to which every expression of a rule stays in its budget."""
     heaviest = max(_steps_a_row(tree) for tree in checked.trees.values())
     return min(MAX_ROWS, (STEPS - _ONCE) // (heaviest + 1))
+
+
+def table_bits(checked: CheckedRule) -> int:
+    """Return the tables whose rows the interpreter may process for a rule, one bit each.
+
+    The bits are those of `TABLES` in their order.
+    """
+    parts = (part for tree in checked.trees.values() for part in syntax.walk(tree))
+    names = {part.name for part in parts if isinstance(part, syntax.Name)}
+    read = {COLLECTIONS[name].table for name in names & COLLECTIONS.keys()}
+    return sum(1 << bit for bit, table in enumerate(TABLES) if table in read)
 
 
 def _steps_a_row(node: syntax.Node) -> int:

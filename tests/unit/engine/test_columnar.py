@@ -133,6 +133,15 @@ def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
     assert BoundPlan(made.columns, facts_).run(0, 2).states[0].tolist() == [UNSURE_STATE, 1]
 
 
+def test_rows_of_tables_that_a_rule_does_not_read_leave_it_in_columns() -> None:
+    heavy = " + ".join(f'count(accounts[balance > {n} or type = "x"])' for n in range(60))
+    of_accounts, of_payments = rule(f"{heavy} >= 0", name="a"), rule("count(payments) > 0")
+    made = plan_of(of_accounts, of_payments)
+    facts_ = batch([-100] * (int(made.columns.program.limits[0]) + 1))
+    assert_same(made, facts_)
+    assert BoundPlan(made.columns, facts_).run(0, 1).states.tolist() == [[1], [1]]
+
+
 @pytest.mark.parametrize(
     "when",
     [

@@ -74,7 +74,7 @@ def _run_block(
             if counts[i] > 0.0:
                 work.overflowed[i] = 1
     exact = len(inputs.features) - 1
-    row_counts = inputs.row_counts[customer : customer + many]
+    row_counts = inputs.row_counts[:, customer : customer + many]
     hashing = False
     k = 0
     while k < len(program.code):
@@ -180,8 +180,8 @@ def _put(
         incomplete[:many] = 0
         held, short = work.masks[one.left], work.masks[one.right]
         states = out.states[target][first:last]
-        limit = program.limits[target]
-        outputs.put_state(held, short, row_counts, limit, work.overflowed, states, many)
+        limit, counts = program.limits[target], row_counts[program.table_bits[target]]
+        outputs.put_state(held, short, counts, limit, work.overflowed, states, many)
         return
     states = out.states[one.right][first:last]
     if operation == Opcode.PUT_SCORE:

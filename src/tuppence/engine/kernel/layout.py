@@ -157,6 +157,7 @@ class ProgramTables(NamedTuple):
         code: Records of `plan.instructions.INSTRUCTION`.
         starts: First instruction of each rule.
         limits: Number of rows above which a customer is left to the reference, for each rule.
+        table_bits: Index of the row counts that this number is compared with, for each rule.
         value_kinds: Kind in packed results of each value that is a code or a day.
         overflow_guards: Registers that are above zero where sums are not exact.
     """
@@ -164,6 +165,7 @@ class ProgramTables(NamedTuple):
     code: Any
     starts: Any
     limits: Any
+    table_bits: Any
     value_kinds: Any
     overflow_guards: Any
 
@@ -172,7 +174,7 @@ class Inputs(NamedTuple):
     """The values that the program reads.
 
     Attributes:
-        row_counts: Number of rows of each customer, shape (customers,).
+        row_counts: Number of rows of each customer in every set of tables, shape (sets, customers).
         features: Features of the customers of a chunk, shape (features, chunk).
         numbers: Fields of customers, shape (fields, customers).
         number_errors: Bounds on their distance from the exact values.

@@ -58,6 +58,7 @@ def emit(
         places.masks.end,
         np.array(first_values, np.int64),
         np.array([one.limit for one in lowered], np.int64),
+        np.array([one.table_bits for one in lowered], np.int64),
         tuple(rules),
     )
 

@@ -9,7 +9,7 @@ from tuppence.plan.instructions import Opcode
 from tuppence.plan.lowering import Lowering
 from tuppence.plan.model import Model
 from tuppence.plan.predicate_analysis import PredicateAnalyzer
-from tuppence.plan.row_steps import max_rows
+from tuppence.plan.row_steps import max_rows, table_bits
 from tuppence.plan.rows import RowPlanner
 from tuppence.plan.scope import Binding, NotColumnar, Scope
 from tuppence.rules.checking import CheckedRule, Place
@@ -67,8 +67,17 @@ def _lower_rule(checked: CheckedRule, planner: RowPlanner) -> LoweredRule:
             scope = Scope({name: Binding(checked.trees["values", name], scope)}, scope)
     if refusals:
         del code.steps[used:]  # the interpreter does the rest
-    limit = max_rows(checked)
-    return LoweredRule(checked, code, when, history, score, tuple(values), tuple(refusals), limit)
+    return LoweredRule(
+        checked,
+        code,
+        when,
+        history,
+        score,
+        tuple(values),
+        tuple(refusals),
+        max_rows(checked),
+        table_bits(checked),
+    )
 
 
 def _in_score_units(code: Code, value: Value) -> Value:
