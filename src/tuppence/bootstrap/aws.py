@@ -176,7 +176,7 @@ def invoke_dependencies() -> InvokeDependencies:
         engines,
         DynamoLedger(client("dynamodb"), config.ledger),
         SqsQueue(sqs, config.invoke_queue),
-        SqsQueue(sqs, config.dead_items),
+        SqsQueue(sqs, config.dead_items, deduplicate=False),  # an item may be given up again
     )
 
 

@@ -1,26 +1,23 @@
 """A limit on the length of a queue, shared fairly among callers."""
 
-from collections import Counter
-
 from tuppence.errors import UserError
+from tuppence.services.shares import Shares
 
 
 class QueueLimit:
-    """Limits the weight of a queue, and reserves space for callers who have less in it than others.
-
-    A caller may add to the queue if its own share then does not exceed the free space: one caller
-    can fill half of the queue, and each further one half of the rest. This is the dynamic threshold
-    of Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
-    IEEE/ACM Transactions on Networking 6(2), 1998, with factor 1.
+    """Limits the weight of a queue, of which one caller can fill half, see `Shares`.
 
     Args:
         size: Maximum total weight. An empty queue accepts any weight.
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._by_caller: Counter[str] = Counter()
-        self.total = 0
+        self._shares = Shares(size)
+
+    @property
+    def total(self) -> int:
+        """Weight of the queue."""
+        return self._shares.total
 
     def enter(self, caller: str, weight: int = 1) -> None:
         """Add weight to a caller's share of the queue.
@@ -29,20 +26,17 @@ class QueueLimit:
             UserError: `caller.busy` if the caller already has too much in the queue;
                 `service.busy` if it has nothing there, but others have left too little space.
         """
-        share = self._by_caller[caller]
-        if self.total and share + weight > self._size - self.total - weight:
-            if share:
+        if self.total and not self._shares.allow(caller, weight):
+            if self._shares.of(caller):
                 message = f"too many requests of {caller} are already waiting"
                 hint = "wait for answers before sending more requests"
                 raise UserError("caller.busy", message, hint)
             raise queue_full()
-        self._by_caller[caller] += weight
-        self.total += weight
+        self._shares.add(caller, weight)
 
     def leave(self, caller: str, weight: int = 1) -> None:
         """Remove weight from a caller's share: the request is handled now, or was cancelled."""
-        self._by_caller[caller] -= weight
-        self.total -= weight
+        self._shares.remove(caller, weight)
 
 
 def queue_full() -> UserError:

@@ -1,27 +1,22 @@
 """A bounded number of slots for requests, with a bounded queue of requests that wait for one."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 from tuppence.services.queue_limit import QueueLimit, queue_full
+from tuppence.services.shares import Shares
 
-SHARE: Final = 3
-"""A caller may hold so many times the slots that it leaves free: three quarters if it is alone."""
-
-
-class _Waiter(NamedTuple):
-    caller: str
-    granted: asyncio.Future[None]
+FACTOR: Final = 3
+"""One caller can hold three quarters of the slots, see `Shares`."""
 
 
 class Slots:
     """Limits the number of requests that run at the same time; others wait in a queue.
 
-    No caller can take all slots, so one whose requests do not end, because it does not read the
-    answers, keeps nobody else out.
+    No caller can take all of several slots, so one whose requests do not end, because it does not
+    read the answers, keeps nobody else out.
 
     Args:
         count: Number of slots.
@@ -31,9 +26,9 @@ class Slots:
     """
 
     def __init__(self, count: int, queue_limit: int, timeout: float) -> None:
-        self._free = count
-        self._held: Counter[str] = Counter()
-        self._waiters: list[_Waiter] = []  # the oldest first
+        self._count = count
+        self._held = Shares(count, FACTOR)
+        self._waiting: dict[asyncio.Future[None], str] = {}  # their callers; the oldest first
         self._queue = QueueLimit(queue_limit)
         self._timeout = timeout
 
@@ -64,31 +59,28 @@ class Slots:
             self._release(caller)
 
     async def _acquire(self, caller: str) -> None:
-        waiter = _Waiter(caller, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
+        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[granted] = caller
         self._grant()
         try:
-            await waiter.granted
+            await granted
         except asyncio.CancelledError:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-            else:  # granted in the moment of the cancellation
+            if self._waiting.pop(granted, None) is None:  # granted in the moment of cancellation
                 self._release(caller)
             raise
 
     def _release(self, caller: str) -> None:
-        self._free += 1
-        self._held[caller] -= 1
+        self._held.remove(caller)
         self._grant()
 
     def _grant(self) -> None:
         """Give free slots to those who wait and may hold another one."""
-        for waiter in list(self._waiters):
-            if waiter.granted.cancelled():  # it is about to leave the queue
+        for granted, caller in list(self._waiting.items()):
+            if self._held.total == self._count:
+                return
+            if granted.cancelled():  # it is about to leave the queue
                 continue
-            share = self._held[waiter.caller]
-            if self._free and (not share or share < SHARE * (self._free - 1)):
-                self._free -= 1
-                self._held[waiter.caller] += 1
-                self._waiters.remove(waiter)
-                waiter.granted.set_result(None)
+            if not self._held.of(caller) or self._held.allow(caller):
+                del self._waiting[granted]
+                self._held.add(caller)
+                granted.set_result(None)

@@ -17,7 +17,7 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.aws.rulesets import S3Rulesets
-from tuppence.bootstrap.aws import settings
+from tuppence.bootstrap import aws as bootstrap
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
@@ -160,22 +160,41 @@ def test_requests_respect_the_limits_of_sqs() -> None:
     assert max(sizes) <= 1_048_576
 
 
-def test_an_item_is_accepted_once_and_again_after_a_redrive() -> None:
-    sqs = client("sqs")
+def fifo_queues(sqs: Any) -> list[str]:
+    """Return the addresses of two new FIFO queues."""
     fifo = {"FifoQueue": "true"}
-    urls = [
+    return [
         sqs.create_queue(QueueName=f"{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
         for _ in range(2)
     ]
+
+
+def test_an_item_is_accepted_once_and_again_after_a_redrive() -> None:
+    sqs = client("sqs")
+    urls = fifo_queues(sqs)
     for _ in range(3):
         SqsQueue(sqs, urls[0]).send(items(4))
     assert redrive(sqs, urls[0], urls[1]) == 4
     assert redrive(sqs, urls[1], urls[0]) == 4
 
 
+def test_an_item_that_is_given_up_again_soon_after_a_redrive_can_be_redriven_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sqs = client("sqs")
+    dead, queue = fifo_queues(sqs)
+    monkeypatch.setattr(bootstrap, "read_secret", lambda _: "token")
+    monkeypatch.setenv("TUPPENCE_ENGINES", "http://engines")
+    monkeypatch.setenv("TUPPENCE_DEAD_ITEMS", dead)
+    dead_letters = bootstrap.invoke_dependencies.__wrapped__().dead_letters
+    for _ in range(2):
+        dead_letters.send(items(1))
+        assert redrive(sqs, dead, queue) == 1
+
+
 def test_malformed_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUPPENCE_TRIES", "5")
-    assert settings().tries == 5
+    assert bootstrap.settings().tries == 5
     monkeypatch.setenv("TUPPENCE_TRIES", "many")
     with pytest.raises(UserError, match="tries"):
-        settings()
+        bootstrap.settings()

@@ -1,4 +1,4 @@
-"""The queue of requests is shared among callers."""
+"""The queue of requests, and the slots they wait for, are shared among callers."""
 
 import asyncio
 from collections import Counter
@@ -92,7 +92,7 @@ def test_a_caller_whose_requests_never_end_leaves_slots_to_others() -> None:
 
 
 def test_a_cancelled_request_gives_its_slot_back() -> None:
-    """Whether it is cancelled while it waits, or in the moment in which it gets the slot."""
+    """One is cancelled while it waits, and one at the moment when it gets the slot."""
 
     async def hold(slots: Slots, release: asyncio.Event) -> None:
         async with slots.hold("a"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,18 +23,21 @@ ATTEMPTS: Final = 5
 class SqsQueue:
     """A queue in SQS. Implements the port Queue; it is thread-safe.
 
-    In a FIFO queue, items of the same customer are delivered one after another, and the same item
-    of the same run is accepted once in five minutes. Group and deduplication identifiers are
-    digests, which contain no personal data.
+    In a FIFO queue, items of the same customer are delivered one after another. Group identifiers
+    are digests, which contain no personal data.
 
     Args:
         client: Client of SQS.
         url: Address of the queue; that of a FIFO queue ends with `.fifo`.
+        deduplicate: Whether a FIFO queue accepts the same item of the same run only once in five
+            minutes. SQS discards the others without an error, even if the first was taken out of
+            the queue meanwhile.
     """
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Any, url: str, *, deduplicate: bool = True) -> None:
         self._client = client
         self._url = url
+        self._deduplicate = deduplicate
 
     def send(self, messages: Sequence[Page | FleetItem]) -> None:
         """Send messages; those that SQS rejects are sent again."""
@@ -77,7 +81,9 @@ class SqsQueue:
         if isinstance(message, FleetItem) and self._url.endswith(".fifo"):
             name = f"{message.run_id} {message.page} {message.number}"
             entry["MessageGroupId"] = _digest(message.customers[0])
-            entry["MessageDeduplicationId"] = _digest(name)
+            entry["MessageDeduplicationId"] = (
+                _digest(name) if self._deduplicate else uuid.uuid4().hex
+            )
         return entry
 
 
