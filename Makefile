@@ -56,7 +56,7 @@ lint: .venv/.ready .tools/infra/.ready  ## format, lint, spelling, types, layers
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
 
-model: .venv/.ready  ## train the model that tells categories from texts, and ship it
+model: .venv/.ready  ## train the model that finds categories in texts, and ship it
 	$(BIN)/python -m training.categories
 
 conformance: .venv/.ready  ## the score on the public conformance cases of the language
@@ -87,7 +87,7 @@ bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 
 hooks: .venv/.ready  ## have git check each commit: format, lint, import layers
 	$(BIN)/pre-commit install
 
-format: .venv/.ready  ## format the code, mend what lint can mend
+format: .venv/.ready  ## format the code, fix what lint can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -95,7 +95,7 @@ docs: .venv/.ready  ## write the generated pages and the README's pictures
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m docs.picture
 
-lock: | $(UV)  ## resolve the dependencies anew into requirements/
+lock: | $(UV)  ## resolve the dependencies again into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
 	$(UV) pip compile pyproject.toml --extra relay --extra aws --group dev --universal \

@@ -22,7 +22,7 @@ import psutil
 import psycopg
 
 PATIENCE: Final = 600.0
-"""Seconds until a wait is given up: far more than a busy machine needs."""
+"""Seconds after which a wait fails: far more than a busy machine needs."""
 
 
 AWS_REGION: Final = "eu-west-1"

@@ -17,7 +17,7 @@ class UserError(TuppenceError):
     Args:
         code: Stable identifier, `area.problem`, which scripts may rely on.
         message: One sentence that says what is wrong and where.
-        hint: What to do about it, or empty.
+        hint: Advice on what to do, or empty.
         details: Further lines, such as the findings of a check, shown above the message.
         exit_status: Exit status of the program.
     """

@@ -94,7 +94,7 @@ def from_editable_cell(cell: str) -> str:
     """Return the text that `editable_cell` was given.
 
     Args:
-        cell: What it returned, perhaps with corrections.
+        cell: Its result, perhaps with corrections.
     """
     return _ESCAPE.sub(_meant, from_spreadsheet_safe(cell))
 

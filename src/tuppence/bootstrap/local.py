@@ -1,4 +1,4 @@
-"""Where adapters meet ports: what the command line works with on one machine."""
+"""Composes the use cases of the command line with adapters for one machine."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

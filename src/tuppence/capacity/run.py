@@ -34,7 +34,7 @@ class Load(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a run is split into items, and what it writes.
+    """The division of a run into items, and the share of results that it writes.
 
     Attributes:
         customers_per_item: Number of customers of an item.

@@ -42,9 +42,9 @@ OF_BANK: Final = ("cash", "fee", "interest")
 MAX_VARIATION: Final = 60
 """Maximum percentage by which payments by mandate, and income, may differ from the one before."""
 MAX_RISE: Final = 25
-"""The same for other payments: so much may be a price rise; more is another purchase."""
+"""The same for other payments: a larger difference is another purchase, not a price rise."""
 TOO_LARGE: Final = 2**52
-"""Minor units from which on floats do not hold the mean of two amounts exactly."""
+"""Minor units below which floats hold the mean of two amounts exactly."""
 MIN_PAYMENTS: Final = 3
 """Minimum number of payments of a stream; by mandate, one fewer."""
 _MAX_OPEN: Final = 16

@@ -37,7 +37,7 @@ A dozen months say little about extremes; with these ranks the band holds four o
 _MAX_OVERDUE: Final = 7
 """Number of days after which a late payment is no longer expected."""
 _TOO_LARGE: Final = 2**43
-"""In minor units: floats hold a day's sum of smaller amounts exactly, and 64 bits hold all sums."""
+"""Minor units below which floats hold a day's sum of amounts exactly, and 64 bits hold all sums."""
 _BLOCK: Final = 4_096
 
 

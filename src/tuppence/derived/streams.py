@@ -22,7 +22,7 @@ from tuppence.facts.schema import STREAMS, FieldType
 from tuppence.feel.values import Date
 
 MIN_MATURE: Final = 4
-"""Number of payments from which on a stream is mature; with fewer it is early."""
+"""Minimum number of payments of a mature stream; with fewer it is early."""
 MAX_SAME: Final = 0.005
 """Maximum change of an amount, as a share of it, that still counts as the same amount."""
 

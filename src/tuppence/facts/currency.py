@@ -57,7 +57,7 @@ SYMBOLS: Final[Mapping[str, frozenset[str]]] = {
     "FT": frozenset({"HUF"}),
     "LEI": frozenset({"MDL", "RON"}),
 }
-"""What is written beside amounts, in capital letters, and the currencies that it may mean."""
+"""The currencies that each sign beside an amount may stand for; signs are in capital letters."""
 
 
 def currencies() -> frozenset[str]:

@@ -23,7 +23,7 @@ CERTAIN: Final = 100
 OF_CUSTOMER: Final = "of customer"
 OF_ACCOUNT: Final = "of account"
 OWNER: Final = (OF_CUSTOMER, OF_ACCOUNT)
-"""Columns of rejected rows with the customer and the account, as far as they are known."""
+"""Columns of rejects with the customer and the account, as far as they are known."""
 
 
 def columns(table: str, schema: Schema) -> dict[str, Field]:

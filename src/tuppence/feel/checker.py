@@ -1,7 +1,8 @@
 """Finds mistakes before evaluation, by inferring the type of every part of a tree.
 
-Errors are what can never be meant: unknown names, wrong types, wrong arguments. Warnings are what
-is valid and yet probably wrong, above all comparisons that are null where a list is empty.
+Errors are mistakes that nobody can intend: unknown names, wrong types, wrong arguments. Warnings
+are about valid text that is probably wrong, above all comparisons that are null where a list is
+empty.
 
 One module because each method infers the type of one kind of node, and they call each other.
 """

@@ -100,7 +100,7 @@ class Diagnostic:
         code: A key of `EXPLANATIONS`.
         span: The place in the text.
         message: One sentence in the words of a rule's author.
-        hint: How to correct this very case, or empty; `advice` then has the usual way.
+        hint: Advice on this very case, or empty; `advice` then has the usual correction.
         warning: Whether the text is valid but probably not what its author meant.
     """
 
@@ -115,7 +115,7 @@ class Diagnostic:
 
     @property
     def advice(self) -> str:
-        """How to correct it."""
+        """The hint, or else the usual correction of such a finding."""
         return self.hint or EXPLANATIONS[self.code][1]
 
 

@@ -1,6 +1,6 @@
 """Bounds the number of rows that the interpreter can certainly process within its budget.
 
-Customers with more rows are left to the interpreter, so that both engines give up on the same ones.
+Customers with more rows are left to the interpreter, so that both engines stop at the same ones.
 """
 
 from collections.abc import Mapping

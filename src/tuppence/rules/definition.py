@@ -82,7 +82,7 @@ class Measure(
     """A number computed from a customer's facts, or a field of the customer.
 
     Attributes:
-        measure: What to compute. `change` is the percentage rise over the preceding period of
+        measure: The number to compute. `change` is the percentage rise over the preceding period of
             equal length.
         of: The rows to measure; measures of accounts are about their balances.
         where: Conditions on the rows.

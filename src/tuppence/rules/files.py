@@ -28,7 +28,7 @@ class RuleProblem:
         end: Line and column after the last character.
         code: Stable identifier of the kind of problem.
         message: One sentence.
-        hint: How to correct it, or empty.
+        hint: Advice on how to correct it, or empty.
         excerpt: The line, with carets under the place, or empty.
         warning: Whether the rule can be used nevertheless.
     """

@@ -18,7 +18,7 @@ class FeedEntry(NamedTuple):
     Attributes:
         kind: Kind of the rule, such as `saving`.
         result: The result that is shown.
-        message: What the customer reads.
+        message: The message that the customer reads.
     """
 
     kind: str
@@ -32,9 +32,9 @@ class Feed(NamedTuple):
     Attributes:
         customer: Name of the customer in the store.
         as_of: The day on which it is shown.
-        frozen: Why it stands still on that day; empty where it does not.
+        frozen: The reason why it stands still on that day; empty if it does not.
         entries: The insights, the most relevant first.
-        left_out: Why insights are missing: a sentence for each whose message cannot be written.
+        left_out: A sentence for each insight that is missing because its message cannot be written.
     """
 
     customer: str
@@ -60,7 +60,7 @@ def build_feed(
         purposes: Consents for these count, and for no others.
         today: The clock's day, on which consents must hold as well.
         limit: Maximum number of insights.
-        locale: How money and dates are written, such as en_GB.
+        locale: Locale of money and dates, such as en_GB.
 
     Raises:
         UserError: There is no such customer or locale, or nothing is kept of the customer.
@@ -91,7 +91,7 @@ def _frozen(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[
     """Return the day on which a feed stands still without a consent, and the reason.
 
     Args:
-        consents: Of the customer; none of them lets facts be read.
+        consents: The customer's consents, none of which lets facts be read.
         evaluated: The day as of which the results are.
         as_of: The day of the last run.
     """

@@ -18,10 +18,10 @@ from tuppence.results.result import ResultStore
 
 
 class Traces(NamedTuple):
-    """What was found of an erased customer.
+    """The traces of an erased customer that a search of the store found.
 
     Attributes:
-        files: How many files were read.
+        files: Number of files that were read.
         left: Files, relative to the store, in which something of the customer is left.
         mentions: Rows of other people, and files about nobody, in which one of the names occurs.
     """
@@ -60,7 +60,7 @@ class ErasableStore(Protocol):
 
 
 class ErasureReport(NamedTuple):
-    """What was erased from a store.
+    """A summary of the data that was erased from a store.
 
     Attributes:
         accounts: Number of accounts.

@@ -128,13 +128,13 @@ def held(
     consents: Sequence[Consent],
     evaluated: tuple[Ruleset, Date] | None,
 ) -> dict[str, Any]:
-    """Facts, consents and results of a customer, for JSON, with the reason of every result.
+    """Return facts, consents and results of a customer for JSON, with the reason for each result.
 
     Args:
-        rows: Of the one customer; none where nothing of an import could be taken.
-        schema: Of the facts.
-        consents: What they agreed to.
-        evaluated: The ruleset and the date of their results; None where there are none.
+        rows: The customer's facts; empty if imports rejected every row.
+        schema: Schema of the facts.
+        consents: The customer's consents.
+        evaluated: The ruleset and the date of the results; None without results.
     """
     tables = rows.tables()
     owner = rows.customers

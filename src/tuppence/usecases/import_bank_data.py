@@ -24,7 +24,7 @@ from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
 
 MAX_REASONS: Final = 10
-"""Rows whose reasons are told where all rows of a file are rejected."""
+"""Maximum number of reasons in the error for a file of which all rows are rejected."""
 
 
 class BankDataStore(Protocol):
@@ -86,7 +86,7 @@ class ConsentStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportDependencies:
-    """What an import works with.
+    """The ports and settings of an import.
 
     Attributes:
         facts: The facts of the store.
@@ -120,7 +120,7 @@ class Standard(NamedTuple):
 
 
 class Known(NamedTuple):
-    """How much is known of imported transactions.
+    """Numbers of imported transactions, and of those with a known merchant or category.
 
     Attributes:
         transactions: Number of transactions.
@@ -146,9 +146,9 @@ class ImportedTable(NamedTuple):
         counts: Rows that were new, changed, or there already.
         rejects: Number of rows that could not be taken.
         rejects_file: The file that has them.
-        known: How much is known of the transactions.
-        left_out: How many rows the mapping leaves out, by the column and its word.
-        doubts: What may be wrong with the rows, a sentence each.
+        known: Numbers of transactions with a known merchant or category.
+        left_out: Number of rows that the mapping leaves out, by the column and its word.
+        doubts: A sentence for each thing that may be wrong with the rows.
     """
 
     name: str
@@ -173,7 +173,7 @@ class ImportedStatement(NamedTuple):
         consents: Number of consents that the documents report.
         removed: Number of transactions that the bank has taken back.
         ignored: Number of items of each kind that are not imported.
-        known: How much is known of the transactions.
+        known: Numbers of transactions with a known merchant or category.
     """
 
     customer: str
@@ -194,7 +194,7 @@ def import_tables(
 
     Args:
         files: CSV or Parquet.
-        mapping: What the columns mean.
+        mapping: The meaning of the columns.
         deps: The store.
 
     Raises:

@@ -9,7 +9,7 @@ from tuppence.usecases.customer_store import CustomerStore
 
 
 class Outlook(NamedTuple):
-    """What is known ahead of a customer, as FEEL values by the names of fields.
+    """The streams and forecasts of a customer, as FEEL values by field name.
 
     Attributes:
         customer: Name of the customer in the store.

@@ -1,4 +1,4 @@
-"""From definitions to a ruleset that every engine serves: all of it, or nothing is changed."""
+"""Publishes definitions as a ruleset that every engine serves, or changes nothing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,16 +58,16 @@ class EditionedRulesets(RulesetStore, Protocol):
 
 
 class RunningEngine(Protocol):
-    """A rules engine that is told what to serve."""
+    """A rules engine that can be made to serve a ruleset."""
 
     address: str
 
     def serving(self) -> str | None:
-        """Digest of the ruleset that it serves."""
+        """Return the digest of the ruleset that it serves."""
         ...
 
     def refresh(self, digest: str | None, *, serve: bool) -> str | None:
-        """Have it make a ruleset ready, or the current one where the digest is None.
+        """Have it make a ruleset ready; None stands for the current one.
 
         Returns:
             The digest of what it serves if `serve` is true, else of what is ready.
@@ -76,7 +76,7 @@ class RunningEngine(Protocol):
 
 
 class Confirmation(NamedTuple):
-    """What an engine served before, and what it has confirmed to serve now."""
+    """The rulesets that an engine served before, and has confirmed to serve now."""
 
     address: str
     before: str | None

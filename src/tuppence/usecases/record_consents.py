@@ -60,9 +60,9 @@ def grant_consent(
         store: The store of the customer.
         customer: Identifier of the customer.
         id_: Identifier of the consent, unique among the customer's.
-        purpose: What the facts may be used for.
-        scope: What may be read; all of it where it is empty.
-        jurisdiction: Whose law it is under, ISO 3166 alpha-2 or EU.
+        purpose: The use that the facts may be put to.
+        scope: The data that may be read; everything if empty.
+        jurisdiction: The law that it is under, ISO 3166 alpha-2 or EU.
         granted: The first day.
         expires: The first day without it; None where it has no end.
 

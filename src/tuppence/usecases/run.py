@@ -79,7 +79,7 @@ def run(
         items: All items of the run.
         ruleset: The rules.
         as_of: The date that the rules take for today.
-        results: Where results are stored.
+        results: Stores the results.
         ledger: Records the progress.
         evaluate_items: Evaluates items.
         advance: Called with the counts of each item that is done.

@@ -48,7 +48,7 @@ class ResultsAndLedger(ResultStore, Ledger, Protocol):
 
 
 class NightDependencies(NamedTuple):
-    """What a run over a store works with.
+    """The ports of a run over a store.
 
     Attributes:
         facts: The facts as far as they may be read.

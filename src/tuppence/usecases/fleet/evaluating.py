@@ -8,7 +8,7 @@ from tuppence.usecases.fleet.messages import FleetItem
 from tuppence.usecases.fleet.ports import Evaluations, FleetLedger, Queue
 
 LONGEST_DELAY: Final = 60
-"""In seconds, until an item that no engine could take is tried again."""
+"""Maximum number of seconds until an item that no engine could take is tried again."""
 
 
 def evaluate_item(
@@ -30,7 +30,7 @@ def evaluate_item(
     Args:
         item: The work.
         engines: Evaluate it.
-        ledger: Where it is entered.
+        ledger: Records the outcome.
         dead_letters: Takes an item that engines refuse.
         latest: The latest date of all runs.
         seconds: Time for all tries.
@@ -81,5 +81,5 @@ def share_of_time(left: float, items_left: int, one_try: float) -> float:
 
 
 def delay(receives: int) -> int:
-    """Return the seconds until an item is tried again that was received so many times."""
+    """Return the seconds until an item is tried again, given how often it was received."""
     return min(1 << min(receives, 10), LONGEST_DELAY)

@@ -113,7 +113,7 @@ class FleetItem(msgspec.Struct, frozen=True):
         ruleset: Digest.
         page: Number of the page that the item is from.
         number: Number of the item on its page, from 0.
-        customers: Whom to evaluate.
+        customers: The customers to evaluate.
         rules: The rules to evaluate; None for all.
     """
 

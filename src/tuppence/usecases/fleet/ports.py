@@ -1,4 +1,4 @@
-"""What a fleet's run needs of the world outside."""
+"""The ports of a fleet's run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -70,7 +70,7 @@ class Evaluations(Protocol):
     """Running engines."""
 
     def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-        """Have an item evaluated and its results kept within so many seconds.
+        """Have an item evaluated and its results kept within a number of seconds.
 
         Raises:
             UserError: `engine.refused` if an engine refused the item; any other code if no engine

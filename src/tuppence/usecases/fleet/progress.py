@@ -1,4 +1,4 @@
-"""How far a run is, by its ledger."""
+"""The progress of a run, by its ledger."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from tuppence.usecases.fleet.ports import FleetLedger
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         run_id: Name of the run.
@@ -38,7 +38,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 def progress(run_id: str, ledger: FleetLedger) -> Progress:
-    """Return how far a run is.
+    """Return the progress of a run.
 
     Raises:
         UserError: There is no run of that name.

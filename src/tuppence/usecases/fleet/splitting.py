@@ -41,8 +41,8 @@ def make_items(
     Args:
         page: Customers.
         rules: See `split_page`.
-        queue: For items.
-        ledger: Where they are entered.
+        queue: Takes the items.
+        ledger: Records the items of the page.
         last_try: Whether the page goes to the dead letters if this fails. Then all its items are
             entered as given up beforehand, since a process that is ended can enter nothing; an item
             that is done after all counts as done.

@@ -67,9 +67,9 @@ def evaluate_kept(
 
     Args:
         engine: For all rules, or for those that all of the requests name.
-        requests: About customers.
-        facts: Of customers.
-        results: Where they are kept.
+        requests: Requests that name customers.
+        facts: Provides the facts of customers.
+        results: Stores the results.
 
     Raises:
         UserError: Facts cannot be had, results cannot be kept, or what is kept is of a later date.

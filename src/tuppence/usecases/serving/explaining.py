@@ -1,4 +1,4 @@
-"""Explaining one result to a caller of a rules engine."""
+"""Explains one result to a caller of a rules engine."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tuppence.facts.source import CustomerFacts
 def explain_kept(
     engine: Engine, customer: str, rule_id: str, facts: CustomerFacts, schema: Schema
 ) -> dict[str, Any]:
-    """Why a rule says what it says of a customer, for JSON.
+    """Return the reasons for a rule's result for a customer, for JSON.
 
     Raises:
         UserError: There is no such rule or customer.
@@ -35,6 +35,6 @@ def unknown_rule(engine: Engine, rule_id: str) -> UserError:
 
 
 def unknown_customer(customer: str) -> UserError:
-    """There is no such customer, or they have not agreed: callers are not told which."""
+    """Return the error for a customer who is unknown or has not agreed, without saying which."""
     message = f"there is no customer {customer[:64]} who has agreed to be evaluated"
     return UserError("facts.unknown-customer", message)

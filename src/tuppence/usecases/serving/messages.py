@@ -9,13 +9,13 @@ from tuppence.results.result import State
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is to be evaluated.
+    """A request for evaluations.
 
     Attributes:
-        customers: Whom; their facts are fetched, and their results kept.
-        given: In place of `customers`: facts of people whose results are answered only.
-        rules: By which rules; by all where it is None.
-        results: Whether to answer results, or counts only.
+        customers: Customers whose facts are fetched, and whose results are kept.
+        given: Instead of `customers`, facts of people whose results are only returned.
+        rules: Identifiers of the rules to evaluate; None for all.
+        results: Whether to return results, not only counts.
     """
 
     customers: tuple[str, ...] = ()
@@ -51,19 +51,19 @@ class CustomerAnswer(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of a request.
+    """The answer to a request.
 
     Attributes:
         ruleset: Digest of the ruleset that was used.
         as_of: The date that rules took for today.
-        customers: How many were evaluated.
+        customers: Number of customers evaluated.
         evaluations: customers × rules.
         qualified: Results in that state.
         unknown: Likewise.
         changed: Results that differ from what was kept before, those by other rules too where the
             store keeps a customer's results as one; None where nothing is kept.
         missing: Customers who do not exist, or have not agreed.
-        results: By customer, where they were asked for.
+        results: Results by customer, if they were requested.
     """
 
     ruleset: str

@@ -1,11 +1,7 @@
-"""The words and the codes that a rule or a program may meet, gathered from the code."""
+"""The words that a rule may name."""
 
-import ast
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Final, NamedTuple, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, get_args
 
 import msgspec
 
@@ -16,7 +12,6 @@ from tuppence.rules.definition import Definition
 from tuppence.rules.files import CATALOGUE, read_rules
 from tuppence.rules.rule import Communication, InsightKind
 
-SOURCE: Final = CATALOGUE.parent
 FIRST_EXAMPLES: Final = 3
 KINDS: Final[Mapping[str, str]] = {
     "insight": "Something about the customer's money that is worth knowing.",
@@ -111,61 +106,3 @@ def _shown(value: object) -> str:
     if value is None:
         return "none"
     return f"`{value}`" if value or value == 0 else "empty"
-
-
-class Code(NamedTuple):
-    """A stable code of an error.
-
-    Attributes:
-        code: The code that programs match; parts in capitals vary.
-        message: One of its messages; `…` stands for the parts that vary.
-        hint: Advice on what to do, or empty.
-    """
-
-    code: str
-    message: str
-    hint: str
-
-
-def error_codes() -> list[Code]:
-    """Return the code of every `UserError` in the source, each with one of its messages."""
-    found: dict[str, list[Code]] = defaultdict(list)
-    for path in sorted(SOURCE.rglob("*.py")):
-        for one in _codes_of(path):
-            found[one.code].append(one)
-    return sorted(max(codes, key=lambda one: bool(one.message)) for codes in found.values())
-
-
-def _codes_of(path: Path) -> Iterable[Code]:
-    tree = ast.parse(path.read_text("utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "UserError"):
-            continue
-        inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
-        around = max(inside, key=lambda f: f.lineno, default=tree)
-        arguments = [_text(part, around, node.lineno) for part in node.args[:3]]
-        code, message, hint = (*arguments, "", "")[:3]
-        if re.fullmatch(r"[a-z…]+(\.[a-z-]+)+", code):
-            yield Code(code.replace("…", "SERVICE"), message, hint)
-
-
-def _text(node: ast.expr, around: ast.AST, line: int) -> str:
-    """Return a text in the source, with `…` in place of parts that are known only at run time."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        parts = (_text(part, around, line) for part in node.values)
-        return re.sub(r"…['\"]?…", "…", "".join(parts))
-    if isinstance(node, ast.Name):
-        given = [
-            one
-            for one in ast.walk(around)
-            if isinstance(one, ast.Assign)
-            and one.lineno < line
-            and ast.unparse(one.targets[0]) == node.id
-        ]
-        if given:
-            last = max(given, key=lambda one: one.lineno)
-            return _text(last.value, around, last.lineno)
-    return "…"

@@ -1,0 +1,77 @@
+"""The files that people write: rules, mappings, and rows to correct."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from docs.generating.structure import choices, structure
+
+from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
+from tuppence.rules.message import FILTERS
+from tuppence.rules.rule import Approval, Example, Message, Wording
+from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
+
+REJECTS: Final = """## Rows that were set aside
+
+Imports write rows that they set aside to the folder `rejects` of the store, as CSV in UTF-8 with
+commas. The columns are `row`, the row's number in the file; `reason`; the file's own columns, with
+card numbers masked and identifiers that hold one replaced by tokens; and last `of customer` and
+`of account`, the customer and account of the row if the import could tell them. If the file has
+columns called `row` or `reason`, the added ones are called `row in file` and `reason set aside`;
+the file's own `of customer` and `of account` get the suffix `in the file`.
+
+To correct rows, edit this file and import it with `tuppence import csv` and the original mapping.
+The import recognises the file by its first columns, ignores the added columns, and ignores
+`delimiter` and `encoding` in the mapping. Parts of a bank's JSON are set aside with the columns
+`document`, `place`, `reason` and `content`; that file is only for reading.
+
+## CSV that is written
+
+`tuppence results --format csv` and rows that were set aside are made to be opened in a
+spreadsheet. A cell that would be a formula there, because it begins with `=`, `+`, `-`, `@`, a
+tab or a line break, also behind blanks and quotation marks, gets an apostrophe before it. Numbers
+such as `-12.50` stay numbers. Control characters, line breaks and characters that cannot be seen
+are escapes such as `\\x1b` and `\\u202e`; JSON has `\\u001b`.
+
+Importing a file of rejects takes that apostrophe away again, and puts the characters back in place
+of their escapes. A backslash of the bank's that would begin such an escape is `\\x5c` in rejects.
+"""
+
+
+def files_page() -> Iterator[str]:
+    """Yield the keys of the files that people write."""
+    yield "# Files that people write\n\n## A rule\n"
+    yield "YAML; `tuppence rules schema` prints its JSON Schema for editors.\n"
+    yield from structure(Definition)
+    yield "`when`, `score` and each of `values` are FEEL, or a form. [The words](words.md) lists"
+    yield "kinds, communications, categories, types, and the value of a key that is omitted.\n"
+    yield "### A form: rows of `when`\n"
+    yield from structure(Criteria)
+    yield "`is` is one of: " + ", ".join(f"`{word}`" for word in choices(Criteria, "is")) + ".\n"
+    yield "### A form: a measure\n"
+    yield from structure(Measure)
+    measures = ", ".join(f"`{word}`" for word in choices(Measure, "measure"))
+    yield f"`measure` is one of: {measures}.\n"
+    yield "### A form: conditions of `where`\n"
+    yield from structure(Where)
+    yield "### A form: a score\n"
+    yield from structure(Score)
+    yield from structure(Term)
+    yield "### Its message\n"
+    yield "Jinja templates over the rule's values.\n"
+    yield f"A template may contain {ALLOWED}.\n"
+    yield (
+        f"A title or a body has at most {MAX_OUTPUT:,} characters when it is filled in, and a "
+        f"list at most {MAX_ELEMENTS} elements.\n"
+    )
+    yield from structure(Message)
+    yield "### A variant of it\n"
+    yield from structure(Wording)
+    yield f"Filters for values in it: {', '.join(f'`{n}`' for n in (*FILTERS, *JINJA_FILTERS))}.\n"
+    yield "### Its approval\n"
+    yield from structure(Approval)
+    yield "### One of its tests\n"
+    yield from structure(Example)
+    yield "## A mapping\n"
+    yield "The meaning of the columns of a table, for `tuppence import csv`: "
+    yield "[its keys](mapping.md).\n"
+    yield REJECTS

@@ -1,0 +1,123 @@
+"""The interfaces of the services."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tuppence.facts.identifiers import MAX_LENGTH
+from tuppence.facts.schema import Schema
+from tuppence.services.connections import ConnectionLimits
+from tuppence.services.problems import STATUSES
+from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
+from tuppence.services.rules_engine.app import Limits
+from tuppence.services.rules_engine.openapi import openapi_document
+from tuppence.services.sql_relay import BODY_BYTES as RELAY_BODY_BYTES
+from tuppence.services.sql_relay import MAX_CUSTOMERS, RelayLimits, endpoints
+
+
+def http_page() -> Iterator[str]:
+    """Yield the interfaces of the services."""
+    yield from _http_requests()
+    yield from _http_limits()
+    yield from _http_errors()
+
+
+def _http_requests() -> Iterator[str]:
+    yield "# HTTP interfaces\n"
+    yield (
+        "Every request needs the header `Authorization: Bearer TOKEN`, except `/healthz`\n"
+        "(the process is alive), `/readyz` (it can do its work), `/metrics` and `/openapi.json`.\n"
+        "Bodies and answers are JSON. Money is in minor units, dates are such as `2026-06-30`.\n"
+    )
+    yield "## Rules engine\n"
+    yield "An engine serves its OpenAPI document at `/openapi.json`. In short:\n"
+    document = openapi_document(Schema())
+    yield "| request | what it does |\n|---|---|"
+    for path, item in document["paths"].items():
+        for method in ("get", "post"):
+            if method in item:
+                yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
+    parts = document["components"]["schemas"]
+    asked = ("Evaluations", "SubmittedFacts", "OneEvaluation", "Refresh")
+    for name in (
+        *asked,
+        "EvaluationsAnswer",
+        "CustomerAnswer",
+        "RuleAnswer",
+        "OneAnswer",
+        "Serving",
+    ):
+        yield f"\n### {name}\n"
+        yield from keys(parts[name])
+    yield "\n## SQL relay\n"
+    yield "| request | what it does |\n|---|---|"
+    for request, meaning in endpoints():
+        yield f"| `{request}` | {meaning} |"
+    yield (
+        f"\nAt most {MAX_CUSTOMERS:,} customers at a time. Facts come as three Arrow IPC\n"
+        "streams, one after another: customers, accounts, transactions. Their columns are those\n"
+        "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
+    )
+
+
+def _http_limits() -> Iterator[str]:
+    yield "## Limits\n"
+    yield (
+        "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
+        "An identifier has 1 to "
+        f"{MAX_LENGTH} visible characters, without blanks around them. A key may be\n"
+        "in an object only once. Bodies are UTF-8 and not compressed.\n"
+    )
+    limits = ConnectionLimits()
+    yield "| what | limit |\n|---|---|"
+    yield f"| request line and headers | {limits.head_bytes:,} bytes, {limits.headers} headers |"
+    yield f"| body, rules engine | {ENGINE_BODY_BYTES:,} bytes |"
+    yield f"| body, SQL relay | {RELAY_BODY_BYTES:,} bytes |"
+    yield f"| time to send the headers, or for the TLS handshake | {limits.head_seconds:g} s |"
+    yield f"| time to send the body | {limits.body_seconds:g} s |"
+    yield f"| time to read an answer | {limits.answer_seconds:g} s |"
+    yield f"| time between an answer and the next request | {limits.idle_seconds:g} s |"
+    yield f"| connections without a known token | {limits.strangers:,}; the oldest is closed |"
+    yield f"| other connections | {limits.known:,}, half of them of one caller |"
+    engine, relay = Limits().caller_requests, RelayLimits().caller_requests
+    yield f"| requests of one caller at a time | {engine} of an engine, {relay} of the relay |"
+    waiting = (
+        f"{Limits().queue_limit:,} customers in an engine, {RelayLimits().queue_limit} requests"
+    )
+    yield f"| queue | {waiting} in the relay; of one caller, half of that |"
+
+
+def _http_errors() -> Iterator[str]:
+    yield "\n## Errors\n"
+    yield (
+        "`application/problem+json` (RFC 9457): `code`, `title`, `status`, and, if there\n"
+        "is more to say, `detail` and `errors`. Codes are stable. After a status of 429, 502, "
+        "503 or 504, wait for the seconds in `Retry-After` and send the "
+        "request again. Codes that are "
+        "not listed have the status 400.\n\n"
+        "Every answer has the header `X-Request-Id`: the id of the request, or a new one. It is\n"
+        "in [the logs](../how-to/read-the-logs.md), so it must not contain personal data.\n"
+    )
+    yield "| code | status |\n|---|---|"
+    for code, status in sorted(STATUSES.items()):
+        yield f"| `{code}` | {status} |"
+
+
+def keys(part: dict[str, Any]) -> Iterator[str]:
+    """Yield a table of the keys of an object in a JSON Schema."""
+    yield "| key | | type |\n|---|---|---|"
+    for name, value in part["properties"].items():
+        needed = "required" if name in part.get("required", ()) else ""
+        yield f"| `{name}` | {needed} | {type_of(value)} |"
+
+
+def type_of(value: dict[str, Any]) -> str:
+    """Describe the type of a value in a JSON Schema."""
+    if "anyOf" in value:
+        return " or ".join(dict.fromkeys(type_of(part) for part in value["anyOf"]))
+    if "$ref" in value:
+        return f"`{value['$ref'].rpartition('/')[2]}`"
+    if "enum" in value:
+        return ", ".join(f"`{word}`" for word in value["enum"])
+    if value.get("type") == "array":
+        return f"list of {type_of(value.get('items', {}))}"
+    return str(value.get("format", value.get("type", "anything")))
