@@ -142,11 +142,12 @@ class Store:
         return sum(count for _, count in self._source.partitions())
 
     def read(self, as_of: datetime.date, *, today: datetime.date | None = None) -> Iterator[Facts]:
-        """Yield the facts of all customers whose consents allow it, about 10,000 at a time."""
+        """Yield the facts of all customers whose consents allow it, a partition at a time."""
         source = self._folder.permitted_facts(_use(as_of, today))
         for name, _ in source.partitions():
-            batch = source.read(name)
-            yield Facts(batch.customer_ids, batch, source.schema)
+            batch = source.read_evaluable(name)
+            if len(batch):
+                yield Facts(batch.customer_ids, batch, source.schema)
 
     def find(
         self, customer: str, as_of: datetime.date, *, today: datetime.date | None = None
@@ -157,8 +158,8 @@ class Store:
             UserError: The customer does not exist (`facts.unknown-customer`), or their consents do
                 not allow it (`consent.none`).
         """
-        source = self._folder.permitted_facts(_use(as_of, today), customer)
-        return Facts((customer,), source.find(customer), source.schema)
+        batch = self._folder.permitted_facts_of(customer, _use(as_of, today))
+        return Facts((customer,), batch, self._source.schema)
 
 
 def open_store(path: Path | str) -> Store:
