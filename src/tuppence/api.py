@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tuppence import feed
-from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.schema import Schema
 from tuppence.facts.submitted import submitted_batch, submitted_facts_type
+from tuppence.facts.values import feel_values
 from tuppence.feel.values import Date
 from tuppence.results.result import Result as StoredResult
 from tuppence.rules.files import read_rules as read_rule_files
@@ -237,9 +237,9 @@ def evaluate(rules: Rules, facts: Facts, as_of: datetime.date) -> list[Result]:
     plan = make_plan(rules._ruleset, _date(as_of), rules._schema)
     batch = facts._batch
     rows = Engine(plan).evaluate(batch).results.rows()
+    currencies = feel_values(batch.customers["currency"], len(batch), 0)
     found: list[Result] = []
-    for index, (customer, row) in enumerate(zip(facts.customers, rows, strict=True)):
-        currency = str(customer_context(batch, index, _date(as_of))["customer"]["currency"])
+    for customer, row, currency in zip(facts.customers, rows, currencies, strict=True):
         found.extend(
             Result(
                 customer,
