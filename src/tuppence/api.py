@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 import msgspec
 
 from tuppence import feed
-from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.schema import Schema
 from tuppence.facts.submitted import submitted_batch, submitted_facts_type
+from tuppence.facts.values import feel_values
 from tuppence.feel.values import Date
 from tuppence.results.result import Result as StoredResult
 from tuppence.rules.files import read_rules as read_rule_files
@@ -142,11 +142,12 @@ class Store:
         return sum(count for _, count in self._source.partitions())
 
     def read(self, as_of: datetime.date, *, today: datetime.date | None = None) -> Iterator[Facts]:
-        """Yield the facts of all customers whose consents allow it, about 10,000 at a time."""
+        """Yield the facts of all customers whose consents allow it, a partition at a time."""
         source = self._folder.permitted_facts(_use(as_of, today))
         for name, _ in source.partitions():
-            batch = source.read(name)
-            yield Facts(batch.customer_ids, batch, source.schema)
+            batch = source.read_evaluable(name)
+            if len(batch):
+                yield Facts(batch.customer_ids, batch, source.schema)
 
     def find(
         self, customer: str, as_of: datetime.date, *, today: datetime.date | None = None
@@ -157,8 +158,8 @@ class Store:
             UserError: The customer does not exist (`facts.unknown-customer`), or their consents do
                 not allow it (`consent.none`).
         """
-        source = self._folder.permitted_facts(_use(as_of, today), customer)
-        return Facts((customer,), source.find(customer), source.schema)
+        batch = self._folder.permitted_facts_of(customer, _use(as_of, today))
+        return Facts((customer,), batch, self._source.schema)
 
 
 def open_store(path: Path | str) -> Store:
@@ -236,9 +237,9 @@ def evaluate(rules: Rules, facts: Facts, as_of: datetime.date) -> list[Result]:
     plan = make_plan(rules._ruleset, _date(as_of), rules._schema)
     batch = facts._batch
     rows = Engine(plan).evaluate(batch).results.rows()
+    currencies = feel_values(batch.customers["currency"], len(batch), 0)
     found: list[Result] = []
-    for index, (customer, row) in enumerate(zip(facts.customers, rows, strict=True)):
-        currency = str(customer_context(batch, index, _date(as_of))["customer"]["currency"])
+    for customer, row, currency in zip(facts.customers, rows, currencies, strict=True):
         found.extend(
             Result(
                 customer,

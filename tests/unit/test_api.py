@@ -4,15 +4,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.building import ROOT, bank, day, frame
 
 import tuppence
+from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.derived.context import customer_context
+from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.facts.schema import Field, FieldType, Schema
+from tuppence.feel.values import Date
 
 TODAY = date(2026, 6, 30)
 ANN: dict[str, Any] = {
@@ -95,3 +101,25 @@ def test_rules_and_facts_of_different_attributes_are_refused(
         tuppence.evaluate(rules, facts, TODAY)
     fitting = tuppence.read_rules("catalogue/bank_fees.yaml", store)
     assert tuppence.evaluate(fitting, facts, TODAY)[0].state == "not_qualified"
+
+
+def test_customers_whose_consents_forbid_it_are_not_read(
+    tmp_path: Path, rules: tuppence.Rules
+) -> None:
+    facts = FactStore.create(tmp_path, Schema())
+    for name, amount in (("ann", -1), ("bob", -2), ("zoe", -3)):
+        facts.append(bank([{"booking date": day("2026-06-10"), "amount": amount}], name))
+    withdrawn = Consent(
+        "bob", "1", PURPOSE, SCOPE, "GB", day("2026-01-01"), withdrawn=day("2026-02-01")
+    )
+    Consents(tmp_path).record([withdrawn])
+    (found,) = tuppence.open_store(tmp_path).read(TODAY, today=TODAY)
+    assert found.customers == ("ann", "zoe")
+    results = tuppence.evaluate(rules, found, TODAY)
+    assert [one.customer_id for one in results] == ["ann", "zoe"]
+    amounts = customer_context(found.of("zoe")._batch, 0, Date(day("2026-06-30")))["transactions"]
+    assert [row["amount"] for row in amounts] == [Decimal("-0.03")]
+    Consents(tmp_path).record(
+        msgspec.structs.replace(withdrawn, customer=name) for name in ("ann", "zoe")
+    )
+    assert list(tuppence.open_store(tmp_path).read(TODAY, today=TODAY)) == []

@@ -53,6 +53,18 @@ class PermittedFacts:
         """Return the facts of one partition that may be read."""
         return restrict(self._source.read(partition, fields), self._limited)
 
+    def read_evaluable(self, partition: str) -> FactBatch:
+        """Return the facts of those customers of one partition who may be evaluated."""
+        batch = self.read(partition)
+        kept = [i for i, name in enumerate(batch.customer_ids) if name not in self.left_out]
+        edges = [*kept, len(batch)]  # those who are left out have no rows in the tables
+        return FactBatch(
+            tuple(batch.customer_ids[place] for place in kept),
+            {n: replace(c, values=c.values[kept]) for n, c in batch.customers.items()},
+            replace(batch.accounts, offsets=batch.accounts.offsets[edges]),
+            replace(batch.transactions, offsets=batch.transactions.offsets[edges]),
+        )
+
     def find(self, customer_id: str) -> FactBatch:
         """Return the facts of one customer that may be read.
 

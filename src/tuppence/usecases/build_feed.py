@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tuppence.derived.context import customer_context
 from tuppence.facts.consent import Consent, Use, readable
+from tuppence.facts.values import feel_values
 from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import Result
@@ -73,7 +73,7 @@ def build_feed(
     if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
         as_of, frozen = _frozen(consents, Date(row.as_of), as_of)
     rules = {checked.rule.id: checked.rule for checked in store.ruleset(row.ruleset).rules}
-    currency = customer_context(facts, 0, as_of)["customer"]["currency"]
+    (currency,) = feel_values(facts.customers["currency"], 1, 0)
     entries, left_out = list[FeedEntry](), list[str]()
     for result in rank(row.results, rules, as_of.day, limit):
         rule = rules[result.rule_id]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from tests.building import bank, frame
 
-from tuppence.adapters.embedded.fact_store import MAX_SEGMENTS, FactStore
+from tuppence.adapters.embedded.appending import MAX_SEGMENTS
+from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch

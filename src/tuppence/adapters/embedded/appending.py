@@ -1,0 +1,132 @@
+"""Appends rows to a fact store: computes what is new, and writes it as segments."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from tuppence.adapters.embedded.manifest import Manifest, Partition
+from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute
+from tuppence.adapters.embedded.segments import Segments
+from tuppence.facts.coded import coded, ordered
+from tuppence.facts.rows import Counts, Rows
+from tuppence.facts.schema import Schema
+
+MAX_SEGMENTS: Final = 8
+"""Maximum number of segments of a partition; with one more it is compacted."""
+
+
+def append_rows(
+    old: Manifest, rows: Rows, partition_size: int, segments: Segments
+) -> tuple[Manifest, Mapping[str, Counts]]:
+    """Return a manifest with rows added to an old one, and for each table their counts.
+
+    Args:
+        old: The manifest before, which stays in force until the caller commits the new one.
+        rows: The rows, which replace those of the same identifiers.
+        partition_size: Maximum number of customers of a partition.
+        segments: The segments of the store; new ones are written there.
+    """
+    counts: dict[str, Counts] = {}
+    parts = _by_partition(old, rows, partition_size, segments)
+    partitions = {partition.name: partition for partition in old.partitions}
+    sequence = old.next_sequence
+    for name in sorted(parts):
+        partition = partitions.get(name, Partition(name, 0, 0, ()))
+        changes = _changed_rows(partition, parts[name], counts, segments)
+        if not changes:
+            continue
+        if "transactions" in changes:
+            shifted = pl.col("sequence") + pl.when("is_new").then(sequence).otherwise(0)
+            numbered = changes["transactions"].with_columns(shifted).drop("is_new")
+            changes["transactions"] = numbered
+        partitions[name] = _with_segment(partition, changes, Schema(old.attributes), segments)
+    if tuple(partitions.values()) == old.partitions:
+        return old, counts
+    if rows.transactions is not None:
+        sequence += rows.transactions.select(pl.max("sequence").fill_null(0)).item() + 1
+    changed = msgspec.structs.replace(
+        old, partitions=tuple(partitions.values()), next_sequence=sequence
+    )
+    return changed, counts
+
+
+def _by_partition(
+    old: Manifest, rows: Rows, partition_size: int, segments: Segments
+) -> dict[str, dict[str, pl.DataFrame]]:
+    """Return the rows of each partition by table; new customers are assigned to partitions."""
+    homes = Homes({p.name: segments.table(p, "customers")["id"] for p in old.partitions})
+    parts: dict[str, dict[str, pl.DataFrame]] = {}
+    if rows.customers is not None:
+        homes.settle(rows.customers["id"], partition_size)
+        with_home = rows.customers.with_columns(partition=homes.of(rows.customers["id"]))
+        distribute(with_home, "customers", parts)
+    accounts = None
+    if rows.accounts is not None:
+        accounts = rows.accounts.with_columns(partition=homes.of(rows.accounts["customer"]))
+        distribute(accounts, "accounts", parts)
+    if rows.transactions is not None:
+        of_account = _account_homes(old, accounts, segments)
+        distribute(rows.transactions.join(of_account, on="account"), "transactions", parts)
+    return parts
+
+
+def _account_homes(
+    old: Manifest, incoming: pl.DataFrame | None, segments: Segments
+) -> pl.DataFrame:
+    """Return the partition of each account, stored or incoming."""
+    frames = [
+        segments.table(p, "accounts").select(account="id", partition=pl.lit(p.name))
+        for p in old.partitions
+    ]
+    if incoming is not None:
+        frames.insert(0, incoming.select("partition", account="id").select("account", "partition"))
+    return pl.concat(frames).unique("account", keep="first")
+
+
+def _changed_rows(
+    partition: Partition,
+    parts: Mapping[str, pl.DataFrame],
+    counts: dict[str, Counts],
+    segments: Segments,
+) -> dict[str, pl.DataFrame]:
+    """Return the rows that are new to a partition or differ from its rows; update counts."""
+    changes: dict[str, pl.DataFrame] = {}
+    for table, frame in parts.items():
+        stored = _stored(partition, table, segments) if partition.segments else None
+        changed, count = difference(frame, stored, table)
+        before = counts.get(table, Counts())
+        counts[table] = Counts(
+            before.new + count.new,
+            before.changed + count.changed,
+            before.unchanged + count.unchanged,
+        )
+        if changed.height:
+            changes[table] = changed
+    return changes
+
+
+def _stored(partition: Partition, table: str, segments: Segments) -> pl.DataFrame:
+    """Return a table of a partition with decoded texts."""
+    if table == "transactions":
+        return segments.merge(partition).plain_transactions()
+    return segments.table(partition, table)
+
+
+def _with_segment(
+    partition: Partition, rows: Mapping[str, pl.DataFrame], schema: Schema, segments: Segments
+) -> Partition:
+    """Return a partition with rows added as a segment; compact it if it has too many."""
+    content = coded(rows, schema)
+    if not partition.segments:
+        return segments.write_partition(partition.name, ordered(content))
+    extended = msgspec.structs.replace(
+        partition, segments=(*partition.segments, segments.write(partition.name, content))
+    )
+    if len(extended.segments) > MAX_SEGMENTS:
+        return segments.compact(extended)
+    merged = segments.merge(extended)
+    return msgspec.structs.replace(
+        extended, customers=merged.customers.height, transactions=merged.transactions.height
+    )
