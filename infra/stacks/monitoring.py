@@ -168,7 +168,8 @@ class Monitoring(EnvironmentStack):
             graph("1 pages listed", ours("PagesListed", "customer")),
             graph("2 items made", ours("ItemsMade", "rule")),
             graph(
-                "3 items done, failed", ours("ItemsDone", "invoke"), ours("ItemsFailed", "invoke")
+                "3 items done, to be tried again, given up",
+                *(ours(name, "invoke") for name in ("ItemsDone", "ItemsFailed", "ItemsGivenUp")),
             ),
         )
         board.add_widgets(

@@ -179,6 +179,18 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: 
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 
+def test_the_dashboard_shows_and_the_cost_counts_every_metric_of_the_functions(
+    resources: Resources,
+) -> None:
+    name = re.compile(r'\b(?:Pages|Items?)[A-Z][A-Za-z]+')
+    sources = "".join(path.read_text() for path in (ROOT / "src/tuppence/lambdas").glob("*.py"))
+    written = {text for text in re.findall(r'"(\w+)"', sources) if name.fullmatch(text)}
+    ((_, dashboard),) = of(resources, "AWS::CloudWatch::Dashboard")
+    assert set(name.findall(json.dumps(dashboard["DashboardBody"]))) == written
+    cold_starts = sources.count("capture_cold_start_metric=True")
+    assert len(written) + cold_starts == cost.METRICS
+
+
 def test_the_resources_are_those_that_were_reviewed(written: dict[str, Path]) -> None:
     """Lists each resource by stack, type and name, so that a review shows what a change adds."""
     hint = "review the change, then accept it: python -m tests.integration.test_templates"

@@ -46,7 +46,7 @@ SECRETS: Final = 4
 """Number of secrets in the templates."""
 ALARMS: Final = 21
 """Number of alarms in the templates."""
-METRICS: Final = 10
+METRICS: Final = 11
 """Number of metrics that the functions write."""
 GB: Final = 1e9
 

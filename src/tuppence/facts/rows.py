@@ -98,3 +98,9 @@ class Counts:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the sum, number by number."""
+        return Counts(
+            self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged
+        )

@@ -9,7 +9,7 @@ import polars as pl
 from tuppence.adapters.embedded.manifest import Manifest, Partition
 from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute
 from tuppence.adapters.embedded.segments import Segments
-from tuppence.facts.coded import coded, ordered
+from tuppence.facts.coded import Coded, coded, ordered
 from tuppence.facts.rows import Counts, Rows
 from tuppence.facts.schema import Schema
 
@@ -34,14 +34,23 @@ def append_rows(
     sequence = old.next_sequence
     for name in sorted(parts):
         partition = partitions.get(name, Partition(name, 0, 0, ()))
-        changes = _changed_rows(partition, parts[name], counts, segments)
+        changes: dict[str, pl.DataFrame] = {}
+        new: dict[str, int] = {}
+        for table, frame in parts[name].items():
+            stored = _stored(partition, table, segments) if partition.segments else None
+            changed, count = difference(frame, stored, table)
+            counts[table] = counts.get(table, Counts()) + count
+            new[table] = count.new
+            if changed.height:
+                changes[table] = changed
         if not changes:
             continue
         if "transactions" in changes:
             shifted = pl.col("sequence") + pl.when("is_new").then(sequence).otherwise(0)
             numbered = changes["transactions"].with_columns(shifted).drop("is_new")
             changes["transactions"] = numbered
-        partitions[name] = _with_segment(partition, changes, Schema(old.attributes), segments)
+        content = coded(changes, Schema(old.attributes))
+        partitions[name] = _with_segment(partition, content, new, segments)
     if tuple(partitions.values()) == old.partitions:
         return old, counts
     if rows.transactions is not None:
@@ -85,28 +94,6 @@ def _account_homes(
     return pl.concat(frames).unique("account", keep="first")
 
 
-def _changed_rows(
-    partition: Partition,
-    parts: Mapping[str, pl.DataFrame],
-    counts: dict[str, Counts],
-    segments: Segments,
-) -> dict[str, pl.DataFrame]:
-    """Return the rows that are new to a partition or differ from its rows; update counts."""
-    changes: dict[str, pl.DataFrame] = {}
-    for table, frame in parts.items():
-        stored = _stored(partition, table, segments) if partition.segments else None
-        changed, count = difference(frame, stored, table)
-        before = counts.get(table, Counts())
-        counts[table] = Counts(
-            before.new + count.new,
-            before.changed + count.changed,
-            before.unchanged + count.unchanged,
-        )
-        if changed.height:
-            changes[table] = changed
-    return changes
-
-
 def _stored(partition: Partition, table: str, segments: Segments) -> pl.DataFrame:
     """Return a table of a partition with decoded texts."""
     if table == "transactions":
@@ -115,18 +102,22 @@ def _stored(partition: Partition, table: str, segments: Segments) -> pl.DataFram
 
 
 def _with_segment(
-    partition: Partition, rows: Mapping[str, pl.DataFrame], schema: Schema, segments: Segments
+    partition: Partition, content: Coded, new: Mapping[str, int], segments: Segments
 ) -> Partition:
-    """Return a partition with rows added as a segment; compact it if it has too many."""
-    content = coded(rows, schema)
+    """Return a partition with rows added as a segment; compact it if it has too many.
+
+    Args:
+        partition: The partition before.
+        content: The rows.
+        new: For each table the number of rows that replace none.
+        segments: The segments of the store.
+    """
     if not partition.segments:
         return segments.write_partition(partition.name, ordered(content))
-    extended = msgspec.structs.replace(
-        partition, segments=(*partition.segments, segments.write(partition.name, content))
+    extended = Partition(
+        partition.name,
+        partition.customers + new.get("customers", 0),
+        partition.transactions + new.get("transactions", 0),
+        (*partition.segments, segments.write(partition.name, content)),
     )
-    if len(extended.segments) > MAX_SEGMENTS:
-        return segments.compact(extended)
-    merged = segments.merge(extended)
-    return msgspec.structs.replace(
-        extended, customers=merged.customers.height, transactions=merged.transactions.height
-    )
+    return segments.compact(extended) if len(extended.segments) > MAX_SEGMENTS else extended
