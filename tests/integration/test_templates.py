@@ -182,7 +182,7 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: 
 def test_the_dashboard_shows_and_the_cost_counts_every_metric_of_the_functions(
     resources: Resources,
 ) -> None:
-    name = re.compile(r'\b(?:Pages|Items?)[A-Z][A-Za-z]+')
+    name = re.compile(r"\b(?:Pages|Items?)[A-Z][A-Za-z]+")
     sources = "".join(path.read_text() for path in (ROOT / "src/tuppence/lambdas").glob("*.py"))
     written = {text for text in re.findall(r'"(\w+)"', sources) if name.fullmatch(text)}
     ((_, dashboard),) = of(resources, "AWS::CloudWatch::Dashboard")

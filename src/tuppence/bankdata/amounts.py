@@ -1,7 +1,7 @@
 """Amounts as banks write them, read exactly; an amount with two possible values gives none."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -37,8 +37,8 @@ _CURRENCY: Final = re.compile(
     + "|".join(map(re.escape, sorted({*SYMBOLS, *currencies()}, key=len, reverse=True)))
     + r")(?![^\W\d_])"
 )
-_MOST_WHOLE: Final = 15
-_MOST_DIGITS: Final = 18
+MAX_WHOLE_DIGITS: Final = 15
+MAX_DIGITS: Final = 18
 """Digits of the greatest number of minor units that is sure to fit into 64 bits."""
 
 
@@ -102,6 +102,9 @@ def read_amounts(
         digits: How many stand after the point at most, for each row.
         owned: The currency that each amount must be in; without it none may stand beside them.
     """
+    if texts.null_count() == len(texts):
+        none = pl.Series([None] * len(texts), dtype=pl.String)
+        return Amounts(none.cast(pl.Int64), none.fill_null(""), none)
     plain = texts.str.replace_many([*_SAME], [*_SAME.values()]).str.strip_chars(" ")
     parts = plain.str.extract_groups(_SHAPE).struct
     before, core, after = (parts.field(key) for key in ("1", "2", "3"))
@@ -137,71 +140,85 @@ def _told(around: str) -> tuple[str | None, str | None]:
 def _sized(frame: pl.DataFrame, name: str, separators: Separators) -> Amounts:
     """Return the sizes of amounts whose parts stand in a frame.
 
-    One function because each reason is the negation of a condition on the value.
+    Columns are added one after another because each is made from those before it.
     """
-    core, digits = pl.col("core"), pl.col("digits")
-    readings = {point: core.str.contains(separators.form(point)) for point in separators.points()}
-    lone = core.str.contains(r"^[1-9][0-9]{0,2}[.,][0-9]{3}$")
+    core, digits, points = pl.col("core"), pl.col("digits"), separators.points()
     frame = frame.with_columns(
-        **{f"with {point}": reads for point, reads in readings.items()}, lone=lone
+        core.str.contains(separators.form(point)).alias(f"with {point}") for point in points
     )
-    is_number = pl.any_horizontal(f"with {point}" for point in readings) & ~pl.col("price")
-    is_number &= pl.col("mark").is_not_null()
-    doubtful = pl.col("lone") & (
-        pl.all_horizontal(f"with {point}" for point in readings) & ~_by_default()
-        if len(readings) > 1
-        else pl.lit(_slips(frame["core"], *readings))
-    )
-    why = (
-        "set decimal_point in the mapping"
-        if len(readings) > 1
-        else "other rows of the file have another decimal point"
-    )
-    plain = pl.coalesce(
+    is_number = pl.any_horizontal(f"with {point}" for point in points)
+    plain = (
         pl.when(f"with {point}").then(
             core.str.replace_all(rf"[^0-9{point}]", "").str.replace(point, ".", literal=True)
         )
-        for point in readings
+        for point in points
     )
-    split = plain.str.splitn(".", 2).struct
-    whole = split.field("field_0").str.strip_chars_start("0")
-    fraction = split.field("field_1").fill_null("").str.strip_chars_end("0")
-    length = whole.str.len_chars()
-    fits = (length <= _MOST_WHOLE) & (length + digits <= _MOST_DIGITS)
-    short = fraction.str.len_chars() <= digits
-    number = pl.concat_str(whole, fraction.str.pad_end(digits, "0"))
+    frame = frame.with_columns(
+        (is_number & ~pl.col("price") & pl.col("mark").is_not_null()).alias("is number"),
+        _is_doubtful(frame, points).alias("doubtful"),
+        _is_foreign(frame).alias("foreign"),
+        pl.coalesce(plain).str.splitn(".", 2).alias("plain"),
+    )
+    split = pl.col("plain").struct
+    frame = frame.with_columns(
+        split.field("field_0").str.strip_chars_start("0").alias("whole"),
+        split.field("field_1").fill_null("").str.strip_chars_end("0").alias("fraction"),
+    )
+    length = pl.col("whole").str.len_chars()
+    fits = (length <= MAX_WHOLE_DIGITS) & (length + digits <= MAX_DIGITS)
+    short = pl.col("fraction").str.len_chars() <= digits
+    frame = frame.with_columns(fits.alias("fits"), short.alias("short"))
+    good = pl.all_horizontal("is number", "fits", "short", ~pl.col("doubtful"), ~pl.col("foreign"))
+    number = pl.concat_str("whole", pl.col("fraction").str.pad_end(digits, "0"))
     size = pl.when(number == "").then(0).otherwise(number.cast(pl.Int64, strict=False))
-    foreign = _is_foreign(frame)
-    good = is_number & ~doubtful & fits & short & ~foreign
-    text, as_point = pl.col("text"), core.str.replace_all(r"[.,]", ".")
+    sizes = frame.select(pl.when(good).then(size)).to_series()
+    reasons = pl.Series([None] * frame.height, dtype=pl.String)
+    bad = (sizes.is_null() & frame["text"].is_not_null()).arg_true()
+    if len(bad):
+        reasons = reasons.scatter(bad, _reasons(frame[bad], name, points))
+    return Amounts(sizes, frame["mark"].fill_null(""), reasons)
+
+
+def _reasons(bad: pl.DataFrame, name: str, points: Sequence[str]) -> pl.Series:
+    """Return the reasons against amounts; null for a currency that does not exist."""
+    text, core, title = pl.col("text"), pl.col("core"), pl.lit(name)
+    why = (
+        "set decimal_point in the mapping"
+        if len(points) > 1
+        else "other rows of the file have another decimal point"
+    )
     reason = (
-        pl.when(text.is_null())
-        .then(None)
-        .when(~is_number.fill_null(value=False))
-        .then(pl.format("{} is not a number: {}", pl.lit(name), text))
-        .when(foreign)
+        pl.when(~pl.col("is number").fill_null(value=False))
+        .then(pl.format("{} is not a number: {}", title, text))
+        .when("foreign")
         .then(
             pl.format(
                 "{} is in {} where the customer's money is {}: {}",
-                pl.lit(name), pl.col("symbol"), pl.col("owned").fill_null("unknown"), text,
+                title, pl.col("symbol"), pl.col("owned").fill_null("unknown"), text,
             )
         )
-        .when(doubtful)
+        .when("doubtful")
         .then(
             pl.format(
                 "{} can be read as {} and as {}: {}",
-                pl.lit(name), as_point, core.str.replace_all(r"[.,]", ""), pl.lit(why),
+                title, core.str.replace_all(r"[.,]", "."), core.str.replace_all(r"[.,]", ""),
+                pl.lit(why),
             )
         )
-        .when(~fits)
-        .then(pl.format("{} is not a number: {}", pl.lit(name), text))
-        .when(~short)
-        .then(pl.format("{} has too many digits after the point: {}", pl.lit(name), text))
+        .when(~pl.col("fits"))
+        .then(pl.format("{} is not a number: {}", title, text))
+        .when(~pl.col("short"))
+        .then(pl.format("{} has too many digits after the point: {}", title, text))
     )  # fmt: skip
-    found = frame.select(
-        size=pl.when(good.fill_null(value=False)).then(size), mark="mark", reason=reason
-    )
-    return Amounts(found["size"], found["mark"].fill_null(""), found["reason"].cast(pl.String))
+    return bad.select(reason.cast(pl.String)).to_series()
+
+
+def _is_doubtful(frame: pl.DataFrame, points: Sequence[str]) -> pl.Expr:
+    """Return which amounts have one separator, which may be of thousands or the decimal point."""
+    lone = pl.col("core").str.contains(r"^[1-9][0-9]{0,2}[.,][0-9]{3}$")
+    if len(points) > 1:
+        return lone & pl.all_horizontal(f"with {point}" for point in points) & ~_by_default()
+    return lone & _slips(frame["core"], *points)
 
 
 def _by_default() -> pl.Expr:

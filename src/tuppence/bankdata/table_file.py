@@ -1,6 +1,7 @@
 """CSV and Parquet files as tables of texts, before anybody looks at what they mean."""
 
 import codecs
+import io
 import itertools
 import re
 from collections import Counter
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from tuppence.bankdata.mapping import BY_NUMBER, Mapping
@@ -53,9 +55,18 @@ class Table(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """The fields of a row, and why they may be wrong."""
+    """A row of a CSV file.
+
+    Attributes:
+        fields: Its texts.
+        start: Position of its first line.
+        end: Position of the line after its last.
+        reason: Why its fields may be wrong.
+    """
 
     fields: list[str]
+    start: int
+    end: int
     reason: str | None = None
 
 
@@ -132,24 +143,26 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
         raise UserError("file.binary", f"{path}: this is not a text file", hint)
     lines = _lines(text)
     if is_rejects:
-        records = _records(lines, ",")
-        header = next(records).fields
-        return _as_in_file(_table(header, records))
+        splitter = _Splitter(",")
+        header = next(_records(lines, range(len(lines)), splitter))
+        return _as_in_file(_table(header.fields, lines[header.end :], splitter))
     lines = lines[mapping.preamble or 0 :]
     while lines and not lines[-1].strip():
         lines.pop()
-    records = _records(lines[: len(lines) - mapping.footer], mapping.delimiter)
+    lines = lines[: len(lines) - mapping.footer]
+    splitter = _Splitter(mapping.delimiter)
+    records = _records(lines, range(len(lines)), splitter)
     first = list(itertools.islice(records, _BEFORE_HEADER))
     if not first:
         raise UserError("file.empty", f"{path}: the file has no rows")
     named = {column.strip() for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
     if not named:
         width = Counter(len(record.fields) for record in first).most_common(1)[0][0]
-        return _table([""] * width, itertools.chain(first, records))
+        return _table([""] * width, lines, splitter)
     places = [0] if mapping.preamble is not None else range(len(first))
     titles = [{title.strip() for title in record.fields} for record in first]
-    place = max(places, key=lambda i: len(named & titles[i]))
-    return _table(first[place].fields, itertools.chain(first[place + 1 :], records))
+    header = first[max(places, key=lambda i: len(named & titles[i]))]
+    return _table(header.fields, lines[header.end :], splitter)
 
 
 def _decoded(path: Path, data: bytes, encoding: str) -> str:
@@ -199,41 +212,50 @@ def _lines(text: str) -> list[str]:
     """Return the lines; a carriage return ends one only in a file that has no line feeds."""
     if "\n" not in text:
         return text.split("\r")
-    return [line.removesuffix("\r") for line in text.split("\n")]
+    return text.replace("\r\n", "\n").removesuffix("\r").split("\n")
 
 
-def _records(lines: Sequence[str], delimiter: str) -> Iterator[_Record]:
-    """Yield the rows of a CSV file (RFC 4180); empty lines are none.
+def _records(
+    lines: Sequence[str], starts: Iterable[int], splitter: "_Splitter"
+) -> Iterator[_Record]:
+    """Yield the rows of a CSV file (RFC 4180) that begin on some lines; an empty line is no row.
 
     A field is quoted if a quotation mark begins it and another, before a delimiter or the end of a
     line, ends it. Any other quotation mark is a character of the text. Where a quoted field spreads
     over lines that would be rows of the same width by themselves, each of them gets a reason.
+
+    Args:
+        lines: Of the file.
+        starts: Positions of lines, in order; those that a row before them takes up are left out.
+        splitter: Splits the lines into fields.
     """
-    fields_of = _Splitter(delimiter)
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        number += 1
+    end = 0
+    for start in starts:
+        if start < end:
+            continue
+        line = lines[start]
+        end = start + 1
         if '"' not in line:
             if line:
-                yield _Record(line.split(delimiter))
+                yield _Record(splitter.alone(line), start, end)
             continue
-        block, end = line, number
-        fields, state = fields_of.split(block, may_open=True)
-        while state == "open" and end < min(len(lines), number + _LINES_OF_FIELD):
-            block += "\n" + lines[end]
-            end += 1
-            if '"' in lines[end - 1]:
-                fields, state = fields_of.split(block, may_open=True)
+        block, after = line, end
+        fields, state = splitter.split(block, may_open=True)
+        while state == "open" and after < min(len(lines), end + _LINES_OF_FIELD):
+            block += "\n" + lines[after]
+            after += 1
+            if '"' in lines[after - 1]:
+                fields, state = splitter.split(block, may_open=True)
         if state != "whole":
-            yield _Record(fields_of.alone(line))
+            yield _Record(splitter.alone(line), start, end)
             continue
-        alone = [fields_of.alone(one) for one in lines[number - 1 : end]]
+        alone = [splitter.alone(one) for one in lines[start:after]]
         if len(alone) > 1 < len(fields) and all(len(one) == len(fields) for one in alone):
-            yield from (_Record(one, _SPREAD) for one in alone)
+            for place, one in enumerate(alone, start):
+                yield _Record(one, place, place + 1, _SPREAD)
         else:
-            yield _Record(fields)
-        number = end
+            yield _Record(fields, start, after)
+        end = after
 
 
 class _Splitter:
@@ -243,6 +265,9 @@ class _Splitter:
         self._delimiter = delimiter
         self._quoted = re.compile(rf'"([^"]*(?:""[^"]*)*)"(?={re.escape(delimiter)}|\Z)')
         self._opened = re.compile(r'"[^"]*(?:""[^"]*)*\Z')
+        between = pl.escape_regex(delimiter)
+        field = rf'(?:"(?:[^"\r\x{{feff}}]|"")*"|[^"\r\x{{feff}}{between}]*)'
+        self._plain = rf"^{field}(?:{between}{field})*$"
 
     def split(self, block: str, *, may_open: bool) -> tuple[list[str], str]:
         """Return the fields of some lines, as far as they go, and how they end.
@@ -276,33 +301,62 @@ class _Splitter:
 
     def alone(self, line: str) -> list[str]:
         """Return the fields of a line by itself."""
-        return self.split(line, may_open=False)[0]
+        return self.split(line, may_open=False)[0] if '"' in line else line.split(self._delimiter)
+
+    def is_plain(self, lines: pl.Series, width: int) -> pl.Series:
+        """Return which lines are rows that every CSV reader reads the same, if they begin a row.
+
+        Args:
+            lines: Of the file.
+            width: Number of fields of such a row.
+        """
+        unquoted = lines.str.replace_all('"[^"]*"', "")
+        delimiters = unquoted.str.count_matches(self._delimiter, literal=True)
+        return (lines != "") & (delimiters == width - 1) & lines.str.contains(self._plain)
+
+    def cells(self, plain: pl.Series, width: int) -> pl.DataFrame:
+        """Return the fields of plain lines, in columns `0`, `1`, ...; they are read at once."""
+        return pl.read_csv(
+            io.BytesIO(plain.str.join("\n").item().encode()),
+            has_header=False,
+            separator=self._delimiter,
+            schema=dict.fromkeys(map(str, range(width)), pl.String),
+        )
 
 
-def _table(header: Sequence[str], records: Iterable[_Record]) -> Table:
+def _table(header: Sequence[str], lines: Sequence[str], splitter: _Splitter) -> Table:
     """Return the rows below a header; a row with too many or too few fields gets a reason."""
     width = len(header)
     names = [str(i) for i in range(width)]
-    types = dict.fromkeys([*names, "reason"], pl.String)
+    types = {**dict.fromkeys([*names, "reason"], pl.String), "line": pl.Int64}
+    texts = pl.Series("line", lines, dtype=pl.String)
+    plain = splitter.is_plain(texts, width).to_numpy().copy()
     chunks = [pl.DataFrame(schema=types)]
-    records = iter(records)
+    records = _records(lines, np.flatnonzero(~plain).tolist(), splitter)
     while chunk := list(itertools.islice(records, _CHUNK)):
-        rows = [_fitted(record, width) for record in chunk]
-        cells = zip(*rows, strict=True)  # by column, which is made faster than by row
-        chunks.append(pl.DataFrame([list(one) for one in cells], schema=types, orient="col"))
-    frame = pl.concat(chunks).with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
+        for record in chunk:
+            plain[record.start : record.end] = False
+        columns = zip(*(_fitted(record, width) for record in chunk), strict=True)
+        chunks.append(pl.DataFrame([list(one) for one in columns], schema=types, orient="col"))
+    if plain.any():
+        cells = splitter.cells(texts.filter(plain), width)
+        places = pl.Series("line", np.flatnonzero(plain))
+        chunks.append(cells.with_columns(pl.lit(None, pl.String).alias("reason"), places))
+    frame = pl.concat(chunks).sort("line")
+    frame = frame.with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
     titles = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
     return Table(titles, frame.select(names), frame["reason"])
 
 
-def _fitted(record: _Record, width: int) -> list[str | None]:
-    fields, reason = record
+def _fitted(record: _Record, width: int) -> list[str | int | None]:
+    """Return the fields of a row, its reason, and the position of its line."""
+    fields, reason = record.fields, record.reason
     if len(fields) == width:
-        return [*fields, reason]
+        return [*fields, reason, record.start]
     # its fields may be parts of one: a card number with the delimiter in it
     fields = masked("\x1f".join(fields)).split("\x1f")
     why = reason or f"{len(fields)} fields where the header has {width}"
-    return [*(fields + [""] * width)[:width], why]
+    return [*(fields + [""] * width)[:width], why, record.start]
 
 
 def _as_in_file(rejects: Table) -> Table:

@@ -107,9 +107,8 @@ def read_table(
     frame = frame.with_columns(pl.coalesce(REASON, *_bad_names(fields)).alias(REASON))
     frame = _without_cards(frame, meaning, fields, tokens)
     frame = _with_owners(frame, meaning, owners)
-    frame = frame.with_columns(owner_columns(meaning, is_ragged, _new)).with_columns(
-        digits=_digits()
-    )
+    frame = frame.with_columns(owner_columns(meaning, is_ragged, _new))
+    frame = frame.with_columns(digits=_digits(frame["owner currency"]))
     frame = _parsed(frame, meaning, fields, today)
     if meaning.table == "transactions" and "id" not in meaning.columns:
         frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
@@ -348,9 +347,10 @@ def _when(bad: pl.Expr, *reason: pl.Expr | str) -> pl.Expr:
     return pl.when(bad.fill_null(value=False)).then(pl.concat_str(parts))
 
 
-def _digits() -> pl.Expr:
+def _digits(currencies: pl.Series) -> pl.Series:
     """Return the digits of the minor unit of each currency; null for an unknown one."""
-    return pl.col("owner currency").map_elements(minor_digits, return_dtype=pl.Int64)
+    digits = {code: minor_digits(code) for code in currencies.drop_nulls().unique()}
+    return currencies.replace_strict(digits, default=None, return_dtype=pl.Int64)
 
 
 def _parsed(

@@ -55,10 +55,10 @@ def append_rows(
         return old, counts
     if rows.transactions is not None:
         sequence += rows.transactions.select(pl.max("sequence").fill_null(0)).item() + 1
-    changed = msgspec.structs.replace(
+    appended = msgspec.structs.replace(
         old, partitions=tuple(partitions.values()), next_sequence=sequence
     )
-    return changed, counts
+    return appended, counts
 
 
 def _by_partition(
