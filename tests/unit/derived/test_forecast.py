@@ -129,10 +129,10 @@ def test_both_engines_give_equal_forecasts(people: FactBatch) -> None:
     checked, _ = check_rule(rule, Schema(), load_definitions())
     plan = make_plan(make_ruleset([checked]), Date(day("2026-05-05")), Schema())
     assert all(planned.whole for planned in plan.columns.rules)
-    few = people.slice(100, 150)
+    few = people.slice(100, 112)  # test_recurring compares the forecasts of many
     wanted = evaluate(plan, few).results
     assert Engine(plan).evaluate(few).results.data.tobytes() == wanted.data.tobytes()
-    assert sum(row.results[0].state == "qualified" for row in wanted.rows()) > 40
+    assert sum(row.results[0].state == "qualified" for row in wanted.rows()) > 9
 
 
 # -- held-out weeks --------------------------------------------------------------------------------
