@@ -1,6 +1,7 @@
 """Facts for tests, written briefly."""
 
 import functools
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def some_rules(*names: str) -> Ruleset:
     for name in names:
         rules += read_rules(ROOT / "catalogue" / f"{name}.yaml", Schema()).usable()
     return make_ruleset(rules)
+
+
+def copy_rules(folder: Path, *names: str) -> Path:
+    """Copy some rules of the catalogue to a new folder, and return it."""
+    folder.mkdir()
+    for name in names:
+        shutil.copy(ROOT / "catalogue" / f"{name}.yaml", folder)
+    return folder
 
 
 def day(text: str) -> int:
