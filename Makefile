@@ -42,8 +42,8 @@ test: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests
 test-quick: .venv/.ready  ## the tests of single parts and of the language: less than a minute
 	$(PYTEST) tests/unit tests/spec
 
-test-long: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the tests that take minutes each: races, floods, damage, fuzz
-	$(BIN)/python -m pytest -m long
+test-long: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## what takes minutes: races, floods, damage, fuzz, many examples
+	$(BIN)/python -m pytest -m "long or hypothesis" --hypothesis-profile long
 
 check: lint test  ## what a change must pass: lint and test
 

@@ -109,9 +109,15 @@ def _teardown(namespace: dict[str, Any]) -> None:
 
 
 def pytest_configure() -> None:
-    """Relax the deadlines of Hypothesis: on a busy machine a slow example is not a fault."""
+    """Relax the deadlines of Hypothesis: on a busy machine a slow example is not a fault.
+
+    The profile `long` is for `make test-long`: see `tests.examples`.
+    """
     slow = [hypothesis.HealthCheck.too_slow]
-    hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=slow)
+    for name, count in (("patient", 100), ("long", 2_000)):
+        hypothesis.settings.register_profile(
+            name, deadline=None, suppress_health_check=slow, max_examples=count
+        )
     hypothesis.settings.load_profile("patient")
 
 

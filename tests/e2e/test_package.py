@@ -76,7 +76,8 @@ def test_the_installed_wheel_works_outside_of_the_repository(dist: Path, tmp_pat
         done = subprocess.run(
             [place / "bin/python", "-m", "tuppence", *arguments],
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "COLUMNS": "100"},
+            # Interpreted: compiling the loops in a new place would take longer than all else.
+            env={"PATH": os.environ["PATH"], "COLUMNS": "100", "NUMBA_DISABLE_JIT": "1"},
             capture_output=True,
             text=True,
             check=False,

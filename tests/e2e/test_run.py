@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from local.servers import PATIENCE
 from tests.building import ONE_BY_ONE, ROOT, day
+from tests.commands import command
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.database import Database
@@ -26,14 +27,25 @@ from tuppence.rules.message import render
 
 RULES = ROOT / "catalogue"
 AS_OF = "2026-06-30"
+CUSTOMERS = 2_000
+"""Enough for several items of a run."""
 
 
 @pytest.fixture(scope="module")
 def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store of 3,000 customers without any results."""
+    """Return a store of customers without any results."""
     store = tmp_path_factory.mktemp("population") / "store"
-    command = ["synth", "--customers", "3000", "--months", "2", "--store", str(store)]
+    command = ["synth", "--customers", str(CUSTOMERS), "--months", "2", "--store", str(store)]
     subprocess.run([sys.executable, "-m", "tuppence", *command], check=True, capture_output=True)
+    return store
+
+
+@pytest.fixture(scope="module")
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of 100 customers after a run of the catalogue, beside what that printed."""
+    store = tmp_path_factory.mktemp("evening") / "store"
+    command("synth", "--customers", 100, "--months", 2, "--store", store)
+    (store.parent / "printed").write_text(command(*arguments(store)[:-2]))
     return store
 
 
@@ -105,7 +117,7 @@ def test_a_run_killed_at_random_points_leaves_what_an_undisturbed_one_leaves(
             for path in store.glob("results.sqlite*"):
                 path.unlink()
     summary = json.loads(tuppence(*arguments(store, one_by_one), *options).stdout)
-    assert summary["evaluations"] == 2 * 3_000
+    assert summary["evaluations"] == 2 * CUSTOMERS
     for changing in ("resumed_items", "already_finished"):
         del summary[changing], expected[changing]
     assert summary == expected
@@ -168,11 +180,10 @@ def test_one_process_gives_the_same_results_as_two(
 
 
 def test_running_again_changes_nothing_and_says_so(
-    population: Path, tmp_path: Path, tuppence: Run
+    evening: Path, tmp_path: Path, tuppence: Run
 ) -> None:
-    store = copy(population, tmp_path / "again")
-    first = tuppence(*arguments(store)[:-2]).stdout
-    assert "evaluations/s" in first
+    assert "evaluations/s" in (evening.parent / "printed").read_text()
+    store = shutil.copytree(evening, tmp_path / "again")
     before = (store / "results.sqlite").read_bytes()
     again = tuppence(*arguments(store)[:-2]).stdout
     assert "This run was already finished, so nothing was changed." in again
@@ -180,10 +191,9 @@ def test_running_again_changes_nothing_and_says_so(
 
 
 def test_a_later_run_replaces_and_an_earlier_one_is_refused(
-    population: Path, tmp_path: Path, tuppence: Run
+    evening: Path, tmp_path: Path, tuppence: Run
 ) -> None:
-    store = copy(population, tmp_path / "later")
-    tuppence(*arguments(store))
+    store = shutil.copytree(evening, tmp_path / "later")
     later = arguments(store)
     later[later.index(AS_OF)] = "2026-07-01"
     summary = json.loads(tuppence(*later).stdout)

@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 import hypothesis.strategies as st
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from tests.building import TOKENS
 from tests.conftest import Run
+from tests.examples import examples
 from tests.unit.bankdata.test_statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -103,7 +104,7 @@ def assert_nowhere(number: str, folder: Path, *printed: str) -> None:
 
 
 @given(writings())
-@settings(max_examples=300, deadline=None)
+@examples(100, 6_000)
 def test_a_masked_text_holds_no_card_number(written: Written) -> None:
     hidden = masked(written.text)
     assert written.number not in digits_of(hidden)
@@ -173,21 +174,11 @@ def check_table(field: str, written: Written, *, good: bool, quoted: bool) -> No
 
 
 @given(st.sampled_from(list(CELLS)), writings(), st.booleans(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@examples(15, 3_000)
 def test_no_field_of_a_table_keeps_a_card_number(
     field: str, written: Written, good: bool, quoted: bool
 ) -> None:
     assume(quoted or not {"\n", '"', "\r"} & {*written.text})  # else it is in other rows
-    check_table(field, written, good=good, quoted=quoted)
-
-
-@pytest.mark.long
-@given(st.sampled_from(list(CELLS)), writings(), st.booleans(), st.booleans())
-@settings(max_examples=3_000, deadline=None)
-def test_no_field_of_a_table_keeps_a_card_number_at_length(
-    field: str, written: Written, good: bool, quoted: bool
-) -> None:
-    assume(quoted or not {"\n", '"', "\r"} & {*written.text})
     check_table(field, written, good=good, quoted=quoted)
 
 
@@ -236,28 +227,15 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
 
 
 @given(st.sampled_from(PLACES), writings(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@examples(15, 3_000)
 def test_no_field_of_a_document_keeps_a_card_number(
     place: str, written: Written, good: bool
 ) -> None:
     check_document(place, written, good=good)
 
 
-@pytest.mark.long
-@given(st.sampled_from(PLACES), writings(), st.booleans())
-@settings(max_examples=3_000, deadline=None)
-def test_no_field_of_a_document_keeps_a_card_number_at_length(
-    place: str, written: Written, good: bool
-) -> None:
-    check_document(place, written, good=good)
-
-
 @given(written=writings())
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(3, 60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_command_prints_a_card_number(tuppence: Run, written: Written) -> None:
     text = "x" + written.text.replace("\n", " ")
     calls = [(("export", text), 1), (("export", "ann", text), 2), ((text,), 2)]

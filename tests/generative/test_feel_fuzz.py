@@ -2,7 +2,8 @@
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from tests.examples import examples
 from tests.generative.fuzz_feel import CORPUS, NAMES, PIECES, fuzz, run_one
 
 from tuppence.feel import compile_expression, parse
@@ -15,7 +16,7 @@ def test_random_texts_have_a_value_or_a_syntax_error() -> None:
     assert report.syntax_errors > 100
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100, 6_000)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES)).map(" ".join)))
 def test_generated_texts_have_a_value_or_a_syntax_error(text: str) -> None:
     run_one(text)

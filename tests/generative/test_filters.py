@@ -4,7 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
+from tests.examples import examples
 
 from tuppence.feel import compile_expression, parse
 from tuppence.feel.library import BUILTINS
@@ -66,7 +67,7 @@ predicates = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(100, 8_000)
 @given(predicates, rows)
 def test_comprehensions_and_the_interpreter_keep_the_same_elements(
     predicate: str, items: list[dict[str, Any]]

@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from tests.building import day
+from tests.examples import examples
 from tests.generative.recurring import recurring_facts
 from tests.halves import assert_same
 
@@ -16,15 +17,15 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
 OPTIONS: dict[str, Any] = {
-    "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
 
 
+@pytest.mark.hypothesis
 def test_streams_and_forecasts_equal_the_reference() -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=130, **OPTIONS)
+    @examples(60, 5_000, **OPTIONS)
     @given(recurring_facts())
     def compare(drawn: tuple[FactBatch, Date]) -> None:
         seen.update(assert_same(*drawn))
@@ -32,15 +33,6 @@ def test_streams_and_forecasts_equal_the_reference() -> None:
     compare()
     for what in ("early", "mature", "stopped", "monthly", "forecasts"):
         assert seen[what] > 0, seen  # what was compared was not empty
-
-
-@pytest.mark.long
-@settings(max_examples=5_000, **OPTIONS)
-@given(recurring_facts())
-def test_streams_and_forecasts_equal_the_reference_at_length(
-    drawn: tuple[FactBatch, Date],
-) -> None:
-    assert_same(*drawn)
 
 
 def test_streams_and_forecasts_of_a_population_equal_the_reference() -> None:

@@ -7,10 +7,11 @@ import msgspec
 import polars as pl
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from local.servers import installations, postgresql
 from tests.building import bank, day, frame
 from tests.consents import consents, uses
+from tests.examples import examples
 from tests.integration.test_postgres_facts import put
 
 from tuppence.adapters.embedded.consents import Consents
@@ -27,7 +28,7 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
 TODAY, EARLIER = Date(day("2026-06-30")), Date(day("2026-02-01"))
-CHECK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+CHECK = examples(15, 600, suppress_health_check=list(HealthCheck))
 
 
 def ann() -> Rows:
@@ -76,6 +77,7 @@ def values(batch: FactBatch) -> list[object]:
     return [batch.customer_ids, *(column.values.tolist() for column in columns)]
 
 
+@pytest.mark.hypothesis
 def test_the_database_says_and_gives_what_the_function_says(filled: str) -> None:
     stored = ann().tables()
     connection = connect_columns(filled)
@@ -108,6 +110,7 @@ def test_the_database_says_and_gives_what_the_function_says(filled: str) -> None
     connection.close()
 
 
+@pytest.mark.hypothesis
 def test_a_store_says_what_the_function_says(tmp_path: Path) -> None:
     store = Consents(tmp_path)
 

@@ -2,7 +2,8 @@
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from tests.examples import examples
 from tests.identifiers import EDGES, texts
 
 from tuppence.facts.identifiers import why_not_identifier
@@ -16,6 +17,7 @@ from tuppence.facts.identifiers import why_not_identifier
     ],
     ids=["customers", "accounts"],
 )
+@pytest.mark.hypothesis
 def test_the_database_takes_what_the_rule_allows(database: str, insert: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP')")
@@ -32,5 +34,5 @@ def test_the_database_takes_what_the_rule_allows(database: str, insert: str) -> 
 
         for text in EDGES:
             takes_what_is_allowed(text)
-        check = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+        check = examples(10, 500, suppress_health_check=list(HealthCheck))
         check(given(texts().filter(lambda text: text != "ann"))(takes_what_is_allowed))()

@@ -17,7 +17,7 @@ import polars as pl
 import psycopg
 import pytest
 import schemathesis
-from hypothesis import given, settings
+from hypothesis import given
 from local.servers import PATIENCE, MissingError
 from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
@@ -25,6 +25,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
 from tests.commands import command
+from tests.examples import examples
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -437,6 +438,7 @@ def wait_for(happened: Callable[[], bool], log: Path) -> None:
 # -- the documented interface ---------------------------------------------------------------------
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
     """Sends valid and invalid requests made from the document; answers must have its shapes."""
@@ -450,7 +452,7 @@ def test_the_engine_does_what_its_document_says(running: Running, mode: Generati
         if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
             continue  # nothing in it can be wrong
 
-        @settings(max_examples=25, deadline=None, derandomize=True, database=None)
+        @examples(8, 200, derandomize=True, database=None)
         @given(case=operation.as_strategy(generation_mode=mode))
         def conforms(case: Any) -> None:
             # A document cannot say that columns must be equally long, nor which years there are.
@@ -540,7 +542,7 @@ def forget_beside_evaluations(
 @pytest.mark.parametrize("first", ["evaluate", "forget"])
 def test_a_customer_erased_during_evaluations_stays_erased(running: Running, first: str) -> None:
     number = 190 + ("evaluate", "forget").index(first)
-    others = [f"C{n:07d}" for n in range(21, 120)]
+    others = [f"C{n:07d}" for n in range(21, 60)]
     forget_beside_evaluations(running, f"C{number:07d}", others, first)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from tests.building import bank, frame
+from tests.examples import examples
 
 from tuppence.adapters.embedded.appending import MAX_SEGMENTS
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -239,7 +240,7 @@ def imports(draw: st.DrawFn) -> list[list[dict[str, object]]]:
     return draw(st.lists(batch, max_size=5))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(10, 400)
 @given(imports(), st.booleans())
 def test_a_store_is_a_table_keyed_by_identifier(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[dict[str, object]]], compact: bool

@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from tests.building import TOKENS
+from tests.examples import examples
 from tests.identifiers import EDGES, texts
 
 from tuppence.bankdata import berlin_group, open_banking, plaid
@@ -29,7 +30,9 @@ from tuppence.usecases.fleet.listing import resolve_run
 from tuppence.usecases.fleet.messages import Start
 
 TODAY: Final = datetime.date(2026, 6, 30)
-CHECK = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+CHECK = examples(15, 600, suppress_health_check=list(HealthCheck))
+
+pytestmark = pytest.mark.hypothesis
 
 
 def owners() -> Owners:
