@@ -62,27 +62,26 @@ class Limits(NamedTuple):
 
     Attributes:
         batches: Maximum number of concurrent batches: while one waits for facts, another one is
-            evaluated.
+            evaluated. One caller can have two of three, see `Batcher`.
         queue_limit: Maximum number of customers that wait to be evaluated; one caller may have half
             of them, see `QueueLimit`.
         timeout: Seconds that a request may take.
         caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
-    batches: int = 2
+    batches: int = 3
     queue_limit: int = 40_000
     timeout: float = 30.0
     caller_requests: int = 512
 
 
 class _Key(NamedTuple):
-    """Identifies requests that may share a batch; batches of different callers take turns."""
+    """Identifies requests of a caller that may share a batch."""
 
     ruleset: str
     day: int
     given: bool
     rules: frozenset[str] | None
-    caller: str
 
 
 def rules_engine_app(
@@ -262,7 +261,7 @@ class _RulesEngine:
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
             await self._with_timeout(self._prepare(ruleset, as_of))
-        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
+        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules)
         weight = len(request.customers) + len(request.given)
         row_count = sum(transaction_count(given) for given in request.given)
         small = request.given and row_count <= MAX_INLINE_ROWS
