@@ -26,6 +26,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.services.access import digest
+from tuppence.services.bodies import TIMEOUT_HEADER
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
 from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
@@ -374,6 +375,19 @@ def test_a_request_that_takes_too_long_is_cancelled(
         assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
         assert answer.headers["retry-after"] == "1"
         facts.stuck.set()
+
+
+def test_a_caller_may_allow_less_time(client: TestClient, facts: StoredFacts) -> None:
+    body = evaluation(customers=["nobody"])
+    for text in ("0", "-1", "soon", "1e3", "", "1" * 9):
+        answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: text})
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.timeout")
+    client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "60.5"})
+    facts.stuck.clear()
+    body = evaluation(customers=["ann"])
+    answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "0.2"})
+    facts.stuck.set()
+    assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
 
 
 def test_a_request_beyond_the_limits_is_refused(client: TestClient) -> None:
