@@ -20,9 +20,12 @@ from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parent
-ORDER = ("tests/contract", "tests/integration", "tests/e2e", ".md", "tests/generative", "")
-"""Parts of paths, the longest tests first. The first folder compiles the kernel in one process,
-before the engines of the second start and need them, each in a process of its own."""
+ORDER = (
+    *("tests/unit/engine/test_columnar", "tests/integration/test_aws", "tests/unit/bankdata"),
+    *("tests/integration", "tests/e2e", "tests/contract", ".md", "tests/generative", ""),
+)
+"""Parts of paths in the order of the tests. The first file compiles the kernel. Beside it another
+process begins the longest file, which needs the kernel only later, or others that never do."""
 
 
 class ConsoleParser(CodeBlockParser):
@@ -122,7 +125,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the folders that take longest first, so that all processes end at about the same time."""
+    """Run what takes longest first, so that all processes end at about the same time."""
     items.sort(key=lambda item: next(n for n, part in enumerate(ORDER) if part in item.nodeid))
 
 
