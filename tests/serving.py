@@ -7,19 +7,17 @@ import logging
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
+from local.servers import PATIENCE
 from starlette.types import ASGIApp
+from tests.waiting import wait_until
 
 from tuppence import logs
 from tuppence.services.connections import ConnectionLimits
 from tuppence.services.server import uvicorn_options
-
-PATIENCE = 60.0
-"""Seconds after which what a test waits for is taken never to happen."""
 
 
 @contextlib.contextmanager
@@ -39,21 +37,8 @@ def served(
         thread.join()
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for an event.
-
-    Raises:
-        TimeoutError: It did not happen in a minute.
-    """
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(0.01)
-
-
 def connect(port: int) -> socket.socket:
-    """Open a connection; reading from it ends after a minute."""
+    """Open a connection; reading from it ends after `PATIENCE`."""
     return socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
@@ -79,7 +64,7 @@ def status(connection: socket.socket) -> int:
 
 
 def closed(connection: socket.socket) -> bool:
-    """Read to the end; True if it comes, False if the connection stays open for a minute."""
+    """Read to the end; True if it comes, False if the connection stays open."""
     try:
         while connection.recv(1 << 16):
             pass

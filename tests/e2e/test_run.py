@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from local.servers import PATIENCE
 from tests.building import ONE_BY_ONE, ROOT, day
 from tests.commands import command
 from tests.conftest import Run
+from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -147,13 +147,6 @@ def test_workers_end_with_their_parent(population: Path, tmp_path: Path, one_by_
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     wait_until(lambda: members(process.pid) == [])
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def members(group: int) -> list[int]:

@@ -15,6 +15,7 @@ from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
 from tests.building import copy_rules
 from tests.commands import command
+from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.fleet import Fleet
@@ -155,19 +156,17 @@ def count(night: Night, queue: str) -> int:
 
 def wait_until_tried_again(run_id: str, times: int) -> None:
     """Wait until the function's log shows an item of a run that was received a number of times."""
-    deadline = time.monotonic() + PATIENCE
     pattern = f'{{ $.run_id = "{run_id}" && $.receives >= {times} }}'
     logs = client("logs")
-    while not logs.filter_log_events(
-        logGroupName="/aws/lambda/tuppence-local-invoke", filterPattern=pattern
-    )["events"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    group = "/aws/lambda/tuppence-local-invoke"
+    wait_until(
+        lambda: bool(logs.filter_log_events(logGroupName=group, filterPattern=pattern)["events"])
+    )
 
 
 def until_taken(night: Night) -> None:
     """Wait until no message waits in a queue; messages being processed do not count."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     quiet = 0
     while quiet < 4:
         assert time.monotonic() < deadline
@@ -225,10 +224,7 @@ def test_what_cannot_be_done_is_named_and_can_be_sent_again(night: Night, poison
     printed = command("fleet", "status", poisoned, "--env", "local", status=4)
     assert "ended, not complete" in printed
     assert f"given up: {POISON}" in printed
-    deadline = time.monotonic() + 120
-    while count(night, "DeadItems") < 1:  # it is given up when its last try ends, and moved later
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    wait_until(lambda: count(night, "DeadItems") > 0)  # it is moved after its last try
     assert count(night, "DeadItems") == 1
     assert "0 pages, 1 items" in command("fleet", "redrive", "--env", "local")
 

@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.serving import closed, connect, head, post, served, status, wait_until
+from tests.serving import closed, connect, head, post, served, status
+from tests.waiting import wait_until
 
 from tuppence.adapters.calling import ServiceClient
 from tuppence.adapters.engines import discover

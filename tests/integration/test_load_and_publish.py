@@ -20,6 +20,7 @@ from local.stack import TUPPENCE
 from tests.building import ROOT, bank, day
 from tests.conftest import Run
 from tests.integration.test_postgres_facts import AGREED, put, three_customers
+from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.postgres import facts
@@ -41,14 +42,6 @@ SELECT (SELECT count(*) FROM tuppence.customers), (SELECT count(*) FROM tuppence
     (SELECT count(*) FROM pg_constraint WHERE conrelid = 'tuppence.transactions'::regclass
         AND contype IN ('p', 'f'))
 """
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Wait, far longer than needed, until a condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def waiting_for_a_lock(rows_of: Ask) -> bool:
@@ -109,9 +102,9 @@ def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> No
     newer = bank([{"booking date": day("2026-06-01"), "amount": -101}], "c1")
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(first)
-        until(lambda: one.done() or begun.is_set())
+        wait_until(lambda: one.done() or begun.is_set())
         two = pool.submit(put, database, newer)
-        until(lambda: two.done() or waiting_for_a_lock(rows_of))
+        wait_until(lambda: two.done() or waiting_for_a_lock(rows_of))
         assert not two.done()
         go_on.set()
         one.result()
@@ -143,9 +136,9 @@ def test_an_erasure_beside_a_load_waits_and_then_erases_all(database: str, rows_
 
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(loading)
-        until(lambda: one.done() or begun.is_set())
+        wait_until(lambda: one.done() or begun.is_set())
         two = pool.submit(erasing)
-        until(lambda: two.done() or waiting_for_a_lock(rows_of))
+        wait_until(lambda: two.done() or waiting_for_a_lock(rows_of))
         go_on.set()
         one.result()
         two.result()
@@ -170,7 +163,7 @@ def test_loads_that_are_killed_leave_all_or_nothing(
         time.sleep(chance.uniform(0.3, 1.0) * takes)
         load.kill()
         load.wait()
-        until(
+        wait_until(
             lambda: (
                 rows_of("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tuppence'")
                 == [(0,)]
@@ -310,10 +303,10 @@ def test_an_older_ruleset_never_replaces_a_newer_one(
     engine.hold("ready")
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(desk.publish)
-        until(lambda: one.done() or engine.holding.is_set())
+        wait_until(lambda: one.done() or engine.holding.is_set())
         desk.approve("newer")
         two = pool.submit(desk.publish)
-        until(lambda: two.done() or waiting_for_a_lock(rows_of))
+        wait_until(lambda: two.done() or waiting_for_a_lock(rows_of))
         engine.release()
         one.result()
         two.result()
@@ -339,7 +332,7 @@ def test_a_publication_that_is_killed_leaves_one_ruleset_and_can_be_repeated(
     desk.approve("newer")
     engine.hold(step)
     publication = desk.start()
-    until(lambda: publication.poll() is not None or engine.holding.is_set())
+    wait_until(lambda: publication.poll() is not None or engine.holding.is_set())
     assert publication.poll() is None
     publication.kill()
     publication.wait()

@@ -4,8 +4,7 @@ import io
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
 from tests.commands import command
 from tests.examples import examples
+from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -412,27 +412,19 @@ def test_a_database_trigger_has_an_approved_rule_published(
     with log.open("wb") as output:
         watching = subprocess.Popen([*TUPPENCE, *map(str, arguments)], stderr=output, stdout=output)
     try:
-        wait_for(lambda: '"event": "waiting"' in log.read_text(), log)
+        wait_until(lambda: '"event": "waiting"' in log.read_text(), log.read_text)
         text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
         (tmp_path / "rules" / "bank_fees.yaml").write_text(changed)
         approve(running.platform, tmp_path / "rules")
-        wait_for(lambda: set(serving(running)).isdisjoint(before), log)
-        wait_for(lambda: "serves now" in log.read_text(), log)
+        wait_until(lambda: set(serving(running)).isdisjoint(before), log.read_text)
+        wait_until(lambda: "serves now" in log.read_text(), log.read_text)
     finally:
         watching.send_signal(signal.SIGINT)
         watching.wait()
     approve(running.platform, ROOT / "catalogue")
     running.publish("--ruleset", running.ruleset.digest)
-
-
-def wait_for(happened: Callable[[], bool], log: Path) -> None:
-    """Wait, far longer than needed, until a condition holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
 
 
 # -- the documented interface ---------------------------------------------------------------------

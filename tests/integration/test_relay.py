@@ -12,7 +12,8 @@ from local.servers import PATIENCE, Server, installations, postgresql, standby
 from starlette.testclient import TestClient
 from tests.building import bank, day
 from tests.integration.test_postgres_facts import put
-from tests.serving import connect, post, served, status, wait_until
+from tests.serving import connect, post, served, status
+from tests.waiting import wait_until
 
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool, _lent

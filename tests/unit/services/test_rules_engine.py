@@ -13,7 +13,8 @@ import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.building import bank, day, some_rules
-from tests.serving import log_lines, wait_until
+from tests.serving import log_lines
+from tests.waiting import wait_until
 
 from tuppence import logs
 from tuppence.adapters.embedded.database import Database
