@@ -42,7 +42,7 @@ OF_ROWS: Final[Mapping[FieldType, tuple[str, ...]]] = {
 }  # fmt: skip
 """Numbers that are computed from one field of some rows."""
 OF_CUSTOMER: Final[Mapping[FieldType, tuple[str, ...]]] = {
-    FieldType.TEXT: ('(if customer.{field} = "food" then 1 else 0)', "string length({rows}.{field})"),
+    FieldType.TEXT: ('(if {rows}.{field} = "a" then 1 else 0)', "string length({rows}.{field})"),
     FieldType.DATE: ("{rows}.{field}.year", "(today() - {rows}.{field}).days"),
     FieldType.BOOLEAN: ("(if {rows}.{field} then 1 else 0)",),
     FieldType.NUMBER: ("{rows}.{field}", "(if {rows}.{field} = null then 1 else 0)"),
