@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from tuppence.bankdata.identity import is_placeholder
 from tuppence.plain_text import SURROGATE
-
-_NO_ID = frozenset({"", "NOTPROVIDED", "NOTAVAILABLE", "NA", "NONE", "NULL", "UNKNOWN", "NOREF"})
 
 
 class InvalidItem(Exception):  # noqa: N818 - it reports the bank's data, not a bug
@@ -205,8 +204,7 @@ def given_id(content: Any, *keys: str) -> str | None:
     """
     for key in keys:
         found = optional(content, key)
-        word = re.sub(r"[ ._/-]", "", found or "").upper()
-        if word not in _NO_ID and word.strip("0"):
+        if found is not None and not is_placeholder(found):
             return found
     return None
 

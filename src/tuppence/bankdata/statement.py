@@ -1,6 +1,5 @@
 """Converts the records that a bank delivers about a customer to rows for a store."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from tuppence.bankdata.identity import made_identifier
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.records import (
     Account,
@@ -28,6 +28,7 @@ from tuppence.bankdata.records import (
     check_text,
     time_of,
 )
+from tuppence.bankdata.rejected import OF_DOCUMENTS, again_in_documents
 from tuppence.bankdata.tabular import IDENTIFIERS, MAX_TEXT_LENGTH, Owners, ParsedTable
 from tuppence.cards import holds_card, masked
 from tuppence.errors import UserError
@@ -72,8 +73,8 @@ def read_statement(
     """Read a bank's documents about one customer and mask the card numbers in them.
 
     A later document overrides an earlier one. A booking without an identifier is identified by its
-    account, moment, amount and number among equal ones of its document, because documents may
-    overlap and the bank may change its description.
+    account, moment, amount, balance and number among equal ones of its document, because documents
+    may overlap and the bank may change its description.
 
     Args:
         documents: In the order in which they were fetched.
@@ -110,6 +111,7 @@ class _Statement:
         self._removed: set[str] = set()
         self._ignored: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
+        self._contents: list[Any] = []
         self._count = 0
 
     def add(self, document: Document, items: Items) -> None:
@@ -118,6 +120,7 @@ class _Statement:
         removed: set[str] = set()
         for item in items(document.content):
             self._count += 1
+            self._contents.append(item.content)
             try:
                 check_text(item.content)
                 records = [
@@ -167,19 +170,28 @@ class _Statement:
         reused = _reused(bookings)
         for number, (booking, item) in enumerate(bookings):
             name = booking.id
-            if name is None or (booking.account, name) in reused:
-                key = "\x1f".join((booking.account, booking.moment, *booking.amount))
-                digest = hashlib.blake2b(key.encode(), digest_size=9).hexdigest()
-                name = f"~{digest}-{seen[key]}"
-                seen[key] += 1
+            if name is None or (booking.account, name) in reused or self._is_other(booking, name):
+                known = (booking.account, booking.moment, *booking.amount, *(booking.balance or ()))
+                begin = made_identifier(*known)
+                name = f"{begin}-{seen[begin]}"
+                seen[begin] += 1
             order = -number if newest_first else number
             placed = _Placed(booking, document, item, order)
             self._bookings[booking.account, name] = placed
 
+    def _is_other(self, booking: Booking, name: str) -> bool:
+        """Return whether an earlier document has another booking under an identifier."""
+        before = self._bookings.get((booking.account, name))
+        if before is None:
+            return False
+        earlier = before.booking
+        is_same_day = time_of(earlier.moment).date() == time_of(booking.moment).date()
+        return not is_same_day and earlier.amount != booking.amount
+
     def _reject(self, document: Document, item: Item, reason: str) -> None:
-        texts = (*map(masked, (document.source, item.place, reason)), masked_json(item.content))
-        source, place, why, content = map(encodable, texts)
-        self._rejects.append((source, place, why, content[:_MAX_REJECT_LENGTH]))
+        texts = map(masked, (document.source, item.place, reason))
+        source, place, why = map(encodable, texts)
+        self._rejects.append((source, place, why, _shown(item.content)))
 
     def parsed(self, schema: Schema) -> ParsedStatement:
         """Return all records as rows, with the rejects."""
@@ -229,10 +241,13 @@ class _Statement:
         return self._with_rejects(found)
 
     def _with_rejects(self, rows: Rows) -> ParsedStatement:
-        names = ("document", "place", "reason", "content")
-        rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
+        types = dict.fromkeys(OF_DOCUMENTS, pl.String)
+        rejects = pl.DataFrame(self._rejects, schema=types, orient="row")
         rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
-        table = ParsedTable(rows, rejects, self._count)
+        taken = () if rows.transactions is None else rows.transactions["id"]
+        contents = self._contents
+        again = again_in_documents(self._customer, lambda: map(_shown, contents), frozenset(taken))
+        table = ParsedTable(rows, rejects, self._count, again=again)
         consents = tuple(
             one._replace(scope=tuple(map(self._tokens.of_scope, one.scope)))
             for one in self._consents.values()
@@ -293,6 +308,11 @@ class _Statement:
         if limit is not None and limit.currency == currency:
             row["credit limit"] = _minor(limit, digits)
         return row
+
+
+def _shown(content: Any) -> str:
+    """Return the content of an item as it is set aside."""
+    return encodable(masked_json(content))[:_MAX_REJECT_LENGTH]
 
 
 def _checked(record: Record) -> Record:
