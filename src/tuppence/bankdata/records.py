@@ -157,12 +157,15 @@ Items = Callable[[Any], Iterator[Item]]
 """Finds the items of a document of one standard."""
 
 
-def check_text(content: Any) -> None:
-    """Check that no text or key of an item holds half of a surrogate pair.
+def check_item(item: Item) -> None:
+    """Check that an element of a list is an object whose texts are texts.
 
     Raises:
-        InvalidItem: A text or key holds one.
+        InvalidItem: It is no object, or a text or key holds half of a surrogate pair.
     """
+    content = item.content
+    if item.place.endswith("]") and not isinstance(content, dict):
+        raise InvalidItem("this is not an object with fields")
     if SURROGATE.search(json.dumps(content, ensure_ascii=False, default=str)):
         raise InvalidItem(
             r"a text holds half of a surrogate pair, such as \ud800, which is no character"

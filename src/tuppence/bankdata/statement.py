@@ -1,6 +1,5 @@
 """Converts the records that a bank delivers about a customer to rows for a store."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -8,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from tuppence.bankdata.booked import EPOCH, minor_units, plain_text, row_of
 from tuppence.bankdata.identity import made_identifier
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.records import (
@@ -25,12 +25,12 @@ from tuppence.bankdata.records import (
     Money,
     Record,
     Removed,
-    check_text,
+    check_item,
     time_of,
 )
 from tuppence.bankdata.rejected import OF_DOCUMENTS, again_in_documents
 from tuppence.bankdata.tabular import IDENTIFIERS, MAX_TEXT_LENGTH, Owners, ParsedTable
-from tuppence.cards import holds_card, masked
+from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
@@ -38,11 +38,7 @@ from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import FieldType, Schema
 from tuppence.plain_text import encodable
 
-EPOCH: Final = date(1970, 1, 1)
-_AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
 _MAX_REJECT_LENGTH: Final = 2_000
-BANK_MERCHANT_CONFIDENCE: Final = 90
-"""Confidence in the bank's name for a merchant, in hundredths."""
 
 
 class ParsedStatement(NamedTuple):
@@ -122,7 +118,7 @@ class _Statement:
             self._count += 1
             self._contents.append(item.content)
             try:
-                check_text(item.content)
+                check_item(item)
                 records = [
                     self._with_tokens(_checked(record)) for record in item.read(item.content)
                 ]
@@ -212,7 +208,7 @@ class _Statement:
         balances = self._known_balances()
         for (account, name), placed in self._bookings.items():
             try:
-                row = _row(
+                row = row_of(
                     placed.booking, currency, digits, balances.get((account, name)), self._today
                 )
             except InvalidItem as error:
@@ -301,12 +297,12 @@ class _Statement:
             "id": account.id,
             "customer": self._customer,
             "type": account.type,
-            "name": _text(account.name),
+            "name": plain_text(account.name),
             "opened": (account.opened - EPOCH).days if account.opened else None,
         }
         limit = self._limits.get(account.id)
         if limit is not None and limit.currency == currency:
-            row["credit limit"] = _minor(limit, digits)
+            row["credit limit"] = minor_units(limit, digits)
         return row
 
 
@@ -342,60 +338,6 @@ class _Placed(NamedTuple):
     document: Document
     item: Item
     order: int
-
-
-def _row(
-    booking: Booking, currency: str, digits: int, balance: Money | None, today: date
-) -> dict[str, Any]:
-    """Return the row of a transaction.
-
-    Raises:
-        InvalidItem: The booking is in another currency, has too many digits, or is in the future.
-    """
-    day = time_of(booking.moment).date()
-    if day > today:
-        raise InvalidItem(f"it is booked in the future: {booking.moment}")
-    if booking.amount.currency != currency:
-        raise InvalidItem(f"{booking.amount.currency} where the customer's money is {currency}")
-    after, foreign = booking.balance or balance, booking.foreign_currency
-    return {
-        "account": booking.account,
-        "booking date": (day - EPOCH).days,
-        "amount": _minor(booking.amount, digits),
-        "category": booking.category,
-        "category confidence": booking.category_confidence if booking.category else None,
-        "merchant": (merchant := _text(booking.merchant)),
-        "merchant confidence": BANK_MERCHANT_CONFIDENCE if merchant else None,
-        "type": booking.type,
-        "text": _text(booking.text),
-        "country": booking.country,
-        "foreign currency": foreign if foreign != currency else None,
-        "own transfer": False,
-        "balance": _minor(after, digits) if after and after.currency == currency else None,
-    }
-
-
-def _minor(money: Money, digits: int) -> int:
-    """Return the amount in minor units, exactly.
-
-    Raises:
-        InvalidItem: It is not a number of minor units, or it may be a card number.
-    """
-    found = _AMOUNT.fullmatch(money.text)
-    if found is None:
-        raise InvalidItem(f"{money.text!r} is not an amount")
-    sign, whole, fraction = found[1], found[2], (found[3] or "").rstrip("0")
-    if len(fraction) > digits:
-        raise InvalidItem(f"{money.text} has too many digits after the point for {money.currency}")
-    value = int(whole + fraction.ljust(digits, "0"))
-    if holds_card(str(value)) or holds_card(whole + fraction):
-        raise InvalidItem("the amount may be the number of a card")
-    return -value if sign else value
-
-
-def _text(text: str | None) -> str | None:
-    """Return a text without surrounding blanks; None if nothing is left."""
-    return (text or "").strip() or None
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.DataFrame:

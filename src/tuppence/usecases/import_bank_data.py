@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 import polars as pl
 
+from tuppence.bankdata.booked import EPOCH
 from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
 from tuppence.bankdata.rejected import Again
-from tuppence.bankdata.statement import EPOCH, read_statement
+from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.table_file import MAX_BYTES
 from tuppence.bankdata.tabular import ParsedTable, read_table
 from tuppence.cards import masked

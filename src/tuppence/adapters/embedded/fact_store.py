@@ -221,12 +221,7 @@ class FactStore:
         return imports_of(self._manifest)
 
     def given(self, number: int, customers: Sequence[str] | None = None) -> Rows:
-        """Return the rows that an import has read, with their accounts and customers.
-
-        Args:
-            number: Number of the import.
-            customers: Whose rows to return; None for everybody's.
-        """
+        """Return the rows that an import has read, of some customers or of all."""
         return given(self._manifest, number, customers, self._segments)
 
     def rows_before(self, customers: Sequence[str]) -> Rows:
@@ -243,12 +238,7 @@ class FactStore:
         return len(self._manifest.imports), sum(one.transactions.height for one in contents)
 
     def replace_import(
-        self,
-        number: int,
-        taken: Taken | None,
-        customers: Sequence[str],
-        rows: Rows,
-        partition_size: int = PARTITION_SIZE,
+        self, number: int, taken: Taken | None, customers: Sequence[str], rows: Rows
     ) -> None:
         """Take an import back, or put another one in its place: all of it or, on error, nothing.
 
@@ -257,11 +247,10 @@ class FactStore:
             taken: The import in its place; None to take it back.
             customers: The customers of both.
             rows: All rows that these customers have then.
-            partition_size: Maximum number of customers of a partition.
         """
         with self._changing():
             old = self._manifest
-            manifest = replace_customers(old, customers, rows, partition_size, self._segments)
+            manifest = replace_customers(old, customers, rows, PARTITION_SIZE, self._segments)
             if taken is None:
                 manifest = without_import(manifest, number)
             else:
