@@ -12,6 +12,7 @@ from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bootstrap.local import import_dependencies, open_store
 from tuppence.cli.changing import waiting
+from tuppence.cli.import_history import register_history
 from tuppence.cli.output import (
     Store,
     console,
@@ -25,11 +26,11 @@ from tuppence.cli.output import (
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.usecases.import_bank_data import (
     ImportDependencies,
-    Known,
     Standard,
     import_statement,
     import_tables,
 )
+from tuppence.usecases.keep_import import Known
 
 Today = Annotated[
     str | None,
@@ -103,11 +104,13 @@ def register(program: typer.Typer) -> None:
         for one in found:
             for what, count in one.left_out:
                 echo(f"skipped: {count:,} rows of {one.name} ({what})")
+            _print_replaced(one.replaced, one.name)
             for doubt in one.doubts:
                 echo(f"doubt: {one.name}: {doubt}")
 
     for standard, title in STANDARDS.items():
         _register_standard(app, standard, title)
+    register_history(app)
     program.add_typer(app)
 
 
@@ -155,6 +158,9 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
             echo(f"skipped: {count:,} {what}")
         if found.rejects:
             echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
+        _print_replaced(found.replaced, "these documents")
+        for doubt in found.doubts:
+            echo(f"doubt: {doubt}")
 
 
 def _print_known(known: Known, deps: ImportDependencies) -> None:
@@ -165,6 +171,12 @@ def _print_known(known: Known, deps: ImportDependencies) -> None:
             f"known: the merchant of {merchants:.0%} and the category of {categories:.0%} "
             f"of {known.transactions:,} transactions (lists {deps.enricher.version})"
         )
+
+
+def _print_replaced(count: int, what: str) -> None:
+    """Print how many transactions only an earlier import of the same bytes gave."""
+    if count:
+        echo(f"removed: {count:,} transactions that an earlier import of {what} gave, and now not")
 
 
 def _latest(text: str | None) -> datetime.date:
