@@ -4,7 +4,7 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
-from tuppence.derived.chains import FIELDS
+from tuppence.derived.groups import FIELDS
 from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
 from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record
