@@ -1,6 +1,7 @@
 """The commands `tuppence import …`."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +9,13 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata import berlin_group, open_banking, plaid
+from tuppence.bankdata.banks import shipped_banks
+from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.documents import read_documents
-from tuppence.bankdata.mapping import read_mapping
-from tuppence.bootstrap.local import import_dependencies, open_store
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, nearest, read_mapping
+from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
 from tuppence.cli.changing import waiting
+from tuppence.cli.mapping import agreed_mapping
 from tuppence.cli.output import (
     Store,
     console,
@@ -22,6 +26,8 @@ from tuppence.cli.output import (
     today,
     track,
 )
+from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.usecases.import_bank_data import (
     ImportDependencies,
@@ -69,8 +75,41 @@ def register(program: typer.Typer) -> None:
     def csv(
         ctx: typer.Context,
         files: Annotated[list[Path], typer.Argument(help="CSV or Parquet.")],
-        mapping: Annotated[Path, typer.Option(help="YAML file that maps columns to fields.")],
         store: Store,
+        mapping: Annotated[
+            Path | None,
+            typer.Option(help="YAML file that maps columns to fields; proposed if omitted."),
+        ] = None,
+        bank: Annotated[
+            str, typer.Option(help="A shipped mapping; see `tuppence import banks`.")
+        ] = "",
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="The account, if the file names none.",
+                callback=only_identifiers("account"),
+            ),
+        ] = None,
+        customer: Annotated[
+            str | None,
+            typer.Option(
+                help="The customer, if the file names none.",
+                callback=only_identifiers("customer"),
+            ),
+        ] = None,
+        currency: Annotated[
+            str | None, typer.Option(help="Currency of the amounts, if the file names none.")
+        ] = None,
+        account_type: Annotated[
+            str | None, typer.Option(help=f"Type of a new account: {', '.join(ACCOUNT_TYPES)}.")
+        ] = None,
+        opening_balance: Annotated[
+            str | None,
+            typer.Option(help="Balance before the first row of a file that has no balances."),
+        ] = None,
+        yes: Annotated[
+            bool, typer.Option("--yes", help="Import without asking whether the rows are right.")
+        ] = False,
         attributes: Annotated[
             Path | None,
             typer.Option(help="A file that declares more customer attributes, for a new store."),
@@ -79,14 +118,31 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Import transactions, accounts or customers from tables.
 
+        Without a mapping, one is proposed for the first file, by its header or by what its columns
+        hold; it is written beside the file, the first rows are shown as it reads them, and they are
+        imported after a yes. Nothing is guessed: what the file leaves open is asked.
+
         Importing the same rows again changes nothing. Merchants, categories, own transfers, income
         and refunds are recognised where the mapping does not give them. Bad rows are set aside in
         the folder `rejects` of the store, each with its number and the reason. Doubts about the
         other rows are printed, such as balances that do not follow from the amounts.
         """
         schema = read_attributes(attributes) if attributes else Schema()
+        given = {
+            "account": account,
+            "customer": customer,
+            "currency": currency,
+            ACCOUNT_TYPE: account_type,
+            OPENING_BALANCE: opening_balance,
+        }
+        known = {key: value for key, value in given.items() if value is not None}
+        _check_known(known, mapping, bank)
+        if mapping is None:
+            proposing = proposal_dependencies(open_store(store), schema, _latest(today_))
+            meaning = agreed_mapping(files[0], bank, known, proposing, yes=yes)
         with open_store(store).make(schema, *waiting(ctx)) as facts:
-            meaning = read_mapping(mapping, facts.schema)
+            if mapping is not None:
+                meaning = read_mapping(mapping, facts.schema, known)
             deps = import_dependencies(open_store(store), facts, _latest(today_))
             found = list(import_tables(track(files, "files"), meaning, deps))
         columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
@@ -105,6 +161,15 @@ def register(program: typer.Typer) -> None:
                 echo(f"skipped: {count:,} rows of {one.name} ({what})")
             for doubt in one.doubts:
                 echo(f"doubt: {one.name}: {doubt}")
+
+    @app.command(epilog="Example: `tuppence import banks`")
+    def banks() -> None:
+        """List the banks and apps whose exports have a shipped mapping."""
+        rows = [
+            (name, ", ".join(bank.names), bank.country, bank.export)
+            for name, bank in shipped_banks().items()
+        ]
+        console().print(table(("--bank", "bank or app", "country", "export"), rows))
 
     for standard, title in STANDARDS.items():
         _register_standard(app, standard, title)
@@ -155,6 +220,24 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
             echo(f"skipped: {count:,} {what}")
         if found.rejects:
             echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
+
+
+def _check_known(known: Mapping[str, str], mapping: Path | None, bank: str) -> None:
+    """Check options that give a mapping, or fields of it.
+
+    Raises:
+        UserError: Two of them contradict each other, or a word is unknown.
+    """
+    if mapping is not None and bank:
+        raise UserError("cli.both", "--mapping and --bank name a mapping each", "leave one out")
+    kind = known.get(ACCOUNT_TYPE, ACCOUNT_TYPES[0])
+    if kind not in ACCOUNT_TYPES:
+        message = f"--account-type: {kind!r} is no type of an account"
+        raise UserError("mapping.unknown-word", message, nearest(kind, ACCOUNT_TYPES))
+    code = known.get("currency", "")
+    if code and minor_digits(code) is None:
+        message = f"--currency: there is no currency {code!r}"
+        raise UserError("import.currency", message, "write a code of ISO 4217, such as GBP")
 
 
 def _print_known(known: Known, deps: ImportDependencies) -> None:
