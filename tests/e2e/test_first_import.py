@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Run
 from tests.unit.bankdata.test_banks import SAMPLES
+from tests.unit.bankdata.test_exports import FORMATS
 
 from tuppence.bankdata.banks import shipped_banks
 
@@ -178,3 +179,37 @@ def test_codes_and_dates_at_the_end_of_a_text_do_not_hide_the_merchant(
     assert '"merchant": "Lidl"' in exported
     assert '"category": "groceries"' in exported
     assert "BCC" not in exported
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "options"),
+    [
+        ("ofx", ".ofx", ("ofx",)),
+        ("qif", ".qif", ("qif", "--currency", "GBP")),
+        ("mt940", ".sta", ("mt940",)),
+        ("camt", ".xml", ("camt053",)),
+    ],
+)
+def test_statement_files_of_programs_are_imported(
+    tuppence: Run, tmp_path: Path, name: str, ending: str, options: tuple[str, ...]
+) -> None:
+    path = tmp_path / f"statement{ending}"
+    path.write_text(FORMATS[name][1])
+    command = ("import", *options, path, "--store", "money", "--today", "2026-06-30")
+    first = tuppence(*command).stdout
+    assert " accounts         1         0           0" in first
+    assert "rejected: " in first
+    again = tuppence(*command).stdout
+    assert " accounts         0         0           1" in again
+
+
+def test_a_store_of_several_customers_asks_whose_files_these_are(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "statement.ofx"
+    path.write_text(FORMATS["ofx"][1])
+    command = ("import", "ofx", path, "--store", "money", "--today", "2026-06-30")
+    tuppence(*command, "--customer", "ann")
+    path.write_text(FORMATS["ofx"][1].replace("12345678", "87654321"))
+    tuppence(*command, "--customer", "bob")
+    assert "error[import.undecided]" in tuppence(*command, status=1).stderr

@@ -175,11 +175,19 @@ def _share(texts: pl.Series, is_it: Callable[[str], bool]) -> bool:
 # -- dates -----------------------------------------------------------------------------------------
 
 
-def date_readings(texts: pl.Series, formats: Iterable[str], today: date) -> dict[str, pl.Series]:
+def date_readings(
+    texts: pl.Series, formats: Iterable[str], today: date, share: float = _MOST
+) -> dict[str, pl.Series]:
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 
     All dates of a column have one format, so one that fails where another does not is none. The
     same holds for one whose days lie in the future.
+
+    Args:
+        texts: The dates.
+        formats: Those that are tried.
+        today: No day may be later.
+        share: What share of the dates has to be read.
     """
     found: dict[str, pl.Series] = {}
     most = 0
@@ -195,7 +203,7 @@ def date_readings(texts: pl.Series, formats: Iterable[str], today: date) -> dict
             found, most = {}, read
         if read == most > 0 and not any(days.equals(other) for other in found.values()):
             found[form] = days
-    return found if most >= _MOST * len(given) else {}
+    return found if most >= share * len(given) else {}
 
 
 def in_order(days: pl.Series) -> bool:

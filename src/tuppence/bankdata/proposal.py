@@ -37,6 +37,8 @@ from tuppence.bankdata.table_file import read_raw, read_start
 from tuppence.errors import UserError
 from tuppence.structured import to_yaml
 
+ME: Final = "me"
+"""The customer of a store that has none yet."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 _OWNER_FIELDS: Final = ("account", "customer", "currency", ACCOUNT_TYPE)
 
@@ -354,7 +356,7 @@ class _Draft:
         customers = [*self._about.owners.customers["id"]]
         if len(customers) > 1:
             return self._free(Question("customer", "Whose rows are these?", (), "--customer"))
-        return customers[0] if customers else "me"
+        return customers[0] if customers else ME
 
     def _own_account(self, customer: str) -> str:
         accounts = self._about.owners.accounts

@@ -4,14 +4,15 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from tuppence.bankdata import berlin_group, open_banking, plaid
+from tuppence.bankdata import berlin_group, camt, mt940, ofx, open_banking, plaid, qif
 from tuppence.bankdata.banks import shipped_banks
 from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.documents import read_documents
+from tuppence.bankdata.exports import Decode, Given, read_exports
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, nearest, read_mapping
 from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
 from tuppence.cli.changing import waiting
@@ -31,11 +32,13 @@ from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.usecases.import_bank_data import (
     ImportDependencies,
+    ImportedStatement,
     Known,
     Standard,
     import_statement,
     import_tables,
 )
+from tuppence.usecases.propose_mapping import only_customer
 
 Today = Annotated[
     str | None,
@@ -59,6 +62,48 @@ _ABOUT = (
     "and refunds are recognised. Items that cannot be imported are set aside in the folder "
     "`rejects` of the store, each with its place and the reason."
 )
+
+
+class Export(NamedTuple):
+    """A format of statement files.
+
+    Attributes:
+        standard: Its name, and how its items are found.
+        decode: Turns the bytes of a file into a document.
+        endings: How the names of files end.
+    """
+
+    standard: Standard
+    decode: Decode
+    endings: tuple[str, ...]
+
+
+EXPORTS = {
+    Export(Standard("ofx", ofx.items, ""), ofx.decode, ofx.ENDINGS): (
+        "Import OFX or QFX files of accounts and cards."
+    ),
+    Export(Standard("mt940", mt940.items, ""), mt940.decode, mt940.ENDINGS): (
+        "Import MT940 statements."
+    ),
+    Export(Standard("camt053", camt.items, ""), camt.decode, camt.ENDINGS): (
+        "Import camt.053 statements of ISO 20022."
+    ),
+}
+QIF = Export(Standard("qif", qif.items, ""), qif.decode, qif.ENDINGS)
+_ABOUT_EXPORTS = (
+    "Importing the same files again changes nothing. Pending transactions are skipped until they "
+    "are booked. Merchants, categories, own transfers, income and refunds are recognised. What "
+    "cannot be imported is set aside in the folder `rejects` of the store, each with its place and "
+    "the reason."
+)
+ExportPaths = Annotated[list[Path], typer.Argument(help="Files, or folders of them, oldest first.")]
+ExportCustomer = Annotated[
+    str | None,
+    typer.Option(
+        help="Customer of the files; the only one of the store if omitted, or `me` if it has none.",
+        callback=only_identifiers("customer"),
+    ),
+]
 
 
 def register(program: typer.Typer) -> None:
@@ -173,6 +218,9 @@ def register(program: typer.Typer) -> None:
 
     for standard, title in STANDARDS.items():
         _register_standard(app, standard, title)
+    for export, title in EXPORTS.items():
+        _register_export(app, export, title)
+    _register_qif(app)
     program.add_typer(app)
 
 
@@ -208,18 +256,90 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         with open_store(store).make(Schema(), *waiting(ctx)) as facts:
             deps = import_dependencies(open_store(store), facts, _latest(today_))
             found = import_statement(documents, standard, customer, deps)
-        rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
-        columns = ("what", "new", "changed", "unchanged")
-        console().print(table(columns, rows, columns[1:]))
-        _print_known(found.known, deps)
-        if found.consents:
-            echo(f"consents: {found.consents:,} → tuppence consent list {found.customer}")
-        if found.removed:
-            echo(f"removed: {found.removed:,} transactions that the bank has taken back")
-        for what, count in sorted(found.ignored.items()):
-            echo(f"skipped: {count:,} {what}")
-        if found.rejects:
-            echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
+        _print_statement(found, deps)
+
+
+def _register_export(app: typer.Typer, export: Export, title: str) -> None:
+    example = f"`tuppence import {export.standard.name} statement{export.endings[0]} --store money`"
+
+    @app.command(
+        export.standard.name, help=f"{title}\n\n{_ABOUT_EXPORTS}", epilog=f"Example: {example}"
+    )
+    def read(
+        ctx: typer.Context,
+        paths: ExportPaths,
+        store: Store,
+        customer: ExportCustomer = None,
+        today_: Today = None,
+    ) -> None:
+        given = Given(_latest(today_))
+        _import_export(ctx, export, paths, store, customer, given)
+
+
+def _register_qif(app: typer.Typer) -> None:
+    @app.command(
+        "qif",
+        help=f"Import a QIF file of a bookkeeping program.\n\n{_ABOUT_EXPORTS}",
+        epilog="Example: `tuppence import qif all.qif --account main --currency GBP --store money`",
+    )
+    def read(
+        ctx: typer.Context,
+        paths: ExportPaths,
+        store: Store,
+        customer: ExportCustomer = None,
+        account: Annotated[
+            str | None,
+            typer.Option(
+                help="The account of files that name none.", callback=only_identifiers("account")
+            ),
+        ] = None,
+        currency: Annotated[
+            str, typer.Option(help="Currency of the amounts, which QIF files do not name.")
+        ] = "",
+        date_format: Annotated[
+            str, typer.Option(help="Format of dates that can be read in two ways, as %d/%m/%Y.")
+        ] = "",
+        today_: Today = None,
+    ) -> None:
+        _check_known({"currency": currency}, None, "")
+        given = Given(_latest(today_), account or "", currency, date_format)
+        _import_export(ctx, QIF, paths, store, customer, given)
+
+
+def _import_export(
+    ctx: typer.Context,
+    export: Export,
+    paths: list[Path],
+    store: Path,
+    customer: str | None,
+    given: Given,
+) -> None:
+    """Import statement files, of the only customer of the store if nobody is named."""
+    proposing = proposal_dependencies(open_store(store), Schema(), given.today)
+    customer = customer or only_customer(proposing.owners)
+    money = dict(proposing.owners.customers.select("id", "currency").iter_rows())
+    given = given._replace(currency=given.currency or money.get(customer, ""))
+    documents = list(read_exports(paths, export.endings, export.decode, given))
+    with open_store(store).make(Schema(), *waiting(ctx)) as facts:
+        deps = import_dependencies(open_store(store), facts, given.today)
+        found = import_statement(documents, export.standard, customer, deps)
+    _print_statement(found, deps)
+
+
+def _print_statement(found: ImportedStatement, deps: ImportDependencies) -> None:
+    """Print what the documents of a customer gave."""
+    rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
+    columns = ("what", "new", "changed", "unchanged")
+    console().print(table(columns, rows, columns[1:]))
+    _print_known(found.known, deps)
+    if found.consents:
+        echo(f"consents: {found.consents:,} → tuppence consent list {found.customer}")
+    if found.removed:
+        echo(f"removed: {found.removed:,} transactions that the bank has taken back")
+    for what, count in sorted(found.ignored.items()):
+        echo(f"skipped: {count:,} {what}")
+    if found.rejects:
+        echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
 
 
 def _check_known(known: Mapping[str, str], mapping: Path | None, bank: str) -> None:

@@ -9,8 +9,9 @@ from tuppence.bankdata.enrichment.enricher import Enricher, Evidence
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
-from tuppence.bankdata.proposal import Proposal, propose
+from tuppence.bankdata.proposal import ME, Proposal, propose
 from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
+from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
 _SHOPS: Final = frozenset({"groceries", "eating out", "clothing", "household", "transport"})
@@ -80,3 +81,16 @@ def currency_by_account(reading: ParsedTable, owners: Owners) -> dict[str, str]:
         pairs = rows.accounts.select("id", "customer").iter_rows()
         found |= {account: money[customer] for account, customer in pairs}
     return found
+
+
+def only_customer(owners: Owners) -> str:
+    """Return the customer whom a person's own files are about.
+
+    Raises:
+        UserError: The store has several.
+    """
+    customers = owners.customers["id"].to_list()
+    if len(customers) > 1:
+        message = f"the store has {len(customers):,} customers"
+        raise UserError("import.undecided", message, "say whose files these are with --customer")
+    return str(customers[0]) if customers else ME
