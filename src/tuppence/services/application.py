@@ -1,7 +1,8 @@
 """The parts that all services share: health, metrics, authentication, limits and errors."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,6 +42,13 @@ def application(
     """
     readiness = Readiness(check)
 
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        async with lifespan(app):
+            with contextlib.suppress(UserError):  # it is logged, and `/readyz` tells it
+                await readiness.check()
+            yield
+
     async def healthy(_: Request) -> Response:
         return json_response({"status": "ok"})
 
@@ -65,5 +73,5 @@ def application(
             HTTPException: on_http_error,
             Exception: on_bug,
         },
-        lifespan=lifespan,
+        lifespan=running,
     )

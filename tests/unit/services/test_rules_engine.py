@@ -47,6 +47,8 @@ class StoredFacts:
         self.stuck.set()
 
     def schema(self) -> Schema:
+        if self.error is not None:
+            raise self.error
         if not self.gate.is_set():
             self.waits.set()
             self.gate.wait(PATIENCE)
@@ -103,7 +105,6 @@ def client(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
         cache, facts, lambda: Database(tmp_path / "results"), callers, Limits(timeout=PATIENCE)
@@ -222,7 +223,6 @@ def test_callers_take_turns(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
     app = rules_engine_app(cache, facts, lambda: Database(tmp_path / "results"), callers, limits)
@@ -360,7 +360,6 @@ def test_a_request_that_takes_too_long_is_cancelled(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     app = rules_engine_app(
         cache,
         facts,
@@ -392,7 +391,6 @@ def test_an_engine_without_a_published_ruleset_is_not_ready(
     tmp_path: Path, facts: StoredFacts
 ) -> None:
     cache = RulesetCache(RulesetDirectory(tmp_path / "none"), facts.schema)
-    cache.begin()
     app = rules_engine_app(
         cache, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
     )
@@ -404,6 +402,32 @@ def test_an_engine_without_a_published_ruleset_is_not_ready(
             client.post("/v1/ruleset/refresh", json={}),
         ):
             assert (answer.status_code, answer.json()["code"]) == (503, "ruleset.none")
+
+
+def test_an_engine_that_starts_before_its_relay_becomes_ready_by_itself(
+    tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> None:
+    directory, ruleset = rulesets
+    directory.publish(ruleset.digest)
+    facts.error = UserError("relay.unreachable", "the relay cannot be reached")
+    cache = RulesetCache(directory, facts.schema)
+    app = rules_engine_app(
+        cache, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
+    )
+    one = "/v1/customers/ann/rules/bank_fees"
+    with TestClient(app, headers=TOKEN) as client:
+        assert client.get("/healthz").status_code == 200
+        for answer in (
+            client.get("/readyz"),
+            client.post("/v1/evaluations", json=evaluation(customers=["ann"])),
+            client.post(f"{one}/evaluation", json={"as_of": DAY}),
+            client.get(f"{one}/explanation", params={"as_of": DAY}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "relay.unreachable")
+            assert answer.headers["retry-after"] == "1"
+        facts.error = None
+        answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
+        assert (answer.status_code, answer.json()["customers"]) == (200, 1)
 
 
 def test_the_openapi_document_describes_the_schema_of_the_facts(

@@ -62,27 +62,26 @@ class Limits(NamedTuple):
 
     Attributes:
         batches: Maximum number of concurrent batches: while one waits for facts, another one is
-            evaluated.
+            evaluated. One caller can have two of three, see `Batcher`.
         queue_limit: Maximum number of customers that wait to be evaluated; one caller may have half
             of them, see `QueueLimit`.
         timeout: Seconds that a request may take.
         caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
-    batches: int = 2
+    batches: int = 3
     queue_limit: int = 40_000
     timeout: float = 30.0
     caller_requests: int = 512
 
 
 class _Key(NamedTuple):
-    """Identifies requests that may share a batch; batches of different callers take turns."""
+    """Identifies requests of a caller that may share a batch."""
 
     ruleset: str
     day: int
     given: bool
     rules: frozenset[str] | None
-    caller: str
 
 
 def rules_engine_app(
@@ -95,7 +94,7 @@ def rules_engine_app(
     """Return the rules engine as an application.
 
     Args:
-        cache: The loaded rulesets; `begin` was called.
+        cache: The loaded rulesets.
         facts: Provides the facts of customers.
         open_results: Opens the store of results, once in each thread that evaluates.
         callers: Names of callers by the digest of their token.
@@ -107,7 +106,6 @@ def rules_engine_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await run_in_threadpool(service.start)
         yield
         await run_in_threadpool(service.stop)
 
@@ -136,6 +134,7 @@ class _RulesEngine:
         self._open_results = open_results
         self._timeout = limits.timeout
         self._prepare_lock = asyncio.Lock()
+        self._beginning: asyncio.Task[None] | None = None
         self._openapi: bytes | memoryview | None = None  # the document, once it is requested
         self._thread_local = threading.local()
         self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
@@ -158,8 +157,23 @@ class _RulesEngine:
             lambda: sum(b.waiting for b in batchers),
         )
 
-    def start(self) -> None:
-        """Prepare everything that the first request would otherwise have to wait for."""
+    async def begin(self) -> None:
+        """Prepare everything that the first request would otherwise have to wait for.
+
+        Nothing happens if it was done before. Requests that arrive meanwhile wait for the same
+        attempt, and the next request after a failure tries again: an engine may start before its
+        relay, or before the relay has a database.
+
+        Raises:
+            UserError: The relay or the store of rulesets does not answer, or the ruleset that was
+                published last does not fit the facts.
+        """
+        if self._beginning is None or (self._beginning.done() and self._beginning.exception()):
+            self._beginning = asyncio.create_task(run_in_threadpool(self._begin))
+        await asyncio.shield(self._beginning)
+
+    def _begin(self) -> None:
+        self._cache.begin()
         self._load_schema()
         gc.freeze()  # loaded rulesets stay, so the garbage collector need not scan them again
 
@@ -171,6 +185,7 @@ class _RulesEngine:
 
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or submitted facts."""
+        await self.begin()
         body = await read_body(http, self._evaluations_decoder, BODY_BYTES)
         logs.bind(run_id=body.run_id)
         for customer in body.customers or ():
@@ -191,6 +206,7 @@ class _RulesEngine:
 
     async def evaluation(self, http: HttpRequest) -> Response:
         """Evaluate one rule for one customer."""
+        await self.begin()
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
@@ -217,6 +233,7 @@ class _RulesEngine:
 
     async def explanation(self, http: HttpRequest) -> Response:
         """Explain the result of a rule for a customer."""
+        await self.begin()
         query = http.query_params
         digest = self._resolve_ruleset(query.get("ruleset"))
         date = parse_as_of(query.get("as_of", ""))
@@ -244,7 +261,8 @@ class _RulesEngine:
         return Response(self._openapi, media_type="application/json")
 
     async def check(self) -> None:
-        """Check that a ruleset is served."""
+        """Check that a ruleset is served; prepare everything first, if that is still to be done."""
+        await self.begin()
         self._resolve_ruleset(None)
 
     # -- inside ----------------------------------------------------------------------------------
@@ -262,7 +280,7 @@ class _RulesEngine:
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
             await self._with_timeout(self._prepare(ruleset, as_of))
-        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
+        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules)
         weight = len(request.customers) + len(request.given)
         row_count = sum(transaction_count(given) for given in request.given)
         small = request.given and row_count <= MAX_INLINE_ROWS

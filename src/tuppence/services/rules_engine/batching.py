@@ -6,45 +6,52 @@ paid once for all of them.
 
 Batches that wait for other services run in threads. Batches that only compute run on the event
 loop, where a thread would only contend for the interpreter's lock.
+
+Callers take turns, and none of them can have all workers: the batch of a caller who orders a few
+evaluations does not wait until the large batches of another one are done.
 """
 
 import asyncio
 import contextvars
+import functools
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from concurrent.futures import Executor
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.problems import RETRYABLE, STATUSES
 from tuppence.services.queue_limit import QueueLimit
+from tuppence.services.shares import Shares
 
 K = TypeVar("K", bound=Hashable)
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
-
 _logger: Final = logging.getLogger(__name__)
+FACTOR: Final = 2
+"""One caller can have two of three workers, see `Shares`."""
 
 
 class _Waiting(NamedTuple, Generic[I, R]):
     item: I
-    caller: str
     weight: int
     answer: "asyncio.Future[R]"
     context: contextvars.Context
 
 
+_Queues: TypeAlias = dict[K, dict["asyncio.Future[R]", _Waiting[I, R]]]
+
+
 class Batcher(Generic[K, I, R]):
-    """Collects items of the same key into batches.
+    """Collects items of the same caller and key into batches.
 
     Args:
         handle: Answers the items of a key: for each item its answer or its error. It raises a
             UserError if it cannot tell which item caused the error.
         executor: Provides the threads for batches; None to run them on the event loop.
-        workers: Maximum number of batches that run at the same time.
+        workers: Maximum number of batches that run at the same time; shared among callers.
         max_batch: Maximum weight of a batch; a single item may exceed it.
         queue_limit: Maximum weight of all waiting items, shared among callers by `QueueLimit`.
     """
@@ -60,10 +67,10 @@ class Batcher(Generic[K, I, R]):
         self._handle = handle
         self._executor = executor
         self._workers = workers
+        self._running = Shares(workers, FACTOR)
         self._max_batch = max_batch
         self._queue_limit = QueueLimit(queue_limit)
-        self._queues: OrderedDict[K, dict[asyncio.Future[R], _Waiting[I, R]]] = OrderedDict()
-        self._running = 0
+        self._queues: dict[str, _Queues[K, R, I]] = {}  # by caller; whose turn is next, first
         self._scheduled = False
 
     @property
@@ -79,29 +86,25 @@ class Batcher(Generic[K, I, R]):
         """
         self._queue_limit.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, {})[future] = _Waiting(
-            item, caller, weight, future, contextvars.copy_context()
-        )
+        waiting = _Waiting(item, weight, future, contextvars.copy_context())
+        self._queues.setdefault(caller, {}).setdefault(key, {})[future] = waiting
         if not self._scheduled:  # start after the requests that arrived together with this one
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._start_batches)
         try:
             return await future
         finally:
-            self._leave(key, future)
-
-    def _leave(self, key: K, future: "asyncio.Future[R]") -> None:
-        queue = self._queues.get(key, {})
-        waiting = queue.pop(future, None)
-        if waiting is not None:
-            self._queue_limit.leave(waiting.caller, waiting.weight)
-            if not queue:
-                del self._queues[key]
+            queue = self._queues.get(caller, {}).get(key, {})
+            if future in queue:
+                self._leave(caller, key, [queue[future]])
 
     def _start_batches(self) -> None:
         self._scheduled = False
-        while self._running < self._workers and self._queues:
-            key, queue = self._queues.popitem(last=False)
+        while self._running.total < self._workers:
+            caller = next(filter(self._running.allow_one, self._queues), None)
+            if caller is None:
+                return
+            key, queue = next(iter(self._queues[caller].items()))
             batch: list[_Waiting[I, R]] = []
             weight = 0
             for one in queue.values():
@@ -109,17 +112,26 @@ class Batcher(Generic[K, I, R]):
                     break
                 weight += one.weight
                 batch.append(one)
-            for one in batch:
-                del queue[one.answer]
-                self._queue_limit.leave(one.caller, one.weight)
-            if queue:
-                self._queues[key] = queue  # behind the other keys
-            self._running += 1
+            self._leave(caller, key, batch)
+            _to_end(self._queues.get(caller, {}), key)
+            _to_end(self._queues, caller)
+            self._running.add(caller)
             task = asyncio.get_running_loop().create_task(self._run(key, batch))
-            task.add_done_callback(lambda _: self._on_done())
+            task.add_done_callback(functools.partial(self._on_done, caller))
 
-    def _on_done(self) -> None:
-        self._running -= 1
+    def _leave(self, caller: str, key: K, items: Sequence[_Waiting[I, R]]) -> None:
+        """Take items out of their queue."""
+        queue = self._queues[caller][key]
+        for one in items:
+            del queue[one.answer]
+            self._queue_limit.leave(caller, one.weight)
+        if not queue:
+            del self._queues[caller][key]
+        if not self._queues[caller]:
+            del self._queues[caller]
+
+    def _on_done(self, caller: str, _: asyncio.Task[None]) -> None:
+        self._running.remove(caller)
         self._start_batches()
 
     async def _run(self, key: K, batch: Sequence[_Waiting[I, R]]) -> None:
@@ -162,6 +174,12 @@ class Batcher(Generic[K, I, R]):
             requests = [one.context.run(logs.request_id) for one in batch]
             context.run(_logger.info, "batch", extra={"requests": requests})
         return context.run(self._handle, key, [one.item for one in batch])
+
+
+def _to_end(queues: MutableMapping[Any, Any], key: Hashable) -> None:
+    """Put what is left of a queue behind the others."""
+    if key in queues:
+        queues[key] = queues.pop(key)
 
 
 def _may_be_about_one(error: UserError) -> bool:
