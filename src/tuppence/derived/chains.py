@@ -77,7 +77,7 @@ class Chains(NamedTuple):
         last: Last payment of each chain.
         times: Number of payments of each chain; 0 if it became a part of another.
         cadence: Cadence that the second payment, or the dues, fixed; -1 for none.
-        is_due: 1 for one of several dues.
+        is_due: 1 for one of several yearly dues, of which three were paid again.
         group: Group of the first payment of each chain.
         last_group: Group of the last payment of each chain.
         after: Payment of the same chain after each payment; -1 for none.
@@ -195,9 +195,24 @@ def _best_place(
         cost += abs(gap - _MIDDLE[cadence]) * 10 + change * 1000 // before
         if change != 0:
             cost += 500
-        if cost < least:
+        if cost < least and (
+            change == 0 or not _comes_unchanged(groups, group, i, before, gap, cadence)
+        ):
             best, best_cadence, least = place, cadence, cost
     return best, best_cadence
+
+
+@part_of_loops
+def _comes_unchanged(groups: Groups, group: int, i: int, size: int, gap: int, cadence: int) -> bool:
+    """Return whether a later payment than one after a gap has a size and comes in the window."""
+    latest = groups.days[i] - gap + _MOST[cadence]
+    earliest = groups.days[i] - gap + _FEWEST[cadence]
+    for after in range(i + 1, min(groups.starts[group + 1], i + 1 + _MAX_AHEAD)):
+        if groups.days[after] > latest:
+            return False
+        if groups.sizes[after] == size and groups.days[after] >= earliest:
+            return True
+    return False
 
 
 @part_of_loops
@@ -269,7 +284,7 @@ def _dues(groups: Groups, group: int, alone: int, number: int, out: Chains) -> i
             )
         ):
             for chain in range(number, number + opening):
-                out.is_due[chain] = joined >= MIN_PAYMENTS
+                out.is_due[chain] = joined >= MIN_PAYMENTS and cadence == YEARLY
                 out.cadence[chain] = cadence if out.times[chain] > 1 else -1
             return opening
         for i in range(start, stop):

@@ -37,6 +37,8 @@ from tuppence.feel.values import Date
 
 MIN_MATURE: Final = 4
 """Minimum number of payments of a mature stream; with fewer it is early."""
+MAX_JITTER: Final = 6
+"""Maximum jitter of a stream whose amount changes in small steps."""
 STATES: Final = ("early", "mature", "stopped")
 KINDS: Final = ("bill", "income", "subscription")
 STOPPED: Final = STATES.index("stopped")
@@ -202,17 +204,13 @@ def _measure(
             cadence = _cadence(groups, n, out)
             if cadence < 0:
                 continue
+            jitter = out.gaps[(85 * (n - 2) + 50) // 100] - out.gaps[(15 * (n - 2) + 50) // 100]
             if not mandate and not income:
                 if cadence < MONTHLY and 2 * purchases > n:
                     continue
-                any_size, alike = _strangers(groups, chains, chain, n, out)
-                if alike > n:
+                may_step = steps == 0 and jitter <= MAX_JITTER
+                if not _is_chosen(groups, chains, chain, n, changes, may_step, out):
                     continue
-                few = changes <= (0 if n == MIN_PAYMENTS else 1 + n // 6)
-                enough = n > MIN_PAYMENTS or (n == MIN_PAYMENTS and chains.cadence[chain] == YEARLY)
-                if not is_due and not few and not (steps == 0 and enough and any_size <= n):
-                    continue
-            jitter = out.gaps[(85 * (n - 2) + 50) // 100] - out.gaps[(15 * (n - 2) + 50) // 100]
             months = _MONTHS[cadence]
             window = max(2, jitter // 4) if months > 0 else 1
             last = groups.days[chains.last[chain]]
@@ -312,6 +310,26 @@ def _cadence(groups: Groups, n: int, out: _Measures) -> int:
     if doubled == 2 * 28 and one_weekday and out.month_days[n - 1] - out.month_days[0] > 6:
         return _FOUR_WEEKLY
     return int(cadence)
+
+
+@part_of_loops
+def _is_chosen(
+    groups: Groups,
+    chains: Chains,
+    chain: int,
+    n: int,
+    changes: int,
+    may_step: bool,
+    out: _Measures,
+) -> bool:
+    """Return whether a chain, neither by mandate nor income, is steady and no habit."""
+    any_size, alike = _strangers(groups, chains, chain, n, out)
+    if alike > n:
+        return False
+    if chains.is_due[chain] == 1 or changes <= (0 if n == MIN_PAYMENTS else 1 + n // 6):
+        return True
+    enough = n > MIN_PAYMENTS or (n == MIN_PAYMENTS and chains.cadence[chain] == YEARLY)
+    return bool(may_step and enough and any_size <= n)
 
 
 @part_of_loops
