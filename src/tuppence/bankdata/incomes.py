@@ -7,7 +7,8 @@ import polars as pl
 
 from tuppence.derived.chains import MIN_PAYMENTS
 from tuppence.derived.groups import FIELDS
-from tuppence.derived.streams import INCOME, find_streams
+from tuppence.derived.measures import INCOME
+from tuppence.derived.streams import find_streams
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema

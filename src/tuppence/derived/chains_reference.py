@@ -62,7 +62,7 @@ class Chain:
     Attributes:
         payments: At least one, by day.
         cadence: The cadence that its second payment, or its dues, fixed.
-        is_due: Whether it is one of several dues.
+        is_due: Whether it is one of several yearly dues, of which three were paid again.
     """
 
     payments: list[Payment]
@@ -137,7 +137,7 @@ def dues_of(group: Group, cadence: Cadence) -> list[Chain] | None:
         min(fitting, key=lambda c: distance(payment, c, cadence)).payments.append(payment)
     joined = len(group) - len(opening)
     for chain in chains:
-        chain.is_due = joined >= 3
+        chain.is_due = joined >= 3 and cadence == YEARLY
         if len(chain.payments) == 1:
             chain.cadence = None
     return chains
@@ -179,8 +179,8 @@ def link_one_by_one(group: Group, as_of: int) -> list[Chain]:
     chains: list[Chain] = []
     places: list[Chain] = []
     for number, payment in enumerate(group):
-        confirmed = confirmed_cadences(group, number, as_of)
-        best = best_candidate(payment, places, confirmed)
+        following = group[number + 1 : number + 65]
+        best = best_candidate(payment, places, following, as_of)
         if best is not None:
             chain, cadence = best
             chain.payments.append(payment)
@@ -196,24 +196,8 @@ def link_one_by_one(group: Group, as_of: int) -> list[Chain]:
     return chains
 
 
-def confirmed_cadences(group: Group, number: int, as_of: int) -> set[Cadence]:
-    """Return the cadences that a second payment may fix."""
-    payment, following = group[number], group[number + 1 : number + 65]
-    return {
-        cadence
-        for cadence in CADENCES
-        if cadence.name not in {"weekly", "fortnightly"}
-        or as_of <= payment.day + cadence.most
-        or any(
-            cadence.fewest <= after.day - payment.day <= cadence.most
-            and amount_fits(after, payment)
-            for after in following
-        )
-    }
-
-
 def best_candidate(
-    payment: Payment, places: Sequence[Chain], confirmed: set[Cadence]
+    payment: Payment, places: Sequence[Chain], following: Group, as_of: int
 ) -> tuple[Chain, Cadence] | None:
     """Return the candidate with the lowest cost, and its cadence."""
     best: tuple[Chain, Cadence] | None = None
@@ -222,12 +206,38 @@ def best_candidate(
         if not amount_fits(payment, chain.last):
             continue
         cadence = fitting_cadence(payment, chain)
-        if cadence is None or (chain.cadence is None and cadence not in confirmed):
+        if cadence is None:
+            continue
+        if chain.cadence is None and not is_confirmed(payment, cadence, following, as_of):
+            continue
+        if payment.size != chain.last.size and comes_unchanged(chain, cadence, following):
             continue
         cost = cost_of(payment, chain, cadence)
         if best is None or cost < lowest:
             best, lowest = (chain, cadence), cost
     return best
+
+
+def is_confirmed(payment: Payment, cadence: Cadence, following: Group, as_of: int) -> bool:
+    """Return whether a second payment may fix a cadence."""
+    return (
+        cadence.name not in {"weekly", "fortnightly"}
+        or as_of <= payment.day + cadence.most
+        or any(
+            cadence.fewest <= after.day - payment.day <= cadence.most
+            and amount_fits(after, payment)
+            for after in following
+        )
+    )
+
+
+def comes_unchanged(chain: Chain, cadence: Cadence, following: Group) -> bool:
+    """Return whether a later payment has the chain's size and comes in time."""
+    return any(
+        after.size == chain.last.size
+        and cadence.fewest <= after.day - chain.last.day <= cadence.most
+        for after in following
+    )
 
 
 def amount_fits(payment: Payment, before: Payment) -> bool:

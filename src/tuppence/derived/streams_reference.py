@@ -137,7 +137,8 @@ def has_steady_amount(chain: Chain, group: Group) -> bool:
         return True
     small = all(20 * abs(b.size - a.size) <= a.size for a, b in pairwise(paid))
     many = len(paid) >= 4 or (len(paid) == 3 and chain.cadence == YEARLY)
-    return small and many and len(strangers_of(paid, group)) <= len(paid)
+    regular = jitter_of(paid) <= 6
+    return small and many and regular and len(strangers_of(paid, group)) <= len(paid)
 
 
 def is_habit(chain: Group, cadence: Cadence, group: Group) -> bool:
