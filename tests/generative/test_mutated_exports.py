@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 from tests.building import TOKENS
-from tests.generative.test_mutated_tables import mutated
+from tests.generative.test_mutated_files import mutated
 from tests.unit.bankdata.test_exports import FORMATS, NOBODY, TODAY
 
 from tuppence.bankdata.exports import read_exports
@@ -24,7 +24,8 @@ def test_damaged_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"statement{module.ENDINGS[0]}"
     read = 0
     for number in range(FILES):
-        path.write_bytes(mutated(text, chance))
+        data = text.encode()
+        path.write_bytes(mutated(data, data, chance))
         try:
             documents = read_exports([path], module.ENDINGS, module.decode, given)
             found = read_statement(documents, module.items, "me", Schema(), NOBODY, TODAY, TOKENS)

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import Final
 
-from tests.generative.test_mutated_tables import mutated
+from tests.generative.test_mutated_files import mutated
 from tests.unit.bankdata.test_banks import NOBODY, SAMPLES, TODAY
 
 from tuppence.bankdata.banks import shipped_banks
@@ -26,7 +26,8 @@ def test_damaged_statements_are_proposed_for_or_refused(tmp_path: Path) -> None:
         header, _, rows = source.partition("\n")
         for number in range(FILES):  # some without their header, or with one that no bank has
             text = rows if number % 2 else source.replace(header, header.replace("e", "3"), 1)
-            path.write_bytes(mutated(text if number % 4 else source, chance))
+            data = (text if number % 4 else source).encode()
+            path.write_bytes(mutated(data, data, chance))
             try:
                 found = propose(path, about)
             except UserError:

@@ -14,6 +14,7 @@ import polars as pl
 
 from tuppence.bankdata.encodings import UTF8, check_is_text, decoded
 from tuppence.bankdata.mapping import BY_NUMBER, Mapping
+from tuppence.bankdata.parquet import read_parquet
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OWNER
@@ -128,16 +129,15 @@ def position(titles: Sequence[str], column: str) -> int | None:
 
 
 def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
+    frame = read_parquet(path, data)
     try:
-        frame = pl.read_parquet(data)
         cells = frame.select(
             _parquet_text(pl.col(name), kind, mapping).alias(str(i))
             for i, (name, kind) in enumerate(frame.schema.items())
         )
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
-    except pl.exceptions.PanicException:
-        raise UserError("file.parquet", f"{path}: this Parquet file is damaged") from None
+    except pl.exceptions.PolarsError as error:
+        message = f"{path}: a column of this Parquet file is no text, number or date: {error}"
+        raise UserError("file.parquet", message) from None
     none = pl.Series([None] * frame.height, dtype=pl.String)
     return Table(tuple(name.strip() for name in frame.columns), cells, none)
 

@@ -3,10 +3,10 @@
 One module because the steps from texts to rows share the columns of one frame.
 """
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +17,12 @@ from tuppence.bankdata.balances import newest_first
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES
 from tuppence.bankdata.dates import read_days
 from tuppence.bankdata.doubts import balance_doubts, left_out_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.identity import identifiers
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, Sum, words_of
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
+from tuppence.bankdata.rejected import Again, again_in_table, never
 from tuppence.bankdata.signs import Signed, by_sides, by_sign, by_word, total
 from tuppence.bankdata.table_file import OWN_REJECTS, REJECTS, Table, position, read_raw
 from tuppence.cards import masked
@@ -65,6 +67,7 @@ class ParsedTable:
         count: How many rows the file has.
         left_out: How many rows the mapping leaves out, by the column and its word.
         doubts: What may be wrong with the rows, a sentence each.
+        again: Tells which rows of earlier rejects this file has, too.
     """
 
     rows: Rows
@@ -72,6 +75,7 @@ class ParsedTable:
     count: int
     left_out: tuple[tuple[str, int], ...] = ()
     doubts: tuple[str, ...] = ()
+    again: Again = never
 
 
 def read_table(
@@ -110,19 +114,20 @@ def read_table(
     frame = frame.with_columns(owner_columns(meaning, is_ragged, _new))
     frame = frame.with_columns(digits=_digits(frame["owner currency"]))
     frame = _parsed(frame, meaning, fields, today)
-    if meaning.table == "transactions" and "id" not in meaning.columns:
-        frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
+    if meaning.table == "transactions":
+        frame = frame.with_columns(_identifiers(frame).alias(_new("id")))
     frame = _without_duplicates(frame, meaning.table)
     good = frame.filter(pl.col(REASON).is_null())
     bad = frame.filter(pl.col(REASON).is_not_null())
     rejects = _rejects(bad, meaning, fields, table, tokens)
+    again = again_in_table(cache(partial(_rejects, frame, meaning, fields, table, tokens)))
     if meaning.table == "transactions":
         good = _in_order(good, meaning)
         if OPENING_BALANCE in meaning.constants and not bad.height:
             good = _with_balances(good)
     doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
     rows = _rows(good, meaning, schema, owners)
-    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts)
+    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts, again)
 
 
 def _filtered(
@@ -489,15 +494,14 @@ def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amoun
     return total(parts[: len(source.add)], parts[len(source.add) :])
 
 
-def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
-    """Return identifiers for rows that have none: from their content, and a count among equals."""
-    parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
-    keys = frame.select(
-        pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
-    ).to_series()
-    nth = keys.to_frame("key").select(pl.int_range(pl.len()).over("key")).to_series()
-    digests = [hashlib.blake2b(key.encode(), digest_size=9).hexdigest() for key in keys]
-    return pl.Series([f"~{d}-{n}" for d, n in zip(digests, nth, strict=True)], dtype=pl.String)
+def _identifiers(frame: pl.DataFrame) -> pl.Series:
+    """Return the identifiers of transactions."""
+    names = ("account", "booking date", "amount", "balance", "id")
+    given = [
+        (pl.col(_new(n)) if _new(n) in frame.columns else pl.lit(None, pl.String)).alias(n)
+        for n in names
+    ]
+    return identifiers(frame.select(*given, pl.col(REASON).is_null().alias("is good")))
 
 
 def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from tuppence.bankdata.exports import Decode, Given, read_exports
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, nearest, read_mapping
 from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
 from tuppence.cli.changing import waiting
+from tuppence.cli.import_history import register_history
 from tuppence.cli.mapping import agreed_mapping
 from tuppence.cli.output import (
     Store,
@@ -33,11 +34,11 @@ from tuppence.facts.schema import Schema, read_attributes
 from tuppence.usecases.import_bank_data import (
     ImportDependencies,
     ImportedStatement,
-    Known,
     Standard,
     import_statement,
     import_tables,
 )
+from tuppence.usecases.keep_import import Known
 from tuppence.usecases.propose_mapping import only_customer
 
 Today = Annotated[
@@ -204,6 +205,7 @@ def register(program: typer.Typer) -> None:
         for one in found:
             for what, count in one.left_out:
                 echo(f"skipped: {count:,} rows of {one.name} ({what})")
+            _print_replaced(one.replaced, one.name)
             for doubt in one.doubts:
                 echo(f"doubt: {one.name}: {doubt}")
 
@@ -221,6 +223,7 @@ def register(program: typer.Typer) -> None:
     for export, title in EXPORTS.items():
         _register_export(app, export, title)
     _register_qif(app)
+    register_history(app)
     program.add_typer(app)
 
 
@@ -340,6 +343,9 @@ def _print_statement(found: ImportedStatement, deps: ImportDependencies) -> None
         echo(f"skipped: {count:,} {what}")
     if found.rejects:
         echo(f"rejected: {found.rejects:,} of {found.items:,} items → {found.rejects_file}")
+    _print_replaced(found.replaced, "these documents")
+    for doubt in found.doubts:
+        echo(f"doubt: {doubt}")
 
 
 def _check_known(known: Mapping[str, str], mapping: Path | None, bank: str) -> None:
@@ -368,6 +374,12 @@ def _print_known(known: Known, deps: ImportDependencies) -> None:
             f"known: the merchant of {merchants:.0%} and the category of {categories:.0%} "
             f"of {known.transactions:,} transactions (lists {deps.enricher.version})"
         )
+
+
+def _print_replaced(count: int, what: str) -> None:
+    """Print how many transactions only an earlier import of the same bytes gave."""
+    if count:
+        echo(f"removed: {count:,} transactions that an earlier import of {what} gave, and now not")
 
 
 def _latest(text: str | None) -> datetime.date:

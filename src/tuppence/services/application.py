@@ -1,6 +1,5 @@
 """The parts that all services share: health, metrics, authentication, limits and errors."""
 
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -45,8 +44,7 @@ def application(
     @asynccontextmanager
     async def running(app: Starlette) -> AsyncIterator[None]:
         async with lifespan(app):
-            with contextlib.suppress(UserError):  # it is logged, and `/readyz` tells it
-                await readiness.check()
+            await readiness.begin()
             yield
 
     async def healthy(_: Request) -> Response:

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from local.servers import AWS_REGION
-from tests.building import ROOT
+from tests.building import some_rules
 from tests.contract.test_stores import LAYOUTS, new_table, row
 
 from tuppence.adapters.aws import tasks
@@ -22,9 +22,6 @@ from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.aws.tasks import migrate_database
 from tuppence.bootstrap import aws as bootstrap
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema
-from tuppence.rules.files import read_rules
-from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.fleet.messages import FleetItem, Page
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -100,7 +97,7 @@ def test_a_slow_bucket_is_retried() -> None:
     bucket = f"slow-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
     rulesets = S3Rulesets(s3, bucket)
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    ruleset = some_rules("bank_fees")
     slow_down = "<Error><Code>SlowDown</Code></Error>"
     s3.meta.events.register("before-send.s3.PutObject", refusing(1, 503, slow_down))
     rulesets.put(ruleset)

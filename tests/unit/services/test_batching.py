@@ -191,6 +191,40 @@ def test_a_caller_whose_batches_do_not_end_leaves_a_worker_to_others(workers: in
     assert asyncio.run(arrive()) == list(range(20))
 
 
+def test_an_item_whose_turn_would_come_too_late_is_refused_at_once() -> None:
+    """Each item takes a second, by a clock of the test's own."""
+    now = [0.0]
+    gate, begun = threading.Event(), threading.Event()
+
+    def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+        if key == "later":
+            begun.set()
+            gate.wait()
+        now[0] += len(items)
+        return items
+
+    async def arrive() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            one = Batcher[str, int, int](handle, pool, 1, 1, 100, lambda: now[0])
+            await one.answer("greedy", "first", 0, 1, 0.5)  # nobody knows yet how long it takes
+            waiting = [
+                asyncio.create_task(one.answer("greedy", "later", i, 1, 60.0)) for i in range(4)
+            ]
+            await asyncio.to_thread(begun.wait)
+            with pytest.raises(UserError, match="the caller waits 2") as busy:
+                await one.answer("greedy", "later", 5, 1, 2.0)
+            assert busy.value.code == "service.busy"
+            assert "about 3.0 seconds" in busy.value.message
+            assert one.waiting == 3, "it took no place in the queue"
+            waiting.append(asyncio.create_task(one.answer("greedy", "later", 6, 1, 4.0)))
+            waiting.append(asyncio.create_task(one.answer("other", "later", 7, 1, 0.1)))
+            await asyncio.sleep(0)
+            gate.set()
+            assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 6, 7]
+
+    asyncio.run(arrive())
+
+
 def test_a_cancelled_item_is_not_handled() -> None:
     desk = Desk()
 

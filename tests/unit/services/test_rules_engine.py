@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
-from tests.building import ROOT, RULES, bank, day
+from tests.building import bank, day, some_rules
 from tests.serving import log_lines, wait_until
 
 from tuppence import logs
@@ -23,9 +23,9 @@ from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
-from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.services.access import digest
+from tuppence.services.bodies import TIMEOUT_HEADER
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
 from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
@@ -80,10 +80,14 @@ class StoredFacts:
         raise NotImplementedError
 
 
+@pytest.fixture(scope="module")
+def some() -> Ruleset:
+    return some_rules("bank_fees", "card_utilisation", "cash_share", "interest_earned")
+
+
 @pytest.fixture
-def rulesets(tmp_path: Path) -> tuple[RulesetDirectory, Ruleset]:
-    directory = RulesetDirectory(tmp_path / "rulesets")
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+def rulesets(tmp_path: Path, some: Ruleset) -> tuple[RulesetDirectory, Ruleset]:
+    directory, ruleset = RulesetDirectory(tmp_path / "rulesets"), some
     directory.put(ruleset)
     return directory, ruleset
 
@@ -128,7 +132,7 @@ def test_results_are_counted_kept_and_returned(client: TestClient, tmp_path: Pat
         "evaluations": 1,
         "qualified": 1,
         "unknown": 0,
-        "changed": RULES,
+        "changed": 4,
         "missing": ["nobody"],
         "run_id": "r",
     }
@@ -374,6 +378,19 @@ def test_a_request_that_takes_too_long_is_cancelled(
         assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
         assert answer.headers["retry-after"] == "1"
         facts.stuck.set()
+
+
+def test_a_caller_may_allow_less_time(client: TestClient, facts: StoredFacts) -> None:
+    body = evaluation(customers=["nobody"])
+    for text in ("0", "-1", "soon", "1e3", "", "1" * 9):
+        answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: text})
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.timeout")
+    client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "60.5"})
+    facts.stuck.clear()
+    body = evaluation(customers=["ann"])
+    answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "0.2"})
+    facts.stuck.set()
+    assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
 
 
 def test_a_request_beyond_the_limits_is_refused(client: TestClient) -> None:

@@ -29,6 +29,7 @@ from tuppence.services.bodies import (
     parse_as_of,
     path_identifier,
     read_body,
+    read_timeout,
 )
 from tuppence.services.metrics import Metrics
 from tuppence.services.rules_engine.batching import Batcher
@@ -65,7 +66,7 @@ class Limits(NamedTuple):
             evaluated. One caller can have two of three, see `Batcher`.
         queue_limit: Maximum number of customers that wait to be evaluated; one caller may have half
             of them, see `QueueLimit`.
-        timeout: Seconds that a request may take.
+        timeout: Seconds that a request may take; its caller may allow less.
         caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
@@ -198,9 +199,7 @@ class _RulesEngine:
         rules = None if body.rules is None else frozenset(body.rules)
         customers = tuple(dict.fromkeys(body.customers or ()))
         request = Request(customers, tuple(body.facts or ()), rules, body.results)
-        answer = await self._answer(
-            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
-        )
+        answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
         fields = {name: getattr(answer, name) for name in Answer.__struct_fields__}
         return json_response(EvaluationsAnswer(**fields, run_id=body.run_id))
 
@@ -210,9 +209,7 @@ class _RulesEngine:
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
-        answer = await self._answer(
-            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
-        )
+        answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
         if not answer.results:
             raise unknown_customer(customer)
         (result,) = answer.results[0].results
@@ -243,7 +240,8 @@ class _RulesEngine:
             engine = self._cache.engine(digest, date)
             return explain_kept(engine, customer, rule, self._facts, self._cache.schema)
 
-        return json_response(await self._with_timeout(run_in_threadpool(explain)))
+        timeout = read_timeout(http, self._timeout)
+        return json_response(await _with_timeout(run_in_threadpool(explain), timeout))
 
     async def ruleset(self, _: HttpRequest) -> Response:
         """Name the served ruleset."""
@@ -275,30 +273,25 @@ class _RulesEngine:
         return resolved
 
     async def _answer(
-        self, caller: str, digest: str | None, as_of: Date, request: Request
+        self, http: HttpRequest, digest: str | None, as_of: Date, request: Request
     ) -> Answer:
+        timeout = read_timeout(http, self._timeout)
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
-            await self._with_timeout(self._prepare(ruleset, as_of))
+            await _with_timeout(self._prepare(ruleset, as_of), timeout)
         key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules)
         weight = len(request.customers) + len(request.given)
         row_count = sum(transaction_count(given) for given in request.given)
         small = request.given and row_count <= MAX_INLINE_ROWS
         batcher = self._inline if small else self._threaded
-        return await self._with_timeout(batcher.answer(caller, key, request, weight))
+        caller = http.user.display_name
+        answer = batcher.answer(caller, key, request, weight, timeout)
+        return await _with_timeout(answer, timeout)
 
     async def _prepare(self, digest: str, as_of: Date) -> None:
         """Load or plan a ruleset, one at a time: waiting for the lock takes no thread."""
         async with self._prepare_lock:
             await run_in_threadpool(self._cache.engine, digest, as_of)
-
-    async def _with_timeout(self, answer: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await answer
-        except TimeoutError:
-            message = f"the request took more than {self._timeout:g} seconds"
-            raise UserError("service.timeout", message, "try again with fewer customers") from None
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests for one ruleset and date; requests with unknown rules get an error."""
@@ -327,3 +320,12 @@ class _RulesEngine:
     def _load_schema(self) -> None:
         self._openapi = None
         self._evaluations_decoder = msgspec.json.Decoder(evaluations_type(self._cache.schema))
+
+
+async def _with_timeout(answer: Awaitable[T], seconds: float) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        message = f"the request took more than {seconds:g} seconds"
+        raise UserError("service.timeout", message, "try again with fewer customers") from None

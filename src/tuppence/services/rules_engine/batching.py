@@ -7,6 +7,9 @@ paid once for all of them.
 Batches that wait for other services run in threads. Batches that only compute run on the event
 loop, where a thread would only contend for the interpreter's lock.
 
+A request that would wait longer than its caller does is refused at once: under overload an engine
+answers what it can in time, and does not work on answers that nobody reads.
+
 Callers take turns, and none of them can have all workers: the batch of a caller who orders a few
 evaluations does not wait until the large batches of another one are done.
 """
@@ -15,6 +18,9 @@ import asyncio
 import contextvars
 import functools
 import logging
+import math
+import time
+from collections import deque
 from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -32,6 +38,8 @@ R = TypeVar("R")
 _logger: Final = logging.getLogger(__name__)
 FACTOR: Final = 2
 """One caller can have two of three workers, see `Shares`."""
+RECENT: Final = 8
+"""Number of the last batches by which the time of waiting is estimated."""
 
 
 class _Waiting(NamedTuple, Generic[I, R]):
@@ -54,6 +62,7 @@ class Batcher(Generic[K, I, R]):
         workers: Maximum number of batches that run at the same time; shared among callers.
         max_batch: Maximum weight of a batch; a single item may exceed it.
         queue_limit: Maximum weight of all waiting items, shared among callers by `QueueLimit`.
+        clock: Returns seconds that never go backwards.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class Batcher(Generic[K, I, R]):
         workers: int,
         max_batch: int,
         queue_limit: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._handle = handle
         self._executor = executor
@@ -72,18 +82,34 @@ class Batcher(Generic[K, I, R]):
         self._queue_limit = QueueLimit(queue_limit)
         self._queues: dict[str, _Queues[K, R, I]] = {}  # by caller; whose turn is next, first
         self._scheduled = False
+        self._clock = clock
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)  # seconds and weights
 
     @property
     def waiting(self) -> int:
         """Weight of all waiting items."""
         return self._queue_limit.total
 
-    async def answer(self, caller: str, key: K, item: I, weight: int) -> R:
+    async def answer(
+        self, caller: str, key: K, item: I, weight: int, timeout: float = math.inf
+    ) -> R:
         """Return the answer to an item; it leaves the queue if the task is cancelled.
 
+        Args:
+            caller: Name of the caller.
+            key: Items of the same key may share a batch.
+            item: Passed to `handle`.
+            weight: Share of a batch that it takes.
+            timeout: Seconds that the caller waits.
+
         Raises:
-            UserError: The queue is full for this caller or for all, or `handle` raised the error.
+            UserError: `service.busy` if its turn is not expected in time, or `handle` raised the
+                error; see `QueueLimit` for a full queue.
         """
+        wait = self._expected_wait(caller)
+        if wait > timeout:
+            message = f"the queue takes about {wait:.1f} seconds, and the caller waits {timeout:g}"
+            raise UserError("service.busy", message, "try again later, or wait longer")
         self._queue_limit.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(item, weight, future, contextvars.copy_context())
@@ -97,6 +123,15 @@ class Batcher(Generic[K, I, R]):
             queue = self._queues.get(caller, {}).get(key, {})
             if future in queue:
                 self._leave(caller, key, [queue[future]])
+
+    def _expected_wait(self, caller: str) -> float:
+        """Return the seconds until the items of a caller that wait now are likely to be handled."""
+        weight = sum(weight for _, weight in self._recent)
+        if not weight:
+            return 0.0
+        pace = sum(seconds for seconds, _ in self._recent) / weight
+        turns = max(len(self._queues), 1)
+        return pace * self._queue_limit.of(caller) * turns / self._workers
 
     def _start_batches(self) -> None:
         self._scheduled = False
@@ -117,7 +152,8 @@ class Batcher(Generic[K, I, R]):
             _to_end(self._queues, caller)
             self._running.add(caller)
             task = asyncio.get_running_loop().create_task(self._run(key, batch))
-            task.add_done_callback(functools.partial(self._on_done, caller))
+            on_done = functools.partial(self._on_done, caller, weight, self._clock())
+            task.add_done_callback(on_done)
 
     def _leave(self, caller: str, key: K, items: Sequence[_Waiting[I, R]]) -> None:
         """Take items out of their queue."""
@@ -130,7 +166,8 @@ class Batcher(Generic[K, I, R]):
         if not self._queues[caller]:
             del self._queues[caller]
 
-    def _on_done(self, caller: str, _: asyncio.Task[None]) -> None:
+    def _on_done(self, caller: str, weight: int, start: float, _: asyncio.Task[None]) -> None:
+        self._recent.append((self._clock() - start, weight))
         self._running.remove(caller)
         self._start_batches()
 
