@@ -357,6 +357,11 @@ def _with_owners(frame: pl.DataFrame, mapping: TableMapping, owners: Owners) -> 
             pl.col("id").alias(_new("account")), owner="customer", known="currency"
         )
         frame = frame.join(known, on=_new("account"), how="left", maintain_order="left")
+        others = _when(
+            pl.col("owner") != pl.col(_new("customer")),
+            "account ", pl.col(_new("account")), " belongs to customer ", pl.col("owner"),
+        )  # fmt: skip
+        frame = frame.with_columns(pl.coalesce(REASON, others).alias(REASON))
         customer = pl.col("owner").fill_null(pl.col(_new("customer"))).alias(_new("customer"))
         of_customer = owners.customers.select(pl.col("id").alias(_new("customer")), cash="currency")
         frame = frame.with_columns(customer).join(

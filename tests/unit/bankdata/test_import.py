@@ -330,3 +330,110 @@ def test_a_missing_or_oversized_mapping_is_refused(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
     with pytest.raises(UserError, match="larger than 1,000,000 bytes"):
         read_mapping(tmp_path / "large.yaml", Schema())
+
+
+def test_rows_of_an_account_of_another_customer_are_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "bank.csv"
+    path.write_text("Account,Date,Amount\nhers,2026-06-01,-1\nhis,2026-06-02,-2\n")
+    (tmp_path / "mapping.yaml").write_text(
+        "table: transactions\ncolumns: {account: Account, booking date: Date, amount: Amount}\n"
+        "constants: {customer: bob, currency: GBP}\n"
+    )
+    customers = pl.DataFrame({"id": ["ann", "bob"], "currency": ["GBP", "GBP"]})
+    accounts = pl.DataFrame({"id": ["hers"], "customer": ["ann"], "currency": ["GBP"]})
+    meaning = read_mapping(tmp_path / "mapping.yaml", Schema())
+    reading = read_table(path, meaning, Schema(), Owners(customers, accounts), TODAY, TOKENS)
+    assert reasons(reading) == [(1, "account hers belongs to customer ann")]
+    assert transactions(reading, "account", "amount") == [("his", -200)]
+
+
+def test_an_opening_balance_gives_balances_in_the_order_of_the_days(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("currency: GBP}", "currency: GBP, opening balance: '100.00'}")
+    text = "Id,Date,Amount,FieldType,Text\n2,2026-06-02,-5,,\n1,2026-06-01,-12.50,,\n"
+    assert transactions(read(tmp_path, text, mapping), "id", "balance") == [
+        ("2", 8250),
+        ("1", 8750),
+    ]
+
+
+def test_rows_that_are_set_aside_leave_no_balances_after_an_opening_balance(
+    tmp_path: Path,
+) -> None:
+    mapping = MAPPING.replace("currency: GBP}", "currency: GBP, opening balance: '100.00'}")
+    reading = read(tmp_path, GOOD + "3,soon,1,,\n", mapping)
+    assert {balance for (balance,) in transactions(reading, "balance")} == {None}
+    assert "the opening balance gives no balances, because 1 rows were set aside" in reading.doubts
+
+
+def test_an_opening_balance_of_several_accounts_gives_no_balances(tmp_path: Path) -> None:
+    mapping = (
+        "table: transactions\ncolumns: {account: A, booking date: Date, amount: Amount}\n"
+        "constants: {customer: me, currency: GBP, opening balance: '1'}\n"
+    )
+    reading = read(tmp_path, "A,Date,Amount\nx,2026-06-01,1\ny,2026-06-01,2\n", mapping)
+    assert {balance for (balance,) in transactions(reading, "balance")} == {None}
+    assert any("the rows have other accounts" in doubt for doubt in reading.doubts)
+
+
+WORDS = MAPPING + "values: {category: {food: groceries}}\n"
+
+
+def test_words_that_are_not_translated_can_be_left_out_and_are_named(tmp_path: Path) -> None:
+    text = GOOD + "3,2026-06-03,-1,fun,\n4,2026-06-03,-1,fun,\n"
+    reading = read(tmp_path, text, WORDS + "translated_only: [category]\n")
+    assert [word for (word,) in transactions(reading, "category")] == ["groceries", *[None] * 3]
+    assert reading.doubts == (
+        "category: left out, since the mapping does not translate it: fun (2)",
+    )
+    assert transactions(read(tmp_path, text, WORDS), "category")[2] == ("fun",)
+
+
+def test_a_pattern_takes_a_part_of_a_text(tmp_path: Path) -> None:
+    pattern = "patterns: {text: '^(.*?)(?: BCC)?$', category: '^f(.*)$'}\n"
+    text = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,1,food,TEA BCC\n2,2026-06-02,1,x,BCC TEA\n"
+    assert transactions(read(tmp_path, text, MAPPING + pattern), "text", "category") == [
+        ("TEA", "ood"),
+        ("BCC TEA", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("patterns: {text: '('}", "patterns.text: not a regular expression"),
+        ("patterns: {text: 'a'}", "patterns.text: it has 0 groups, not one"),
+        ("patterns: {text: '(a)(b)'}", "patterns.text: it has 2 groups, not one"),
+        ("patterns: {amount: '(a)'}", "patterns.amount: only a text field with a column"),
+        ("patterns: {merchant: '(a)'}", "patterns.merchant: only a text field with a column"),
+        ("patterns: {nothing: '(a)'}", "transactions have no field 'nothing'"),
+        (
+            "translated_only: [category]",
+            "translated_only names category, which has no translations",
+        ),
+    ],
+)
+def test_a_pattern_or_a_translation_that_cannot_be_used_is_refused(
+    tmp_path: Path, options: str, message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, GOOD, MAPPING + options + "\n")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["", "\n  balance: Text"])
+def test_an_opening_balance_beside_balances_or_as_a_column_is_refused(
+    tmp_path: Path, column: str
+) -> None:
+    mapping = MAPPING.replace("  text: Text", f"  text: Text{column}")
+    extra = "opening balance: '1', " if column else ""
+    mapping = mapping.replace("account: main", f"{extra}account: main")
+    if not column:
+        mapping = mapping.replace("  text: Text", "  text: Text\n  opening balance: Text")
+    with pytest.raises(UserError, match="opening balance is a constant"):
+        read(tmp_path, GOOD, mapping)
+
+
+def test_rows_that_all_end_with_a_delimiter_are_read(tmp_path: Path) -> None:
+    text = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-1,,x,\n2,2026-06-02,-2,,y,\n"
+    assert transactions(read(tmp_path, text), "amount") == [(-100,), (-200,)]
+    assert len(reasons(read(tmp_path, text + "3,2026-06-02,-2,,y,z\n"))) == 3
