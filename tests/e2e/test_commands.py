@@ -1,6 +1,7 @@
 """Runs the program as people use it: its output, and its messages when something is wrong."""
 
 import csv
+import datetime
 import io
 import json
 import os
@@ -372,6 +373,56 @@ def test_a_run_stops_on_a_full_disk_and_can_be_resumed(
     monkeypatch.undo()
     tuppence(*command)
     assert "long" in tuppence("results", "--store", store).stdout
+
+
+def test_a_run_is_of_today_by_default(
+    tuppence: Run, store: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuppence.cli.output.today", lambda: datetime.date(2026, 6, 21))
+    text = tuppence("run", "--store", store, "--rules", rules).stdout
+    assert "1 rule as of 2026-06-21" in text
+
+
+def test_a_run_with_fewer_rules_says_what_it_removes(
+    tuppence: Run, ran: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rules / "fees.yaml").write_text(RULE.replace("id: fees", "id: other"))
+    command = ("run", "--store", ran, "--rules", rules, "--as-of", "2026-06-30")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    declined = tuppence(*command, status=1).stderr
+    assert "removes the results of a rule of the last run that is not in --rules: fees" in declined
+    assert "error[run.declined]: nothing was changed" in declined
+    assert "fees" in tuppence("results", "--store", ran).stdout
+    told = tuppence(*command, "--yes").stderr
+    assert "removes the results of a rule of the last run" in told
+    kept = json.loads(tuppence("results", "--store", ran, "--format", "json").stdout)
+    assert [one["rule_id"] for one in kept] == ["other"]
+    assert "removes" not in tuppence(*command).stderr
+
+
+def test_a_run_tells_of_words_that_find_nobody(tuppence: Run, store: Path, rules: Path) -> None:
+    (rules / "fees.yaml").write_text(RULE.replace('"bank fee" and', '"bank fees" and'))
+    command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    told = tuppence(*command).stderr
+    assert 'no category is "bank fees", so this finds nobody' in told
+    assert 'did you mean "bank fee"?' in told
+
+
+def test_a_rule_finds_nobody_outside_its_validity(tuppence: Run, store: Path, rules: Path) -> None:
+    command = ("run", "--store", store, "--rules", rules, "--processes", 1)
+    (rules / "fees.yaml").write_text(RULE + "valid_from: 2026-06-10\nvalid_until: 2026-06-20\n")
+    for date, insights in (
+        ("2026-06-09", 0),
+        ("2026-06-10", 1),
+        ("2026-06-20", 1),
+        ("2026-06-21", 0),
+    ):
+        tuppence(*command, "--as-of", date)
+        shown = json.loads(tuppence("feed", "ann", "--store", store, "--format", "json").stdout)
+        assert (date, len(shown)) == (date, insights)
+    text = tuppence("explain", "ann", "fees", "--store", store).stdout
+    assert "the rule or its approval is not valid on 2026-06-21" in text
 
 
 def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:

@@ -1,7 +1,10 @@
 """The command `tuppence run`."""
 
+import contextlib
 import os
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +33,10 @@ from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.check_rules import examiner
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import Outcome
-from tuppence.usecases.run_night import run_night
+from tuppence.usecases.run_night import rules_left_out, run_night
 
 MAX_PROBLEMS = 10
+MAX_REMOVED = 8
 SILENT = frozenset({"rule.word", "rule.validity"})
 """Findings about rules that find nobody, which a run would not show by itself."""
 
@@ -45,18 +49,27 @@ def register(app: typer.Typer) -> None:
         ctx: typer.Context,
         store: Store,
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
-        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        as_of: Annotated[
+            str, typer.Option(help="The date that rules take for today; today if omitted.")
+        ] = "",
         processes: Annotated[
             int, typer.Option(min=1, max=256, help="Number of threads or processes.")
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
+        yes: Annotated[
+            bool, typer.Option("--yes", help="Remove insights of other rules without asking.")
+        ] = False,
     ) -> None:
         """Evaluate every rule for every customer, and store the results.
 
+        The results replace those of the last run. If that had rules which are not given now, the
+        command says so first, and asks if it runs in a terminal.
+
         After an interruption the same command resumes the run.
         """
-        use = use_of(date_option(as_of, "--as-of"), purposes)
+        date = date_option(as_of, "--as-of") if as_of else current_date()
+        use = use_of(date, purposes)
         held = hold(ctx, store)
         facts = held.facts()
         if not facts.partitions():
@@ -66,6 +79,11 @@ def register(app: typer.Typer) -> None:
         for problem in files.problems:
             if problem.code in SILENT:
                 echo(show(problem) + "\n", err=True)
+        latest, removed = held.latest_run(), list[str]()
+        if latest is not None:
+            with contextlib.suppress(UserError):  # a lost ruleset is no reason not to run
+                removed = rules_left_out(held.rulesets.get(latest.ruleset), ruleset)
+            _tell_removed(removed, yes=yes)
         began = time.monotonic()
         with progress() as bar:
             task = bar.add_task(
@@ -88,9 +106,31 @@ def register(app: typer.Typer) -> None:
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
         seconds = time.monotonic() - began
         if format_ is Format.JSON:
-            print_json(_document(outcome, ruleset, as_of))
+            print_json(_document(outcome, ruleset, str(date)))
             return
-        _print_summary(outcome, ruleset, as_of, seconds)
+        _print_summary(outcome, ruleset, str(date), seconds)
+
+
+def _tell_removed(removed: Sequence[str], *, yes: bool) -> None:
+    """Say which rules' results the run removes, and ask in a terminal whether that is meant.
+
+    Raises:
+        UserError: The answer is no.
+    """
+    if not removed:
+        return
+    shown = ", ".join(removed[:MAX_REMOVED])
+    more = len(removed) - MAX_REMOVED
+    shown += f" and {more} more" if more > 0 else ""
+    one = len(removed) == 1
+    echo(
+        f"This run removes the results of {'a rule' if one else f'{len(removed)} rules'} of the "
+        f"last run that {'is' if one else 'are'} not in --rules: {shown}",
+        err=True,
+    )
+    if not yes and sys.stdin.isatty() and not typer.confirm("Go on?", err=True):
+        hint = "give the folder of all rules as --rules"
+        raise UserError("run.declined", "nothing was changed", hint)
 
 
 def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
 from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore
+from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
 from tuppence.usecases.run import (
     CUSTOMERS_PER_ITEM,
@@ -61,6 +62,17 @@ class NightDependencies(NamedTuple):
     workers: Workers
     rulesets: RulesetStore
     open_results: Callable[[], AbstractContextManager[ResultsAndLedger]]
+
+
+def rules_left_out(before: bytes, now: Ruleset) -> list[str]:
+    """Return the rules of which a run would remove the results.
+
+    Args:
+        before: Canonical bytes of the last run's ruleset, perhaps of an earlier version.
+        now: The ruleset of the run.
+    """
+    kept = {checked.rule.id for checked in now.rules}
+    return [rule for rule, _ in value_names(before) if rule not in kept]
 
 
 def run_night(

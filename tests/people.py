@@ -1,0 +1,157 @@
+"""Invented people whose whole money is known: how often they are paid, and what is due when."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from tests.building import frame
+
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.schema import Schema
+
+TODAY: Final = datetime.date(2026, 3, 20)
+EPOCH: Final = datetime.date(1970, 1, 1)
+PAYS: Final = ("weekly", "fortnightly", "four-weekly", "monthly", "two salaries")
+PLACES: Final = (("GBP", "GB"), ("EUR", "IE"), ("AUD", "AU"))
+MONTHS: Final = (3, 6, 13)
+YEARLY_PAY: Final = 31_200_00
+BILLS: Final = {
+    "Landlord": ("housing", "standing order", 820_00, 1),
+    "Volt Energy": ("energy", "direct debit", 155_00, 3),
+    "Hive Broadband": ("broadband", "direct debit", 44_00, 5),
+    "Pocket Tel": ("mobile", "direct debit", 31_00, 12),
+    "Shield Insurance": ("insurance", "direct debit", 38_00, 18),
+    "Reel Films": ("subscriptions", "card", 9_99, 8),
+    "Loud Music": ("subscriptions", "card", 11_99, 15),
+    "Fit Gym": ("subscriptions", "card", 24_00, 2),
+}
+"""Category, way of payment, amount and day of the month of each monthly payment."""
+
+
+class Person(NamedTuple):
+    """One invented person.
+
+    Attributes:
+        name: Identifier, which says how the person is paid, for how long, where, and how rich.
+        pay: How often pay comes, one of `PAYS`.
+        months: Months of history.
+        currency: Currency of the account.
+        country: Country where the person lives.
+        start: Balance before the first transaction, in minor units.
+    """
+
+    name: str
+    pay: str
+    months: int
+    currency: str
+    country: str
+    start: int
+
+
+def people() -> list[Person]:
+    """Return everybody: each pay, history, place, and three balances."""
+    found = []
+    for pay in PAYS:
+        for months in MONTHS:
+            for currency, country in PLACES:
+                for start in (300_00, 2_500_00, 9_000_00):
+                    words = pay.replace(" ", "-")
+                    name = f"{words}-{months}-{country}-{start // 100}"
+                    found.append(Person(name, pay, months, currency, country, start))
+    return sorted(found)
+
+
+def transactions(person: Person, today: datetime.date = TODAY) -> list[dict[str, Any]]:
+    """Return everything that a person is paid and pays, with the balance after it."""
+    first = today - datetime.timedelta(days=round(30.44 * person.months))
+    rows = [*_pay(person, first, today), *_bills(first, today), *_shopping(first, today)]
+    rows.sort(key=lambda row: row["booking date"])
+    balance = person.start
+    for number, row in enumerate(rows):
+        balance += row["amount"]
+        row |= {
+            "id": f"{person.name}-{number}",
+            "sequence": number,
+            "account": person.name,
+            "own transfer": False,
+            "country": person.country,
+            "balance": balance,
+            "booking date": (row["booking date"] - EPOCH).days,
+        }
+    return rows
+
+
+def due_between(first: datetime.date, last: datetime.date) -> int:
+    """Return what everybody's bills and subscriptions come to in some days, both included."""
+    return -sum(row["amount"] for row in _bills(first, last))
+
+
+def batch(those: list[Person], today: datetime.date = TODAY) -> FactBatch:
+    """Return the facts of some people."""
+    tables = {
+        "customers": [
+            {"id": one.name, "currency": one.currency, "country": one.country} for one in those
+        ],
+        "accounts": [{"id": one.name, "customer": one.name, "type": "current"} for one in those],
+        "transactions": [row for one in those for row in transactions(one, today)],
+    }
+    schema = Schema()
+    frames = {name: frame(name, rows, schema) for name, rows in tables.items()}
+    return batch_from(ordered(coded(frames, schema)), schema)
+
+
+def _days(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
+    for number in range((last - first).days + 1):
+        yield first + datetime.timedelta(days=number)
+
+
+def _pay(
+    person: Person, first: datetime.date, last: datetime.date
+) -> Iterator[dict[str, Any]]:
+    every = {"weekly": 7, "fortnightly": 14, "four-weekly": 28}.get(person.pay)
+    for day in _days(first, last):
+        for employer, month_day, share in (("Acme Works", 28, 0.6), ("Night School", 14, 0.4)):
+            amount = YEARLY_PAY / 12
+            if every is not None:
+                due = day.toordinal() % every == 5 and employer == "Acme Works"
+                amount = YEARLY_PAY * every / 365
+            elif person.pay == "monthly":
+                due = day.day == month_day and employer == "Acme Works"
+            else:
+                due, amount = day.day == month_day, amount * share
+            if due:
+                row = {"booking date": day, "amount": round(amount), "merchant": employer}
+                yield row | {"category": "income", "type": "salary"}
+
+
+def _bills(first: datetime.date, last: datetime.date) -> Iterator[dict[str, Any]]:
+    for day in _days(first, last):
+        for payee, (category, way, amount, month_day) in BILLS.items():
+            if day.day == month_day:
+                yield {
+                    "booking date": day, "amount": -amount, "merchant": payee,
+                    "category": category, "type": way,
+                }  # fmt: skip
+
+
+def _shopping(first: datetime.date, last: datetime.date) -> Iterator[dict[str, Any]]:
+    """Yield purchases that differ from week to week, some of them equal on one day."""
+    for day in _days(first, last):
+        number = day.toordinal()
+        bought = {
+            "Corner Foods": ("groceries", 31_00 + 173 * (number % 13), number % 3 == 0),
+            "Bean Yard": ("eating out", 4_20, number % 2 == 0),
+            "City Bus": ("transport", 2_80, day.weekday() < 5),
+            "Big Screen": ("entertainment", 18_00 + number % 7, number % 19 == 0),
+            "Kind Hands": ("charity", 15_00, number % 31 == 0),
+            "Slots Online": ("gambling", 95_00 + number % 40, number % 9 == 0),
+            "The Bank": ("bank fee", 6_00, number % 29 == 0),
+            "Blue Trips": ("travel", 240_00 + number % 90, number % 97 == 0),
+        }
+        for merchant, (category, amount, due) in bought.items():
+            for _ in range(2 if merchant in {"City Bus", "Bean Yard"} and due else int(due)):
+                yield {
+                    "booking date": day, "amount": -amount, "merchant": merchant,
+                    "category": category, "type": "card",
+                }  # fmt: skip
