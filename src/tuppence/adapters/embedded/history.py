@@ -45,7 +45,7 @@ def with_import(old: Manifest, new: Manifest, taken: Taken, segments: Segments) 
         segment = segments.write(f"i{made.id:05d}", coded(rows.tables(), Schema(new.attributes)))
     kept = KeptImport(made, first, segment)
     imports = tuple(kept if one is earlier else one for one in new.imports)
-    whose = () if rows.customers is None else rows.customers["id"]
+    whose = Taken(made, rows).customers
     return msgspec.structs.replace(
         new,
         next_sequence=sequence,
