@@ -105,26 +105,24 @@ def read_amounts(
     if texts.null_count() == len(texts):
         none = pl.Series([None] * len(texts), dtype=pl.String)
         return Amounts(none.cast(pl.Int64), none.fill_null(""), none)
-    plain = texts.str.replace_many([*_SAME], [*_SAME.values()]).str.strip_chars(" ")
-    parts = plain.str.extract_groups(_SHAPE).struct
-    before, core, after = (parts.field(key) for key in ("1", "2", "3"))
-    around = before + "0" + after
-    told = {one: _told(one) for one in around.drop_nulls().unique()}
-    marks = around.replace_strict({k: m for k, (m, _) in told.items()}, default=None)
-    symbols = around.replace_strict({k: s for k, (_, s) in told.items()}, default=None)
-    frame = pl.DataFrame(
-        {
-            "text": texts,
-            "core": core,
-            "mark": marks.cast(pl.String),
-            "symbol": symbols.cast(pl.String),
-            "digits": digits,
-            "owned": owned
-            if owned is not None
-            else pl.Series([None] * len(texts), dtype=pl.String),
-            # 5.- is a price of five in some countries, and five to pay in none
-            "price": core.str.contains(r"[.,]$") & after.str.contains("^ ?-"),
-        }
+    unowned = pl.Series([None] * len(texts), dtype=pl.String)
+    columns = {"text": texts, "digits": digits, "owned": unowned if owned is None else owned}
+    plain = pl.col("text").str.replace_many([*_SAME], [*_SAME.values()]).str.strip_chars(" ")
+    frame = pl.DataFrame(columns).with_columns(plain.str.extract_groups(_SHAPE).alias("parts"))
+    before, core, after = (pl.col("parts").struct.field(key) for key in ("1", "2", "3"))
+    frame = frame.with_columns(
+        core.alias("core"),
+        (before + "0" + after).alias("around"),
+        # 5.- is a price of five in some countries, and five to pay in none
+        (core.str.contains(r"[.,]$") & after.str.contains("^ ?-")).alias("price"),
+    )
+    told = {one: _told(one) for one in {*frame["around"]} - {None}}
+    around = pl.col("around")
+    frame = frame.with_columns(
+        around.replace_strict(
+            {k: parts[i] for k, parts in told.items()}, default=None, return_dtype=pl.String
+        ).alias(name)
+        for i, name in enumerate(("mark", "symbol"))
     )
     return _sized(frame, name, separators)
 

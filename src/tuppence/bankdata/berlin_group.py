@@ -1,7 +1,8 @@
 """NextGenPSD2 of the Berlin Group, version 1.3: accounts, balances and transactions.
 
 https://www.berlin-group.org/nextgenpsd2-downloads. Amounts are signed: money out is negative. A
-transaction without a `transactionId` may have an `entryReference`, which is as stable.
+transaction without a `transactionId` may have an `entryReference`, which is as stable, or the
+`internalTransactionId` of GoCardless, whose answers about an account do not name it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -182,7 +183,7 @@ def _transaction(account: str | None, content: Any) -> Iterator[Record]:
     after = content.get("balanceAfterTransaction")
     yield Booking(
         account,
-        given_id(content, "transactionId", "entryReference"),
+        given_id(content, "transactionId", "entryReference", "internalTransactionId"),
         moment_of(required(content, "bookingDate")),
         amount,
         next(filter(None, texts), None),

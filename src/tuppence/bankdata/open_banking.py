@@ -6,7 +6,9 @@ unknown code leaves its field empty.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tuppence.bankdata.categories import MERCHANT_CODE_CONFIDENCE, by_merchant_code
 from tuppence.bankdata.records import (
@@ -30,8 +32,10 @@ from tuppence.bankdata.records import (
     optional,
     refuse,
     required,
+    time_of,
 )
 
+_LONDON: Final = ZoneInfo("Europe/London")
 BOOKED: Final = frozenset({"booked", "book"})
 PENDING: Final = frozenset({"pending", "pdng", "futr", "info"})
 REJECTED: Final = frozenset({"rejected", "rjct"})
@@ -120,7 +124,7 @@ def _transaction(content: Any) -> Iterator[Record]:
     yield Booking(
         required(content, "AccountId"),
         given_id(content, "TransactionId"),
-        moment_of(required(content, "BookingDateTime")),
+        _in_london(moment_of(required(content, "BookingDateTime"))),
         amount,
         optional(content, "TransactionInformation"),
         optional(content, "MerchantDetails", "MerchantName"),
@@ -130,6 +134,21 @@ def _transaction(content: Any) -> Iterator[Record]:
         category_confidence=MERCHANT_CODE_CONFIDENCE,
         foreign_currency=_foreign(content, amount.currency),
     )
+
+
+def _in_london(moment: str) -> str:
+    """Return a moment with the day that a British statement has for it.
+
+    Many banks write moments in UTC, which is an hour behind London in summer.
+    """
+    written = time_of(moment)
+    if written.utcoffset() or datetime.fromisoformat(moment).tzinfo is None:
+        return moment  # it has the bank's own offset, or none
+    try:
+        local = written.astimezone(_LONDON)
+    except OverflowError:
+        return moment
+    return moment if local.date() == written.date() else local.isoformat()
 
 
 def _balance(content: Any) -> Iterator[Record]:

@@ -11,7 +11,9 @@ from tuppence.facts.rows import OF_CUSTOMER, OWNER
 OF_DOCUMENTS: Final = ("document", "place", "reason", "content")
 """Columns of items of documents that were set aside, before that of their customer."""
 _BEFORE_CELLS: Final = 2
-_IDENTIFIERS: Final = ("transactionId", "entryReference", "TransactionId", "transaction_id")
+_IDENTIFIERS: Final = (
+    "transactionId", "entryReference", "internalTransactionId", "TransactionId", "transaction_id",
+)  # fmt: skip
 
 Again = Callable[[pl.DataFrame], pl.Series]
 """Returns for each row of a file of rejects whether the import has read the row again."""

@@ -7,7 +7,7 @@ import polars as pl
 from tuppence.bankdata.amounts import CREDIT, DEBIT, Amounts
 from tuppence.bankdata.mapping import Sign
 
-Signed = tuple[pl.Series, list[pl.Series]]
+Signed = tuple[pl.Series, Sequence[pl.Series | pl.Expr]]
 """Amounts, negative for money out, and columns of reasons against them."""
 
 

@@ -402,7 +402,7 @@ def _parsed(
     frame: pl.DataFrame, mapping: TableMapping, fields: dict[str, Field], today: date
 ) -> pl.DataFrame:
     """Return the fields' texts as the store's values; a row keeps the first reason against it."""
-    reasons: list[pl.Series] = [frame[REASON]]
+    reasons: list[pl.Series | pl.Expr] = [pl.col(REASON)]
     numbers = [
         part
         for name, field in fields.items()
@@ -415,16 +415,14 @@ def _parsed(
         is_given = [*_parts(mapping, name)] or [_new(name)]
         if not field.nullable and name not in {"own transfer", "id"}:
             absent = pl.all_horizontal(pl.col(is_given).is_null())
-            reasons.append(frame.select(_when(absent, f"{name} is missing")).to_series())
+            reasons.append(_when(absent, f"{name} is missing"))
         if name == "id" and mapping.table != "transactions":
-            reasons.append(frame.select(_when(pl.col(_new(name)).is_null(), "id is missing"))[:, 0])
+            reasons.append(_when(pl.col(_new(name)).is_null(), "id is missing"))
         value, bad = _value(frame, name, field, mapping, today)
         values.append(value.alias(_new(name)))
         reasons.extend(bad)
     money = _when(pl.col("digits").is_null(), "unknown currency ", pl.col("owner currency"))
-    reasons.append(frame.select(money).to_series())
-    first = pl.DataFrame([one.alias(str(i)) for i, one in enumerate(reasons)])
-    reason = first.select(pl.coalesce(pl.all())).to_series()
+    reason = frame.select(pl.coalesce(*reasons, money)).to_series()
     frame = frame.with_columns(*values, reason.alias(REASON))
     if mapping.table != "transactions":
         return frame
@@ -444,9 +442,7 @@ def _value(
             if words_of(mapping).get(name) == ACCOUNT_TYPES:
                 strange = text.is_not_null() & ~text.is_in(ACCOUNT_TYPES)
                 bad.append(_when(strange, f"{name} is none of {', '.join(ACCOUNT_TYPES)}: ", text))
-            return frame[_new(name)], frame.select(
-                one.alias(str(i)) for i, one in enumerate(bad)
-            ).get_columns()
+            return frame[_new(name)], bad
         case FieldType.DATE:
             return read_days(frame[_new(name)], name, mapping.date_format, today)
         case FieldType.BOOLEAN:
@@ -455,7 +451,7 @@ def _value(
             value = low.is_in(_TRUE)
             value = value if field.nullable else value.fill_null(value=False)
             reason = _when(strange, f"{name} is neither true nor false: ", text)
-            return frame.select(value).to_series(), [frame.select(reason).to_series()]
+            return frame.select(value).to_series(), [reason]
         case FieldType.MONEY:
             return _number(frame, name, mapping, frame["digits"], frame["owner currency"])
         case FieldType.NUMBER:

@@ -23,8 +23,8 @@ def register_history(app: typer.Typer) -> None:
     ) -> None:
         """List the imports of a store that can be taken back, oldest first.
 
-        The history begins with the first import by this version. It begins again after
-        `tuppence load --from`, whose rows no import has read.
+        The list begins with the first import by this version. It begins again after 200 imports,
+        and after `tuppence load --from`, whose rows no import has read.
         """
         found = open_store(store).facts().imports()
         rows = [

@@ -15,7 +15,8 @@ class Import(msgspec.Struct, frozen=True):
         source: Name of the file or of the customer of the documents, without card numbers.
         digest: Digest of the bytes that were read; equal files have equal digests.
         day: Day of the import, in days since 1970-01-01.
-        table: Table that a file's rows belong to; empty for documents, which may have all.
+        table: Table that a file's rows belong to; empty for documents, which may have all, and
+            whose `source` is their customer.
         rows: Number of rows of the file, or of transactions of the documents, that were taken.
         removed: Identifiers of transactions that the bank has taken back.
         rejects: The file of rows that were set aside, below the folder of rejects, or empty.
@@ -43,3 +44,10 @@ class Taken(NamedTuple):
 
     made: Import
     given: Rows
+
+    @property
+    def customers(self) -> list[str]:
+        """The customers that the import is about: those of its rows, and that of documents."""
+        found = [] if self.given.customers is None else self.given.customers["id"].to_list()
+        named = [] if self.made.table or self.made.source in found else [self.made.source]
+        return found + named

@@ -16,6 +16,7 @@ from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
 from tuppence.bankdata.rejected import Again
+from tuppence.bankdata.standards import standard_of
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.table_file import MAX_BYTES
 from tuppence.bankdata.tabular import ParsedTable, read_table
@@ -231,9 +232,12 @@ def import_statement(
     contents = json.dumps([one.content for one in documents], default=str).encode()
     digest = digest_of(contents, standard.name, customer)
     owners = owners_without(facts, digest)
-    found = read_statement(
-        documents, standard.items, customer, facts.schema, owners, deps.today, deps.tokens
-    )
+    try:
+        found = read_statement(
+            documents, standard.items, customer, facts.schema, owners, deps.today, deps.tokens
+        )
+    except UserError as error:
+        raise _of_another_standard(error, documents, standard) from None
     source = f"{standard.name}/{quote(customer, safe='')}"
     rejects_file = _set_aside(source, found.table, digest, deps)
     consents = [_consent(customer, standard.jurisdiction, one) for one in found.consents]
@@ -261,6 +265,18 @@ def import_statement(
         stored.doubts,
         stored.replaced,
     )
+
+
+def _of_another_standard(
+    error: UserError, documents: Iterable[Document], standard: Standard
+) -> UserError:
+    """Return an error that names the standard of a document that was given as one of another."""
+    names = {standard_of(one.content) for one in documents} - {None, standard.name}
+    if error.code not in {"import.nothing", "import.currency"} or len(names) != 1:
+        return error
+    (name,) = names
+    hint = f"is it a document of another standard? It looks like one of {name}"
+    return UserError(error.code, error.message, f"{hint}: use tuppence import {name}")
 
 
 def _set_aside(

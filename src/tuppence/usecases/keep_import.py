@@ -1,6 +1,7 @@
 """Puts the rows that an import has read into a store, with all that is inferred."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -103,12 +104,16 @@ def owners_without(facts: ImportingFacts, digest: str) -> Owners:
         return Owners(customers, accounts)
     given = facts.given(made.id)
     whose = customers_in(given)
-    others = [facts.given(one.id, whose) for one in facts.imports() if one.id != made.id]
-    others.append(facts.rows_before(whose))
     for_others = [set[str](), set[str]()]
-    for rows in others:
-        for names, frame in zip(for_others, (rows.customers, rows.accounts), strict=True):
-            names.update(() if frame is None else frame["id"])
+    for other in (None, *facts.imports()):
+        if other == made:
+            continue
+        rows = facts.rows_before(whose) if other is None else facts.given(other.id, whose)
+        for names, table in zip(for_others, ("customers", "accounts"), strict=True):
+            frame: pl.DataFrame | None = getattr(rows, table)
+            # A later file of another table has only named owners that were there already.
+            counts = other is None or other.id < made.id or other.table in {"", table}
+            names.update(frame["id"] if frame is not None and counts else ())
     only = [
         [one for one in frame["id"] if one not in names] if frame is not None else []
         for frame, names in zip((given.customers, given.accounts), for_others, strict=True)
@@ -159,8 +164,8 @@ def _replace(
     """Put an import in place of an earlier one of the same bytes."""
     before_given = facts.given(earlier.id)
     stored = _stored(facts.rows_of, given, Owners(facts.customers(), facts.owners()))
-    named = dict.fromkeys(customers_in(before_given) + customers_in(given) + customers_in(stored))
-    whose = list(named)
+    named = (Taken(earlier, before_given).customers, customers_in(given), customers_in(stored))
+    whose = list(dict.fromkeys(itertools.chain(*named)))
     before = known_rows(facts, whose)
     taken = Taken(msgspec.structs.replace(made, id=earlier.id), _with_owners(given, before))
     after = rebuilt(facts, whose, enricher, {earlier.id: taken})

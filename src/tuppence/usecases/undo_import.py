@@ -126,11 +126,11 @@ def undo_import(
         message = f"there is no import {number} that can be taken back"
         raise UserError("import.unknown", message, "tuppence import list shows those that can")
     given = facts.given(number)
-    whose = customers_in(given)
+    whose = Taken(made, given).customers
     before = known_rows(facts, whose)
     after = rebuilt(facts, whose, enricher, {number: None})
-    remaining = customers_in(after)
-    gone = [customer for customer in whose if customer not in remaining]
+    was, remaining = customers_in(before), customers_in(after)
+    gone = [customer for customer in was if customer not in remaining]
     # What is kept beside the facts goes first: after a kill the same command continues.
     results.erase_results(gone)
     set_aside = rejects.remove(made.rejects) if made.rejects else 0

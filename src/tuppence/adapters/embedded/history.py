@@ -7,6 +7,7 @@ first import of the history have those rows in a segment of `before`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 import msgspec
 import polars as pl
@@ -19,6 +20,9 @@ from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 
+MAX_IMPORTS: Final = 200
+"""Number of imports that a history has at most; the next one begins a new history."""
+
 
 def with_import(old: Manifest, new: Manifest, taken: Taken, segments: Segments) -> Manifest:
     """Return a manifest with an import added to its history, or in place of the one of its number.
@@ -30,6 +34,8 @@ def with_import(old: Manifest, new: Manifest, taken: Taken, segments: Segments) 
         segments: The segments of the store.
     """
     made = taken.made
+    if len(new.imports) >= MAX_IMPORTS and not made.id:
+        old, new = without_history(old), without_history(new)
     earlier = next((kept for kept in new.imports if kept.made.id == made.id), None)
     first = earlier.first_sequence if earlier else old.next_sequence
     rows = _with_owners(taken.given, new, segments)
@@ -45,7 +51,7 @@ def with_import(old: Manifest, new: Manifest, taken: Taken, segments: Segments) 
         segment = segments.write(f"i{made.id:05d}", coded(rows.tables(), Schema(new.attributes)))
     kept = KeptImport(made, first, segment)
     imports = tuple(kept if one is earlier else one for one in new.imports)
-    whose = () if rows.customers is None else rows.customers["id"]
+    whose = Taken(made, rows).customers
     return msgspec.structs.replace(
         new,
         next_sequence=sequence,

@@ -66,6 +66,8 @@ def look_for(store: Path, customer: str, accounts: Collection[str]) -> Traces:
     segments = facts.segment_names()
     files = [path for path in sorted(store.rglob("*")) if path.is_file()]
     left, mentions = [], 0
+    if any(one.source == customer and not one.table for one in facts.imports()):
+        left.append(f"{layout.FACTS}/{layout.MANIFEST}")
     for path in files:
         is_left, mentioned = search.read(path, path.relative_to(store), segments)
         if is_left:
