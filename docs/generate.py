@@ -1,4 +1,4 @@
-"""Write the generated pages of the documentation; with --check, only compare them."""
+"""Write the generated pages and pictures of the documentation; with --check, only compare them."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from docs.generating.catalogue import catalogue_page
 from docs.generating.commands import commands_page
 from docs.generating.cost import cost_page
 from docs.generating.diagnostics import diagnostics_page
-from docs.generating.enrichment import enrichment_page
+from docs.generating.enrichment import enrichment_page, reliability_picture
 from docs.generating.files import files_page
 from docs.generating.http import http_page
 from docs.generating.language import functions_page, language_page, schema_page
@@ -46,6 +46,7 @@ PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "words.md": words_page,
     "../adr/index.md": decisions_page,
     "enrichment.md": enrichment_page,
+    "enrichment.svg": reliability_picture,
 }
 
 
@@ -54,7 +55,8 @@ def main() -> int:
     stale = []
     for name, page in PAGES.items():
         path = REFERENCE / name
-        text = NOTE + "\n".join(page()).rstrip() + "\n"
+        note = "" if path.suffix == ".svg" else NOTE
+        text = note + "\n".join(page()).rstrip() + "\n"
         if "--check" in sys.argv:
             if not path.exists() or path.read_text("utf-8") != text:
                 stale.append(str(path))

@@ -6,69 +6,161 @@ docs/reference/enrichment.md states its accuracy for brands that it has never se
 """
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from training.texts import Row, phrases, rows
+from training.texts import (
+    PARTS,
+    Row,
+    calibration,
+    dressed_brands,
+    fixed_rows,
+    part_of,
+    rows,
+)
+from tuppence.bankdata.categories import CATEGORIES, INCOMING
 from tuppence.bankdata.enrichment import model as shipped
 from tuppence.bankdata.enrichment.descriptors import descriptor_of
-from tuppence.bankdata.enrichment.model import Model, features
+from tuppence.bankdata.enrichment.model import NONE, Model, features
 
-FEATURES: Final = 6_000
+FEATURES: Final = 9_000
 """Number of features kept: those that weigh most."""
 SOURCES: Final = 3
 """Minimum number of brands or phrases that must have a feature."""
-STRENGTH: Final = 1.0
+STRENGTH: Final = 2.0
 """Inverse of the penalty on large weights."""
+PRECISION: Final = 0.95
+"""Minimum share of right answers of a class in calibration; other answers are withheld."""
+MIN_ANSWERS: Final = 8
+"""Minimum number of answers in calibration for a class to answer at all."""
+NONE_WEIGHT: Final = 4
+"""How often a brand without a category counts in calibration.
+
+A quarter of the brands have none, but most payees outside the list of brands have none.
+"""
+WRITTEN_WEIGHT: Final = 3
+"""How often an invented text counts in calibration, beside one made from a brand."""
+
+
+class Outcome(NamedTuple):
+    """One answer in calibration.
+
+    Attributes:
+        answer: The class that was best.
+        lead: Its lead over the second.
+        is_right: Whether it is the true one.
+        weight: How often it counts.
+    """
+
+    answer: str
+    lead: int
+    is_right: bool
+    weight: int
 
 
 def train(learned: Sequence[Row]) -> Model:
-    """Fit a model.
+    """Fit a model that does not know yet when to answer.
 
-    A feature counts only if several brands or phrases have it, or if it is a word of a phrase;
-    otherwise single brands would be memorised. Each brand or phrase has the same weight, however
-    many texts were made from it.
+    A feature counts only if several brands or phrases have it, or if it is a word or a pair of
+    words of a phrase; otherwise single brands would be memorised. One classifier for each class
+    tells it from all others.
     """
     found = [set(features(descriptor_of(row.text))) for row in learned]
     sources: dict[str, set[str]] = {}
+    taught: set[str] = set()
     for row, names in zip(learned, found, strict=True):
         for name in names:
             sources.setdefault(name, set()).add(row.source)
-    of_phrases = {f for phrase, _ in phrases() for f in features(descriptor_of(phrase))}
-    taught = {f for f in of_phrases if f.startswith("=") or "+" in f}
+        if row.weight > 1:
+            taught |= {name for name in names if name.startswith("=") or "+" in name}
     vocabulary = sorted(f for f, of in sources.items() if len(of) >= SOURCES or f in taught)
-    vectorizer = CountVectorizer(analyzer=sorted, binary=True, vocabulary=vocabulary)
-    counts = vectorizer.transform(found)
-    categories = [next(iter(row.categories)) for row in learned]
-    times = Counter(row.source for row in learned)
-    weights = [1 / times[row.source] for row in learned]
-    fit = LogisticRegression(C=STRENGTH, max_iter=500)
-    weight = np.abs(fit.fit(counts, categories, weights).coef_).max(axis=0)
-    kept = np.sort(np.argsort(-weight, kind="stable")[:FEATURES])
-    fit.fit(counts[:, kept], categories, weights)
-    hundredths = np.rint(fit.coef_.T * 100).astype(int).tolist()
-    return Model(
-        tuple(str(name) for name in fit.classes_),
-        tuple(np.rint(fit.intercept_ * 100).astype(int).tolist()),
-        {vocabulary[at]: tuple(row) for at, row in zip(kept, hundredths, strict=True)},
-    )
+    counts = CountVectorizer(analyzer=sorted, binary=True, vocabulary=vocabulary).transform(found)
+    truth = np.array([row.category for row in learned])
+    weights = np.array([row.weight for row in learned], dtype=float)
+    classes = sorted(set(truth.tolist()))
+    fits = []
+    for name in classes:
+        fit = LogisticRegression(C=STRENGTH, solver="liblinear", random_state=0)
+        fits.append(fit.fit(counts, truth == name, weights))
+    weight = np.stack([fit.coef_[0] for fit in fits], axis=1)
+    kept = np.sort(np.argsort(-np.abs(weight).max(axis=1), kind="stable")[:FEATURES])
+    hundredths = np.rint(weight[kept] * 100).astype(int).tolist()
+    bias = np.rint(np.array([fit.intercept_[0] for fit in fits]) * 100).astype(int).tolist()
+    named = {vocabulary[at]: tuple(row) for at, row in zip(kept, hundredths, strict=True)}
+    return Model(tuple(classes), tuple(bias), named, {})
+
+
+def calibrated(model: Model) -> Model:
+    """Return a model that answers where the same training was right often enough.
+
+    Each part of the brands is examined by a model that learned from the others.
+    """
+    outcomes: dict[str, list[Outcome]] = {}
+    for outcome in _outcomes(model):
+        outcomes.setdefault(outcome.answer, []).append(outcome)
+    levels = {name: levels_of(of) for name, of in sorted(outcomes.items()) if name != NONE}
+    return msgspec.structs.replace(model, levels={n: found for n, found in levels.items() if found})
+
+
+def levels_of(outcomes: Sequence[Outcome]) -> tuple[tuple[int, int], ...]:
+    """Return from which leads on a class answers, and the precision from there on.
+
+    The answers from the least lead that has the wanted precision on are split in halves and
+    quarters, each with its own precision: (right + 1) / (answers + 2), because a few answers prove
+    little.
+    """
+    best_first = sorted(outcomes, key=lambda one: (-one.lead, one.is_right))
+    weights = np.cumsum([one.weight for one in best_first])
+    right = np.cumsum([one.weight * one.is_right for one in best_first])
+    is_last = [a.lead > b.lead for a, b in pairwise(best_first)] + [True]
+    enough = (right >= PRECISION * weights) & is_last
+    places = [int(at) for at in np.flatnonzero(enough) if at + 1 >= MIN_ANSWERS]
+    found: dict[int, int] = {}
+    for part in (1, 2, 4):
+        at = next((n for n in places if n >= places[-1] // part), None)
+        if at is None:
+            break
+        precision = int(100 * (right[at] + 1) / (weights[at] + 2))
+        if not found or precision > max(found.values()):
+            found[best_first[at].lead] = precision
+    return tuple(sorted(found.items()))
+
+
+def _outcomes(model: Model) -> Iterator[Outcome]:
+    allowed = CATEGORIES - INCOMING - {"people"}
+    fixed = fixed_rows()
+    named = [row for row in rows() if row not in set(fixed)]
+    for part in range(1, PARTS):
+        other = train(fixed + [row for row in named if part_of(row.source) != part])
+        for row in dressed_brands(lambda one, part=part: one == part):  # type: ignore[misc]
+            answer, lead = other.lead(descriptor_of(row.text), allowed)
+            weight = NONE_WEIGHT if row.category == NONE else 1
+            yield Outcome(answer, lead, answer == row.category, weight)
+    for evidence, truth in calibration():
+        ways = CATEGORIES - INCOMING if evidence.is_payment else INCOMING
+        if evidence.type not in ("transfer", "standing order"):
+            ways -= {"people"}
+        answer, lead = model.lead(descriptor_of(evidence.text or ""), ways)
+        yield Outcome(answer, lead, answer == truth, WRITTEN_WEIGHT)
 
 
 def main() -> None:
     """Train, and write the model where the program looks for it."""
     learned = rows()
     print(f"learning from {len(learned):,} texts", file=sys.stderr)  # noqa: T201
-    made = msgspec.json.encode(train(learned))
+    model = calibrated(train(learned))
+    made = msgspec.json.encode(model)
     path = Path(shipped.__file__).parent / "model.json"
     path.write_bytes(made)
     print(f"{path}: {len(made):,} bytes", file=sys.stderr)  # noqa: T201
+    print(dict(model.levels), file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

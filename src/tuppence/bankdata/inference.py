@@ -38,7 +38,9 @@ def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     older = fresh.clear() if before is None else before.select(names).with_columns(texts)
     older = older.join(fresh, on=_KEY, how="anti")
     known = [frame for frame in (incoming.accounts, stored.accounts) if frame is not None]
-    accounts = pl.concat([f.select("id", "customer", "type").cast(pl.String) for f in known])
+    accounts = pl.concat(
+        [f.select("id", "customer", "type", "name").cast(pl.String) for f in known]
+    )
     accounts = accounts.unique("id", keep="first", maintain_order=True)
     customers = [f for f in (incoming.customers, stored.customers) if f is not None]
     together = _with_foreign_currency(pl.concat([fresh, older]), accounts, customers)

@@ -7,11 +7,19 @@ from typing import Any
 import polars as pl
 import pytest
 from tests.building import day, frame
-from tests.conftest import Run
+from tests.conftest import Report, Run
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.synthetic import population
-from tuppence.bankdata.transfers import own_transfers
+from tuppence.bankdata.transfers import (
+    ACCOUNT_NAMED,
+    ACCOUNT_NUMBER,
+    NO_TEXT,
+    REPAYMENT,
+    SAME_REFERENCE,
+    SAME_TEXT,
+    own_transfers,
+)
 from tuppence.feel import Date
 
 ACCOUNTS = frame(
@@ -23,8 +31,10 @@ ACCOUNTS = frame(
         {"id": "his", "customer": "bob", "type": "current"},
     ],
 )
-OUT = {"account": "main", "booking date": 100, "amount": -5_000, "type": "transfer"}
-INTO = {"account": "pot", "booking date": 101, "amount": 5_000, "type": "transfer"}
+BARE_OUT = {"account": "main", "booking date": 100, "amount": -5_000, "type": "transfer"}
+BARE_INTO = {"account": "pot", "booking date": 101, "amount": 5_000, "type": "transfer"}
+OUT = BARE_OUT | {"text": "to pot"}
+INTO = BARE_INTO | {"text": "from main"}
 
 
 def found(*rows: dict[str, Any]) -> list[str]:
@@ -55,23 +65,109 @@ def test_two_opposite_bookings_are_a_transfer(changes: dict[str, Any], sides: in
     assert len(found(OUT, INTO | changes)) == sides
 
 
+@pytest.mark.parametrize(
+    ("paid", "received", "confidence"),
+    [
+        ({"text": "TO POT"}, {"text": "FASTER PAYMENT"}, ACCOUNT_NAMED),
+        ({"text": "SAVINGS"}, {}, ACCOUNT_NAMED),
+        ({}, {"text": "FROM CURRENT ACCOUNT"}, ACCOUNT_NAMED),
+        ({"text": "RAINY DAYS 3"}, {"account": "9"}, ACCOUNT_NAMED),
+        ({"text": "TFR 404422 7781"}, {"account": "12347781"}, ACCOUNT_NUMBER),
+        ({"text": "MR A SMITH HX4471"}, {"text": "TOP UP HX4471"}, SAME_REFERENCE),
+        ({"text": "ann smith"}, {"text": "ANN SMITH"}, SAME_TEXT),
+        ({"type": "direct debit"}, {"account": "visa"}, REPAYMENT),
+        ({}, {"account": "visa", "text": "PAYMENT RECEIVED"}, REPAYMENT),
+        ({"booking date": 101}, {}, NO_TEXT),
+        ({"booking date": 101, "text": "PAYMENT"}, {"text": "TRANSFER"}, NO_TEXT),
+        # Equal amounts occur by chance.
+        ({}, {}, 0),
+        ({"text": "PAYMENT"}, {"text": "PAYMENT"}, 0),
+        ({"text": "RENT TO HILL ESTATES"}, {"text": "DWP STATE PENSION"}, 0),
+        ({"text": "J SMITH DINNER"}, {"text": "BIRTHDAY FROM GRAN"}, 0),
+        ({"text": "POTTERY CLASS"}, {"text": "MAINE TRIP"}, 0),
+        ({"text": "SAVINGS CLUB"}, {"account": "main 2", "text": "CLUB"}, 0),
+        ({"text": "ANN 4471"}, {"text": "BOB 4471"}, 0),
+        # Money that others pay or receive is none, whatever the texts say.
+        ({"text": "TO POT", "category": "housing", "category confidence": 90}, {}, 0),
+        ({}, {"text": "MAIN", "category": "benefits", "category confidence": 100}, 0),
+        ({"text": "TO POT", "category": "people", "category confidence": 100}, {}, 0),
+        ({"text": "TO POT", "category": "people", "category confidence": 97}, {}, ACCOUNT_NAMED),
+        ({"text": "TO POT", "category": "savings", "category confidence": 100}, {}, ACCOUNT_NAMED),
+    ],
+)
+def test_a_transfer_needs_evidence(
+    paid: dict[str, Any], received: dict[str, Any], confidence: int
+) -> None:
+    rows = ({"id": "0", **BARE_OUT, **paid}, {"id": "1", **BARE_INTO, **received})
+    accounts = [*ACCOUNTS.select("id", "customer", "type", "name").rows(named=True)]
+    accounts += [{"id": "9", "customer": "ann", "type": "current", "name": "Rainy days"}]
+    accounts += [
+        {"id": name, "customer": "ann", "type": "current"} for name in ("12347781", "main 2")
+    ]
+    sides = own_transfers(frame("transactions", list(rows)), frame("accounts", accounts))
+    assert sides["confidence"].to_list() == ([confidence] * 2 if confidence else [])
+
+
+def test_the_best_evidence_comes_before_the_nearest_day() -> None:
+    chance = BARE_OUT | {"booking date": 101}
+    assert found(OUT, chance, BARE_INTO) == ["0", "2"]
+
+
 def test_each_booking_is_paired_once_with_the_nearest() -> None:
     assert found(OUT, OUT | {"booking date": 98}, INTO) == ["0", "2"]
     assert found(OUT, OUT, INTO, INTO) == ["0", "1", "2", "3"]
     assert found(OUT | {"amount": 0}, INTO | {"amount": 0}) == []
 
 
-def test_transfers_of_the_synthetic_population_are_found() -> None:
+def test_transfers_of_the_synthetic_population_are_found_and_traps_are_not(
+    report: Report,
+) -> None:
     ((_, rows),) = population(500, 3, Date(day("2026-06-30")), 13)
     assert rows.transactions is not None
     assert rows.accounts is not None
     key = pl.col("account", "id").cast(pl.String)
     truth = rows.transactions.filter("own transfer").select(key)
-    sides = own_transfers(rows.transactions, rows.accounts)
+    savings = rows.accounts.filter(pl.col("type").cast(pl.String) == "savings")
+    traps = [
+        {"id": f"trap {number} {side}", "account": account, "booking date": at + side,
+         "amount": sign * 100 * (number + 300), "type": type_, "text": text}
+        for number, (account, owner) in enumerate(savings.select("id", "customer").rows())
+        for at in (day("2026-03-02"), day("2026-05-02"))
+        for side, (account, sign, type_, text) in enumerate(
+            _TRAPS[number % len(_TRAPS)](account, f"{owner}-C")
+        )
+    ]  # fmt: skip
+    names = ["id", "account", "booking date", "amount", "type", "text", "category",
+             "category confidence"]  # fmt: skip
+    texts = pl.col(pl.Enum, pl.Categorical).cast(pl.String)
+    given = rows.transactions.select(names).with_columns(texts)
+    bare = given.with_columns(category=pl.lit(None, pl.String))  # as banks without categories
+    both = pl.concat([bare, frame("transactions", traps).select(names).with_columns(texts)])
+    sides = own_transfers(both, rows.accounts)
     right = sides.join(truth, on=["account", "id"], how="semi").height
+    report("precision", right / sides.height)
+    report("recall", right / truth.height)
     assert truth.height > 5_000
-    assert right >= 0.99 * sides.height
+    assert len(traps) > 500
+    assert right >= 0.995 * sides.height
     assert right >= 0.99 * truth.height
+
+
+def _trap(paid: str, received: str) -> Any:
+    """Return a function that makes two opposite bookings of equal amounts by chance."""
+    return lambda pot, main: [
+        (main, -1, "standing order", paid),
+        (pot, 1, "transfer", received),
+    ]
+
+
+_TRAPS = [
+    _trap("RENT TO HILL ESTATES", "DWP STATE PENSION"),
+    _trap("J SMITH DINNER", "BIRTHDAY FROM GRAN"),
+    _trap("GIFT FOR EMMA", "GIFT FROM TOM"),
+    _trap("LOAN TO SIS", "SIS PAID BACK"),
+    _trap("CHILDMINDER", "TAX REBATE"),
+]
 
 
 def document(account: str, way: str, name: str) -> str:
@@ -79,7 +175,7 @@ def document(account: str, way: str, name: str) -> str:
         {"Data": {"Transaction": [
             {"AccountId": account, "TransactionId": name, "Status": "Booked",
              "CreditDebitIndicator": way, "Amount": {"Amount": "50.00", "Currency": "GBP"},
-             "BookingDateTime": "2026-06-24T00:00:00Z"},
+             "BookingDateTime": "2026-06-24T00:00:00Z", "TransactionInformation": "Ann HX4471"},
         ]}}
     )  # fmt: skip
 

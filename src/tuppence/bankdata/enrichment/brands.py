@@ -1,27 +1,48 @@
-"""Merchants by name: brands of the United Kingdom and what they sell.
+"""Merchants by name: brands and what they sell.
 
-`brands_gb.csv` is taken from the name-suggestion-index of OpenStreetMap, whose licence is next to
-it, and `kinds.csv` maps its tags to categories. `merchants.csv`, with the names that statements use
-for billers, is this project's own and takes precedence.
+`brands_gb.csv`, with brands of the United Kingdom, and `brands_abroad.csv`, with those of other
+English-speaking countries, are taken from the name-suggestion-index of OpenStreetMap, whose licence
+is next to them. `kinds.csv` maps its tags to categories. `merchants.csv`, with the names that
+statements use for billers, is this project's own and takes precedence.
+
+A brand's name is often the beginning of another name: `Costa` of `Costa Brava Apartments`. So a
+name counts if nothing else is left but places, numbers and words that all payees use, or a word for
+the brand's own trade. A word for another trade rules it out.
 """
 
 import bisect
 import functools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Final, NamedTuple
 
-from tuppence.bankdata.enrichment.descriptors import Descriptor, descriptor_of, table, words_of
+from tuppence.bankdata.enrichment.descriptors import (
+    Descriptor,
+    descriptor_of,
+    split,
+    table,
+    words_of,
+)
+from tuppence.bankdata.enrichment.trades import trades_of
 
 BRANDS: Final = "brands_gb.csv"
+BRANDS_ABROAD: Final = "brands_abroad.csv"
 MERCHANTS: Final = "merchants.csv"
 KINDS: Final = "kinds.csv"
 _MAX_WORDS: Final = 6
-_MIN_SINGLE_WORD: Final = 5
-_MIN_LATER_WORD: Final = 7
+_MIN_LETTERS: Final = 5
 _MIN_TRUNCATED: Final = 9
-_LISTED_CONFIDENCE: Final = 0.95
-_TAG_CONFIDENCE: Final = 0.92
-_SEVERAL_TAGS_CONFIDENCE: Final = 0.85
+_MAX_UNKNOWN_WORDS: Final = 2
+_WHOLE, _OWN_TRADE, _UNKNOWN_WORDS, _TRUNCATED = 0.98, 0.97, 0.9, 0.85
+_LISTED_CONFIDENCE: Final = 0.99
+_TAG_CONFIDENCE: Final = 0.98
+_SEVERAL_TAGS_CONFIDENCE: Final = 0.9
+_FUEL_TAG: Final = "amenity/fuel"
+_SUPERMARKET_TAG: Final = "shop/supermarket"
+_TRANSPORT: Final = "transport"
+_GROCERIES: Final = "groceries"
+_BRACKETS: Final = re.compile(r"\s*\([^)]*\)")
 
 
 class Match(NamedTuple):
@@ -45,6 +66,7 @@ class _Brand(NamedTuple):
     category: str | None
     category_confidence: float
     is_own: bool
+    has_fuel: bool = False
 
 
 class Brands:
@@ -62,21 +84,25 @@ class Brands:
             only_billers: Whether to use the project's own list only, as for transfers, which people
                 describe in words of their own.
         """
-        words = descriptor.words
-        best: tuple[float, int, _Brand] | None = None
-        for start in range(len(words)):
-            for stop in range(start + 1, min(start + _MAX_WORDS, len(words)) + 1):
-                key = "".join(words[start:stop])
+        words, lead = descriptor.words, descriptor.lead
+        if descriptor.is_path_only:
+            return None
+        last = lead
+        while last < len(words) and not descriptor.telling(last, last + 1):
+            last += 1
+        best: tuple[float, int, Match] | None = None
+        for first in range(last + 1):
+            for stop in range(first + 1, min(first + _MAX_WORDS, len(words)) + 1):
+                key = "".join(words[first:stop])
                 brand = self._brands.get(key)
                 if brand is None or (only_billers and not brand.is_own):
                     continue
-                found = _confidence(descriptor, start, stop, brand, key), len(key), brand
-                if found[0] and (best is None or found[:2] > best[:2]):
-                    best = found
+                match = _match(brand, key, stop - first, descriptor.telling(stop, len(words)))
+                if match and (best is None or (match.confidence, len(key)) > best[:2]):
+                    best = match.confidence, len(key), match
         if best is None:
             return None if only_billers else self._by_truncated_name(descriptor)
-        confidence, _, brand = best
-        return Match(brand.name, confidence, brand.category, brand.category_confidence)
+        return best[2]
 
     def _by_truncated_name(self, descriptor: Descriptor) -> Match | None:
         """Return the only brand that begins with the description, which banks may truncate."""
@@ -84,42 +110,79 @@ class Brands:
         if len(key) < _MIN_TRUNCATED:
             return None
         place = bisect.bisect_left(self._keys, key)
-        names = set[str]()
+        found: dict[str, _Brand] = {}
         while place < len(self._keys) and self._keys[place].startswith(key):
-            names.add(self._brands[self._keys[place]].name)
             brand = self._brands[self._keys[place]]
+            if not _is_whole_words(key, brand.name):
+                found[brand.name] = brand
             place += 1
-        if len(names) != 1:
+        if len(found) != 1:
             return None
-        return Match(brand.name, 0.75, brand.category, brand.category_confidence)
+        ((_, brand),) = found.items()
+        return Match(brand.name, _TRUNCATED, brand.category, brand.category_confidence)
 
 
-def _confidence(descriptor: Descriptor, start: int, stop: int, brand: _Brand, key: str) -> float:
-    """Return the confidence that the words from start to stop name a brand; 0 if they do not.
+def _match(brand: _Brand, key: str, words: int, rest: list[str]) -> Match | None:
+    """Return the match of a description that begins with a brand's name, if it is that brand.
 
-    The values are grades, not measurements: for a name alone, at the beginning, or later.
+    The confidences are grades, not measurements.
+
+    Args:
+        brand: The brand.
+        key: The letters of its name.
+        words: Number of words of its name.
+        rest: The words after the name that may be part of a name too.
     """
-    is_first = start <= descriptor.lead or not descriptor.telling(descriptor.lead, start)
-    if is_first and not descriptor.telling(stop, len(descriptor.words)):
-        return 0.97
-    if stop - start == 1 and (
-        key in words_of("ordinary")
-        or len(key) < (_MIN_SINGLE_WORD - 1 if brand.is_own else _MIN_SINGLE_WORD)
-    ):
-        return 0
-    if is_first:
-        return 0.95 if stop - start > 1 else 0.85
-    return 0.75 if len(key) >= _MIN_LATER_WORD else 0
+    if not rest or brand.name.casefold() in words_of("marketplace"):
+        return Match(brand.name, _WHOLE, brand.category, brand.category_confidence)
+    trades = trades_of(rest)
+    if trades:
+        if trades == {brand.category}:
+            return Match(brand.name, _OWN_TRADE, brand.category, _LISTED_CONFIDENCE)
+        if trades == {_TRANSPORT} and brand.has_fuel:
+            return Match(f"{brand.name} Fuel", _OWN_TRADE, _TRANSPORT, _TAG_CONFIDENCE)
+        if trades == {_GROCERIES} and brand.has_fuel:  # fuel, or the shop beside the pumps
+            return Match(brand.name, _OWN_TRADE, None, 0)
+        return None
+    if len(rest) > _MAX_UNKNOWN_WORDS or len(key) < _MIN_LETTERS - brand.is_own:
+        return None
+    if words == 1 and (not brand.is_own or key in words_of("ordinary")):
+        return None
+    return Match(brand.name, _UNKNOWN_WORDS, brand.category, brand.category_confidence)
+
+
+def _is_whole_words(key: str, name: str) -> bool:
+    """Return whether some letters are the first words of a name, so that nothing was cut off."""
+    return key in accumulate(split(name))
 
 
 def brand_rows() -> Iterator[tuple[str, str]]:
-    """Read the names and kinds of the list of brands."""
-    yield from ((row["name"], row["kind"]) for row in table(BRANDS))
+    """Read the names and kinds of the lists of brands, those of the United Kingdom first."""
+    for name in (BRANDS, BRANDS_ABROAD):
+        yield from ((plain_name(row["name"]), row["kind"]) for row in table(name))
 
 
-def category_of_kind(kind: str) -> str | None:
-    """Return the category of a tag such as `shop/supermarket`, or None if it has no single one."""
-    return _categories().get(kind)
+def plain_name(name: str) -> str:
+    """Return a brand's name as people say it, without what the list has in brackets."""
+    return _BRACKETS.sub("", name)
+
+
+def category_of_kinds(kinds: Iterable[str]) -> tuple[str | None, float]:
+    """Return the category of a brand by its tags, such as `shop/supermarket`, and how certain.
+
+    Fuel comes before a shop, except at supermarkets. Otherwise a brand with several tags gets the
+    category that is first in `kinds.csv`.
+    """
+    tags = set(kinds)
+    if _FUEL_TAG in tags and _SUPERMARKET_TAG not in tags:
+        return _TRANSPORT, _TAG_CONFIDENCE
+    order = list(dict.fromkeys(_categories().values()))
+    found = {_categories()[tag] for tag in tags if tag in _categories()}
+    if not found:
+        return None, 0
+    return min(found, key=order.index), (
+        _TAG_CONFIDENCE if len(found) == 1 else _SEVERAL_TAGS_CONFIDENCE
+    )
 
 
 @functools.cache
@@ -135,27 +198,28 @@ def merchant_names() -> frozenset[str]:
 
 
 def _read() -> Mapping[str, _Brand]:
-    """Read the brands by the letters of their names; the first of several of a name counts.
-
-    A brand with several tags gets the category that is first in `kinds.csv`, because at a
-    supermarket with a filling station most people buy food.
-    """
-    order = list(dict.fromkeys(_categories().values()))
+    """Read the brands by the letters of their names; the first of several of a name counts."""
     kinds: dict[str, list[str]] = {}
     for name, kind in brand_rows():
         kinds.setdefault(name, []).append(kind)
     brands: dict[str, _Brand] = {}
     for row in table(MERCHANTS):
-        brand = _Brand(row["name"], row["category"] or None, _LISTED_CONFIDENCE, is_own=True)
+        brand = _Brand(
+            row["name"],
+            row["category"] or None,
+            _LISTED_CONFIDENCE,
+            is_own=True,
+            has_fuel=_FUEL_TAG in kinds.get(row["name"], ()),
+        )
         for alias in (row["name"], *filter(None, row["aliases"].split(";"))):
             brands.setdefault(_key(alias), brand)
     for name, tags in kinds.items():
-        found = {category for tag in tags if (category := category_of_kind(tag))}
-        category = min(found, key=order.index) if found else None
-        confidence = _TAG_CONFIDENCE if len(found) == 1 else _SEVERAL_TAGS_CONFIDENCE
-        key = _key(name.partition(" (")[0])
-        if key:
-            brands.setdefault(key, _Brand(name, category, confidence, is_own=False))
+        category, confidence = category_of_kinds(tags)
+        has_fuel = _FUEL_TAG in tags
+        if key := _key(name):
+            brands.setdefault(
+                key, _Brand(name, category, confidence, is_own=False, has_fuel=has_fuel)
+            )
     return brands
 
 

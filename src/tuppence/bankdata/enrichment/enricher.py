@@ -9,9 +9,23 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tuppence.bankdata.categories import CATEGORIES, INCOMING, for_direction
-from tuppence.bankdata.enrichment.brands import BRANDS, KINDS, MERCHANTS, Brands, Match
-from tuppence.bankdata.enrichment.descriptors import WORDS, Descriptor, descriptor_of
+from tuppence.bankdata.enrichment.brands import (
+    BRANDS,
+    BRANDS_ABROAD,
+    KINDS,
+    MERCHANTS,
+    Brands,
+    Match,
+)
+from tuppence.bankdata.enrichment.descriptors import (
+    PLACES,
+    WORDS,
+    Descriptor,
+    descriptor_of,
+    words_of,
+)
 from tuppence.bankdata.enrichment.model import MODEL, Model, shipped_model
+from tuppence.bankdata.enrichment.trades import TRADES
 from tuppence.facts.rows import CERTAIN
 
 MIN_CONFIDENCE: Final = 70
@@ -19,8 +33,7 @@ MIN_CONFIDENCE: Final = 70
 
 Below it there is no category, because a rule that stays silent is better than one that is wrong.
 """
-MAX_MODEL_CONFIDENCE: Final = 85
-"""Upper limit of the model's confidence, in hundredths: see docs/reference/enrichment.md."""
+_LISTS: Final = (BRANDS, BRANDS_ABROAD, KINDS, MERCHANTS, PLACES, TRADES, WORDS, MODEL)
 _TYPE_CONFIDENCE: Final = 95
 _UNKNOWN_NAME_CONFIDENCE: Final = 50
 _CACHE_SIZE: Final = 200_000
@@ -30,6 +43,7 @@ _BY_HAND: Final = ("transfer", "standing order")
 _NAMED: Final = ("card", "direct debit")
 """Types of payments whose descriptions begin with the payee's name."""
 _PEOPLE: Final = "people"
+_CASH: Final = "cash"
 _BY_PAYMENT_TYPE: Final = {"cash": "cash", "fee": "bank fee", "interest": "bank fee"}
 _BY_RECEIPT_TYPE: Final = {"interest": "interest", "salary": "income"}
 """Categories of receipts by type; `_BY_PAYMENT_TYPE` has those of payments."""
@@ -67,7 +81,7 @@ class Enricher:
         self._brands = Brands()
         self._model: Model = shipped_model()
         digest = hashlib.blake2b(digest_size=4)
-        for name in (BRANDS, KINDS, MERCHANTS, WORDS, MODEL):
+        for name in _LISTS:
             digest.update((files(__package__) / name).read_bytes())
         self.version = digest.hexdigest()
         """Digest of the lists and the model that findings depend on."""
@@ -134,11 +148,9 @@ class Enricher:
         found = self._brands.find(descriptor, only_billers=by_hand)
         if found is not None:
             return found
-        if evidence.merchant is None and evidence.type in _NAMED:
-            name = " ".join(descriptor.telling(descriptor.lead, len(descriptor.words)))
-            if name:
-                return Match(name.title(), _UNKNOWN_NAME_CONFIDENCE / 100, None, 0)
-        return None
+        is_named = evidence.merchant is None and evidence.type in _NAMED
+        name = "" if descriptor.is_path_only or not is_named else descriptor.payee()
+        return Match(name.title(), _UNKNOWN_NAME_CONFIDENCE / 100, None, 0) if name else None
 
     def _categories(
         self, evidence: Evidence, merchant: Match | None
@@ -150,26 +162,29 @@ class Enricher:
         if by_type:
             yield by_type, _TYPE_CONFIDENCE
             return
+        may_be_cash = evidence.is_payment and evidence.type not in _BY_HAND
+        if may_be_cash and descriptor_of(evidence.text or "").is_withdrawal:
+            yield _CASH, _TYPE_CONFIDENCE
+            return
         if merchant is not None and merchant.category is not None:
             confidence = round(100 * merchant.confidence * merchant.category_confidence)
             yield _for_direction(merchant.category, evidence), confidence
-        if merchant is None or merchant.category is None:
+            return
+        is_known = merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME_CONFIDENCE
+        if not is_known:
+            # What is left of the name of a marketplace or a bank says nothing.
             for words in filter(None, (evidence.text, evidence.merchant)):
-                descriptor = descriptor_of(words)
-                if merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME_CONFIDENCE:
-                    descriptor = descriptor.without(descriptor_of(merchant.name).words)
-                yield self._by_model(descriptor, evidence)
+                yield self._by_model(descriptor_of(words), evidence)
 
     def _by_model(self, descriptor: Descriptor, evidence: Evidence) -> tuple[str | None, int]:
+        if descriptor.by_paypal or any(w in words_of("own money") for w in descriptor.words):
+            return None, 0
         bought = evidence.is_payment or evidence.type == "card"
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:
             allowed -= {_PEOPLE}
-        category, probability = self._model.category(descriptor, allowed)
-        if category is None:
-            return None, 0
-        confidence = min(int(100 * probability), MAX_MODEL_CONFIDENCE)
-        return _for_direction(category, evidence), confidence
+        category, confidence = self._model.category(descriptor, allowed)
+        return (_for_direction(category, evidence), confidence) if category else (None, 0)
 
 
 _INFERRED: Final = ("merchant", "category")

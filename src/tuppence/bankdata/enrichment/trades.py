@@ -1,0 +1,46 @@
+"""Words and phrases for trades, which say what a payee sells."""
+
+import bisect
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from tuppence.bankdata.enrichment.descriptors import split, table
+
+TRADES: Final = "trades.csv"
+NO_CATEGORY: Final = ""
+"""The category of trades that have none of ours, such as banks and printers."""
+_MAX_WORDS: Final = 3
+_MIN_TRUNCATED: Final = 5
+
+
+def phrases() -> Iterator[tuple[str, str]]:
+    """Yield phrases with their categories; those of other trades have NO_CATEGORY."""
+    for row in table(TRADES):
+        yield from ((phrase, row["category"]) for phrase in row["phrases"].split(";"))
+
+
+def trades_of(words: Sequence[str]) -> frozenset[str]:
+    """Return the categories of the trades that some words name; the last may be cut short."""
+    known, ordered = _known()
+    found: set[str] = set()
+    at = 0
+    while at < len(words):
+        length = next(
+            (n for n in range(_MAX_WORDS, 0, -1) if " ".join(words[at : at + n]) in known), 0
+        )
+        if length:
+            found.add(known[" ".join(words[at : at + length])])
+        at += length or 1
+    if words and words[-1] not in known and len(words[-1]) >= _MIN_TRUNCATED:
+        place = bisect.bisect_left(ordered, words[-1])
+        if place < len(ordered) and ordered[place].startswith(words[-1]):
+            found.add(known[ordered[place]])
+    return frozenset(found)
+
+
+@functools.cache
+def _known() -> tuple[Mapping[str, str], Sequence[str]]:
+    """Read the categories by phrase, and the single words in order."""
+    known = {" ".join(split(phrase)): category for phrase, category in phrases()}
+    return known, sorted(phrase for phrase in known if " " not in phrase)
