@@ -31,7 +31,8 @@ def assert_same(batch: FactBatch, as_of: Date) -> Counter[str]:
     seen: Counter[str] = Counter()
     tables = DerivedTables(batch, as_of, FORECASTS)
     streams, accounts = tables.table("streams"), tables.table("accounts")
-    forecast_names, stream_names = sorted(FORECASTS), [field.name for field in STREAMS]
+    forecast_names = [*sorted(FORECASTS), "balance"]
+    stream_names = [field.name for field in STREAMS]
     for customer in range(len(batch)):
         context = customer_context(batch, customer, as_of, streams=True)
         found = rows_of(streams, stream_names, batch, customer)

@@ -18,8 +18,11 @@ from tuppence.feel.values import Date, add_months
 
 DATES: Final = ("2026-06-15", "2026-03-31", "2024-02-29", "2025-03-01", "2025-12-31", "2026-05-30")
 AMOUNTS: Final = (999, 1_000, 1_005, 1_006, 1, 2, 200, 50_000, 100_001)
-STEPS: Final = (5, 6, 200, 201, 375, 376, -5, -6, -200, -201, -375, -376)
-"""About half a percent, 25 and 60 percent of some amounts."""
+STEPS: Final = (
+    *(5, 6, 49, 50, 51, 200, 201, 375, 376, 999, 1_000, 1_001),
+    *(-5, -6, -47, -48, -49, -200, -201, -375, -376, -499, -500, -501),
+)
+"""About half a percent, 5, 25, 60 and 100 percent of some amounts."""
 LARGE: Final = (
     *(2**43 - 1, 2**43, 2**43 + 1, 2**51 + 1, 2**52 - 1, 2**52 - 2, 2**52, 2**52 + 1),
     *(2**53 - 1, 2**53, 2**53 + 1, 2**62),
@@ -27,6 +30,8 @@ LARGE: Final = (
 PAYEES: Final = ("a", "B", "A", "ß", "", "Ω")
 DESCRIPTORS: Final = st.one_of(
     st.sampled_from(("a *1", "A 22/3", "a", "b", " ", "7#", "SS", "ß 1")),
+    st.sampled_from(("PAYMENT", "direct debit 3", "40118822", "to 401188-22", "O2", "a May")),
+    st.sampled_from(("a REF 1 b", "ref b", "a ref ref b c", "MARCH", "- -", "a P1x", "card £ 5")),
     st.text(
         st.sampled_from("aßŉﬀσ09*#/ \t\n\x00\x0b\x1c\x1f\x85\xa0\u200b\u2003\u3000\ufeff"),
         max_size=4,
@@ -183,7 +188,11 @@ def related(draw: st.DrawFn, one: Series) -> Series:
 
     months, days = one.rhythm
     gap = months * 30 + days
-    match draw(st.sampled_from(("former payee", "other account", "other payee", "other days"))):
+    match draw(
+        st.sampled_from(
+            ("former payee", "other account", "other payee", "other days", "dues", "new price")
+        )
+    ):
         case "former payee":
             before = gap * (one.count - draw(st.integers(0, 1))) + draw(st.integers(-4, 4))
             count, payee = draw(st.integers(2, 5)), draw(payees)
@@ -192,6 +201,16 @@ def related(draw: st.DrawFn, one: Series) -> Series:
             return replace(one, account=1 - one.account)
         case "other payee":
             return replace(one, payee=Payee(None, one.payee.merchant or "b"))
+        case "dues":
+            apart = draw(st.sampled_from((30, 61, 91, 120, 182)))
+            step = draw(st.integers(-300, 300))
+            return replace(one, last=one.last + apart, amount=one.amount + step, step=0)
+        case "new price":
+            before = gap * one.count + draw(st.integers(-4, 4))
+            amount = one.amount * draw(st.sampled_from((40, 60, 130, 200, 500))) // 100
+            return replace(
+                one, last=one.last + before, count=draw(st.integers(1, 5)), amount=amount
+            )
         case _:
             return replace(one, last=one.last + draw(st.integers(0, 16)))
 

@@ -1,4 +1,4 @@
-"""Checks rules over a real bank's data against the bank's own books and against Polars."""
+"""Checks a real bank's data, by the shipped mapping, against the bank's own books and lists."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,17 @@ import msgspec
 import polars as pl
 import pytest
 from tests.building import ROOT, SHARED, TOKENS, day
+from tests.conftest import Report
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.tabular import Owners, read_table
+from tuppence.derived.balances import account_balances
+from tuppence.derived.streams import find_streams
 from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import evaluate
 from tuppence.engine.rule_tests import try_examples
+from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Schema
 from tuppence.feel import Date
 from tuppence.plan.plan import make_plan
@@ -108,26 +112,92 @@ def end_of_day(rows: list[tuple[int, int]], before: int) -> int:
     return min((balance for _, balance in rows), key=lambda balance: abs(balance - expected))
 
 
+@pytest.fixture(scope="module")
+def closing(books: pl.DataFrame) -> dict[str, list[tuple[int, int, int]]]:
+    """Return for each account its days, the bank's balance after each, and the rounded rows."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    by_day = books.group_by("account", "day", maintain_order=True).agg(
+        "signed", "balance", rounded=(pl.col("operation") == "interest").sum()
+    )
+    for account, on, signed, balances, rounded in by_day.sort("account", "day").iter_rows():
+        days = found.setdefault(account, [(-(10**6), 0, 0)])
+        _, before, drift = days[-1]
+        after = end_of_day(list(zip(signed, balances, strict=True)), before)
+        days.append((on, after, drift + rounded))
+    return found
+
+
+def texts(batch: FactBatch, table: str, name: str) -> list[str | None]:
+    found = batch.accounts if table == "accounts" else find_streams(batch, END).table
+    column = found.columns[name]
+    return [column.dictionary[code] for code in column.values.tolist()]
+
+
+END = Date(day("1999-01-01"))
+
+
+def test_balances_are_those_at_the_end_of_the_day(
+    store: FactStore, closing: dict[str, list[tuple[int, int, int]]], report: Report
+) -> None:
+    """Within a day the rows stand in no order: only their balances say which is the last."""
+    right = wrong = 0
+    for batch in [store.read(name) for name, _ in store.partitions()]:
+        for date in (*DATES, END):
+            balances = account_balances(batch, date).tolist()
+            for account, balance in zip(texts(batch, "accounts", "id"), balances, strict=True):
+                assert account is not None
+                on, expected, _ = [row for row in closing[account] if row[0] <= date.day][-1]
+                if on > 0:
+                    right += balance == expected
+                    wrong += balance != expected
+    report("balances", right / (right + wrong))
+    assert right > 4_000
+    assert right / (right + wrong) >= 0.99
+
+
+def test_standing_orders_are_found(store: FactStore, report: Report) -> None:
+    """Compare outgoing streams with the bank's list of orders; each payee is an account number."""
+    streams = pl.concat(
+        pl.DataFrame(
+            {
+                **{name: texts(batch, "streams", name) for name in ("account", "payee", "kind")},
+                "amount": find_streams(batch, END).table.columns["amount"].values,
+            }
+        )
+        for batch in [store.read(name) for name, _ in store.partitions()]
+    ).filter(pl.col("kind") != "income")
+    key = ["account", "payee", "amount"]
+    hellers = (pl.col("amount").cast(pl.Float64) * 100).round().cast(pl.Int64)
+    listed = pl.read_csv(BERKA / "standing_orders.csv", infer_schema=False)
+    orders = listed.select(account="account_id", payee="account_to", amount=hellers)
+    rows = pl.read_csv(BERKA / "transactions.csv", infer_schema=False)
+    thrice = (
+        rows.filter(credit="false")
+        .group_by(account="account_id", payee="partner_account", amount=hellers)
+        .len()
+        .filter(pl.col("len") >= 3)
+    )
+    in_data = orders.join(thrice, on=key, how="semi").unique()
+    precision = streams.join(orders, on=key, how="semi").height / streams.height
+    recall = in_data.join(streams, on=key, how="semi").height / in_data.height
+    report("precision", precision)
+    report("recall", recall)
+    assert streams.height > 400
+    assert precision >= 0.98
+    assert recall >= 0.98
+
+
 def test_totals_are_the_banks_own_balances(
-    totals: list[tuple[Date, str, Decimal]], books: pl.DataFrame
+    totals: list[tuple[Date, str, Decimal]], closing: dict[str, list[tuple[int, int, int]]]
 ) -> None:
     """Rows round interest and a few deposits to a tenth of a crown; balances are exact.
 
     So the sum of the rows may drift from the balance by half a tenth for each rounded row, and no
     more; where no row was rounded, the two are equal to the heller.
     """
-    closing: dict[str, list[tuple[int, int, int]]] = {}
-    by_day = books.group_by("account", "day", maintain_order=True).agg(
-        "signed", "balance", rounded=(pl.col("operation") == "interest").sum()
-    )
-    for account, on, signed, balances, rounded in by_day.sort("account", "day").iter_rows():
-        days = closing.setdefault(account, [(-(10**6), 0, 0)])
-        _, before, drift = days[-1]
-        after = end_of_day(list(zip(signed, balances, strict=True)), before)
-        days.append((on, after, drift + rounded))
     checked = exact = 0
     for date, account, total in totals:
-        on, balance, rounded = [row for row in closing[account] if row[0] <= date.day][-1]
+        _, balance, rounded = [row for row in closing[account] if row[0] <= date.day][-1]
         assert abs(total * 100 - balance) <= 5 * rounded + 10, (account, date)
         checked += 1
         exact += total * 100 == balance

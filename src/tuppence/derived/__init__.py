@@ -6,8 +6,9 @@ reference in plain Python, for the rows of one customer:
     balances    last known balance of each account
     history     days of history of each customer
     repeats     transactions that repeat one of a few days before
-    chains      payments that seem to follow each other, from which streams are chosen
-    streams     bills, subscriptions and incomes
+    payees      payees of payments; with them `groups` of payments of one account and payee
+    chains      payments that seem to follow each other, found by `linking` and as several `dues`
+    streams     bills, subscriptions and incomes, chosen from chains and measured by `measures`
     forecasts   balance of each account on the next pay day
 
 The first three have both implementations in one module. The references of the others are modules of

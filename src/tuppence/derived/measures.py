@@ -14,6 +14,8 @@ from tuppence.derived.groups import CARD, MANDATE, PURCHASE, Groups
 
 MIN_MATURE: Final = 4
 """Minimum number of payments of a mature stream; with fewer it is early."""
+MAX_ALIKE: Final = 3
+"""Maximum number of other payments of the sizes of a stream, per payment of it."""
 MAX_JITTER: Final = 6
 """Maximum jitter of a stream whose amount changes in small steps."""
 STATES: Final = ("early", "mature", "stopped")
@@ -214,8 +216,8 @@ def _is_chosen(
     out: Measures,
 ) -> bool:
     """Return whether a chain, neither by mandate nor income, is steady and no habit."""
-    any_size, alike = _strangers(groups, chains, chain, n, out)
-    if alike > n:
+    any_size, alike, ever = _strangers(groups, chains, chain, n, out)
+    if alike > n or ever > MAX_ALIKE * n:
         return False
     if chains.is_due[chain] == 1 or changes <= (0 if n == MIN_PAYMENTS else 1 + n // 6):
         return True
@@ -226,30 +228,27 @@ def _is_chosen(
 @part_of_loops
 def _strangers(
     groups: Groups, chains: Chains, chain: int, n: int, out: Measures
-) -> tuple[int, int]:
-    """Return how many strangers a chain has, and how many of its sizes; stop where it is decided.
+) -> tuple[int, int, int]:
+    """Return how many strangers a chain has, how many of its sizes, and how many of these ever.
 
-    It also sorts the sizes.
+    It stops where the last shows a habit, and sorts the sizes.
     """
     _sort(out.sizes, n)
     smallest, largest = out.sizes[0], out.sizes[n - 1]
     group = chains.last_group[chain]
     first, last = groups.days[chains.first[chain]], groups.days[chains.last[chain]]
-    i, high = groups.starts[group], groups.starts[group + 1]
-    end = high
-    while i < high:
-        middle = (i + high) // 2
-        if groups.days[middle] < first:
-            i = middle + 1
-        else:
-            high = middle
-    any_size = alike = 0
-    while i < end and groups.days[i] <= last and alike <= n:
-        if out.owner[i] != out.counts[0]:
+    any_size = alike = ever = 0
+    for i in range(groups.starts[group], groups.starts[group + 1]):
+        if out.owner[i] == out.counts[0]:
+            continue
+        is_alike = smallest <= groups.sizes[i] <= largest
+        ever += is_alike
+        if first <= groups.days[i] <= last:
             any_size += 1
-            alike += smallest <= groups.sizes[i] <= largest
-        i += 1
-    return any_size, alike
+            alike += is_alike
+        if ever > MAX_ALIKE * n:
+            break
+    return any_size, alike, ever
 
 
 @part_of_loops

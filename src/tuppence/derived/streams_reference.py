@@ -149,7 +149,8 @@ def is_habit(chain: Group, cadence: Cadence, group: Group) -> bool:
         return True
     sizes = [payment.size for payment in chain]
     alike = [p for p in strangers_of(chain, group) if min(sizes) <= p.size <= max(sizes)]
-    return len(alike) > len(chain)
+    ever = sum(min(sizes) <= p.size <= max(sizes) for p in group if p not in chain)
+    return len(alike) > len(chain) or ever > 3 * len(chain)
 
 
 def is_still_paid(chain: Group, cadence: Cadence, last_paid: int, as_of: int) -> bool:

@@ -1,4 +1,4 @@
-"""Streams found in examples, in the synthetic population, and in a real bank's data."""
+"""Streams found in examples and in the synthetic population."""
 
 import datetime
 import itertools
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.building import ROOT, day
+from tests.building import day
 from tests.conftest import Report
 from tests.halves import assert_same
 
@@ -20,7 +20,6 @@ from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, parse_date
 
-BERKA = ROOT.parent / "shared/data/berka"
 AS_OF = "2026-06-30"
 Row = tuple[str, int]
 
@@ -461,49 +460,3 @@ def test_next_payments_come_on_the_predicted_dates(
     hit = both.agg(hit=apart.any())
     report("in time", share(hit, pl.col("hit")))
     assert share(hit, pl.col("hit")) >= 0.9
-
-
-def test_standing_orders_of_a_real_bank_are_found(report: Report) -> None:
-    """Compare outgoing payments of the Berka data with the bank's list of standing orders."""
-    if not BERKA.exists():
-        pytest.skip("the Berka data do not lie beside this project")
-    texts = {"account_id": pl.String, "partner_account": pl.String, "account_to": pl.String}
-    raw = pl.read_csv(BERKA / "transactions.csv", schema_overrides=texts, infer_schema_length=None)
-    paid = raw.select(
-        pl.col("trans_id").cast(pl.String).alias("id"),
-        pl.int_range(pl.len()).alias("sequence"),
-        pl.col("account_id").alias("account"),
-        pl.concat_str("partner_bank", "partner_account").alias("merchant"),
-        *(
-            pl.lit(None, POLARS_TYPES[field.kind]).alias(name)
-            for name, field in columns("transactions", Schema()).items()
-            if field.nullable and name not in {"merchant", "type"}
-        ),
-        pl.lit("transfer").alias("type"),
-        pl.lit(value=False).alias("own transfer"),
-        pl.col("date").str.to_date().cast(pl.Int32).alias("booking date"),
-        ((pl.col("amount") * 100).round().cast(pl.Int64) * (2 * pl.col("credit") - 1)).alias(
-            "amount"
-        ),
-    )
-    key = ["account", "payee", "amount"]
-    streams = find(batch_of(paid), date("1999-01-01")).filter(pl.col("kind") != "income")
-    orders = pl.read_csv(BERKA / "standing_orders.csv", schema_overrides=texts).select(
-        account="account_id",
-        payee=pl.concat_str("bank_to", "account_to"),
-        amount=(pl.col("amount") * 100).round().cast(pl.Int64),
-    )
-    thrice = (
-        paid.filter((pl.col("amount") < 0) & pl.col("merchant").is_not_null())
-        .group_by("account", payee="merchant", amount=-pl.col("amount"))
-        .len()
-        .filter(pl.col("len") >= 3)
-    )
-    in_slice = orders.join(thrice, on=key, how="semi")
-    precision = streams.join(orders, on=key, how="semi").height / streams.height
-    recall = in_slice.join(streams, on=key, how="semi").height / in_slice.height
-    report("precision", precision)
-    report("recall", recall)
-    assert streams.height > 400
-    assert precision >= 0.99
-    assert recall >= 0.99
