@@ -308,7 +308,7 @@ def check_endings(ended: Counter[str]) -> None:
 
 
 def test_a_damaged_file_ends_in_rows_rejects_or_one_error(tmp_path: Path) -> None:
-    check_endings(Door(tmp_path).run(800, 1, 0.01))
+    check_endings(Door(tmp_path).run(400, 1, 0.02))
 
 
 @pytest.mark.long

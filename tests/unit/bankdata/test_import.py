@@ -304,7 +304,7 @@ BAD_MAPPINGS = [
     (MAPPING + "encoding: klingon", "mapping.format", "there is no encoding klingon"),
     ("table: customers\ncolumns: &a {id: x}\nvalues: {id: *a}\n", "file.yaml",
      ":2:10: aliases are not supported"),
-    ("[" * 5000, "file.yaml", "not YAML"),
+    ("[" * 5000, "file.yaml", "nested more than 100 levels deep"),
     ("table: customers\ntable: accounts\n", "file.yaml", ":2:1: table is given twice"),
 ]  # fmt: skip
 
