@@ -11,7 +11,7 @@ import typer
 
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.proposal import Proposal, mapping_text
+from tuppence.bankdata.proposed import Proposal, mapping_text
 from tuppence.bankdata.tabular import Owners, ParsedTable
 from tuppence.cli.output import console, echo, table
 from tuppence.errors import UserError
