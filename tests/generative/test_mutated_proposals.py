@@ -9,7 +9,8 @@ from tests.unit.bankdata.test_banks import NOBODY, SAMPLES, TODAY
 
 from tuppence.bankdata.banks import shipped_banks
 from tuppence.bankdata.evidence import Circumstances
-from tuppence.bankdata.proposal import mapping_text, propose
+from tuppence.bankdata.proposal import propose
+from tuppence.bankdata.proposed import mapping_text
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 

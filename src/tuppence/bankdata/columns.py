@@ -47,20 +47,53 @@ _TITLES: Final[Mapping[str, str]] = {
         "description|transaction description|details|transaction details|narrative|memo|text|"
         "particulars|payee|name|counter party|counterparty|merchant|merchant name|reference|"
         "payment reference|merchant/description|name / description|verwendungszweck|buchungstext|"
-        "empfänger|auftraggeber/empfänger|beguenstigter/zahlungspflichtiger|omschrijving|naam|"
+        "empfänger|auftraggeber/empfänger|auftraggeber / begünstigter|zahlungsempfänger*in|"
+        "zahlungspflichtige*r|name zahlungsbeteiligter|beguenstigter/zahlungspflichtiger|"
+        "omschrijving|naam|"
         "naam tegenpartij|mededelingen|naam / omschrijving|libellé|libelle|concepto|descripción|"
         "descripcion|descrizione|causale|descrição|opis|tekst|beskrivelse"
     ),
     "currency": "currency|currency code|ccy|währung|waehrung|munt|devise|divisa|moneda",
     "account": (
-        "account|account name|account number|account no|account no.|account id|iban|rekening|"
+        "account|account name|account number|account no|account no.|account id|rekening|"
         "rekeningnummer|iban/bban|auftragskonto|cuenta|conto"
     ),
+    "status": "status|state|transaction status|buchungsstatus|estado|statut|stato",
     "id": "transaction id|transactionid|transaction identifier|fitid|unique id",
     "card": "card member|card no.|card no|card number|card holder|cardholder|kartennummer",
 }
 """Titles in small letters, without a currency in brackets, by what stands below them."""
 _MEANING: Final = {title: role for role, text in _TITLES.items() for title in text.split("|")}
+BOOKED: Final = frozenset(
+    [
+        "booked",
+        "completed",
+        "complete",
+        "posted",
+        "cleared",
+        "reconciled",
+        "settled",
+        "successful",
+        "gebucht",
+    ]
+)
+NOT_BOOKED: Final = frozenset(
+    [
+        "pending",
+        "reverted",
+        "declined",
+        "failed",
+        "cancelled",
+        "canceled",
+        "rejected",
+        "processing",
+        "uncleared",
+        "authorised",
+        "authorized",
+        "vorgemerkt",
+    ]
+)
+"""Words for rows that are no facts (yet); `BOOKED` has those for rows that are."""
 _CURRENCY: Final = re.compile(r"[\s_]*[(\[]([A-Za-z]{3}|[£€])[)\]]$")
 _DAYS: Final = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",

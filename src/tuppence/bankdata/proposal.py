@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -12,7 +12,9 @@ from tuppence.bankdata.amounts import POINTS, Separators
 from tuppence.bankdata.banks import Bank, bank_named, banks_of
 from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.columns import (
+    BOOKED,
     FORMATS,
+    NOT_BOOKED,
     Column,
     columns_of,
     currency_of,
@@ -33,30 +35,18 @@ from tuppence.bankdata.evidence import (
 )
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sign, with_constants
 from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.proposed import Proposal
 from tuppence.bankdata.table_file import read_raw, read_start
 from tuppence.errors import UserError
-from tuppence.structured import to_yaml
 
 ME: Final = "me"
 """The customer of a store that has none yet."""
 DELIMITERS: Final = (",", ";", "\t", "|")
+_ENOUGH_ROWS: Final = 5
+"""Number of rows with one account number that show it to be the own one."""
+_PLAIN_ACCOUNTS: Final = frozenset({"current", "savings"})
+"""Types of accounts whose statements have a minus for money out, if for either; cards' differ."""
 _OWNER_FIELDS: Final = ("account", "customer", "currency", ACCOUNT_TYPE)
-
-
-class Proposal(NamedTuple):
-    """A mapping for a file, with what is not certain about it.
-
-    Attributes:
-        mapping: The mapping; incomplete where there are questions.
-        origin: Where it comes from.
-        questions: What has to be decided before the file can be imported.
-        doubts: What a person should look at.
-    """
-
-    mapping: TableMapping
-    origin: str
-    questions: tuple[Question, ...]
-    doubts: tuple[str, ...]
 
 
 def propose(path: Path, about: Circumstances) -> Proposal:
@@ -83,17 +73,6 @@ def propose(path: Path, about: Circumstances) -> Proposal:
         draft.look_at(starts)
     draft.name_owner()
     return draft.proposal()
-
-
-def mapping_text(proposal: Proposal) -> str:
-    """Return the text of a mapping file; comments say what has to be decided in it."""
-    lines = [f"# {proposal.origin[0].upper()}{proposal.origin[1:]}."]
-    for question in proposal.questions:
-        choices = f" One of: {', '.join(question.choices)}." if question.choices else ""
-        lines.append(f"# To decide: {question.key}. {question.text}{choices}")
-    lines += [f"# To check: {doubt}." for doubt in proposal.doubts]
-    plain = msgspec.to_builtins(proposal.mapping)
-    return "\n".join(lines).replace("\r", " ") + "\n" + to_yaml(plain)
 
 
 class _Draft:
@@ -208,6 +187,7 @@ class _Draft:
         columns |= self._named(found)
         self._set(columns=columns)
         self._is_card = any(one.role == "card" for one in found)
+        self._decide_booked([one for one in found if one.role == "status"])
         self._currency = currency_of(used)
         self._decide_separators(used)
         self._decide_dates(next(c for c in found if c.name == columns["booking date"]), FORMATS)
@@ -253,15 +233,27 @@ class _Draft:
                 columns.setdefault("currency", one.name)
             if one.role == "id" and is_full and words.n_unique() == len(words):
                 columns.setdefault("id", one.name)
-            if one.role == "account" and is_full:
-                if words.n_unique() == 1:
+            if one.role == "account" and is_full and "account" not in self._about.answers:
+                if words.n_unique() == 1 and len(words) >= _ENOUGH_ROWS:
                     columns.setdefault("account", one.name)
                 else:
                     self._doubts.append(
-                        f"{one.name} has {words.n_unique():,} values, so it may be the other "
-                        f"side's; if it is the own account, write account: {one.name} under columns"
+                        f"{one.name} may be the account of the other side; if it is the own one, "
+                        f"write account: {one.name} under columns"
                     )
         return columns
+
+    def _decide_booked(self, found: Sequence[Column]) -> None:
+        """Leave out rows that are not booked, by the words of a column of statuses."""
+        for one in found:
+            words = one.texts.drop_nulls().unique(maintain_order=True).to_list()
+            booked = [word for word in words if word.casefold() in BOOKED]
+            if any(word.casefold() not in BOOKED | NOT_BOOKED for word in words):
+                if len(words) == 1:
+                    continue
+                text = f"Which word of {one.name} do booked rows have?"
+                booked = [self._ask(Question("only", text, tuple(words)))]
+            self._set(only={**self._mapping.only, one.name: tuple(booked)})
 
     def _decide_separators(self, used: Sequence[Column]) -> None:
         found = separators_of(used)
@@ -310,11 +302,17 @@ class _Draft:
                 self._set(sign=Sign(column=one.name))
                 return
         told = {**evidence.sign_by_balances(), **evidence.sign_by_shops()}
+        kind = self._about.answers.get(ACCOUNT_TYPE)
+        if not told and kind in _PLAIN_ACCOUNTS and (rows["amount"] < 0).any():
+            told = {NEGATIVE: f"as in other statements of {kind} accounts"}
         if len(told) == 1:
             ((answer, why),) = told.items()
             self._doubts.append(f"sign: {answer} amounts are money out, {why}")
         else:
-            text = "Which amounts are money out, the negative or the positive ones?"
+            text = (
+                "Which amounts are money out, the negative or the positive ones? "
+                "(The negative ones, with --account-type current or savings.)"
+            )
             answer = self._ask(Question("sign", text, (NEGATIVE, POSITIVE)))
         if answer == POSITIVE:
             self._set(sign=Sign(inverted=True))

@@ -11,8 +11,9 @@ import typer
 
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.proposal import Proposal, mapping_text
+from tuppence.bankdata.proposed import Proposal, mapping_text
 from tuppence.bankdata.tabular import Owners, ParsedTable
+from tuppence.cards import masked
 from tuppence.cli.output import console, echo, table
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
@@ -59,7 +60,7 @@ def agreed_mapping(
         echo(f"mapping: {proposal.origin}")
         _write(proposal, beside)
         for doubt in proposal.doubts:
-            echo(f"doubt: {doubt}")
+            echo(f"doubt: {masked(doubt)}")
     _show(read_with(path, mapping, deps), deps.owners)
     if yes:
         return mapping

@@ -9,7 +9,8 @@ from tuppence.bankdata.enrichment.enricher import Enricher, Evidence
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
-from tuppence.bankdata.proposal import ME, Proposal, propose
+from tuppence.bankdata.proposal import ME, propose
+from tuppence.bankdata.proposed import Proposal
 from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema

@@ -12,7 +12,8 @@ from tuppence.bankdata.banks import Bank, bank_named, shipped_banks
 from tuppence.bankdata.categories import CATEGORIES
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.proposal import Proposal, mapping_text, propose
+from tuppence.bankdata.proposal import propose
+from tuppence.bankdata.proposed import Proposal, mapping_text
 from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema

@@ -9,7 +9,8 @@ from tests.unit.bankdata.test_banks import NOBODY, TODAY, proposed, reading_of
 
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Sign, read_mapping
-from tuppence.bankdata.proposal import Proposal, mapping_text, propose
+from tuppence.bankdata.proposal import propose
+from tuppence.bankdata.proposed import Proposal, mapping_text
 from tuppence.bankdata.tabular import Owners
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -141,6 +142,17 @@ def test_payments_to_shops_decide_the_sign(tmp_path: Path, sign: str, inverted: 
     assert amounts(tmp_path, proposal) == [-400, -400, -400, 5000]
 
 
+@pytest.mark.parametrize(("kind", "is_asked"), [("savings", False), ("credit card", True)])
+def test_a_minus_is_money_out_of_accounts_that_are_no_cards(
+    tmp_path: Path, kind: str, is_asked: bool
+) -> None:
+    text = PLAIN.format("2026-06-01,X,-4.00\n2026-06-02,Y,12.50\n")
+    proposal = of(tmp_path, text, **{"account type": kind})
+    assert ("sign" in asked(proposal)) == is_asked
+    positive = PLAIN.format("2026-06-01,X,4.00\n2026-06-02,Y,12.50\n")
+    assert "sign" in asked(of(tmp_path, positive, **{"account type": kind}))
+
+
 def test_evidence_that_contradicts_itself_is_asked(tmp_path: Path) -> None:
     """The balance of a card may be a debt, which grows with each purchase."""
     rows = "".join(f"2026-06-1{i},{shop},4.00,{4 * i + 4}.00\n" for i, shop in enumerate(SHOPS))
@@ -241,12 +253,29 @@ def test_the_store_says_whose_rows_they_are(tmp_path: Path) -> None:
     assert asked_who.questions[0].key == "customer"
 
 
-def test_an_own_account_number_is_taken_and_anothers_is_not(tmp_path: Path) -> None:
-    text = "Date,Account,Details,Paid out,Paid in\n2026-06-01,{},X,4.00,\n2026-06-02,{},Y,,5.00\n"
-    (tmp_path / "bank.csv").write_text(text.format("123", "123"))
-    own = proposed(tmp_path / "bank.csv", currency="GBP")
-    assert own.mapping.columns["account"] == "Account"
-    (tmp_path / "bank.csv").write_text(text.format("123", "456"))
-    others = proposed(tmp_path / "bank.csv", currency="GBP")
-    assert "account" not in others.mapping.columns
-    assert any("Account has 2 values" in doubt for doubt in others.doubts)
+@pytest.mark.parametrize(
+    ("numbers", "is_own"), [(["123"] * 5, True), (["123"] * 4, False), (["1", "2"] * 3, False)]
+)
+def test_an_own_account_number_is_taken_and_anothers_is_not(
+    tmp_path: Path, numbers: list[str], is_own: bool
+) -> None:
+    rows = "".join(f"2026-06-1{i},{number},X,4.00,\n" for i, number in enumerate(numbers))
+    (tmp_path / "bank.csv").write_text(f"Date,Account,Details,Paid out,Paid in\n{rows}")
+    found = proposed(tmp_path / "bank.csv", currency="GBP")
+    assert ("account" in found.mapping.columns) == is_own
+    assert any("Account may be the account of the other" in d for d in found.doubts) != is_own
+    named = proposed(tmp_path / "bank.csv", currency="GBP", account="mine")
+    assert named.mapping.constants["account"] == "mine"
+
+
+STATES = "Date,Details,Paid out,Paid in,State\n2026-06-01,X,4.00,,{}\n2026-06-02,Y,5.00,,{}\n"
+
+
+def test_rows_that_are_not_booked_are_left_out(tmp_path: Path) -> None:
+    found = of(tmp_path, STATES.format("COMPLETED", "PENDING"))
+    assert found.mapping.only == {"State": ("COMPLETED",)}
+    assert amounts(tmp_path, found) == [-400]
+    assert of(tmp_path, STATES.format("odd", "odd")).mapping.only == {}
+    unsure = STATES.format("odd", "even")
+    assert asked(of(tmp_path, unsure)) == {"only": ("odd", "even")}
+    assert amounts(tmp_path, of(tmp_path, unsure, only="even")) == [-500]

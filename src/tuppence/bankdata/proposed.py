@@ -1,0 +1,36 @@
+"""What a proposal of a mapping is, and its text as a file for editing."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from tuppence.bankdata.evidence import Question
+from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.structured import to_yaml
+
+
+class Proposal(NamedTuple):
+    """A mapping for a file, with what is not certain about it.
+
+    Attributes:
+        mapping: The mapping; incomplete where there are questions.
+        origin: Where it comes from.
+        questions: What has to be decided before the file can be imported.
+        doubts: What a person should look at.
+    """
+
+    mapping: TableMapping
+    origin: str
+    questions: tuple[Question, ...]
+    doubts: tuple[str, ...]
+
+
+def mapping_text(proposal: Proposal) -> str:
+    """Return the text of a mapping file; comments say what has to be decided in it."""
+    lines = [f"# {proposal.origin[0].upper()}{proposal.origin[1:]}."]
+    for question in proposal.questions:
+        choices = f" One of: {', '.join(question.choices)}." if question.choices else ""
+        lines.append(f"# To decide: {question.key}. {question.text}{choices}")
+    lines += [f"# To check: {doubt}." for doubt in proposal.doubts]
+    plain = msgspec.to_builtins(proposal.mapping)
+    return "\n".join(lines).replace("\r", " ") + "\n" + to_yaml(plain)
