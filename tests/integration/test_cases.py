@@ -302,6 +302,29 @@ def test_texts_of_a_mapping_stay_as_they_are_written(printed: Printed) -> None:
     assert "text is given twice" in text
 
 
+def test_sums_nulls_and_ties_are_right(printed: Printed) -> None:
+    text = printed("29")
+    sums, nulls, ties, scores = re.split("^-- ", text, flags=re.MULTILINE)[1:]
+    assert "100  199,999,999,999,999,998 of 200" in sums
+    assert "less than nothing" not in sums
+    assert "2 test customers as expected, 0 not" in nulls
+    assert ties.count("50  tie a  50  tie b  50  tie c") == 3
+    assert "100  s3" in scores
+    assert "33  s4" in scores
+
+
+def test_rules_about_accounts_run(printed: Printed) -> None:
+    for part in parts(printed("30")):
+        assert "1 rule, 0 errors, 0 warnings" in part
+        assert "1 test customer as expected, 0 not" in part
+        assert "Among them: C0000001" in part
+
+
+def test_hours_are_added_to_the_moment(printed: Printed) -> None:
+    values = re.findall("-> (.*)", printed("34"))
+    assert values == ["2026-10-25T01:30:00@Europe/London", "PT2H", "true", "P1D", "true"]
+
+
 def test_no_card_number_is_in_the_store(printed: Printed) -> None:
     text = printed("36")
     assert "card numbers in clear in the store: 0 lines" in text

@@ -16,9 +16,9 @@ from tuppence.bankdata.amounts import Amounts, read_amounts
 from tuppence.bankdata.balances import newest_first
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES
 from tuppence.bankdata.dates import read_days
-from tuppence.bankdata.doubts import balance_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.doubts import balance_doubts, left_out_doubts, sign_doubts, word_doubts
 from tuppence.bankdata.identity import identifiers
-from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sum, words_of
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, Sum, words_of
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
@@ -123,6 +123,8 @@ def read_table(
     again = again_in_table(cache(partial(_rejects, frame, meaning, fields, table, tokens)))
     if meaning.table == "transactions":
         good = _in_order(good, meaning)
+        if OPENING_BALANCE in meaning.constants and not bad.height:
+            good = _with_balances(good)
     doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
     rows = _rows(good, meaning, schema, owners)
     return ParsedTable(rows, rejects, table.cells.height, left_out, doubts, again)
@@ -207,6 +209,18 @@ def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterat
     for name, words in known.items():
         if name in mapping.columns and _new(name) in good.columns:
             yield from word_doubts(good[_new(name)].alias(name), words)
+    for name in mapping.translated_only:
+        if _left(name) in good.columns:
+            yield from left_out_doubts(good[_left(name)].alias(name))
+    if OPENING_BALANCE in mapping.constants and good[_new("balance")].is_null().all():
+        yield (
+            f"the {OPENING_BALANCE} gives no balances, because "
+            + (
+                f"{set_aside:,} rows were set aside"
+                if set_aside
+                else "the rows have other accounts"
+            )
+        )
 
 
 def _statement(good: pl.DataFrame) -> pl.DataFrame:
@@ -230,12 +244,27 @@ def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
     )
 
 
+def _with_balances(good: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the balances that follow from the opening balance of their one account."""
+    if good[_new("account")].n_unique() > 1:
+        return good
+    since = pl.col(_new("amount")).sort_by(_new("booking date"), _new("sequence")).cum_sum()
+    place = pl.struct(_new("booking date"), _new("sequence")).rank("ordinal") - 1
+    balance = pl.col(_new(OPENING_BALANCE)) + since.gather(place)
+    return good.with_columns(balance.alias(_new("balance")))
+
+
 # -- the fields ------------------------------------------------------------------------------------
 
 
 def _new(field: str) -> str:
     """Return the column of a field; the file's own columns may be called the same."""
     return f"→{field}"
+
+
+def _left(field: str) -> str:
+    """Return the column of the words of a field that the mapping does not translate."""
+    return f"→{field} left out"
 
 
 def _cell(table: Table, column: str) -> pl.Expr:
@@ -275,7 +304,13 @@ def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> I
         else:
             filled = [pl.when(column != "").then(column) for column in columns]
             text = pl.concat_str(filled, separator=" ", ignore_nulls=True)
+        if name in mapping.patterns:
+            text = text.str.extract(mapping.patterns[name], 1)
         if field.kind is FieldType.TEXT and name in mapping.values:
+            if name in mapping.translated_only:
+                is_left = (text != "") & ~text.is_in([*mapping.values[name]])
+                yield pl.when(is_left).then(text).alias(_left(name))
+                text = pl.when(~is_left).then(text)
             text = text.replace(mapping.values[name])
         yield pl.when(text != "").then(text).alias(_new(name))
 
