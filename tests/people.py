@@ -15,6 +15,7 @@ EPOCH: Final = datetime.date(1970, 1, 1)
 PAYS: Final = ("weekly", "fortnightly", "four-weekly", "monthly", "two salaries")
 PLACES: Final = (("GBP", "GB"), ("EUR", "IE"), ("AUD", "AU"))
 MONTHS: Final = (3, 6, 13)
+STARTS: Final = (-2_000_00, 700_00, 9_000_00)
 YEARLY_PAY: Final = 31_200_00
 BILLS: Final = {
     "Landlord": ("housing", "standing order", 820_00, 1),
@@ -33,7 +34,7 @@ class Person(NamedTuple):
     """One invented person.
 
     Attributes:
-        name: Identifier, which says how the person is paid, for how long, where, and how rich.
+        name: Identifier, which says how the person is paid, for how long, and where.
         pay: How often pay comes, one of `PAYS`.
         months: Months of history.
         currency: Currency of the account.
@@ -50,15 +51,14 @@ class Person(NamedTuple):
 
 
 def people() -> list[Person]:
-    """Return everybody: each pay, history, place, and three balances."""
+    """Return everybody: each pay, history and place, with one of three balances."""
     found = []
     for pay in PAYS:
         for months in MONTHS:
-            for currency, country in PLACES:
-                for start in (300_00, 2_500_00, 9_000_00):
-                    words = pay.replace(" ", "-")
-                    name = f"{words}-{months}-{country}-{start // 100}"
-                    found.append(Person(name, pay, months, currency, country, start))
+            for number, (currency, country) in enumerate(PLACES):
+                start = STARTS[(number + MONTHS.index(months)) % len(STARTS)]
+                name = f"{pay.replace(' ', '-')}-{months}-{country}"
+                found.append(Person(name, pay, months, currency, country, start))
     return sorted(found)
 
 
@@ -106,9 +106,7 @@ def _days(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
         yield first + datetime.timedelta(days=number)
 
 
-def _pay(
-    person: Person, first: datetime.date, last: datetime.date
-) -> Iterator[dict[str, Any]]:
+def _pay(person: Person, first: datetime.date, last: datetime.date) -> Iterator[dict[str, Any]]:
     every = {"weekly": 7, "fortnightly": 14, "four-weekly": 28}.get(person.pay)
     for day in _days(first, last):
         for employer, month_day, share in (("Acme Works", 28, 0.6), ("Night School", 14, 0.4)):
@@ -147,7 +145,7 @@ def _shopping(first: datetime.date, last: datetime.date) -> Iterator[dict[str, A
             "Kind Hands": ("charity", 15_00, number % 31 == 0),
             "Slots Online": ("gambling", 95_00 + number % 40, number % 9 == 0),
             "The Bank": ("bank fee", 6_00, number % 29 == 0),
-            "Blue Trips": ("travel", 240_00 + number % 90, number % 97 == 0),
+            "Blue Trips": ("travel", 240_00 + number % 90, day.day == 10),
         }
         for merchant, (category, amount, due) in bought.items():
             for _ in range(2 if merchant in {"City Bus", "Bean Yard"} and due else int(due)):
