@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from tuppence.derived.chains import FIELDS
+from tuppence.derived.groups import FIELDS
 from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
 from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record

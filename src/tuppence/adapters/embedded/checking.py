@@ -63,6 +63,7 @@ def _check_steps(store: Path) -> list[CheckStep]:
         partial(_part, f"{layout.FACTS}/{layout.MANIFEST}", partial(_check_manifest, facts)),
         *(partial(_part, f"partition {name}", partial(_check_partition, facts, name, customers))
           for name, customers in facts.partitions()),
+        partial(_part, "imports", partial(_check_imports, facts)),
         *(partial(_part, name, partial(_check_sqlite, store / name, kind))
           for name, kind in _SQLITE_FILES if has_content(store / name)),
         *(partial(_part, f"{layout.RULESETS}/{digest}.json",
@@ -118,6 +119,11 @@ def _check_partition(facts: FactStore, name: str, customers: int) -> CheckedPart
         return CheckedPart("", content, (error.message,), error.hint)
     transactions = len(batch.transactions.columns["amount"].values)
     return CheckedPart("", f"{content}, {transactions:,} transactions")
+
+
+def _check_imports(facts: FactStore) -> CheckedPart:
+    count, rows = facts.read_history()
+    return CheckedPart("", f"{count:,} that can be taken back, with {rows:,} transactions")
 
 
 def _check_sqlite(path: Path, kind: FileKind) -> CheckedPart:

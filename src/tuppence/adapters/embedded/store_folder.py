@@ -183,6 +183,12 @@ class StoreFolder:
             raise UserError("results.missing", message, "tuppence run makes them")
         return Database(self.path / layout.RESULTS, reading=True)
 
+    def erase_results(self, customers: Sequence[str]) -> None:
+        """Erase the results of customers who are no longer in the store."""
+        if customers and self.has_results:
+            with self.results() as database:
+                database.erase(*customers)
+
     def latest_run(self) -> RunRecord | None:
         """Return the run that was started last, or None."""
         if not self.has_results:
