@@ -84,7 +84,7 @@ def transactions(person: Person, today: datetime.date = TODAY) -> list[dict[str,
 
 def due_between(first: datetime.date, last: datetime.date) -> int:
     """Return what everybody's bills and subscriptions come to in some days, both included."""
-    return -sum(row["amount"] for row in _bills(first, last))
+    return -sum(int(row["amount"]) for row in _bills(first, last))
 
 
 def batch(those: list[Person], today: datetime.date = TODAY) -> FactBatch:

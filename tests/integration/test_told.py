@@ -34,7 +34,7 @@ BRITISH: Final = re.compile(
 )
 CONTRADICTIONS: Final = (
     ({"pay_arrived"}, {"pay_late", "pay_stopped"}),
-    ({"spare_at_pay_day", "pay_day_saving", "idle_money"},
+    ({"spare_at_pay_day", "pay_day_saving", "idle_money", "offer_savings_account"},
      {"overdrawn", "overdraft_limit", "low_balance", "short_for_bills", "low_before_pay_day",
       "pay_day_soon"}),
     ({"spare_at_pay_day"}, {"pay_day_saving", "idle_money"}),

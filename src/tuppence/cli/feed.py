@@ -53,8 +53,9 @@ def register(app: typer.Typer) -> None:
                         "title": message.title,
                         "body": message.body,
                         "since": str(Date(result.since)),
+                        "offer": offer,
                     }
-                    for kind, result, message in found.entries
+                    for kind, result, message, offer in found.entries
                 ]
             )
             return
@@ -62,8 +63,10 @@ def register(app: typer.Typer) -> None:
         out.print(f"[bold]{escape(found.customer)}[/] on {found.as_of}", highlight=False)
         if not found.entries:
             out.print("Nothing to show today.")
-        for _, result, message in found.entries:
+        for _, result, message, offer in found.entries:
             score = "–" if result.score is None else f"{result.score:.0f}"
             out.print(Text.assemble((f"\n{score:>3}  ", "cyan"), (message.title, "bold")))
             out.print(Padding(Text(message.body), (0, 0, 0, 5)))
+            if offer is not None:
+                out.print(Padding(Text(f"{offer.partner}: {offer.terms}", "dim"), (0, 0, 0, 5)))
             out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))

@@ -28,6 +28,12 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
     others = found.customers - found.qualified - found.unknown
     rows = [("qualify", found.qualified), ("do not", others), ("unknown", found.unknown)]
     out.print(_bars([(name, count, _share(count, found.customers)) for name, count in rows]))
+    if rule.minimum_history_days:
+        out.print(
+            f"It needs {rule.minimum_history_days} days of history, and is unknown for "
+            f"{found.short_history:,} customers who have less.",
+            highlight=False,
+        )
     if found.qualified:
         out.print("Scores of those who qualify:")
         scores = [

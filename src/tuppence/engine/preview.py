@@ -1,6 +1,7 @@
 """Previews a rule before it is published: who qualifies, and for which other rules too."""
 
 import concurrent.futures
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.engine.columnar import Engine
+from tuppence.engine.reference import HISTORY, Problem
 from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
@@ -47,6 +49,7 @@ class Preview:
         customers: Number of customers evaluated.
         qualified: Number of customers who qualify.
         unknown: Number of customers for whom the condition is unknown.
+        short_history: Number of those whose history is shorter than the rule requires.
         scores: Numbers of customers who qualify, by score: below 10, below 20, and so on up to 100.
         without_score: Number of customers who qualify and whose score is null.
         overlaps: The overlap with each published rule.
@@ -57,6 +60,7 @@ class Preview:
     customers: int
     qualified: int
     unknown: int
+    short_history: int
     scores: tuple[int, ...]
     without_score: int
     overlaps: tuple[Overlap, ...]
@@ -68,6 +72,7 @@ class _Part(NamedTuple):
     customer_ids: tuple[str, ...]
     states: Array
     scores: Array
+    short_history: int
 
 
 class Previewer:
@@ -124,6 +129,7 @@ class Previewer:
             sum(len(part.customer_ids) for part in parts),
             len(found),
             sum(int((part.states[0] == UNKNOWN).sum()) for part in parts),
+            sum(part.short_history for part in parts),
             tuple(np.bincount(bins, minlength=BINS).tolist()),
             int((found < 0).sum()),
             tuple(sorted(overlaps, key=lambda o: (-o.both, o.rule_id))),
@@ -139,8 +145,10 @@ class Previewer:
         def evaluated(partition_range: tuple[str, int, int]) -> _Part:
             partition, first, last = partition_range
             batch = self._facts.read(partition, fields).slice(first, last)
-            grid = engine.grid(batch)
-            return _Part(batch.customer_ids, grid.states, grid.scores)
+            problems = Counter[Problem]()
+            grid = engine.grid(batch, problems)
+            short = sum(n for problem, n in problems.items() if problem.code == HISTORY)
+            return _Part(batch.customer_ids, grid.states, grid.scores, short)
 
         with concurrent.futures.ThreadPoolExecutor(self._threads) as pool:
             parts = list(pool.map(evaluated, self._partition_ranges))

@@ -22,6 +22,8 @@ from tuppence.results.packed import check_day, pack
 from tuppence.results.result import Result, State, packed, rounded
 
 SCORE_UNIT: Final = Decimal("0.0001")
+HISTORY: Final = "rule.history"
+"""Code of the problem that a customer's history is too short for a rule."""
 
 
 class Problem(NamedTuple):
@@ -102,7 +104,7 @@ def evaluate_rule(
 
 def history_problem(rule_id: str, days: int) -> Problem:
     """Return the problem of a customer whose history is shorter than the rule requires."""
-    return Problem(rule_id, "when", "rule.history", 0, f"fewer than {days} days of history")
+    return Problem(rule_id, "when", HISTORY, 0, f"fewer than {days} days of history")
 
 
 def _noted(outcome: Outcome, rule_id: str, place: str, problems: Counter[Problem]) -> Any:

@@ -9,6 +9,7 @@ from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import Result
 from tuppence.rules.message import MessageError, Rendered, render
+from tuppence.rules.rule import Offer
 from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
 
 
@@ -19,11 +20,13 @@ class FeedEntry(NamedTuple):
         kind: Kind of the rule, such as `saving`.
         result: The result that is shown.
         message: The message that the customer reads.
+        offer: The partner and the terms of an offer or a reward.
     """
 
     kind: str
     result: Result
     message: Rendered
+    offer: Offer | None = None
 
 
 class Feed(NamedTuple):
@@ -83,7 +86,7 @@ def build_feed(
         except MessageError as error:  # one gap must not cost the customer the other insights
             left_out.append(error.message)
         else:
-            entries.append(FeedEntry(rule.kind, result, message))
+            entries.append(FeedEntry(rule.kind, result, message, rule.offer))
     return Feed(customer, as_of, frozen, tuple(entries), tuple(left_out))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
 from tuppence.bankdata.enrichment.brands import merchant_names
-from tuppence.derived import measures
+from tuppence.derived.chains_reference import CADENCES, FOUR_WEEKLY
 from tuppence.engine.columnar import Engine
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
@@ -38,7 +38,7 @@ CLOSED: Final[Mapping[tuple[str, str], Collection[str]]] = {
     ("transactions", "account type"): ACCOUNT_TYPES,
     ("streams", "kind"): ("bill", "subscription", "income"),
     ("streams", "state"): ("early", "mature", "stopped"),
-    ("streams", "cadence"): measures.NAMES,
+    ("streams", "cadence"): tuple(one.name for one in (*CADENCES, FOUR_WEEKLY)),
     ("customer", "home"): ("own", "mortgage", "rent", "family"),
 }
 """Fields whose words are the same everywhere."""

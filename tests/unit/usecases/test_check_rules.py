@@ -111,8 +111,8 @@ def test_an_offer_without_partner_terms_or_end_is_told(tmp_path: Path) -> None:
 
 def test_a_sum_of_rows_instead_of_amounts_is_an_error(tmp_path: Path) -> None:
     for call in ("total(payments)", 'average(payments[category = "energy"])', "sum(payments)"):
-        found = [p for p in problems(tmp_path, RULE.format(when=f"{call} > 5")) if not p.warning]
-        assert [(one.code, one.line) for one in found] == [("feel.argument-type", 5)]
-    (bills,) = problems(tmp_path, RULE.format(when="total(bills[amount > 1]) > 5"))
-    assert bills.hint == "name a field of the rows, such as .amount"
+        errors = [p for p in problems(tmp_path, RULE.format(when=f"{call} > 5")) if not p.warning]
+        assert [(one.code, one.line) for one in errors] == [("feel.argument-type", 5)]
+    (found,) = problems(tmp_path, RULE.format(when="total(bills[amount > 1]) > 5"))
+    assert found.hint == "name a field of the rows, such as .amount"
     assert problems(tmp_path, RULE.format(when="total(payments.amount) > 5")) == []
