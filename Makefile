@@ -4,6 +4,8 @@ UV := $(or $(shell command -v uv),.tools/bin/uv)
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
+# Some containers ask Python to keep no bytecode; each command would then take five times as long.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform aws-local cdk functions test test-quick test-long lint check model \

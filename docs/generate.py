@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from docs.generating.banks import banks_page
 from docs.generating.catalogue import catalogue_page
 from docs.generating.commands import commands_page
 from docs.generating.cost import cost_page
@@ -37,6 +38,7 @@ PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "language.md": language_page,
     "files.md": files_page,
     "mapping.md": mapping_page,
+    "banks.md": banks_page,
     "commands.md": commands_page,
     "http.md": http_page,
     "cost.md": cost_page,

@@ -1,6 +1,7 @@
 """The CDK app: `make cdk DO="synth -c env=dev"`, or `python -m infra.app dev OUTPUT`.
 
 Given a repository, OWNER/NAME, in place of an environment, it makes the roles for its workflows.
+The context `alarms` lists the addresses, separated by spaces, that get an e-mail for each alarm.
 """
 
 import sys
@@ -12,6 +13,7 @@ import cdk_nag
 from infra.stacks.data import Data
 from infra.stacks.delivery import Delivery
 from infra.stacks.fleet import Fleet
+from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
 from infra.stacks.network import Network
 from infra.stacks.services import Services
@@ -25,9 +27,11 @@ def build(app: cdk.App, environment: Environment) -> None:
     """Add the stacks of an environment to the app."""
     network = Network(app, environment)
     data = Data(app, environment, network)
-    services = Services(app, environment, network, data)
+    migration = Migration(app, environment, network, data)
+    services = Services(app, environment, network, data, migration)
     fleet = Fleet(app, environment, network, data, services)
-    Monitoring(app, environment, data, services, fleet)
+    recipients = app.node.try_get_context("alarms") or ""
+    Monitoring(app, environment, data, services, fleet, recipients.split())
     cdk.Tags.of(app).add("environment", environment.name)
 
 

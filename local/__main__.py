@@ -61,18 +61,18 @@ def _run(folder: Path, customers: int, engines: int, *, once: bool) -> int:
 
 def publish_catalogue(platform: Platform) -> str:
     """Publish the shipped rules to the engines, and return what the command prints."""
-    approve_catalogue(platform)
+    approve_rules(platform, ROOT / "catalogue")
     database = ("--database", platform.database)
     addresses = [part for engine in platform.engines for part in ("--engines", address(engine))]
     where = ("--rulesets", platform.rulesets, "--token", platform.folder / "engine.token")
     return tuppence("rules", "publish", *database, *where, *addresses, "--as-of", DAY)
 
 
-def approve_catalogue(platform: Platform) -> None:
-    """Put the shipped rules into the database as one person, and approve them as another."""
+def approve_rules(platform: Platform, rules_folder: Path) -> None:
+    """Put rules into the database as one person, and approve them as another."""
     author, reviewer = (("--database", platform.person(name)) for name in ("author", "reviewer"))
     why = ("--reason", "trying it out")
-    tuppence("definitions", "put", ROOT / "catalogue", *author, *why)
+    tuppence("definitions", "put", rules_folder, *author, *why)
     listed = msgspec.json.decode(tuppence("definitions", "list", *author, "--format", "json"))
     rules = [row["rule_id"] for row in listed if row["state"] == "draft"]
     tuppence("definitions", "move", *rules, *author, "--to", "in_review", *why)

@@ -9,7 +9,7 @@ import zoneinfo
 from pathlib import Path
 from typing import Final
 
-from local.__main__ import ROOT, approve_catalogue, say, tuppence
+from local.__main__ import ROOT, approve_rules, say, tuppence
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
 from tuppence.adapters.aws.clients import client
@@ -25,12 +25,12 @@ from tuppence.usecases.fleet.progress import Progress
 ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
 
 
-def fill(cloud: Cloud, store: Path, customers: int, until: str) -> None:
-    """Make a population, and load it and the catalogue into the database."""
+def fill(cloud: Cloud, store: Path, customers: int, until: str, rules: Path) -> None:
+    """Make a population, and load it and rules into the database."""
     tuppence("synth", "--store", store, "--customers", customers, "--until", until)
     consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
     tuppence("load", "--store", store, "--to", cloud.platform.database, *consent)
-    approve_catalogue(cloud.platform)
+    approve_rules(cloud.platform, rules)
 
 
 def publish(cloud: Cloud, as_of: str) -> str:
@@ -114,7 +114,7 @@ def _run(folder: Path, customers: int, engines: int, *, secure: bool) -> int:
         print("  " + ", ".join(f"{stack} {count}" for stack, count in made.items()) + " resources")
         today = datetime.datetime.now(ZONE).date().isoformat()
         say(f"making and loading {customers:,} customers, and the catalogue")
-        fill(cloud, store, customers, today)
+        fill(cloud, store, customers, today, ROOT / "catalogue")
         say("calling the function that makes and publishes rulesets")
         ruleset = publish(cloud, today)
         say(f"ready after {time.monotonic() - began:.0f} s; the schedule fires")

@@ -26,7 +26,7 @@ from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
 ROOT: Final = Path(__file__).parent.parent
-STACKS: Final = ("network", "data", "services", "fleet", "monitoring")
+STACKS: Final = ("network", "data", "migration", "services", "fleet", "monitoring")
 LACKING: Final = frozenset(
     {
         "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -126,7 +126,7 @@ class Cloud:
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data", "services"):
+        for stack in ("network", "data", "migration", "services"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(

@@ -1,5 +1,7 @@
 """Facts for tests, written briefly."""
 
+import functools
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from tuppence.bankdata.masking import Tokens
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import parse_date
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.files import read_rules
+from tuppence.rules.ruleset import Ruleset, make_ruleset
 
 ROOT = Path(__file__).parent.parent
 RULES = len(list((ROOT / "catalogue").glob("*.yaml")))
@@ -25,6 +30,28 @@ when: count(distinct values(for account in accounts return account.type + "s")) 
 message: {title: Several kinds, body: You have several kinds of accounts.}
 """
 """A rule that is no column, so that several processes share a run, and not several threads."""
+
+
+@functools.cache
+def catalogue() -> Ruleset:
+    """The catalogue, for facts without fields of a bank's own; read once a process."""
+    return make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+
+
+def some_rules(*names: str) -> Ruleset:
+    """Some rules of the catalogue: checking and planning all of them takes a second or two."""
+    rules: list[CheckedRule] = []
+    for name in names:
+        rules += read_rules(ROOT / "catalogue" / f"{name}.yaml", Schema()).usable()
+    return make_ruleset(rules)
+
+
+def copy_rules(folder: Path, *names: str) -> Path:
+    """Copy some rules of the catalogue to a new folder, and return it."""
+    folder.mkdir()
+    for name in names:
+        shutil.copy(ROOT / "catalogue" / f"{name}.yaml", folder)
+    return folder
 
 
 def day(text: str) -> int:

@@ -94,6 +94,9 @@ def _http_errors() -> Iterator[str]:
         "503 or 504, wait for the seconds in `Retry-After` and send the "
         "request again. Codes that are "
         "not listed have the status 400.\n\n"
+        "A request may have the header `X-Request-Timeout`: the seconds after which its caller\n"
+        "stops waiting. An engine does not evaluate what would come too late, and answers 503 at\n"
+        "once if its queue is too long.\n\n"
         "Every answer has the header `X-Request-Id`: the id of the request, or a new one. It is\n"
         "in [the logs](../how-to/read-the-logs.md), so it must not contain personal data.\n"
     )

@@ -1,5 +1,7 @@
 """The stack of what lasts: database, tables, rulesets, queues, secrets, and their key."""
 
+from typing import Final
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
@@ -9,12 +11,18 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
+from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
 from infra.nag_suppressions import suppress
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import Environment
+
+BALANCER_LOGS: Final = "balancer"
+"""Prefix of the load balancer's access logs."""
+NOTIFIERS: Final = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
+"""AWS services that send notifications to the encrypted topic of alarms."""
 
 
 class Data(EnvironmentStack):
@@ -34,6 +42,7 @@ class Data(EnvironmentStack):
         invoke_queue: Queue of work items.
         dead_pages: Queue of pages that were given up.
         dead_items: Queue of items that were given up.
+        dead_schedules: Queue of calls of functions that the scheduler gave up.
     """
 
     def __init__(
@@ -46,6 +55,7 @@ class Data(EnvironmentStack):
         self._removal = cdk.RemovalPolicy.RETAIN if environment.keep else cdk.RemovalPolicy.DESTROY
         self.key = kms.Key(self, "Key", enable_key_rotation=True, removal_policy=self._removal)
         self.key.grant_encrypt_decrypt(iam.ServicePrincipal(f"logs.{self.region}.amazonaws.com"))
+        self._allow_notifications()
         self.relay_token = self._token("RelayToken", "callers of the SQL relay")
         self.engines_token = self._token("EnginesToken", "callers of the rules engines")
         self.login = rds.DatabaseSecret(self, "RelayLogin", username="relay", dbname="tuppence")
@@ -58,10 +68,12 @@ class Data(EnvironmentStack):
         self.ledger = self._table("Ledger", "run_id", "entry", None)
         self.access_logs = self._bucket("AccessLogs", s3.BucketEncryption.S3_MANAGED)
         self.access_logs.add_lifecycle_rule(expiration=cdk.Duration.days(90))
+        self._allow_balancer_logs()
         self.rulesets = self._bucket("Rulesets", s3.BucketEncryption.KMS)
         timing = environment.timing
         self.dead_pages = self._queue("DeadPages")
         self.dead_items = self._queue("DeadItems", fifo=True)
+        self.dead_schedules = self._queue("DeadSchedules")
         self.customer_queue = self._queue(
             "CustomerQueue",
             timing.rule_visibility,
@@ -81,10 +93,48 @@ class Data(EnvironmentStack):
             "InvokeQueueUrl": self.invoke_queue.queue_url,
             "DeadPagesUrl": self.dead_pages.queue_url,
             "DeadItemsUrl": self.dead_items.queue_url,
+            "DeadSchedulesUrl": self.dead_schedules.queue_url,
         }
         for label, value in outputs.items():
             cdk.CfnOutput(self, label, value=value)
         self._suppress_nags()
+
+    def _allow_notifications(self) -> None:
+        """Allow alarms and the budget to encrypt what they send to a topic.
+
+        Without it they are dropped without an error:
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html.
+        """
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                principals=[iam.ServicePrincipal(name) for name in NOTIFIERS],
+                resources=["*"],  # in the policy of a key: the key
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+
+    def _allow_balancer_logs(self) -> None:
+        """Allow load balancers of this account to write access logs; else none can be created.
+
+        In the regions of before August 2022 an account of AWS may write them, too:
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html.
+        """
+        writers: list[iam.IPrincipal] = [
+            iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")
+        ]
+        account = RegionInfo.get(self.region).elbv2_account
+        if account is not None:
+            writers.append(iam.AccountPrincipal(account))
+        self.access_logs.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"],
+                principals=writers,
+                resources=[
+                    self.access_logs.arn_for_objects(f"{BALANCER_LOGS}/AWSLogs/{self.account}/*")
+                ],
+            )
+        )
 
     def _queue(
         self,
@@ -230,6 +280,7 @@ class Data(EnvironmentStack):
         by_hand = "rotated by hand, and the services restarted: docs/how-to/deploy-to-aws.md"
         for secret in (self.relay_token, self.engines_token, self.login):
             suppress(secret, {"SMG4": by_hand})
+        suppress(self.dead_schedules, {"SQS3": "it is the dead-letter queue of the schedules"})
         suppress(self.access_logs, {"S1": "it holds the access logs itself"})
         suppress(
             self.database,

@@ -84,13 +84,40 @@ class Delivery(cdk.Stack):
             },
         )
         role.add_to_policy(statement)
-        for arn in (stack, table, key):
+        self._suppress_wildcards(role, (stack, table, key), later)
+        self._grant_migration(role, name)
+        parameter = self._arn("ssm", "parameter", f"tuppence/{environment}/commit")
+        grants.grant(role, parameter, "ssm:GetParameter", "ssm:PutParameter")
+
+    def _grant_migration(self, role: iam.Role, name: str) -> None:
+        """Allow running the task that migrates the database, and following it."""
+        later = "AWS chooses its name when it is created, after this role"
+        definition = self._arn("ecs", "task-definition", f"{name.replace('-', '')}migration*")
+        stacks = [
+            self._arn("cloudformation", "stack", f"{name}-{label}/*")
+            for label in ("network", "migration")
+        ]
+        task = self._arn("ecs", "task", f"{name}-migration-*")
+        roles = self._arn("iam", "role", f"{name}-migration-*", region="")
+        grants.grant(role, definition, "ecs:RunTask")
+        for stack in stacks:
+            grants.grant(role, stack, "cloudformation:DescribeStacks")
+        grants.grant(role, task, "ecs:DescribeTasks")
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[roles],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            )
+        )
+        self._suppress_wildcards(role, (definition, *stacks, task, roles), later)
+
+    def _suppress_wildcards(self, role: iam.Role, arns: Sequence[str], why: str) -> None:
+        for arn in arns:
             shown = arn.replace(self.partition, "<AWS::Partition>")
             shown = shown.replace(self.region, "<AWS::Region>")
             shown = shown.replace(self.account, "<AWS::AccountId>")
-            suppress(role, {f"IAM5[Resource::{shown}]": later})
-        parameter = self._arn("ssm", "parameter", f"tuppence/{environment}/commit")
-        grants.grant(role, parameter, "ssm:GetParameter", "ssm:PutParameter")
+            suppress(role, {f"IAM5[Resource::{shown}]": why})
 
     def _arn(
         self, service: str, kind: str, name: str, separator: str = "/", region: str | None = None

@@ -17,7 +17,7 @@ from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
-from infra.stacks.services import Services
+from infra.stacks.services import ENGINE_PORT, Services
 from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
 
 CODE: Final = ROOT / "build" / "functions"
@@ -56,6 +56,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_ENGINES_SECRET": data.engines_token.secret_arn,
             "TUPPENCE_ENGINES_NAMESPACE": services.namespace_name,
             "TUPPENCE_ENGINES_SERVICE": "engines",
+            "TUPPENCE_ENGINES_PORT": str(ENGINE_PORT),
             "TUPPENCE_RULESETS": data.rulesets.bucket_name,
             "TUPPENCE_LEDGER": data.ledger.table_name,
             "TUPPENCE_CUSTOMER_QUEUE": self._data.customer_queue.queue_url,
@@ -129,7 +130,7 @@ class Fleet(EnvironmentStack):
             description=f"of the schedule that {what}",
         )
         grants.grant(role, function.function_arn, "lambda:InvokeFunction")
-        grants.grant_send(role, self._data, self._data.dead_pages)
+        grants.grant_send(role, self._data, self._data.dead_schedules)
         scheduler.CfnSchedule(
             self,
             label,
@@ -143,7 +144,7 @@ class Fleet(EnvironmentStack):
                 input='{"scheduled": "<aws.scheduler.scheduled-time>"}',
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(maximum_retry_attempts=3),
                 dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
-                    arn=self._data.dead_pages.queue_arn
+                    arn=self._data.dead_schedules.queue_arn
                 ),
             ),
         )
@@ -220,6 +221,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_ENGINES_SECRET",
             "TUPPENCE_ENGINES_NAMESPACE",
             "TUPPENCE_ENGINES_SERVICE",
+            "TUPPENCE_ENGINES_PORT",
         }
         found = self._function(
             "refresh", self._environment.timing.publish, 1_024, names, large=True

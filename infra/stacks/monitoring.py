@@ -1,5 +1,7 @@
 """Alarms, a dashboard that shows where a run's time goes, and a budget."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -9,10 +11,11 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.stacks.data import Data
+from infra.stacks.data import NOTIFIERS, Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
@@ -32,6 +35,7 @@ class Monitoring(EnvironmentStack):
         data: Data,
         services: Services,
         fleet: Fleet,
+        recipients: Sequence[str],
     ) -> None:
         super().__init__(scope, environment, "monitoring")
         self._data = data
@@ -41,11 +45,16 @@ class Monitoring(EnvironmentStack):
         self._topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                principals=[iam.ServicePrincipal(name) for name in NOTIFIERS],
                 resources=[self._topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},
             )
         )
+        for address in recipients:
+            self._topic.add_subscription(subscriptions.EmailSubscription(address))
+        if not recipients:
+            message = "nobody gets the alarms: give addresses with -c alarms=you@example.org"
+            cdk.Annotations.of(self).add_warning_v2("tuppence:alarms", message)
         self._alarms(environment)
         self._dashboard(environment)
         self._budget(environment)
@@ -65,9 +74,14 @@ class Monitoring(EnvironmentStack):
     def _alarms(self, environment: Environment) -> None:
         data, services = self._data, self._services
         late = environment.run_hours * 3_600
-        for label, queue in {"DeadPages": data.dead_pages, "DeadItems": data.dead_items}.items():
+        given_up = "work was given up: tuppence fleet status lists it"
+        for label, queue, meaning in (
+            ("DeadPages", data.dead_pages, given_up),
+            ("DeadItems", data.dead_items, given_up),
+            ("DeadSchedules", data.dead_schedules, "a function could not be called on schedule"),
+        ):
             waiting = queue.metric_approximate_number_of_messages_visible(period=MINUTE)
-            self._alarm(label, waiting, 1, "work was given up: tuppence fleet status lists it")
+            self._alarm(label, waiting, 1, meaning)
         for label, queue, seconds in (
             ("OldPages", data.customer_queue, late / 4),
             ("OldItems", data.invoke_queue, late / 2),
@@ -98,6 +112,20 @@ class Monitoring(EnvironmentStack):
             100,
             "engines answer with errors: see their log",
         )
+        unanswered = services.balancer.metrics.http_code_elb(
+            code=elb.HttpCodeElb.ELB_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+        )
+        self._alarm("BalancerErrors", unanswered, 10, "no engine or relay took a request in time")
+        for label, group in {"NoEngine": targets, "NoRelay": services.relay_targets}.items():
+            healthy = group.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+            self._alarm(
+                label,
+                healthy,
+                1,
+                "no task of the service is healthy: see its events and its log",
+                periods=5,
+                below=True,
+            )
         self._alarm(
             "RunLate",
             self._waiting(sum_of=[data.customer_queue, data.invoke_queue]),
@@ -121,15 +149,24 @@ class Monitoring(EnvironmentStack):
         threshold: float,
         meaning: str,
         periods: int = 1,
+        *,
+        below: bool = False,
     ) -> None:
+        """Add an alarm for values from a threshold on, or for values below it and missing ones."""
+        comparison = cloudwatch.ComparisonOperator
+        missing = cloudwatch.TreatMissingData
         alarm = cloudwatch.Alarm(
             self,
             label,
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            comparison_operator=(
+                comparison.LESS_THAN_THRESHOLD
+                if below
+                else comparison.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+            ),
+            treat_missing_data=missing.BREACHING if below else missing.NOT_BREACHING,
             alarm_description=meaning,
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
@@ -182,6 +219,7 @@ class Monitoring(EnvironmentStack):
                         "items": data.invoke_queue,
                         "dead pages": data.dead_pages,
                         "dead items": data.dead_items,
+                        "dead schedules": data.dead_schedules,
                     }.items()
                 ),
             ),
@@ -252,12 +290,4 @@ class Monitoring(EnvironmentStack):
                 )
                 for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
             ],
-        )
-        self._topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=["sns:Publish"],
-                principals=[iam.ServicePrincipal("budgets.amazonaws.com")],
-                resources=[self._topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
-            )
         )

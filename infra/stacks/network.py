@@ -95,6 +95,10 @@ class Network(EnvironmentStack):
         for group in (self.functions, self.engines, self.relay):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
 
+        subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        cdk.CfnOutput(self, "SubnetIds", value=",".join(subnets.subnet_ids))
+        cdk.CfnOutput(self, "RelaySecurityGroupId", value=self.relay.security_group_id)
+
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(
             self, label, vpc=self.vpc, description=what, allow_all_outbound=False

@@ -8,23 +8,22 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
 from infra import grants
-from infra.image import image
 from infra.nag_suppressions import suppress
-from infra.stacks.data import Data
+from infra.stacks.data import BALANCER_LOGS, Data
 from infra.stacks.environment import EnvironmentStack
+from infra.stacks.migration import Migration
 from infra.stacks.network import Network
-from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment, TaskSize
+from infra.tasks import DRAIN_SECONDS, fargate_task
+from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment
 
 RELAY_PORT: Final = 8601
 ENGINES_PORT: Final = 8600
 ENGINE_PORT: Final = 8602
-DRAIN_SECONDS: Final = 60
 NAMESPACE: Final = "tuppence"
 
 
@@ -50,13 +49,13 @@ class Services(EnvironmentStack):
         environment: Environment,
         network: Network,
         data: Data,
+        migration: Migration,
     ) -> None:
         super().__init__(scope, environment, "services")
+        self.add_dependency(migration, "services read tables that a migration creates")
         self._data = data
         self._subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-        self.cluster = ecs.Cluster(
-            self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
-        )
+        self.cluster = migration.cluster
         self.balancer = elb.ApplicationLoadBalancer(
             self,
             "Balancer",
@@ -70,7 +69,7 @@ class Services(EnvironmentStack):
         )
         self.balancer.log_access_logs(
             s3.Bucket.from_bucket_name(self, "AccessLogs", data.access_logs.bucket_name),
-            prefix="balancer",
+            prefix=BALANCER_LOGS,
         )
         host = self.balancer.load_balancer_dns_name
         self.relay_url = f"http://{host}:{RELAY_PORT}"
@@ -79,15 +78,17 @@ class Services(EnvironmentStack):
         self.relay_targets = self._behind(self.relay, RELAY_PORT, RELAY_PORT)
         self.engines = self._engines(network)
         self.engine_targets = self._behind(self.engines, ENGINES_PORT, ENGINE_PORT)
-        self._migration()
         self._suppress_nags()
 
     def _relay(self, network: Network) -> ecs.FargateService:
         database = self._data.database
         login = self._data.login
-        task = self._task(
+        task = fargate_task(
+            self,
             "Relay",
+            "relay",
             RELAY_TASK,
+            self._data,
             port=RELAY_PORT,
             command=["serve", "sql-relay", "--callers", "env:RELAY_TOKEN", "--host", "0.0.0.0"],
             environment={
@@ -112,9 +113,12 @@ class Services(EnvironmentStack):
     def _engines(self, network: Network) -> ecs.FargateService:
         data = self._data
         rulesets = f"s3://{data.rulesets.bucket_name}/rulesets/"
-        task = self._task(
+        task = fargate_task(
+            self,
             "Engine",
+            "engine",
             ENGINE_TASK,
+            data,
             port=ENGINE_PORT,
             command=[
                 *("serve", "rules-engine", "--relay", self.relay_url),
@@ -131,10 +135,14 @@ class Services(EnvironmentStack):
         grants.grant_table(task.task_role, data, data.results, "Query", "PutItem", "UpdateItem")
         grants.grant_rulesets(task.task_role, data)
         space = discovery.HttpNamespace(self, "Namespace", name=self._space)
-        place = space.create_service("EnginesPlace", name="engines")
-        service = self._service(
-            "Engines", task, network.engines, self._environment.engine_floor, place
+        # ECS reports the health of each container to Cloud Map only for a custom health check:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html.
+        place = space.create_service(
+            "EnginesPlace",
+            name="engines",
+            custom_health_check=discovery.HealthCheckCustomConfig(failure_threshold=1),
         )
+        service = self._service("Engines", task, network.engines, None, place)
         self.discovery = place
         self.engines_scaling = service.auto_scale_task_count(
             min_capacity=self._environment.engine_floor,
@@ -187,63 +195,15 @@ class Services(EnvironmentStack):
         """Name of the Cloud Map namespace."""
         return self._space
 
-    def _task(
-        self,
-        label: str,
-        size: TaskSize,
-        port: int | None,
-        command: list[str],
-        environment: dict[str, str],
-        hidden: dict[str, ecs.Secret],
-    ) -> ecs.FargateTaskDefinition:
-        """Return a task that runs without privileges, from an image that it cannot modify."""
-        task = ecs.FargateTaskDefinition(
-            self, f"{label}Task", cpu=size.cpu, memory_limit_mib=size.memory
-        )
-        task.add_volume(name="tmp")
-        group = logs.LogGroup(
-            self,
-            f"{label}Logs",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            encryption_key=self._data.key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
-        alive = "import urllib.request as r; r.urlopen('http://127.0.0.1:%d/healthz', timeout=3)"
-        container = task.add_container(
-            label.lower(),
-            image=ecs.ContainerImage.from_docker_image_asset(
-                image(self, f"{label}Image", "engine" if label == "Engine" else "relay")
-            ),
-            command=command,
-            environment=environment,
-            secrets=hidden,
-            user="10001",
-            readonly_root_filesystem=True,
-            stop_timeout=cdk.Duration.seconds(DRAIN_SECONDS),
-            logging=ecs.LogDrivers.aws_logs(stream_prefix=label.lower(), log_group=group),
-            port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
-            health_check=(
-                ecs.HealthCheck(
-                    command=["CMD", "python", "-c", alive % port],
-                    start_period=cdk.Duration.seconds(60),
-                )
-                if port
-                else None
-            ),
-        )
-        container.add_mount_points(
-            ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
-        )
-        return task
-
     def _service(
         self,
         label: str,
         task: ecs.FargateTaskDefinition,
         group: ec2.SecurityGroup,
-        count: int,
+        count: int | None,
         place: discovery.Service | None,
     ) -> ecs.FargateService:
+        """Return a service; without a count, scaling alone decides how many tasks run."""
         service = ecs.FargateService(
             self,
             label,
@@ -257,6 +217,8 @@ class Services(EnvironmentStack):
             max_healthy_percent=200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
             health_check_grace_period=cdk.Duration.seconds(90),
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,  # the budget counts by tag
+            enable_ecs_managed_tags=True,
         )
         if place is not None:
             service.associate_cloud_map_service(service=place, container_port=ENGINE_PORT)
@@ -283,35 +245,6 @@ class Services(EnvironmentStack):
                 unhealthy_threshold_count=2,
             ),
         )
-
-    def _migration(self) -> None:
-        """Add a task, run by hand as the owner, that makes the tables and the relay's login."""
-        owner = self._data.database.secret
-        if owner is None:
-            raise TypeError("the database has no secret with its owner's login")
-        task = self._task(
-            "Migration",
-            RELAY_TASK,
-            port=None,
-            command=[
-                *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
-                *("--convert", self._data.convert_function),
-            ],
-            environment={
-                "TUPPENCE_DATABASE": "postgresql://",
-                "PGDATABASE": "tuppence",
-                "PGSSLMODE": "verify-full",
-                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
-            },
-            hidden={
-                "PGHOST": ecs.Secret.from_secrets_manager(owner, "host"),
-                "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
-                "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
-                "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(self._data.login, "password"),
-            },
-        )
-        cdk.CfnOutput(self, "MigrationTaskArn", value=task.task_definition_arn)
-        cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
 
     def _suppress_nags(self) -> None:
         suppress(

@@ -8,6 +8,7 @@ NUMBA_DISABLE_JIT=1 in the environment: numba then runs the plain functions.
 import functools
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -25,6 +26,10 @@ LOOP_SOURCES: Final = (
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_PARTS: Final[list[Callable[..., Any]]] = []
+"""Parts of loops that numba does not know yet: importing it takes longer than most commands."""
+_COMPILING: Final = threading.Lock()
+
 
 def loop(function: Callable[P, None]) -> Callable[P, None]:
     """Compile a function over arrays, and named tuples of arrays, at its first call.
@@ -41,25 +46,27 @@ def loop(function: Callable[P, None]) -> Callable[P, None]:
 
 def part_of_loops(function: F) -> F:
     """Mark a function that loops call; it is compiled together with them."""
-    from numba.extending import register_jitable  # noqa: PLC0415 - imported with the first loop only
-
-    made: F = register_jitable(error_model="numpy", forceinline=True)(function)
-    return made
+    _PARTS.append(function)
+    return function
 
 
 @functools.cache
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    import numba  # noqa: PLC0415 - the import takes half a second and is not always needed
+    import numba  # noqa: PLC0415 - the import takes a second and is not always needed
+    import numba.extending  # noqa: PLC0415
 
     config: Any = numba.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(_cache_folder(Path(before) if before else None))
-    try:
-        made: Callable[..., None] = numba.njit(nogil=True, cache=True, error_model="numpy")(
-            function
-        )
-    finally:
-        config.CACHE_DIR = before
+    with _COMPILING:
+        while _PARTS:
+            numba.extending.register_jitable(error_model="numpy", forceinline=True)(_PARTS.pop())
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(_cache_folder(Path(before) if before else None))
+        try:
+            made: Callable[..., None] = numba.njit(nogil=True, cache=True, error_model="numpy")(
+                function
+            )
+        finally:
+            config.CACHE_DIR = before
     return made
 
 

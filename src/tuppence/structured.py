@@ -1,6 +1,7 @@
 """Reads YAML files into typed structs; every error names the file, line and column."""
 
 import contextlib
+import difflib
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
+import msgspec.inspect
 import yaml
 
 from tuppence.errors import UserError
@@ -21,6 +23,8 @@ Location = tuple[str | int, ...]
 ENVIRONMENT: Final = "env:"
 """Prefix of the name of a secret in the environment, in place of a file's name."""
 _MAX_BYTES = 1_000_000
+_MAX_NESTING = 100
+_TOO_DEEP = f"nested more than {_MAX_NESTING} levels deep"
 _PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
 
 
@@ -63,6 +67,18 @@ class Document(Generic[T]):
     def is_scalar(self, location: Location) -> bool:
         """Return whether the node at a location is a scalar, not a mapping or a list."""
         return isinstance(self.marks[location], yaml.ScalarNode)
+
+    def scalar(self, location: Location) -> str:
+        """Return the text of the scalar at a location."""
+        return str(self.marks[location].value)
+
+    def below(self, location: Location, text: str) -> Location | None:
+        """Return the first location below another one with a scalar of this text, or None."""
+        for place, node in self.marks.items():
+            inside = place[: len(location)] == location
+            if inside and isinstance(node, yaml.ScalarNode) and node.value == text:
+                return place
+        return None
 
     def line(self, number: int) -> str:
         """Return a line of the file, counted from 1."""
@@ -149,7 +165,7 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
     """
     text = read_text(path)
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        root = _compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -158,8 +174,10 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
         hint = "a value with ': ' or ' #' in it needs | or quotes around it"
         message = f"{where}: not YAML: {error.problem}"
         raise UserError("file.yaml", message, hint, carets) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise UserError("file.yaml", f"{path}: not YAML: {error}") from None
+    except RecursionError:
+        raise UserError("file.yaml", f"{path}: {_TOO_DEEP}") from None
     if root is None:
         raise UserError("file.empty", f"{path}: the file is empty")
     marks: dict[Location, yaml.Node] = {}
@@ -169,10 +187,23 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
     except msgspec.ValidationError as error:
         message, location = _located(str(error), marks)
         mark = marks[location].start_mark
+        lines = text.split("\n")[mark.line : mark.line + 1]
+        carets = [*lines, " " * mark.column + "^"] if location else []
         raise UserError(
-            "file.shape", f"{path}:{mark.line + 1}:{mark.column + 1}: {message}"
+            "file.shape",
+            f"{path}:{mark.line + 1}:{mark.column + 1}: {message}",
+            _expected(str(error), kind),
+            carets,
         ) from None
     return Document(path, text, value, marks)
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """Parse YAML with libyaml, which is ten times as fast; PyYAML words what that refuses."""
+    if yaml.__with_libyaml__:
+        with contextlib.suppress(yaml.YAMLError):
+            return yaml.compose(text, yaml.CSafeLoader)
+    return yaml.compose(text, yaml.SafeLoader)
 
 
 def _plain(
@@ -186,6 +217,9 @@ def _plain(
     if id(node) in seen:  # a few aliases of aliases could exhaust the memory
         line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
         raise UserError("file.yaml", f"{line}: aliases are not supported", "write it out")
+    if len(location) > _MAX_NESTING:
+        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        raise UserError("file.yaml", f"{line}: {_TOO_DEEP}")
     marks[location] = node
     if isinstance(node, yaml.CollectionNode):
         seen.add(id(node))
@@ -230,6 +264,53 @@ def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Lo
         location = location[:-1]
     where = ".".join(map(str, location))
     return (f"{where}: {text}" if where else text), location
+
+
+def _expected(message: str, kind: Any) -> str:
+    """Return what a place takes that msgspec refuses: its words, its fields, or a description."""
+    found = _PATH.fullmatch(message)
+    path = (found[2] if found else "") or "$"
+    types = list(_types_at(msgspec.inspect.type_info(kind), list(_steps(path))))
+    if message.startswith("Invalid enum value"):
+        words = [str(word) for one in types if isinstance(one, _LITERAL) for word in one.values]
+        return f"it must be one of: {', '.join(words)}" if words else ""
+    unknown = _UNKNOWN_FIELD.match(message)
+    if unknown:
+        names = [f.encode_name for one in types if isinstance(one, _STRUCT) for f in one.fields]
+        close = difflib.get_close_matches(unknown[1].replace("_", " "), names, 1)
+        return f"did you mean {close[0]}?" if close else f"the fields are: {', '.join(names)}"
+    if "matching regex" in message:
+        texts = [one for one in types if isinstance(one, msgspec.inspect.Metadata)]
+        extra = [(one.extra_json_schema or {}).get("description", "") for one in texts]
+        return next((f"write it {text[:1].lower()}{text[1:]}" for text in extra if text), "")
+    return ""
+
+
+_LITERAL: Final = msgspec.inspect.LiteralType
+_STRUCT: Final = msgspec.inspect.StructType
+_UNKNOWN_FIELD: Final = re.compile("Object contains unknown field `([^`]*)`")
+
+
+def _types_at(kind: msgspec.inspect.Type, steps: list[str | int]) -> Iterator[msgspec.inspect.Type]:
+    """Yield the types, one for each branch of a union, that a struct has at the end of a path."""
+    match kind:
+        case msgspec.inspect.Metadata(type=inner):
+            if not steps:
+                yield kind
+            yield from _types_at(inner, steps)
+        case msgspec.inspect.UnionType(types=types):
+            for one in types:
+                yield from _types_at(one, steps)
+        case msgspec.inspect.StructType(fields=fields) if steps:
+            for field in fields:
+                if field.encode_name == steps[0]:
+                    yield from _types_at(field.type, steps[1:])
+        case msgspec.inspect.ListType(item_type=inner) if steps:
+            yield from _types_at(inner, steps[1:])
+        case msgspec.inspect.DictType(value_type=inner) if steps:
+            yield from _types_at(inner, steps[1:])
+        case _ if not steps:
+            yield kind
 
 
 def _steps(path: str) -> Iterator[str | int]:

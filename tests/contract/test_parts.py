@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
-from tests.building import ROOT
+from tests.building import catalogue
 from tests.conftest import Run
 from tests.contract.test_stores import new_table
 
@@ -15,7 +15,6 @@ from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date, parse_date
-from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.serving.answering import answer_requests, evaluate_kept
 from tuppence.usecases.serving.messages import Answer, Request
@@ -60,11 +59,11 @@ class Facts:
 def test_a_run_divided_by_rules_gives_the_results_of_an_undivided_run(
     tmp_path: Path, tuppence: Run
 ) -> None:
-    tuppence("synth", "--store", tmp_path / "store", "--customers", 20, "--until", DAYS[-1])
+    tuppence("synth", "--store", tmp_path / "store", "--customers", 8, "--until", DAYS[-1])
     facts = Facts(FactStore(tmp_path / "store"))
     customers = facts.customers
     directory = RulesetDirectory(tmp_path / "rulesets")
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    ruleset = make_ruleset(catalogue().rules[::3])
     directory.put(ruleset)
     cache = RulesetCache(directory, Schema)
     names = [one.rule.id for one in ruleset.rules]

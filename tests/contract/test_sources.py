@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from local.servers import AWS_REGION
-from tests.building import ROOT, bank, day
+from tests.building import bank, day, some_rules
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets
@@ -16,7 +16,6 @@ from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import FactSource
-from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, RulesetStore, make_ruleset
 
 Filled = Callable[[list[Rows]], FactSource]
@@ -76,7 +75,7 @@ def rulesets(tmp_path: Path, request: pytest.FixtureRequest) -> RulesetStore:
 
 @pytest.fixture(scope="module")
 def ruleset() -> Ruleset:
-    return make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    return some_rules("bank_fees", "cash_share")
 
 
 def test_rulesets_are_kept_by_their_digest(rulesets: RulesetStore, ruleset: Ruleset) -> None:

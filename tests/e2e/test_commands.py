@@ -413,13 +413,13 @@ def test_the_reader_may_leave_early(ran: Path) -> None:
 def test_the_quickstart_runs_through(tmp_path: Path) -> None:
     """Does what `make run` does, with fewer customers."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "CUSTOMERS": "1000", "STORE": str(tmp_path / "demo")}
+    environment = {**os.environ, "PATH": path, "CUSTOMERS": "700", "STORE": str(tmp_path / "demo")}
     script = ROOT / "examples/quickstart/run.sh"
     done = subprocess.run(
         ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
     )
     for part in (
-        "1,000 customers with",
+        "700 customers with",
         f"{RULES} rules as of 2026-06-30",
         "bank_fees for",
         "Try next",

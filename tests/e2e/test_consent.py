@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from tests.building import ROOT, bank, day
+from tests.building import ROOT, bank, copy_rules, day
+from tests.commands import command
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.consents import Consents
@@ -21,13 +23,24 @@ ANN, BOB = "C0000007", "C0000008"
 CATALOGUE = ROOT / "catalogue"
 
 
-@pytest.fixture
-def money(tmp_path: Path, tuppence: Run) -> Path:
-    """Return a store of thirty customers, with a run in May."""
-    store = tmp_path / "money"
-    tuppence("synth", "--store", store, "--customers", 30)
-    tuppence("run", "--store", store, "--rules", CATALOGUE, "--as-of", "2026-05-31")
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = ("bank_fees", "cash_share", "groceries_up", "month_in_review", "week_in_review")
+    return copy_rules(tmp_path_factory.mktemp("some") / "rules", *names)
+
+
+@pytest.fixture(scope="module")
+def thirty(tmp_path_factory: pytest.TempPathFactory, rules: Path) -> Path:
+    store = tmp_path_factory.mktemp("thirty") / "store"
+    command("synth", "--store", store, "--customers", 30)
+    command("run", "--store", store, "--rules", rules, "--as-of", "2026-05-31")
     return store
+
+
+@pytest.fixture
+def money(tmp_path: Path, thirty: Path) -> Path:
+    """Return a store of thirty customers, with a run in May."""
+    return shutil.copytree(thirty, tmp_path / "money")
 
 
 def evaluated(store: Path) -> dict[str, str]:
@@ -44,13 +57,15 @@ def test_a_later_statement_of_a_consent_keeps_its_beginning_and_a_withdrawal() -
     assert later.after(first) == Consent("ann", "1", "insights", (), "GB", 20, 25, None, 30)
 
 
-def test_a_customer_without_a_valid_consent_is_not_evaluated(money: Path, tuppence: Run) -> None:
+def test_a_customer_without_a_valid_consent_is_not_evaluated(
+    money: Path, rules: Path, tuppence: Run
+) -> None:
     tuppence(
         "consent", "grant", ANN, "--on", "2026-01-01", "--until", "2026-06-10", "--store", money
     )
     tuppence("consent", "grant", BOB, "--on", "2026-01-01", "--store", money)
     before = json.loads(tuppence("feed", ANN, "--store", money, "--format", "json").stdout)
-    done = tuppence("run", "--store", money, "--rules", CATALOGUE, "--as-of", "2026-06-30")
+    done = tuppence("run", "--store", money, "--rules", rules, "--as-of", "2026-06-30")
     assert re.search(r"customers +29 ", done.stdout)
     days = evaluated(money)
     assert days.pop(ANN) == "2026-05-31"
@@ -78,16 +93,16 @@ def test_a_preview_without_customers_says_so(store: Path, tuppence: Run) -> None
 
 
 def test_a_withdrawal_stops_the_next_run_and_a_new_consent_begins_it(
-    money: Path, tuppence: Run
+    money: Path, rules: Path, tuppence: Run
 ) -> None:
     where = ("--store", money)
     tuppence("consent", "grant", ANN, "--on", "2026-01-01", *where)
     tuppence("consent", "confirm", ANN, "--on", "2026-04-01", "--until", "2027-01-01", *where)
     tuppence("consent", "withdraw", ANN, "--on", "2026-06-05", *where)
-    tuppence("run", *where, "--rules", CATALOGUE, "--as-of", "2026-06-30")
+    tuppence("run", *where, "--rules", rules, "--as-of", "2026-06-30")
     assert evaluated(money)[ANN] == "2026-05-31"
     tuppence("consent", "grant", ANN, "--on", "2026-06-20", "--id", "2", *where)
-    tuppence("run", *where, "--rules", CATALOGUE, "--as-of", "2026-06-30")
+    tuppence("run", *where, "--rules", rules, "--as-of", "2026-06-30")
     assert evaluated(money)[ANN] == "2026-06-30"
     found = json.loads(tuppence("consent", "list", ANN, *where, "--format", "json").stdout)
     assert [(one["granted"], one["confirmed"], one["withdrawn"]) for one in found] == [
@@ -165,22 +180,22 @@ def test_consents_are_imported_from_banks(tuppence: Run, tmp_path: Path) -> None
     ids=["expired", "another purpose", "no transactions"],
 )
 def test_without_a_consent_for_it_no_command_gives_facts(
-    money: Path, tuppence: Run, grant: tuple[str, ...]
+    money: Path, rules: Path, tuppence: Run, grant: tuple[str, ...]
 ) -> None:
     """Not even for a date on which the consent was valid; the feed and the export stay."""
     where = ("--store", money)
     tuppence("consent", "grant", ANN, *grant, *where)
-    for command in (
+    for asked in (
         ("explain", ANN, "bank_fees"),
         ("streams", ANN, "--as-of", "2026-02-01"),
         ("forecast", ANN, "--as-of", "2026-02-01"),
     ):
-        refused = tuppence(*command, *where, status=1)
+        refused = tuppence(*asked, *where, status=1)
         assert "error[consent.none]: no consent of customer C0000007" in refused.stderr
         assert refused.stdout == ""
     found = tuppence("rules", "preview", CATALOGUE / "bank_fees.yaml", *where, "--format", "json")
     assert json.loads(found.stdout)["customers"] == 29
-    tuppence("run", *where, "--rules", CATALOGUE, "--as-of", "2026-06-30")
+    tuppence("run", *where, "--rules", rules, "--as-of", "2026-06-30")
     assert evaluated(money)[ANN] == "2026-05-31"
     assert "frozen on " in tuppence("feed", ANN, *where).stderr
     assert json.loads(tuppence("export", ANN, *where).stdout)["transactions"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.building import ROOT
+from tests.building import copy_rules
+from tests.commands import command
 from tests.conftest import Run
 
 from tuppence.adapters.embedded import sqlite
@@ -21,25 +22,39 @@ from tuppence.facts.rows import OF_CUSTOMER
 ANN, BOB = "C0000007", "C0000008"
 
 
-@pytest.fixture
-def money(tmp_path: Path, tuppence: Run) -> Path:
+RULES = ("bank_fees", "cash_share", "groceries_up", "month_in_review", "week_in_review")
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_rules(tmp_path_factory.mktemp("some") / "rules", *RULES)
+
+
+@pytest.fixture(scope="module")
+def thirty(tmp_path_factory: pytest.TempPathFactory, rules: Path) -> Path:
     """Return a store with thirty customers, results, and rejected rows of two of them."""
-    store = tmp_path / "money"
-    tuppence("synth", "--store", store, "--customers", 30)
-    tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
-    mapping = tmp_path / "m.yaml"
+    folder = tmp_path_factory.mktemp("thirty")
+    store = folder / "store"
+    command("synth", "--store", store, "--customers", 30)
+    command("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    mapping = folder / "m.yaml"
     mapping.write_text(
         "table: transactions\ncolumns: {booking date: d, amount: a, account: acc}\n"
         "constants: {currency: GBP}\n"
     )
     first = [account_of(store, name) for name in (ANN, BOB)]
     rows = [f"2026-13-0{n},-1,{account}" for n, account in enumerate(first, 1)]
-    (tmp_path / "t.csv").write_text("\n".join(["d,a,acc", *rows, f"2026-06-01,-1.00,{first[0]}"]))
-    tuppence("import", "csv", tmp_path / "t.csv", "--mapping", mapping, "--store", store)
+    (folder / "t.csv").write_text("\n".join(["d,a,acc", *rows, f"2026-06-01,-1.00,{first[0]}"]))
+    command("import", "csv", folder / "t.csv", "--mapping", mapping, "--store", store)
     page = {"Data": {"Transaction": [{"AccountId": first[0], "Status": "Odd"}], "Product": [{}]}}
-    (tmp_path / "page.json").write_text(json.dumps(page))
-    tuppence("import", "open-banking", tmp_path / "page.json", "--customer", ANN, "--store", store)
+    (folder / "page.json").write_text(json.dumps(page))
+    command("import", "open-banking", folder / "page.json", "--customer", ANN, "--store", store)
     return store
+
+
+@pytest.fixture
+def money(tmp_path: Path, thirty: Path) -> Path:
+    return shutil.copytree(thirty, tmp_path / "money")
 
 
 def account_of(store: Path, customer: str) -> str:
@@ -60,9 +75,7 @@ def test_an_export_holds_all_data_of_a_person_with_its_reasons(money: Path, tupp
     assert first["amount"] == f"{amount / 100:.2f}"
     assert {one["category confidence"] for one in found["transactions"]} == {"1.00", None}
     assert len(first["booking date"]) == len("2026-06-30")
-    assert {one["rule_id"] for one in found["results"]} == {
-        path.stem for path in (ROOT / "catalogue").glob("*.yaml")
-    }
+    assert {one["rule_id"] for one in found["results"]} == {*RULES}
     assert all(one["clauses"] for one in found["results"])
     assert [row["place"] for row in found["set aside"] if "place" in row] == ["Data.Transaction[0]"]
     assert len(found["set aside"]) == 2
@@ -100,9 +113,11 @@ def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) 
     assert "no customer" in tuppence("export", ANN, "--store", money, status=1).stderr
 
 
-def test_a_run_after_an_erasure_evaluates_the_other_customers(money: Path, tuppence: Run) -> None:
+def test_a_run_after_an_erasure_evaluates_the_other_customers(
+    money: Path, rules: Path, tuppence: Run
+) -> None:
     tuppence("forget", ANN, "--store", money, "--yes")
-    again = ("run", "--store", money, "--rules", ROOT / "catalogue", "--as-of", "2026-07-01")
+    again = ("run", "--store", money, "--rules", rules, "--as-of", "2026-07-01")
     tuppence(*again)
     with sqlite3.connect(money / "results.sqlite") as database:
         assert database.execute("SELECT count(*) FROM results").fetchone() == (29,)
@@ -226,14 +241,14 @@ def test_an_unknown_file_that_contains_the_customer_is_reported(money: Path, tup
 
 
 def test_an_import_that_finds_the_disk_full_leaves_nothing_behind(
-    money: Path, tuppence: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    money: Path, thirty: Path, tuppence: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     where = ("--customer", ANN, "--store", money)
-    done = tuppence("import", "open-banking", tmp_path / "page.json", *where, status=1)
+    done = tuppence("import", "open-banking", thirty.parent / "page.json", *where, status=1)
     assert "No space left on device" in done.stderr
     assert not list(money.rglob(".*.tmp"))
 

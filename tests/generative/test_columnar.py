@@ -19,6 +19,7 @@ from tuppence.engine.reference import Problem
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import parse_date
 from tuppence.plan.plan import Plan, make_plan
+from tuppence.results.batch import ResultBatch
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.ruleset import make_ruleset
@@ -37,8 +38,8 @@ def planned(source: random.Random, count: int) -> Plan:
     return make_plan(make_ruleset(checked), date, SCHEMA)
 
 
-def assert_same(plan: Plan, batch: FactBatch) -> None:
-    """Check that reference and kernel give the same bytes and reasons."""
+def assert_same(plan: Plan, batch: FactBatch) -> ResultBatch:
+    """Check that reference and kernel give the same bytes and reasons, and return the results."""
     wanted = reference.evaluate(plan, batch)
     found = Engine(plan).evaluate(batch)
     if found.results.data.tobytes() != wanted.results.data.tobytes():
@@ -48,6 +49,7 @@ def assert_same(plan: Plan, batch: FactBatch) -> None:
                 assert one == other, (ours.customer_id, rule)
     assert found.results.offsets.tolist() == wanted.results.offsets.tolist()
     assert reasons(found.problems) == reasons(wanted.problems)
+    return found.results
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError
-from tests.building import ROOT
-from tests.integration.test_platform import command
+from tests.building import copy_rules
+from tests.commands import command
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.fleet import Fleet
@@ -26,7 +26,12 @@ from tuppence.feel.values import Date
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
 from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, Page, Start
 
-CUSTOMERS = 120
+CUSTOMERS = 104
+RULES = (
+    *("bank_fees", "bill_missed", "card_utilisation", "cash_share", "groceries_up", "low_balance"),
+    *("month_in_review", "pay_arrived", "spending_abroad", "subscriptions_total", "welcome"),
+)
+"""Of the catalogue, all of which test_platform sends through the services."""
 POISON = "x" * 201
 """An identifier that the engines refuse."""
 
@@ -36,6 +41,7 @@ class Night(NamedTuple):
 
     cloud: Cloud
     store: Path
+    rules: Path
     ruleset: str
     as_of: str
     run_id: str
@@ -51,14 +57,14 @@ class Night(NamedTuple):
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("aws")
-    store = folder / "store"
+    store, rules = folder / "store", copy_rules(folder / "rules", *RULES)
     try:
         with Cloud(folder / "cloud", secure=True) as cloud:
-            fill(cloud, store, CUSTOMERS, "2026-06-30")
+            fill(cloud, store, CUSTOMERS, "2026-06-30", rules)
             as_of = time.strftime("%Y-%m-%d")
             ruleset = publish(cloud, as_of)
             fire_schedule()
-            yield Night(cloud, store, ruleset, as_of, f"{as_of}-{ruleset}")
+            yield Night(cloud, store, rules, ruleset, as_of, f"{as_of}-{ruleset}")
     except MissingError as error:
         pytest.skip(str(error))
 
@@ -92,7 +98,7 @@ def test_a_night_gives_what_one_process_gives(night: Night) -> None:
     found = wait_for(night.run_id)
     assert found.complete
     assert (found.items, found.done, found.pages) == (CUSTOMERS, CUSTOMERS, 2)
-    command("run", "--store", night.store, "--rules", ROOT / "catalogue", "--as-of", night.as_of)
+    command("run", "--store", night.store, "--rules", night.rules, "--as-of", night.as_of)
     assert night.is_right()
     printed = command("fleet", "status", night.run_id, "--env", "local")
     assert "complete" in printed
@@ -190,7 +196,7 @@ def test_a_relay_that_is_killed_is_waited_for(night: Night) -> None:
     relay.start()
     night.start("relay", prefix="C000002")
     relay.kill()
-    time.sleep(2)
+    wait_until_tried_again("relay", times=2)
     relay.start()
     assert wait_for("relay").complete
     assert night.is_right()

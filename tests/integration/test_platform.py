@@ -24,13 +24,11 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
-from typer.testing import CliRunner
+from tests.commands import command
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.relay_facts import RelayFacts
-from tuppence.cli.app import build
-from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.files import read_rules
@@ -72,18 +70,6 @@ class Running(NamedTuple):
             *("--ruleset", self.ruleset.digest, *options),
             status=status,
         )
-
-
-def command(*arguments: object, status: int = 0) -> str:
-    words = list(map(str, arguments))
-    done = CliRunner().invoke(build(words[0]), words)
-    if isinstance(done.exception, UserError):
-        error = done.exception
-        text = "\n".join([*error.details, error.message, error.hint])
-        assert status == error.exit_status, text
-        return text
-    assert done.exit_code == status, (done.output, done.exception)
-    return done.output
 
 
 @pytest.fixture(scope="module")

@@ -119,6 +119,23 @@ def test_a_login_that_can_do_more_than_read_is_refused(
     pool = pool_of(database, 1, PATIENCE)
     with client(pool) as relay:
         assert relay.get("/readyz").json()["code"] == "relay.privileges"
+        assert relay.get("/v1/schema").json()["code"] == "relay.privileges", "nothing is answered"
+
+
+def test_a_relay_that_starts_before_its_database_becomes_ready_by_itself(
+    own_server: tuple[Server, str],
+) -> None:
+    server, url = own_server
+    pool = pool_of(reader(url), 1, PATIENCE)
+    server.stop()
+    with client(pool) as relay:
+        assert relay.get("/healthz").status_code == 200
+        for path in ("/readyz", "/v1/schema"):
+            answer = relay.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database.unreachable")
+        server.start()
+        wait_until(lambda: relay.get("/readyz").status_code == 200)
+        assert relay.get("/v1/schema").status_code == 200
 
 
 def test_nothing_can_be_written_through_the_pool(database: str) -> None:

@@ -1,12 +1,16 @@
 """Checks the templates of the infrastructure, for every environment."""
 
+import datetime
 import json
+import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
 
 import pytest
 from local.cloud import STACKS, synthesise
@@ -14,6 +18,7 @@ from local.servers import MissingError
 from tests.building import ROOT
 
 from tuppence.capacity import cost
+from tuppence.capacity.environments import ENVIRONMENTS as SETTINGS
 
 REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
@@ -26,10 +31,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {name: tmp_path_factory.mktemp(name) for name in ENVIRONMENTS}
     try:
         for name, folder in folders.items():
-            synthesise(name, folder)  # it fails if a rule of cdk-nag is broken
+            with_alarms(name, folder)
     except MissingError as error:
         pytest.skip(str(error))
     return folders
+
+
+def with_alarms(name: str, folder: Path) -> None:
+    """Write templates whose alarms two people get; it fails if a rule of cdk-nag is broken."""
+    context = json.dumps({"alarms": "you@example.org others@example.org"})
+    with mock.patch.dict(os.environ, {"CDK_CONTEXT_JSON": context}):
+        synthesise(name, folder)
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -100,7 +112,7 @@ def test_every_store_is_encrypted_kept_and_closed(
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     policies = [*of(resources, "AWS::S3::BucketPolicy"), *of(resources, "AWS::SQS::QueuePolicy")]
-    assert len(policies) == 6
+    assert len(policies) == 7
     for name, policy in policies:
         statements = policy["PolicyDocument"]["Statement"]
         denied = [s for s in statements if s["Effect"] == "Deny"]
@@ -127,6 +139,116 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         assert network["AssignPublicIp"] == "DISABLED"
     (balancer,) = (p for _, p in of(resources, "AWS::ElasticLoadBalancingV2::LoadBalancer"))
     assert balancer["Scheme"] == "internal"
+
+
+def test_the_load_balancer_may_write_its_access_logs(resources: Resources) -> None:
+    """AWS creates no load balancer whose bucket refuses its logs, and takes no key but its own."""
+    (balancer,) = (p for _, p in of(resources, "AWS::ElasticLoadBalancingV2::LoadBalancer"))
+    attributes = {one["Key"]: one["Value"] for one in balancer["LoadBalancerAttributes"]}
+    assert attributes["access_logs.s3.enabled"] == "true"
+    prefix = attributes["access_logs.s3.prefix"]
+    bucket = one(resources, "AWS::S3::Bucket", "AccessLogs")
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    policy = one(resources, "AWS::S3::BucketPolicy", "AccessLogsPolicy")
+    (allowed,) = (
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "logdelivery.elasticloadbalancing" in json.dumps(statement["Principal"])
+    )
+    assert (allowed["Effect"], allowed["Action"]) == ("Allow", "s3:PutObject")
+    assert f"/{prefix}/AWSLogs/" in json.dumps(allowed["Resource"])
+
+
+def test_alarms_and_the_budget_reach_people(resources: Resources) -> None:
+    topic = one(resources, "AWS::SNS::Topic", "Alarms")
+    assert topic["KmsMasterKeyId"]
+    wanted = {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    key = one(resources, "AWS::KMS::Key", "Key")
+    (allowed,) = (
+        statement
+        for statement in key["KeyPolicy"]["Statement"]
+        if wanted <= set(statement["Principal"].get("Service", ()))
+    )
+    assert set(allowed["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    assert "aws:SourceAccount" in json.dumps(allowed["Condition"])
+    ((_, policy),) = of(resources, "AWS::SNS::TopicPolicy")
+    publishers = {
+        name
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"
+        for name in statement["Principal"]["Service"]
+    }
+    assert publishers == wanted
+    recipients = [p["Endpoint"] for _, p in of(resources, "AWS::SNS::Subscription")]
+    assert sorted(recipients) == ["others@example.org", "you@example.org"]
+
+
+def test_the_database_is_migrated_before_services_are_deployed(
+    templates: tuple[str, Path],
+) -> None:
+    name, folder = templates
+    stacks = json.loads((folder / "manifest.json").read_text())["artifacts"]
+    assert f"tuppence-{name}-migration" in stacks[f"tuppence-{name}-services"]["dependencies"]
+    read_by_command = {
+        "network": {"SubnetIds", "RelaySecurityGroupId"},
+        "migration": {"ClusterName", "TaskDefinitionArn"},
+    }
+    for stack, outputs in read_by_command.items():
+        template = json.loads((folder / f"tuppence-{name}-{stack}.template.json").read_text())
+        assert outputs <= template["Outputs"].keys()
+        kinds = {resource["Type"] for resource in template["Resources"].values()}
+        assert "AWS::ECS::Service" not in kinds
+
+
+def test_engines_are_found_when_they_are_healthy(resources: Resources) -> None:
+    (place,) = (p for _, p in of(resources, "AWS::ServiceDiscovery::Service"))
+    assert place["HealthCheckCustomConfig"] == {"FailureThreshold": 1}
+    refresh = one(resources, "AWS::Lambda::Function", "Refresh")
+    port = refresh["Environment"]["Variables"]["TUPPENCE_ENGINES_PORT"]
+    ports = [
+        mapping["ContainerPort"]
+        for _, task in of(resources, "AWS::ECS::TaskDefinition")
+        for container in task["ContainerDefinitions"]
+        if container["Name"] == "engine"
+        for mapping in container["PortMappings"]
+    ]
+    assert ports == [int(port)], "ECS registers no port for a service without SRV records"
+
+
+def test_scaling_alone_decides_how_many_engines_run(resources: Resources) -> None:
+    services = dict(of(resources, "AWS::ECS::Service"))
+    engines = one(resources, "AWS::ECS::Service", "EnginesService")
+    assert "DesiredCount" not in engines, "a deployment would reset it"
+    for name, service in services.items():
+        assert service["PropagateTags"] == "SERVICE", f"{name}: the budget counts by tag"
+        assert service["EnableECSManagedTags"], name
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_schedules_name_a_time_that_every_day_has_once(name: str) -> None:
+    """EventBridge skips a time that does not exist on the day when clocks go forward:
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
+    """
+    environment = SETTINGS[name]
+    zone = ZoneInfo(environment.time_zone)
+    for schedule in filter(None, (environment.schedule, environment.publish_schedule)):
+        match = re.fullmatch(r"cron\((\d+) (\d+) \* \* \? \*\)", schedule)
+        assert match is not None
+        minute, hour = map(int, match.groups())
+        for ordinal in range(
+            datetime.date(2026, 1, 1).toordinal(), datetime.date(2037, 1, 1).toordinal()
+        ):
+            day = datetime.date.fromordinal(ordinal)
+            local = datetime.datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
+            assert local.astimezone(datetime.UTC).astimezone(zone) == local, f"{day}: {schedule}"
+            assert local.utcoffset() == local.replace(fold=1).utcoffset(), f"{day}: {schedule}"
+
+
+def test_calls_that_the_scheduler_gives_up_are_kept_apart(resources: Resources) -> None:
+    for name, schedule in of(resources, "AWS::Scheduler::Schedule"):
+        queue = json.dumps(schedule["Target"]["DeadLetterConfig"])
+        assert "DeadSchedules" in queue, f"{name}: redrive reads the other queues as messages"
 
 
 def test_nothing_leads_to_the_internet(resources: Resources) -> None:
@@ -161,12 +283,16 @@ def test_every_alarm_notifies_a_topic_and_states_its_meaning(resources: Resource
         for name, alarm in of(resources, "AWS::CloudWatch::Alarm")
         if "ByWaiting" not in name  # these two change the number of engines
     }
-    wanted = {"DeadPages", "DeadItems", "OldPages", "OldItems", "RunLate", "RelayPool"}
+    wanted = {"DeadPages", "DeadItems", "DeadSchedules", "OldPages", "OldItems", "RunLate"}
+    wanted |= {"RelayPool", "BalancerErrors", "NoEngine", "NoRelay"}
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
     assert wanted <= found
     for name, alarm in alarms.items():
         assert alarm["AlarmDescription"], name
         assert alarm["AlarmActions"], name
+    for label in ("NoEngine", "NoRelay"):
+        silent = one(resources, "AWS::CloudWatch::Alarm", label)
+        assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
 
 
 def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: Resources) -> None:
@@ -265,5 +391,5 @@ def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        synthesise("prod", Path(made))
+        with_alarms("prod", Path(made))
         REVIEWED.write_text(listed(Path(made)))

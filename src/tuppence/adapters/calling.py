@@ -21,7 +21,8 @@ class ServiceClient:
     """Sends requests to one service. It is thread-safe.
 
     Requests carry the id of the request that this process works on, if there is one, so that the
-    log lines of both services can be joined.
+    log lines of both services can be joined, and the seconds after which this process stops
+    waiting, so that the service does not work on answers that nobody reads.
 
     Args:
         service: Name of the service, `relay` or `engine`, with which the codes of errors begin.
@@ -113,14 +114,17 @@ class ServiceClient:
         seconds = max(seconds, 0.001)
         end = time.monotonic() + seconds
         content = bytearray()
+        headers = {"X-Request-Timeout": f"{seconds:.3f}"}
         request_id = logs.request_id()
+        if request_id is not None:
+            headers["X-Request-Id"] = request_id
         try:
             with self._client.stream(
                 method,
                 path,
                 json=body,
                 params=query,
-                headers={} if request_id is None else {"X-Request-Id": request_id},
+                headers=headers,
                 timeout=httpx2.Timeout(seconds, connect=min(seconds, 2.0)),
                 extensions=self._extensions,
             ) as answer:

@@ -20,7 +20,7 @@ def check_format(form: str) -> None:
         ValueError: Dates cannot be read with it.
     """
     try:
-        _days(pl.Series(["?"]), form)
+        days_as_written(pl.Series(["?"]), form)
     except pl.exceptions.PolarsError as error:
         raise ValueError(str(error).split("\n")[0]) from None
 
@@ -39,7 +39,7 @@ def read_days(
     Returns:
         Days since 1970-01-01, and reasons against those that are null.
     """
-    day = _days(texts, form)
+    day = days_as_written(texts, form)
     frame = pl.DataFrame({"text": texts, "day": day, "other": _other_days(texts, day, form)})
     text, found, other = pl.col("text"), pl.col("day"), pl.col("other")
     told = pl.lit(name)
@@ -60,8 +60,11 @@ def read_days(
     return days.to_series(), reasons.get_columns()
 
 
-def _days(texts: pl.Series, form: str) -> pl.Series:
-    """Return the days; an offset stands at the end and does not change the day."""
+def days_as_written(texts: pl.Series, form: str) -> pl.Series:
+    """Return the days that texts name in one form; null where it does not fit.
+
+    An offset stands at the end and does not change the day.
+    """
     if form.endswith("%z"):
         has_offset = texts.str.contains(_OFFSET)
         texts = pl.select(pl.when(has_offset).then(texts.str.replace(_OFFSET, ""))).to_series()
@@ -93,7 +96,7 @@ def _other_days(texts: pl.Series, days: pl.Series, form: str) -> pl.Series:
     number = {letter: found.field(str(i)).cast(pl.Int32) for i, letter in enumerate(places, 1)}
     if not (number["m"] > _MONTHS).any() or (number["d"] > _MONTHS).any():
         return days
-    other = _days(texts, _swapped(form))
+    other = days_as_written(texts, _swapped(form))
     return pl.select(pl.coalesce(other, days)).to_series()
 
 

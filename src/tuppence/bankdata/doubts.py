@@ -63,15 +63,26 @@ def word_doubts(words: pl.Series, known: Collection[str]) -> Iterator[str]:
         known: The words that rules know.
     """
     strange = words.drop_nulls().filter(~words.drop_nulls().is_in([*known]))
-    counted = strange.value_counts(sort=True).sort("count", words.name, descending=[True, False])
-    if not counted.height:
-        return
+    if told := _counted(strange, known):
+        yield f"{words.name}: rules know no {told}; translate them under values"
+
+
+def left_out_doubts(words: pl.Series) -> Iterator[str]:
+    """Yield the words that were left out since the mapping has no translation of them.
+
+    Args:
+        words: Of a field, whose name the column has.
+    """
+    if told := _counted(words.drop_nulls(), ()):
+        yield f"{words.name}: left out, since the mapping does not translate it: {told}"
+
+
+def _counted(words: pl.Series, known: Collection[str]) -> str:
+    """Return words with their numbers, the most frequent first, and similar ones that are known."""
+    counted = words.value_counts(sort=True).sort("count", words.name, descending=[True, False])
     told = []
     for word, count in counted.head(_WORDS_TOLD).iter_rows():
         close = difflib.get_close_matches(word.casefold(), known, 1, 0.5)
         told.append(f"{word} ({count:,}{f', perhaps {close[0]}' if close else ''})")
     more = counted.height - len(told)
-    yield (
-        f"{words.name}: rules know no {', '.join(told)}{f' and {more:,} more' if more else ''}; "
-        "translate them under values"
-    )
+    return f"{', '.join(told)}{f' and {more:,} more' if more else ''}"

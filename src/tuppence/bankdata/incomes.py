@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
-from tuppence.derived.chains import FIELDS, MIN_PAYMENTS
-from tuppence.derived.streams import find_streams
+from tuppence.derived.chains import MIN_PAYMENTS
+from tuppence.derived.groups import FIELDS
+from tuppence.derived.streams import INCOME, find_streams
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
 from tuppence.facts.schema import Schema
@@ -41,17 +43,19 @@ def incomes(transactions: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     content = ordered(coded(tables, schema, FIELDS))
     as_of = Date(int(content.transactions.select(pl.max("booking date")).item()))
     found = find_streams(batch_from(content, schema), as_of)
-    further = pl.col("times") - MIN_PAYMENTS
-    confidence = (FIRST_CONFIDENCE + CONFIDENCE_STEP * further).clip(None, MAX_CONFIDENCE)
-    confidence = confidence.cast(pl.Int64).alias("income confidence")
-    streams = found.streams.filter(pl.col("kind") == "income")
-    rows = found.rows.join(streams.select("chain", confidence), on="chain")
-    if not rows.height:
+    streams = found.table.columns
+    is_income = np.append(streams["kind"].values == INCOME + 1, np.bool_(False))
+    rows = np.flatnonzero(is_income[found.of_row])
+    if not len(rows):
         return empty
+    further = streams["times"].values[found.of_row[rows]] - MIN_PAYMENTS
+    confidence = np.minimum(FIRST_CONFIDENCE + CONFIDENCE_STEP * further, MAX_CONFIDENCE)
     names = pl.Series([None, *content.dictionaries["account"]], dtype=pl.String)
-    here = content.transactions.select("account", "id")[rows["row"]]
+    here = content.transactions.select("account", "id")[rows]
     return here.select(
-        names.gather(here["account"]).alias("account"), "id", rows["income confidence"]
+        names.gather(here["account"]).alias("account"),
+        "id",
+        pl.Series("income confidence", confidence),
     )
 
 

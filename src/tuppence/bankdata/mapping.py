@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+import polars as pl
 
 from tuppence.bankdata.amounts import GROUPINGS, POINTS, Separators
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
@@ -22,7 +23,9 @@ DATE_LETTERS: Final = "YymbBdejFHIMSfTzZp%"
 BY_NUMBER: Final = re.compile("column ([1-9][0-9]{0,3})")
 """How a mapping names a column by its place in a row."""
 
+_NO_CONSTANTS: Final[Named[str, str]] = {}
 ACCOUNT_TYPE: Final = "account type"
+OPENING_BALANCE: Final = "opening balance"
 EXTRA: Final[Named[str, tuple[Field, ...]]] = {
     "customers": (),
     "accounts": (Field("currency", FieldType.TEXT, "Currency of a new customer, ISO 4217."),),
@@ -30,6 +33,11 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
         Field("customer", FieldType.TEXT, "Identifier of the owner of a new account."),
         Field("currency", FieldType.TEXT, "Currency of the amount, ISO 4217."),
         Field(ACCOUNT_TYPE, FieldType.TEXT, "Type of a new account; `current` if omitted."),
+        Field(
+            OPENING_BALANCE,
+            FieldType.MONEY,
+            "Constant: the balance before the first row of a file that has no balances.",
+        ),
     ),
 }
 """What a mapping may give besides the table's own fields, to make the owners of its rows."""
@@ -50,7 +58,7 @@ SIGN_WORDS: Final[Named[str, bool]] = {
 """Words of many banks in small letters, and whether each means money out."""
 
 
-class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """An amount that is spread over several columns.
 
     Attributes:
@@ -62,7 +70,7 @@ class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     subtract: tuple[str, ...] = ()
 
 
-class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """How money out is marked if its amounts are not negative.
 
     One of: `column`, with `out` and `in`; `inverted`; `paid_out` and `paid_in`. A row is set aside
@@ -91,7 +99,7 @@ class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return {**SIGN_WORDS, **given}
 
 
-class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A mapping file.
 
     Attributes:
@@ -102,6 +110,9 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         constants: For each field, a value that holds for every row.
         values: For each field, translations of the bank's words, as `the bank's word: our word`.
             Other words stay.
+        patterns: For text fields, a regular expression with one group. The group is the text, and
+            there is none where the expression does not match. It comes before `values`.
+        translated_only: Text fields whose other words are left out and reported as a doubt.
         only: For each column, the words of the rows that are imported, in upper or lower case.
         without: For each column, the words of the rows that are skipped, in upper or lower case.
         sign: How money out is marked; if omitted, amounts of money out are negative.
@@ -124,6 +135,8 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     columns: dict[str, str | tuple[str, ...] | Sum]
     constants: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
+    patterns: dict[str, str] = {}
+    translated_only: tuple[str, ...] = ()
     only: dict[str, tuple[str, ...]] = {}
     without: dict[str, tuple[str, ...]] = {}
     sign: Sign = Sign()
@@ -179,23 +192,51 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return bool(self.sign.paid_out or self.sign.paid_in)
 
 
-def read_mapping(path: Path, schema: Schema) -> Mapping:
+def with_constants(mapping: Mapping, constants: Named[str, str], path: object) -> Mapping:
+    """Return a mapping with other constants, which win over its own.
+
+    Args:
+        mapping: Any mapping.
+        constants: Values by field.
+        path: What errors call the mapping.
+
+    Raises:
+        UserError: The mapping takes one of the fields from a column.
+    """
+    for field in constants:
+        if field in mapping.columns:
+            columns = " and ".join(mapping.columns_of(field))
+            message = f"{path}: {field} comes from the column {columns}, not from an option"
+            raise UserError("mapping.format", message, "leave the option out, or the column")
+    return msgspec.structs.replace(mapping, constants={**mapping.constants, **constants})
+
+
+def read_mapping(path: Path, schema: Schema, constants: Named[str, str] = _NO_CONSTANTS) -> Mapping:
     """Read and check a mapping file.
+
+    Args:
+        path: The file.
+        schema: The fields that a store can hold.
+        constants: Values for fields, which win over those of the file.
 
     Raises:
         UserError: It cannot be read, has a key, a field or a word that does not exist, or lacks a
             field that is required.
     """
     document = read_yaml(path, Mapping)
-    mapping = document.value
+    mapping = with_constants(document.value, constants, path)
     fields = mapping.fields(schema)
-    for key in ("columns", "constants", "values"):
+    for key in ("columns", "constants", "values", "patterns"):
         for name in getattr(mapping, key):
             if name not in fields:
                 raise _unknown(document, key, name, fields)
     given = {*mapping.columns, *mapping.constants}
     if mapping.has_sides:
         given.add("amount")
+    for name in mapping.translated_only:
+        if name not in mapping.values:
+            message = f"{path}: translated_only names {name}, which has no translations"
+            raise UserError("mapping.format", message, f"add values: {{{name}: ...}}")
     for name in needed(mapping, fields):
         if name not in given:
             message = f"{path}: no column or constant for {name}, which {mapping.table} must have"
@@ -263,6 +304,15 @@ def _check_words(document: Document[Mapping]) -> None:
         raise UserError("mapping.unknown-word", message, hint)
 
 
+def why_not_pattern(pattern: str) -> str:
+    """Return what is wrong with a regular expression that should have one group, or nothing."""
+    try:
+        groups = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    except pl.exceptions.PolarsError as error:
+        return f"not a regular expression: {str(error).splitlines()[-1]}"
+    return "" if len(groups) == 1 else f"it has {len(groups)} groups, not one"
+
+
 def _close(word: str, known: Iterable[str]) -> bool:
     return bool(difflib.get_close_matches(word.casefold(), [*known], 1, 0.8))
 
@@ -305,6 +355,15 @@ def _problems(mapping: Mapping, fields: dict[str, Field]) -> Iterator[str]:
         yield f"sign has {min(both)!r} as a word for money out and for money in"
     if mapping.has_sides and "amount" in mapping.columns:
         yield "columns.amount and sign.paid_out or paid_in both say where the amount stands"
+    if OPENING_BALANCE in mapping.columns or (
+        OPENING_BALANCE in mapping.constants and "balance" in mapping.columns
+    ):
+        yield f"{OPENING_BALANCE} is a constant, for a file that has no balances"
+    for name, pattern in mapping.patterns.items():
+        if fields[name].kind is not FieldType.TEXT or name not in mapping.columns:
+            yield f"patterns.{name}: only a text field with a column can have a pattern"
+        if problem := why_not_pattern(pattern):
+            yield f"patterns.{name}: {problem}"
     for name, source in mapping.columns.items():
         if isinstance(source, Sum) and fields[name].kind not in {FieldType.MONEY, FieldType.NUMBER}:
             yield f"columns.{name} is no number, so it cannot be a sum: write a list of columns"

@@ -15,6 +15,8 @@ _CANDIDATE: Final = (
     rf"{{{MIN_DIGITS - 1}}}"
 )
 """Matches every text that `masked` may change: enough digits without letters between them."""
+MAX_IN_PYTHON: Final = 100
+"""Number of texts up to which looking through them in Python is faster than a query."""
 _TOKEN_BYTES: Final = 12
 _LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
 TOKEN: Final = rf"hidden-[a-p]{{{2 * _TOKEN_BYTES}}}"
@@ -84,8 +86,11 @@ def _masked_leaf(leaf: str) -> str:
 
 def _replaced(texts: pl.Series, replace: Callable[[str], str]) -> pl.Series:
     """Apply a replacement to each distinct text of a column that may hold a card number."""
-    is_long = texts.str.len_bytes() >= MIN_DIGITS
-    suspects = texts.filter(is_long).unique()
-    suspects = suspects.filter(suspects.str.contains(_CANDIDATE))
+    if len(texts) <= MAX_IN_PYTHON:
+        suspects = {text for text in texts if text is not None and len(text) >= MIN_DIGITS}
+    else:
+        is_long = texts.str.len_bytes() >= MIN_DIGITS
+        distinct = texts.filter(is_long).unique()
+        suspects = {*distinct.filter(distinct.str.contains(_CANDIDATE))}
     replacements = {text: new for text in suspects if (new := replace(text)) != text}
     return texts.replace(replacements) if replacements else texts

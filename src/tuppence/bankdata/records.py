@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from tuppence.bankdata.identity import is_placeholder
 from tuppence.plain_text import SURROGATE
-
-_NO_ID = frozenset({"", "NOTPROVIDED", "NOTAVAILABLE", "NA", "NONE", "NULL", "UNKNOWN", "NOREF"})
 
 
 class InvalidItem(Exception):  # noqa: N818 - it reports the bank's data, not a bug
@@ -158,12 +157,15 @@ Items = Callable[[Any], Iterator[Item]]
 """Finds the items of a document of one standard."""
 
 
-def check_text(content: Any) -> None:
-    """Check that no text or key of an item holds half of a surrogate pair.
+def check_item(item: Item) -> None:
+    """Check that an element of a list is an object whose texts are texts.
 
     Raises:
-        InvalidItem: A text or key holds one.
+        InvalidItem: It is no object, or a text or key holds half of a surrogate pair.
     """
+    content = item.content
+    if item.place.endswith("]") and not isinstance(content, dict):
+        raise InvalidItem("this is not an object with fields")
     if SURROGATE.search(json.dumps(content, ensure_ascii=False, default=str)):
         raise InvalidItem(
             r"a text holds half of a surrogate pair, such as \ud800, which is no character"
@@ -205,8 +207,7 @@ def given_id(content: Any, *keys: str) -> str | None:
     """
     for key in keys:
         found = optional(content, key)
-        word = re.sub(r"[ ._/-]", "", found or "").upper()
-        if word not in _NO_ID and word.strip("0"):
+        if found is not None and not is_placeholder(found):
             return found
     return None
 

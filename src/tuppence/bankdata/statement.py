@@ -1,7 +1,5 @@
 """Converts the records that a bank delivers about a customer to rows for a store."""
 
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -9,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
+from tuppence.bankdata.booked import EPOCH, minor_units, plain_text, row_of
+from tuppence.bankdata.identity import made_identifier
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.records import (
     Account,
@@ -25,11 +25,12 @@ from tuppence.bankdata.records import (
     Money,
     Record,
     Removed,
-    check_text,
+    check_item,
     time_of,
 )
+from tuppence.bankdata.rejected import OF_DOCUMENTS, again_in_documents
 from tuppence.bankdata.tabular import IDENTIFIERS, MAX_TEXT_LENGTH, Owners, ParsedTable
-from tuppence.cards import holds_card, masked
+from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier, why_not_identifier
@@ -37,11 +38,7 @@ from tuppence.facts.rows import OF_CUSTOMER, POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import FieldType, Schema
 from tuppence.plain_text import encodable
 
-EPOCH: Final = date(1970, 1, 1)
-_AMOUNT: Final = re.compile(r"(-?)(\d{1,13})(?:\.(\d{1,6}))?")
 _MAX_REJECT_LENGTH: Final = 2_000
-BANK_MERCHANT_CONFIDENCE: Final = 90
-"""Confidence in the bank's name for a merchant, in hundredths."""
 
 
 class ParsedStatement(NamedTuple):
@@ -72,8 +69,8 @@ def read_statement(
     """Read a bank's documents about one customer and mask the card numbers in them.
 
     A later document overrides an earlier one. A booking without an identifier is identified by its
-    account, moment, amount and number among equal ones of its document, because documents may
-    overlap and the bank may change its description.
+    account, moment, amount, balance and number among equal ones of its document, because documents
+    may overlap and the bank may change its description.
 
     Args:
         documents: In the order in which they were fetched.
@@ -110,6 +107,7 @@ class _Statement:
         self._removed: set[str] = set()
         self._ignored: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
+        self._contents: list[Any] = []
         self._count = 0
 
     def add(self, document: Document, items: Items) -> None:
@@ -118,8 +116,9 @@ class _Statement:
         removed: set[str] = set()
         for item in items(document.content):
             self._count += 1
+            self._contents.append(item.content)
             try:
-                check_text(item.content)
+                check_item(item)
                 records = [
                     self._with_tokens(_checked(record)) for record in item.read(item.content)
                 ]
@@ -167,19 +166,28 @@ class _Statement:
         reused = _reused(bookings)
         for number, (booking, item) in enumerate(bookings):
             name = booking.id
-            if name is None or (booking.account, name) in reused:
-                key = "\x1f".join((booking.account, booking.moment, *booking.amount))
-                digest = hashlib.blake2b(key.encode(), digest_size=9).hexdigest()
-                name = f"~{digest}-{seen[key]}"
-                seen[key] += 1
+            if name is None or (booking.account, name) in reused or self._is_other(booking, name):
+                known = (booking.account, booking.moment, *booking.amount, *(booking.balance or ()))
+                begin = made_identifier(*known)
+                name = f"{begin}-{seen[begin]}"
+                seen[begin] += 1
             order = -number if newest_first else number
             placed = _Placed(booking, document, item, order)
             self._bookings[booking.account, name] = placed
 
+    def _is_other(self, booking: Booking, name: str) -> bool:
+        """Return whether an earlier document has another booking under an identifier."""
+        before = self._bookings.get((booking.account, name))
+        if before is None:
+            return False
+        earlier = before.booking
+        is_same_day = time_of(earlier.moment).date() == time_of(booking.moment).date()
+        return not is_same_day and earlier.amount != booking.amount
+
     def _reject(self, document: Document, item: Item, reason: str) -> None:
-        texts = (*map(masked, (document.source, item.place, reason)), masked_json(item.content))
-        source, place, why, content = map(encodable, texts)
-        self._rejects.append((source, place, why, content[:_MAX_REJECT_LENGTH]))
+        texts = map(masked, (document.source, item.place, reason))
+        source, place, why = map(encodable, texts)
+        self._rejects.append((source, place, why, _shown(item.content)))
 
     def parsed(self, schema: Schema) -> ParsedStatement:
         """Return all records as rows, with the rejects."""
@@ -200,7 +208,7 @@ class _Statement:
         balances = self._known_balances()
         for (account, name), placed in self._bookings.items():
             try:
-                row = _row(
+                row = row_of(
                     placed.booking, currency, digits, balances.get((account, name)), self._today
                 )
             except InvalidItem as error:
@@ -229,10 +237,13 @@ class _Statement:
         return self._with_rejects(found)
 
     def _with_rejects(self, rows: Rows) -> ParsedStatement:
-        names = ("document", "place", "reason", "content")
-        rejects = pl.DataFrame(self._rejects, schema=dict.fromkeys(names, pl.String), orient="row")
+        types = dict.fromkeys(OF_DOCUMENTS, pl.String)
+        rejects = pl.DataFrame(self._rejects, schema=types, orient="row")
         rejects = rejects.with_columns(pl.lit(self._customer).alias(OF_CUSTOMER))
-        table = ParsedTable(rows, rejects, self._count)
+        taken = () if rows.transactions is None else rows.transactions["id"]
+        contents = self._contents
+        again = again_in_documents(self._customer, lambda: map(_shown, contents), frozenset(taken))
+        table = ParsedTable(rows, rejects, self._count, again=again)
         consents = tuple(
             one._replace(scope=tuple(map(self._tokens.of_scope, one.scope)))
             for one in self._consents.values()
@@ -286,13 +297,18 @@ class _Statement:
             "id": account.id,
             "customer": self._customer,
             "type": account.type,
-            "name": _text(account.name),
+            "name": plain_text(account.name),
             "opened": (account.opened - EPOCH).days if account.opened else None,
         }
         limit = self._limits.get(account.id)
         if limit is not None and limit.currency == currency:
-            row["credit limit"] = _minor(limit, digits)
+            row["credit limit"] = minor_units(limit, digits)
         return row
+
+
+def _shown(content: Any) -> str:
+    """Return the content of an item as it is set aside."""
+    return encodable(masked_json(content))[:_MAX_REJECT_LENGTH]
 
 
 def _checked(record: Record) -> Record:
@@ -322,60 +338,6 @@ class _Placed(NamedTuple):
     document: Document
     item: Item
     order: int
-
-
-def _row(
-    booking: Booking, currency: str, digits: int, balance: Money | None, today: date
-) -> dict[str, Any]:
-    """Return the row of a transaction.
-
-    Raises:
-        InvalidItem: The booking is in another currency, has too many digits, or is in the future.
-    """
-    day = time_of(booking.moment).date()
-    if day > today:
-        raise InvalidItem(f"it is booked in the future: {booking.moment}")
-    if booking.amount.currency != currency:
-        raise InvalidItem(f"{booking.amount.currency} where the customer's money is {currency}")
-    after, foreign = booking.balance or balance, booking.foreign_currency
-    return {
-        "account": booking.account,
-        "booking date": (day - EPOCH).days,
-        "amount": _minor(booking.amount, digits),
-        "category": booking.category,
-        "category confidence": booking.category_confidence if booking.category else None,
-        "merchant": (merchant := _text(booking.merchant)),
-        "merchant confidence": BANK_MERCHANT_CONFIDENCE if merchant else None,
-        "type": booking.type,
-        "text": _text(booking.text),
-        "country": booking.country,
-        "foreign currency": foreign if foreign != currency else None,
-        "own transfer": False,
-        "balance": _minor(after, digits) if after and after.currency == currency else None,
-    }
-
-
-def _minor(money: Money, digits: int) -> int:
-    """Return the amount in minor units, exactly.
-
-    Raises:
-        InvalidItem: It is not a number of minor units, or it may be a card number.
-    """
-    found = _AMOUNT.fullmatch(money.text)
-    if found is None:
-        raise InvalidItem(f"{money.text!r} is not an amount")
-    sign, whole, fraction = found[1], found[2], (found[3] or "").rstrip("0")
-    if len(fraction) > digits:
-        raise InvalidItem(f"{money.text} has too many digits after the point for {money.currency}")
-    value = int(whole + fraction.ljust(digits, "0"))
-    if holds_card(str(value)) or holds_card(whole + fraction):
-        raise InvalidItem("the amount may be the number of a card")
-    return -value if sign else value
-
-
-def _text(text: str | None) -> str | None:
-    """Return a text without surrounding blanks; None if nothing is left."""
-    return (text or "").strip() or None
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], table: str, schema: Schema) -> pl.DataFrame:

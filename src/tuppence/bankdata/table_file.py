@@ -12,28 +12,23 @@ from typing import Final, NamedTuple
 import numpy as np
 import polars as pl
 
+from tuppence.bankdata.encodings import UTF8, check_is_text, decoded
 from tuppence.bankdata.mapping import BY_NUMBER, Mapping
+from tuppence.bankdata.parquet import read_parquet
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import OWNER
-from tuppence.plain_text import SURROGATE, from_editable_cell
+from tuppence.plain_text import from_editable_cell
 from tuppence.structured import read_bytes
 
 MAX_BYTES: Final = 2_000_000_000
+MAX_START: Final = 400
+"""Maximum number of lines that are the start of a file."""
 REJECTS: Final = ("row", "reason")
 """The first columns of rejects, before the file's own."""
 OWN_REJECTS: Final = ("row in file", "reason set aside")
 """The first columns of rejects where the file has a column of the name of one of `REJECTS`."""
 _REJECTS_BEGIN: Final = tuple(f"{row},{reason}," for row, reason in (REJECTS, OWN_REJECTS))
-_MARKS: Final = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""Byte order marks, and the encodings that begin with them."""
-_SAMPLE: Final = 400
 _BEFORE_HEADER: Final = 100
 _LINES_OF_FIELD: Final = 20
 _CHUNK: Final = 50_000
@@ -92,6 +87,32 @@ def read_raw(path: Path, mapping: Mapping) -> Table:
     return table
 
 
+def read_start(path: Path, delimiters: Sequence[str]) -> tuple[str, dict[str, list[list[str]]]]:
+    """Return the encoding of a CSV file, and its first rows if they are split at each delimiter.
+
+    A file that is not UTF-8, and does not show its encoding, is taken for windows-1252.
+
+    Raises:
+        UserError: The file cannot be read, or is neither.
+    """
+    data = read_bytes(path, MAX_BYTES)
+    if not data:
+        raise UserError("file.empty", f"{path}: the file is empty")
+    encoding = UTF8
+    try:
+        text = decoded(path, data, encoding)
+    except UserError:
+        encoding = "windows-1252"
+        text = decoded(path, data, encoding)
+    check_is_text(path, text)
+    lines = _lines(text)[:MAX_START]
+    starts = {}
+    for delimiter in delimiters:
+        records = _records(lines, range(len(lines)), _Splitter(delimiter))
+        starts[delimiter] = [record.fields for record in records]
+    return encoding, starts
+
+
 def position(titles: Sequence[str], column: str) -> int | None:
     """Return where a column stands that a mapping names; None if there is none.
 
@@ -108,16 +129,15 @@ def position(titles: Sequence[str], column: str) -> int | None:
 
 
 def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
+    frame = read_parquet(path, data)
     try:
-        frame = pl.read_parquet(data)
         cells = frame.select(
             _parquet_text(pl.col(name), kind, mapping).alias(str(i))
             for i, (name, kind) in enumerate(frame.schema.items())
         )
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise UserError("file.parquet", f"{path}: not a Parquet file: {error}") from None
-    except pl.exceptions.PanicException:
-        raise UserError("file.parquet", f"{path}: this Parquet file is damaged") from None
+    except pl.exceptions.PolarsError as error:
+        message = f"{path}: a column of this Parquet file is no text, number or date: {error}"
+        raise UserError("file.parquet", message) from None
     none = pl.Series([None] * frame.height, dtype=pl.String)
     return Table(tuple(name.strip() for name in frame.columns), cells, none)
 
@@ -137,10 +157,8 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     is_rejects = data.removeprefix(codecs.BOM_UTF8).startswith(
         tuple(begin.encode() for begin in _REJECTS_BEGIN)
     )
-    text = _decoded(path, data, "utf-8" if is_rejects else mapping.encoding)
-    if "\0" in text:
-        hint = "is it a spreadsheet or an archive? Save it as CSV first"
-        raise UserError("file.binary", f"{path}: this is not a text file", hint)
+    text = decoded(path, data, "utf-8" if is_rejects else mapping.encoding)
+    check_is_text(path, text)
     lines = _lines(text)
     if is_rejects:
         splitter = _Splitter(",")
@@ -161,48 +179,12 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
         return _table([""] * width, lines, splitter)
     places = [0] if mapping.preamble is not None else range(len(first))
     titles = [{title.strip() for title in record.fields} for record in first]
-    header = first[max(places, key=lambda i: len(named & titles[i]))]
-    return _table(header.fields, lines[header.end :], splitter)
-
-
-def _decoded(path: Path, data: bytes, encoding: str) -> str:
-    """Return the text of a file, in the encoding that its first bytes show, else in the one given.
-
-    Raises:
-        UserError: It is in another encoding.
-    """
-    shown = _shown_encoding(data)
-    used = shown or encoding
-    try:
-        text = data.decode(used).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"{path}: line {line} is not {used} text"
-        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
-        raise UserError("file.encoding", message, hint) from None
-    except (UnicodeError, ValueError):
-        raise UserError("file.encoding", f"{path}: this is not {used} text") from None
-    if SURROGATE.search(text):
-        raise UserError("file.encoding", f"{path}: this is not {used} text")
-    if shown is None and not data.isascii() and not codecs.lookup(used).name.startswith("utf"):
-        with_utf8 = data.decode(errors="ignore")
-        if with_utf8.encode() == data:
-            message = f"{path}: this is UTF-8 text, not {used}"
-            raise UserError("file.encoding", message, "write encoding: utf-8 in the mapping")
-    return text
-
-
-def _shown_encoding(data: bytes) -> str | None:
-    """Return the encoding that the first bytes show: by a mark, or by every second one being 0."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return encoding
-    even, odd = data[:_SAMPLE:2], data[1:_SAMPLE:2]
-    if len(odd) > 1 and 0 not in even and odd.count(0) > len(odd) / 2:
-        return "utf-16-le"
-    if len(odd) > 1 and 0 not in odd and even.count(0) > len(even) / 2:
-        return "utf-16-be"
-    return None
+    place = max(places, key=lambda i: len(named & titles[i]))
+    header, below = first[place], first[place + 1 :]
+    fields = header.fields
+    if below and all(len(row.fields) == len(fields) + 1 and not row.fields[-1] for row in below):
+        fields = [*fields, ""]  # some banks end each row with a delimiter, and not the header
+    return _table(fields, lines[header.end :], splitter)
 
 
 # -- rows ------------------------------------------------------------------------------------------

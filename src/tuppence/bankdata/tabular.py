@@ -3,10 +3,10 @@
 One module because the steps from texts to rows share the columns of one frame.
 """
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,13 @@ from tuppence.bankdata.amounts import Amounts, read_amounts
 from tuppence.bankdata.balances import newest_first
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES
 from tuppence.bankdata.dates import read_days
-from tuppence.bankdata.doubts import balance_doubts, sign_doubts, word_doubts
-from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sum, words_of
+from tuppence.bankdata.doubts import balance_doubts, left_out_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.identity import identifiers
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, Sum, words_of
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
+from tuppence.bankdata.rejected import Again, again_in_table, never
 from tuppence.bankdata.signs import Signed, by_sides, by_sign, by_word, total
 from tuppence.bankdata.table_file import OWN_REJECTS, REJECTS, Table, position, read_raw
 from tuppence.cards import masked
@@ -65,6 +67,7 @@ class ParsedTable:
         count: How many rows the file has.
         left_out: How many rows the mapping leaves out, by the column and its word.
         doubts: What may be wrong with the rows, a sentence each.
+        again: Tells which rows of earlier rejects this file has, too.
     """
 
     rows: Rows
@@ -72,6 +75,7 @@ class ParsedTable:
     count: int
     left_out: tuple[tuple[str, int], ...] = ()
     doubts: tuple[str, ...] = ()
+    again: Again = never
 
 
 def read_table(
@@ -110,17 +114,20 @@ def read_table(
     frame = frame.with_columns(owner_columns(meaning, is_ragged, _new))
     frame = frame.with_columns(digits=_digits(frame["owner currency"]))
     frame = _parsed(frame, meaning, fields, today)
-    if meaning.table == "transactions" and "id" not in meaning.columns:
-        frame = frame.with_columns(_fallback_ids(frame).alias(_new("id")))
+    if meaning.table == "transactions":
+        frame = frame.with_columns(_identifiers(frame).alias(_new("id")))
     frame = _without_duplicates(frame, meaning.table)
     good = frame.filter(pl.col(REASON).is_null())
     bad = frame.filter(pl.col(REASON).is_not_null())
     rejects = _rejects(bad, meaning, fields, table, tokens)
+    again = again_in_table(cache(partial(_rejects, frame, meaning, fields, table, tokens)))
     if meaning.table == "transactions":
         good = _in_order(good, meaning)
+        if OPENING_BALANCE in meaning.constants and not bad.height:
+            good = _with_balances(good)
     doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
     rows = _rows(good, meaning, schema, owners)
-    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts)
+    return ParsedTable(rows, rejects, table.cells.height, left_out, doubts, again)
 
 
 def _filtered(
@@ -202,6 +209,18 @@ def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterat
     for name, words in known.items():
         if name in mapping.columns and _new(name) in good.columns:
             yield from word_doubts(good[_new(name)].alias(name), words)
+    for name in mapping.translated_only:
+        if _left(name) in good.columns:
+            yield from left_out_doubts(good[_left(name)].alias(name))
+    if OPENING_BALANCE in mapping.constants and good[_new("balance")].is_null().all():
+        yield (
+            f"the {OPENING_BALANCE} gives no balances, because "
+            + (
+                f"{set_aside:,} rows were set aside"
+                if set_aside
+                else "the rows have other accounts"
+            )
+        )
 
 
 def _statement(good: pl.DataFrame) -> pl.DataFrame:
@@ -225,12 +244,27 @@ def _in_order(good: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
     )
 
 
+def _with_balances(good: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the balances that follow from the opening balance of their one account."""
+    if good[_new("account")].n_unique() > 1:
+        return good
+    since = pl.col(_new("amount")).sort_by(_new("booking date"), _new("sequence")).cum_sum()
+    place = pl.struct(_new("booking date"), _new("sequence")).rank("ordinal") - 1
+    balance = pl.col(_new(OPENING_BALANCE)) + since.gather(place)
+    return good.with_columns(balance.alias(_new("balance")))
+
+
 # -- the fields ------------------------------------------------------------------------------------
 
 
 def _new(field: str) -> str:
     """Return the column of a field; the file's own columns may be called the same."""
     return f"→{field}"
+
+
+def _left(field: str) -> str:
+    """Return the column of the words of a field that the mapping does not translate."""
+    return f"→{field} left out"
 
 
 def _cell(table: Table, column: str) -> pl.Expr:
@@ -270,7 +304,13 @@ def _sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> I
         else:
             filled = [pl.when(column != "").then(column) for column in columns]
             text = pl.concat_str(filled, separator=" ", ignore_nulls=True)
+        if name in mapping.patterns:
+            text = text.str.extract(mapping.patterns[name], 1)
         if field.kind is FieldType.TEXT and name in mapping.values:
+            if name in mapping.translated_only:
+                is_left = (text != "") & ~text.is_in([*mapping.values[name]])
+                yield pl.when(is_left).then(text).alias(_left(name))
+                text = pl.when(~is_left).then(text)
             text = text.replace(mapping.values[name])
         yield pl.when(text != "").then(text).alias(_new(name))
 
@@ -449,15 +489,14 @@ def _summed(mapping: TableMapping, name: str, parts: Sequence[Amounts]) -> Amoun
     return total(parts[: len(source.add)], parts[len(source.add) :])
 
 
-def _fallback_ids(frame: pl.DataFrame) -> pl.Series:
-    """Return identifiers for rows that have none: from their content, and a count among equals."""
-    parts = [_new(n) for n in ("account", "booking date", "amount", "type", "merchant", "text")]
-    keys = frame.select(
-        pl.concat_str([pl.col(p).cast(pl.String).fill_null("") for p in parts], separator="\x1f")
-    ).to_series()
-    nth = keys.to_frame("key").select(pl.int_range(pl.len()).over("key")).to_series()
-    digests = [hashlib.blake2b(key.encode(), digest_size=9).hexdigest() for key in keys]
-    return pl.Series([f"~{d}-{n}" for d, n in zip(digests, nth, strict=True)], dtype=pl.String)
+def _identifiers(frame: pl.DataFrame) -> pl.Series:
+    """Return the identifiers of transactions."""
+    names = ("account", "booking date", "amount", "balance", "id")
+    given = [
+        (pl.col(_new(n)) if _new(n) in frame.columns else pl.lit(None, pl.String)).alias(n)
+        for n in names
+    ]
+    return identifiers(frame.select(*given, pl.col(REASON).is_null().alias("is good")))
 
 
 def _without_duplicates(frame: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
         engines_secret: Name or ARN of the secret with the token for the engines.
         engines_namespace: Cloud Map namespace of running engines.
         engines_service: Cloud Map service of running engines.
+        engines_port: Port of running engines.
         rulesets: Name of the bucket of rulesets.
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True):
     engines_secret: str = ""
     engines_namespace: str = ""
     engines_service: str = ""
+    engines_port: int = 8602
     rulesets: str = ""
     ledger: str = ""
     customer_queue: str = ""
@@ -215,7 +217,11 @@ def refresh_dependencies() -> RefreshDependencies:
     config = settings()
     token = functools.partial(read_secret, config.engines_secret)
     engines = functools.partial(
-        running_engines, config.engines_namespace, config.engines_service, token
+        running_engines,
+        config.engines_namespace,
+        config.engines_service,
+        config.engines_port,
+        token,
     )
     return RefreshDependencies(_rulesets(config), engines)
 

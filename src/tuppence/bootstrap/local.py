@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.adapters.postgres.fact_database import FactDatabase
     from tuppence.adapters.relay_facts import RelayFacts
+    from tuppence.facts.schema import Schema
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
+    from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
 
 
@@ -52,7 +54,35 @@ def import_dependencies(
     from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
     from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
 
-    return ImportDependencies(facts, store.rejects, store.consents, store.tokens, Enricher(), today)
+    enricher = Enricher(store.corrections.all())
+    return ImportDependencies(facts, store.rejects, store.consents, store.tokens, enricher, today)
+
+
+def proposal_dependencies(
+    store: StoreFolder, schema: "Schema", today: date
+) -> "ProposalDependencies":
+    """Return the dependencies of a proposal for a store, which need not exist yet.
+
+    Args:
+        store: The store.
+        schema: Schema of a store that does not exist.
+        today: Latest allowed date of a row.
+    """
+    import polars as pl  # noqa: PLC0415 - for one command
+
+    from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
+    from tuppence.bankdata.tabular import Owners  # noqa: PLC0415 - for one command
+    from tuppence.usecases.propose_mapping import ProposalDependencies  # noqa: PLC0415
+
+    if is_store(store.path):
+        facts = store.facts()
+        owners = Owners(facts.customers(), facts.owners())
+        return ProposalDependencies(facts.schema, owners, Enricher(), today)
+    names = {"customers": ("id", "currency"), "accounts": ("id", "customer", "currency")}
+    tables = {
+        key: pl.DataFrame(schema=dict.fromkeys(value, pl.String)) for key, value in names.items()
+    }
+    return ProposalDependencies(schema, Owners(**tables), Enricher(), today)
 
 
 def night_dependencies(store: StoreFolder, use: Use) -> "NightDependencies":

@@ -26,8 +26,10 @@ def relay_service(
 ) -> "Starlette":
     """Return an SQL relay for a database, which returns what consents for some purposes allow.
 
+    The database need not answer yet: the relay says on `/readyz` that it does not.
+
     Raises:
-        UserError: A package is missing, the file of callers is malformed, or the login may write.
+        UserError: A package is missing, or the file of callers is malformed.
     """
     with extra("relay"):
         from tuppence.adapters.postgres.pool import Pool  # noqa: PLC0415
@@ -35,7 +37,6 @@ def relay_service(
         from tuppence.services.sql_relay import RelayLimits, relay_app  # noqa: PLC0415
 
     pool = Pool(url, pool_size, query_seconds, purposes, today)
-    pool.check()
     limits = RelayLimits(queue_limit, timeout, caller_requests)
     return relay_app(pool, read_callers(callers), limits)
 
@@ -55,8 +56,7 @@ def rules_engine_service(
     """Return a rules engine for facts of a relay; rulesets and results are local or on AWS.
 
     Raises:
-        UserError: A package is missing, the file of callers is malformed, the relay does not
-            answer, or the ruleset that was published last does not fit the facts.
+        UserError: A package is missing, or the file of callers is malformed.
     """
     with extra("engine"):
         from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
@@ -67,10 +67,10 @@ def rules_engine_service(
     facts = RelayFacts(relay, relay_token, timeout=timeout / 2, tls_ca=tls_ca)
     store = ruleset_store(rulesets)
     cache = RulesetCache(store, facts.schema)
-    known_callers = read_callers(callers)
-    cache.begin()
     limits = Limits(batches, queue_limit, timeout, caller_requests)
-    return rules_engine_app(cache, facts, result_store(results, store), known_callers, limits)
+    return rules_engine_app(
+        cache, facts, result_store(results, store), read_callers(callers), limits
+    )
 
 
 def read_tls(

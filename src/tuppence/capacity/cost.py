@@ -44,7 +44,7 @@ ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
 SECRETS: Final = 4
 """Number of secrets in the templates."""
-ALARMS: Final = 21
+ALARMS: Final = 25
 """Number of alarms in the templates."""
 METRICS: Final = 11
 """Number of metrics that the functions write."""

@@ -39,7 +39,7 @@ class Environment:
         region: AWS region.
         zones: Availability zones.
         schedule: Start of the nightly run, as a cron expression of EventBridge; None for runs by
-            hand only.
+            hand only. EventBridge skips a time that does not exist on the day when clocks change.
         publish_schedule: Times when approved definitions are published, in addition to each
             approval.
         time_zone: Time zone of the schedules, and of the dates of runs.
@@ -98,7 +98,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         ),
         "prod": Environment(
             name="prod",
-            schedule="cron(0 1 * * ? *)",
+            schedule="cron(0 2 * * ? *)",
             publish_schedule="cron(0 0 * * ? *)",
             customers_per_item=25,
             invoke_concurrency=200,
@@ -116,7 +116,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         "local": Environment(
             name="local",
             account="000000000000",
-            schedule="cron(0 1 * * ? *)",
+            schedule="cron(0 2 * * ? *)",
             timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
             invoke_concurrency=4,
             keep=False,

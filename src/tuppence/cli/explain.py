@@ -21,7 +21,8 @@ from tuppence.cli.output import (
     print_json,
     table,
 )
-from tuppence.engine.explanation import Explanation, Part, Selection, document
+from tuppence.engine.clauses import Part
+from tuppence.engine.explanation import Explanation, Selection, document
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule

@@ -109,6 +109,15 @@ def register(program: typer.Typer) -> None:
         pages, items = open_fleet(env).redrive()
         echo(f"sent again: {pages:,} pages, {items:,} items")
 
+    @app.command(epilog="Example: `tuppence fleet migrate --env prod`")
+    def migrate(env: Environment) -> None:
+        """Create or update the tables of the database, before services are deployed that use them.
+
+        It runs the task of the migration stack and waits for its end.
+        """
+        open_fleet(env).migrate()
+        echo("the database is up to date")
+
     @app.command(epilog="Example: `tuppence fleet convert --as-of 2026-06-30 --env prod`")
     def convert(
         env: Environment,

@@ -19,14 +19,17 @@ from tuppence.cli.output import (
     echo,
     print_json,
     table,
+    use_of,
 )
 from tuppence.cli.preview import draw
 from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
+from tuppence.feel.values import Date
 from tuppence.rules.definition import json_schema
-from tuppence.rules.files import RuleProblem, read_rules, show
+from tuppence.rules.files import Examine, RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
+from tuppence.usecases.check_rules import examiner, last_booking, reach
 from tuppence.usecases.preview_rule import preview_rule
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
@@ -49,10 +52,14 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
     ) -> None:
         """List all errors in rule files, each with its place and what to do.
 
+        Warnings name words that nobody can have, such as a misspelt category, and approvals and
+        validity that have passed. With a store, its own words are known, and a warning names the
+        condition that nobody in it fulfils.
+
         The JSON is made for editors: its ranges are those of the Language Server Protocol, counted
         from 0.
         """
-        files = read_rules(path, _schema(attributes, store))
+        files = read_rules(path, _schema(attributes, store), _examine(store))
         if format_ is Format.JSON:
             print_json([_for_editors(problem) for problem in files.problems])
             raise typer.Exit(any(not problem.warning for problem in files.problems))
@@ -148,6 +155,21 @@ def _schema(attributes: Path | None, store: Path | None) -> Schema:
     if store is not None:
         return open_store(store).schema
     return read_attributes(attributes) if attributes else Schema()
+
+
+def _examine(store: Path | None) -> Examine:
+    """Return what finds more about rules: on the day of the last run, or of the last booking."""
+    today = current_date()
+    if store is None:
+        return examiner(today)
+    held = open_store(store)
+    latest, use = held.latest_run(), use_of(today, DEFAULT_PURPOSES)
+    if latest is None:
+        day = held.read_permitted(use, lambda facts: last_booking(facts, today))
+    else:
+        day = Date(latest.as_of)
+    use = use_of(day, DEFAULT_PURPOSES)
+    return reach(held, use, examiner(today, held, use))
 
 
 def _count(number: int, noun: str) -> str:

@@ -15,7 +15,9 @@ from tuppence.cli.output import (
     Purposes,
     Store,
     console,
+    current_date,
     date_option,
+    echo,
     print_json,
     progress,
     table,
@@ -23,13 +25,16 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.rules.files import read_rules
+from tuppence.rules.files import read_rules, show
 from tuppence.rules.ruleset import Ruleset, make_ruleset
+from tuppence.usecases.check_rules import examiner
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import Outcome
 from tuppence.usecases.run_night import run_night
 
 MAX_PROBLEMS = 10
+SILENT = frozenset({"rule.word", "rule.validity"})
+"""Findings about rules that find nobody, which a run would not show by itself."""
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +61,11 @@ def register(app: typer.Typer) -> None:
         facts = held.facts()
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
-        ruleset = make_ruleset(read_rules(rules, facts.schema).usable())
+        files = read_rules(rules, facts.schema, examiner(current_date(), held, use))
+        ruleset = make_ruleset(files.usable())
+        for problem in files.problems:
+            if problem.code in SILENT:
+                echo(show(problem) + "\n", err=True)
         began = time.monotonic()
         with progress() as bar:
             task = bar.add_task(

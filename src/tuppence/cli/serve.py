@@ -138,8 +138,13 @@ def register(program: typer.Typer) -> None:
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
         batches: Annotated[
-            int, typer.Option(min=1, max=64, help="Maximum number of concurrent batches.")
-        ] = 2,
+            int,
+            typer.Option(
+                min=1,
+                max=64,
+                help="Maximum number of concurrent batches; one caller can have two thirds.",
+            ),
+        ] = 3,
         queue_limit: Annotated[
             int, typer.Option("--queue", min=1, help="Maximum number of waiting customers.")
         ] = 40_000,

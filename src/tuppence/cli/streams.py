@@ -1,5 +1,6 @@
 """The commands `tuppence streams` and `tuppence forecast`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from tuppence.cli.output import (
     Store,
     console,
     date_option,
+    echo,
     print_json,
     table,
     today,
@@ -55,7 +57,8 @@ def register(app: typer.Typer) -> None:
             return
         rows.sort(key=lambda row: (row["state"] == "stopped", row["next date"]))
         console().print(f"[bold]{escape(found.customer)}[/] on {day}", highlight=False)
-        console().print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows], NUMBERS))
+        cells = [[_told(row[name], "") for name in COLUMNS] for row in rows]
+        console().print(table(COLUMNS, cells, NUMBERS))
 
     @app.command(epilog="Example: `tuppence forecast C0000007 --store demo --as-of 2026-06-15`")
     def forecast(
@@ -80,14 +83,31 @@ def register(app: typer.Typer) -> None:
             return
         shown = [
             (
-                *(row[name] for name in ("id", *AHEAD[:4])),
-                row["forecast"] and f"{row['forecast low']} to {row['forecast high']}",
+                *(_told(row[name]) for name in ("id", *AHEAD[:4])),
+                _told(row["forecast"] and f"{row['forecast low']} to {row['forecast high']}"),
             )
             for row in rows
         ]
         columns = ("account", *AHEAD[:4], "band")
         console().print(f"[bold]{escape(found.customer)}[/] on {day}", highlight=False)
         console().print(table(columns, shown, ("balance", "forecast", "band")))
+        for row in rows:
+            if row["forecast"] is None:
+                echo(f"no forecast of {row['id']}: {_why_not(row)}")
+
+
+def _why_not(row: Mapping[str, Any]) -> str:
+    """Return why an account has no forecast."""
+    if row["balance"] is None:
+        return "its balance is not known; give it with tuppence import csv --opening-balance"
+    if row["pay day"] is None:
+        return "no regular pay was found"
+    return "its transactions do not reach back over two earlier periods of the same length"
+
+
+def _told(value: Any, unknown: str = "not known") -> Any:
+    """Return a value for a table; the text given if there is none."""
+    return unknown if value is None else value
 
 
 def _shown(value: Any) -> Any:

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from tuppence.derived.balances import reference_balances
-from tuppence.derived.chains_reference import Transaction
 from tuppence.derived.forecasts_reference import Forecast, make_forecasts
 from tuppence.derived.history import reference_history_days
+from tuppence.derived.payments_reference import Transaction
 from tuppence.derived.repeats import add_repeated_reference
 from tuppence.derived.streams_reference import Stream, find_streams
 from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table

@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
-from tuppence.derived.chains import TOO_LARGE
-from tuppence.derived.streams import FoundStreams
-from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Column, FactBatch
+from tuppence.compiled import loop, part_of_loops
+from tuppence.derived.groups import TOO_LARGE, read_only
+from tuppence.derived.streams import INCOME, STOPPED, FoundStreams
+from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Array, Column, FactBatch
 from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date, add_months
-
-Array = npt.NDArray[Any]
 
 MONTHS: Final = 12
 """Number of earlier months in which comparable periods start."""
@@ -36,9 +33,48 @@ A dozen months say little about extremes; with these ranks the band holds four o
 """
 _MAX_OVERDUE: Final = 7
 """Number of days after which a late payment is no longer expected."""
-_TOO_LARGE: Final = 2**43
-"""Minor units below which floats hold a day's sum of amounts exactly, and 64 bits hold all sums."""
-_BLOCK: Final = 4_096
+_LARGE_FLOW: Final = 2**43
+"""Minor units below which 64 bits hold all sums."""
+_BLOCK: Final = 64
+"""Number of accounts of a customer whose sums are kept at a time."""
+
+
+class _Rows(NamedTuple):
+    """Transactions: as in `groups.Rows`, with the row of each one's account and its stream."""
+
+    offsets: Any
+    days: Any
+    amounts: Any
+    accounts: Any
+    account_rows: Any
+    streams: Any
+
+
+class _Streams(NamedTuple):
+    """The columns of streams that forecasts read."""
+
+    offsets: Any
+    kinds: Any
+    states: Any
+    accounts: Any
+    amounts: Any
+    monthly: Any
+    next_dates: Any
+    days: Any
+
+
+class _Room(NamedTuple):
+    """Room for the sums of some accounts.
+
+    Attributes:
+        sums: Sum of all amounts before each day, by account.
+        first_days: First day of each account.
+        periods: Sums of comparable periods, ascending.
+    """
+
+    sums: Any
+    first_days: Any
+    periods: Any
 
 
 def forecasts(
@@ -57,101 +93,35 @@ def forecasts(
         without a stream of income, and the forecast also without a balance below `TOO_LARGE` and
         `MIN_PERIODS` comparable periods.
     """
-    pay_day = _pay_days(found.streams, len(batch), as_of)
-    of_account = np.repeat(pay_day, np.diff(batch.accounts.offsets))
-    days = np.where(of_account == NULL_DATE, -1, of_account.astype(np.int64) - as_of.day - 1)
-    rows = batch.account_rows()
-    flows = _flows(found, batch, rows, as_of)
-    due = _due(found.streams, rows, days, as_of)
-    quantiles = np.full((3, len(days)), NULL_MONEY, np.int64)
-    for first in range(0, len(days), _BLOCK):
-        part = slice(first, first + _BLOCK)
-        quantiles[:, part] = _period_sums(flows, days, first, min(first + _BLOCK, len(days)), as_of)
-    known = (balances != NULL_MONEY) & (np.abs(balances) < TOO_LARGE)
-    known &= (quantiles[0] != NULL_MONEY) & (days >= 0)
-    columns = {"pay day": Column(FieldType.DATE, of_account.astype(np.int32))}
-    for name, sums in zip(("forecast low", "forecast", "forecast high"), quantiles, strict=True):
-        values = np.where(known, balances + due + sums, NULL_MONEY)
-        columns[name] = Column(FieldType.MONEY, values.astype(np.int64))
-    return columns
-
-
-def _pay_days(streams: pl.DataFrame, customers: int, as_of: Date) -> Array:
-    """Return the day after the date on which each customer's largest income is due."""
-    incomes = streams.filter(pl.col("kind") == "income", pl.col("state") != "stopped")
-    main = incomes.sort("monthly amount", "next date", descending=[True, False])
-    main = main.unique("customer", keep="first", maintain_order=True)
-    days = np.full(customers, NULL_DATE, np.int32)
-    days[main["customer"].to_numpy()] = np.maximum(main["next date"].to_numpy(), as_of.day + 1)
-    return days
-
-
-class _Flows(NamedTuple):
-    """Amounts that belong to no stream, by account: rows of accounts, days, minor units."""
-
-    account: Array
-    day: Array
-    amount: Array
-    first_day: Array
-
-
-def _flows(found: FoundStreams, batch: FactBatch, rows: Array, as_of: Date) -> _Flows:
-    table = batch.transactions
-    amount = table.columns["amount"].values
-    day = table.columns["booking date"].values.astype(np.int64)
-    account = rows[table.columns["account"].values]
-    alive = found.streams.filter(pl.col("state") != "stopped").select("chain")
-    counted = (day <= as_of.day) & (np.abs(amount) < _TOO_LARGE) & (account >= 0)
-    first = np.full(len(batch.accounts.columns["id"].values), as_of.day + 1, np.int64)
-    np.minimum.at(first, account[counted], day[counted])
-    counted[found.rows.join(alive, on="chain", how="semi")["row"].to_numpy()] = False
-    return _Flows(account[counted], day[counted], amount[counted], first)
-
-
-def _due(streams: pl.DataFrame, rows: Array, days: Array, as_of: Date) -> Array:
-    """Return the sum of the streams' payments and receipts of each account until pay day."""
-    account = rows[streams["account"].to_numpy()]
-    until = as_of.day + days[account]
-    next_, every = streams["next date"].to_numpy(), streams["days"].to_numpy()
-    alive = (streams["state"] != "stopped").to_numpy() & (next_ >= as_of.day - _MAX_OVERDUE)
-    alive &= (days[account] > 0) & (streams["amount"] < _TOO_LARGE).to_numpy()
-    times = np.where(until >= next_, (until - next_) // every + 1, 0)  # a late payment is still due
-    sign = np.where(streams["kind"].to_numpy() == "income", 1, -1)
-    amount = np.where(alive, sign * streams["amount"].to_numpy() * times, 0)
-    found = np.zeros(len(days), np.int64)
-    np.add.at(found, account, amount)
-    return found
-
-
-def _period_sums(flows: _Flows, days: Array, first: int, stop: int, as_of: Date) -> Array:
-    """Return low, middle and high sums of comparable periods, of accounts first to stop."""
+    transactions, streams = batch.transactions, found.table
+    read = (transactions.columns[name].values for name in ("booking date", "amount", "account"))
+    rows = (transactions.offsets, *read, batch.account_rows(), found.of_row)
+    names = ("kind", "state", "account", "amount", "monthly amount", "next date")
+    columns = (streams.columns[name].values for name in names)
     starts = np.array(list(_starts(as_of)), np.int64)
-    base = int(starts.min())
-    width = as_of.day + 1 - base
-    here = (flows.account >= first) & (flows.account < stop) & (flows.day >= base)
-    place = (flows.account[here] - first) * width + flows.day[here] - base
-    count = stop - first
-    sums = np.bincount(place, flows.amount[here], count * width).reshape(count, width)
-    until = np.zeros((count, width + 1), np.int64)  # sums of all bookings before each day
-    np.cumsum(sums.astype(np.int64), axis=1, out=until[:, 1:])
-    length = days[first:stop, None]
-    ends = starts[None, :] + length
-    usable = (
-        (length >= 0)
-        & (ends <= as_of.day + 1)
-        & (starts[None, :] >= flows.first_day[first:stop, None])
+    accounts = len(balances)
+    pay_days = np.full(accounts, NULL_DATE, np.int32)
+    sums = np.full((3, accounts), NULL_MONEY, np.int64)
+    room = _Room(
+        np.zeros((_BLOCK, as_of.day + 2 - int(starts.min())), np.int64),
+        np.zeros(_BLOCK, np.int64),
+        np.zeros(len(starts), np.int64),
     )
-    index = np.arange(count)[:, None]
-    from_, to = starts[None, :] - base, np.where(usable, ends - base, 0)
-    periods = np.where(usable, until[index, to] - until[index, from_], np.iinfo(np.int64).max)
-    periods.sort(axis=1)
-    many = usable.sum(axis=1)
-    found = np.full((3, count), NULL_MONEY, np.int64)
-    enough = many >= MIN_PERIODS
-    for row, percent in enumerate((LOW, 50, HIGH)):
-        rank = np.minimum(many * percent // 100, np.maximum(many - 1, 0))
-        found[row, enough] = periods[np.arange(count), rank][enough]
-    return found
+    _forecast(
+        _Rows._make(map(read_only, rows)),
+        _Streams._make(map(read_only, (streams.offsets, *columns, found.days))),
+        read_only(batch.accounts.offsets),
+        read_only(balances),
+        read_only(starts),
+        as_of.day,
+        room,
+        pay_days,
+        sums,
+    )
+    made = {"pay day": Column(FieldType.DATE, pay_days)}
+    for name, values in zip(("forecast low", "forecast", "forecast high"), sums, strict=True):
+        made[name] = Column(FieldType.MONEY, values)
+    return made
 
 
 def _starts(as_of: Date) -> Iterator[int]:
@@ -159,3 +129,139 @@ def _starts(as_of: Date) -> Iterator[int]:
     for months in range(1, MONTHS + 1):
         day = add_months(as_of, -months).day + 1
         yield from range(day - MAX_SHIFT, day + MAX_SHIFT + 1)
+
+
+@loop
+def _forecast(
+    rows: _Rows,
+    streams: _Streams,
+    account_offsets: Any,
+    balances: Any,
+    starts: Any,
+    as_of: int,
+    room: _Room,
+    pay_days: Any,
+    out: Any,
+) -> None:
+    """Write the pay days, and the low, middle and high forecasts, which hold nulls.
+
+    Args:
+        rows: The transactions.
+        streams: The streams.
+        account_offsets: First account of each customer.
+        balances: Balance of each account.
+        starts: Days on which comparable periods start.
+        as_of: The date.
+        room: Room for sums.
+        pay_days: Pay day of each account.
+        out: Forecasts by account.
+    """
+    base = starts.min()
+    for customer in range(len(account_offsets) - 1):
+        pay_day = _pay_day(streams, customer, as_of)
+        if pay_day == NULL_DATE:
+            continue
+        last = account_offsets[customer + 1]
+        for first in range(account_offsets[customer], last, _BLOCK):
+            end = min(first + _BLOCK, last)
+            _add_up(rows, streams, customer, first, end, base, as_of, room)
+            for account in range(first, end):
+                pay_days[account] = pay_day
+                balance = balances[account]
+                if balance == NULL_MONEY or balance <= -TOO_LARGE or balance >= TOO_LARGE:
+                    continue
+                count = _periods(room, account - first, starts, base, pay_day - as_of - 1, as_of)
+                if count < MIN_PERIODS:
+                    continue
+                balance += _due(rows, streams, customer, account, pay_day, as_of)
+                out[0, account] = balance + room.periods[count * LOW // 100]
+                out[1, account] = balance + room.periods[count * 50 // 100]
+                out[2, account] = balance + room.periods[count * HIGH // 100]
+
+
+@part_of_loops
+def _pay_day(streams: _Streams, customer: int, as_of: int) -> int:
+    """Return the day on which a customer's largest income is due, at least the day after a date."""
+    largest = -1
+    found = NULL_DATE
+    for stream in range(streams.offsets[customer], streams.offsets[customer + 1]):
+        if streams.kinds[stream] != INCOME + 1 or streams.states[stream] == STOPPED + 1:
+            continue
+        monthly, due = streams.monthly[stream], streams.next_dates[stream]
+        if monthly > largest or (monthly == largest and due < found):
+            largest, found = monthly, due
+    return found if largest < 0 else max(found, as_of + 1)
+
+
+@part_of_loops
+def _add_up(
+    rows: _Rows,
+    streams: _Streams,
+    customer: int,
+    first: int,
+    end: int,
+    base: int,
+    as_of: int,
+    room: _Room,
+) -> None:
+    """Write, for each account from `first` to `end`, the sums of what belongs to no stream."""
+    days = room.sums.shape[1]
+    for account in range(end - first):
+        room.first_days[account] = as_of + 1
+        for day in range(days):
+            room.sums[account, day] = 0
+    for row in range(rows.offsets[customer], rows.offsets[customer + 1]):
+        day, amount = rows.days[row], rows.amounts[row]
+        if day > as_of:
+            break
+        account = rows.account_rows[rows.accounts[row]] - first
+        if account < 0 or account >= end - first or abs(amount) >= _LARGE_FLOW:
+            continue
+        room.first_days[account] = min(room.first_days[account], day)
+        stream = rows.streams[row]
+        if day >= base and (stream < 0 or streams.states[stream] == STOPPED + 1):
+            room.sums[account, day - base + 1] += amount
+    for account in range(end - first):
+        for day in range(1, days):
+            room.sums[account, day] += room.sums[account, day - 1]
+
+
+@part_of_loops
+def _periods(room: _Room, account: int, starts: Any, base: int, length: int, as_of: int) -> int:
+    """Write the sums of an account's comparable periods in ascending order; return how many."""
+    count = 0
+    for start in starts:
+        if start < room.first_days[account] or start + length > as_of + 1:
+            continue
+        place = start - base
+        value = room.sums[account, place + length] - room.sums[account, place]
+        i = count
+        while i > 0 and room.periods[i - 1] > value:
+            room.periods[i] = room.periods[i - 1]
+            i -= 1
+        room.periods[i] = value
+        count += 1
+    return count
+
+
+@part_of_loops
+def _due(
+    rows: _Rows, streams: _Streams, customer: int, account: int, pay_day: int, as_of: int
+) -> int:
+    """Return the sum of the streams' payments and receipts of an account until pay day."""
+    due = 0
+    if pay_day == as_of + 1:
+        return due
+    for stream in range(streams.offsets[customer], streams.offsets[customer + 1]):
+        next_date, amount = streams.next_dates[stream], streams.amounts[stream]
+        if (
+            streams.states[stream] == STOPPED + 1
+            or amount >= _LARGE_FLOW
+            or next_date < as_of - _MAX_OVERDUE
+            or next_date >= pay_day  # a late payment is still due
+            or rows.account_rows[streams.accounts[stream]] != account
+        ):
+            continue
+        times = (pay_day - 1 - next_date) // streams.days[stream] + 1
+        due += times * (amount if streams.kinds[stream] == INCOME + 1 else -amount)
+    return due

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from tuppence.derived.chains_reference import Transaction
+from tuppence.derived.payments_reference import Transaction
 from tuppence.derived.streams_reference import Stream
 from tuppence.feel.values import Date, add_months
 

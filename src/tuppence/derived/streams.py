@@ -1,178 +1,405 @@
 """Streams, which are recurring payments and income, for whole batches.
 
-    chains of payments -> streams -> a table
+    payments -> groups -> chains -> streams -> a table
 
 docs/explanation/streams.md has the exact rules, `streams_reference` follows them in plain Python.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import polars as pl
 
+from tuppence.compiled import loop, part_of_loops
+from tuppence.derived.calendar import month_after, month_day
 from tuppence.derived.chains import (
+    CADENCE_OF,
+    CADENCES,
     MIN_PAYMENTS,
-    find_payments,
-    join_renamed,
-    link_chains,
-    with_cadence,
+    MONTHLY,
+    YEARLY,
+    Chains,
+    find_chains,
+    room_for_chains,
 )
-from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table
+from tuppence.derived.groups import (
+    CARD,
+    MANDATE,
+    PURCHASE,
+    Groups,
+    chunks,
+    group_payments,
+    room_for_groups,
+    rows_of,
+)
+from tuppence.facts.batch import DTYPES, Array, Column, FactBatch, Table
 from tuppence.facts.schema import STREAMS, FieldType
 from tuppence.feel.values import Date
 
 MIN_MATURE: Final = 4
 """Minimum number of payments of a mature stream; with fewer it is early."""
-MAX_SAME: Final = 0.005
-"""Maximum change of an amount, as a share of it, that still counts as the same amount."""
+STATES: Final = ("early", "mature", "stopped")
+KINDS: Final = ("bill", "income", "subscription")
+STOPPED: Final = STATES.index("stopped")
+INCOME: Final = KINDS.index("income")
+_NAMES: Final = (*(one[0] for one in CADENCES), "four-weekly")
+_FOUR_WEEKLY: Final = len(CADENCES)
+_DAYS: Final = np.array([*(one[1] for one in CADENCES), 28])
+_MONTHS: Final = np.array([*(one[4] for one in CADENCES), 0])
+_SATURDAY: Final = 2
+"""1970-01-03."""
+_COLUMNS: Final = (
+    *("customer", "kind", "payee", "category", "cadence", "state", "times", "amount"),
+    *("previous amount", "change", "typical amount", "monthly amount", "first date", "last date"),
+    *("next date", "window days", "confidence", "account", "first row"),
+)
+"""Columns of `_Measures.streams`."""
 
 
 class FoundStreams(NamedTuple):
-    """Streams of a batch, not yet a table of facts.
+    """Streams of a batch.
 
     Attributes:
-        streams: One row per stream, with the number of its `chain`.
-        rows: All payments, with their `row` in the batch and the number of their `chain`.
-        payees: Names of payees by number.
+        table: The fields of `STREAMS`; those of a customer by first date, payee and amount.
+        days: Days of the cadence of each stream.
+        of_row: Stream of each transaction of the batch, by its row in the table; -1 for none.
     """
 
-    streams: pl.DataFrame
-    rows: pl.DataFrame
-    payees: tuple[str | None, ...]
+    table: Table
+    days: Array
+    of_row: Array
+
+
+class _Measures(NamedTuple):
+    """Room for what is measured of chains.
+
+    Attributes:
+        streams: The columns of `_COLUMNS`, a row each stream.
+        payments: Payments of a chain.
+        sizes: Their sizes, ascending.
+        gaps: Days between them, ascending.
+        month_days: Days of the month, ascending.
+        owner: Number of the last chain that was measured with each payment of the chunk.
+        counts: Number of measured chains, and of streams.
+    """
+
+    streams: Any
+    payments: Any
+    sizes: Any
+    gaps: Any
+    month_days: Any
+    owner: Any
+    counts: Any
 
 
 def find_streams(batch: FactBatch, as_of: Date) -> FoundStreams:
     """Find the streams of every customer of a batch, in the transactions booked until a date.
 
+    Streams that are equal in first date, payee and amount are ordered by their first payments, so
+    that the order does not depend on other customers of the batch.
+
     Args:
         batch: Transactions with `FIELDS`.
         as_of: The date; later transactions are ignored.
     """
-    rows, payees = find_payments(batch, as_of)
-    chained = join_renamed(link_chains(rows))
-    return FoundStreams(_streams(chained, as_of), chained, payees)
+    rows, payees = rows_of(batch)
+    groups = room_for_groups(rows.offsets)
+    chains = room_for_chains(groups)
+    most = len(groups.rows)
+    made = (np.zeros(length, np.int64) for length in (*[most] * 5, 2))
+    room = _Measures._make((np.zeros((most // 2 + 1, len(_COLUMNS)), np.int64), *made))
+    of_row = np.full(int(rows.offsets[-1]), -1, np.int32)
+    categories = batch.transactions.columns["category"].values
+    found = [room.streams[:0]]
+    for first, last in chunks(rows.offsets):
+        group_payments(rows, first, last, as_of.day, groups)
+        find_chains(groups, last - first, as_of.day, chains)
+        room.counts[1] = 0
+        number = sum(map(len, found))
+        _measure(groups, chains, first, last - first, as_of.day, room, number, of_row)
+        found.append(room.streams[: room.counts[1]].copy())
+    streams = dict(zip(_COLUMNS, np.concatenate(found).T, strict=True))
+    streams["category"] = categories[streams["category"]]
+    order = _order(streams, payees.names)
+    places = np.full(len(order) + 1, -1, np.int32)
+    places[order] = np.arange(len(order), dtype=np.int32)
+    ordered = {name: values[order] for name, values in streams.items()}
+    return FoundStreams(
+        _table(ordered, payees.names, batch), _DAYS[ordered["cadence"]], places[of_row]
+    )
 
 
-def table_of(streams: FoundStreams, batch: FactBatch) -> Table:
-    """Return streams as a table, those of a customer ordered by first date, payee and amount.
+def _order(streams: dict[str, Array], payees: tuple[str | None, ...]) -> Array:
+    """Return the order of streams, by customer, first date, payee, amount and first payment."""
+    used, place = np.unique(streams["payee"], return_inverse=True)
+    names = [payees[number] or "" for number in used.tolist()]
+    rank_of = {name: rank for rank, name in enumerate(sorted(set(names)))}
+    rank = np.array([rank_of[name] for name in names], np.int64)[place]
+    keys = (streams["first row"], streams["amount"], rank, streams["first date"])
+    order: Array = np.lexsort((*keys, streams["customer"]))
+    return order
 
-    Streams that are equal in these are ordered by their first payments, so that the order does not
-    depend on other customers of the batch.
-    """
-    found, payees = streams.streams, streams.payees
-    rank = pl.Series(payees, dtype=pl.String).fill_null("").rank("dense")
-    found = found.with_columns(rank=rank.gather(found["payee"]))
-    found = found.sort("customer", "first date", "rank", "amount", "first row")
-    offsets = np.searchsorted(found["customer"].to_numpy(), np.arange(len(batch) + 1))
-    texts = {
-        "account": batch.transactions.columns["account"].dictionary,
+
+def _table(streams: dict[str, Array], payees: tuple[str | None, ...], batch: FactBatch) -> Table:
+    columns = batch.transactions.columns
+    texts: dict[str, tuple[str | None, ...]] = {
+        "account": columns["account"].dictionary,
         "payee": payees,
-        "category": batch.transactions.columns["category"].dictionary,
+        "category": columns["category"].dictionary,
     }
-    columns: dict[str, Column] = {}
+    words = {"kind": KINDS, "cadence": _NAMES, "state": STATES}
+    made: dict[str, Column] = {}
     for field in STREAMS:
-        series = found[field.name]
-        if field.kind is FieldType.TEXT and field.name not in texts:
-            names = sorted(series.unique().to_list())
-            codes = series.replace_strict(names, range(1, len(names) + 1), return_dtype=pl.UInt32)
-            columns[field.name] = Column(
-                FieldType.TEXT, codes.to_numpy().astype(np.uint32), (None, *names)
-            )
-            continue
-        series = series.fill_null(NULLS[field.kind])
-        values: Array = series.to_numpy().astype(DTYPES[field.kind])
-        dictionary = texts.get(field.name, (None,))
-        columns[field.name] = Column(field.kind, values, tuple(dictionary), field.decimals)
-    return Table(offsets.astype(np.int64), columns)
-
-
-def _streams(rows: pl.DataFrame, as_of: Date) -> pl.DataFrame:
-    """Return the chains that are streams."""
-    rows = rows.filter(pl.len().over("chain") > 1).sort("chain", "day")
-    follows = pl.col("chain").diff() == 0
-    day, size = pl.col("day"), pl.col("size")
-    rows = rows.with_columns(
-        apart=pl.when(follows).then(day.diff()),
-        before=pl.when(follows).then(size.shift()),
-        monthday=day.cast(pl.Date).dt.day().cast(pl.Int64),
-        weekday=day % 7,
-    ).with_columns(changed=(size - pl.col("before")).abs() > MAX_SAME * pl.col("before"))
-    found = rows.group_by("chain", maintain_order=True).agg(
-        pl.first("customer", "account", "is_in"),
-        pl.first("row").alias("first row"),
-        pl.last("payee", "category"),
-        pl.len().cast(pl.Int64).alias("times"),
-        day.first().alias("first date"),
-        day.last().alias("last date"),
-        size.last().alias("amount"),
-        pl.col("before").last().alias("previous amount"),
-        size.median().cast(pl.Int64).alias("typical amount"),
-        apart=pl.col("apart").median(),
-        least=pl.col("apart").quantile(0.15, "nearest"),
-        most=pl.col("apart").quantile(0.85, "nearest"),
-        changes=pl.col("changed").sum(),
-        weekdays=pl.col("weekday").max() - pl.col("weekday").min(),
-        mandate=pl.col("mandate").mean() > 0.5,
-        card=pl.col("card").mean() > 0.5,
-        monthday=pl.col("monthday").median().cast(pl.Int64),
-        spread=pl.col("monthday").max() - pl.col("monthday").min(),
-    )
-    found = found.with_columns(same=1 - pl.col("changes") / (pl.col("times") - 1))
-    found = with_cadence(found)
-    enough = pl.col("times") >= MIN_PAYMENTS - pl.col("mandate").cast(pl.Int64)
-    rises = pl.when(pl.col("times") > MIN_PAYMENTS).then(1 + pl.col("times") // 6).otherwise(0)
-    steady = pl.col("mandate") | pl.col("is_in") | (pl.col("changes") <= rises)
-    found = found.filter(enough & steady)
-    return _with_outlook(found, as_of)
-
-
-def _with_outlook(found: pl.DataFrame, as_of: Date) -> pl.DataFrame:
-    """Add to each stream its next date, confidence, state, kind and amounts."""
-    monthly = pl.col("days").is_in([30, 61, 91, 182, 365])
-    whole = (pl.col("days") / 30.4).round().cast(pl.Int64)
-    months = pl.concat_str(whole, pl.lit("mo"))
-    last = pl.col("last date").cast(pl.Date)
-    first_of = last.dt.month_start().dt.offset_by(months)
-    ahead = first_of.dt.offset_by(
-        pl.concat_str(
-            pl.min_horizontal(pl.col("monthday"), first_of.dt.month_end().dt.day()) - 1,
-            pl.lit("d"),
+        values = streams[field.name]
+        dictionary: tuple[str | None, ...] = texts.get(field.name, (None,))
+        if field.name in words:
+            values, dictionary = values + 1, (None, *words[field.name])
+        made[field.name] = Column(
+            field.kind,
+            values.astype(DTYPES[field.kind]),
+            dictionary,
+            0 if field.kind is FieldType.TEXT else field.decimals,
         )
-    )
-    due = pl.when(monthly).then(ahead).otherwise(last + pl.duration(days=pl.col("days")))
-    weekday = due.dt.weekday()
-    forward = pl.when(weekday > 5).then(8 - weekday).otherwise(0)
-    back = pl.when(weekday > 5).then(5 - weekday).otherwise(0)
-    rolled = due + pl.duration(days=pl.when("is_in").then(back).otherwise(forward))
-    jitter = (pl.col("most") - pl.col("least")).fill_null(0)
-    window = pl.when(monthly).then(pl.max_horizontal(2, jitter // 4)).otherwise(1)
-    regular = 1 - (jitter - 3 * monthly.cast(pl.Int64)).clip(0, None) / (pl.col("days") * 2)
-    many = 1 - 0.5 ** (pl.col("times") - 1)
-    steady = pl.when("mandate").then(0.7 + 0.3 * pl.col("same")).otherwise("same")
-    changed = (pl.col("amount") - pl.col("previous amount")).fill_null(0)
-    by_days = pl.col("amount") * (365.25 / 12) / pl.col("days")
-    per_month = pl.when(monthly).then(pl.col("amount") / whole).otherwise(by_days)
-    found = found.with_columns(
-        rolled.cast(pl.Int64).alias("next date"),
-        window.cast(pl.Int64).alias("window days"),
-        changed.alias("change"),
-        per_month.round().cast(pl.Int64).alias("monthly amount"),
-        (1_000 * many * regular.clip(0.2, 1) * pl.max_horizontal(steady, 0.5))
-        .round()
-        .cast(pl.Int64)
-        .alias("confidence"),
-        pl.when("is_in")
-        .then(pl.lit("income"))
-        .when("card")
-        .then(pl.lit("subscription"))
-        .otherwise(pl.lit("bill"))
-        .alias("kind"),
-    )
-    late = as_of.day > pl.col("next date") + pl.col("days") // 2 + pl.col("window days")
-    return found.with_columns(
-        state=pl.when(late)
-        .then(pl.lit("stopped"))
-        .when(pl.col("times") < MIN_MATURE)
-        .then(pl.lit("early"))
-        .otherwise(pl.lit("mature"))
-    )
+    offsets = np.searchsorted(streams["customer"], np.arange(len(batch) + 1))
+    return Table(offsets.astype(np.int64), made)
+
+
+@loop
+def _measure(
+    groups: Groups,
+    chains: Chains,
+    first: int,
+    customers: int,
+    as_of: int,
+    out: _Measures,
+    number: int,
+    of_row: Any,
+) -> None:
+    """Write the chains that are streams, and the number of the stream of each of their payments.
+
+    Args:
+        groups: The payments of some customers.
+        chains: Their chains.
+        first: Number of the first customer.
+        customers: Number of customers.
+        as_of: The date.
+        out: Written to.
+        number: Number of the first stream.
+        of_row: The stream of each row, which holds -1.
+    """
+    for customer in range(customers):
+        group = groups.of_customer[customer]
+        end = groups.of_customer[customer + 1]
+        for chain in range(chains.starts[group], chains.starts[end]):
+            n = chains.times[chain]
+            if n < MIN_PAYMENTS - 1:
+                continue
+            income = groups.is_income[chains.group[chain]] == 1
+            mandates, cards, purchases, changes, steps = _read(groups, chains, chain, out)
+            mandate, card = 2 * mandates > n, 2 * cards > n
+            is_due = chains.is_due[chain] == 1
+            if n < MIN_PAYMENTS and not mandate and not is_due:
+                continue
+            cadence = _cadence(groups, n, out)
+            if cadence < 0:
+                continue
+            if not mandate and not income:
+                if cadence < MONTHLY and 2 * purchases > n:
+                    continue
+                any_size, alike = _strangers(groups, chains, chain, n, out)
+                if alike > n:
+                    continue
+                few = changes <= (0 if n == MIN_PAYMENTS else 1 + n // 6)
+                enough = n > MIN_PAYMENTS or (n == MIN_PAYMENTS and chains.cadence[chain] == YEARLY)
+                if not is_due and not few and not (steps == 0 and enough and any_size <= n):
+                    continue
+            jitter = out.gaps[(85 * (n - 2) + 50) // 100] - out.gaps[(15 * (n - 2) + 50) // 100]
+            months = _MONTHS[cadence]
+            window = max(2, jitter // 4) if months > 0 else 1
+            last = groups.days[chains.last[chain]]
+            due = _due(last, n, cadence, income, out)
+            silence = due + _DAYS[cadence] // 2 + window - last
+            if as_of > last + silence:
+                payee = groups.payees[chains.last_group[chain]]
+                paid = _last_paid(groups, group, end, payee, groups.is_income[chains.group[chain]])
+                if as_of <= paid + silence:
+                    continue
+                state = STOPPED
+            else:
+                state = 0 if n < MIN_MATURE else 1
+            row = out.streams[out.counts[1]]
+            row[0] = first + customer
+            row[1] = INCOME if income else 2 if card else 0
+            row[5] = state
+            row[13], row[14], row[15] = last, due, window
+            same = 1000 - 1000 * changes // (n - 1)
+            if mandate:
+                same = 700 + 300 * same // 1000
+            _write(groups, chains, chain, n, cadence, jitter, same, row, out)
+            for i in range(n):
+                of_row[groups.rows[out.payments[i]]] = number + out.counts[1]
+            out.counts[1] += 1
+
+
+@part_of_loops
+def _read(
+    groups: Groups, chains: Chains, chain: int, out: _Measures
+) -> tuple[int, int, int, int, int]:
+    """Read the payments of a chain: how many are by mandate, by card, purchases, and changed.
+
+    The last is the number of changes by more than five percent.
+    """
+    out.counts[0] += 1
+    mandates = cards = purchases = changes = steps = n = 0
+    before = chains.first[chain]
+    i = before
+    while i >= 0:
+        bits = groups.bits[i]
+        mandates += bits & MANDATE != 0
+        cards += bits & CARD != 0
+        purchases += bits & PURCHASE != 0
+        out.payments[n] = i
+        out.owner[i] = out.counts[0]
+        out.sizes[n] = groups.sizes[i]
+        if n > 0:
+            size = groups.sizes[before]
+            change = abs(groups.sizes[i] - size)
+            changes += 200 * change > size
+            steps += 20 * change > size
+            out.gaps[n - 1] = groups.days[i] - groups.days[before]
+        n += 1
+        before = i
+        i = chains.after[i]
+    return mandates, cards, purchases, changes, steps
+
+
+@part_of_loops
+def _sort(values: Any, n: int) -> None:
+    """Sort the first n values, by Shell's method."""
+    gap = 1
+    while gap < n // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, n):
+            value = values[i]
+            j = i
+            while j >= gap and values[j - gap] > value:
+                values[j] = values[j - gap]
+                j -= gap
+            values[j] = value
+        gap //= 3
+
+
+@part_of_loops
+def _cadence(groups: Groups, n: int, out: _Measures) -> int:
+    """Return the cadence of the median gap, -1 for none.
+
+    It also sorts the gaps and the days of the month.
+    """
+    _sort(out.gaps, n - 1)
+    doubled = out.gaps[(n - 1) // 2] + out.gaps[n - 2 - (n - 1) // 2]
+    if doubled > 2 * (len(CADENCE_OF) - 1):
+        return -1
+    cadence = CADENCE_OF[doubled // 2]
+    if cadence < 0 or CADENCE_OF[(doubled + 1) // 2] != cadence:
+        return -1
+    weekday = groups.days[out.payments[0]] % 7
+    one_weekday = True
+    for i in range(n):
+        day = groups.days[out.payments[i]]
+        out.month_days[i] = month_day(day)
+        one_weekday &= day % 7 == weekday
+    _sort(out.month_days, n)
+    if doubled == 2 * 28 and one_weekday and out.month_days[n - 1] - out.month_days[0] > 6:
+        return _FOUR_WEEKLY
+    return int(cadence)
+
+
+@part_of_loops
+def _strangers(
+    groups: Groups, chains: Chains, chain: int, n: int, out: _Measures
+) -> tuple[int, int]:
+    """Return how many strangers a chain has, and how many of its sizes; stop where it is decided.
+
+    It also sorts the sizes.
+    """
+    _sort(out.sizes, n)
+    smallest, largest = out.sizes[0], out.sizes[n - 1]
+    group = chains.last_group[chain]
+    first, last = groups.days[chains.first[chain]], groups.days[chains.last[chain]]
+    i, high = groups.starts[group], groups.starts[group + 1]
+    end = high
+    while i < high:
+        middle = (i + high) // 2
+        if groups.days[middle] < first:
+            i = middle + 1
+        else:
+            high = middle
+    any_size = alike = 0
+    while i < end and groups.days[i] <= last and alike <= n:
+        if out.owner[i] != out.counts[0]:
+            any_size += 1
+            alike += smallest <= groups.sizes[i] <= largest
+        i += 1
+    return any_size, alike
+
+
+@part_of_loops
+def _due(last: int, n: int, cadence: int, income: bool, out: _Measures) -> int:
+    """Return the next date."""
+    if _MONTHS[cadence] > 0:
+        usual = (out.month_days[n // 2] + out.month_days[n - 1 - n // 2]) // 2
+        start = month_after(last, _MONTHS[cadence])
+        due = start + min(usual, month_after(start, 1) - start) - 1
+    else:
+        due = last + _DAYS[cadence]
+    days = (due - _SATURDAY) % 7
+    if days > 1:
+        return int(due)
+    return int(due - 1 - days if income else due + 2 - days)
+
+
+@part_of_loops
+def _last_paid(groups: Groups, begin: int, end: int, payee: int, is_income: int) -> int:
+    """Return the day of a customer's last payment to a payee, or from it, over all accounts."""
+    found = -(1 << 40)
+    for group in range(begin, end):
+        if groups.payees[group] == payee and groups.is_income[group] == is_income:
+            found = max(found, groups.days[groups.starts[group + 1] - 1])
+    return found
+
+
+@part_of_loops
+def _write(
+    groups: Groups,
+    chains: Chains,
+    chain: int,
+    n: int,
+    cadence: int,
+    jitter: int,
+    same: int,
+    row: Any,
+    out: _Measures,
+) -> None:
+    """Write the other fields of a stream."""
+    _sort(out.sizes, n)
+    last, before = chains.last[chain], out.payments[n - 2]
+    amount, months, days = groups.sizes[last], _MONTHS[cadence], _DAYS[cadence]
+    group = chains.last_group[chain]
+    row[2] = groups.payees[group]
+    row[3] = groups.rows[last]  # read as the category of this row
+    row[4] = cadence
+    row[6] = n
+    row[7] = amount
+    row[8] = groups.sizes[before]
+    row[9] = amount - groups.sizes[before]
+    row[10] = (out.sizes[n // 2] + out.sizes[n - 1 - n // 2]) // 2
+    times, parts = (1, months) if months > 0 else (1461, 48 * days)
+    whole = amount * times // parts
+    row[11] = whole + (2 * (amount * times - whole * parts) >= parts)
+    row[12] = groups.days[chains.first[chain]]
+    many = 1000 - (1000 >> min(n - 1, 10))
+    excess = max(jitter - (3 if months > 0 else 0), 0)
+    regular = max(1000 - 500 * excess // days, 200)
+    row[16] = many * regular * max(same, 500) // 1_000_000
+    row[17] = groups.accounts[group]
+    row[18] = groups.rows[chains.first[chain]]

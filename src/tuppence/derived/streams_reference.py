@@ -11,14 +11,16 @@ from typing import Final, NamedTuple
 
 from tuppence.derived.chains_reference import (
     FOUR_WEEKLY,
+    YEARLY,
     Cadence,
-    Payment,
-    Transaction,
+    Chain,
+    Group,
     cadence_of,
-    find_payments,
-    join_renamed,
-    link_chains,
+    groups_of,
+    key_of,
+    make_chains,
 )
+from tuppence.derived.payments_reference import Payment, Transaction, find_payments
 from tuppence.feel.values import civil, days_from_civil, days_in_month
 
 
@@ -58,26 +60,36 @@ def find_streams(transactions: Sequence[Transaction], as_of: int) -> list[Stream
         transactions: All transactions of the customer, in the order of the batch.
         as_of: The date.
     """
-    chains = join_renamed(link_chains(find_payments(transactions, as_of)))
-    found = [make_stream(chain, as_of) for chain in chains]
-    streams = [stream for stream in found if stream is not None]
+    payments = find_payments(transactions, as_of)
+    groups = groups_of(payments)
+    last_paid = {(p.payee, p.is_income): p.day for p in sorted(payments, key=lambda p: p.day)}
+    streams = []
+    for chain in make_chains(groups, as_of):
+        paid = chain.payments
+        group = groups[key_of(chain.last)]
+        cadence = stream_cadence(paid)
+        if (
+            cadence is not None
+            and has_enough_payments(chain)
+            and has_steady_amount(chain, group)
+            and not is_habit(paid, cadence, group)
+            and not is_still_paid(
+                paid, cadence, last_paid[chain.last.payee, chain.last.is_income], as_of
+            )
+        ):
+            streams.append(make_stream(paid, cadence, as_of))
     return sorted(streams, key=lambda s: (s.first_date, s.payee, s.amount, s.positions[0]))
 
 
-def make_stream(chain: Sequence[Payment], as_of: int) -> Stream | None:
-    """Return a chain as a stream, or None if it is not one."""
-    cadence = stream_cadence(chain)
-    if cadence is None or not has_enough_payments(chain) or not has_steady_amount(chain):
-        return None
+def make_stream(chain: Group, cadence: Cadence, as_of: int) -> Stream:
+    """Return a chain of payments as a stream."""
     last, before = chain[-1], chain[-2]
-    next_date = next_date_of(chain, cadence)
-    window_days = window_days_of(chain, cadence)
     return Stream(
         kind=kind_of(chain),
         payee=last.payee.name,
         category=last.category,
         cadence=cadence.name,
-        state=state_of(len(chain), as_of, next_date + cadence.days // 2 + window_days),
+        state=state_of(chain, cadence, as_of),
         times=len(chain),
         amount=last.size,
         previous_amount=before.size,
@@ -86,8 +98,8 @@ def make_stream(chain: Sequence[Payment], as_of: int) -> Stream | None:
         monthly_amount=monthly_amount_of(last.size, cadence),
         first_date=chain[0].day,
         last_date=last.day,
-        next_date=next_date,
-        window_days=window_days,
+        next_date=next_date_of(chain, cadence),
+        window_days=window_days_of(chain, cadence),
         confidence=confidence_of(chain, cadence),
         account=last.account,
         days=cadence.days,
@@ -98,12 +110,12 @@ def make_stream(chain: Sequence[Payment], as_of: int) -> Stream | None:
 # -- which chains are streams ----------------------------------------------------------------------
 
 
-def has_enough_payments(chain: Sequence[Payment]) -> bool:
-    """Return whether a chain has three payments, or two by mandate."""
-    return len(chain) >= (2 if is_by_mandate(chain) else 3)
+def has_enough_payments(chain: Chain) -> bool:
+    """Return whether a chain has three payments, or two by mandate or as one of several dues."""
+    return len(chain.payments) >= (2 if chain.is_due or is_by_mandate(chain.payments) else 3)
 
 
-def stream_cadence(chain: Sequence[Payment]) -> Cadence | None:
+def stream_cadence(chain: Group) -> Cadence | None:
     """Return the cadence of the median gap."""
     if len(chain) < 2:
         return None
@@ -117,23 +129,62 @@ def stream_cadence(chain: Sequence[Payment]) -> Cadence | None:
     return cadence
 
 
-def has_steady_amount(chain: Sequence[Payment]) -> bool:
-    """Return whether the amount may vary, or changed only a few times."""
-    allowed = 0 if len(chain) == 3 else 1 + len(chain) // 6
-    return is_by_mandate(chain) or chain[0].is_income or changes_of(chain) <= allowed
+def has_steady_amount(chain: Chain, group: Group) -> bool:
+    """Return whether the amount may vary, or changed few times or in small steps."""
+    paid = chain.payments
+    allowed = 0 if len(paid) == 3 else 1 + len(paid) // 6
+    if chain.is_due or may_vary(paid) or changes_of(paid) <= allowed:
+        return True
+    small = all(20 * abs(b.size - a.size) <= a.size for a, b in pairwise(paid))
+    many = len(paid) >= 4 or (len(paid) == 3 and chain.cadence == YEARLY)
+    return small and many and len(strangers_of(paid, group)) <= len(paid)
 
 
-def is_by_mandate(chain: Sequence[Payment]) -> bool:
+def is_habit(chain: Group, cadence: Cadence, group: Group) -> bool:
+    """Return whether the payments are for what is bought now and then in a shop."""
+    if may_vary(chain):
+        return False
+    if cadence.name in {"weekly", "fortnightly"} and is_of_purchases(chain):
+        return True
+    sizes = [payment.size for payment in chain]
+    alike = [p for p in strangers_of(chain, group) if min(sizes) <= p.size <= max(sizes)]
+    return len(alike) > len(chain)
+
+
+def is_still_paid(chain: Group, cadence: Cadence, last_paid: int, as_of: int) -> bool:
+    """Return whether the chain is silent, but its payee is not."""
+    silence = longest_silence(chain, cadence)
+    return as_of > chain[-1].day + silence and as_of <= last_paid + silence
+
+
+def strangers_of(chain: Group, group: Group) -> list[Payment]:
+    """Return the payments of the group that came during the chain and do not belong to it."""
+    own = {payment.position for payment in chain}
+    days = range(chain[0].day, chain[-1].day + 1)
+    return [p for p in group if p.day in days and p.position not in own]
+
+
+def may_vary(chain: Group) -> bool:
+    """Return whether a chain is by mandate or income, whose amounts may vary."""
+    return is_by_mandate(chain) or chain[0].is_income
+
+
+def is_by_mandate(chain: Group) -> bool:
     """Return whether more than half of the payments are by mandate."""
     return 2 * sum(payment.by_mandate for payment in chain) > len(chain)
 
 
-def is_by_card(chain: Sequence[Payment]) -> bool:
+def is_by_card(chain: Group) -> bool:
     """Return whether more than half of the payments are by card."""
     return 2 * sum(payment.by_card for payment in chain) > len(chain)
 
 
-def changes_of(chain: Sequence[Payment]) -> int:
+def is_of_purchases(chain: Group) -> bool:
+    """Return whether more than half of the payments are purchases."""
+    return 2 * sum(payment.is_purchase for payment in chain) > len(chain)
+
+
+def changes_of(chain: Group) -> int:
     """Return the number of times that the amount changed by more than half a percent."""
     return sum(200 * abs(b.size - a.size) > a.size for a, b in pairwise(chain))
 
@@ -141,14 +192,14 @@ def changes_of(chain: Sequence[Payment]) -> int:
 # -- fields of streams -----------------------------------------------------------------------------
 
 
-def kind_of(chain: Sequence[Payment]) -> str:
+def kind_of(chain: Group) -> str:
     """Return income, subscription or bill."""
     if chain[0].is_income:
         return "income"
     return "subscription" if is_by_card(chain) else "bill"
 
 
-def next_date_of(chain: Sequence[Payment], cadence: Cadence) -> int:
+def next_date_of(chain: Group, cadence: Cadence) -> int:
     """Return the day on which the next payment is expected."""
     last = chain[-1].day
     if cadence.months:
@@ -171,42 +222,47 @@ SATURDAY: Final = 2
 """1970-01-03."""
 
 
-def state_of(times: int, as_of: int, latest: int) -> str:
-    """Return the state, given the latest day on which the next payment may come."""
-    if as_of > latest:
+def longest_silence(chain: Group, cadence: Cadence) -> int:
+    """Return the number of days after the last payment in which the next one may still come."""
+    latest = next_date_of(chain, cadence) + cadence.days // 2 + window_days_of(chain, cadence)
+    return latest - chain[-1].day
+
+
+def state_of(chain: Group, cadence: Cadence, as_of: int) -> str:
+    """Return stopped, early or mature."""
+    if as_of > chain[-1].day + longest_silence(chain, cadence):
         return "stopped"
-    return "early" if times < 4 else "mature"
+    return "early" if len(chain) < 4 else "mature"
 
 
-def window_days_of(chain: Sequence[Payment], cadence: Cadence) -> int:
+def window_days_of(chain: Group, cadence: Cadence) -> int:
     """Return the number of days by which the next date may be off."""
     return max(2, jitter_of(chain) // 4) if cadence.months else 1
 
 
 def monthly_amount_of(amount: int, cadence: Cadence) -> int:
-    """Return the amount per month."""
-    if cadence.months:
-        return round(amount / cadence.months)
-    return round(amount * (365.25 / 12) / cadence.days)
+    """Return the amount per month, with halves rounded up."""
+    times, parts = (1, cadence.months) if cadence.months else (1461, 48 * cadence.days)
+    return (2 * amount * times + parts) // (2 * parts)
 
 
-def confidence_of(chain: Sequence[Payment], cadence: Cadence) -> int:
+def confidence_of(chain: Group, cadence: Cadence) -> int:
     """Return the confidence in the stream, in thousandths."""
     excess = max(jitter_of(chain) - (3 if cadence.months else 0), 0)
-    many = 1 - 0.5 ** (len(chain) - 1)
-    regular = max(1 - excess / (2 * cadence.days), 0.2)
-    same = 1 - changes_of(chain) / (len(chain) - 1)
+    many = 1000 - (1000 >> (len(chain) - 1))
+    regular = max(1000 - 500 * excess // cadence.days, 200)
+    same = 1000 - 1000 * changes_of(chain) // (len(chain) - 1)
     if is_by_mandate(chain):
-        same = 0.7 + 0.3 * same
-    return round(1000 * many * regular * max(same, 0.5))
+        same = 700 + 300 * same // 1000
+    return many * regular * max(same, 500) // 1_000_000
 
 
-def gaps_of(chain: Sequence[Payment]) -> list[int]:
+def gaps_of(chain: Group) -> list[int]:
     """Return the days between consecutive payments."""
     return [b.day - a.day for a, b in pairwise(chain)]
 
 
-def jitter_of(chain: Sequence[Payment]) -> int:
+def jitter_of(chain: Group) -> int:
     """Return the high gap less the low gap."""
     gaps = sorted(gaps_of(chain))
     low, high = ((percent * (len(gaps) - 1) + 50) // 100 for percent in (15, 85))

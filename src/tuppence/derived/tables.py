@@ -11,7 +11,7 @@ from tuppence.derived.context import Recurring
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.repeats import repeated
-from tuppence.derived.streams import FoundStreams, find_streams, table_of
+from tuppence.derived.streams import FoundStreams, find_streams
 from tuppence.facts.batch import Array, Column, FactBatch, Table
 from tuppence.facts.schema import FORECASTS, FieldType
 from tuppence.feel.values import Date
@@ -35,7 +35,7 @@ class DerivedTables:
         """Return the table of accounts, transactions or streams."""
         match name:
             case "streams":
-                return self._stream_table
+                return self._streams.table
             case "accounts":
                 return self._accounts()
         return self._transactions()
@@ -51,17 +51,13 @@ class DerivedTables:
         """Return the streams of a customer, by index, and the forecasts of their accounts."""
         first, last = self._batch.accounts.offsets[customer : customer + 2].tolist()
         return Recurring(
-            self._stream_table.slice(customer, customer + 1),
+            self._streams.table.slice(customer, customer + 1),
             {name: column.slice(first, last) for name, column in self._forecasts.items()},
         )
 
     @functools.cached_property
     def _streams(self) -> FoundStreams:
         return find_streams(self._batch, self._as_of)
-
-    @functools.cached_property
-    def _stream_table(self) -> Table:
-        return table_of(self._streams, self._batch)
 
     @functools.cached_property
     def _balances(self) -> Array:

@@ -1,11 +1,12 @@
 """Explains a result: the clauses of the condition, their values, the transactions that counted."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tuppence.derived.context import Row, customer_context
+from tuppence.engine.clauses import Part, Recorder, one_line
 from tuppence.engine.columnar import feature_values
 from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.batch import FactBatch
@@ -13,26 +14,9 @@ from tuppence.facts.schema import Schema
 from tuppence.feel import Date, Span, feel_text, syntax
 from tuppence.plan.model import model_of
 from tuppence.plan.passes import column_plan
-from tuppence.plan.plan import PlannedRule
+from tuppence.plan.plan import PlannedRule, on_day
 from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of the condition's text and its value for this customer.
-
-    Attributes:
-        text: The piece as the author wrote it.
-        value: The FEEL value.
-        reached: False if the outcome was decided before this piece was evaluated.
-        parts: The function calls in the piece.
-    """
-
-    text: str
-    value: Any
-    reached: bool
-    parts: "tuple[Part, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +50,29 @@ class Explanation:
 def explain(checked: CheckedRule, facts: FactBatch, as_of: Date, schema: Schema) -> Explanation:
     """Explain a rule for the one customer of a batch."""
     text = checked.rule.when
-    seen: dict[Span, Any] = {}
     selected: dict[Span, list[Row]] = {}
+    recorder = Recorder(checked)
 
     def record(node: syntax.Node, value: Any) -> None:
-        seen[node.span] = value  # an expanded call shares its span with its parts, and comes last
+        recorder.record(node, value)
         if isinstance(node, syntax.Filter) and isinstance(value, list):
             selected[node.span] = value
 
-    planned = PlannedRule(checked, as_of, record)
+    planned = PlannedRule(on_day(checked, as_of), as_of, record)
     problems: Counter[Problem] = Counter()
+    if not checked.rule.in_force(as_of):
+        message = f"the rule or its approval is not valid on {as_of}"
+        problems[Problem(checked.rule.id, "when", "rule.not-in-force", 0, message)] += 1
     context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
     result = evaluate_rule(planned, context, as_of, problems)
-    clauses = tuple(_part(node, text, seen) for node in _clauses(checked.trees["when",]))
     selections = {
         text[slice(*span)]: rows for span, rows in sorted(selected.items()) if _are_rows(rows)
     }
     return Explanation(
         result,
-        clauses,
+        recorder.clauses(),
         tuple(_features(checked, facts, as_of, schema)),
-        tuple(Selection(_one_line(part), tuple(rows)) for part, rows in selections.items()),
+        tuple(Selection(one_line(part), tuple(rows)) for part, rows in selections.items()),
         tuple(problems),
     )
 
@@ -132,40 +118,5 @@ def _features(
     return feature_values(plan, facts, 0) if plan.rules[0].planned else []
 
 
-def _clauses(node: syntax.Node) -> Iterator[syntax.Node]:
-    if isinstance(node, syntax.Logic):
-        yield from _clauses(node.left)
-        yield from _clauses(node.right)
-    else:
-        yield node
-
-
-def _part(node: syntax.Node, text: str, seen: dict[Span, Any]) -> Part:
-    inner = {call.span: call for call in _calls(node) if call.span != node.span}
-    parts = [
-        Part(_one_line(text[slice(*span)]), seen[span], reached=True)
-        for span in inner
-        if span in seen
-    ]
-    own = _one_line(text[slice(*node.span)])
-    return Part(own, seen.get(node.span), node.span in seen, tuple(parts))
-
-
-def _calls(node: syntax.Node) -> Iterator[syntax.Node]:
-    """Yield the outermost calls with arguments, and facts of the customer, in a clause."""
-    match node:
-        case syntax.Call(arguments=arguments) if arguments:
-            yield node
-        case syntax.Path(base=syntax.Name(name="customer")):
-            yield node
-        case _:
-            for child in syntax.children(node):
-                yield from _calls(child)
-
-
 def _are_rows(rows: Sequence[Any]) -> bool:
     return all(isinstance(row, dict) and "booking date" in row for row in rows)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -1,11 +1,12 @@
 """Evaluates the test customers of a rule, and compares their results with its expectations."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from tuppence.derived.context import customer_context
+from tuppence.engine.clauses import Part, Recorder
 from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
@@ -35,8 +36,9 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for example in checked.rule.tests:
         problems: Counter[Problem] = Counter()
-        result = _tried(checked, example, schema, problems)
-        failures = tuple(_failures(example, result, problems))
+        recorder = Recorder(checked)
+        result = _tried(checked, example, schema, problems, recorder)
+        failures = tuple(_failures(example, result, problems, recorder.clauses()))
         verdicts.append(Verdict(checked.rule.id, example.name, failures))
     return verdicts
 
@@ -49,27 +51,37 @@ def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rende
     """
     for example in checked.rule.tests:
         if State(example.expect) is State.QUALIFIED:
-            result = _tried(checked, example, schema, Counter())
+            result = _tried(checked, example, schema, Counter(), Recorder(checked))
             currency = str(example.customer.get("currency", "GBP"))
             return render(checked.rule, result.values, currency, locale)
     return None
 
 
 def _tried(
-    checked: CheckedRule, example: Example, schema: Schema, problems: Counter[Problem]
+    checked: CheckedRule,
+    example: Example,
+    schema: Schema,
+    problems: Counter[Problem],
+    recorder: Recorder,
 ) -> Result:
     """Evaluate a rule for a test customer; add the reasons for unknown parts to the problems."""
     as_of = example_date(example)
-    planned = PlannedRule(checked, as_of)
+    planned = PlannedRule(checked, as_of, recorder.record)
     facts = example_facts(example, schema)
     context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
     return evaluate_rule(planned, context, as_of, problems)
 
 
-def _failures(example: Example, result: Result, problems: Counter[Problem]) -> Iterator[str]:
+def _failures(
+    example: Example, result: Result, problems: Counter[Problem], clauses: Sequence[Part]
+) -> Iterator[str]:
     if result.state != example.expect:
         yield f"expected {example.expect}, and it is {result.state}"
         yield from (f"{problem.place}: {problem.message}" for problem in problems)
+        for clause in clauses:
+            if clause.reached:
+                yield f"{feel_text(clause.value)}: {clause.text}"
+                yield from (f"    {part.text} is {feel_text(part.value)}" for part in clause.parts)
     if example.score is not None and result.score != _number(example.score):
         yield f"expected the score {example.score}, and it is {result.score}"
     values = result.values

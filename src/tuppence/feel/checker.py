@@ -399,7 +399,22 @@ class _Checker:
             message = f"the function takes {', '.join(function.parameters) or 'no arguments'}"
             return self.error("feel.argument-count", node.span, message)
         names = dict(zip(function.parameters, kinds, strict=True))
+        declared = zip(node.arguments, function.parameters, function.kinds, strict=False)
+        for argument, name, wanted in declared:
+            if wanted is not None and not fits(names[name], wanted):
+                self.argument(argument, names[name], wanted, f"a {wanted} is expected")
+                names[name] = wanted  # told once, and not by each use of the parameter
         return self.infer(function.body, (names, *scope))
+
+    def argument(self, argument: syntax.Node, kind: Type, wanted: Type, what: str) -> None:
+        """Report an argument that does not have the type of its parameter."""
+        found = strip(kind)
+        rows = isinstance(found, ListOf) and isinstance(strip(found.element), ContextOf)
+        if rows and isinstance(strip(wanted), ListOf):
+            hint = "name a field of the rows, such as .amount"
+            self.error("feel.argument-type", argument.span, f"{what}, but these are rows", hint)
+        else:
+            self.error("feel.argument-type", argument.span, f"{what}, but this is a {found}")
 
     def builtin(self, node: syntax.Call, function: syntax.Name, kinds: list[Type]) -> Type:
         builtin = BUILTINS.get(function.name)
@@ -430,8 +445,8 @@ class _Checker:
             return self.error("feel.argument-count", node.span, message)
         for argument, kind, parameter in fitting:
             if not fits(kind, parameter):
-                message = f"{builtin.name} takes a {strip(parameter)}, but this is a {strip(kind)}"
-                self.error("feel.argument-type", argument.span, message)
+                what = f"{builtin.name} takes a {strip(parameter)}"
+                self.argument(argument, kind, parameter, what)
         result = builtin.result_type([kind for _, kind, _ in fitting])
         spoiled = any(
             isinstance(kind, Nullable) and not isinstance(parameter, Nullable)

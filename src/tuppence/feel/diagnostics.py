@@ -73,6 +73,26 @@ EXPLANATIONS: Final[Mapping[str, tuple[str, str]]] = {
         "A value that the message shows can be null.",
         "exclude null in when, or use another value with if … then … else …",
     ),
+    "rule.word": (
+        "A field is compared with a word that it never has, such as a misspelt category.",
+        "the page of words lists the categories and types",
+    ),
+    "rule.nobody": (
+        "In the store, nobody fulfils a condition of the rule.",
+        "compare it with the customers' data, or try it on a store that is more like the real one",
+    ),
+    "rule.form": (
+        "A row of a form compares with something that does not fit its measure.",
+        "measures are numbers; fields of the customer are listed by tuppence schema",
+    ),
+    "rule.validity": (
+        "The rule or its approval is not valid on the day of the check.",
+        "an approval lies in the past; valid_until and until are last days",
+    ),
+    "rule.offer": (
+        "An offer does not say what customers must know to take it.",
+        "add offer: {partner: …, terms: …} and valid_until",
+    ),
     "rule.approval": (
         "The message is a financial promotion without an approval.",
         "add approval: {by: …, date: …, reference: …}, or reword it so that it promotes nothing",

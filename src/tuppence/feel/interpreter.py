@@ -333,15 +333,16 @@ class _Compiler:
 
     def contained(self, node: syntax.In) -> Run:
         value = self.compile(node.value)
-        tests = [(self.compile(test), _asks(test)) for test in node.tests]
+        tests = [(self.compile(test), _asks(test), _computed(test)) for test in node.tests]
 
         def run(frame: Frame) -> Any:
             item = value(frame)
             inner = Frame({"?": item}, frame, frame.session)
             results: list[bool | None] = []
-            for test, asks in tests:
+            for test, asks, computed in tests:
                 wanted = test(inner)
-                results.append(truth(wanted) if asks else passes(item, wanted, frame.session))
+                condition = asks or (computed and truth(item) is None and truth(wanted) is not None)
+                results.append(truth(wanted) if condition else passes(item, wanted, frame.session))
             if True in results:
                 return True
             if None in results:
@@ -489,7 +490,7 @@ class _Compiler:
                 frame.session.report("feel.unknown-function", span, message)
                 return None
             values = [argument(frame) for argument in arguments]
-            ordered = in_order(called.parameters, names, values)
+            ordered = in_order(called.parameters, names, values, len(called.parameters))
             if ordered is None or len(ordered) != len(called.parameters):
                 message = f"the function takes {', '.join(called.parameters) or 'no arguments'}"
                 frame.session.report("feel.argument-count", span, message)
@@ -504,6 +505,14 @@ def _sides(node: syntax.Node, operator: str) -> list[syntax.Node]:
     if isinstance(node, syntax.Logic) and node.operator == operator:
         return _sides(node.left, operator) + _sides(node.right, operator)
     return [node]
+
+
+def _computed(test: syntax.Node) -> bool:
+    """Return whether a test is computed, so that a boolean is a condition and not a value.
+
+    For a value that is a boolean itself it could be both, and is compared.
+    """
+    return not isinstance(test, syntax.Literal | syntax.Name)
 
 
 def _asks(test: syntax.Node) -> bool:

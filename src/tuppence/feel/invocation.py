@@ -12,16 +12,19 @@ from tuppence.feel.values import Function, type_name
 
 
 def in_order(
-    parameters: Sequence[str], names: Sequence[str] | None, values: list[Any]
+    parameters: Sequence[str], names: Sequence[str] | None, values: list[Any], required: int
 ) -> list[Any] | None:
-    """Return named arguments in the order of the parameters, or None if a name does not exist."""
+    """Return named arguments in the order of the parameters, or None if a name does not exist.
+
+    Required parameters that are not named are null (DMN 1.5, 10.3.2.13.2).
+    """
     if names is None:
         return values
     named = dict(zip(names, values, strict=True))
     if not named.keys() <= set(parameters) or len(named) != len(values):
         return None
-    last = max(parameters.index(name) for name in named)
-    return [named.get(name) for name in parameters[: last + 1]]
+    count = max(required, *(parameters.index(name) + 1 for name in named))
+    return [named.get(name) for name in parameters[:count]]
 
 
 def bound(value: Any, session: Session) -> Any:
@@ -72,7 +75,8 @@ def _fit_form(
     """
     problem: FeelError | None = None
     for form in builtin.forms:
-        ordered = in_order([name for name, _ in form], names, values)
+        parameters = [name for name, _ in form]
+        ordered = in_order(parameters, names, values, builtin.required_of(form))
         kinds = None if ordered is None else builtin.kinds(form, len(ordered))
         if ordered is None or kinds is None:
             continue

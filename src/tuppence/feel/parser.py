@@ -91,22 +91,28 @@ def parse_unary_tests(text: str, names: Iterable[str] = ()) -> syntax.Node:
     whole = Span(0, len(text))
     if [token.text for token in parser.tokens] == ["-", ""]:
         return syntax.Literal(whole, value=True)
-    negated = [token.text for token in parser.tokens[:2]] == ["not", "("]
-    parser.position = 2 if negated else 0
-    tests = [parser.expression()]
-    while parser.accept(","):
-        tests.append(parser.expression())
-    if negated:
+    if [token.text for token in parser.tokens[:2]] == ["not", "("]:
+        parser.position = 2
+        tests = parser.unary_tests()
         parser.expect(")")
+        if parser.at_end():
+            passed = syntax.In(whole, syntax.Name(whole, "?"), tests)
+            return syntax.Call(whole, syntax.Name(whole, "not"), (passed,))
+        parser.position = 0  # it is a call of the function not, in a longer test
+    tests = parser.unary_tests()
     if not parser.at_end():
         raise parser.unexpected(", or the end")
-    passed = syntax.In(whole, syntax.Name(whole, "?"), tuple(tests))
-    if not negated:
-        return passed
-    return syntax.Call(whole, syntax.Name(whole, "not"), (passed,))
+    return syntax.In(whole, syntax.Name(whole, "?"), tests)
 
 
 class _Parser(Cursor):
+    def unary_tests(self) -> tuple[syntax.Node, ...]:
+        """Parse tests separated by commas."""
+        tests = [self.expression()]
+        while self.accept(","):
+            tests.append(self.expression())
+        return tuple(tests)
+
     # -- expressions, loosest binding first ------------------------------------------------------
 
     def expression(self) -> syntax.Node:

@@ -204,9 +204,18 @@ def local_nanoseconds(value: DateTime) -> int:
 
 
 def shifted(value: DateTime, nanoseconds: int) -> DateTime:
-    """Return the date and time that many nanoseconds later on the local clock."""
-    day, nanosecond = divmod(local_nanoseconds(value) + nanoseconds, DAY_NANOSECONDS)
-    return date_time(day, nanosecond, value.offset, value.zone)
+    """Return the moment that many nanoseconds later, on the clock of the value's zone or offset.
+
+    In a zone the clock may be changed in between, so that the difference of the two values is the
+    given one (DMN 1.5, 10.3.2.3.6).
+    """
+    clock = local_nanoseconds(value) + nanoseconds
+    offset = value.offset
+    if value.zone:
+        clock -= (offset or 0) * SECOND_NANOSECONDS
+        offset = _offset_on(value.zone, *divmod(clock, DAY_NANOSECONDS), universal=True)
+        clock += offset * SECOND_NANOSECONDS
+    return DateTime(*divmod(clock, DAY_NANOSECONDS), offset, value.zone)
 
 
 def date_time(day: int, nanosecond: int, offset: int | None = None, zone: str = "") -> DateTime:
@@ -220,14 +229,23 @@ def _zone(name: str) -> zoneinfo.ZoneInfo:
     return zoneinfo.ZoneInfo(name)
 
 
-def _offset_on(zone: str, day: int, nanosecond: int) -> int:
-    """Return seconds east of UTC; years that Python lacks have the rules of the nearest year."""
+def _offset_on(zone: str, day: int, nanosecond: int, *, universal: bool = False) -> int:
+    """Return seconds east of UTC; years that Python lacks have the rules of the nearest year.
+
+    Args:
+        zone: Name in the time zone database.
+        day: Days since 1970-01-01.
+        nanosecond: Nanoseconds since midnight.
+        universal: Whether day and time are those of UTC, and not of the zone itself.
+    """
     year, month, day_of_month = civil(day)
     near = min(max(year, 2), 9998)
     day_of_month = min(day_of_month, days_in_month(near, month))
     seconds = nanosecond // SECOND_NANOSECONDS
-    clock = datetime.datetime(near, month, day_of_month, tzinfo=_zone(zone))
-    offset = (clock + datetime.timedelta(seconds=seconds)).utcoffset()
+    rules = _zone(zone)
+    midnight = datetime.datetime(near, month, day_of_month, tzinfo=None if universal else rules)
+    clock = midnight + datetime.timedelta(seconds=seconds)
+    offset = (rules.fromutc(clock.replace(tzinfo=rules)) if universal else clock).utcoffset()
     return int(offset.total_seconds()) if offset else 0
 
 

@@ -1,10 +1,13 @@
 """Prepares a ruleset for one date, for the interpreter and for columns."""
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import Final
 
-from tuppence.derived.chains import FIELDS
+import msgspec
+
+from tuppence.derived.groups import FIELDS
 from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
 from tuppence.feel import Expression, compile_expression, syntax
 from tuppence.feel.interpreter import Record
@@ -128,9 +131,22 @@ def make_plan(ruleset: Ruleset, as_of: Date, schema: Schema, before: Plan | None
         before: An earlier plan, whose unchanged parts are reused.
     """
     columns = None if before is None else before.columns
+    rules = tuple(on_day(checked, as_of) for checked in ruleset.rules)
     return Plan(
         ruleset,
         as_of,
-        tuple(PlannedRule(checked, as_of) for checked in ruleset.rules),
-        column_plan(ruleset.rules, model_of(schema, as_of), as_of, columns),
+        tuple(PlannedRule(checked, as_of) for checked in rules),
+        column_plan(rules, model_of(schema, as_of), as_of, columns),
+    )
+
+
+def on_day(checked: CheckedRule, as_of: Date) -> CheckedRule:
+    """Return a rule as it is on a day: nobody qualifies unless it and its approval are valid."""
+    if checked.rule.in_force(as_of):
+        return checked
+    never = syntax.Literal(checked.trees["when",].span, value=False)
+    return dataclasses.replace(
+        checked,
+        rule=msgspec.structs.replace(checked.rule, minimum_history_days=0),
+        trees={**checked.trees, ("when",): never},
     )

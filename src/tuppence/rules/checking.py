@@ -1,13 +1,11 @@
 """Checks rules: their expressions against the schema, their messages against their values."""
 
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 import jinja2
-import jinja2.meta
 
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, check, parse, syntax
@@ -93,13 +91,8 @@ def check_rule(
         findings.append(
             Finding(("communication",), Diagnostic("rule.approval", span, message, hint))
         )
-    findings.extend(_message_findings(rule, types, _sample_environment()))
+    findings.extend(_message_findings(rule, types, message_environment("GBP", "en_GB")))
     return CheckedRule(rule, trees, types), findings
-
-
-@functools.cache
-def _sample_environment() -> jinja2.Environment:
-    return message_environment("GBP", "en_GB")
 
 
 def _value_findings(
@@ -128,7 +121,7 @@ def _message_findings(
     for place, text in rule.message.texts().items():
         whole = Span(0, len(text))
         try:
-            names = jinja2.meta.find_undeclared_variables(read_template(text, environment))
+            _, names = read_template(text, environment)
             unknown = sorted(names - rule.values.keys())
             for name in unknown:
                 message = f"the message uses {name}, which is not a value of the rule"

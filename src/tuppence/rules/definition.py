@@ -9,7 +9,7 @@ One module because each part of the form stands beside its translation.
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -22,14 +22,17 @@ from tuppence.feel.library import BUILTINS
 from tuppence.rules.rule import (
     Approval,
     Communication,
+    DateText,
     Days,
     Example,
     Feel,
     Identifier,
     InsightKind,
     Message,
+    Offer,
     Rule,
     Text,
+    check_period,
 )
 
 
@@ -200,11 +203,13 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         message: The text that customers read.
         values: Values for the message, by name: measures, or FEEL.
         description: The purpose of the rule, and what to be careful about.
-        communication: The legal class of the message, which decides who must approve it.
+        communication: The legal class of the message, which decides who must approve it;
+            information if omitted, and compulsory for an offer.
         approval: Approval of a financial promotion, which is required for one.
+        offer: The partner and the terms of an offer or a reward.
         topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
-        valid_from: First day on which the rule may be published; no limit if omitted.
-        valid_until: Last day on which the rule may be published; no limit if omitted.
+        valid_from: First day on which anybody qualifies; no limit if omitted.
+        valid_until: Last day on which anybody qualifies; no limit if omitted.
         expires_after_days: Number of days that the insight is shown, from the day it qualified.
         cooldown_days: Number of days that the insight is hidden afterwards.
         minimum_history_days: Required days of transactions; with fewer, the result is unknown.
@@ -219,15 +224,22 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     message: Message
     values: dict[Identifier, Feel | Measure] = {}
     description: str = ""
-    communication: Communication = "information"
+    communication: Communication | None = None
     approval: Approval | None = None
+    offer: Offer | None = None
     topic: Identifier | None = None
-    valid_from: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    valid_until: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    valid_from: DateText | None = None
+    valid_until: DateText | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
     tests: list[Example] = []
+
+    def __post_init__(self) -> None:
+        check_period(self.valid_from, self.valid_until, "valid_from", "valid_until")
+        if self.kind == "offer" and self.communication is None:
+            known = ", ".join(get_args(Communication))
+            raise ValueError(f"an offer must say its communication, one of: {known}")
 
 
 def rule_of(definition: Definition, schema: Schema) -> Rule:
@@ -250,9 +262,12 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
             for name, value in definition.values.items()
         },
         description=definition.description,
-        communication=definition.communication,
+        communication=definition.communication or "information",
         approval=definition.approval,
+        offer=definition.offer,
         topic=definition.topic,
+        valid_from=definition.valid_from,
+        valid_until=definition.valid_until,
         expires_after_days=definition.expires_after_days,
         cooldown_days=definition.cooldown_days,
         minimum_history_days=definition.minimum_history_days,
@@ -402,6 +417,23 @@ def document_of(definition: Definition) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a rule file, for editors."""
-    schema = msgspec.json.schema(Definition)
+    """Return the JSON Schema of a rule file, for editors.
+
+    In a rule file a text may be written as a number, and a number as a text in quotes.
+    """
+    schema = _loose(msgspec.json.schema(Definition))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _loose(schema: Any) -> Any:
+    """Return a schema that takes scalars in the notations that rule files take."""
+    if isinstance(schema, list):
+        return [_loose(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    loose = {name: _loose(value) for name, value in schema.items()}
+    if schema.get("type") == "string":
+        loose["type"] = ["string", "number"]
+    elif schema.get("type") == "integer":
+        loose |= {"type": ["integer", "string"], "pattern": "^[0-9]+$"}
+    return loose

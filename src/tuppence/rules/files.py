@@ -1,15 +1,17 @@
 """Reads and checks rule files; all errors of all files are reported together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
+from tuppence.feel.diagnostics import Span
 from tuppence.rules.checking import CheckedRule, Finding, check_rule
 from tuppence.rules.definition import Definition, rule_of
 from tuppence.rules.domain import load_definitions
+from tuppence.rules.form_checking import form_findings
 from tuppence.rules.rule import Rule
 from tuppence.structured import Document, Location, is_folder, read_yaml
 
@@ -83,8 +85,21 @@ def rule_paths(path: Path) -> list[Path]:
     return paths
 
 
-def read_rules(path: Path, schema: Schema) -> RuleFiles:
+Examine = Callable[[Definition, CheckedRule], Iterable[Finding]]
+"""Finds more about a rule that has no errors, from what the language does not know."""
+
+
+def _nothing(_: Definition, __: CheckedRule) -> Iterable[Finding]:
+    return ()
+
+
+def read_rules(path: Path, schema: Schema, examine: Examine = _nothing) -> RuleFiles:
     """Read and check a rule file, or all `*.yaml` below a folder.
+
+    Args:
+        path: The file or the folder.
+        schema: Schema of the facts.
+        examine: Finds more about each rule without errors.
 
     Raises:
         UserError: The file does not exist, or the folder has no rules.
@@ -102,6 +117,11 @@ def read_rules(path: Path, schema: Schema) -> RuleFiles:
             continue
         documents.append(document)
         checked, findings = check_rule(rule, schema, definitions)
+        in_form = list(form_findings(document.value, schema))
+        forms = {finding.place[:1] for finding in in_form}
+        findings = in_form + [one for one in findings if one.place[:1] not in forms]
+        if all(finding.diagnostic.warning for finding in findings):
+            findings += examine(document.value, checked)
         problems.extend(_located(document, rule, finding) for finding in findings)
         rules.append(checked)
     problems.extend(_duplicates(documents))
@@ -128,23 +148,29 @@ def _unreadable(path: Path, error: UserError) -> RuleProblem:
 
 
 def _located(document: Document[Definition], rule: Rule, finding: Finding) -> RuleProblem:
-    """Add the place in the file to a finding; for a form, the excerpt is its FEEL."""
-    text = _text(rule, finding.place)
-    found = finding.diagnostic
-    line, column = document.position(finding.place, found.span.start)
-    if document.is_scalar(finding.place):
+    """Add the place in the file to a finding; for a form, the excerpt may be its FEEL."""
+    found, place, span = finding.diagnostic, finding.place, finding.diagnostic.span
+    if not document.is_scalar(place):
+        literal = _text(rule, place)[span.start : span.end]
+        word = _plain_text(literal) if literal.startswith('"') else literal
+        row = document.below(place, word)
+        if row is not None:  # the author's own line, in place of the FEEL that it became
+            place, span = row, Span(0, len(word))
+    text = document.scalar(place) if document.is_scalar(place) else _text(rule, place)
+    line, column = document.position(place, span.start)
+    if document.is_scalar(place):
         shown, start = document.line(line), column
     else:
-        shown, start = _line_at(text, found.span.start)
-    width = min(found.span.end, len(text)) - found.span.start
-    in_text = text.count("\n", found.span.start, found.span.end) == 0
+        shown, start = _line_at(text, span.start)
+    width = min(span.end, len(text)) - span.start
+    in_text = text.count("\n", span.start, span.end) == 0
     width = max(1, min(width if in_text else len(shown), len(shown) - start + 1))
     excerpt = f"{shown}\n{' ' * (start - 1)}{'^' * width}"
     return RuleProblem(
         document.path,
         line,
         column,
-        _after(document.position(finding.place, found.span.end - 1)),
+        _after(document.position(place, span.end - 1)),
         found.code,
         found.message,
         found.advice,
@@ -163,10 +189,13 @@ def _after(last: tuple[int, int]) -> tuple[int, int]:
     return last[0], last[1] + 1
 
 
+def _plain_text(literal: str) -> str:
+    return literal[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+
+
 def _text(rule: Rule, place: Location) -> str:
-    class_ = (("communication",), rule.communication)
-    texts = (*rule.message.texts().items(), *rule.expressions().items(), class_)
-    return dict[Location, str](texts)[place]
+    """Return the FEEL that a form became."""
+    return dict[Location, str](rule.expressions().items())[place]
 
 
 def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[RuleProblem]:

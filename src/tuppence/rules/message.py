@@ -3,6 +3,7 @@
 Templates run in Jinja's sandbox. A missing value is an error; it never leaves a gap in the text.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -61,6 +62,7 @@ def render(
     return Rendered(*texts)
 
 
+@functools.lru_cache(maxsize=100)
 def message_environment(currency: str, locale: str) -> jinja2.Environment:
     """Return a Jinja environment with the filters that messages may use.
 

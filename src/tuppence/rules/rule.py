@@ -5,12 +5,28 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from tuppence.feel.values import Date, parse_date
+
 Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 Days = Annotated[int, Meta(ge=0, le=3660)]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 InsightKind = Literal["insight", "saving", "offer", "reward", "tip", "guidance"]
 Communication = Literal["service", "information", "guidance", "financial promotion"]
+DateText = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Such as 2026-06-30.")]
 Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
+
+
+def check_period(first: str | None, last: str | None, *names: str) -> None:
+    """Check that two texts are days of the calendar, the first not after the last.
+
+    Raises:
+        ValueError: One is no day, or they are in the wrong order.
+    """
+    for text, name in zip((first, last), names, strict=True):
+        if text is not None and parse_date(text) is None:
+            raise ValueError(f"{name}: there is no day {text}")
+    if first is not None and last is not None and last < first:
+        raise ValueError(f"{names[1]} {last} is before {names[0]} {first}")
 
 
 class Wording(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -59,11 +75,28 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         by: The authorised firm, or the person there.
         date: Date of the approval, such as 2026-05-01.
         reference: Reference to the firm's record.
+        until: Last day on which it holds; no limit if omitted.
     """
 
     by: Text
-    date: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    date: DateText
     reference: Text
+    until: DateText | None = None
+
+    def __post_init__(self) -> None:
+        check_period(self.date, self.until, "date", "until")
+
+
+class Offer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The partner behind an offer or a reward, and what the customer must know to take it.
+
+    Attributes:
+        partner: The business that makes the offer.
+        terms: Its conditions, in a sentence or two that customers read below the message.
+    """
+
+    partner: Text
+    terms: Text
 
 
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -105,7 +138,10 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         description: The purpose of the rule, and what to be careful about.
         communication: The legal class of the message, which decides who must approve it.
         approval: Approval of a financial promotion, which is required for one.
+        offer: The partner and the terms of an offer or a reward.
         topic: Topic of the insight; only the highest-scoring insight of a topic is shown.
+        valid_from: First day on which anybody qualifies; no limit if omitted.
+        valid_until: Last day on which anybody qualifies; no limit if omitted.
         expires_after_days: Number of days that the insight is shown, from the day it qualified.
         cooldown_days: Number of days that the insight is hidden afterwards.
         minimum_history_days: Required days of transactions; with fewer, the result is unknown.
@@ -122,11 +158,22 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     description: str = ""
     communication: Communication = "information"
     approval: Approval | None = None
+    offer: Offer | None = None
     topic: Identifier | None = None
+    valid_from: DateText | None = None
+    valid_until: DateText | None = None
     expires_after_days: Annotated[int, Meta(ge=1, le=3660)] = 14
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
     tests: list[Example] = []
+
+    def in_force(self, as_of: Date) -> bool:
+        """Return whether the rule and its approval are valid on a day."""
+        day, approval = str(as_of), self.approval
+        periods = [(self.valid_from, self.valid_until)]
+        if approval is not None:
+            periods.append((approval.date, approval.until))
+        return all((a is None or a <= day) and (b is None or day <= b) for a, b in periods)
 
     def expressions(self) -> dict[tuple[str, ...], str]:
         """Return the FEEL texts by their place in the rule."""

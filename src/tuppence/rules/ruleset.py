@@ -13,7 +13,7 @@ from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Rule
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 class _Canonical(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ else is refused, with its place, when a rule is read, because a template that co
 end. Templates also run in Jinja's sandbox, as a second line of defence.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -94,12 +95,23 @@ def make_environment(filters: Mapping[str, Callable[..., Any]]) -> jinja2.Enviro
     return environment
 
 
-def read_template(text: str, environment: jinja2.Environment) -> nodes.Template:
+@functools.lru_cache(maxsize=1_000)  # the same templates are filled for customer after customer
+def read_template(
+    text: str, environment: jinja2.Environment
+) -> tuple[jinja2.Template, frozenset[str]]:
     """Parse a template and check that it uses only what messages may use.
+
+    Returns:
+        The template, and the names of the values that it uses.
 
     Raises:
         TemplateError: It cannot be parsed, or uses something that is not allowed.
     """
+    tree = _parse(text, environment)
+    return environment.from_string(tree), frozenset(jinja2.meta.find_undeclared_variables(tree))
+
+
+def _parse(text: str, environment: jinja2.Environment) -> nodes.Template:
     try:
         tree = environment.parse(text)
     except jinja2.TemplateSyntaxError as error:
@@ -129,13 +141,13 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
         TypeError: A filter does not fit its value, or a value cannot be shown.
         ValueError: A value, a list or the filled text is too long, or a number is too large.
     """
-    tree = read_template(text, environment)
-    used = jinja2.meta.find_undeclared_variables(tree) & values.keys()
-    template = environment.from_string(tree)
+    template, names = read_template(text, environment)
     pieces: list[str] = []
     size = 0
     try:
-        for piece in template.generate({name: _limited(values[name]) for name in used}):
+        for piece in template.generate(
+            {name: _limited(values[name]) for name in names & values.keys()}
+        ):
             size += len(piece)
             if size > MAX_OUTPUT:
                 raise ValueError(f"it would have more than {MAX_OUTPUT:,} characters")

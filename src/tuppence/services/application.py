@@ -1,7 +1,7 @@
 """The parts that all services share: health, metrics, authentication, limits and errors."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,6 +41,12 @@ def application(
     """
     readiness = Readiness(check)
 
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        async with lifespan(app):
+            await readiness.begin()
+            yield
+
     async def healthy(_: Request) -> Response:
         return json_response({"status": "ok"})
 
@@ -65,5 +71,5 @@ def application(
             HTTPException: on_http_error,
             Exception: on_bug,
         },
-        lifespan=lifespan,
+        lifespan=running,
     )

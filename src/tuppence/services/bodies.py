@@ -104,6 +104,10 @@ _KEYS_AND_BRACES: Final = re.compile(
 )
 
 
+TIMEOUT_HEADER: Final = "X-Request-Timeout"
+"""Header of requests with the seconds after which the caller stops waiting."""
+
+
 def parse_as_of(text: str) -> Date:
     """Return the as-of date of a request.
 
@@ -129,6 +133,21 @@ def parse_count(name: str, text: str, maximum: int) -> int:
     if re.fullmatch("[1-9][0-9]{0,8}", text) and int(text) <= maximum:
         return int(text)
     raise UserError("request.query", f"{name}: expected a whole number from 1 to {maximum}")
+
+
+def read_timeout(request: Request, maximum: float) -> float:
+    """Return the seconds that the caller of a request waits, as its header says, up to a maximum.
+
+    Raises:
+        UserError: `request.timeout` if the header is not a positive number of seconds.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return maximum
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) and float(text):
+        return min(float(text), maximum)
+    message = f"{TIMEOUT_HEADER}: {text[:40]!a} is not a positive number of seconds"
+    raise UserError("request.timeout", message, "write it as 2.5")
 
 
 def json_response(value: Any) -> Response:

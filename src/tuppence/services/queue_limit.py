@@ -19,6 +19,10 @@ class QueueLimit:
         """Weight of the queue."""
         return self._shares.total
 
+    def of(self, caller: str) -> int:
+        """Return the weight of a caller's share."""
+        return self._shares.of(caller)
+
     def enter(self, caller: str, weight: int = 1) -> None:
         """Add weight to a caller's share of the queue.
 
@@ -27,7 +31,7 @@ class QueueLimit:
                 `service.busy` if it has nothing there, but others have left too little space.
         """
         if self.total and not self._shares.allow(caller, weight):
-            if self._shares.of(caller):
+            if self.of(caller):
                 message = f"too many requests of {caller} are already waiting"
                 hint = "wait for answers before sending more requests"
                 raise UserError("caller.busy", message, hint)

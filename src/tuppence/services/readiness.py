@@ -47,6 +47,10 @@ class Readiness:
         if error is not None:
             raise error
 
+    async def begin(self) -> None:
+        """Run the check once to its end, however long it takes, and log its outcome."""
+        await self._outcome()
+
     async def _outcome(self) -> UserError | None:
         error = None
         try:

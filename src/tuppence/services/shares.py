@@ -29,10 +29,14 @@ class Shares:
         """Return the amount that a caller holds."""
         return self._by_caller[caller]
 
-    def allow(self, caller: str, amount: int = 1) -> bool:
+    def allow(self, caller: str, amount: int) -> bool:
         """Return True if a caller may hold that much more."""
         free = self._size - self.total - amount
         return self._by_caller[caller] + amount <= self._factor * free
+
+    def allow_one(self, caller: str) -> bool:
+        """Return True if a caller may hold one more; a caller who holds nothing always may."""
+        return not self._by_caller[caller] or self.allow(caller, 1)
 
     def add(self, caller: str, amount: int = 1) -> None:
         """Add to what a caller holds."""

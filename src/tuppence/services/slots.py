@@ -80,7 +80,7 @@ class Slots:
                 return
             if granted.cancelled():  # it is about to leave the queue
                 continue
-            if not self._held.of(caller) or self._held.allow(caller):
+            if self._held.allow_one(caller):
                 del self._waiting[granted]
                 self._held.add(caller)
                 granted.set_result(None)

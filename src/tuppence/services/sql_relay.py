@@ -200,6 +200,7 @@ class _Relay:
     def __init__(self, reader: Reader, limits: RelayLimits, metrics: Metrics) -> None:
         self._reader = reader
         self._slots = Slots(reader.size, limits.queue_limit, limits.timeout)
+        self._was_checked = False
         self._facts_decoder = msgspec.json.Decoder(FactsRequest)
         self._gone_decoder = msgspec.json.Decoder(GoneRequest)
         self._queries = metrics.histogram("query_seconds", "Time of a named query.", ("query",))
@@ -258,12 +259,21 @@ class _Relay:
         return json_response({"rules": rules, "versions": versions[0]})
 
     async def check(self) -> None:
-        """Check that the database can be read."""
+        """Check that the database can be read, and that the login can write nothing."""
         await run_in_threadpool(self._reader.check)
+        self._was_checked = True
+
+    @asynccontextmanager
+    async def _slot(self, caller: str) -> AsyncIterator[None]:
+        """Hold a slot; before the first request the login is checked, if it was not yet."""
+        async with self._slots.hold(caller):
+            if not self._was_checked:
+                await self.check()
+            yield
 
     async def _query(self, request: Request, name: str, run: Callable[[], Any]) -> Any:
         """Run a query in a thread, once a connection is free."""
-        async with self._slots.hold(request.user.display_name):
+        async with self._slot(request.user.display_name):
             with self._queries.labels(name).time():
                 return await run_in_threadpool(run)
 
@@ -271,7 +281,7 @@ class _Relay:
         self, caller: str, body: FactsRequest, as_of: Date
     ) -> AsyncGenerator[bytes, None]:
         """Encode facts in a thread; the connection is returned even if the request is cancelled."""
-        async with self._slots.hold(caller):
+        async with self._slot(caller):
             rows = self._reader.facts(body.customers, as_of, body.fields)
             chunks = self._encode(rows)
             try:

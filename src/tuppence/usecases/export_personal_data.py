@@ -6,12 +6,14 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.bankdata.enrichment.corrections import Correction
 from tuppence.bankdata.masking import Tokens
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.consent import Consent
 from tuppence.facts.currency import minor_digits
+from tuppence.facts.imported import Import
 from tuppence.facts.rows import Rows, columns
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
@@ -28,12 +30,16 @@ class PersonalData(NamedTuple):
         consents: Their consents.
         results: Their results; None if there are none.
         rejects: Rows about them that imports rejected.
+        imports: The rows about them that each import has read, and those from before the imports.
+        corrections: Corrections of their categories.
     """
 
     rows: Rows
     consents: Sequence[Consent]
     results: CustomerResults | None
     rejects: Sequence[dict[str, Any]]
+    imports: Sequence[tuple[Import | None, Rows]] = ()
+    corrections: Sequence[Correction] = ()
 
 
 class PersonalStore(Protocol):
@@ -80,7 +86,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         UserError: Nothing is held of such a customer.
     """
     customer = store.name_of(customer)
-    rows, consents, results, rejects = store.personal_data(customer)
+    rows, consents, results, rejects, imports, corrections = store.personal_data(customer)
     if rows.customers is None and not (consents or rejects):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
@@ -88,7 +94,12 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     evaluated = None
     if rows.customers is not None and results is not None:
         evaluated = store.ruleset(results.ruleset), Date(results.as_of)
-    return held(rows, store.schema, consents, evaluated) | {"set aside": rejects}
+    read = [_read(made, given, rows, store.schema) for made, given in imports]
+    return held(rows, store.schema, consents, evaluated) | {
+        "set aside": rejects,
+        "imports": read,
+        "corrections": msgspec.to_builtins(corrections),
+    }
 
 
 def export_from_services(
@@ -136,19 +147,33 @@ def held(
         consents: The customer's consents.
         evaluated: The ruleset and the date of the results; None without results.
     """
-    tables = rows.tables()
-    owner = rows.customers
+    found = _tables(rows, rows, schema)
+    found["consents"] = [_of_consent(consent) for consent in consents]
+    found["results"] = list(_explained(rows, schema, *evaluated)) if evaluated else []
+    return found
+
+
+def _tables(rows: Rows, facts: Rows, schema: Schema) -> dict[str, Any]:
+    """Return rows for JSON, with money in the currency of the customer among the facts."""
+    owner = facts.customers
     digits = 0 if owner is None else minor_digits(owner["currency"][0]) or 0
     found: dict[str, Any] = {name: [] for name in ("customers", "accounts", "transactions")}
-    for table, frame in tables.items():
+    for table, frame in rows.tables().items():
         fields = columns(table, schema)
         found[table] = [
             {name: _shown(value, fields[name], digits) for name, value in row.items()}
             for row in frame.iter_rows(named=True)
         ]
-    found["consents"] = [_of_consent(consent) for consent in consents]
-    found["results"] = list(_explained(rows, schema, *evaluated)) if evaluated else []
     return found
+
+
+def _read(made: Import | None, given: Rows, facts: Rows, schema: Schema) -> dict[str, Any]:
+    """Return the rows that an import has read, or those from before the imports, for JSON."""
+    about: dict[str, Any] = {"id": None}
+    if made is not None:
+        about = {"id": made.id, "on": str(Date(made.day)), "command": made.command}
+        about |= {"from": made.source, "removed": list(made.removed)}
+    return about | _tables(given, facts, schema)
 
 
 def _explained(

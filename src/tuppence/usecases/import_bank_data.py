@@ -1,6 +1,7 @@
 """Imports bank data into a store: tables through a mapping, and documents of banks' interfaces."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,25 +10,30 @@ from urllib.parse import quote
 
 import polars as pl
 
+from tuppence.bankdata.booked import EPOCH
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.gaps import fill_from_store
-from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
-from tuppence.bankdata.statement import EPOCH, read_statement
-from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
+from tuppence.bankdata.rejected import Again
+from tuppence.bankdata.statement import read_statement
+from tuppence.bankdata.table_file import MAX_BYTES
+from tuppence.bankdata.tabular import ParsedTable, read_table
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, Consent
-from tuppence.facts.rows import Counts, Rows
+from tuppence.facts.imported import Import
+from tuppence.facts.rows import Counts
 from tuppence.facts.schema import Schema
+from tuppence.structured import read_bytes
+from tuppence.usecases.keep_import import ImportingFacts, Known, digest_of, keep, owners_without
+from tuppence.usecases.undo_import import TABLES, KeptRejects
 
 MAX_REASONS: Final = 10
 """Maximum number of reasons in the error for a file of which all rows are rejected."""
 
 
-class BankDataStore(Protocol):
+class BankDataStore(ImportingFacts, Protocol):
     """Keeps the facts that are imported."""
 
     @property
@@ -35,40 +41,30 @@ class BankDataStore(Protocol):
         """The fields that the facts have."""
         ...
 
-    def owners(self) -> pl.DataFrame:
-        """Return every account: `id`, `customer`, and the customer's `currency`."""
-        ...
-
-    def customers(self) -> pl.DataFrame:
-        """Return every customer: `id` and `currency`."""
-        ...
-
-    def rows_of(self, *customers: str) -> Rows:
-        """Return all rows of some customers.
-
-        Raises:
-            UserError: There is no customer of an identifier.
-        """
-        ...
-
-    def append(self, rows: Rows) -> Mapping[str, Counts]:
-        """Add rows, or replace those of the same identifiers; all of them or, on error, none."""
-        ...
-
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer, and return how many there were."""
         ...
 
 
-class RejectStore(Protocol):
+class RejectStore(KeptRejects, Protocol):
     """Keeps the rows that could not be imported."""
 
-    def put(self, source: str, rows: pl.DataFrame) -> Path | None:
-        """Write rows in place of those of an earlier import of the same source.
+    def put(self, source: str, rows: pl.DataFrame, again: Again, earlier: str = "") -> Path | None:
+        """Write the rejected rows of an import; those of others stay until they are read again.
+
+        Args:
+            source: Name of the file that was imported; with a folder, of the documents.
+            rows: The rows.
+            again: Tells which kept rows the import has read again.
+            earlier: The file with the rejected rows of an earlier import of the same bytes.
 
         Returns:
             The file, or None where there are no rows.
         """
+        ...
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a file below the folder of rejects."""
         ...
 
 
@@ -119,24 +115,6 @@ class Standard(NamedTuple):
     jurisdiction: str
 
 
-class Known(NamedTuple):
-    """Numbers of imported transactions, and of those with a known merchant or category.
-
-    Attributes:
-        transactions: Number of transactions.
-        merchants: Number of those whose merchant is known.
-        categories: Number of those whose category is known.
-    """
-
-    transactions: int = 0
-    merchants: int = 0
-    categories: int = 0
-
-    def __add__(self, other: "Known") -> "Known":  # type: ignore[override]
-        """Return the sum, number by number."""
-        return Known(*(a + b for a, b in zip(self, other, strict=True)))
-
-
 class ImportedTable(NamedTuple):
     """The outcome of importing one table.
 
@@ -149,6 +127,8 @@ class ImportedTable(NamedTuple):
         known: Numbers of transactions with a known merchant or category.
         left_out: Number of rows that the mapping leaves out, by the column and its word.
         doubts: A sentence for each thing that may be wrong with the rows.
+        replaced: Number of transactions that an earlier import of the same file gave, and that are
+            removed because this one does not.
     """
 
     name: str
@@ -159,6 +139,7 @@ class ImportedTable(NamedTuple):
     known: Known
     left_out: tuple[tuple[str, int], ...]
     doubts: tuple[str, ...]
+    replaced: int
 
 
 class ImportedStatement(NamedTuple):
@@ -174,6 +155,9 @@ class ImportedStatement(NamedTuple):
         removed: Number of transactions that the bank has taken back.
         ignored: Number of items of each kind that are not imported.
         known: Numbers of transactions with a known merchant or category.
+        doubts: A sentence for each thing that may be wrong with the transactions.
+        replaced: Number of transactions that an earlier import of the same documents gave, and that
+            are removed because this one does not.
     """
 
     customer: str
@@ -185,6 +169,8 @@ class ImportedStatement(NamedTuple):
     removed: int
     ignored: Mapping[str, int]
     known: Known
+    doubts: tuple[str, ...]
+    replaced: int
 
 
 def import_tables(
@@ -201,26 +187,27 @@ def import_tables(
         UserError: A file cannot be read, or all of its rows are rejected; earlier files stay.
     """
     for file in files:
-        owners = Owners(deps.facts.customers(), deps.facts.owners())
+        digest = digest_of(read_bytes(file, MAX_BYTES), mapping.table, file.name)
+        owners = owners_without(deps.facts, digest)
         reading = read_table(file, mapping, deps.facts.schema, owners, deps.today, deps.tokens)
         if reading.rejects.height == reading.count - sum(n for _, n in reading.left_out):
             raise _all_rejected(file, reading)
         name = masked(file.name)
-        rejects_file = deps.rejects.put(name.replace("*", "x"), reading.rejects)
-        stored = _stored(deps.facts.rows_of, reading.rows, owners)
-        incoming = infer_fields(reading.rows, stored, deps.enricher)
-        counts = deps.facts.append(incoming).get(mapping.table, Counts())
-        known = _known(incoming)
-        rejects = reading.rejects.height
+        rejects_file = _set_aside(name.replace("*", "x"), reading, digest, deps)
+        made = Import(
+            TABLES, name, digest, _days(deps.today), mapping.table, rejects=rejects_file[0]
+        )
+        stored = keep(made, reading.rows, deps.facts, deps.enricher)
         yield ImportedTable(
             name,
             reading.count,
-            counts,
-            rejects,
-            rejects_file,
-            known,
+            stored.counts.get(mapping.table, Counts()),
+            reading.rejects.height,
+            rejects_file[1],
+            stored.known,
             reading.left_out,
-            reading.doubts,
+            (*reading.doubts, *stored.doubts),
+            stored.replaced,
         )
 
 
@@ -239,33 +226,50 @@ def import_statement(
         UserError: An account is another customer's, or the customer's currency is unknown.
     """
     facts = deps.facts
-    owners = Owners(facts.customers(), facts.owners())
     customer = deps.tokens.of(customer)
+    documents = list(documents)
+    contents = json.dumps([one.content for one in documents], default=str).encode()
+    digest = digest_of(contents, standard.name, customer)
+    owners = owners_without(facts, digest)
     found = read_statement(
         documents, standard.items, customer, facts.schema, owners, deps.today, deps.tokens
     )
-    rejects = found.table.rejects
-    rejects_file = deps.rejects.put(f"{standard.name}/{quote(customer, safe='')}", rejects)
-    is_known = customer in owners.customers["id"]
-    stored = facts.rows_of(customer) if is_known else Rows()
-    incoming = infer_fields(fill_from_store(found.table.rows, stored), stored, deps.enricher)
+    source = f"{standard.name}/{quote(customer, safe='')}"
+    rejects_file = _set_aside(source, found.table, digest, deps)
     consents = [_consent(customer, standard.jurisdiction, one) for one in found.consents]
     before = {one.id: one for one in deps.consents.of(customer)}
     # Consents come first: whoever has facts and no consent counts as the store's owner.
     deps.consents.record(one.after(before.get(one.id)) for one in consents)
-    counts = facts.append(incoming)
+    removed_ids = tuple(sorted(found.removed))
+    today = _days(deps.today)
+    made = Import(
+        standard.name, customer, digest, today, removed=removed_ids, rejects=rejects_file[0]
+    )
+    stored = keep(made, found.table.rows, facts, deps.enricher)
+    is_known = customer in facts.customers()["id"]
     removed = facts.remove(customer, found.removed) if found.removed and is_known else 0
     return ImportedStatement(
         customer,
-        counts,
+        stored.counts,
         found.table.count,
-        rejects.height,
-        rejects_file,
+        found.table.rejects.height,
+        rejects_file[1],
         len(consents),
         removed,
         found.ignored,
-        _known(incoming),
+        stored.known,
+        stored.doubts,
+        stored.replaced,
     )
+
+
+def _set_aside(
+    source: str, reading: ParsedTable, digest: str, deps: ImportDependencies
+) -> tuple[str, Path | None]:
+    """Keep the rejected rows; return the name of their file, and the file; none if none."""
+    earlier = next((one.rejects for one in deps.facts.imports() if one.digest == digest), "")
+    file = deps.rejects.put(source, reading.rejects, reading.again, earlier)
+    return (deps.rejects.name_of(file) if file else "", file)
 
 
 def _all_rejected(file: Path, reading: ParsedTable) -> UserError:
@@ -297,28 +301,8 @@ def _consent(customer: str, jurisdiction: str, agreed: ConsentRecord) -> Consent
 
 
 def _day(moment: str) -> int:
-    return (day_of(moment) - EPOCH).days
+    return _days(day_of(moment))
 
 
-def _known(rows: Rows) -> Known:
-    if rows.transactions is None:
-        return Known()
-    counted = rows.transactions.select("merchant", "category").count()
-    return Known(rows.transactions.height, *counted.row(0))
-
-
-def _stored(rows_of: Callable[..., Rows], incoming: Rows, owners: Owners) -> Rows:
-    """Return what is stored of the customers whose transactions come in."""
-    if incoming.transactions is None:
-        return Rows()
-    named = incoming.transactions.select(id="account").unique()
-    whose = owners.accounts.join(named, on="id", how="semi")["customer"]
-    if incoming.accounts is not None:
-        whose = pl.concat([whose, incoming.accounts["customer"]])
-    known = (
-        whose.unique()
-        .sort()
-        .to_frame()
-        .join(owners.customers, left_on="customer", right_on="id", how="semi")
-    )
-    return rows_of(*known["customer"])
+def _days(day: date) -> int:
+    return (day - EPOCH).days

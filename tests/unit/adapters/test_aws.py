@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
+from botocore.stub import Stubber
 from local.servers import AWS_REGION
-from tests.building import ROOT
+from tests.building import some_rules
 from tests.contract.test_stores import LAYOUTS, new_table, row
 
+from tuppence.adapters.aws import tasks
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.queues import SqsQueue, redrive
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.aws.rulesets import S3Rulesets
+from tuppence.adapters.aws.tasks import migrate_database
 from tuppence.bootstrap import aws as bootstrap
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema
-from tuppence.rules.files import read_rules
-from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.fleet.messages import FleetItem, Page
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -97,7 +97,7 @@ def test_a_slow_bucket_is_retried() -> None:
     bucket = f"slow-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": AWS_REGION})
     rulesets = S3Rulesets(s3, bucket)
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    ruleset = some_rules("bank_fees")
     slow_down = "<Error><Code>SlowDown</Code></Error>"
     s3.meta.events.register("before-send.s3.PutObject", refusing(1, 503, slow_down))
     rulesets.put(ruleset)
@@ -198,3 +198,63 @@ def test_malformed_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUPPENCE_TRIES", "many")
     with pytest.raises(UserError, match="tries"):
         bootstrap.settings()
+
+
+MIGRATION = {
+    "ClusterName": "cluster",
+    "TaskDefinitionArn": "definition",
+    "SubnetIds": "subnet-1,subnet-2",
+    "RelaySecurityGroupId": "sg-1",
+}
+
+
+def migrate(*looks: dict[str, Any], failure: str = "") -> None:
+    """Run the migration on an ECS that answers as its API is described."""
+    ecs = client("ecs")
+    with Stubber(ecs) as stub:
+        network = {
+            "subnets": ["subnet-1", "subnet-2"],
+            "securityGroups": ["sg-1"],
+            "assignPublicIp": "DISABLED",
+        }
+        started = {
+            "tasks": [] if failure else [{"taskArn": "arn"}],
+            "failures": [{"reason": failure}] if failure else [],
+        }
+        request = {
+            "cluster": "cluster",
+            "taskDefinition": "definition",
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": network},
+        }
+        stub.add_response("run_task", started, request)
+        for look in looks:
+            asked = {"cluster": "cluster", "tasks": ["arn"]}
+            stub.add_response("describe_tasks", {"tasks": [{"taskArn": "arn", **look}]}, asked)
+        migrate_database(ecs, MIGRATION)
+        stub.assert_no_pending_responses()
+
+
+def stopped(exit_code: int | None, **more: Any) -> dict[str, Any]:
+    container = {} if exit_code is None else {"exitCode": exit_code}
+    return {"lastStatus": "STOPPED", "containers": [container], **more}
+
+
+def test_the_migration_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "POLL_SECONDS", 0)
+    migrate({"lastStatus": "RUNNING"}, stopped(0), stopped(0))
+
+
+def test_a_migration_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "POLL_SECONDS", 0)
+    monkeypatch.setattr(tasks, "MAX_POLLS", 1)
+    no_image = stopped(None, stoppedReason="CannotPullContainerError")
+    for looks, failure, code, words in (
+        ((), "RESOURCE:CPU", "migration.refused", "RESOURCE:CPU"),
+        ((stopped(1), stopped(1)), "", "migration.failed", "exit status 1"),
+        ((no_image, no_image), "", "migration.failed", "CannotPullContainerError"),
+        (({"lastStatus": "RUNNING"},), "", "migration.timeout", "arn"),
+    ):
+        with pytest.raises(UserError, match=words) as refused:
+            migrate(*looks, failure=failure)
+        assert refused.value.code == code

@@ -188,8 +188,8 @@ def test_a_damaged_manifest_is_detected(store: Path) -> None:
 
 def test_a_store_of_another_format_is_refused(store: Path) -> None:
     path = store / "facts/manifest.json"
-    path.write_text(path.read_text().replace('"format":3', '"format":99'))
-    with pytest.raises(UserError, match="of format 99, and this version reads 3"):
+    path.write_text(path.read_text().replace('"format":4', '"format":99'))
+    with pytest.raises(UserError, match="of format 99, and this version reads 4"):
         FactStore(store)
 
 

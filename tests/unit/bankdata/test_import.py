@@ -76,7 +76,7 @@ BAD_ROWS = [
     ("3,2026-06-01,1.0051,,", "amount has too many digits after the point: 1.0051"),
     ("3,2026-06-01,,,", "amount is missing"),
     ("3,2026-06-01,9999999999999999999,,", "amount is not a number: 9999999999999999999"),
-    ("1,2026-06-05,1,,", "duplicate id 1: first in row 1"),
+    ("1,2026-06-01,-12.5,,", "duplicate id 1: first in row 1"),
     (f"3,2026-06-01,1,,{'x' * 1001}", "text is longer than 1000 characters"),
     ("3,2026-06-01,1", "3 fields where the header has 5"),
     ("3,2026-06-01,1,,,,", "7 fields where the header has 5"),

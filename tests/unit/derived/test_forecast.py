@@ -1,6 +1,5 @@
 """Forecasts of accounts' balances on pay day."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -129,10 +128,10 @@ def test_both_engines_give_equal_forecasts(people: FactBatch) -> None:
     checked, _ = check_rule(rule, Schema(), load_definitions())
     plan = make_plan(make_ruleset([checked]), Date(day("2026-05-05")), Schema())
     assert all(planned.whole for planned in plan.columns.rules)
-    few = people.slice(100, 150)
+    few = people.slice(100, 112)  # test_recurring compares the forecasts of many
     wanted = evaluate(plan, few).results
     assert Engine(plan).evaluate(few).results.data.tobytes() == wanted.data.tobytes()
-    assert sum(row.results[0].state == "qualified" for row in wanted.rows()) > 40
+    assert sum(row.results[0].state == "qualified" for row in wanted.rows()) > 9
 
 
 # -- held-out weeks --------------------------------------------------------------------------------
@@ -143,31 +142,40 @@ WEEKS = (
 )
 
 
-def outcomes(people: FactBatch, account_type: str) -> Iterator[Array]:
-    """Yield for each week and account -1, 0 or 1: a balance below, within or above the band."""
+@pytest.fixture(scope="module")
+def outcomes(people: FactBatch) -> dict[str, Array]:
+    """For each type of account, week and account -1, 0 or 1: below, within or above the band."""
+    weeks = [week_of(people, Date(day(week))) for week in WEEKS]
+    return {kind: np.concatenate([week[kind] for week in weeks]) for kind in ("current", "savings")}
+
+
+def week_of(people: FactBatch, as_of: Date) -> dict[str, Array]:
     table = people.transactions.columns
     days, amounts = table["booking date"].values, table["amount"].values
     account = people.account_rows()[table["account"].values]
     salary = table["type"].values == table["type"].dictionary.index("salary")
     kinds = people.accounts.columns["type"]
-    wanted = kinds.values == kinds.dictionary.index(account_type)
-    for week in WEEKS:
-        as_of = Date(day(week))
-        balances = np.full(len(wanted), NULL_MONEY, np.int64)
-        for row in np.flatnonzero(days <= as_of.day):
-            balances[account[row]] = table["balance"].values[row]
-        found = forecasts(find_streams(people, as_of), people, balances, as_of)
-        pay = found["pay day"].values
-        until = (days > as_of.day) & (days < pay[account]) & ~salary
-        held = balances + np.bincount(account[until], amounts[until], len(wanted)).astype(np.int64)
-        known = wanted & (found["forecast"].values != NULL_MONEY) & (pay > as_of.day + 1)
-        known &= (pay != NULL_DATE) & (pay <= day("2026-06-30"))
-        low, high = found["forecast low"].values, found["forecast high"].values
-        yield np.where(held < low, -1, np.where(held > high, 1, 0))[known]
+    balances = np.full(len(kinds.values), NULL_MONEY, np.int64)
+    for row in np.flatnonzero(days <= as_of.day):
+        balances[account[row]] = table["balance"].values[row]
+    found = forecasts(find_streams(people, as_of), people, balances, as_of)
+    pay = found["pay day"].values
+    until = (days > as_of.day) & (days < pay[account]) & ~salary
+    held = balances + np.bincount(account[until], amounts[until], len(balances)).astype(np.int64)
+    known = (found["forecast"].values != NULL_MONEY) & (pay > as_of.day + 1)
+    known &= (pay != NULL_DATE) & (pay <= day("2026-06-30"))
+    low, high = found["forecast low"].values, found["forecast high"].values
+    outcome = np.where(held < low, -1, np.where(held > high, 1, 0))
+    return {
+        kind: outcome[known & (kinds.values == kinds.dictionary.index(kind))]
+        for kind in ("current", "savings")
+    }
 
 
-def test_four_of_five_balances_are_within_the_band(people: FactBatch, report: Report) -> None:
-    found = np.concatenate(list(outcomes(people, "current")))
+def test_four_of_five_balances_are_within_the_band(
+    outcomes: dict[str, Array], report: Report
+) -> None:
+    found = outcomes["current"]
     coverage = float((found == 0).mean())
     report("coverage", coverage)
     report("below", float((found < 0).mean()))
@@ -176,9 +184,9 @@ def test_four_of_five_balances_are_within_the_band(people: FactBatch, report: Re
 
 
 def test_balances_of_savings_are_within_the_band_more_often(
-    people: FactBatch, report: Report
+    outcomes: dict[str, Array], report: Report
 ) -> None:
-    found = np.concatenate(list(outcomes(people, "savings")))
+    found = outcomes["savings"]
     report("coverage", float((found == 0).mean()))
     assert (found == 0).mean() > 0.85
 

@@ -13,7 +13,7 @@ from tests.halves import assert_same
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import calibration, synthetic
-from tuppence.derived.streams import find_streams, table_of
+from tuppence.derived.streams import find_streams
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, columns
@@ -51,7 +51,7 @@ def batch_of(transactions: pl.DataFrame) -> FactBatch:
 
 def find(batch: FactBatch, as_of: Date) -> pl.DataFrame:
     """Return the streams, with texts as String, ordered by account, payee and first day."""
-    found = table_of(find_streams(batch, as_of), batch)
+    found = find_streams(batch, as_of).table
     assert found.offsets[-1] == len(found.columns["payee"].values)
     series = {
         name: [column.dictionary[code] for code in column.values.tolist()]
@@ -259,14 +259,20 @@ def test_a_mandate_continues_with_its_first_payment_to_the_new_name() -> None:
     ("sizes", "kind", "times"),
     [
         ((1_000, 1_000, 1_000, 1_250), "card", [4]),
-        ((1_000, 1_000, 1_000, 1_251), "card", [3]),
+        ((1_000, 1_000, 1_000, 1_251), "card", [4]),
+        ((1_000, 1_000, 1_000, 2_000), "card", [4]),
+        ((1_000, 1_000, 1_000, 2_001), "card", []),
+        ((1_000, 1_000, 1_000, 5_000, 5_000, 5_000), "card", [6]),
         ((1_000, 1_000, 1_600), "direct debit", [3]),
         ((1_000, 1_000, 1_601), "direct debit", [2]),
         ((10_000, 10_000, 10_050), "card", [3]),
         ((10_000, 10_000, 10_051), "card", []),
-        ((1_000, 1_000, 1_010, 1_020, 1_020), "card", []),
-        ((1_000, 1_000, 1_010, 1_020, 1_020, 1_020), "card", [6]),
-        ((1_000, 1_000, 1_010, 1_020, 1_030, 1_030), "card", []),
+        ((1_000, 1_000, 1_060, 1_120, 1_120), "card", []),
+        ((1_000, 1_000, 1_060, 1_120, 1_120, 1_120), "card", [6]),
+        ((1_000, 1_000, 1_060, 1_120, 1_180, 1_180), "card", []),
+        ((1_000, 1_050, 1_000, 1_050), "card", [4]),
+        ((1_000, 1_050, 1_000, 1_051), "card", []),
+        ((1_000, 1_050, 1_000), "card", []),
     ],
 )
 def test_amounts_at_the_limits_still_belong_to_a_stream(
@@ -355,7 +361,7 @@ def test_the_order_of_equal_streams_does_not_depend_on_other_customers() -> None
 
 def in_order(batch: FactBatch) -> list[tuple[int, int]]:
     """Return the codes of account and category of each stream."""
-    columns = table_of(find_streams(batch, date("2026-04-30")), batch).columns
+    columns = find_streams(batch, date("2026-04-30")).table.columns
     return list(
         zip(*(columns[name].values.tolist() for name in ("account", "category")), strict=True)
     )

@@ -30,6 +30,18 @@ TESTS = [
     ("null", None, True),
     ("> 5", "a", None),
     ("x", 7, True),
+    ("list contains(?, 2)", [1, 2], True),
+    ("not(list contains(?, 2))", [1, 2], False),
+    ("not(list contains([1, 2], ?))", 3, True),
+    ("list contains([1, 2], 2)", 5, True),
+    ("list contains([1, 2], 3)", 5, False),
+    ("not(list contains([1, 2], 2))", 5, False),
+    ("not(list contains([1, 2], 3))", 5, True),
+    ("not(x > 3)", 5, False),
+    ("not(x > 9), 5", 6, True),
+    ("not(list contains(?, 2)) and count(?) > 1", [1, 3], True),
+    ("x > 3", False, False),
+    ("true", 5, None),
 ]
 
 

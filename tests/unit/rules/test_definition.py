@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 import pytest
 import yaml
@@ -10,13 +11,13 @@ from tests.building import ROOT
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.feel.values import Date
+from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
 from tuppence.rules.checking import check_rule
-from tuppence.rules.definition import Definition, Measure, document_of, rule_of
+from tuppence.rules.definition import Definition, Measure, document_of, json_schema, rule_of
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.files import read_rules
-from tuppence.rules.rule import Rule
+from tuppence.rules.rule import Offer, Rule
 from tuppence.rules.ruleset import make_ruleset
 
 FORM = """
@@ -46,6 +47,19 @@ message:
   title: Energy
   body: You paid {{ yearly | money }} in a year.
 """
+OFFER = """
+id: coffee
+kind: offer
+communication: information
+title: Coffee
+when: count(payments[category = "eating out" and booking date > today() - @"P30D"]) >= 4
+score: 40
+message: {title: Coffee, body: A coffee from Acorn.}
+offer: {partner: Acorn Coffee, terms: Once per person.}
+approval: {by: A Firm, date: 2026-05-01, reference: FP-7, until: 2026-11-30}
+valid_from: 2026-04-01
+valid_until: 2026-12-31
+"""
 WHEN = """count(payments[category = "energy" and booking date > today() - @"P365D"]) >= 9
 and total(payments[category = "energy" and booking date > today() - @"P90D"].amount)
   > 1.25
@@ -70,6 +84,20 @@ def loaded(text: str) -> Definition:
 def checked(rule: Rule) -> list[str]:
     _, findings = check_rule(rule, Schema(), load_definitions())
     return [f.diagnostic.code for f in findings if not f.diagnostic.warning]
+
+
+class _Editor(yaml.SafeLoader):
+    """Reads YAML 1.2 as editors do, in which a day is a text."""
+
+
+_Editor.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith("timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def as_an_editor(text: str) -> Any:
+    return yaml.load(text, _Editor)  # noqa: S506 - a safe loader
 
 
 def test_a_form_is_translated_to_readable_feel() -> None:
@@ -147,8 +175,96 @@ def test_an_unknown_field_in_a_form_is_reported_with_its_place(tmp_path: Path) -
     path.write_text(FORM.replace("field: household size", "field: houshold size"))
     problems = [p for p in read_rules(path, Schema()).problems if not p.warning]
     assert problems
-    assert problems[0].line == 6
-    assert "houshold" in problems[0].excerpt
+    assert (problems[0].line, len(problems)) == (14, 1)
+    assert "houshold size}, is: at least" in problems[0].excerpt
+    assert problems[0].hint == "did you mean household size?"
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong", "message", "hint"),
+    [
+        ("value: 9}", "value: £60}", "£60 is not a number", "write digits only: 60 or 12.50"),
+        ("value: 3}", "value: [3, three]}", "three is not a number", "write digits only"),
+        ("measure: how many, where", "measure: sum, where", "Invalid enum value 'sum'", "how much"),
+        ("is: more than\n", "is: greater than\n", "Invalid enum value", "at least, at most"),
+        ("days: 90, until", "dais: 90, until", "unknown field `dais`", "did you mean days?"),
+        ("weight: 0.02", "weight: £2", "matching regex", "write it such as 12.50"),
+    ],
+)
+def test_an_error_in_a_form_shows_the_line_and_what_it_takes(
+    tmp_path: Path, written: str, wrong: str, message: str, hint: str
+) -> None:
+    path = tmp_path / "form.yaml"
+    path.write_text(FORM.replace(written, wrong, 1))
+    (problem,) = [p for p in read_rules(path, Schema()).problems if not p.warning]
+    assert message in problem.message
+    assert hint in problem.hint
+    assert wrong.strip() in problem.excerpt
+
+
+def test_the_json_schema_accepts_what_the_check_accepts() -> None:
+    validator = jsonschema_rs.validator_for(json_schema())
+    folders = (ROOT / "catalogue", ROOT / "examples")
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.yaml"))]
+    rules: dict[object, str] = {
+        path: text for path in paths if "\nwhen:" in (text := path.read_text("utf-8"))
+    }
+    assert len(rules) > 60
+    texts: dict[object, str] = {
+        **rules,
+        "form": FORM,
+        "quoted": FORM + 'cooldown_days: "3"\n',
+        "offer": OFFER,
+    }
+    for name, text in texts.items():
+        found = [error.message for error in validator.iter_errors(as_an_editor(text))]
+        assert (name, found) == (name, [])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        FORM.replace("is: at least", "is: greater than"),
+        FORM.replace("weight: 0.02", "weight: much"),
+        FORM + "cooldown_days: never\n",
+        FORM + "whenever: 1\n",
+        FORM.replace("kind: saving", "kind: savings"),
+    ],
+)
+def test_the_json_schema_refuses_what_the_check_refuses(wrong: str) -> None:
+    assert not jsonschema_rs.validator_for(json_schema()).is_valid(as_an_editor(wrong))
+
+
+def test_an_offer_says_its_communication() -> None:
+    assert rule_of(loaded(OFFER), Schema()).offer == Offer("Acorn Coffee", "Once per person.")
+    with pytest.raises(msgspec.ValidationError, match="an offer must say its communication"):
+        loaded(OFFER.replace("communication: information\n", ""))
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong", "problem"),
+    [
+        ("valid_until: 2026-12-31", "valid_until: 2026-02-30", "there is no day 2026-02-30"),
+        ("valid_until: 2026-12-31", "valid_until: 2026-01-01", "is before valid_from"),
+        ("until: 2026-11-30", "until: 2025-11-30", "until 2025-11-30 is before date"),
+    ],
+)
+def test_days_of_an_offer_are_days_in_order(written: str, wrong: str, problem: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=problem):
+        loaded(OFFER.replace(written, wrong))
+
+
+@pytest.mark.parametrize(
+    ("day", "valid"),
+    [
+        ("2026-03-31", False), ("2026-04-01", False), ("2026-05-01", True),
+        ("2026-11-30", True), ("2026-12-01", False), ("2027-01-01", False),
+    ],
+)  # fmt: skip
+def test_a_rule_is_in_force_while_it_and_its_approval_are_valid(day: str, valid: bool) -> None:
+    date = parse_date(day)
+    assert date is not None
+    assert rule_of(loaded(OFFER), Schema()).in_force(date) is valid
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "catalogue").glob("*.yaml")), ids=lambda p: p.stem)

@@ -12,8 +12,9 @@ from tuppence.structured import read_yaml
 
 FILES = {
     "aliases": ('a: &a ["x","x"]\nb: &b [*a,*a]\nid: *b\n', "aliases are not supported"),
-    "nested lists": ("id: " + "[" * 30_000 + "]" * 30_000, "not YAML"),
-    "nested blocks": ("\n".join(" " * i + "a:" for i in range(900)), "not YAML"),
+    "nested lists": ("id: " + "[" * 30_000 + "]" * 30_000, "nested more than 100 levels deep"),
+    "rather nested lists": ("id: " + "[" * 400 + "]" * 400, "rule.yaml:1:105: nested more than"),
+    "nested blocks": ("\n".join(" " * i + "a:" for i in range(900)), "nested more than 100 levels"),
     "huge scalar": ("id: " + "a" * 2_000_000, "larger than 1,000,000 bytes"),
     "duplicate key": ("id: x\nid: y\n", "id is given twice"),
     "list as key": ("? [a, b]\n: 1\nid: x\n", "rule.yaml:1:"),

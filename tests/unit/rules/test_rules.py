@@ -260,9 +260,9 @@ def test_a_damaged_or_unfitting_ruleset_is_refused() -> None:
         {"id": "a", "kind": "tip", "title": "A", "when": "customer.segment = 1", "score": "1",
          "message": {"title": "A", "body": "A"}}, Rule,
     )  # fmt: skip
-    with pytest.raises(UserError, match="of format 1, and this version reads 2"):
+    with pytest.raises(UserError, match="of format 1, and this version reads 3"):
         read_ruleset(b'{"format": 1, "rules": []}', Schema())
-    content = json.dumps({"format": 2, "rules": [msgspec.to_builtins(rule)]}).encode()
+    content = json.dumps({"format": 3, "rules": [msgspec.to_builtins(rule)]}).encode()
     with pytest.raises(UserError, match="the rule a does not fit these facts"):
         read_ruleset(content, Schema())
 

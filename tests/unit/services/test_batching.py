@@ -155,6 +155,76 @@ def test_a_caller_with_a_full_queue_does_not_block_others() -> None:
     assert places == list(range(2, 22, 2)), "callers take turns"
 
 
+def test_a_caller_with_many_keys_gets_one_turn_like_others() -> None:
+    desk = Desk()
+
+    async def arrive() -> None:
+        one = batcher(desk, None)
+        greedy = (one.answer("greedy", f"key {i}", i, 1) for i in range(1, 11))
+        await asyncio.gather(*greedy, one.answer("other", "other", 11, 1))
+
+    asyncio.run(arrive())
+    assert [key for key, _ in desk.batches][:3] == ["key 1", "other", "key 2"]
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_a_caller_whose_batches_do_not_end_leaves_a_worker_to_others(workers: int) -> None:
+    gate = threading.Event()
+
+    def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+        if key == "greedy":
+            gate.wait()
+        return items
+
+    async def arrive() -> list[int]:
+        with ThreadPoolExecutor(workers) as pool:
+            one = Batcher[str, int, int](handle, pool, workers, 1, 100)
+            greedy = [asyncio.create_task(one.answer("greedy", "greedy", i, 1)) for i in range(20)]
+            while one.waiting == 0:
+                await asyncio.sleep(0)
+            others = [await one.answer("other", "other", i, 1) for i in range(20)]
+            assert not any(task.done() for task in greedy)
+            gate.set()
+            await asyncio.gather(*greedy)
+            return others
+
+    assert asyncio.run(arrive()) == list(range(20))
+
+
+def test_an_item_whose_turn_would_come_too_late_is_refused_at_once() -> None:
+    """Each item takes a second, by a clock of the test's own."""
+    now = [0.0]
+    gate, begun = threading.Event(), threading.Event()
+
+    def handle(key: str, items: Sequence[int]) -> Sequence[int]:
+        if key == "later":
+            begun.set()
+            gate.wait()
+        now[0] += len(items)
+        return items
+
+    async def arrive() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            one = Batcher[str, int, int](handle, pool, 1, 1, 100, lambda: now[0])
+            await one.answer("greedy", "first", 0, 1, 0.5)  # nobody knows yet how long it takes
+            waiting = [
+                asyncio.create_task(one.answer("greedy", "later", i, 1, 60.0)) for i in range(4)
+            ]
+            await asyncio.to_thread(begun.wait)
+            with pytest.raises(UserError, match="the caller waits 2") as busy:
+                await one.answer("greedy", "later", 5, 1, 2.0)
+            assert busy.value.code == "service.busy"
+            assert "about 3.0 seconds" in busy.value.message
+            assert one.waiting == 3, "it took no place in the queue"
+            waiting.append(asyncio.create_task(one.answer("greedy", "later", 6, 1, 4.0)))
+            waiting.append(asyncio.create_task(one.answer("other", "later", 7, 1, 0.1)))
+            await asyncio.sleep(0)
+            gate.set()
+            assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 6, 7]
+
+    asyncio.run(arrive())
+
+
 def test_a_cancelled_item_is_not_handled() -> None:
     desk = Desk()
 
@@ -178,7 +248,7 @@ def test_a_cancelled_item_frees_its_share_of_the_queue_at_once() -> None:
         with ThreadPoolExecutor(1) as pool:
             one = batcher(desk, pool, queue_limit=1)
             first = asyncio.create_task(one.answer("caller", "a", 1, 1))
-            await asyncio.sleep(0.05)
+            await asyncio.to_thread(desk.begun.wait)
             gone = asyncio.create_task(one.answer("caller", "a", 2, 1))
             await asyncio.sleep(0)
             gone.cancel()

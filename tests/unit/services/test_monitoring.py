@@ -66,6 +66,7 @@ def ask(path: str, headers: dict[str, str]) -> tuple[httpx2.Response, list[dict[
     with log_lines() as lines, served(service()) as port:
         answer = httpx2.get(f"http://127.0.0.1:{port}{path}", headers=headers, trust_env=False)
     assert CUSTOMER not in json.dumps(lines)
+    assert lines.pop(0)["event"] == "ready"
     return answer, lines
 
 
@@ -128,7 +129,7 @@ def test_a_request_whose_caller_disconnects_is_logged() -> None:
         with pytest.raises(httpx2.ReadTimeout):
             httpx2.get(f"{address}/endless/ann", headers=TOKEN, timeout=0.2, trust_env=False)
         wait_until(lambda: 'status="499"' in httpx2.get(f"{address}/metrics", trust_env=False).text)
-    (line,) = lines
+    _, line = lines
     assert (line["status"], line["path"]) == (499, "/endless/{customer}")
 
 

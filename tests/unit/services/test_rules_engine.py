@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
-from tests.building import ROOT, RULES, bank, day
+from tests.building import bank, day, some_rules
 from tests.serving import log_lines, wait_until
 
 from tuppence import logs
@@ -23,9 +23,9 @@ from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
-from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.services.access import digest
+from tuppence.services.bodies import TIMEOUT_HEADER
 from tuppence.services.rules_engine.app import Limits, rules_engine_app
 from tuppence.usecases.serving.ruleset_cache import RulesetCache
 
@@ -47,6 +47,8 @@ class StoredFacts:
         self.stuck.set()
 
     def schema(self) -> Schema:
+        if self.error is not None:
+            raise self.error
         if not self.gate.is_set():
             self.waits.set()
             self.gate.wait(PATIENCE)
@@ -78,10 +80,14 @@ class StoredFacts:
         raise NotImplementedError
 
 
+@pytest.fixture(scope="module")
+def some() -> Ruleset:
+    return some_rules("bank_fees", "card_utilisation", "cash_share", "interest_earned")
+
+
 @pytest.fixture
-def rulesets(tmp_path: Path) -> tuple[RulesetDirectory, Ruleset]:
-    directory = RulesetDirectory(tmp_path / "rulesets")
-    ruleset = make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+def rulesets(tmp_path: Path, some: Ruleset) -> tuple[RulesetDirectory, Ruleset]:
+    directory, ruleset = RulesetDirectory(tmp_path / "rulesets"), some
     directory.put(ruleset)
     return directory, ruleset
 
@@ -103,7 +109,6 @@ def client(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     callers = {digest("secret"): "tester"}
     app = rules_engine_app(
         cache, facts, lambda: Database(tmp_path / "results"), callers, Limits(timeout=PATIENCE)
@@ -127,7 +132,7 @@ def test_results_are_counted_kept_and_returned(client: TestClient, tmp_path: Pat
         "evaluations": 1,
         "qualified": 1,
         "unknown": 0,
-        "changed": RULES,
+        "changed": 4,
         "missing": ["nobody"],
         "run_id": "r",
     }
@@ -222,7 +227,6 @@ def test_callers_take_turns(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     callers = {digest("secret"): "one", digest("other"): "two"}
     limits = Limits(batches=1)
     app = rules_engine_app(cache, facts, lambda: Database(tmp_path / "results"), callers, limits)
@@ -360,7 +364,6 @@ def test_a_request_that_takes_too_long_is_cancelled(
     directory, ruleset = rulesets
     directory.publish(ruleset.digest)
     cache = RulesetCache(directory, facts.schema)
-    cache.begin()
     app = rules_engine_app(
         cache,
         facts,
@@ -375,6 +378,19 @@ def test_a_request_that_takes_too_long_is_cancelled(
         assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
         assert answer.headers["retry-after"] == "1"
         facts.stuck.set()
+
+
+def test_a_caller_may_allow_less_time(client: TestClient, facts: StoredFacts) -> None:
+    body = evaluation(customers=["nobody"])
+    for text in ("0", "-1", "soon", "1e3", "", "1" * 9):
+        answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: text})
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.timeout")
+    client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "60.5"})
+    facts.stuck.clear()
+    body = evaluation(customers=["ann"])
+    answer = client.post("/v1/evaluations", json=body, headers={TIMEOUT_HEADER: "0.2"})
+    facts.stuck.set()
+    assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")
 
 
 def test_a_request_beyond_the_limits_is_refused(client: TestClient) -> None:
@@ -392,7 +408,6 @@ def test_an_engine_without_a_published_ruleset_is_not_ready(
     tmp_path: Path, facts: StoredFacts
 ) -> None:
     cache = RulesetCache(RulesetDirectory(tmp_path / "none"), facts.schema)
-    cache.begin()
     app = rules_engine_app(
         cache, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
     )
@@ -404,6 +419,32 @@ def test_an_engine_without_a_published_ruleset_is_not_ready(
             client.post("/v1/ruleset/refresh", json={}),
         ):
             assert (answer.status_code, answer.json()["code"]) == (503, "ruleset.none")
+
+
+def test_an_engine_that_starts_before_its_relay_becomes_ready_by_itself(
+    tmp_path: Path, rulesets: tuple[RulesetDirectory, Ruleset], facts: StoredFacts
+) -> None:
+    directory, ruleset = rulesets
+    directory.publish(ruleset.digest)
+    facts.error = UserError("relay.unreachable", "the relay cannot be reached")
+    cache = RulesetCache(directory, facts.schema)
+    app = rules_engine_app(
+        cache, facts, lambda: Database(tmp_path / "results"), {digest("secret"): "t"}, Limits()
+    )
+    one = "/v1/customers/ann/rules/bank_fees"
+    with TestClient(app, headers=TOKEN) as client:
+        assert client.get("/healthz").status_code == 200
+        for answer in (
+            client.get("/readyz"),
+            client.post("/v1/evaluations", json=evaluation(customers=["ann"])),
+            client.post(f"{one}/evaluation", json={"as_of": DAY}),
+            client.get(f"{one}/explanation", params={"as_of": DAY}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "relay.unreachable")
+            assert answer.headers["retry-after"] == "1"
+        facts.error = None
+        answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
+        assert (answer.status_code, answer.json()["customers"]) == (200, 1)
 
 
 def test_the_openapi_document_describes_the_schema_of_the_facts(

@@ -8,13 +8,15 @@ from tuppence.errors import UserError
 
 
 def running_engines(
-    namespace: str, service: str, read_token: Callable[[], str]
+    namespace: str, service: str, port: int, read_token: Callable[[], str]
 ) -> list[HttpEngine]:
     """Return every engine that Cloud Map knows to be running.
 
     Args:
         namespace: Name of the namespace.
         service: Name of the engines' service.
+        port: Port of engines that are registered without one: ECS registers ports only for SRV
+            records.
         read_token: Returns the token of this caller.
 
     Raises:
@@ -32,6 +34,6 @@ def running_engines(
         raise UserError("engines.none", f"no engine of {namespace} is running")
     token = read_token()
     return [
-        HttpEngine(f"http://{one['AWS_INSTANCE_IPV4']}:{one['AWS_INSTANCE_PORT']}", token)
+        HttpEngine(f"http://{one['AWS_INSTANCE_IPV4']}:{one.get('AWS_INSTANCE_PORT', port)}", token)
         for one in instances
     ]

@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
-from tuppence.adapters.aws.clients import aws_errors, client
+from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import redrive
+from tuppence.adapters.aws.stacks import stack_outputs
+from tuppence.adapters.aws.tasks import migrate_database
 from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.fleet.progress import Progress, progress
 
@@ -24,10 +26,7 @@ class Fleet:
 
     def __init__(self, environment: str) -> None:
         self._environment = environment
-        name = f"tuppence-{environment}-data"
-        with aws_errors("fleet", f"the stack {name}"):
-            (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        self._outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+        self._outputs = stack_outputs(f"tuppence-{environment}-data")
 
     def start(self, start: Start) -> dict[str, Any]:
         """Start a run, and return the answer of the customer function.
@@ -55,6 +54,16 @@ class Fleet:
         sqs, at = client("sqs"), self._outputs
         pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
         return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
+
+    def migrate(self) -> None:
+        """Run the task that migrates the database, and wait for its end.
+
+        Raises:
+            UserError: The task cannot be started, failed, or did not end in ten minutes.
+        """
+        name = f"tuppence-{self._environment}"
+        outputs = {**stack_outputs(f"{name}-network"), **stack_outputs(f"{name}-migration")}
+        migrate_database(client("ecs"), outputs)
 
     def _invoke(self, label: str, payload: bytes) -> dict[str, Any]:
         return invoke_function(f"tuppence-{self._environment}-{label}", payload)

@@ -13,6 +13,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import msgspec
@@ -146,26 +147,26 @@ class DynamoLedger:
         )
 
     def _pages(self, shard: str) -> Iterator[PageState]:
-        query: dict[str, Any] = {
-            "KeyConditionExpression": "run_id = :shard",
-            "ExpressionAttributeValues": {":shard": {"S": shard}},
-            "ConsistentRead": True,
-        }
-        while True:
-            answer = self._call("query", **query)
-            yield from map(_state, answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        with self._errors():
+            for answer in self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="run_id = :shard",
+                ExpressionAttributeValues={":shard": {"S": shard}},
+                ConsistentRead=True,
+            ):
+                yield from map(_state, answer["Items"])
 
     def _call(self, operation: str, **request: Any) -> Any:
-        with aws_errors("ledger", f"the table {self._table}"):
+        with self._errors():
             try:
                 return getattr(self._client, operation)(TableName=self._table, **request)
             except ClientError as error:
                 if error_code(error) == "ConditionalCheckFailedException":
                     raise _ConditionError from None
                 raise
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return aws_errors("ledger", f"the table {self._table}")
 
 
 class _ConditionError(Exception):

@@ -108,21 +108,16 @@ class DynamoResults:
 
     def _read(self, customer_id: str) -> dict[str, _Stored]:
         """Return a customer's items by rule."""
-        query = {
-            "TableName": self._table,
-            "KeyConditionExpression": "customer_id = :customer",
-            "ExpressionAttributeValues": {":customer": {"S": customer_id}},
-            "ConsistentRead": True,
-        }
         items: dict[str, _Stored] = {}
         with self._errors():
-            while True:
-                answer = self._client.query(**query)
-                for item in answer["Items"]:
-                    items[item["rule_id"]["S"]] = _decode(item)
-                if "LastEvaluatedKey" not in answer:
-                    return items
-                query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            for answer in self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="customer_id = :customer",
+                ExpressionAttributeValues={":customer": {"S": customer_id}},
+                ConsistentRead=True,
+            ):
+                items |= {item["rule_id"]["S"]: _decode(item) for item in answer["Items"]}
+        return items
 
     def _row(self, customer_id: str, stored: Mapping[str, _Stored]) -> CustomerResults | None:
         """Return a customer's results, as results of the ruleset that wrote one last."""

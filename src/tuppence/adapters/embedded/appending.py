@@ -1,13 +1,13 @@
 """Appends rows to a fact store: computes what is new, and writes it as segments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded.manifest import Manifest, Partition
-from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute
+from tuppence.adapters.embedded.partition_rows import Homes, difference, distribute, split
 from tuppence.adapters.embedded.segments import Segments
 from tuppence.facts.coded import Coded, coded, ordered
 from tuppence.facts.rows import Counts, Rows
@@ -59,6 +59,41 @@ def append_rows(
         old, partitions=tuple(partitions.values()), next_sequence=sequence
     )
     return appended, counts
+
+
+def replace_customers(
+    old: Manifest, customers: Sequence[str], rows: Rows, partition_size: int, segments: Segments
+) -> Manifest:
+    """Return a manifest in which some customers have these rows and no others.
+
+    Args:
+        old: The manifest before.
+        customers: The customers; those without rows are gone.
+        rows: All their rows.
+        partition_size: Maximum number of customers of a partition.
+        segments: The segments of the store; new ones are written there.
+    """
+    schema = Schema(old.attributes)
+    partitions: list[Partition] = []
+    left = coded(rows.tables(), schema)
+    for partition in old.partitions:
+        held = {*customers} & {*segments.table(partition, "customers")["id"]}
+        if not held:
+            partitions.append(partition)
+            continue
+        _, others = split(segments.merge(partition), sorted(held))
+        own, rest = split(left, sorted(held))
+        left = coded(rest.tables(), schema)
+        both = zip(others.tables().items(), own.tables().values(), strict=True)
+        tables = {name: pl.concat([other, mine]) for (name, other), mine in both}
+        partitions.append(segments.write_partition(partition.name, ordered(coded(tables, schema))))
+    replaced = msgspec.structs.replace(old, partitions=tuple(partitions), next_sequence=0)
+    new, _ = append_rows(replaced, _plain(left), partition_size, segments)
+    return msgspec.structs.replace(new, next_sequence=old.next_sequence)
+
+
+def _plain(content: Coded) -> Rows:
+    return Rows(content.customers, content.accounts, content.plain_transactions())
 
 
 def _by_partition(

@@ -115,16 +115,18 @@ class Database:
             )
         self._layouts |= layouts
 
-    def erase(self, customer_id: str) -> bool:
-        """Erase the results of a customer from the file, and return whether there were any."""
+    def erase(self, customer_id: str, *others: str) -> bool:
+        """Erase the results of customers from the file, and return whether there were any."""
         connection = self._file.connection
         with self._file.errors():
             connection.pragma("secure_delete", "on")
-            connection.execute("DELETE FROM results WHERE customer_id = ?", [customer_id])
-            erased = connection.changes()
+            before = connection.total_changes()
+            erased = [[one] for one in (customer_id, *others)]
+            connection.executemany("DELETE FROM results WHERE customer_id = ?", erased)
+            count = connection.total_changes() - before
             connection.execute("VACUUM")
             self._file.empty_log()
-        return erased > 0
+        return count > 0
 
     def _layout(self, ruleset: str) -> Layout:
         known = self._layouts.get(ruleset)

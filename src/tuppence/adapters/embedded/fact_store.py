@@ -21,8 +21,18 @@ import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded import layout
-from tuppence.adapters.embedded.appending import append_rows
+from tuppence.adapters.embedded.appending import append_rows, replace_customers
 from tuppence.adapters.embedded.files import disk_errors, make_private_folder
+from tuppence.adapters.embedded.history import (
+    before,
+    given,
+    history_segments,
+    imports_of,
+    with_import,
+    without_customer,
+    without_history,
+    without_import,
+)
 from tuppence.adapters.embedded.locking import locked
 from tuppence.adapters.embedded.manifest import (
     FORMAT,
@@ -38,6 +48,7 @@ from tuppence.adapters.embedded.segments import Segments
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Schema
 
@@ -198,19 +209,88 @@ class FactStore:
             yield self._segments.table(partition, "accounts")["id"]
             for segment in partition.segments:
                 yield self._segments.read(segment, "transactions", ["id"]).transactions["id"]
+        for segment in history_segments(self._manifest):
+            content = self._segments.read(segment)
+            for frame in (content.customers, content.accounts, content.transactions):
+                yield frame["id"]
 
-    def append(self, rows: Rows, partition_size: int = PARTITION_SIZE) -> Mapping[str, Counts]:
+    # -- the history of imports ------------------------------------------------------------------
+
+    def imports(self) -> Sequence[Import]:
+        """Return the imports that can be taken back, oldest first."""
+        return imports_of(self._manifest)
+
+    def given(self, number: int, customers: Sequence[str] | None = None) -> Rows:
+        """Return the rows that an import has read, of some customers or of all."""
+        return given(self._manifest, number, customers, self._segments)
+
+    def rows_before(self, customers: Sequence[str]) -> Rows:
+        """Return the rows that customers had before the first of the imports."""
+        return before(self._manifest, customers, self._segments)
+
+    def read_history(self) -> tuple[int, int]:
+        """Read the history, and return the numbers of its imports and of their transactions.
+
+        Raises:
+            UserError: A file is damaged.
+        """
+        contents = map(self._segments.read, history_segments(self._manifest))
+        return len(self._manifest.imports), sum(one.transactions.height for one in contents)
+
+    def replace_import(
+        self, number: int, taken: Taken | None, customers: Sequence[str], rows: Rows
+    ) -> None:
+        """Take an import back, or put another one in its place: all of it or, on error, nothing.
+
+        Args:
+            number: Number of the import.
+            taken: The import in its place; None to take it back.
+            customers: The customers of both.
+            rows: All rows that these customers have then.
+        """
+        with self._changing():
+            old = self._manifest
+            manifest = replace_customers(old, customers, rows, PARTITION_SIZE, self._segments)
+            if taken is None:
+                manifest = without_import(manifest, number)
+            else:
+                manifest = with_import(old, manifest, taken, self._segments)
+            self._commit(manifest)
+
+    # -- changing the facts ----------------------------------------------------------------------
+
+    def append(
+        self,
+        rows: Rows,
+        partition_size: int = PARTITION_SIZE,
+        taken: Taken | None = None,
+        *,
+        are_inferred: bool = False,
+    ) -> Mapping[str, Counts]:
         """Add rows, or replace those with the same identifiers: all of them or, on error, none.
 
         Accounts must belong to customers, and transactions to accounts, that are in the store or
-        among the rows. Rows that the store already has change nothing, not even a byte.
+        among the rows. Rows that the store already has change nothing, not even a byte. After rows
+        that no import has read, earlier imports cannot be taken back.
+
+        Args:
+            rows: The rows, with everything that is inferred.
+            partition_size: Maximum number of customers of a partition.
+            taken: The import that the rows come from, which the history keeps.
+            are_inferred: Whether the rows differ from those of imports in inferred fields only,
+                which are inferred again when an import is taken back.
 
         Returns:
             For each table the number of new, changed and unchanged rows.
         """
         with self._changing():
-            manifest, counts = append_rows(self._manifest, rows, partition_size, self._segments)
-            if manifest != self._manifest:
+            old = self._manifest
+            manifest, counts = append_rows(old, rows, partition_size, self._segments)
+            if taken is not None:
+                manifest = with_import(old, manifest, taken, self._segments)
+            elif manifest != old and not are_inferred:
+                manifest = without_history(manifest)
+            if manifest != old:
                 self._commit(manifest)
             return counts
 
@@ -220,7 +300,7 @@ class FactStore:
             manifest = self._manifest
             for rows in parts:
                 manifest, _ = append_rows(manifest, rows, partition_size, self._segments)
-            self._commit(manifest)
+            self._commit(without_history(manifest))
 
     def add_partitions(self, parts: Iterable[Rows]) -> None:
         """Add new customers, each part as a partition; all of them or, on error, none."""
@@ -245,8 +325,13 @@ class FactStore:
         """
         with self._changing():
             home = self._home(customer_id)
-            _, others = split(self._segments.merge(home), [customer_id])
-            self._replace(home, others)
+            content = self._segments.merge(home)
+            accounts = content.accounts.filter(pl.col("customer") == customer_id)["id"]
+            _, others = split(content, [customer_id])
+            manifest = without_customer(
+                self._manifest, customer_id, accounts.to_list(), self._segments
+            )
+            self._replace(home, others, manifest)
 
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer by identifier, and return how many were found."""
@@ -258,7 +343,8 @@ class FactStore:
             gone = pl.col("id").is_in(list(transactions)) & pl.col("account").is_in(own.implode())
             kept = rows.filter(~gone)
             if kept.height < rows.height:
-                self._replace(home, Rows(content.customers, content.accounts, kept))
+                left = Rows(content.customers, content.accounts, kept)
+                self._replace(home, left, self._manifest)
             return rows.height - kept.height
 
     def compact(self) -> None:
@@ -272,7 +358,8 @@ class FactStore:
 
     def segment_names(self) -> frozenset[str]:
         """Return the names of the segments that the manifest names."""
-        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+        facts = (segment for p in self._manifest.partitions for segment in p.segments)
+        return frozenset(s.name for s in (*facts, *history_segments(self._manifest)))
 
     def remove_unnamed(self) -> None:
         """Remove the segments that the manifest no longer names."""
@@ -294,14 +381,12 @@ class FactStore:
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder)
 
-    def _replace(self, home: Partition, rows: Rows) -> None:
+    def _replace(self, home: Partition, rows: Rows, manifest: Manifest) -> None:
         """Replace all rows of a partition; the former rows stay in no file."""
         content = ordered(coded(rows.tables(), self.schema))  # builds new dictionaries
         replaced = self._segments.write_partition(home.name, content)
-        partitions = tuple(
-            replaced if p.name == home.name else p for p in self._manifest.partitions
-        )
-        self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
+        partitions = tuple(replaced if p.name == home.name else p for p in manifest.partitions)
+        self._commit(msgspec.structs.replace(manifest, partitions=partitions))
         self.remove_unnamed()
 
     def _load(self) -> Manifest:

@@ -13,11 +13,14 @@ import msgspec
 
 from tuppence.adapters.embedded.files import read_file, write_atomically
 from tuppence.errors import UserError
+from tuppence.facts.imported import Import
 from tuppence.facts.schema import Field
 
-FORMAT: Final = 3
+FORMAT: Final = 4
+_WITHOUT_IMPORTS: Final = 3
+"""The format before, which has no history of imports; the next write brings it up to date."""
 _UNCHECKED: Final = 2
-"""The format before, which has no checksum; the next write brings it up to date."""
+"""The format before that, which has no checksum."""
 RESTORE: Final = (
     "restore the store from a copy that was made while nothing changed it, or import into a new one"
 )
@@ -48,6 +51,20 @@ class Partition(msgspec.Struct, frozen=True):
     segments: tuple[Segment, ...]
 
 
+class KeptImport(msgspec.Struct, frozen=True):
+    """An import that can be taken back.
+
+    Attributes:
+        made: Record of the import.
+        first_sequence: Number of its first transaction.
+        segment: The rows that it read; None if it read none.
+    """
+
+    made: Import
+    first_sequence: int
+    segment: Segment | None = None
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The content of a fact store.
 
@@ -56,17 +73,33 @@ class Manifest(msgspec.Struct, frozen=True):
         attributes: Customer fields beyond those that every store has.
         next_sequence: Number of the next new transaction.
         partitions: In the order in which they were added.
+        imports: The history, oldest first.
+        before: Rows that customers had before their first import of the history.
+        next_import: Number of the next import.
     """
 
     format: int
     attributes: tuple[Field, ...]
     next_sequence: int = 0
     partitions: tuple[Partition, ...] = ()
+    imports: tuple[KeptImport, ...] = ()
+    before: tuple[Segment, ...] = ()
+    next_import: int = 1
 
 
 class _File(Manifest, frozen=True):
     """A manifest as it is written."""
 
+    checksum: str = ""
+
+
+class _FileWithoutImports(msgspec.Struct, frozen=True):
+    """A manifest as it was written without a history."""
+
+    format: int
+    attributes: tuple[Field, ...]
+    next_sequence: int
+    partitions: tuple[Partition, ...]
     checksum: str = ""
 
 
@@ -92,10 +125,10 @@ def read_manifest(path: Path) -> Manifest:
     manifest = Manifest(**{name: getattr(stored, name) for name in names})
     if (stored.format, stored.checksum) == (_UNCHECKED, ""):
         return manifest
-    if stored.format not in {_UNCHECKED, FORMAT}:
+    if stored.format not in {_UNCHECKED, _WITHOUT_IMPORTS, FORMAT}:
         message = f"{path}: of format {stored.format}, and this version reads {FORMAT}"
         raise UserError("store.format", message, "import again into a new store")
-    if data != _encode(manifest):
+    if data != (_encode(manifest) if stored.format == FORMAT else _encode_earlier(manifest)):
         message = f"{path}: damaged: it does not have its checksum"
         raise UserError("store.corrupt", message, RESTORE)
     return manifest
@@ -118,7 +151,16 @@ def is_checked(manifest: Manifest) -> bool:
 
 def _encode(manifest: Manifest) -> bytes:
     """Return the bytes of the file."""
-    fields = msgspec.structs.asdict(manifest) | {"format": FORMAT}
-    bare = msgspec.json.encode(_File(**fields))
-    checksum = hashlib.blake2b(bare, digest_size=16).hexdigest()
-    return msgspec.json.encode(_File(**fields, checksum=checksum))
+    return _with_checksum(_File(**(msgspec.structs.asdict(manifest) | {"format": FORMAT})))
+
+
+def _encode_earlier(manifest: Manifest) -> bytes:
+    """Return the bytes of the file in the format without a history."""
+    names = ("attributes", "next_sequence", "partitions")
+    fields = {name: getattr(manifest, name) for name in names}
+    return _with_checksum(_FileWithoutImports(_WITHOUT_IMPORTS, **fields))
+
+
+def _with_checksum(file: _File | _FileWithoutImports) -> bytes:
+    checksum = hashlib.blake2b(msgspec.json.encode(file), digest_size=16).hexdigest()
+    return msgspec.json.encode(msgspec.structs.replace(file, checksum=checksum))

@@ -8,6 +8,7 @@ from tuppence.adapters.embedded.locking import consistent
 from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.adapters.embedded.traces import look_for
 from tuppence.errors import UserError
+from tuppence.facts.imported import Import
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset
@@ -53,12 +54,13 @@ class PersonalFolder:
         return data
 
     def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
-        """Erase results, consents and rejected rows of a customer."""
+        """Erase results, consents, corrections and rejected rows of a customer."""
         had_results = False
         if self._store.has_results:
             with self._store.results() as database:
                 had_results = database.erase(customer)
         consents = self._store.consents.erase(customer)
+        self._store.corrections.erase(customer)
         return had_results, consents, self._store.rejects.erase(customer, accounts)
 
     def erase_facts(self, customer: str) -> None:
@@ -76,7 +78,15 @@ class PersonalFolder:
         results = self._store.results_of(customer)[0] if self._store.has_results else None
         rejects = self._store.rejects.of(customer, accounts_in(rows))
         kept = self._store.consents.of(customer), results, rejects
-        return (facts.digest, *kept), PersonalData(rows, *kept)
+        read = [(made, facts.given(made.id, [customer])) for made in facts.imports()]
+        imports: list[tuple[Import | None, Rows]] = [
+            (made, given) for made, given in read if given.customers is not None
+        ]
+        if imports and (before := facts.rows_before([customer])).tables():
+            imports.insert(0, (None, before))
+        corrections = self._store.corrections.of(customer)
+        data = PersonalData(rows, *kept, imports, corrections)
+        return (facts.digest, *kept, corrections), data
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:

@@ -1,13 +1,16 @@
 """Rows that an import could not take: CSV files in the folder `rejects` of a store.
 
     rejects/statement.csv.rejects.csv       of a table that was imported
+    rejects/statement.csv.2.rejects.csv     of another table of the same name
     rejects/open-banking/ann.rejects.csv    of a customer's documents, the customer percent-encoded
 
 Each row names the customer and the account that it is about, as far as the import knows them.
 """
 
 import contextlib
+import itertools
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +26,7 @@ from tuppence.adapters.embedded.checksums import (
 )
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.locking import StoreChangedError, locked
+from tuppence.bankdata.rejected import Again, never
 from tuppence.errors import UserError
 from tuppence.facts.rows import OF_ACCOUNT, OF_CUSTOMER
 from tuppence.plain_text import editable_cell, from_editable_cell
@@ -40,19 +44,69 @@ class Rejects:
     def __init__(self, store: Path) -> None:
         self._store = store
 
-    def put(self, source: str, rows: pl.DataFrame) -> Path | None:
-        """Write rows in place of those of an earlier import of the same source.
+    def put(
+        self, source: str, rows: pl.DataFrame, again: Again = never, earlier: str = ""
+    ) -> Path | None:
+        """Write the rejected rows of an import.
+
+        Rows of other imports stay until an import has read them again.
+
+        Args:
+            source: Name of the file that was imported; with a folder, of the documents.
+            rows: The rows.
+            again: Tells which kept rows the import has read again.
+            earlier: The file with the rejected rows of an earlier import of the same bytes, which
+                go.
 
         Returns:
             The file, or None where there are no rows.
         """
-        path = self._store / layout.REJECTS / f"{source}{ENDING}"
-        with locked(self._store), disk_errors(path):
+        folder = self._store / layout.REJECTS
+        with locked(self._store), disk_errors(folder / source):
+            if earlier:
+                remove_checked(folder / earlier)
+            for path in self._beside(source):
+                kept = read_rejects(path)
+                is_again = again(kept)
+                if is_again.all():
+                    remove_checked(path)
+                elif is_again.any():
+                    write_checked(path, rejects_csv(kept.filter(~is_again)))
             if not rows.height:
-                remove_checked(path)
                 return None
-            write_checked(path, rejects_csv(rows))
-        return path
+            numbers = itertools.chain([""], (f".{n}" for n in itertools.count(2)))
+            names = (f"{source}{number}{ENDING}" for number in numbers)
+            name = earlier or next(name for name in names if not (folder / name).exists())
+            write_checked(folder / name, rejects_csv(rows))
+        return folder / name
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a file below the folder of rejects."""
+        return path.relative_to(self._store / layout.REJECTS).as_posix()
+
+    def remove(self, file: str) -> int:
+        """Remove a file of rows, and return how many it had; 0 if there is none.
+
+        Args:
+            file: Its name below the folder of rejects.
+        """
+        path = self._store / layout.REJECTS / file
+        with locked(self._store), disk_errors(path):
+            try:
+                count = read_rejects(path).height
+            except FileNotFoundError:
+                return 0
+            remove_checked(path)
+        return count
+
+    def _beside(self, source: str) -> Sequence[Path]:
+        """Return the files that may have rows of a source: of tables, or of the same documents."""
+        name = self._store / layout.REJECTS / source
+        paths = sorted(name.parent.glob(f"*{ENDING}"))
+        if "/" not in source:
+            return paths
+        number = re.compile(rf"{re.escape(name.name)}(\.\d+)?{re.escape(ENDING)}")
+        return [path for path in paths if number.fullmatch(path.name)]
 
     def of(self, customer: str, accounts: Collection[str]) -> list[dict[str, Any]]:
         """Return a customer's rows.

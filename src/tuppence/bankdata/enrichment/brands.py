@@ -191,6 +191,12 @@ def _categories() -> Mapping[str, str]:
     return {kind: row["category"] for row in table(KINDS) for kind in row["kinds"].split()}
 
 
+@functools.cache
+def merchant_names() -> frozenset[str]:
+    """Return the names of all merchants that descriptions can be found to name."""
+    return frozenset(brand.name for brand in _read().values())
+
+
 def _read() -> Mapping[str, _Brand]:
     """Read the brands by the letters of their names; the first of several of a name counts."""
     kinds: dict[str, list[str]] = {}

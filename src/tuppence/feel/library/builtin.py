@@ -90,11 +90,14 @@ class Builtin:
     def kinds(self, form: Parameters, count: int) -> list[Type] | None:
         """Return the types of a form's parameters for a number of arguments, or None if invalid."""
         kinds = [kind for _, kind in form]
-        usual = form is self.parameters
-        required = self.required if usual and self.required is not None else len(kinds)
         if self.repeats and count > len(kinds):
             kinds += [kinds[-1]] * (count - len(kinds))
-        return kinds[:count] if required <= count <= len(kinds) else None
+        return kinds[:count] if self.required_of(form) <= count <= len(kinds) else None
+
+    def required_of(self, form: Parameters) -> int:
+        """Return the number of arguments that a form needs."""
+        usual = form is self.parameters
+        return self.required if usual and self.required is not None else len(form)
 
     @property
     def signature(self) -> str:

@@ -146,9 +146,13 @@ def _any(items: list[Any]) -> bool | None:
 
 
 def _index(items: list[Any], position: Decimal, longest: int) -> int:
-    """Return the index from 0 of a position counted from 1, or from -1 at the end."""
-    if position == position.to_integral_value() and 1 <= abs(position) <= longest:
-        return whole(position) - 1 if position > 0 else len(items) + whole(position)
+    """Return the index from 0 of a position counted from 1, or from -1 at the end.
+
+    A fraction is left out, as in texts.
+    """
+    place = whole(position)
+    if 1 <= abs(place) <= longest:
+        return place - 1 if place > 0 else len(items) + place
     raise FeelError("feel.argument-type", f"the list has no position {position}")
 
 

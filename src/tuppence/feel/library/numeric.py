@@ -14,10 +14,10 @@ _SCALES: Final = range(-6111, 6177)
 
 
 def round_to(value: Decimal, scale: Decimal, rounding: str) -> Decimal:
-    """Round a number to `scale` digits after the decimal point."""
-    if scale != scale.to_integral_value() or whole(scale) not in _SCALES:
-        raise FeelError("feel.arithmetic", f"{scale} is not a number of digits to round to")
+    """Round a number to `scale` digits after the decimal point, without the scale's fraction."""
     digits = whole(scale)
+    if digits not in _SCALES:
+        raise FeelError("feel.arithmetic", f"{scale} is not a number of digits to round to")
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and -exponent <= digits:
         return value

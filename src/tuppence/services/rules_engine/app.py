@@ -29,6 +29,7 @@ from tuppence.services.bodies import (
     parse_as_of,
     path_identifier,
     read_body,
+    read_timeout,
 )
 from tuppence.services.metrics import Metrics
 from tuppence.services.rules_engine.batching import Batcher
@@ -62,27 +63,26 @@ class Limits(NamedTuple):
 
     Attributes:
         batches: Maximum number of concurrent batches: while one waits for facts, another one is
-            evaluated.
+            evaluated. One caller can have two of three, see `Batcher`.
         queue_limit: Maximum number of customers that wait to be evaluated; one caller may have half
             of them, see `QueueLimit`.
-        timeout: Seconds that a request may take.
+        timeout: Seconds that a request may take; its caller may allow less.
         caller_requests: Maximum number of requests of one caller, running or waiting.
     """
 
-    batches: int = 2
+    batches: int = 3
     queue_limit: int = 40_000
     timeout: float = 30.0
     caller_requests: int = 512
 
 
 class _Key(NamedTuple):
-    """Identifies requests that may share a batch; batches of different callers take turns."""
+    """Identifies requests of a caller that may share a batch."""
 
     ruleset: str
     day: int
     given: bool
     rules: frozenset[str] | None
-    caller: str
 
 
 def rules_engine_app(
@@ -95,7 +95,7 @@ def rules_engine_app(
     """Return the rules engine as an application.
 
     Args:
-        cache: The loaded rulesets; `begin` was called.
+        cache: The loaded rulesets.
         facts: Provides the facts of customers.
         open_results: Opens the store of results, once in each thread that evaluates.
         callers: Names of callers by the digest of their token.
@@ -107,7 +107,6 @@ def rules_engine_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await run_in_threadpool(service.start)
         yield
         await run_in_threadpool(service.stop)
 
@@ -136,6 +135,7 @@ class _RulesEngine:
         self._open_results = open_results
         self._timeout = limits.timeout
         self._prepare_lock = asyncio.Lock()
+        self._beginning: asyncio.Task[None] | None = None
         self._openapi: bytes | memoryview | None = None  # the document, once it is requested
         self._thread_local = threading.local()
         self._executor = ThreadPoolExecutor(limits.batches, "evaluation")
@@ -158,8 +158,23 @@ class _RulesEngine:
             lambda: sum(b.waiting for b in batchers),
         )
 
-    def start(self) -> None:
-        """Prepare everything that the first request would otherwise have to wait for."""
+    async def begin(self) -> None:
+        """Prepare everything that the first request would otherwise have to wait for.
+
+        Nothing happens if it was done before. Requests that arrive meanwhile wait for the same
+        attempt, and the next request after a failure tries again: an engine may start before its
+        relay, or before the relay has a database.
+
+        Raises:
+            UserError: The relay or the store of rulesets does not answer, or the ruleset that was
+                published last does not fit the facts.
+        """
+        if self._beginning is None or (self._beginning.done() and self._beginning.exception()):
+            self._beginning = asyncio.create_task(run_in_threadpool(self._begin))
+        await asyncio.shield(self._beginning)
+
+    def _begin(self) -> None:
+        self._cache.begin()
         self._load_schema()
         gc.freeze()  # loaded rulesets stay, so the garbage collector need not scan them again
 
@@ -171,6 +186,7 @@ class _RulesEngine:
 
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or submitted facts."""
+        await self.begin()
         body = await read_body(http, self._evaluations_decoder, BODY_BYTES)
         logs.bind(run_id=body.run_id)
         for customer in body.customers or ():
@@ -183,20 +199,17 @@ class _RulesEngine:
         rules = None if body.rules is None else frozenset(body.rules)
         customers = tuple(dict.fromkeys(body.customers or ()))
         request = Request(customers, tuple(body.facts or ()), rules, body.results)
-        answer = await self._answer(
-            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
-        )
+        answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
         fields = {name: getattr(answer, name) for name in Answer.__struct_fields__}
         return json_response(EvaluationsAnswer(**fields, run_id=body.run_id))
 
     async def evaluation(self, http: HttpRequest) -> Response:
         """Evaluate one rule for one customer."""
+        await self.begin()
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
-        answer = await self._answer(
-            http.user.display_name, body.ruleset, parse_as_of(body.as_of), request
-        )
+        answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
         if not answer.results:
             raise unknown_customer(customer)
         (result,) = answer.results[0].results
@@ -217,6 +230,7 @@ class _RulesEngine:
 
     async def explanation(self, http: HttpRequest) -> Response:
         """Explain the result of a rule for a customer."""
+        await self.begin()
         query = http.query_params
         digest = self._resolve_ruleset(query.get("ruleset"))
         date = parse_as_of(query.get("as_of", ""))
@@ -226,7 +240,8 @@ class _RulesEngine:
             engine = self._cache.engine(digest, date)
             return explain_kept(engine, customer, rule, self._facts, self._cache.schema)
 
-        return json_response(await self._with_timeout(run_in_threadpool(explain)))
+        timeout = read_timeout(http, self._timeout)
+        return json_response(await _with_timeout(run_in_threadpool(explain), timeout))
 
     async def ruleset(self, _: HttpRequest) -> Response:
         """Name the served ruleset."""
@@ -244,7 +259,8 @@ class _RulesEngine:
         return Response(self._openapi, media_type="application/json")
 
     async def check(self) -> None:
-        """Check that a ruleset is served."""
+        """Check that a ruleset is served; prepare everything first, if that is still to be done."""
+        await self.begin()
         self._resolve_ruleset(None)
 
     # -- inside ----------------------------------------------------------------------------------
@@ -257,30 +273,25 @@ class _RulesEngine:
         return resolved
 
     async def _answer(
-        self, caller: str, digest: str | None, as_of: Date, request: Request
+        self, http: HttpRequest, digest: str | None, as_of: Date, request: Request
     ) -> Answer:
+        timeout = read_timeout(http, self._timeout)
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
-            await self._with_timeout(self._prepare(ruleset, as_of))
-        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules, caller)
+            await _with_timeout(self._prepare(ruleset, as_of), timeout)
+        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules)
         weight = len(request.customers) + len(request.given)
         row_count = sum(transaction_count(given) for given in request.given)
         small = request.given and row_count <= MAX_INLINE_ROWS
         batcher = self._inline if small else self._threaded
-        return await self._with_timeout(batcher.answer(caller, key, request, weight))
+        caller = http.user.display_name
+        answer = batcher.answer(caller, key, request, weight, timeout)
+        return await _with_timeout(answer, timeout)
 
     async def _prepare(self, digest: str, as_of: Date) -> None:
         """Load or plan a ruleset, one at a time: waiting for the lock takes no thread."""
         async with self._prepare_lock:
             await run_in_threadpool(self._cache.engine, digest, as_of)
-
-    async def _with_timeout(self, answer: Awaitable[T]) -> T:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await answer
-        except TimeoutError:
-            message = f"the request took more than {self._timeout:g} seconds"
-            raise UserError("service.timeout", message, "try again with fewer customers") from None
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests for one ruleset and date; requests with unknown rules get an error."""
@@ -309,3 +320,12 @@ class _RulesEngine:
     def _load_schema(self) -> None:
         self._openapi = None
         self._evaluations_decoder = msgspec.json.Decoder(evaluations_type(self._cache.schema))
+
+
+async def _with_timeout(answer: Awaitable[T], seconds: float) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        message = f"the request took more than {seconds:g} seconds"
+        raise UserError("service.timeout", message, "try again with fewer customers") from None

@@ -6,47 +6,63 @@ paid once for all of them.
 
 Batches that wait for other services run in threads. Batches that only compute run on the event
 loop, where a thread would only contend for the interpreter's lock.
+
+A request that would wait longer than its caller does is refused at once: under overload an engine
+answers what it can in time, and does not work on answers that nobody reads.
+
+Callers take turns, and none of them can have all workers: the batch of a caller who orders a few
+evaluations does not wait until the large batches of another one are done.
 """
 
 import asyncio
 import contextvars
+import functools
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from concurrent.futures import Executor
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services.problems import RETRYABLE, STATUSES
 from tuppence.services.queue_limit import QueueLimit
+from tuppence.services.shares import Shares
 
 K = TypeVar("K", bound=Hashable)
 I = TypeVar("I")  # noqa: E741 - an item
 R = TypeVar("R")
 
-
 _logger: Final = logging.getLogger(__name__)
+FACTOR: Final = 2
+"""One caller can have two of three workers, see `Shares`."""
+RECENT: Final = 8
+"""Number of the last batches by which the time of waiting is estimated."""
 
 
 class _Waiting(NamedTuple, Generic[I, R]):
     item: I
-    caller: str
     weight: int
     answer: "asyncio.Future[R]"
     context: contextvars.Context
 
 
+_Queues: TypeAlias = dict[K, dict["asyncio.Future[R]", _Waiting[I, R]]]
+
+
 class Batcher(Generic[K, I, R]):
-    """Collects items of the same key into batches.
+    """Collects items of the same caller and key into batches.
 
     Args:
         handle: Answers the items of a key: for each item its answer or its error. It raises a
             UserError if it cannot tell which item caused the error.
         executor: Provides the threads for batches; None to run them on the event loop.
-        workers: Maximum number of batches that run at the same time.
+        workers: Maximum number of batches that run at the same time; shared among callers.
         max_batch: Maximum weight of a batch; a single item may exceed it.
         queue_limit: Maximum weight of all waiting items, shared among callers by `QueueLimit`.
+        clock: Returns seconds that never go backwards.
     """
 
     def __init__(
@@ -56,52 +72,74 @@ class Batcher(Generic[K, I, R]):
         workers: int,
         max_batch: int,
         queue_limit: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._handle = handle
         self._executor = executor
         self._workers = workers
+        self._running = Shares(workers, FACTOR)
         self._max_batch = max_batch
         self._queue_limit = QueueLimit(queue_limit)
-        self._queues: OrderedDict[K, dict[asyncio.Future[R], _Waiting[I, R]]] = OrderedDict()
-        self._running = 0
+        self._queues: dict[str, _Queues[K, R, I]] = {}  # by caller; whose turn is next, first
         self._scheduled = False
+        self._clock = clock
+        self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)  # seconds and weights
 
     @property
     def waiting(self) -> int:
         """Weight of all waiting items."""
         return self._queue_limit.total
 
-    async def answer(self, caller: str, key: K, item: I, weight: int) -> R:
+    async def answer(
+        self, caller: str, key: K, item: I, weight: int, timeout: float = math.inf
+    ) -> R:
         """Return the answer to an item; it leaves the queue if the task is cancelled.
 
+        Args:
+            caller: Name of the caller.
+            key: Items of the same key may share a batch.
+            item: Passed to `handle`.
+            weight: Share of a batch that it takes.
+            timeout: Seconds that the caller waits.
+
         Raises:
-            UserError: The queue is full for this caller or for all, or `handle` raised the error.
+            UserError: `service.busy` if its turn is not expected in time, or `handle` raised the
+                error; see `QueueLimit` for a full queue.
         """
+        wait = self._expected_wait(caller)
+        if wait > timeout:
+            message = f"the queue takes about {wait:.1f} seconds, and the caller waits {timeout:g}"
+            raise UserError("service.busy", message, "try again later, or wait longer")
         self._queue_limit.enter(caller, weight)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(key, {})[future] = _Waiting(
-            item, caller, weight, future, contextvars.copy_context()
-        )
+        waiting = _Waiting(item, weight, future, contextvars.copy_context())
+        self._queues.setdefault(caller, {}).setdefault(key, {})[future] = waiting
         if not self._scheduled:  # start after the requests that arrived together with this one
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._start_batches)
         try:
             return await future
         finally:
-            self._leave(key, future)
+            queue = self._queues.get(caller, {}).get(key, {})
+            if future in queue:
+                self._leave(caller, key, [queue[future]])
 
-    def _leave(self, key: K, future: "asyncio.Future[R]") -> None:
-        queue = self._queues.get(key, {})
-        waiting = queue.pop(future, None)
-        if waiting is not None:
-            self._queue_limit.leave(waiting.caller, waiting.weight)
-            if not queue:
-                del self._queues[key]
+    def _expected_wait(self, caller: str) -> float:
+        """Return the seconds until the items of a caller that wait now are likely to be handled."""
+        weight = sum(weight for _, weight in self._recent)
+        if not weight:
+            return 0.0
+        pace = sum(seconds for seconds, _ in self._recent) / weight
+        turns = max(len(self._queues), 1)
+        return pace * self._queue_limit.of(caller) * turns / self._workers
 
     def _start_batches(self) -> None:
         self._scheduled = False
-        while self._running < self._workers and self._queues:
-            key, queue = self._queues.popitem(last=False)
+        while self._running.total < self._workers:
+            caller = next(filter(self._running.allow_one, self._queues), None)
+            if caller is None:
+                return
+            key, queue = next(iter(self._queues[caller].items()))
             batch: list[_Waiting[I, R]] = []
             weight = 0
             for one in queue.values():
@@ -109,17 +147,28 @@ class Batcher(Generic[K, I, R]):
                     break
                 weight += one.weight
                 batch.append(one)
-            for one in batch:
-                del queue[one.answer]
-                self._queue_limit.leave(one.caller, one.weight)
-            if queue:
-                self._queues[key] = queue  # behind the other keys
-            self._running += 1
+            self._leave(caller, key, batch)
+            _to_end(self._queues.get(caller, {}), key)
+            _to_end(self._queues, caller)
+            self._running.add(caller)
             task = asyncio.get_running_loop().create_task(self._run(key, batch))
-            task.add_done_callback(lambda _: self._on_done())
+            on_done = functools.partial(self._on_done, caller, weight, self._clock())
+            task.add_done_callback(on_done)
 
-    def _on_done(self) -> None:
-        self._running -= 1
+    def _leave(self, caller: str, key: K, items: Sequence[_Waiting[I, R]]) -> None:
+        """Take items out of their queue."""
+        queue = self._queues[caller][key]
+        for one in items:
+            del queue[one.answer]
+            self._queue_limit.leave(caller, one.weight)
+        if not queue:
+            del self._queues[caller][key]
+        if not self._queues[caller]:
+            del self._queues[caller]
+
+    def _on_done(self, caller: str, weight: int, start: float, _: asyncio.Task[None]) -> None:
+        self._recent.append((self._clock() - start, weight))
+        self._running.remove(caller)
         self._start_batches()
 
     async def _run(self, key: K, batch: Sequence[_Waiting[I, R]]) -> None:
@@ -162,6 +211,12 @@ class Batcher(Generic[K, I, R]):
             requests = [one.context.run(logs.request_id) for one in batch]
             context.run(_logger.info, "batch", extra={"requests": requests})
         return context.run(self._handle, key, [one.item for one in batch])
+
+
+def _to_end(queues: MutableMapping[Any, Any], key: Hashable) -> None:
+    """Put what is left of a queue behind the others."""
+    if key in queues:
+        queues[key] = queues.pop(key)
 
 
 def _may_be_about_one(error: UserError) -> bool:

@@ -1,0 +1,77 @@
+"""Fargate tasks, which run without privileges from an image that they cannot modify."""
+
+from typing import Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.image import image
+from infra.stacks.data import Data
+from tuppence.capacity.environments import TaskSize
+
+DRAIN_SECONDS: Final = 60
+"""Time in which a task may finish its requests before it is stopped."""
+
+
+def fargate_task(
+    scope: Construct,
+    label: str,
+    stage: str,
+    size: TaskSize,
+    data: Data,
+    port: int | None,
+    command: list[str],
+    environment: dict[str, str],
+    hidden: dict[str, ecs.Secret],
+) -> ecs.FargateTaskDefinition:
+    """Return the definition of a task with one container.
+
+    Args:
+        scope: The stack.
+        label: First part of the names of its resources.
+        stage: Stage of the Dockerfile that its image is made of.
+        size: Its size.
+        data: The stack of the key that encrypts its log.
+        port: Port of the service, which is checked on `/healthz`; None for a task that ends.
+        command: Arguments of `tuppence`.
+        environment: Environment variables.
+        hidden: Environment variables whose values are secrets.
+    """
+    task = ecs.FargateTaskDefinition(
+        scope, f"{label}Task", cpu=size.cpu, memory_limit_mib=size.memory
+    )
+    task.add_volume(name="tmp")
+    group = logs.LogGroup(
+        scope,
+        f"{label}Logs",
+        retention=logs.RetentionDays.THREE_MONTHS,
+        encryption_key=data.key,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+    alive = "import urllib.request as r; r.urlopen('http://127.0.0.1:%d/healthz', timeout=3)"
+    container = task.add_container(
+        label.lower(),
+        image=ecs.ContainerImage.from_docker_image_asset(image(scope, f"{label}Image", stage)),
+        command=command,
+        environment=environment,
+        secrets=hidden,
+        user="10001",
+        readonly_root_filesystem=True,
+        stop_timeout=cdk.Duration.seconds(DRAIN_SECONDS),
+        logging=ecs.LogDrivers.aws_logs(stream_prefix=label.lower(), log_group=group),
+        port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
+        health_check=(
+            ecs.HealthCheck(
+                command=["CMD", "python", "-c", alive % port],
+                start_period=cdk.Duration.seconds(60),
+            )
+            if port
+            else None
+        ),
+    )
+    container.add_mount_points(
+        ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
+    )
+    return task

@@ -1,0 +1,70 @@
+"""Texts of files in the encoding that their first bytes show, or else in one that is named."""
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+from tuppence.errors import UserError
+from tuppence.plain_text import SURROGATE
+
+UTF8: Final = "utf-8"
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks, and the encodings that begin with them."""
+_SAMPLE: Final = 400
+
+
+def decoded(path: Path, data: bytes, encoding: str) -> str:
+    """Return the text of a file, in the encoding that its first bytes show, else in the one given.
+
+    Raises:
+        UserError: It is in another encoding.
+    """
+    shown = _shown_encoding(data)
+    used = shown or encoding
+    try:
+        text = data.decode(used).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"{path}: line {line} is not {used} text"
+        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
+        raise UserError("file.encoding", message, hint) from None
+    except (UnicodeError, ValueError):
+        raise UserError("file.encoding", f"{path}: this is not {used} text") from None
+    if SURROGATE.search(text):
+        raise UserError("file.encoding", f"{path}: this is not {used} text")
+    if shown is None and not data.isascii() and not codecs.lookup(used).name.startswith("utf"):
+        with_utf8 = data.decode(errors="ignore")
+        if with_utf8.encode() == data:
+            message = f"{path}: this is UTF-8 text, not {used}"
+            raise UserError("file.encoding", message, "write encoding: utf-8 in the mapping")
+    return text
+
+
+def _shown_encoding(data: bytes) -> str | None:
+    """Return the encoding that the first bytes show: by a mark, or by every second one being 0."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return encoding
+    even, odd = data[:_SAMPLE:2], data[1:_SAMPLE:2]
+    if len(odd) > 1 and 0 not in even and odd.count(0) > len(odd) / 2:
+        return "utf-16-le"
+    if len(odd) > 1 and 0 not in odd and even.count(0) > len(even) / 2:
+        return "utf-16-be"
+    return None
+
+
+def check_is_text(path: Path, text: str) -> None:
+    """Check that a text holds no null character.
+
+    Raises:
+        UserError: It holds one, so that the file is of another kind.
+    """
+    if "\0" in text:
+        hint = "is it a spreadsheet or an archive? Save it as CSV first"
+        raise UserError("file.binary", f"{path}: this is not a text file", hint)

@@ -1,0 +1,139 @@
+"""Statements in MT940 of SWIFT, read with the library mt-940.
+
+The library reads one transaction at a time here, so that one that is malformed does not take the
+others with it. It logs what it reads, so its log is off.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import mt940
+
+from tuppence.bankdata.exports import Given, text_of
+from tuppence.bankdata.records import (
+    Account,
+    Balance,
+    Booking,
+    InvalidItem,
+    Item,
+    Money,
+    Record,
+    moment_of,
+    refuse,
+)
+from tuppence.errors import UserError
+
+ENDINGS: Final = (".sta", ".mt940", ".940")
+_STATEMENT: Final = re.compile(r"^(?=:20:)", re.MULTILINE)
+_TRANSACTION: Final = re.compile(r"^(?=:61:)", re.MULTILINE)
+_AFTER: Final = re.compile(r"^(?=:6[2345][FM]?:)", re.MULTILINE)
+_MAX_LENGTH: Final = 4_000
+_TYPES: Final[Mapping[str, str]] = {
+    "NDDT": "direct debit",
+    "NSTO": "standing order",
+    "NTRF": "transfer",
+    "NCHG": "fee",
+    "NCOM": "fee",
+    "NINT": "interest",
+}
+"""Ways of payment by the type codes of the standard; others say too little."""
+_NAMES: Final = ("applicant_name", "purpose", "additional_purpose", "transaction_details")
+
+
+def decode(path: Path, data: bytes, _given: Given) -> list[dict[str, Any]]:
+    """Return the statements of a file: the lines before, of and after its transactions.
+
+    Raises:
+        UserError: It has no statement.
+    """
+    text = text_of(path, data).replace("\r\n", "\n").replace("\r", "\n")
+    statements = [part for part in _STATEMENT.split(text) if part.startswith(":20:")]
+    if not statements:
+        raise UserError("file.mt940", f"{path}: this is not MT940: no line begins with :20:")
+    return [_parts(one) for one in statements]
+
+
+def _parts(statement: str) -> dict[str, Any]:
+    head, *rows = _TRANSACTION.split(statement)
+    last = rows.pop() if rows else head
+    row, *after = _AFTER.split(last)
+    if rows or last != head:
+        rows.append(row)
+    else:
+        head = row
+    return {"head": head, "rows": rows, "after": "".join(after)}
+
+
+def items(content: list[dict[str, Any]]) -> Iterator[Item]:
+    """Find the accounts, balances and transactions of a file."""
+    for number, one in enumerate(content, 1):
+        place, head = f"statement {number}", one["head"]
+        if len(head) > _MAX_LENGTH or len(one["after"]) > _MAX_LENGTH:
+            yield Item(place, {}, refuse(f"a part of it is longer than {_MAX_LENGTH:,} characters"))
+            continue
+        yield Item(f"{place}, :25:", {"text": head + one["after"]}, _account)
+        for row, text in enumerate(one["rows"], 1):
+            yield Item(f"{place}, :61: number {row}", {"text": text, "head": head}, _transaction)
+        yield Item(f"{place}, :62F:", {"text": head + one["after"]}, _balance)
+
+
+def _account(content: Any) -> Iterator[Record]:
+    found = _read(content["text"])
+    yield Account(_number_of(found), "current", found.currency)
+
+
+def _balance(content: Any) -> Iterator[Record]:
+    found = _read(content["text"])
+    closing = found.data.get("final_closing_balance")
+    if closing is not None:
+        day = moment_of(closing.date.isoformat())
+        money = Money(f"{closing.amount.amount:f}", closing.amount.currency)
+        yield Balance(_number_of(found), day, money)
+
+
+def _transaction(content: Any) -> Iterator[Record]:
+    if len(content["text"]) > _MAX_LENGTH:
+        raise InvalidItem(f"it is longer than {_MAX_LENGTH:,} characters")
+    found = _read(content["head"] + content["text"])
+    if len(found) != 1:
+        raise InvalidItem("this is no transaction")
+    row = found[0].data
+    day = row.get("entry_date") or row.get("date")
+    money = row.get("amount")
+    if day is None or money is None or not found.currency:
+        raise InvalidItem("the day, the amount or the currency is missing")
+    told = [" ".join(row[name].split()) for name in _NAMES if row.get(name)]
+    yield Booking(
+        _number_of(found),
+        None,
+        moment_of(day.isoformat()),
+        Money(f"{money.amount:f}", found.currency),
+        " ".join(dict.fromkeys(told)) or None,
+        type=_TYPES.get((row.get("id") or "").strip()),
+    )
+
+
+def _read(text: str) -> mt940.models.Transactions:
+    """Read the lines of a statement.
+
+    Raises:
+        InvalidItem: A line has not the form that its tag asks for.
+    """
+    log = logging.getLogger("mt940")
+    log.propagate = False  # it has no handler, so nothing of the text is logged
+    log.handlers = [logging.NullHandler()]
+    try:
+        return mt940.parse(io.StringIO(text), options=mt940.Options.all())
+    except (RuntimeError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError):
+        raise InvalidItem("a line has not the form that its tag asks for") from None
+
+
+def _number_of(found: mt940.models.Transactions) -> str:
+    number = found.data.get("account_identification")
+    if not number:
+        raise InvalidItem(":25: is missing, so the account is not known")
+    return str(number).strip()

@@ -1,0 +1,247 @@
+"""Puts the rows that an import has read into a store, with all that is inferred."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+import msgspec
+import polars as pl
+
+from tuppence.bankdata.enrichment.enricher import Enricher
+from tuppence.bankdata.gaps import fill_from_store
+from tuppence.bankdata.identity import identified
+from tuppence.bankdata.inference import infer_fields
+from tuppence.bankdata.tabular import Owners
+from tuppence.facts.imported import Import, Taken
+from tuppence.facts.rows import Counts, Rows
+from tuppence.usecases.undo_import import (
+    TABLES,
+    ImportedFacts,
+    customers_in,
+    differences,
+    known_rows,
+    rebuilt,
+)
+
+
+class ImportingFacts(ImportedFacts, Protocol):
+    """Keeps the facts that are imported."""
+
+    def owners(self) -> pl.DataFrame:
+        """Return every account: `id`, `customer`, and the customer's `currency`."""
+        ...
+
+    def append(self, rows: Rows, *, taken: Taken) -> Mapping[str, Counts]:
+        """Add rows, or replace those of the same identifiers; all of them or, on error, none.
+
+        Args:
+            rows: The rows, with everything that is inferred.
+            taken: The import that they come from.
+        """
+        ...
+
+
+class Known(NamedTuple):
+    """Numbers of imported transactions, and of those with a known merchant or category.
+
+    Attributes:
+        transactions: Number of transactions.
+        merchants: Number of those whose merchant is known.
+        categories: Number of those whose category is known.
+    """
+
+    transactions: int = 0
+    merchants: int = 0
+    categories: int = 0
+
+    def __add__(self, other: "Known") -> "Known":  # type: ignore[override]
+        """Return the sum, number by number."""
+        return Known(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Kept(NamedTuple):
+    """The outcome of storing the rows of an import.
+
+    Attributes:
+        counts: Rows of each table that were new, changed, or there already.
+        known: Numbers of transactions with a known merchant or category.
+        doubts: A sentence for each thing that may be wrong with the transactions.
+        replaced: Number of transactions that an earlier import of the same bytes gave, and that are
+            removed because this one does not.
+    """
+
+    counts: Mapping[str, Counts]
+    known: Known
+    doubts: tuple[str, ...]
+    replaced: int
+
+
+def digest_of(content: bytes, *names: str) -> str:
+    """Return the digest by which an import of the same bytes is recognised.
+
+    Args:
+        content: The bytes that are read.
+        names: What else must be equal.
+    """
+    digest = hashlib.blake2b(content, digest_size=16)
+    for name in names:
+        digest.update(b"\0" + name.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def owners_without(facts: ImportingFacts, digest: str) -> Owners:
+    """Return the customers and accounts of a store without those that only an import has.
+
+    Args:
+        facts: The facts of the store.
+        digest: Digest of the import; all are returned if there is none.
+    """
+    customers, accounts = facts.customers(), facts.owners()
+    made = _import_of(facts, digest)
+    if made is None:
+        return Owners(customers, accounts)
+    given = facts.given(made.id)
+    whose = customers_in(given)
+    others = [facts.given(one.id, whose) for one in facts.imports() if one.id != made.id]
+    others.append(facts.rows_before(whose))
+    for_others = [set[str](), set[str]()]
+    for rows in others:
+        for names, frame in zip(for_others, (rows.customers, rows.accounts), strict=True):
+            names.update(() if frame is None else frame["id"])
+    only = [
+        [one for one in frame["id"] if one not in names] if frame is not None else []
+        for frame, names in zip((given.customers, given.accounts), for_others, strict=True)
+    ]
+    return Owners(
+        customers.filter(~pl.col("id").is_in(only[0])),
+        accounts.filter(~pl.col("id").is_in(only[1])),
+    )
+
+
+def keep(made: Import, rows: Rows, facts: ImportingFacts, enricher: Enricher) -> Kept:
+    """Put the rows of an import into the store.
+
+    They replace the rows of an earlier import of the same bytes, which keeps its place among the
+    imports.
+
+    Args:
+        made: Record of the import.
+        rows: The rows that it has read.
+        facts: The facts of the store.
+        enricher: Finds merchants and categories.
+    """
+    stored = _stored(facts.rows_of, rows, Owners(facts.customers(), facts.owners()))
+    given, doubts = rows, tuple[str, ...]()
+    if rows.transactions is not None:
+        transactions, doubts = identified(rows.transactions, stored.transactions)
+        given = replace(rows, transactions=transactions)
+    main = given.tables().get(made.table or "transactions")
+    made = msgspec.structs.replace(made, rows=0 if main is None else main.height)
+    earlier = _import_of(facts, made.digest)
+    if earlier is not None and not _is_latest_again(earlier, given, facts):
+        return _replace(made, earlier, Kept({}, Known(), doubts, 0), given, facts, enricher)
+    made = made if earlier is None else earlier
+    filled = given if made.command == TABLES else fill_from_store(given, stored)
+    incoming = infer_fields(filled, stored, enricher)
+    counts = facts.append(incoming, taken=Taken(made, given))
+    return Kept(counts, _known(incoming), doubts, 0)
+
+
+def _replace(
+    made: Import,
+    earlier: Import,
+    so_far: Kept,
+    given: Rows,
+    facts: ImportingFacts,
+    enricher: Enricher,
+) -> Kept:
+    """Put an import in place of an earlier one of the same bytes."""
+    before_given = facts.given(earlier.id)
+    stored = _stored(facts.rows_of, given, Owners(facts.customers(), facts.owners()))
+    named = dict.fromkeys(customers_in(before_given) + customers_in(given) + customers_in(stored))
+    whose = list(named)
+    before = known_rows(facts, whose)
+    taken = Taken(msgspec.structs.replace(made, id=earlier.id), _with_owners(given, before))
+    after = rebuilt(facts, whose, enricher, {earlier.id: taken})
+    facts.replace_import(earlier.id, taken, whose, after)
+    counts = {
+        name: _counts(frame, getattr(before, name), getattr(after, name), name)
+        for name, frame in given.tables().items()
+    }
+    mine = Rows()
+    if given.transactions is not None and after.transactions is not None:
+        key = given.transactions.select("account", "id")
+        mine = Rows(transactions=after.transactions.join(key, on=["account", "id"], how="semi"))
+    removed = differences(before, after).removed
+    return so_far._replace(counts=counts, known=_known(mine), replaced=removed)
+
+
+def _counts(
+    given: pl.DataFrame, before: pl.DataFrame | None, after: pl.DataFrame, table: str
+) -> Counts:
+    """Return how many of the given rows of a table are new, changed or as they were."""
+    key = ["account", "id"] if table == "transactions" else ["id"]
+    mine = after.join(given.select(pl.col(key).cast(pl.String)), on=key, how="semi")
+    if before is None:
+        return Counts(mine.height)
+    values = [name for name in mine.columns if name not in {*key, "sequence"}]
+    both = mine.join(before, on=key, suffix=" before")
+    same = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v} before")) for v in values)
+    unchanged = both.filter(same).height
+    return Counts(mine.height - both.height, both.height - unchanged, unchanged)
+
+
+def _with_owners(given: Rows, stored: Rows) -> Rows:
+    """Return rows with the stored accounts and customers that they lack."""
+    if given.transactions is None or stored.accounts is None or stored.customers is None:
+        return given
+    named = given.transactions["account"].cast(pl.String).unique().implode()
+    accounts = [stored.accounts.filter(pl.col("id").is_in(named))]
+    accounts += [] if given.accounts is None else [given.accounts.select(accounts[0].columns)]
+    held = pl.concat(accounts).unique("id", keep="last", maintain_order=True)
+    customers = [stored.customers.filter(pl.col("id").is_in(held["customer"].implode()))]
+    customers += [] if given.customers is None else [given.customers.select(customers[0].columns)]
+    people = pl.concat(customers).unique("id", keep="last", maintain_order=True)
+    return Rows(people, held, given.transactions)
+
+
+def _is_latest_again(earlier: Import, given: Rows, facts: ImportingFacts) -> bool:
+    """Return whether the latest import has read the same rows, as after a kill."""
+    if facts.imports()[-1] != earlier:
+        return False
+    before, now = facts.given(earlier.id), given.tables()
+    for name, frame in now.items():
+        known = getattr(before, name)
+        names = [n for n in frame.columns if n != "sequence"]
+        if known is None or not frame.select(names).equals(known.select(names)):
+            return False
+    return before.transactions is None or "transactions" in now
+
+
+def _import_of(facts: ImportedFacts, digest: str) -> Import | None:
+    return next((one for one in facts.imports() if one.digest == digest), None)
+
+
+def _known(rows: Rows) -> Known:
+    if rows.transactions is None:
+        return Known()
+    counted = rows.transactions.select("merchant", "category").count()
+    return Known(rows.transactions.height, *counted.row(0))
+
+
+def _stored(rows_of: Callable[..., Rows], incoming: Rows, owners: Owners) -> Rows:
+    """Return what is stored of the customers whose transactions come in."""
+    if incoming.transactions is None:
+        return Rows()
+    named = incoming.transactions.select(id="account").unique()
+    whose = owners.accounts.join(named, on="id", how="semi")["customer"]
+    if incoming.accounts is not None:
+        whose = pl.concat([whose, incoming.accounts["customer"]])
+    known = (
+        whose.unique()
+        .sort()
+        .to_frame()
+        .join(owners.customers, left_on="customer", right_on="id", how="semi")
+    )
+    return rows_of(*known["customer"])

@@ -1,0 +1,215 @@
+"""The first file of a person: a proposal, a look at the rows, a yes, and a forecast."""
+
+import datetime
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import Run
+from tests.unit.bankdata.test_banks import SAMPLES
+from tests.unit.bankdata.test_exports import FORMATS
+
+from tuppence.bankdata.banks import shipped_banks
+
+UNKNOWN = "Date,Details,Amount\n03/06/2026,X,-4.00\n02/06/2026,Y,12.50\n"
+Typed = Callable[[str], None]
+
+
+@pytest.fixture
+def typed(_nobody: None, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Have a person at a terminal who types some lines."""
+
+    def at_terminal(text: str) -> None:
+        keyboard = io.StringIO(text)
+        monkeypatch.setattr(keyboard, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", keyboard)
+
+    return at_terminal
+
+
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody at a terminal, unless a test has somebody type."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+
+def statement(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "statement.csv"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_terminal_nothing_is_imported_before_a_yes(tuppence: Run, tmp_path: Path) -> None:
+    path = statement(tmp_path, (SAMPLES / "monzo.csv").read_text())
+    command = ("import", "csv", path, "--store", "money", "--today", "2026-06-30")
+    done = tuppence(*command, status=1)
+    assert "mapping: the shipped mapping monzo (Monzo), found by its header" in done.stdout
+    assert " 2026-06-02     2,150.00   3,145.75   monzo " in done.stdout
+    assert "error[import.unconfirmed]" in done.stderr
+    assert not (tmp_path / "money").exists()
+    done = tuppence(*command, "--yes")
+    assert "mapping: " in done.stdout
+    assert "statement.csv      5     5         0           0   0" in done.stdout
+
+
+def test_a_person_is_asked_what_the_file_leaves_open(
+    tuppence: Run, tmp_path: Path, typed: Typed
+) -> None:
+    path = statement(tmp_path, UNKNOWN)
+    command = ("import", "csv", path, "--store", "money", "--today", "2026-06-30")
+    typed("%d/%m/%Y\nwhat\nGBP\nnegative\ny\n")
+    done = tuppence(*command)
+    assert done.stdout.count("Which amounts are money out") == 2  # `what` was no answer
+    assert " 2026-06-03      -4.00 " in done.stdout
+    assert "statement.csv      2     2         0           0   0" in done.stdout
+    written = tmp_path / "statement.csv.mapping.yaml"
+    assert "date_format: '%d/%m/%Y'" in written.read_text()
+
+
+def test_a_person_who_says_no_imports_nothing(tuppence: Run, tmp_path: Path, typed: Typed) -> None:
+    path = statement(tmp_path, (SAMPLES / "starling.csv").read_text())
+    typed("n\n")
+    tuppence("import", "csv", path, "--store", "money", "--today", "2026-06-30", status=1)
+    assert not (tmp_path / "money").exists()
+
+
+def test_what_is_open_is_named_and_written_for_editing(tuppence: Run, tmp_path: Path) -> None:
+    path = statement(tmp_path, UNKNOWN)
+    command = ("import", "csv", path, "--store", "money", "--yes", "--today", "2026-06-30")
+    done = tuppence(*command, "--currency", "GBP", status=1)
+    assert "error[import.undecided]" in done.stderr
+    written = tmp_path / "statement.csv.mapping.yaml"
+    assert "date_format in statement.csv.mapping.yaml" in done.stderr
+    assert "sign in statement.csv.mapping.yaml" in done.stderr
+    assert not (tmp_path / "money").exists()
+    done = tuppence(*command, status=1)  # it takes the file beside, which still has gaps
+    assert "error[mapping.format]" in done.stderr
+    text = written.read_text().replace("date_format: '?'", "date_format: '%d/%m/%Y'")
+    text = text.replace("sign:\n  column: '?'", "sign:\n  inverted: false")
+    written.write_text(text)
+    assert "statement.csv      2     2         0" in tuppence(*command).stdout
+    assert written.read_text() == text  # never written over
+
+
+def test_an_existing_mapping_is_not_written_over(tuppence: Run, tmp_path: Path) -> None:
+    path = statement(tmp_path, (SAMPLES / "starling.csv").read_text())
+    (tmp_path / "statement.csv.mapping.yaml").write_text("mine")
+    command = ("import", "csv", path, "--store", "money", "--yes", "--today", "2026-06-30")
+    done = tuppence(*command, "--bank", "starling")
+    assert "not written: " in done.stdout
+    assert (tmp_path / "statement.csv.mapping.yaml").read_text() == "mine"
+
+
+def test_a_second_account_is_not_mixed_into_the_first(tuppence: Run, tmp_path: Path) -> None:
+    path = statement(tmp_path, (SAMPLES / "starling.csv").read_text())
+    command = ("import", "csv", path, "--store", "money", "--yes", "--today", "2026-06-30")
+    tuppence(*command, "--bank", "starling")
+    done = tuppence(*command, "--bank", "starling", status=1)
+    assert "Which account's rows are these? The store has starling" in done.stderr
+    again = tuppence(*command, "--bank", "starling", "--account", "starling").stdout
+    assert "statement.csv      3     0         0           3   0" in again
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--bank", "starling", "--mapping", "m.yaml"), "cli.both"),
+        (("--account-type", "savngs"), "mapping.unknown-word"),
+        (("--currency", "pounds"), "import.currency"),
+        (("--bank", "nobank"), "import.unknown-bank"),
+    ],
+)
+def test_contradicting_or_unknown_options_are_refused(
+    tuppence: Run, tmp_path: Path, options: tuple[str, ...], code: str
+) -> None:
+    path = statement(tmp_path, UNKNOWN)
+    done = tuppence("import", "csv", path, "--store", "money", *options, status=1)
+    assert f"error[{code}]" in done.stderr
+
+
+def test_the_banks_are_listed(tuppence: Run) -> None:
+    listed = tuppence("import", "banks").stdout
+    assert len(shipped_banks()) >= 20
+    assert all(name in listed for name in shipped_banks())
+    assert "Halifax" in listed
+
+
+def history() -> str:
+    """Return half a year of a Barclays account, which has no balances."""
+    lines = ["Number,Date,Account,Amount,Subcategory,Memo"]
+    day = datetime.date(2026, 1, 1)
+    while day < datetime.date(2026, 6, 20):
+        if day.day == 1:
+            lines.append(f",{day:%d/%m/%Y},20-00-00 12345678,2000.00,Credit,ACME LTD PAY BGC")
+        if day.day == 5:
+            lines.append(f",{day:%d/%m/%Y},20-00-00 12345678,-800.00,Payment,A LANDLORD STO")
+        if day.day in {8, 11, 20}:
+            memo = f"LIDL GB LEEDS  ON {day:%d %b} BCC"
+            lines.append(f",{day:%d/%m/%Y},20-00-00 12345678,-{day.day}.20,Payment,{memo}")
+        day += datetime.timedelta(1)
+    return "\n".join(lines) + "\n"
+
+
+def test_a_forecast_says_why_there_is_none_and_an_opening_balance_gives_one(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    path = statement(tmp_path, history())
+    command = ("import", "csv", path, "--store", "money", "--yes", "--today", "2026-06-30")
+    ask = ("forecast", "me", "--store", "money", "--as-of", "2026-06-20")
+    tuppence(*command)
+    told = tuppence(*ask).stdout
+    assert "None" not in told
+    assert "no forecast of 20-00-00 12345678: its balance is not known" in told
+    assert "None" not in tuppence("streams", *ask[1:]).stdout
+    tuppence(*command, "--opening-balance", "512.40")
+    told = tuppence(*ask).stdout
+    assert "7495.00" in told  # 512.40 and all amounts
+    assert "no forecast" not in told
+    assert "not known" not in told
+
+
+def test_codes_and_dates_at_the_end_of_a_text_do_not_hide_the_merchant(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    path = statement(tmp_path, history())
+    tuppence("import", "csv", path, "--store", "money", "--yes", "--today", "2026-06-30")
+    exported = tuppence("export", "me", "--store", "money").stdout
+    assert '"merchant": "Lidl"' in exported
+    assert '"category": "groceries"' in exported
+    assert "BCC" not in exported
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "options"),
+    [
+        ("ofx", ".ofx", ("ofx",)),
+        ("qif", ".qif", ("qif", "--currency", "GBP")),
+        ("mt940", ".sta", ("mt940",)),
+        ("camt", ".xml", ("camt053",)),
+    ],
+)
+def test_statement_files_of_programs_are_imported(
+    tuppence: Run, tmp_path: Path, name: str, ending: str, options: tuple[str, ...]
+) -> None:
+    path = tmp_path / f"statement{ending}"
+    path.write_text(FORMATS[name][1])
+    command = ("import", *options, path, "--store", "money", "--today", "2026-06-30")
+    first = tuppence(*command).stdout
+    assert " accounts         1         0           0" in first
+    assert "rejected: " in first
+    again = tuppence(*command).stdout
+    assert " accounts         0         0           1" in again
+
+
+def test_a_store_of_several_customers_asks_whose_files_these_are(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "statement.ofx"
+    path.write_text(FORMATS["ofx"][1])
+    command = ("import", "ofx", path, "--store", "money", "--today", "2026-06-30")
+    tuppence(*command, "--customer", "ann")
+    path.write_text(FORMATS["ofx"][1].replace("12345678", "87654321"))
+    tuppence(*command, "--customer", "bob")
+    assert "error[import.undecided]" in tuppence(*command, status=1).stderr

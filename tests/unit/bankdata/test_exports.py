@@ -1,0 +1,333 @@
+"""OFX, QIF, MT940 and camt.053: invented statements, and what damaged ones end in."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.building import TOKENS, day
+
+from tuppence.bankdata import camt, mt940, ofx, qif
+from tuppence.bankdata.exports import Given, plain_number, read_exports
+from tuppence.bankdata.statement import ParsedStatement, read_statement
+from tuppence.bankdata.tabular import Owners
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+
+TODAY = datetime.date(2026, 6, 30)
+NOBODY = Owners(
+    pl.DataFrame(schema={"id": pl.String, "currency": pl.String}),
+    pl.DataFrame(schema=dict.fromkeys(("id", "customer", "currency"), pl.String)),
+)
+OFX = """OFXHEADER:100
+DATA:OFXSGML
+VERSION:102
+CHARSET:1252
+
+<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>
+<BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STMTRS><CURDEF>GBP
+<BANKACCTFROM><BANKID>000000<ACCTID>12345678<ACCTTYPE>SAVINGS</BANKACCTFROM>
+<BANKTRANLIST><DTSTART>20260601<DTEND>20260630
+<STMTTRN><TRNTYPE>POS<DTPOSTED>20260602233000[-5:EST]<TRNAMT>-12.50<FITID>A1
+<NAME>BEAN &amp; YARD<MEMO>LEEDS</STMTTRN>
+<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20260601<TRNAMT>+1100,00<FITID>A2<NAME>ACME LTD</STMTTRN>
+<STMTTRN><TRNTYPE>HOLD<DTPOSTED>20260603<TRNAMT>-5.00<FITID>A3<NAME>CAB FIRM</STMTTRN>
+<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>soon<TRNAMT>-5.00<FITID>A4<NAME>BAD</STMTTRN>
+</BANKTRANLIST><LEDGERBAL><BALAMT>1087.50<DTASOF>20260630</LEDGERBAL></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>
+"""
+CARD = """<?xml version="1.0" encoding="UTF-8"?><?OFX OFXHEADER="200" VERSION="220"?>
+<OFX><CREDITCARDMSGSRSV1><CCSTMTTRNRS><CCSTMTRS><CURDEF>USD</CURDEF>
+<CCACCTFROM><ACCTID>4111111111111111</ACCTID></CCACCTFROM>
+<BANKTRANLIST>
+<STMTTRN><TRNTYPE>DEBIT</TRNTYPE><DTPOSTED>20260602</DTPOSTED><TRNAMT>-9.99</TRNAMT>
+<FITID>B1</FITID><NAME>WEB SHOP</NAME><MEMO></MEMO></STMTTRN>
+</BANKTRANLIST></CCSTMTRS></CCSTMTTRNRS></CREDITCARDMSGSRSV1></OFX>"""
+QIF = """!Account
+NCurrent
+TBank
+^
+!Type:Bank
+D01/06/2026
+T1,000.00
+POpening Balance
+L[Current]
+^
+D13/06/2026
+T-1,012.50
+PBean Yard
+MLeeds
+LEating
+^
+D 2/ 6'26
+T4.00
+PRefund
+^
+Dlater
+T-1.00
+PBad
+^
+!Type:Invst
+D13/06/2026
+NBuy
+^
+"""
+MT940 = """:20:STARTUMS
+:25:00000000/0123456789
+:28C:1/1
+:60F:C260531EUR1000,00
+:61:2606020602D12,50NDDTNONREF//B1
+:86:105?00BASISLASTSCHRIFT?20BEAN YARD?21JUNE?32Bean Yard GmbH
+:61:2606030603C100,00NTRFNONREF
+:86:166?00GUTSCHRIFT?20PAY JUNE?32Acme GmbH
+:61:26BAD
+:86:nothing
+:61:2606030603RC100,00NTRFNONREF
+:86:166?00STORNO?20PAY JUNE?32Acme GmbH
+:62F:C260630EUR987,50
+-
+"""
+NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+
+
+def entry(amount: str, way: str, status: str = "<Cd>BOOK</Cd>", more: str = "") -> str:
+    return (
+        f'<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{way}</CdtDbtInd><Sts>{status}</Sts>'
+        f"<BookgDt><Dt>2026-06-02</Dt></BookgDt>{more}</Ntry>"
+    )
+
+
+PARTIES = (
+    "<AcctSvcrRef>R1</AcctSvcrRef><BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RDDT</Cd>"
+    "<SubFmlyCd>ESDD</SubFmlyCd></Fmly></Domn></BkTxCd><NtryDtls><TxDtls><RltdPties>"
+    "<Dbtr><Pty><Nm>A Person</Nm></Pty></Dbtr><Cdtr><Pty><Nm>Bean Yard</Nm></Pty></Cdtr>"
+    "</RltdPties><RmtInf><Ustrd>June</Ustrd><Ustrd>A1</Ustrd></RmtInf></TxDtls></NtryDtls>"
+)
+CAMT = (
+    f'<?xml version="1.0"?><Document xmlns="{NAMESPACE}"><BkToCstmrStmt><GrpHdr/><Stmt><Id>1</Id>'
+    "<Acct><Id><IBAN>DE75512108001245126199</IBAN></Id><Tp><Cd>CACC</Cd></Tp><Ccy>EUR</Ccy></Acct>"
+    "<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy='EUR'>1000.00</Amt>"
+    "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-05-31</Dt></Dt></Bal>"
+    "<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy='EUR'>1087.50</Amt>"
+    "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-06-30</Dt></Dt></Bal>"
+    + entry("100.00", "CRDT", "BOOK")
+    + entry("12.50", "DBIT", more=PARTIES)
+    + entry("7.00", "DBIT", "<Cd>PDNG</Cd>")
+    + entry("7.00", "UP")
+    + "</Stmt></BkToCstmrStmt></Document>"
+)
+FORMATS: dict[str, tuple[Any, str, Given]] = {
+    "ofx": (ofx, OFX, Given(TODAY)),
+    "card": (ofx, CARD, Given(TODAY)),
+    "qif": (qif, QIF, Given(TODAY, currency="GBP")),
+    "mt940": (mt940, MT940, Given(TODAY)),
+    "camt": (camt, CAMT, Given(TODAY)),
+}
+
+
+def read(module: Any, text: str | bytes, given: Given, tmp_path: Path) -> ParsedStatement:
+    path = tmp_path / f"statement{module.ENDINGS[0]}"
+    path.write_bytes(text.encode("windows-1252") if isinstance(text, str) else text)
+    documents = read_exports([path], module.ENDINGS, module.decode, given)
+    return read_statement(documents, module.items, "me", Schema(), NOBODY, TODAY, TOKENS)
+
+
+def told(found: ParsedStatement) -> list[tuple[Any, ...]]:
+    rows = found.table.rows.transactions
+    assert rows is not None
+    return rows.select("booking date", "amount", "balance", "type", "text").rows()
+
+
+def accounts(found: ParsedStatement) -> list[tuple[Any, ...]]:
+    assert found.table.rows.accounts is not None
+    return found.table.rows.accounts.select("id", "type").rows()
+
+
+def rejects(found: ParsedStatement) -> list[tuple[str, str]]:
+    return found.table.rejects.select("place", "reason").rows()
+
+
+def of(name: str, tmp_path: Path, **changes: str) -> ParsedStatement:
+    module, text, given = FORMATS[name]
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return read(module, text, given, tmp_path)
+
+
+def test_ofx_of_an_account_is_read(tmp_path: Path) -> None:
+    found = of("ofx", tmp_path)
+    assert told(found) == [
+        (day("2026-06-01"), 110000, None, None, "ACME LTD"),
+        (day("2026-06-02"), -1250, 108750, "card", "BEAN & YARD LEEDS"),
+    ]
+    assert accounts(found) == [("12345678", "savings")]
+    assert found.ignored == {"pending transactions": 1}
+    assert rejects(found) == [("STMTRS[1].STMTTRN[4]", "DTPOSTED is not a date: soon")]
+    rows = found.table.rows.transactions
+    assert rows is not None
+    assert rows["id"].to_list() == ["A2", "A1"]
+
+
+def test_ofx_of_a_card_is_read_and_its_number_hidden(tmp_path: Path) -> None:
+    found = of("card", tmp_path)
+    assert told(found) == [(day("2026-06-02"), -999, None, None, "WEB SHOP")]
+    ((account, kind),) = accounts(found)
+    assert account.startswith("hidden-")
+    assert kind == "credit card"
+
+
+def test_qif_is_read(tmp_path: Path) -> None:
+    found = of("qif", tmp_path)
+    assert told(found) == [(day("2026-06-13"), -101250, None, None, "Bean Yard Leeds")]
+    assert accounts(found) == [("Current", "current")]
+    assert found.ignored == {"opening balances": 1, "records of the type invst": 1}
+    assert [why for _, why in rejects(found)] == [
+        "D is not a date of the form of the others: 2/ 6'26",
+        "D is not a date of the form of the others: later",
+    ]
+
+
+def test_qif_with_the_dates_of_old_programs_is_read(tmp_path: Path) -> None:
+    text = "!Type:CCard\nD6/13'26\nT-1.00\n^\nD 6/ 4'26\nU2.00\nT2.00\n^\n"
+    found = read(qif, text, Given(TODAY, "visa", "USD"), tmp_path)
+    assert [(row[0], row[1]) for row in told(found)] == [
+        (day("2026-06-04"), 200),
+        (day("2026-06-13"), -100),
+    ]
+    assert accounts(found) == [("visa", "credit card")]
+
+
+UNSURE = "!Type:Bank\nD03/06/2026\nT-{}\n^\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        (
+            UNSURE.format("1.00"),
+            Given(TODAY, "a", "GBP"),
+            "as %d/%m/%Y and as %m/%d/%Y",
+        ),
+        (UNSURE.format("1.00"), Given(TODAY, "", "GBP"), "names no account"),
+        (UNSURE.format("1.00"), Given(TODAY, "a"), "names no currency"),
+        (UNSURE.format("1.234"), Given(TODAY, "a", "GBP", "%d/%m/%Y"), "point or with a decimal"),
+    ],
+)
+def test_qif_that_can_be_read_in_two_ways_is_refused(
+    tmp_path: Path, text: str, given: Given, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        read(qif, text, given, tmp_path)
+    assert caught.value.code == "import.undecided"
+
+
+def test_a_format_of_dates_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--date-format cannot be used"):
+        read(qif, UNSURE.format("1.00"), Given(TODAY, "a", "GBP", "%H"), tmp_path)
+
+
+def test_qif_is_read_as_a_person_says(tmp_path: Path) -> None:
+    given = Given(TODAY, "a", "GBP", "%d/%m/%Y")
+    assert told(read(qif, UNSURE.format("1.00"), given, tmp_path))[0][0] == day("2026-06-03")
+
+
+def test_mt940_is_read_line_by_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = of("mt940", tmp_path)
+    first, second, third = told(found)
+    assert first[:4] == (day("2026-06-02"), -1250, None, "direct debit")
+    assert "Bean Yard GmbH" in first[4]
+    assert "JUNE" in first[4]
+    assert second[:2] == (day("2026-06-03"), 10000)
+    assert third[:3] == (day("2026-06-03"), -10000, 98750)  # a credit that is taken back
+    assert accounts(found) == [("00000000/0123456789", "current")]
+    assert rejects(found) == [
+        ("statement 1, :61: number 3", "a line has not the form that its tag asks for")
+    ]
+    assert caplog.text == ""  # the library logs what it cannot read
+
+
+def test_camt_is_read(tmp_path: Path) -> None:
+    found = of("camt", tmp_path)
+    assert told(found) == [
+        (day("2026-06-02"), 10000, None, None, None),
+        (day("2026-06-02"), -1250, 108750, "direct debit", "Bean Yard June A1"),
+    ]
+    assert accounts(found) == [("DE75512108001245126199", "current")]
+    assert found.ignored == {
+        "pending transactions": 1,
+        "balances that are not closing balances": 1,
+    }
+    assert rejects(found) == [("Stmt[1].Ntry[4]", "CdtDbtInd is UP, neither CRDT nor DBIT")]
+
+
+BOMB = (
+    '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]>'
+    f'<Document xmlns="{NAMESPACE}">&c;</Document>'
+)
+OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("text", [BOMB, OUTSIDE])
+def test_a_document_type_definition_is_refused(tmp_path: Path, text: str, encoding: str) -> None:
+    with pytest.raises(UserError, match="document type definition") as caught:
+        read(camt, text.encode(encoding), Given(TODAY), tmp_path)
+    assert caught.value.code == "file.xml"
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "message"),
+    [
+        (ofx, "hello", "it has no <OFX>"),
+        (ofx, "<OFX>" + "<A>" * 50 + "</A></OFX>", "more than 40 elements"),
+        (qif, "hello", "no records under !Type:"),
+        (mt940, "hello", "no line begins with :20:"),
+        (camt, "hello", "this is not XML"),
+        (camt, "<a>" * 50, "more than 40 elements"),
+        (camt, "<Document><BkToCstmrAcctRpt/></Document>", "it has BkToCstmrAcctRpt"),
+        (ofx, "<OFX><A>1</OFX>", "no statement of an account or a card"),
+        (ofx, "a\0b", "not a text file"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(
+    tmp_path: Path, module: Any, text: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read(module, text, Given(TODAY, "a", "GBP"), tmp_path)
+
+
+def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such files in this folder"):
+        list(read_exports([tmp_path], ofx.ENDINGS, ofx.decode, Given(TODAY)))
+
+
+def test_files_of_a_folder_are_read_by_name(tmp_path: Path) -> None:
+    for name in ("b.OFX", "a.ofx", "c.txt"):
+        (tmp_path / name).write_text(OFX)
+    found = read_exports([tmp_path], ofx.ENDINGS, ofx.decode, Given(TODAY))
+    assert [one.source for one in found] == ["a.ofx", "b.OFX"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_rows_of_two_files_are_the_same(tmp_path: Path, name: str) -> None:
+    module, text, given = FORMATS[name]
+    ids = []
+    for _ in range(2):
+        rows = read(module, text, given, tmp_path).table.rows.transactions
+        assert rows is not None
+        ids.append(rows["id"].to_list())
+    assert ids[0] == ids[1]
+    assert len({*ids[0]}) == len(ids[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "point", "plain"),
+    [
+        ("12.50", "", "12.50"), ("-12,50", "", "-12.50"), ("+1 100,00", "", "1100.00"),
+        ("1,012.50", ".", "1012.50"), ("1.012,50", ",", "1012.50"), (".5", "", "0.5"),
+        ("1,012.50", "", "1,012.50"), ("5.", "", "5"), ("-.50", "", "-0.50"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_in_one_way(text: str, point: str, plain: str) -> None:
+    assert plain_number(text, point) == plain
