@@ -9,9 +9,9 @@ from tests.conftest import Run
 
 ROWS = (
     "customer,account,date,type,text,amount\n"
-    "ann,main,2026-06-01,card,BEAN YARD 0042 LEEDS,-9.99\n"
+    "ann,main,2026-06-01,card,QUIDDIX YAR 0042 LEEDS,-9.99\n"
     "ann,main,2026-06-02,card,TESCO STORES 2041,-19.99\n"
-    "bob,his,2026-06-02,card,BEAN YARD 0001 HULL,-3.50\n"
+    "bob,his,2026-06-02,card,QUIDDIX YAR 0001 HULL,-3.50\n"
 )
 MAPPING = (
     "table: transactions\n"
@@ -64,16 +64,16 @@ def test_texts_are_explained(tuppence: Run, tmp_path: Path) -> None:
 def test_a_correction_holds_from_now_on(tuppence: Run, store: Path) -> None:
     assert categories(tuppence, store, "ann") == [None, "groceries"]
     where = ("--store", store, "--customer", "ann")
-    correction = ("enrich", "correct", "BEAN YARD", "--category", "groceries")
+    correction = ("enrich", "correct", "QUIDDIX YAR", "--category", "groceries")
     assert "1 transactions changed" in tuppence(*correction, *where).stdout
     assert categories(tuppence, store, "ann") == ["groceries", "groceries"]
     assert categories(tuppence, store, "bob") == [None]
     assert "rows.csv" in tuppence("import", "list", "--store", store).stdout  # can be taken back
     load(tuppence, store.parent)
     assert categories(tuppence, store, "ann") == ["groceries", "groceries"]
-    shown = json.loads(tuppence("enrich", "BEAN YARD 9", *where, "--format", "json").stdout)
+    shown = json.loads(tuppence("enrich", "QUIDDIX YAR 9", *where, "--format", "json").stdout)
     assert (shown[0]["category"], shown[0]["why"]) == ("groceries", "a person's correction")
-    tuppence("import", "undo", "1", "--store", store, "--yes")
+    tuppence("import", "undo", "1", "--store", store)
     load(tuppence, store.parent)
     assert "corrections.json" in tuppence("store", "check", "--store", store).stdout
 
@@ -98,10 +98,10 @@ def test_corrections_are_exported_and_erased_with_their_customer(
     tuppence: Run, store: Path
 ) -> None:
     for customer in ("ann", "bob"):
-        tuppence("enrich", "correct", "BEAN YARD", "--category", "groceries",
+        tuppence("enrich", "correct", "QUIDDIX YAR", "--category", "groceries",
                  "--customer", customer, "--store", store)  # fmt: skip
     assert exported(tuppence, store, "ann")["corrections"] == [
-        {"text": "BEAN YARD", "category": "groceries", "merchant": "", "customer": "ann"}
+        {"text": "QUIDDIX YAR", "category": "groceries", "merchant": "", "customer": "ann"}
     ]
     tuppence("forget", "ann", "--store", store, "--yes")
     left = json.loads(tuppence("enrich", "corrections", "--store", store).stdout)
@@ -113,9 +113,9 @@ def test_corrections_are_exported_and_erased_with_their_customer(
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["BEAN YARD", "--category", "grocery", "--everyone"], "enrich.category"),
-        (["BEAN YARD", "--category", "groceries"], "enrich.whose"),
-        (["BEAN YARD", "--everyone"], "enrich.incomplete"),
+        (["QUIDDIX YAR", "--category", "grocery", "--everyone"], "enrich.category"),
+        (["QUIDDIX YAR", "--category", "groceries"], "enrich.whose"),
+        (["QUIDDIX YAR", "--everyone"], "enrich.incomplete"),
         (["--category", "groceries", "--everyone"], "enrich.incomplete"),
         (["X Y", "--category", "groceries", "--customer", "zoe"], "facts.unknown-customer"),
         (["0042", "--category", "groceries", "--everyone"], "enrich.no-payee"),

@@ -6,8 +6,7 @@
 A partition keeps the same customers for ever, at most `partition_size` of them. An import appends a
 segment to each partition it changes; rows of later segments replace those of earlier ones.
 Compacting merges the segments of a partition into one. Segments that the manifest no longer names
-stay until the next change of the store, so that a reader that has already started rarely has to
-start again.
+stay until the next change, so that a reader that has already started rarely has to start again.
 """
 
 import contextlib
@@ -277,8 +276,7 @@ class FactStore:
             rows: The rows, with everything that is inferred.
             partition_size: Maximum number of customers of a partition.
             taken: The import that the rows come from, which the history keeps.
-            are_inferred: Whether the rows differ from those of imports in inferred fields only,
-                which are inferred again when an import is taken back.
+            are_inferred: Whether only inferred fields change; then imports can still be taken back.
 
         Returns:
             For each table the number of new, changed and unchanged rows.
@@ -308,8 +306,9 @@ class FactStore:
             manifest = self._manifest
             for rows in parts:
                 name = f"p{len(manifest.partitions):05d}"
-                content = ordered(coded(rows.tables(), self.schema))
-                new = self._segments.write_partition(name, content)
+                new = self._segments.write_partition(
+                    name, ordered(coded(rows.tables(), self.schema))
+                )
                 manifest = msgspec.structs.replace(
                     manifest,
                     partitions=(*manifest.partitions, new),
