@@ -58,11 +58,7 @@ PART_ROWS: Final = 500_000
 
 
 def is_store(root: Path) -> bool:
-    """Return whether there is a store in a folder.
-
-    Args:
-        root: The folder, which may be missing.
-    """
+    """Return whether there is a store in a folder, which may be missing."""
     return (root / layout.FACTS / layout.MANIFEST).exists()
 
 
@@ -306,9 +302,8 @@ class FactStore:
             manifest = self._manifest
             for rows in parts:
                 name = f"p{len(manifest.partitions):05d}"
-                new = self._segments.write_partition(
-                    name, ordered(coded(rows.tables(), self.schema))
-                )
+                content = ordered(coded(rows.tables(), self.schema))
+                new = self._segments.write_partition(name, content)
                 manifest = msgspec.structs.replace(
                     manifest,
                     partitions=(*manifest.partitions, new),
