@@ -329,3 +329,63 @@ def test_no_card_number_is_in_the_store(printed: Printed) -> None:
     text = printed("36")
     assert "card numbers in clear in the store: 0 lines" in text
     assert text.rstrip().endswith("\n0")
+
+
+WRONG: Final = {
+    "MCDONALD ROSS RENT": {"merchant McDonald's", "eating out"},
+    "STADTMOBIL CARSHARING GMBH": {"merchant OBI", "household"},
+    "SMART CAR RENTALS LTD": {"merchant Smart", "entertainment"},
+    "TESCO MOBILE": {"groceries"},
+    "TESCO BANK": {"groceries"},
+    "Uber One": {"transport"},
+    "O2 ACADEMY LEEDS": {"mobile"},
+    "THREE HORSESHOES PUB": {"mobile"},
+    "NEXT DAY BLINDS": {"clothing", "merchant Next"},
+    "GAP YEAR TRAVEL": {"clothing", "merchant Gap"},
+    "ORANGE TREE CAFE": {"merchant Orange", "mobile"},
+    "SKY GARDEN LONDON": {"merchant Sky", "broadband"},
+    "CO-OP FUNERALCARE": {"groceries"},
+    "COSTA BRAVA APARTMENTS": {"merchant Costa", "eating out"},
+    "J SMITH BOOTS MONEY": {"merchant Boots", "health"},
+    "CORAL REEF AQUATICS": {"gambling", "merchant Coral"},
+}
+"""What must not be found in a text."""
+RIGHT: Final = {
+    "TESCO PAY AT PUMP 3214": "transport",
+    "SAINSBURYS PETROL": "transport",
+    "SHELL LEEDS": "transport",
+    "BP HARROGATE": "transport",
+    "JET GARAGE": "transport",
+    "VIRGIN TRAINS": "transport",
+    "NYC SUBWAY FARE": "transport",
+    "LONDON CITY AIRPORT PARKING": "transport",
+    "THREE HORSESHOES PUB": "eating out",
+    "ORANGE TREE CAFE": "eating out",
+    "CO-OP INSURANCE": "insurance",
+    "WM MORRISONS STORE": "groceries",
+    "ALDI 47 742": "groceries",
+    "VUE BSL LTD": "entertainment",
+    "CASH AT NATWEST": "cash",
+    "TAXI SHARE NANDOS": "people",
+    "J SMITH BOOTS MONEY": "people",
+    "APPLE PAY: ZARA OXFORD ST": "clothing",
+    "GOOGLE PAY TESCO STORES 1234": "groceries",
+}
+"""The category of a text."""
+
+
+def test_merchants_are_those_that_the_text_names(printed: Printed) -> None:
+    lines = [line for line in printed("26").splitlines() if "| right: " in line]
+    assert len(lines) == 80
+    found = {line[:32].strip(): (line[51:75].strip(), line[82:97].strip()) for line in lines}
+    for text, wrong in WRONG.items():
+        merchant, category = found[text[:32]]
+        assert wrong.isdisjoint({f"merchant {merchant}", category}), text
+    for text, category in RIGHT.items():
+        assert found[text[:32]][1] == category, text
+
+
+def test_equal_amounts_by_chance_are_no_transfer(printed: Printed) -> None:
+    for part in printed("35").split("-- B."):
+        own = {row["text"] for row in rows(part) if row["own transfer"] == "True"}
+        assert own == {"TO SAVINGS", "FROM CURRENT"}

@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from tuppence.bankdata.categories import INCOME, REFUND
+from tuppence.bankdata.enrichment.corrections import corrected
 from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.bankdata.incomes import incomes
 from tuppence.bankdata.refunds import refunds
@@ -27,7 +28,7 @@ def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
     Args:
         incoming: Imported rows of some customers.
         stored: All stored rows of the same customers.
-        enricher: Finds merchants and categories.
+        enricher: Finds merchants and categories, and has what people have corrected.
     """
     if incoming.transactions is None:
         return incoming
@@ -42,6 +43,8 @@ def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
         [f.select("id", "customer", "type", "name").cast(pl.String) for f in known]
     )
     accounts = accounts.unique("id", keep="first", maintain_order=True)
+    fresh = corrected(fresh, accounts, enricher.corrections)
+    imported, older = older, corrected(older, accounts, enricher.corrections)
     customers = [f for f in (incoming.customers, stored.customers) if f is not None]
     together = _with_foreign_currency(pl.concat([fresh, older]), accounts, customers)
     sides = own_transfers(together, accounts).with_columns(side=True)
@@ -62,7 +65,7 @@ def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
         )
     both = both.with_columns(refunded=pl.coalesce("found refunded", "refunded")).select(names)
     fresh, later = both.head(fresh.height), both.tail(older.height)
-    same = pl.all_horizontal(later[name].eq_missing(older[name]) for name in names)
+    same = pl.all_horizontal(later[name].eq_missing(imported[name]) for name in names)
     return replace(incoming, transactions=pl.concat([fresh, later.filter(~same)]))
 
 

@@ -54,7 +54,8 @@ def import_dependencies(
     from tuppence.bankdata.enrichment.enricher import Enricher  # noqa: PLC0415 - reads its lists
     from tuppence.usecases.import_bank_data import ImportDependencies  # noqa: PLC0415
 
-    return ImportDependencies(facts, store.rejects, store.consents, store.tokens, Enricher(), today)
+    enricher = Enricher(store.corrections.all())
+    return ImportDependencies(facts, store.rejects, store.consents, store.tokens, enricher, today)
 
 
 def proposal_dependencies(

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schema": "schema",
     "synth": "synth",
     "import": "import_",
+    "enrich": "enrich",
     "rules": "rules",
     "catalogue": "catalogue",
     "plan": "plan",

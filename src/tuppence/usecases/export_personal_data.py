@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.bankdata.enrichment.corrections import Correction
 from tuppence.bankdata.masking import Tokens
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
@@ -30,6 +31,7 @@ class PersonalData(NamedTuple):
         results: Their results; None if there are none.
         rejects: Rows about them that imports rejected.
         imports: The rows about them that each import has read, and those from before the imports.
+        corrections: Corrections of their categories.
     """
 
     rows: Rows
@@ -37,6 +39,7 @@ class PersonalData(NamedTuple):
     results: CustomerResults | None
     rejects: Sequence[dict[str, Any]]
     imports: Sequence[tuple[Import | None, Rows]] = ()
+    corrections: Sequence[Correction] = ()
 
 
 class PersonalStore(Protocol):
@@ -83,7 +86,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         UserError: Nothing is held of such a customer.
     """
     customer = store.name_of(customer)
-    rows, consents, results, rejects, imports = store.personal_data(customer)
+    rows, consents, results, rejects, imports, corrections = store.personal_data(customer)
     if rows.customers is None and not (consents or rejects):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
@@ -92,7 +95,11 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     if rows.customers is not None and results is not None:
         evaluated = store.ruleset(results.ruleset), Date(results.as_of)
     read = [_read(made, given, rows, store.schema) for made, given in imports]
-    return held(rows, store.schema, consents, evaluated) | {"set aside": rejects, "imports": read}
+    return held(rows, store.schema, consents, evaluated) | {
+        "set aside": rejects,
+        "imports": read,
+        "corrections": msgspec.to_builtins(corrections),
+    }
 
 
 def export_from_services(

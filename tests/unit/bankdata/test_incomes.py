@@ -44,7 +44,7 @@ def test_receipts_that_cannot_be_income_are_not_marked(changes: dict[str, Any]) 
 
 def test_categories_with_more_confidence_are_kept() -> None:
     known = categories(paid(text="DWP STATE PENSION"))
-    assert set(known) == {("benefits", 92)}
+    assert set(known) == {("benefits", 97)}
     given = categories(paid(category="gifts", **{"category confidence": 100}))
     assert set(given) == {("gifts", 100)}
 

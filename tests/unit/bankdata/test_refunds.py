@@ -86,8 +86,8 @@ def test_a_refund_of_a_later_import_marks_the_purchase_of_an_earlier_one() -> No
     names = ("id", "merchant", "category", "category confidence", "refunded")
     assert second.transactions is not None
     assert second.transactions.select(names).rows() == [
-        ("9", "Greggs", "refund", 95, None),
-        ("0", "Greggs", "eating out", 89, 5_000),
+        ("9", "Greggs", "refund", 96, None),
+        ("0", "Greggs", "eating out", 96, 5_000),
     ]
     whole = Rows(first.customers, first.accounts, second.transactions)
     unchanged = infer_fields(Rows(transactions=bank([again]).transactions), whole, enricher)

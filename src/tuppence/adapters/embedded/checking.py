@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import add_checksum, has_checksum
 from tuppence.adapters.embedded.consents import CONSENTS, Consents
+from tuppence.adapters.embedded.corrections import read_corrections
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.files import disk_errors
@@ -66,6 +67,8 @@ def _check_steps(store: Path) -> list[CheckStep]:
         partial(_part, "imports", partial(_check_imports, facts)),
         *(partial(_part, name, partial(_check_sqlite, store / name, kind))
           for name, kind in _SQLITE_FILES if has_content(store / name)),
+        *(partial(_part, path.name, partial(_check_corrections, path))
+          for path in [store / layout.CORRECTIONS] if path.exists()),
         *(partial(_part, f"{layout.RULESETS}/{digest}.json",
                   partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
@@ -151,6 +154,10 @@ def _check_key(store: Path) -> CheckedPart:
     return CheckedPart(
         "", f"a secret of {len(read_identifier_key(store / layout.IDENTIFIER_KEY))} bytes"
     )
+
+
+def _check_corrections(path: Path) -> CheckedPart:
+    return CheckedPart("", f"{len(read_corrections(path)):,} corrections")
 
 
 def _check_rejects(path: Path) -> CheckedPart:

@@ -6,8 +6,7 @@
 A partition keeps the same customers for ever, at most `partition_size` of them. An import appends a
 segment to each partition it changes; rows of later segments replace those of earlier ones.
 Compacting merges the segments of a partition into one. Segments that the manifest no longer names
-stay until the next change of the store, so that a reader that has already started rarely has to
-start again.
+stay until the next change, so that a reader that has already started rarely has to start again.
 """
 
 import contextlib
@@ -59,11 +58,7 @@ PART_ROWS: Final = 500_000
 
 
 def is_store(root: Path) -> bool:
-    """Return whether there is a store in a folder.
-
-    Args:
-        root: The folder, which may be missing.
-    """
+    """Return whether there is a store in a folder, which may be missing."""
     return (root / layout.FACTS / layout.MANIFEST).exists()
 
 
@@ -260,7 +255,12 @@ class FactStore:
     # -- changing the facts ----------------------------------------------------------------------
 
     def append(
-        self, rows: Rows, partition_size: int = PARTITION_SIZE, taken: Taken | None = None
+        self,
+        rows: Rows,
+        partition_size: int = PARTITION_SIZE,
+        taken: Taken | None = None,
+        *,
+        are_inferred: bool = False,
     ) -> Mapping[str, Counts]:
         """Add rows, or replace those with the same identifiers: all of them or, on error, none.
 
@@ -272,6 +272,7 @@ class FactStore:
             rows: The rows, with everything that is inferred.
             partition_size: Maximum number of customers of a partition.
             taken: The import that the rows come from, which the history keeps.
+            are_inferred: Whether only inferred fields change; then imports can still be taken back.
 
         Returns:
             For each table the number of new, changed and unchanged rows.
@@ -281,7 +282,7 @@ class FactStore:
             manifest, counts = append_rows(old, rows, partition_size, self._segments)
             if taken is not None:
                 manifest = with_import(old, manifest, taken, self._segments)
-            elif manifest != old:
+            elif manifest != old and not are_inferred:
                 manifest = without_history(manifest)
             if manifest != old:
                 self._commit(manifest)

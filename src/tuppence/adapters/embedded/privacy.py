@@ -54,12 +54,13 @@ class PersonalFolder:
         return data
 
     def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
-        """Erase results, consents and rejected rows of a customer."""
+        """Erase results, consents, corrections and rejected rows of a customer."""
         had_results = False
         if self._store.has_results:
             with self._store.results() as database:
                 had_results = database.erase(customer)
         consents = self._store.consents.erase(customer)
+        self._store.corrections.erase(customer)
         return had_results, consents, self._store.rejects.erase(customer, accounts)
 
     def erase_facts(self, customer: str) -> None:
@@ -83,7 +84,9 @@ class PersonalFolder:
         ]
         if imports and (before := facts.rows_before([customer])).tables():
             imports.insert(0, (None, before))
-        return (facts.digest, *kept), PersonalData(rows, *kept, imports)
+        corrections = self._store.corrections.of(customer)
+        data = PersonalData(rows, *kept, imports, corrections)
+        return (facts.digest, *kept, corrections), data
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.corrections import Corrections
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
@@ -41,6 +42,7 @@ class StoreFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.consents = Consents(path)
+        self.corrections = Corrections(path)
         self.rejects = Rejects(path)
         self.rulesets = RulesetDirectory(path / layout.RULESETS)
         self.tokens = Tokens(lambda: identifier_key(path))

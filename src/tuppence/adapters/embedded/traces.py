@@ -27,6 +27,7 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checksums import ENDING as CHECKSUM
+from tuppence.adapters.embedded.corrections import read_corrections
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.rejects import (
     ENDING,
@@ -110,6 +111,8 @@ class _Search:
                 return self._facts(path.read_bytes(), place.stem)
             case (layout.REJECTS, *_) if place.name.endswith(ENDING):
                 return self._rejects(path, place)
+            case (layout.CORRECTIONS,):
+                return self._corrections(path)
             case (layout.REJECTS, *_) if place.name.endswith(CHECKSUM):  # two numbers
                 return len(place.parts) > 2 and self._is_in_path(place), 0
             case (
@@ -167,6 +170,12 @@ class _Search:
             else:
                 mentions += self._is_among(row.values())
         return is_left, mentions
+
+    def _corrections(self, path: Path) -> tuple[bool, int]:
+        """Read corrections; those of other customers may have the same words."""
+        kept = read_corrections(path)
+        mentions = sum(self._is_among((one.text, one.category, one.merchant)) for one in kept)
+        return any(one.customer == self._customer for one in kept), mentions
 
     def _database(self, path: Path) -> tuple[bool, int]:
         """Read all columns of all tables, then compare the file with a copy of its rows."""

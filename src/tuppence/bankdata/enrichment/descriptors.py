@@ -72,11 +72,17 @@ class Descriptor(NamedTuple):
 
     def payee(self) -> str:
         """Return the payee's name as the words have it, without numbers and the town at the end."""
-        words = [word for word in self.words[self.lead :] if is_telling(word)]
-        for start in range(1, len(words)):
-            if _place_length(words, start, len(words)) >= len(words) - start:
-                return " ".join(words[:start])
-        return " ".join(words)
+        return " ".join(
+            without_town([word for word in self.words[self.lead :] if is_telling(word)])
+        )
+
+
+def without_town(words: Sequence[str]) -> Sequence[str]:
+    """Return words without the town that they end with, if other words come before it."""
+    for start in range(1, len(words)):
+        if " ".join(words[start:]) in _places()[0]:
+            return words[:start]
+    return words
 
 
 def is_telling(word: str) -> bool:

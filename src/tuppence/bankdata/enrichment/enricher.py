@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ from tuppence.bankdata.enrichment.brands import (
     Brands,
     Match,
 )
+from tuppence.bankdata.enrichment.corrections import Correction
 from tuppence.bankdata.enrichment.descriptors import (
     PLACES,
     WORDS,
@@ -74,10 +75,22 @@ class Finding(NamedTuple):
     category_confidence: int | None
 
 
-class Enricher:
-    """Finds merchants and categories; the same evidence always gives the same finding."""
+class Found(NamedTuple):
+    """A finding and the reason for its category, or for the lack of one."""
 
-    def __init__(self) -> None:
+    finding: Finding
+    reason: str
+
+
+class Enricher:
+    """Finds merchants and categories; the same evidence always gives the same finding.
+
+    Args:
+        corrections: What people have corrected, which `infer_fields` applies afterwards.
+    """
+
+    def __init__(self, corrections: Sequence[Correction] = ()) -> None:
+        self.corrections = corrections
         self._brands = Brands()
         self._model: Model = shipped_model()
         digest = hashlib.blake2b(digest_size=4)
@@ -89,6 +102,10 @@ class Enricher:
 
     def find(self, evidence: Evidence) -> Finding:
         """Find the merchant and the category of a transaction, as far as they are known."""
+        return self._cached(evidence).finding
+
+    def explain(self, evidence: Evidence) -> Found:
+        """Find the merchant and the category of a transaction, with the reason."""
         return self._cached(evidence)
 
     def enriched(self, transactions: pl.DataFrame) -> pl.DataFrame:
@@ -126,17 +143,20 @@ class Enricher:
             for field in (name, f"{name} confidence")
         ).select(transactions.columns)
 
-    def _find(self, evidence: Evidence) -> Finding:
+    def _find(self, evidence: Evidence) -> Found:
         merchant = self._merchant(evidence)
         found = list(self._categories(evidence, merchant))
-        category, confidence = max(found, key=lambda one: one[1], default=(None, 0))
+        category, confidence, reason = max(
+            found, key=lambda one: one[1], default=(None, 0, "there is no text")
+        )
         is_certain = category is not None and confidence >= MIN_CONFIDENCE
-        return Finding(
+        finding = Finding(
             merchant.name if merchant else None,
             round(100 * merchant.confidence) if merchant else None,
             category if is_certain else None,
             confidence if is_certain else None,
         )
+        return Found(finding, reason)
 
     def _merchant(self, evidence: Evidence) -> Match | None:
         """Return the brand that the evidence names, or else a name made of the words themselves."""
@@ -154,37 +174,42 @@ class Enricher:
 
     def _categories(
         self, evidence: Evidence, merchant: Match | None
-    ) -> Iterator[tuple[str | None, int]]:
-        """Yield candidate categories with their confidences, in hundredths."""
+    ) -> Iterator[tuple[str | None, int, str]]:
+        """Yield candidate categories with their confidences, in hundredths, and the reasons."""
         by_type = (_BY_PAYMENT_TYPE if evidence.is_payment else _BY_RECEIPT_TYPE).get(
             evidence.type or ""
         )
         if by_type:
-            yield by_type, _TYPE_CONFIDENCE
+            yield by_type, _TYPE_CONFIDENCE, f"the type {evidence.type}"
             return
         may_be_cash = evidence.is_payment and evidence.type not in _BY_HAND
         if may_be_cash and descriptor_of(evidence.text or "").is_withdrawal:
-            yield _CASH, _TYPE_CONFIDENCE
-            return
-        if merchant is not None and merchant.category is not None:
-            confidence = round(100 * merchant.confidence * merchant.category_confidence)
-            yield _for_direction(merchant.category, evidence), confidence
+            yield _CASH, _TYPE_CONFIDENCE, "words of a cash machine"
             return
         is_known = merchant is not None and merchant.confidence * 100 > _UNKNOWN_NAME_CONFIDENCE
-        if not is_known:
+        if merchant is not None and is_known:
             # What is left of the name of a marketplace or a bank says nothing.
-            for words in filter(None, (evidence.text, evidence.merchant)):
-                yield self._by_model(descriptor_of(words), evidence)
+            confidence = round(100 * merchant.confidence * merchant.category_confidence)
+            category = merchant.category and _for_direction(merchant.category, evidence)
+            reason = f"the name {merchant.name}"
+            yield category, confidence, reason if category else f"{reason} has no single category"
+            return
+        for words in filter(None, (evidence.text, evidence.merchant)):
+            yield self._by_model(descriptor_of(words), evidence)
 
-    def _by_model(self, descriptor: Descriptor, evidence: Evidence) -> tuple[str | None, int]:
-        if descriptor.by_paypal or any(w in words_of("own money") for w in descriptor.words):
-            return None, 0
+    def _by_model(self, descriptor: Descriptor, evidence: Evidence) -> tuple[str | None, int, str]:
+        if descriptor.by_paypal:
+            return None, 0, "a payee at PayPal who is no known brand"
+        if any(word in words_of("own money") for word in descriptor.words):
+            return None, 0, "words for savings, loans or the repayment of a card"
         bought = evidence.is_payment or evidence.type == "card"
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:
             allowed -= {_PEOPLE}
         category, confidence = self._model.category(descriptor, allowed)
-        return (_for_direction(category, evidence), confidence) if category else (None, 0)
+        if category is None:
+            return None, 0, "the words say nothing that is certain enough"
+        return _for_direction(category, evidence), confidence, "the words, by the model"
 
 
 _INFERRED: Final = ("merchant", "category")

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from tuppence.bankdata.enrichment.descriptors import Descriptor
+from tuppence.bankdata.enrichment.descriptors import Descriptor, without_town
 from tuppence.bankdata.enrichment.trades import trades_of
 
 MODEL: Final = "model.json"
@@ -78,7 +78,8 @@ def features(descriptor: Descriptor) -> Iterator[str]:
     They are words, pairs of words, beginnings and ends of words, and the trade that it names if it
     names one only.
     """
-    words = [w for w in descriptor.words[descriptor.lead :] if not any(c.isdigit() for c in w)]
+    named = [w for w in descriptor.words[descriptor.lead :] if not any(c.isdigit() for c in w)]
+    words = without_town(named)
     seen = set[str]()
     for one in words[:_MAX_WORDS]:
         seen.add(f"={one}")
