@@ -32,7 +32,7 @@ _TYPES: Final = {
 }
 TOO_LARGE: Final = 2**52
 """Minor units from which a transaction is no payment, so that sums and products fit 64 bits."""
-_CHUNK: Final = 65_536
+_CHUNK: Final = 16_384
 """Number of transactions whose payments are grouped at a time; they fit into a large cache."""
 
 
