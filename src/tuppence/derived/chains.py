@@ -100,8 +100,8 @@ class Chains(NamedTuple):
 def room_for_chains(groups: Groups) -> Chains:
     """Return room for the chains of any chunk of groups."""
     most = len(groups.rows)
-    made = (np.zeros(most, np.int64) for _ in range(12))
-    lists = np.full(len(groups.table), -1, np.int64)
+    made = (np.zeros(most, np.int32) for _ in range(12))
+    lists = np.full(len(groups.table), -1, np.int32)
     return Chains._make((*made, lists, np.zeros((4, MAX_OPEN), np.int64)))
 
 

@@ -46,6 +46,7 @@ def several_dues(groups: Groups, group: int, alone: int, number: int, out: Chain
         opening = 0
         while (
             start + opening < stop
+            and opening <= _MAX_DUES
             and groups.days[start + opening] < groups.days[start] + FEWEST[cadence]
         ):
             opening += 1

@@ -32,7 +32,7 @@ _TYPES: Final = {
 }
 TOO_LARGE: Final = 2**52
 """Minor units from which a transaction is no payment, so that sums and products fit 64 bits."""
-_CHUNK: Final = 65_536
+_CHUNK: Final = 16_384
 """Number of transactions whose payments are grouped at a time; they fit into a large cache."""
 
 
@@ -129,8 +129,9 @@ def room_for_groups(offsets: Array) -> Groups:
     longest = int(np.diff(offsets).max(initial=0))
     slots = 1 << max(4, (2 * longest).bit_length())
     lengths = (*[most + 1] * 8, customers + 1, most + 1, slots)
-    made = (np.zeros(length, np.int64) for length in lengths)
-    return Groups._make((*made, np.full(slots, -1, np.int64)))
+    made = (np.zeros(length, np.int32) for length in lengths)
+    groups = Groups._make((*made, np.full(slots, -1, np.int32)))
+    return groups._replace(sizes=np.zeros(most + 1, np.int64))
 
 
 def group_payments(rows: Rows, first: int, last: int, as_of: int, out: Groups) -> None:

@@ -86,13 +86,14 @@ def measure(
         end = groups.of_customer[customer + 1]
         for chain in range(chains.starts[group], chains.starts[end]):
             n = chains.times[chain]
-            if n < MIN_PAYMENTS - 1:
+            if n < MIN_PAYMENTS and (n < 2 or not _may_be_two(groups, chains, chain)):
                 continue
             income = groups.is_income[chains.group[chain]] == 1
             mandates, cards, purchases, changes, steps = _read(groups, chains, chain, out)
             mandate, card = 2 * mandates > n, 2 * cards > n
-            is_due = chains.is_due[chain] == 1
-            if n < MIN_PAYMENTS and not mandate and not is_due:
+            may_step = steps == 0 and (n > MIN_PAYMENTS or chains.cadence[chain] == YEARLY)
+            varies = mandate or income or chains.is_due[chain] == 1 or may_step
+            if not varies and changes > _rises(n):
                 continue
             cadence = _cadence(groups, n, out)
             if cadence < 0:
@@ -101,7 +102,7 @@ def measure(
             if not mandate and not income:
                 if cadence < MONTHLY and 2 * purchases > n:
                     continue
-                may_step = steps == 0 and jitter <= MAX_JITTER
+                may_step &= jitter <= MAX_JITTER
                 if not _is_chosen(groups, chains, chain, n, changes, may_step, out):
                     continue
             months = MONTHS[cadence]
@@ -129,6 +130,19 @@ def measure(
             for i in range(n):
                 of_row[groups.rows[out.payments[i]]] = number + out.counts[1]
             out.counts[1] += 1
+
+
+@part_of_loops
+def _may_be_two(groups: Groups, chains: Chains, chain: int) -> bool:
+    """Return whether a chain of two payments is by mandate, or a due."""
+    bits = groups.bits[chains.first[chain]] & groups.bits[chains.last[chain]]
+    return bool(bits & MANDATE != 0 or chains.is_due[chain] == 1)
+
+
+@part_of_loops
+def _rises(n: int) -> int:
+    """Return how many times a steady amount may change in n payments."""
+    return 0 if n == MIN_PAYMENTS else 1 + n // 6
 
 
 @part_of_loops
@@ -219,10 +233,9 @@ def _is_chosen(
     any_size, alike, ever = _strangers(groups, chains, chain, n, out)
     if alike > n or ever > MAX_ALIKE * n:
         return False
-    if chains.is_due[chain] == 1 or changes <= (0 if n == MIN_PAYMENTS else 1 + n // 6):
+    if chains.is_due[chain] == 1 or changes <= _rises(n):
         return True
-    enough = n > MIN_PAYMENTS or (n == MIN_PAYMENTS and chains.cadence[chain] == YEARLY)
-    return bool(may_step and enough and any_size <= n)
+    return bool(may_step and any_size <= n)
 
 
 @part_of_loops

@@ -46,8 +46,15 @@ def find_streams(batch: FactBatch, as_of: Date) -> FoundStreams:
     groups = room_for_groups(rows.offsets)
     chains = room_for_chains(groups)
     most = len(groups.rows)
-    made = (np.zeros(length, np.int64) for length in (*[most] * 5, 2))
-    room = Measures._make((np.zeros((most // 2 + 1, len(COLUMNS)), np.int64), *made))
+    room = Measures(
+        streams=np.zeros((most // 2 + 1, len(COLUMNS)), np.int64),
+        payments=np.zeros(most, np.int32),
+        sizes=np.zeros(most, np.int64),
+        gaps=np.zeros(most, np.int32),
+        month_days=np.zeros(most, np.int32),
+        owner=np.zeros(most, np.int32),
+        counts=np.zeros(2, np.int64),
+    )
     of_row = np.full(int(rows.offsets[-1]), -1, np.int32)
     categories = batch.transactions.columns["category"].values
     found = [room.streams[:0]]
