@@ -99,7 +99,7 @@ class _Statement:
         self._today = today
         self._tokens = tokens
         self._accounts: dict[str, Account] = {}
-        self._limits: dict[str, Money] = {}
+        self._limits: dict[str, tuple[Money, Document, Item]] = {}
         self._balances: list[Balance] = []
         self._bookings: dict[tuple[str, str], _Placed] = {}
         self._countries: set[str] = set()
@@ -132,7 +132,7 @@ class _Statement:
                     case Account():
                         self._accounts[record.id] = record
                     case CreditLimit():
-                        self._limits[record.account] = record.amount
+                        self._limits[record.account] = (record.amount, document, item)
                     case Balance():
                         self._balances.append(record)
                     case Holder():
@@ -300,9 +300,14 @@ class _Statement:
             "name": plain_text(account.name),
             "opened": (account.opened - EPOCH).days if account.opened else None,
         }
-        limit = self._limits.get(account.id)
-        if limit is not None and limit.currency == currency:
-            row["credit limit"] = minor_units(limit, digits)
+        if account.id in self._limits:
+            limit, document, item = self._limits[account.id]
+            try:
+                row["credit limit"] = (
+                    minor_units(limit, digits) if limit.currency == currency else None
+                )
+            except InvalidItem as error:
+                self._reject(document, item, f"the credit limit cannot be read: {error}")
         return row
 
 

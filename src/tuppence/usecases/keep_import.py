@@ -144,7 +144,8 @@ def keep(made: Import, rows: Rows, facts: ImportingFacts, enricher: Enricher) ->
     main = given.tables().get(made.table or "transactions")
     made = msgspec.structs.replace(made, rows=0 if main is None else main.height)
     earlier = _import_of(facts, made.digest)
-    if earlier is not None and not _is_latest_again(earlier, given, facts):
+    is_latest = earlier is not None and facts.imports()[-1] == earlier
+    if earlier is not None and not (is_latest and _reads_same(earlier, given, facts)):
         return _replace(made, earlier, Kept({}, Known(), doubts, 0), given, facts, enricher)
     made = made if earlier is None else earlier
     filled = given if made.command == TABLES else fill_from_store(given, stored)
@@ -169,7 +170,9 @@ def _replace(
     before = known_rows(facts, whose)
     taken = Taken(msgspec.structs.replace(made, id=earlier.id), _with_owners(given, before))
     after = rebuilt(facts, whose, enricher, {earlier.id: taken})
-    facts.replace_import(earlier.id, taken, whose, after)
+    changes = differences(before, after)
+    if any(changes) or not (_reads_same(earlier, given, facts) and _same_owners(before, after)):
+        facts.replace_import(earlier.id, taken, whose, after)
     counts = {
         name: _counts(frame, getattr(before, name), getattr(after, name), name)
         for name, frame in given.tables().items()
@@ -178,8 +181,16 @@ def _replace(
     if given.transactions is not None and after.transactions is not None:
         key = given.transactions.select("account", "id")
         mine = Rows(transactions=after.transactions.join(key, on=["account", "id"], how="semi"))
-    removed = differences(before, after).removed
-    return so_far._replace(counts=counts, known=_known(mine), replaced=removed)
+    return so_far._replace(counts=counts, known=_known(mine), replaced=changes.removed)
+
+
+def _same_owners(before: Rows, after: Rows) -> bool:
+    """Return whether customers and accounts are the same, in any order."""
+    pairs = ((before.customers, after.customers), (before.accounts, after.accounts))
+    return all(
+        one is not None and other is not None and one.sort("id").equals(other.sort("id"))
+        for one, other in pairs
+    )
 
 
 def _counts(
@@ -211,10 +222,8 @@ def _with_owners(given: Rows, stored: Rows) -> Rows:
     return Rows(people, held, given.transactions)
 
 
-def _is_latest_again(earlier: Import, given: Rows, facts: ImportingFacts) -> bool:
-    """Return whether the latest import has read the same rows, as after a kill."""
-    if facts.imports()[-1] != earlier:
-        return False
+def _reads_same(earlier: Import, given: Rows, facts: ImportingFacts) -> bool:
+    """Return whether an import has read the same rows."""
     before, now = facts.given(earlier.id), given.tables()
     for name, frame in now.items():
         known = getattr(before, name)

@@ -804,3 +804,19 @@ def test_a_document_of_another_standard_is_named_as_the_mistake(
     done = tuppence("import", standard, *where, status=1)
     assert "nothing can be imported from these documents; page.json" in done.stderr
     assert "another standard" in done.stderr
+
+
+def test_a_credit_limit_that_is_no_amount_is_set_aside() -> None:
+    balances = {"iso_currency_code": "USD", "limit": "1e3"}
+    account = {"account_id": "A", "type": "credit", "balances": balances}
+    found = read(plaid.items, {"accounts": [account]})
+    assert found.table.rows.accounts is not None
+    assert found.table.rows.accounts["credit limit"].to_list() == [None]
+    (reason,) = found.table.rejects["reason"]
+    assert reason == "the credit limit cannot be read: '1e3' is not an amount"
+
+
+def test_an_element_that_is_no_object_is_set_aside() -> None:
+    account = {"account_id": "A", "type": "credit", "balances": {"iso_currency_code": "USD"}}
+    found = read(plaid.items, {"accounts": [account], "added": [7, None, ["x"]]})
+    assert [*found.table.rejects["reason"]] == ["this is not an object with fields"] * 3
