@@ -56,6 +56,7 @@ leaves = st.one_of(
     compared("own transfer", st.sampled_from(["true", "false"]), equals),
     st.just("own transfer"),
     st.sampled_from(['category in ("a", "b")', 'category in ("a")', "amount in (1, limit)"]),
+    st.sampled_from(['not(category in ("a"))', "not(balance = 1)", "not(balance < 1)"]),
     st.sampled_from(["not(own transfer)", "amount in [0..1]", "item.amount > 0", "unknown = 1"]),
 )
 predicates = st.recursive(
@@ -86,6 +87,7 @@ def test_common_conditions_become_comprehensions() -> None:
         "own transfer and amount > 0",
         'category != null and category != customer.country or type in ("x", "y")',
         "balance < 0",
+        'not(category in ("a", "b")) and not(own transfer)',
     ):
         fields = FIELDS | {"type": RowField(str, nullable=True)}
         tree = parse(text, [*fields, *BUILTINS])
@@ -93,6 +95,6 @@ def test_common_conditions_become_comprehensions() -> None:
 
 
 def test_other_conditions_are_left_to_the_interpreter() -> None:
-    for text in ("not(own transfer)", "amount + 1 > 2", "some x in [1] satisfies x = amount", "1"):
+    for text in ("not(balance < 1)", "amount + 1 > 2", "some x in [1] satisfies x = amount", "1"):
         tree = parse(text, [*FIELDS, *BUILTINS])
         assert write_out(tree, FIELDS) is None, text

@@ -89,7 +89,21 @@ class _Writer:
                 tests = [self.equality("=", name, test) for test in node.tests]
                 written = [test for test in tests if test is not None]
                 return f"({' or '.join(written)})" if len(written) == len(tests) else None
+            case syntax.Call(function=syntax.Name(name="not"), arguments=(inner,), names=None):
+                text = self.condition(inner) if self.is_never_null(inner) else None
+                return None if text is None else f"(not {text})"
         return None
+
+    def is_never_null(self, node: syntax.Node) -> bool:
+        """Return True for a condition that is true or false for every element."""
+        match node:
+            case syntax.Name(name=name) if name in self.fields:
+                return not self.fields[name].nullable
+            case syntax.In():
+                return True
+            case syntax.Comparison(operator="=" | "!="):
+                return True
+        return False
 
     def comparison(self, node: syntax.Comparison) -> str | None:
         left, right, operator = node.left, node.right, str(node.operator)
