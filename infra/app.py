@@ -1,7 +1,7 @@
 """The CDK app: `make cdk DO="synth -c env=dev"`, or `python -m infra.app dev OUTPUT`.
 
 Given a repository, OWNER/NAME, in place of an environment, it makes the roles for its workflows.
-The context `alarms` lists the addresses, separated by spaces, that get an e-mail for each alarm.
+The context `alarms` lists the addresses, separated by commas, that get an e-mail for each alarm.
 """
 
 import sys
@@ -31,7 +31,7 @@ def build(app: cdk.App, environment: Environment) -> None:
     services = Services(app, environment, network, data, migration)
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
-    Monitoring(app, environment, data, services, fleet, recipients.split())
+    Monitoring(app, environment, data, services, fleet, recipients.replace(",", " ").split())
     cdk.Tags.of(app).add("environment", environment.name)
 
 

@@ -39,7 +39,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def with_alarms(name: str, folder: Path) -> None:
     """Write templates whose alarms two people get; it fails if a rule of cdk-nag is broken."""
-    context = json.dumps({"alarms": "you@example.org others@example.org"})
+    context = json.dumps({"alarms": "you@example.org,others@example.org"})
     with mock.patch.dict(os.environ, {"CDK_CONTEXT_JSON": context}):
         synthesise(name, folder)
 

@@ -22,7 +22,7 @@ class ServiceClient:
 
     Requests carry the id of the request that this process works on, if there is one, so that the
     log lines of both services can be joined, and the seconds after which this process stops
-    waiting, so that the service does not work on answers that nobody reads.
+    waiting, so that an engine does not work on answers that nobody reads.
 
     Args:
         service: Name of the service, `relay` or `engine`, with which the codes of errors begin.

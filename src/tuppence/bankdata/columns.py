@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -111,6 +111,8 @@ _NUMBER_LIKE: Final = re.compile(r"[^\d,;:/]{0,5}(\d[\d.,' \u00a0\u202f\u2019]*)
 _LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _MOST: Final = 0.95
 _ENOUGH_DAYS: Final = 5
+_SCHEDULED: Final = timedelta(days=31)
+"""How far ahead banks list payments; a day within it is no evidence against a form."""
 _SAMPLE: Final = 50
 
 
@@ -214,23 +216,24 @@ def date_readings(
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 
     All dates of a column have one format, so one that fails where another does not is none. The
-    same holds for one whose days lie in the future.
+    same holds for one whose days lie more than a month ahead.
 
     Args:
         texts: The dates.
         formats: Those that are tried.
-        today: No day may be later.
+        today: The day of the import.
         share: What share of the dates has to be read.
     """
     found: dict[str, pl.Series] = {}
     most = 0
+    latest = min(today, date.max - _SCHEDULED) + _SCHEDULED
     given = texts.drop_nulls()
     sample = given.unique().sort().head(_SAMPLE)
     for form in formats:
         if not days_as_written(sample, form).count():
             continue
         days = days_as_written(given, form)
-        days = days.filter(days.is_null() | (days <= today))
+        days = days.filter(days.is_null() | (days <= latest))
         read = days.count()
         if read > most:
             found, most = {}, read
@@ -287,6 +290,6 @@ def currency_of(columns: Iterable[Column]) -> str:
 
 
 def is_sign_word(column: Column) -> bool:
-    """Return whether the texts of a column say, all of them, which way money goes."""
-    words = {word.casefold() for word in column.texts.drop_nulls()}
-    return column.texts.null_count() == 0 and bool(words) and words <= {*SIGN_WORDS}
+    """Return whether all texts of a column say which way money goes, and both ways occur."""
+    ways = {SIGN_WORDS.get(word.casefold()) for word in column.texts.drop_nulls()}
+    return column.texts.null_count() == 0 and ways == {True, False}

@@ -180,11 +180,11 @@ def _fresh(rows: pl.DataFrame, used: pl.Series) -> pl.DataFrame:
 
 
 def _doubts(old: pl.Series, new: pl.Series) -> tuple[str, ...]:
-    """Say which rows take the place of stored ones that have no word in common with them."""
+    """Say which rows take the place of stored ones whose text says something else."""
     found = [
         f"{after} in place of {before}"
         for before, after in zip(old, new, strict=True)
-        if before and after and not _words(before) & _words(after)
+        if before and after and not is_same_text(before, after)
     ]
     if not found:
         return ()
@@ -194,6 +194,12 @@ def _doubts(old: pl.Series, new: pl.Series) -> tuple[str, ...]:
         "this import, and map the balance or an identifier"
     )
     return (sentence,)
+
+
+def is_same_text(before: str, after: str) -> bool:
+    """Return whether one of two texts has all words of the other, as with a better mapping."""
+    old, new = _words(before), _words(after)
+    return old <= new or new <= old
 
 
 def _words(text: str) -> set[str]:

@@ -121,7 +121,7 @@ def _read(text: str) -> mt940.models.Transactions:
     """Read the lines of a statement.
 
     Raises:
-        InvalidItem: A line has not the form that its tag asks for.
+        InvalidItem: A line does not have the form that its tag requires.
     """
     log = logging.getLogger("mt940")
     log.propagate = False  # it has no handler, so nothing of the text is logged
@@ -129,7 +129,7 @@ def _read(text: str) -> mt940.models.Transactions:
     try:
         return mt940.parse(io.StringIO(text), options=mt940.Options.all())
     except (RuntimeError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError):
-        raise InvalidItem("a line has not the form that its tag asks for") from None
+        raise InvalidItem("a line does not have the form that its tag requires") from None
 
 
 def _number_of(found: mt940.models.Transactions) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,6 +197,8 @@ class _Draft:
         kept = {*self._mapping.sources()}
         if unused := [one.name for one in found if one.name not in kept]:
             self._doubts.append(f"not used: {', '.join(unused)}")
+        gaps = {"booking date", "amount"} & {question.key for question in self._questions}
+        self._set(columns={**self._mapping.columns, **dict.fromkeys(gaps, UNDECIDED)})
 
     def _dates(self, found: Sequence[Column]) -> Column:
         dates = [one for one in found if one.is_date]
@@ -271,6 +274,9 @@ class _Draft:
                 "write a mapping with date_format, and name it with --mapping",
             )  # fmt: skip
         told = dict(readings)
+        if len(told) == 1 and len(date_readings(column.texts, formats, date.max)) > 1:
+            form = next(iter(told))
+            self._doubts.append(f"dates: read as {form}, as other forms give days in the future")
         if len(told) > 1:
             breaks = {form: self._evidence(form).fewest_breaks() for form in told}
             told = {form: told[form] for form in told if breaks[form] == min(breaks.values())}

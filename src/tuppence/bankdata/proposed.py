@@ -33,4 +33,4 @@ def mapping_text(proposal: Proposal) -> str:
         lines.append(f"# To decide: {question.key}. {question.text}{choices}")
     lines += [f"# To check: {doubt}." for doubt in proposal.doubts]
     plain = msgspec.to_builtins(proposal.mapping)
-    return "\n".join(lines).replace("\r", " ") + "\n" + to_yaml(plain)
+    return "\n".join(" ".join(line.split()) for line in lines) + "\n" + to_yaml(plain)

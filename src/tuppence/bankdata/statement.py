@@ -1,14 +1,15 @@
 """Converts the records that a bank delivers about a customer to rows for a store."""
 
+import bisect
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from tuppence.bankdata.booked import EPOCH, minor_units, plain_text, row_of
-from tuppence.bankdata.identity import made_identifier
+from tuppence.bankdata.identity import is_same_text, made_identifier
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.records import (
     Account,
@@ -107,6 +108,7 @@ class _Statement:
         self._removed: set[str] = set()
         self._ignored: Counter[str] = Counter()
         self._rejects: list[tuple[str, str, str, str]] = []
+        self._doubts: list[str] = []
         self._contents: list[Any] = []
         self._count = 0
 
@@ -160,8 +162,10 @@ class _Statement:
 
     def _place(self, document: Document, bookings: Sequence[tuple[Booking, Item]]) -> None:
         """Keep bookings under their identifiers, with their order among those of a day."""
-        moments = [booking.moment for booking, _ in bookings]
-        newest_first = bool(moments) and moments[0] > moments[-1]
+        moments: dict[str, list[str]] = {}
+        for booking, _ in bookings:
+            moments.setdefault(booking.account, []).append(booking.moment)
+        newest_first = {account for account, of in moments.items() if of[0] > of[-1]}
         seen: Counter[str] = Counter()
         reused = _reused(bookings)
         for number, (booking, item) in enumerate(bookings):
@@ -171,9 +175,20 @@ class _Statement:
                 begin = made_identifier(*known)
                 name = f"{begin}-{seen[begin]}"
                 seen[begin] += 1
-            order = -number if newest_first else number
+                self._compare(booking, name)
+            order = -number if booking.account in newest_first else number
             placed = _Placed(booking, document, item, order)
             self._bookings[booking.account, name] = placed
+
+    def _compare(self, booking: Booking, name: str) -> None:
+        """Note a doubt if another document has a booking of other words under the same name."""
+        before = self._bookings.get((booking.account, name))
+        texts = (before.booking.text if before else None, booking.text)
+        if texts[0] and texts[1] and not is_same_text(texts[0], texts[1]):
+            self._doubts.append(
+                f"{texts[1]} is taken for {texts[0]}, of the same account, day and amount in "
+                "another document: if they are two payments, map or import a balance"
+            )
 
     def _is_other(self, booking: Booking, name: str) -> bool:
         """Return whether an earlier document has another booking under an identifier."""
@@ -243,7 +258,8 @@ class _Statement:
         taken = () if rows.transactions is None else rows.transactions["id"]
         contents = self._contents
         again = again_in_documents(self._customer, lambda: map(_shown, contents), frozenset(taken))
-        table = ParsedTable(rows, rejects, self._count, again=again)
+        doubts = tuple(map(masked, self._doubts))
+        table = ParsedTable(rows, rejects, self._count, doubts=doubts, again=again)
         consents = tuple(
             one._replace(scope=tuple(map(self._tokens.of_scope, one.scope)))
             for one in self._consents.values()
@@ -280,16 +296,17 @@ class _Statement:
 
     def _known_balances(self) -> dict[tuple[str, str], Money]:
         """Return the balance after each booking that is the last before a booked balance."""
+        bookings: dict[str, list[tuple[datetime, int, tuple[str, str]]]] = {}
+        for key, one in self._bookings.items():
+            bookings.setdefault(key[0], []).append((time_of(one.booking.moment), one.order, key))
+        for rows in bookings.values():
+            rows.sort()
         found: dict[tuple[str, str], Money] = {}
         for balance in self._balances:
-            before = [
-                (time_of(placed.booking.moment), placed.order, key)
-                for key, placed in self._bookings.items()
-                if key[0] == balance.account
-                and time_of(placed.booking.moment) <= time_of(balance.moment)
-            ]
-            if before:
-                found[max(before)[2]] = balance.amount
+            rows = bookings.get(balance.account, [])
+            end = bisect.bisect_right(rows, time_of(balance.moment), key=lambda row: row[0])
+            if end:
+                found[rows[end - 1][2]] = balance.amount
         return found
 
     def _account_row(self, account: Account, currency: str, digits: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ as a payment nor as a receipt, so a wrong one hides money from every rule. Amoun
 are therefore not enough; something else must say that the two bookings belong together.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -36,8 +37,8 @@ _OWED: Final = ("credit card", "loan")
 """Types of accounts that may be paid off by direct debit."""
 _NAMES: Final = {
     "savings": frozenset({"savings", "saver", "isa", "pot", "vault"}),
-    "current": frozenset({"current", "checking", "giro"}),
-    "credit card": frozenset({"creditcard", "visa", "mastercard", "amex"}),
+    "current": frozenset({"current", "checking"}),
+    "credit card": frozenset({"creditcard", "amex"}),
     "loan": frozenset({"loan", "mortgage"}),
 }
 """Words for accounts by type, as the text of a transfer to or from them has them."""
@@ -50,9 +51,16 @@ _SAYS_NOTHING: Final = frozenset(
     }
 )  # fmt: skip
 """Words of texts that do not tell one transfer from another."""
+_REPAID: Final = _SAYS_NOTHING | {"autopay", "direct", "received", "repayment", "thank", "you"}
+"""Words of repayments, as opposed to refunds, in the text of a card or a loan."""
 _ELSEWHERE: Final = CATEGORIES - {"savings", "people"}
 """Categories of money that comes from others or goes to them, unlike an own transfer."""
 _MIN_REFERENCE: Final = 5
+_DATE: Final = re.compile(
+    r"\d{1,2}(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?:\d\d){0,2}"
+    r"|(?:19|20)\d{6}|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:\d\d){1,2}"
+)
+"""A day as texts have it; two bookings of one day have it in common by chance."""
 _MIN_NUMBER: Final = 4
 """Minimum number of digits at the end of an account's number by which a text may name it."""
 _MIN_NAME: Final = 3
@@ -140,10 +148,12 @@ def _confidence(one: _Side, other: _Side) -> int:
         return 0
     if any(_is_elsewhere(side) for side in (paid, received)):
         return 0
-    is_repayment = received.account_type in _OWED
+    words = split(paid.text or ""), split(received.text or "")
+    is_repayment = received.account_type in _OWED and (
+        _REPAID.issuperset(words[1]) or _names(words[1], paid)
+    )
     if "direct debit" in (paid.type, received.type):
         return REPAYMENT if is_repayment else 0
-    words = split(paid.text or ""), split(received.text or "")
     if _has_number(words[0], received) or _has_number(words[1], paid):
         return ACCOUNT_NUMBER
     if _names(words[0], received) or _names(words[1], paid):
@@ -194,4 +204,5 @@ def _says(words: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 
 def _is_reference(word: str) -> bool:
-    return len(word) >= _MIN_REFERENCE and any(c.isdigit() for c in word)
+    has_digit = any(c.isdigit() for c in word)
+    return len(word) >= _MIN_REFERENCE and has_digit and not _DATE.fullmatch(word)

@@ -87,13 +87,8 @@ def register(program: typer.Typer) -> None:
         if not given:
             message = "there is no text to look at"
             raise UserError("enrich.no-text", message, "give a text, or --file with one on a line")
-        corrections: Sequence[Correction] = ()
-        if store is not None:
-            keeper = open_store(store)
-            keeper.facts()  # a folder that is no store is an error
-            corrections = keeper.corrections.all()
+        corrections, whose = _kept(store, customer)
         enricher = Enricher()
-        whose = customer or EVERYONE
         rows = [_row(text, type_, received, enricher, corrections, whose) for text in given]
         if format_ is Format.JSON:
             print_json([dict(zip(KEYS, row, strict=True)) for row in rows])
@@ -134,7 +129,11 @@ def register(program: typer.Typer) -> None:
         """
         keeper = hold(ctx, store)
         facts = keeper.facts()
-        if file is not None and text is None and category is None:
+        if file is not None:
+            if any((text, category, merchant, customer, everyone)):
+                message = "--file cannot be combined with a text or options of a correction"
+                hint = "the file says whose each correction is"
+                raise UserError("enrich.incomplete", message, hint)
             given = _read(file)
         else:
             given = [_correction(text, category, merchant, customer, everyone=everyone)]
@@ -202,7 +201,31 @@ def _lines(file: Path) -> list[str]:
         raise UserError(
             "enrich.encoding", f"{file}: is not UTF-8 text", "save it as UTF-8"
         ) from None
-    return [line for line in lines if line.strip()][:MAX_LINES]
+    found = [line for line in lines if line.strip()]
+    if len(found) > MAX_LINES:
+        message = f"{file}: more than {MAX_LINES:,} lines"
+        raise UserError("enrich.too-many", message, "split the file")
+    return found
+
+
+def _kept(store: Path | None, customer: str | None) -> tuple[Sequence[Correction], str]:
+    """Return the corrections of a store, and the customer for whom they are looked up.
+
+    Raises:
+        UserError: There is no such customer, or a customer is given without a store.
+    """
+    if store is None:
+        if customer is not None:
+            message = "--customer needs the store of the customer's corrections"
+            raise UserError("enrich.incomplete", message, "give --store")
+        return (), EVERYONE
+    keeper = open_store(store)
+    known = keeper.facts().customers()["id"].to_list()
+    if customer is not None and customer not in known:
+        message = f"{store}: there is no customer {customer}"
+        raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
+    whose = known[0] if customer is None and len(known) == 1 else customer
+    return keeper.corrections.all(), whose or EVERYONE
 
 
 def _read(file: Path) -> list[Correction]:

@@ -186,6 +186,10 @@ def register(program: typer.Typer) -> None:
         if mapping is None:
             proposing = proposal_dependencies(open_store(store), schema, _latest(today_))
             meaning = agreed_mapping(files[0], bank, known, proposing, yes=yes)
+            if len(files) > 1 and account is None and "account" not in meaning.columns:
+                message = "the files name no account, so they may be of several"
+                hint = "import them one by one, or give --account if all are of one"
+                raise UserError("import.undecided", message, hint)
         with open_store(store).make(schema, *waiting(ctx)) as facts:
             if mapping is not None:
                 meaning = read_mapping(mapping, facts.schema, known)
@@ -379,7 +383,7 @@ def _print_known(known: Known, deps: ImportDependencies) -> None:
 def _print_replaced(count: int, what: str) -> None:
     """Print how many transactions only an earlier import of the same bytes gave."""
     if count:
-        echo(f"removed: {count:,} transactions that an earlier import of {what} gave, and now not")
+        echo(f"removed: {count:,} transactions that only an earlier import of {what} had")
 
 
 def _latest(text: str | None) -> datetime.date:

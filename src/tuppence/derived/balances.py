@@ -160,7 +160,7 @@ def _closing_balance(room: Any, count: int) -> int:
         room[2, i] = room[3, i] = 0
         if max(abs(room[0, i]), abs(room[1, i])) >= TOO_LARGE:
             return int(room[1, 0])
-    for i in range(count):
+    for i in range(count - 1, -1, -1):  # of equal balances the latest stay
         for j in range(count):
             if room[3, j] == 0 and room[1, j] - room[0, j] == room[1, i]:
                 room[2, i] = room[3, j] = 1

@@ -9,7 +9,7 @@ import msgspec
 
 from tuppence.derived.groups import FIELDS
 from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
-from tuppence.feel import Expression, compile_expression, syntax
+from tuppence.feel import Expression, Span, compile_expression, syntax
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan.columns import ColumnPlan
@@ -144,7 +144,7 @@ def on_day(checked: CheckedRule, as_of: Date) -> CheckedRule:
     """Return a rule as it is on a day: nobody qualifies unless it and its approval are valid."""
     if checked.rule.in_force(as_of):
         return checked
-    never = syntax.Literal(checked.trees["when",].span, value=False)
+    never = syntax.Literal(Span(0, 0), value=False)  # no clause of the text, so explain shows none
     return dataclasses.replace(
         checked,
         rule=msgspec.structs.replace(checked.rule, minimum_history_days=0),

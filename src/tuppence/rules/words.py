@@ -24,7 +24,7 @@ def unknown_words(tree: syntax.Node, known: Known) -> Iterator[Diagnostic]:
         words = known(table, field)
         if not words or text.value in words:
             continue
-        message = f'no {field} is "{text.value}", so this finds nobody'
+        message = f'no {field} is "{text.value}", so the comparison is the same for everybody'
         yield Diagnostic("rule.word", text.span, message, _nearest(str(text.value), words), True)
 
 

@@ -88,7 +88,7 @@ def words_of(facts: PermittedFacts) -> Mapping[tuple[str, str], frozenset[str]]:
     """Return the words that the open fields of a store have."""
     found: dict[tuple[str, str], set[str]] = {one: set() for one in OPEN}
     for partition, _ in facts.partitions():
-        columns = facts.read(partition).transactions.columns
+        columns = facts.read(partition, ["category", "merchant"]).transactions.columns
         for name in ("category", "merchant"):
             if columns[name].kind is FieldType.TEXT:
                 found["transactions", name].update(map(str, columns[name].dictionary or ()))
@@ -108,7 +108,8 @@ def reach(store: FactsOfAll, use: Use, examine: Examine) -> Examine:
     def examine_all(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:
         found = list(examine(definition, checked))
         yield from found
-        if not found and checked.rule.in_force(Date(use.as_of)):
+        is_open = not any(one.place == ("when",) for one in found)
+        if is_open and checked.rule.in_force(Date(use.as_of)):
             yield from store.read_permitted(use, lambda facts: _unreached(checked, facts, use))
 
     return examine_all

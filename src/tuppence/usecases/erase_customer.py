@@ -42,11 +42,12 @@ class ErasableStore(Protocol):
         """Return the facts of a customer; no rows at all where there is no such customer."""
         ...
 
-    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int, int]:
         """Erase what is kept of a customer beside the facts.
 
         Returns:
-            Whether there were results, and the numbers of consents and of rejected rows.
+            Whether there were results, and the numbers of consents, of rejected rows and of
+            corrections.
         """
         ...
 
@@ -93,14 +94,14 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
     customer = store.name_of(customer)
     rows = store.rows_of(customer)
     accounts = accounts_in(rows)
-    had_results, consents, rejects = store.erase_kept(customer, accounts)
+    had_results, consents, rejects, corrections = store.erase_kept(customer, accounts)
     if rows.customers is not None:
         store.erase_facts(customer)
     traces = store.look_for(customer, accounts)
     if traces.left:
         message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"
         raise UserError("privacy.left", message, "nothing else is left: check these files")
-    if rows.customers is None and not (had_results or consents or rejects):
+    if rows.customers is None and not (had_results or consents or rejects or corrections):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
         raise UserError("facts.unknown-customer", message, hint)

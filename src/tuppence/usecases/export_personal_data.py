@@ -87,7 +87,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     """
     customer = store.name_of(customer)
     rows, consents, results, rejects, imports, corrections = store.personal_data(customer)
-    if rows.customers is None and not (consents or rejects):
+    if rows.customers is None and not (consents or rejects or corrections):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
         raise UserError("facts.unknown-customer", message, hint)

@@ -50,7 +50,14 @@ class BankDataStore(ImportingFacts, Protocol):
 class RejectStore(KeptRejects, Protocol):
     """Keeps the rows that could not be imported."""
 
-    def put(self, source: str, rows: pl.DataFrame, again: Again, earlier: str = "") -> Path | None:
+    def put(
+        self,
+        source: str,
+        rows: pl.DataFrame,
+        again: Again,
+        earlier: str = "",
+        taken: Collection[str] = (),
+    ) -> Path | None:
         """Write the rejected rows of an import; those of others stay until they are read again.
 
         Args:
@@ -58,6 +65,7 @@ class RejectStore(KeptRejects, Protocol):
             rows: The rows.
             again: Tells which kept rows the import has read again.
             earlier: The file with the rejected rows of an earlier import of the same bytes.
+            taken: Names of the files of other imports.
 
         Returns:
             The file, or None where there are no rows.
@@ -262,7 +270,7 @@ def import_statement(
         removed,
         found.ignored,
         stored.known,
-        stored.doubts,
+        (*found.table.doubts, *stored.doubts),
         stored.replaced,
     )
 
@@ -283,8 +291,10 @@ def _set_aside(
     source: str, reading: ParsedTable, digest: str, deps: ImportDependencies
 ) -> tuple[str, Path | None]:
     """Keep the rejected rows; return the name of their file, and the file; none if none."""
-    earlier = next((one.rejects for one in deps.facts.imports() if one.digest == digest), "")
-    file = deps.rejects.put(source, reading.rejects, reading.again, earlier)
+    imports = deps.facts.imports()
+    earlier = next((one.rejects for one in imports if one.digest == digest), "")
+    taken = {one.rejects for one in imports if one.digest != digest}
+    file = deps.rejects.put(source, reading.rejects, reading.again, earlier, taken)
     return (deps.rejects.name_of(file) if file else "", file)
 
 

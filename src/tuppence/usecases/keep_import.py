@@ -14,6 +14,7 @@ from tuppence.bankdata.gaps import fill_from_store
 from tuppence.bankdata.identity import identified
 from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.tabular import Owners
+from tuppence.errors import UserError
 from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Counts, Rows
 from tuppence.usecases.undo_import import (
@@ -169,7 +170,13 @@ def _replace(
     whose = list(dict.fromkeys(itertools.chain(*named)))
     before = known_rows(facts, whose)
     taken = Taken(msgspec.structs.replace(made, id=earlier.id), _with_owners(given, before))
-    after = rebuilt(facts, whose, enricher, {earlier.id: taken})
+    in_place = taken._replace(given=_numbered_as(taken.given, before_given))
+    after = rebuilt(facts, whose, enricher, {earlier.id: in_place})
+    gone = [one for one in customers_in(before) if one not in customers_in(after)]
+    if gone:
+        message = f"{made.source}: import {earlier.id} read the same bytes as rows of {gone[0]}"
+        hint = f"take it back first (tuppence import undo {earlier.id}), or rename the file"
+        raise UserError("import.other-customer", message, hint)
     changes = differences(before, after)
     if any(changes) or not (_reads_same(earlier, given, facts) and _same_owners(before, after)):
         facts.replace_import(earlier.id, taken, whose, after)
@@ -182,6 +189,15 @@ def _replace(
         key = given.transactions.select("account", "id")
         mine = Rows(transactions=after.transactions.join(key, on=["account", "id"], how="semi"))
     return so_far._replace(counts=counts, known=_known(mine), replaced=changes.removed)
+
+
+def _numbered_as(given: Rows, before: Rows) -> Rows:
+    """Return rows numbered from where an earlier import of the same bytes began."""
+    if given.transactions is None or before.transactions is None:
+        return given
+    shift = before.transactions["sequence"].min()
+    shifted = given.transactions.with_columns(pl.col("sequence") + shift)
+    return replace(given, transactions=shifted)
 
 
 def _same_owners(before: Rows, after: Rows) -> bool:

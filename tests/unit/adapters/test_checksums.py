@@ -105,18 +105,19 @@ def test_rows_that_are_replaced_have_their_checksum_at_any_moment(
     monkeypatch.setattr(checksums, "write_atomically", killed)
     others = pl.concat([ROWS, ROWS])
     try:
-        Rejects(tmp_path).put("bank.csv", others)
+        Rejects(tmp_path).put("bank.csv", others, earlier=path.name)
     except KeyboardInterrupt:
         assert survives < 3
     monkeypatch.undo()
     assert read_rejects(path).height == (1 if survives < 2 else 2)
-    Rejects(tmp_path).put("bank.csv", others)
+    Rejects(tmp_path).put("bank.csv", others, earlier=path.name)
     assert read_rejects(path).equals(others)
 
 
 def test_rows_that_are_removed_leave_no_checksum(tmp_path: Path) -> None:
-    Rejects(tmp_path).put("bank.csv", ROWS)
-    Rejects(tmp_path).put("bank.csv", ROWS.clear())
+    path = Rejects(tmp_path).put("bank.csv", ROWS)
+    assert path is not None
+    Rejects(tmp_path).put("bank.csv", ROWS.clear(), earlier=path.name)
     assert list((tmp_path / "rejects").iterdir()) == []
 
 

@@ -98,4 +98,4 @@ def test_a_check_tells_damage_from_a_key_that_is_lost(store: Path, tuppence: Run
     victim.write_bytes(victim.read_bytes()[:-9])
     done = tuppence("store", "check", "--store", store, status=1)
     assert f"{IDENTIFIER_KEY}:" not in done.stderr
-    assert "1 of 3 parts are not as they were written" in done.stderr
+    assert "1 of 4 parts are not as they were written" in done.stderr

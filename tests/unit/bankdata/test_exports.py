@@ -242,7 +242,7 @@ def test_mt940_is_read_line_by_line(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert third[:3] == (day("2026-06-03"), -10000, 98750)  # a credit that is taken back
     assert accounts(found) == [("00000000/0123456789", "current")]
     assert rejects(found) == [
-        ("statement 1, :61: number 3", "a line has not the form that its tag asks for")
+        ("statement 1, :61: number 3", "a line does not have the form that its tag requires")
     ]
     assert caplog.text == ""  # the library logs what it cannot read
 

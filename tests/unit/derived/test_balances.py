@@ -73,6 +73,10 @@ def test_a_day_that_changes_nothing_has_the_balance_of_the_day_before() -> None:
     assert balances(of_day) == [2_000]
 
 
+def test_of_two_balances_that_fit_as_well_the_latest_counts() -> None:
+    assert balances([(1, 0, -1), (1, -1, 0), (1, 1, -1)]) == [-1]
+
+
 def test_rows_without_a_balance_and_other_accounts_do_not_matter() -> None:
     one: list[Booked] = [(24, -90_000, 10_000), (24, 100_000, 100_000), (25, -5, None)]
     other: list[Booked] = [(24, 7, 7)]

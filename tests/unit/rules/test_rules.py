@@ -188,7 +188,10 @@ PAID = "{name: a, expect: qualified, transactions: [{days ago: 1, amount: -6, ca
         (PAID + ", values: {fee: '7'}}", ["there is no value fee"]),
         (PAID + ", values: {fees: '('}}",
          ["values.fees: line 1, column 2: the text ends where a value was expected"]),
-        ("{name: a, expect: qualified}", ["expected qualified, and it is not_qualified"]),
+        ("{name: a, expect: qualified}",
+         ["expected qualified, and it is not_qualified",
+          'false: total(payments[category = "bank fee"].amount) > 5',
+          '    total(payments[category = "bank fee"].amount) is 0']),
     ],
 )  # fmt: skip
 def test_a_rule_test_fails_on_every_unexpected_result(

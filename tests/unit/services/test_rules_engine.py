@@ -144,7 +144,7 @@ def test_results_are_counted_kept_and_returned(client: TestClient, tmp_path: Pat
                 "rule_id": "bank_fees",
                 "state": "qualified",
                 "score": 52.5,
-                "values": {"fees": 12.5, "yearly": 12.5},
+                "values": {"fees": 12.5, "yearly": 12.5, "whole_year": False},
                 "since": DAY,
             }
         ],

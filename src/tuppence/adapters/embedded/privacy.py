@@ -53,15 +53,15 @@ class PersonalFolder:
             before, data = again
         return data
 
-    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int]:
-        """Erase results, consents, corrections and rejected rows of a customer."""
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int, int]:
+        """Erase results, consents, rejected rows and corrections of a customer, and count them."""
         had_results = False
         if self._store.has_results:
             with self._store.results() as database:
                 had_results = database.erase(customer)
         consents = self._store.consents.erase(customer)
-        self._store.corrections.erase(customer)
-        return had_results, consents, self._store.rejects.erase(customer, accounts)
+        corrections = self._store.corrections.erase(customer)
+        return had_results, consents, self._store.rejects.erase(customer, accounts), corrections
 
     def erase_facts(self, customer: str) -> None:
         """Erase the facts of a customer."""

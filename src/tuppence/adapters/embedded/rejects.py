@@ -45,7 +45,12 @@ class Rejects:
         self._store = store
 
     def put(
-        self, source: str, rows: pl.DataFrame, again: Again = never, earlier: str = ""
+        self,
+        source: str,
+        rows: pl.DataFrame,
+        again: Again = never,
+        earlier: str = "",
+        taken: Collection[str] = (),
     ) -> Path | None:
         """Write the rejected rows of an import.
 
@@ -56,16 +61,17 @@ class Rejects:
             rows: The rows.
             again: Tells which kept rows the import has read again.
             earlier: The file with the rejected rows of an earlier import of the same bytes, which
-                go.
+                is replaced or removed.
+            taken: Names of the files of other imports.
 
         Returns:
             The file, or None where there are no rows.
         """
         folder = self._store / layout.REJECTS
         with locked(self._store), disk_errors(folder / source):
-            if earlier:
-                remove_checked(folder / earlier)
             for path in self._beside(source):
+                if earlier and path == folder / earlier:
+                    continue
                 kept = read_rejects(path)
                 is_again = again(kept)
                 if is_again.all():
@@ -73,10 +79,13 @@ class Rejects:
                 elif is_again.any():
                     write_checked(path, rejects_csv(kept.filter(~is_again)))
             if not rows.height:
+                if earlier:
+                    remove_checked(folder / earlier)
                 return None
             numbers = itertools.chain([""], (f".{n}" for n in itertools.count(2)))
             names = (f"{source}{number}{ENDING}" for number in numbers)
-            name = earlier or next(name for name in names if not (folder / name).exists())
+            free = (n for n in names if n not in taken and not (folder / n).exists())
+            name = earlier or next(free)
             write_checked(folder / name, rejects_csv(rows))
         return folder / name
 

@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from tuppence.bankdata.categories import CATEGORIES, INCOMING
-from tuppence.bankdata.enrichment.descriptors import descriptor_of
+from tuppence.bankdata.enrichment.descriptors import descriptor_of, is_telling, without_town
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.rows import CERTAIN
@@ -43,7 +43,7 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
     @property
     def payee(self) -> str:
         """The words that a text must have for the correction to hold."""
-        return descriptor_of(self.text).payee()
+        return payee_of(self.text)
 
     @property
     def is_of_receipts(self) -> bool:
@@ -54,6 +54,14 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
     def key(self) -> tuple[str, str, bool]:
         """The values that at most one correction of a store has."""
         return self.customer, self.payee, self.is_of_receipts
+
+
+def payee_of(text: str) -> str:
+    """Return the words of a payee; a town at the end is left out if two words stay."""
+    descriptor = descriptor_of(text)
+    words = [word for word in descriptor.words[descriptor.lead :] if is_telling(word)]
+    short = without_town(words)
+    return " ".join(short if len(short) > 1 else words)
 
 
 def checked(correction: Correction) -> Correction:
@@ -83,7 +91,7 @@ def correction_for(
     text: str | None, corrections: Sequence[Correction], customer: str, *, is_payment: bool
 ) -> Correction | None:
     """Return the correction that holds for a text; a customer's own comes before everyone's."""
-    payee = descriptor_of(text or "").payee()
+    payee = payee_of(text or "")
     own = {one.key: one for one in corrections}
     for whose in (customer, EVERYONE):
         if payee and (found := own.get((whose, payee, not is_payment))):
@@ -105,7 +113,7 @@ def corrected(
         return transactions
     rows = {one.key: one for one in corrections}
     texts = transactions.select(pl.col("text").unique().drop_nulls()).to_series()
-    payees = texts.map_elements(lambda text: descriptor_of(text).payee(), return_dtype=pl.String)
+    payees = texts.map_elements(payee_of, return_dtype=pl.String)
     named = pl.DataFrame({"text": texts, "payee": payees})
     known = pl.DataFrame(
         [(*key, one.category or None, one.merchant or None, True) for key, one in rows.items()],
