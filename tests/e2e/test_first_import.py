@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +214,77 @@ def test_a_store_of_several_customers_asks_whose_files_these_are(
     path.write_text(FORMATS["ofx"][1].replace("12345678", "87654321"))
     tuppence(*command, "--customer", "bob")
     assert "error[import.undecided]" in tuppence(*command, status=1).stderr
+
+
+def test_files_that_name_no_account_are_not_mixed(tuppence: Run, tmp_path: Path) -> None:
+    for name in ("current", "saver"):
+        (tmp_path / f"{name}.csv").write_text("Date,Details,Amount\n2026-06-13,X,-4.00\n")
+    known = ("--currency", "GBP", "--customer", "me", "--store", "money", "--yes")
+    (tmp_path / "current.csv.mapping.yaml").write_text(
+        "table: transactions\ncolumns: {booking date: Date, text: Details, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    command = ("import", "csv", "current.csv", "saver.csv", *known)
+    done = tuppence(*command, status=1)
+    assert "error[import.undecided]: the files name no account" in done.stderr
+    assert " 1     1         0           0   0" in tuppence(*command, "--account", "main").stdout
+
+
+def test_an_import_that_is_taken_back_leaves_the_rejects_of_others(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "map.yaml").write_text(
+        "table: transactions\ncolumns: {booking date: Date, text: Details, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    path = tmp_path / "st.csv"
+    where = ("--store", "money", "--today", "2026-06-30")
+    command = ("import", "csv", path, "--mapping", "map.yaml", *where)
+    path.write_text("Date,Details,Amount\n2026-06-01,A,-4.00\nsoon,B,-5.00\n")
+    tuppence(*command)
+    path.write_text("Date,Details,Amount\n2026-06-02,C,-4.00\nsoon,B,-5.00\nlater,D,-6.00\n")
+    tuppence(*command)
+    tuppence("import", "undo", "1", "--store", "money")
+    texts = [one.read_text() for one in (tmp_path / "money/rejects").glob("*.csv")]
+    assert any("later" in text and "soon" in text for text in texts)
+
+
+def test_the_same_bytes_of_another_person_are_refused(tuppence: Run, tmp_path: Path) -> None:
+    path = tmp_path / "st.csv"
+    path.write_text("Date,Details,Amount\n2026-06-01,A,-4.00\n")
+    for name in ("ann", "bob"):
+        (tmp_path / f"{name}.yaml").write_text(
+            "table: transactions\ncolumns: {booking date: Date, text: Details, amount: Amount}\n"
+            f"constants: {{account: {name}-1, customer: {name}, currency: GBP}}\n"
+        )
+    command = ("import", "csv", path, "--store", "money", "--today", "2026-06-30", "--mapping")
+    tuppence(*command, "ann.yaml")
+    refused = tuppence(*command, "bob.yaml", status=1).stderr
+    assert "error[import.other-customer]" in refused
+    assert "tuppence import undo 1" in refused
+    assert "A" in tuppence("export", "ann", "--store", "money").stdout
+
+
+def test_a_better_mapping_of_a_file_keeps_the_order_of_its_rows(
+    tuppence: Run, tmp_path: Path
+) -> None:
+    mapping = (
+        "table: transactions\ncolumns: {booking date: Date, text: Text, amount: Amount, "
+        "balance: Balance}\nconstants: {account: main, customer: me, currency: GBP}\n"
+    )
+    (tmp_path / "a.yaml").write_text(mapping)
+    (tmp_path / "b.yaml").write_text(mapping.replace("main,", "main, type: transfer,"))
+    (tmp_path / "a.csv").write_text(
+        "Date,Text,Amount,Balance\n2026-06-01,AA,100,100\n2026-06-02,BB,-10,90\n"
+    )
+    (tmp_path / "b.csv").write_text(
+        "Date,Text,Amount,Balance\n2026-06-02,BB,-10,90\n2026-06-02,CC,-20,70\n"
+        "2026-06-03,DD,-5,65\n"
+    )
+    where = ("--store", "money", "--today", "2026-06-30")
+    for path, meaning in (("a.csv", "a.yaml"), ("b.csv", "a.yaml"), ("b.csv", "b.yaml")):
+        tuppence("import", "csv", path, "--mapping", meaning, *where)
+    rows = json.loads(tuppence("export", "me", "--store", "money").stdout)["transactions"]
+    in_order = sorted(rows, key=lambda row: (row["booking date"], row["sequence"]))
+    assert [row["text"] for row in in_order] == ["AA", "BB", "CC", "DD"]
+    assert [row["type"] for row in in_order][1:] == ["transfer"] * 3

@@ -79,3 +79,22 @@ def test_wrong_corrections_are_refused(correction: Correction, code: str, hint: 
 def test_a_correction_keeps_no_card_number() -> None:
     kept = checked(Correction("BEAN YARD 4111111111111111", "groceries"))
     assert "4111111111111111" not in kept.text
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("SARAH PRESTON", "SARAH BRADFORD"),
+        ("MR HAMILTON", "MR BRADFORD"),
+        ("METRO BANK", "BANK OF SCOTLAND"),
+    ],
+)
+def test_a_correction_for_one_name_does_not_hold_for_another(text: str, other: str) -> None:
+    correction = Correction(text, "housing")
+    assert correction_for(text, [correction], "ann", is_payment=True) == correction
+    assert correction_for(other, [correction], "ann", is_payment=True) is None
+
+
+def test_a_correction_holds_in_every_town() -> None:
+    correction = Correction("BEAN YARD LEEDS", "groceries")
+    assert correction_for("BEAN YARD YORK", [correction], "ann", is_payment=True) == correction

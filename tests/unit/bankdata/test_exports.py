@@ -331,3 +331,36 @@ def test_the_same_rows_of_two_files_are_the_same(tmp_path: Path, name: str) -> N
 )  # fmt: skip
 def test_numbers_are_written_in_one_way(text: str, point: str, plain: str) -> None:
     assert plain_number(text, point) == plain
+
+
+def test_the_order_of_a_day_is_that_of_its_own_account(tmp_path: Path) -> None:
+    """The second account of the file begins earlier; that turns no order around."""
+    booking = "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>{}<TRNAMT>{}<FITID>{}</STMTTRN>"
+    accounts = {
+        "11111111": (("20260601", "-1.00"), ("20260630", "-2.00"), ("20260630", "-3.00")),
+        "22222222": (("20260515", "-4.00"),),
+    }
+    statements = "".join(
+        f"<STMTTRNRS><TRNUID>1<STMTRS><CURDEF>GBP<BANKACCTFROM><BANKID>0<ACCTID>{name}"
+        "<ACCTTYPE>CHECKING</BANKACCTFROM><BANKTRANLIST>"
+        + "".join(booking.format(*row, f"{name}{n}") for n, row in enumerate(rows))
+        + "</BANKTRANLIST><LEDGERBAL><BALAMT>94.00<DTASOF>20260630</LEDGERBAL></STMTRS></STMTTRNRS>"
+        for name, rows in accounts.items()
+    )
+    text = OFX[: OFX.index("<BANKMSGSRSV1>")] + f"<BANKMSGSRSV1>{statements}</BANKMSGSRSV1></OFX>"
+    found = [
+        (amount, balance)
+        for _, amount, balance, *_ in told(read(ofx, text, Given(TODAY), tmp_path))
+    ]
+    assert found == [(-400, 9400), (-100, None), (-200, None), (-300, 9400)]
+
+
+def test_two_payments_of_two_files_that_look_like_one_are_told(tmp_path: Path) -> None:
+    paths = []
+    for name in ("SPOTIFY", "NETFLIX"):
+        paths.append(tmp_path / f"{name}.qif")
+        paths[-1].write_text(f"!Type:Bank\nD13/06/2026\nT-9.99\nP{name}\n^\n")
+    documents = read_exports(paths, qif.ENDINGS, qif.decode, Given(TODAY, "main", "GBP"))
+    found = read_statement(documents, qif.items, "me", Schema(), NOBODY, TODAY, TOKENS)
+    (doubt,) = found.table.doubts
+    assert "NETFLIX is taken for SPOTIFY" in doubt

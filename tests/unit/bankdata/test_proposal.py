@@ -205,6 +205,41 @@ def test_two_dates_of_one_rank_are_asked(tmp_path: Path) -> None:
     }
 
 
+def test_a_day_of_booking_that_is_asked_stays_a_gap(tmp_path: Path) -> None:
+    """A second run takes the written file, in which nothing may be guessed."""
+    text = "Date,Transaction Date,Details,Amount\n2026-06-01,2026-06-02,BEAN YARD,-4.00\n"
+    proposal = of(tmp_path, text, sign="negative")
+    assert proposal.mapping.columns["booking date"] == "?"
+    written = tmp_path / "mapping.yaml"
+    written.write_text(mapping_text(proposal))
+    with pytest.raises(UserError):
+        reading_of(
+            tmp_path / "bank.csv", proposal._replace(mapping=read_mapping(written, Schema()))
+        )
+
+
+def test_one_payment_that_is_scheduled_decides_no_dates(tmp_path: Path) -> None:
+    """The last row is of 7 July, a week ahead; as month and day all rows lie in the past."""
+    days = ("01/06", "03/06", "05/06", "06/06", "07/07")
+    rows = "".join(f"{on}/2026,SHOP,-4.00\n" for on in days)
+    proposal = of(tmp_path, "Date,Details,Amount\n" + rows, sign="negative")
+    assert proposal.mapping.date_format in ("%d/%m/%Y", "?")
+
+
+def test_a_column_with_one_sign_word_only_decides_nothing(tmp_path: Path) -> None:
+    rows = "".join(f"2026-06-0{n},X{n},4.00,Credit\n" for n in range(1, 4))
+    proposal = of(tmp_path, "Date,Details,Amount,Account Type\n" + rows)
+    assert "sign" in asked(proposal)
+
+
+def test_a_title_of_two_lines_stays_in_its_comment(tmp_path: Path) -> None:
+    text = 'Date,Details,Amount,"Notes\nfooter: 1"\n2026-06-01,BEAN YARD,-4.00,x\n'
+    proposal = of(tmp_path, text, sign="negative")
+    written = tmp_path / "mapping.yaml"
+    written.write_text(mapping_text(proposal))
+    assert read_mapping(written, Schema()).footer == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -108,6 +108,27 @@ def test_a_transfer_needs_evidence(
     assert sides["confidence"].to_list() == ([confidence] * 2 if confidence else [])
 
 
+@pytest.mark.parametrize(
+    ("paid", "received"),
+    [
+        ({"text": "J SMITH 18AUG24"}, {"text": "GIFT NAN 18AUG24"}),
+        ({"text": "J SMITH 20260818"}, {"text": "GIFT NAN 20260818"}),
+        ({"text": "J SMITH"}, {"text": "BANK GIRO CREDIT NAN"}),
+        ({"text": "J SMITH"}, {"account": "visa", "text": "AMAZON REFUND", "type": None}),
+    ],
+    ids=["a date", "a date in digits", "a word of banks", "a refund on a card"],
+)
+def test_what_payments_have_in_common_by_chance_is_no_evidence(
+    paid: dict[str, Any], received: dict[str, Any]
+) -> None:
+    assert found(BARE_OUT | paid, BARE_INTO | received) == []
+
+
+def test_a_repayment_of_a_card_is_a_transfer() -> None:
+    thanks = {"account": "visa", "text": "PAYMENT RECEIVED - THANK YOU", "type": None}
+    assert len(found(BARE_OUT | {"text": "CARD SERVICES"}, BARE_INTO | thanks)) == 2
+
+
 def test_the_best_evidence_comes_before_the_nearest_day() -> None:
     chance = BARE_OUT | {"booking date": 101}
     assert found(OUT, chance, BARE_INTO) == ["0", "2"]
