@@ -301,7 +301,10 @@ def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
 def caught_up(primary: str, second: str) -> None:
     """Wait until a standby has everything that its primary has written."""
     with psycopg.connect(primary) as there, psycopg.connect(second, autocommit=True) as here:
-        written = there.execute("SELECT pg_current_wal_lsn()").fetchone()
+        # A record of its own: after a switch of segments the position is one that no replay reaches.
+        there.execute("SELECT pg_logical_emit_message(true, 'caught up', '')")
+        there.commit()
+        written = there.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
         for _ in waiting():
             if here.execute("SELECT pg_last_wal_replay_lsn() >= %s", written).fetchone() == (True,):
                 return
