@@ -301,7 +301,7 @@ def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
 def caught_up(primary: str, second: str) -> None:
     """Wait until a standby has everything that its primary has written."""
     with psycopg.connect(primary) as there, psycopg.connect(second, autocommit=True) as here:
-        # A record of its own: after a switch of segments the position is one that no replay reaches.
+        # A record of its own: after a switch of segments no replay reaches the position.
         there.execute("SELECT pg_logical_emit_message(true, 'caught up', '')")
         there.commit()
         written = there.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
