@@ -92,7 +92,7 @@ def test_another_mapping_of_the_same_file_replaces_what_it_gave(
 ) -> None:
     (tmp_path / "other.yaml").write_text(MAPPING + "sign: {inverted: true}\n")
     done = imported(tuppence, "two.csv", "other.yaml")
-    assert "removed: 1 transactions that an earlier import of two.csv gave" in done
+    assert "removed: 1 transactions that only an earlier import of two.csv had" in done
     assert amounts(store) == [-200, -100, 200, 500]
     imported(tuppence, "two.csv")
     assert amounts(store) == [-500, -200, -100]

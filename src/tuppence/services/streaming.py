@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from starlette.concurrency import run_in_threadpool
@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
+AGAIN_SECONDS: Final = 1.0
+"""Seconds after which a cancellation that had no effect is repeated."""
 
 
 class Stream(Response):
@@ -48,7 +50,8 @@ async def in_thread(items: Iterator[T], cancel: Callable[[], None]) -> T | None:
 
     Args:
         items: Iterator, used by one thread at a time.
-        cancel: Makes the iterator end soon; called in another thread if the request is cancelled.
+        cancel: Makes the iterator end soon; called in another thread if the request is cancelled,
+            and again until the iterator has ended.
             The iterator's thread is awaited first, so that its resources are not reused while it
             still runs.
     """
@@ -57,8 +60,9 @@ async def in_thread(items: Iterator[T], cancel: Callable[[], None]) -> T | None:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
-            await run_in_threadpool(cancel)
-            await asyncio.wait([task])
+            while not task.done():  # between two queries there is nothing to cancel
+                await run_in_threadpool(cancel)
+                await asyncio.wait([task], timeout=AGAIN_SECONDS)
         if not task.cancelled():
             task.exception()  # retrieved, so that asyncio does not log it: the caller is gone
         raise

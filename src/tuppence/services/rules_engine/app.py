@@ -186,7 +186,7 @@ class _RulesEngine:
 
     async def evaluations(self, http: HttpRequest) -> Response:
         """Evaluate customers, or submitted facts."""
-        await _with_timeout(self.begin(), read_timeout(http, self._timeout))
+        await self._begin_in_time(http)
         body = await read_body(http, self._evaluations_decoder, BODY_BYTES)
         logs.bind(run_id=body.run_id)
         for customer in body.customers or ():
@@ -205,7 +205,7 @@ class _RulesEngine:
 
     async def evaluation(self, http: HttpRequest) -> Response:
         """Evaluate one rule for one customer."""
-        await _with_timeout(self.begin(), read_timeout(http, self._timeout))
+        await self._begin_in_time(http)
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
         body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
@@ -230,7 +230,7 @@ class _RulesEngine:
 
     async def explanation(self, http: HttpRequest) -> Response:
         """Explain the result of a rule for a customer."""
-        await _with_timeout(self.begin(), read_timeout(http, self._timeout))
+        await self._begin_in_time(http)
         query = http.query_params
         digest = self._resolve_ruleset(query.get("ruleset"))
         date = parse_as_of(query.get("as_of", ""))
@@ -287,6 +287,10 @@ class _RulesEngine:
         caller = http.user.display_name
         answer = batcher.answer(caller, key, request, weight, timeout)
         return await _with_timeout(answer, timeout)
+
+    async def _begin_in_time(self, http: HttpRequest) -> None:
+        timeout = read_timeout(http, self._timeout)
+        await _with_timeout(self.begin(), timeout)
 
     async def _prepare(self, digest: str, as_of: Date) -> None:
         """Load or plan a ruleset, one at a time: waiting for the lock takes no thread."""
