@@ -41,12 +41,12 @@ PRECISION: Final = 0.95
 MIN_ANSWERS: Final = 8
 """Minimum number of answers in calibration for a class to answer at all."""
 NONE_WEIGHT: Final = 4
-"""How often a brand without a category counts in calibration.
+"""The weight in calibration of a brand without a category.
 
 A quarter of the brands have none, but most payees outside the list of brands have none.
 """
 WRITTEN_WEIGHT: Final = 3
-"""How often an invented text counts in calibration, beside one made from a brand."""
+"""The weight in calibration of an invented text, beside one made from a brand."""
 
 
 class Outcome(NamedTuple):
@@ -136,7 +136,8 @@ def levels_of(outcomes: Sequence[Outcome]) -> tuple[tuple[int, int], ...]:
 def _outcomes(model: Model) -> Iterator[Outcome]:
     allowed = CATEGORIES - INCOMING - {"people"}
     fixed = fixed_rows()
-    named = [row for row in rows() if row not in set(fixed)]
+    known = set(fixed)
+    named = [row for row in rows() if row not in known]
     for part in range(1, PARTS):
         other = train(fixed + [row for row in named if part_of(row.source) != part])
         for row in dressed_brands(lambda one, part=part: one == part):  # type: ignore[misc]

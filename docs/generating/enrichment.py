@@ -38,7 +38,7 @@ class Examined(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        """Whether the answer is the text's category."""
+        """True if the answer is the text's category."""
         return self.answer == self.truth
 
 

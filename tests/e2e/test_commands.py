@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -379,8 +380,12 @@ def test_a_run_is_of_today_by_default(
     tuppence: Run, store: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuppence.cli.output.today", lambda: datetime.date(2026, 6, 21))
-    text = tuppence("run", "--store", store, "--rules", rules).stdout
-    assert "1 rule as of 2026-06-21" in text
+    done = tuppence("run", "--store", store, "--rules", rules)
+    assert "1 rule as of 2026-06-21" in done.stdout
+    assert "newest transaction" not in done.stderr
+    monkeypatch.setattr("tuppence.cli.output.today", lambda: datetime.date(2026, 8, 1))
+    told = tuppence("run", "--store", store, "--rules", rules).stderr
+    assert re.search(r"newest transaction is of 2026-06-(\d\d), .*--as-of 2026-06-\1", told)
 
 
 def test_a_run_with_fewer_rules_says_what_it_removes(

@@ -349,7 +349,7 @@ WRONG: Final = {
     "J SMITH BOOTS MONEY": {"merchant Boots", "health"},
     "CORAL REEF AQUATICS": {"gambling", "merchant Coral"},
 }
-"""What must not be found in a text."""
+"""Answers that must not be given for a text."""
 RIGHT: Final = {
     "TESCO PAY AT PUMP 3214": "transport",
     "SAINSBURYS PETROL": "transport",

@@ -24,7 +24,7 @@ MARKS: Final[Mapping[str, str]] = {
     "0DR": DEBIT,
     "DR0": DEBIT,
 }
-"""What may stand around the digits, which are `0` here, without blanks; and its meaning."""
+"""The meaning of marks around the digits, which are `0` here; blanks are left out."""
 _SAME: Final[Mapping[str, str]] = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"),
     **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\t", " "),

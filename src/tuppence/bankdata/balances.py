@@ -8,7 +8,7 @@ _PLACE = "place in file"
 
 
 class Chain(NamedTuple):
-    """How well balances follow from amounts, in one order and with one sign.
+    """A count of balances that follow from amounts, in one order and with one sign.
 
     Attributes:
         pairs: Balances that have one before, in the same account.

@@ -28,7 +28,7 @@ ACCOUNT_TYPES: Final = ("current", "savings", "credit card", "loan")
 TRANSACTION_TYPES: Final = (
     "card", "cash", "direct debit", "fee", "interest", "salary", "standing order", "transfer",
 )  # fmt: skip
-"""How a transaction was paid, in the words that rules and the finding of streams know."""
+"""Ways of paying, in the words that rules and the search for streams use."""
 
 _MERCHANT_CODES: Final[Mapping[str, tuple[int | range, ...]]] = {
     "groceries": (5411, 5422, 5451, 5462, 5499),

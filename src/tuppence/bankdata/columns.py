@@ -1,4 +1,4 @@
-"""What the columns of an unknown statement are, by their titles and their texts."""
+"""The columns of an unknown statement, recognised by their titles and their texts."""
 
 import re
 from collections import Counter
@@ -112,7 +112,7 @@ _LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 _MOST: Final = 0.95
 _ENOUGH_DAYS: Final = 5
 _SCHEDULED: Final = timedelta(days=31)
-"""How far ahead banks list payments; a day within it is no evidence against a form."""
+"""The time ahead for which banks list payments; a day within it does not rule out a form."""
 _SAMPLE: Final = 50
 
 

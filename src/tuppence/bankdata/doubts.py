@@ -1,4 +1,4 @@
-"""What may be wrong with rows that can be read: sentences for the person who imports them."""
+"""Doubts about rows that can be read, as sentences for the person who imports them."""
 
 import difflib
 from collections.abc import Collection, Iterator

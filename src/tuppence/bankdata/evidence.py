@@ -1,4 +1,4 @@
-"""What the rows of a statement show about the form of its dates and about its signs."""
+"""Evidence in the rows of a statement for the form of its dates and for its signs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ _STAND_IN: Final = "GBP"
 
 
 class Question(NamedTuple):
-    """What a file leaves open.
+    """A question that a file leaves open.
 
     Attributes:
         key: What is asked, as answers name it.
@@ -46,7 +46,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a proposal depends on besides the file.
+    """The circumstances of a proposal: everything that it depends on besides the file.
 
     Attributes:
         schema: The fields that the store can hold.

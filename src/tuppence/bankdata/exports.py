@@ -15,7 +15,7 @@ MAX_BYTES: Final = 64_000_000
 
 
 class Given(NamedTuple):
-    """What a person says about files that do not say it themselves.
+    """The facts that a person gives about files which lack them.
 
     Attributes:
         today: No row may be dated later.

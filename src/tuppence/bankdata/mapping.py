@@ -21,7 +21,7 @@ from tuppence.structured import Document, read_yaml
 _LETTER: Final = re.compile("%[-_0]?(.)")
 DATE_LETTERS: Final = "YymbBdejFHIMSfTzZp%"
 BY_NUMBER: Final = re.compile("column ([1-9][0-9]{0,3})")
-"""How a mapping names a column by its place in a row."""
+"""Matches the name of a column by its place in a row."""
 
 _NO_CONSTANTS: Final[Named[str, str]] = {}
 ACCOUNT_TYPE: Final = "account type"
@@ -40,13 +40,13 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
         ),
     ),
 }
-"""What a mapping may give besides the table's own fields, to make the owners of its rows."""
+"""Fields that a mapping may give besides the table's own, to create the owners of its rows."""
 _MEANT: Final[Named[str, str]] = {
     **dict.fromkeys(("description", "details", "memo", "narrative", "reference"), "text"),
     **dict.fromkeys(("payee", "counterparty"), "merchant"),
     "value": "amount",
 }
-"""What banks call fields of ours, where that is not like their names."""
+"""Banks' words for our fields, where they differ from the names."""
 _OUT: Final = (
     "out dr d debit debet débit debe dbit soll s af uit addebito cargo débito minus - withdrawal"
 )
@@ -71,7 +71,7 @@ class Sum(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults
 
 
 class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """How money out is marked if its amounts are not negative.
+    """The marks of money out, if its amounts are not negative.
 
     One of: `column`, with `out` and `in`; `inverted`; `paid_out` and `paid_in`. A row is set aside
     if the meaning of its word or sign is not certain.
@@ -188,7 +188,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
 
     @property
     def has_sides(self) -> bool:
-        """Whether money out and money in stand in two columns."""
+        """True if money out and money in stand in two columns."""
         return bool(self.sign.paid_out or self.sign.paid_in)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from tuppence.errors import UserError
 
 MAX_SECONDS: Final = 600
-"""How long reading a file may take; some damaged files are read for ever."""
+"""Seconds that reading a file may take; reading some damaged files never ends."""
 _REFUSED: Final = 3
 """Status of the process where the file is not Parquet."""
 

@@ -1,4 +1,4 @@
-"""What a proposal of a mapping is, and its text as a file for editing."""
+"""A proposed mapping, and its text as a file for editing."""
 
 from typing import NamedTuple
 

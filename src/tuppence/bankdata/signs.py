@@ -1,4 +1,4 @@
-"""Which way money goes: amounts with a sign, as a mapping says that it is marked."""
+"""Signed amounts, from the marks by which a mapping says which way money goes."""
 
 from collections.abc import Sequence
 

@@ -56,7 +56,7 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class ParsedTable:
-    """What a file gave.
+    """The outcome of reading a file.
 
     Attributes:
         rows: The good ones, with new owners where the mapping names them.

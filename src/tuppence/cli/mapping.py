@@ -27,7 +27,7 @@ from tuppence.usecases.propose_mapping import (
 )
 
 ENDING: Final = ".mapping.yaml"
-"""What is added to the name of a file for that of its mapping."""
+"""The ending that the name of a file gets for that of its mapping."""
 _ROWS: Final = 10
 _REASONS: Final = 3
 _SHOWN: Final = (

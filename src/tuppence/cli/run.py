@@ -30,13 +30,15 @@ from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.ruleset import Ruleset, make_ruleset
-from tuppence.usecases.check_rules import examiner
+from tuppence.usecases.check_rules import examiner, last_booking
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import Outcome
 from tuppence.usecases.run_night import rules_left_out, run_night
 
 MAX_PROBLEMS = 10
 MAX_REMOVED = 8
+MAX_AGE_DAYS = 5
+"""Days since the newest transaction from which a run says that the facts are old."""
 SILENT = frozenset({"rule.word", "rule.validity"})
 """Findings about rules that find nobody, which a run would not show by itself."""
 
@@ -74,6 +76,8 @@ def register(app: typer.Typer) -> None:
         facts = held.facts()
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
+        if not as_of:
+            _tell_old(held.read_permitted(use, lambda kept: last_booking(kept, date)), date)
         files = read_rules(rules, facts.schema, examiner(current_date(), held, use))
         ruleset = make_ruleset(files.usable())
         for problem in files.problems:
@@ -109,6 +113,16 @@ def register(app: typer.Typer) -> None:
             print_json(_document(outcome, ruleset, str(date)))
             return
         _print_summary(outcome, ruleset, str(date), seconds)
+
+
+def _tell_old(last: Date, today: Date) -> None:
+    """Say that the facts end long before the day that rules take for today."""
+    if today.day - last.day > MAX_AGE_DAYS:
+        echo(
+            f"The newest transaction is of {last}, and rules take {today} for today: "
+            f"--as-of {last} takes that day",
+            err=True,
+        )
 
 
 def _tell_removed(removed: Sequence[str], *, yes: bool) -> None:

@@ -64,11 +64,18 @@ def examiner(today: Date, store: FactsOfAll | None = None, use: Use | None = Non
         store: The store whose words are known as well.
         use: The use of its facts that consents must allow.
     """
-    of_store = store.read_permitted(use, words_of) if store is not None and use is not None else {}
-    known = functools.partial(_known, of_store)
+    usual = functools.partial(_known, {})
+
+    @functools.cache
+    def known() -> Known:
+        """Return the words that the store has, too; it is read for the first unusual one."""
+        if store is None or use is None:
+            return usual
+        return functools.partial(_known, store.read_permitted(use, words_of))
 
     def examine(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:
-        yield from word_findings(checked, known)
+        if any(word_findings(checked, usual)):
+            yield from word_findings(checked, known())
         yield from _day_findings(checked.rule, definition, today)
 
     return examine

@@ -63,26 +63,30 @@ def correct_categories(
     """
     given = [checked(one) for one in corrections]
     known = facts.customers()["id"].sort().to_list()
+    names = frozenset(known)
     for one in given:
-        if one.customer != EVERYONE and one.customer not in known:
+        if one.customer != EVERYONE and one.customer not in names:
             message = f"there is no customer {one.customer}"
             raise UserError("facts.unknown-customer", message, "tuppence results lists them")
     kept.put(given)
     named = {one.customer for one in given}
     wanted = known if EVERYONE in named else sorted(named)
-    changed = 0
+    everything, owners, changed = kept.all(), facts.owners(), 0
     for start in range(0, len(wanted), _AT_A_TIME):
         rows = facts.rows_of(*wanted[start : start + _AT_A_TIME])
         if rows.transactions is not None:
-            changed += _apply(rows.transactions, facts, kept.all())
+            changed += _apply(rows.transactions, facts, owners, everything)
     return changed
 
 
 def _apply(
-    transactions: pl.DataFrame, facts: CorrectableFacts, corrections: Sequence[Correction]
+    transactions: pl.DataFrame,
+    facts: CorrectableFacts,
+    owners: pl.DataFrame,
+    corrections: Sequence[Correction],
 ) -> int:
     before = transactions.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    after = corrected(before, facts.owners(), corrections)
+    after = corrected(before, owners, corrections)
     same: Any = pl.all_horizontal(after[name].eq_missing(before[name]) for name in before.columns)
     different = after.filter(~same)
     if different.height:

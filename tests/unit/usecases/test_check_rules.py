@@ -1,6 +1,8 @@
-"""What a check finds beyond the language: words, days, and conditions that nobody fulfils."""
+"""Findings of a check beyond the language: words, days, and conditions that nobody fulfils."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.building import bank, day
@@ -8,11 +10,13 @@ from tests.building import bank, day
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.facts.consent import PURPOSES, Use
+from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import RuleProblem, read_rules
 from tuppence.usecases.check_rules import examiner, last_booking, reach
 
+T = TypeVar("T")
 TODAY = Date(day("2026-06-30"))
 USE = Use(PURPOSES, TODAY.day, TODAY.day)
 RULE = """
@@ -53,6 +57,22 @@ def test_merchants_and_categories_are_those_of_imports_and_of_the_store(
     own = 'count(payments[merchant = "The Hive of Wells" and category = "bees"]) > 0'
     assert len(problems(tmp_path, RULE.format(when=own))) == 2
     assert problems(tmp_path, RULE.format(when=own), store) == []
+
+
+def test_the_store_is_read_for_unusual_words_only(tmp_path: Path, store: StoreFolder) -> None:
+    reads = []
+
+    class Counted:
+        def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
+            reads.append(use)
+            return store.read_permitted(use, read)
+
+    examine = examiner(TODAY, Counted(), USE)
+    for number, (category, times) in enumerate({"groceries": 0, "bees": 1, "wasps": 1}.items()):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(RULE.format(when=f'count(payments[category = "{category}"]) > 0'))
+        told = list(read_rules(path, Schema(), examine).problems)
+        assert (len(told), len(reads)) == (int(category == "wasps"), times)
 
 
 def test_a_word_in_a_form_is_shown_on_the_line_of_the_author(tmp_path: Path) -> None:

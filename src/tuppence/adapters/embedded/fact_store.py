@@ -91,7 +91,7 @@ class FactStore:
 
     @property
     def is_checked(self) -> bool:
-        """Whether the manifest has a checksum; that of an older store has none."""
+        """True if the manifest has a checksum; that of an older store has none."""
         return is_checked(self._manifest)
 
     def partitions(self) -> Sequence[tuple[str, int]]:

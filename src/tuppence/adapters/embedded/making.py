@@ -17,7 +17,7 @@ _PARTS: Final = (
     layout.IDENTIFIER_KEY,
     layout.LOCK,
 )
-"""What commands that make a store put into its folder; the lock goes last."""
+"""Files that commands put into a new store, in the order of their removal; the lock is last."""
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ _UNCHECKED: Final = 2
 RESTORE: Final = (
     "restore the store from a copy that was made while nothing changed it, or import into a new one"
 )
-"""What to do about damaged facts."""
+"""The hint of errors about damaged facts."""
 
 
 class Segment(msgspec.Struct, frozen=True):

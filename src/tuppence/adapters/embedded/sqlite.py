@@ -188,7 +188,7 @@ class SqliteFile:
 
     @property
     def is_checked(self) -> bool:
-        """Whether the pages have checksums; those of an older file have none."""
+        """True if the pages have checksums; those of an older file have none."""
         return bool(self.connection.pragma("checksum_verification") == "1")
 
     def count_rows(self) -> dict[str, int]:

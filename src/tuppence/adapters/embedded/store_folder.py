@@ -167,7 +167,7 @@ class StoreFolder:
 
     @property
     def has_results(self) -> bool:
-        """Whether anything has run in the store."""
+        """True if anything has run in the store."""
         return has_content(self.path / layout.RESULTS)
 
     def results(self) -> Database:

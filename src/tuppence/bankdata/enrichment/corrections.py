@@ -47,7 +47,7 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
 
     @property
     def is_of_receipts(self) -> bool:
-        """Whether it is about money that comes in."""
+        """True if it is about money that comes in."""
         return self.category in INCOMING
 
     @property

@@ -48,12 +48,12 @@ class Descriptor(NamedTuple):
 
     @property
     def is_path_only(self) -> bool:
-        """Whether the words name a wallet and nobody who was paid."""
+        """True if the words name a wallet and nobody who was paid."""
         return self.words[self.lead :] in _PATHS
 
     @property
     def is_withdrawal(self) -> bool:
-        """Whether the words say that cash was taken from a machine."""
+        """True if the words say that cash was withdrawn from a machine."""
         first, *rest = self.words[self.lead :] or ("",)
         return first in words_of("cash machine") or (
             first == "cash" and rest[:1] != [] and rest[0] in words_of("after cash")
