@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from tuppence.bankdata.masking import Tokens
+from tuppence.bankdata.tabular import Owners
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import parse_date
@@ -21,6 +22,11 @@ RULES = len(list((ROOT / "catalogue").glob("*.yaml")))
 """In the catalogue."""
 SHARED = ROOT.parent / "shared"
 TOKENS = Tokens(lambda: b"a secret of tests")
+NOBODY = Owners(
+    pl.DataFrame(schema={"id": pl.String, "currency": pl.String}),
+    pl.DataFrame(schema=dict.fromkeys(("id", "customer", "currency"), pl.String)),
+)
+"""The owners of a new store."""
 ONE_BY_ONE = """
 id: kinds
 kind: insight

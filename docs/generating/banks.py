@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tuppence.bankdata.banks import Bank, shipped_banks
+from tuppence.bankdata.mapping import Sum
 
 
 def banks_page() -> Iterator[str]:
@@ -32,8 +33,11 @@ def _bank(name: str, bank: Bank) -> Iterator[str]:
     if bank.header:
         yield f"Found by `{mapping.delimiter.join(bank.header)}`.\n"
     yield "| field | from |\n|---|---|"
-    for field in mapping.columns:
+    for field, source in mapping.columns.items():
         columns = " and ".join(f"`{one}`" for one in mapping.columns_of(field))
+        if isinstance(source, Sum):
+            columns = " plus ".join(f"`{one}`" for one in source.add)
+            columns += "".join(f" less `{one}`" for one in source.subtract)
         yield f"| `{field}` | {columns} |"
     for field, column in bank.optional.items():
         yield f"| `{field}` | `{column}`, if the export has it |"

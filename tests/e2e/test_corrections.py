@@ -75,6 +75,7 @@ def test_a_correction_holds_from_now_on(tuppence: Run, store: Path) -> None:
     assert (shown[0]["category"], shown[0]["why"]) == ("groceries", "a person's correction")
     tuppence("import", "undo", "1", "--store", store)
     load(tuppence, store.parent)
+    assert categories(tuppence, store, "ann") == ["groceries", "groceries"]
     assert "corrections.json" in tuppence("store", "check", "--store", store).stdout
 
 

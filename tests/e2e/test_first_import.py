@@ -219,7 +219,8 @@ def test_a_store_of_several_customers_asks_whose_files_these_are(
 def test_files_that_name_no_account_are_not_mixed(tuppence: Run, tmp_path: Path) -> None:
     for name in ("current", "saver"):
         (tmp_path / f"{name}.csv").write_text("Date,Details,Amount\n2026-06-13,X,-4.00\n")
-    known = ("--currency", "GBP", "--customer", "me", "--store", "money", "--yes")
+    where = ("--store", "money", "--yes", "--today", "2026-06-30")
+    known = ("--currency", "GBP", "--customer", "me", *where)
     (tmp_path / "current.csv.mapping.yaml").write_text(
         "table: transactions\ncolumns: {booking date: Date, text: Details, amount: Amount}\n"
         "constants: {account: main, customer: me, currency: GBP}\n"

@@ -14,7 +14,7 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, assume, given
-from tests.building import TOKENS
+from tests.building import NOBODY, TOKENS
 from tests.conftest import Run
 from tests.examples import examples
 from tests.unit.bankdata.test_statements import booked
@@ -30,7 +30,7 @@ from tuppence.bankdata.inference import infer_fields
 from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
-from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
+from tuppence.bankdata.tabular import ParsedTable, read_table
 from tuppence.bootstrap.local import open_store
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -143,11 +143,6 @@ def keep(folder: Path, reading: ParsedTable, enricher: Enricher, name: str) -> N
     store.append(infer_fields(reading.rows, Rows(), enricher))
 
 
-def nobody() -> Owners:
-    empty = {"id": pl.String, "currency": pl.String}
-    return Owners(pl.DataFrame(schema=empty), pl.DataFrame(schema={**empty, "customer": pl.String}))
-
-
 ENRICHER: Final = Enricher()
 
 
@@ -165,7 +160,7 @@ def check_table(field: str, written: Written, *, good: bool, quoted: bool) -> No
         (folder / "mapping.yaml").write_text(MAPPING)
         meaning = read_mapping(folder / "mapping.yaml", Schema())
         try:
-            reading = read_table(folder / "bank.csv", meaning, Schema(), nobody(), TODAY, TOKENS)
+            reading = read_table(folder / "bank.csv", meaning, Schema(), NOBODY, TODAY, TOKENS)
         except UserError as error:  # it is no table
             assert_nowhere(written.number, folder / "store", masked(error.message))
             return
@@ -217,7 +212,7 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
             customer = "ann"
         try:
             found = read_statement(
-                documents, open_banking.items, customer, Schema(), nobody(), TODAY, TOKENS
+                documents, open_banking.items, customer, Schema(), NOBODY, TODAY, TOKENS
             )
         except UserError as error:  # the customer's currency is none
             assert_nowhere(written.number, folder / "store", masked(error.message))

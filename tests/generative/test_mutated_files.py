@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 import pytest
-from tests.building import TOKENS
+from tests.building import NOBODY, TOKENS
 from tests.unit.bankdata.test_import import TODAY
 
 from tuppence.adapters.embedded.rejects import rejects_csv
@@ -24,7 +24,7 @@ from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.mapping import Mapping, read_mapping
 from tuppence.bankdata.records import Items
 from tuppence.bankdata.statement import read_statement
-from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
+from tuppence.bankdata.tabular import ParsedTable, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
@@ -193,11 +193,6 @@ def rearranged(content: Any, chance: random.Random) -> Any:
     return chance.choice(STRANGE)
 
 
-def nobody() -> Owners:
-    empty = {"id": pl.String, "currency": pl.String}
-    return Owners(pl.DataFrame(schema=empty), pl.DataFrame(schema={**empty, "customer": pl.String}))
-
-
 def end_of(found: ParsedTable, taken: int) -> str:
     if found.rejects.height:
         rejects_csv(found.rejects)
@@ -209,7 +204,7 @@ def check_table(path: Path, data: bytes, mapping: Mapping) -> str:
     """Read a file, and return how that ended: in rows, in rejects alone, or in an error."""
     path.write_bytes(data)
     try:
-        found = read_table(path, mapping, Schema(), nobody(), TODAY, TOKENS)
+        found = read_table(path, mapping, Schema(), NOBODY, TODAY, TOKENS)
     except UserError as error:
         return error.code if path.name in error.message else f"{error.code} without the file"
     taken = found.rows.tables().get(mapping.table, pl.DataFrame()).height
@@ -224,7 +219,7 @@ def check_document(path: Path, data: bytes, items: Items) -> str:
     path.write_bytes(data)
     try:
         documents = list(read_documents([path]))
-        found = read_statement(documents, items, "ann", Schema(), nobody(), TODAY, TOKENS)
+        found = read_statement(documents, items, "ann", Schema(), NOBODY, TODAY, TOKENS)
     except UserError as error:
         return error.code
     taken = found.table.rows.transactions

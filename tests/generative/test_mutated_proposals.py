@@ -4,8 +4,9 @@ import random
 from pathlib import Path
 from typing import Final
 
+from tests.building import NOBODY
 from tests.generative.test_mutated_files import mutated
-from tests.unit.bankdata.test_banks import NOBODY, SAMPLES, TODAY
+from tests.unit.bankdata.test_banks import SAMPLES, TODAY
 
 from tuppence.bankdata.banks import shipped_banks
 from tuppence.bankdata.evidence import Circumstances

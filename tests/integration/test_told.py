@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 import pytest
-from tests.building import ROOT
+from tests import building
 from tests.people import TODAY, batch, due_between, people
 
 from tuppence.bankdata.synthetic import population
@@ -24,9 +24,8 @@ from tuppence.feed import rank
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
 from tuppence.results.result import Result, State
-from tuppence.rules.files import read_rules
 from tuppence.rules.message import render
-from tuppence.rules.ruleset import Ruleset, make_ruleset
+from tuppence.rules.ruleset import Ruleset
 
 DAYS: Final = [TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)]
 BRITISH: Final = re.compile(
@@ -62,7 +61,7 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def catalogue() -> Ruleset:
-    return make_ruleset(read_rules(ROOT / "catalogue", Schema()).usable())
+    return building.catalogue()
 
 
 class Evening(NamedTuple):

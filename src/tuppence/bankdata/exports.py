@@ -61,8 +61,8 @@ def read_exports(
             yield Document(source, decode(file, read_bytes(file, MAX_BYTES), given))
 
 
-def text_of(path: Path, data: bytes) -> str:
-    """Return the text of a file that is UTF-8 or else windows-1252.
+def text_of(path: Path, data: bytes, otherwise: str = "windows-1252") -> str:
+    """Return the text of a file that is UTF-8, or else in another encoding.
 
     Raises:
         UserError: It is neither, or no text.
@@ -70,7 +70,7 @@ def text_of(path: Path, data: bytes) -> str:
     try:
         text = decoded(path, data, UTF8)
     except UserError:
-        text = decoded(path, data, "windows-1252")
+        text = decoded(path, data, otherwise)
     check_is_text(path, text)
     return text
 

@@ -3,6 +3,7 @@
 Their tags are read one by one; there are no entities besides those of single characters.
 """
 
+import codecs
 import html
 import re
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "REPEATPMT": "standing order",
 }
 _PENDING: Final = "HOLD"
+MAX_HEADER: Final = 1_000
+"""Bytes in which a header of version 1 is looked for."""
+_CHARSET: Final = re.compile(rb"^CHARSET:\s*([\w-]+)", re.MULTILINE)
 
 
 def decode(path: Path, data: bytes, _given: Given) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def decode(path: Path, data: bytes, _given: Given) -> dict[str, Any]:
     Raises:
         UserError: It has no OFX element, or is too deep.
     """
-    text = text_of(path, data)
+    text = text_of(path, data, _charset(path, data))
     start = text.upper().find("<OFX>")
     if start < 0:
         raise UserError("file.ofx", f"{path}: this is not an OFX file: it has no <OFX>")
@@ -180,3 +184,18 @@ def _day(text: str, name: str) -> str:
 
 def _number_of(content: Any) -> str:
     return required(content, "account", "ACCTID")
+
+
+def _charset(path: Path, data: bytes) -> str:
+    """Return the encoding that the header of version 1 names, such as 1252 or ISO-8859-1.
+
+    Raises:
+        UserError: There is no such encoding.
+    """
+    found = _CHARSET.search(data[:MAX_HEADER])
+    name = found[1].decode() if found else "NONE"
+    used = "windows-1252" if name == "NONE" else f"windows-{name}" if name.isdigit() else name
+    try:
+        return codecs.lookup(used).name
+    except LookupError:
+        raise UserError("file.encoding", f"{path}: there is no encoding {name}") from None

@@ -1,6 +1,6 @@
 """The commands `tuppence enrich …`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,6 +13,8 @@ from tuppence.bankdata.enrichment.corrections import (
     EVERYONE,
     MAX_CORRECTIONS,
     Correction,
+    Key,
+    by_key,
     checked,
     correction_for,
 )
@@ -107,7 +109,7 @@ def register(program: typer.Typer) -> None:
             str | None, typer.Argument(help="A text that names the payee.", show_default=False)
         ] = None,
         category: Annotated[
-            str | None, typer.Option(help="The right category; none for no category.")
+            str | None, typer.Option(help="The right category; none to take that of payments away.")
         ] = None,
         merchant: Annotated[str, typer.Option(help="The merchant's right name.")] = "",
         customer: Customer = None,
@@ -162,7 +164,7 @@ def _row(
     type_: str,
     received: bool,
     enricher: Enricher,
-    corrections: Sequence[Correction],
+    corrections: Mapping[Key, Correction],
     customer: str,
 ) -> list[Any]:
     """Return the cells of a text: what is found in it, and why."""
@@ -198,9 +200,7 @@ def _lines(file: Path) -> list[str]:
     try:
         lines = read_bytes(file, MAX_BYTES).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise UserError(
-            "enrich.encoding", f"{file}: is not UTF-8 text", "save it as UTF-8"
-        ) from None
+        raise UserError("file.encoding", f"{file}: is not UTF-8 text", "save it as UTF-8") from None
     found = [line for line in lines if line.strip()]
     if len(found) > MAX_LINES:
         message = f"{file}: more than {MAX_LINES:,} lines"
@@ -208,7 +208,7 @@ def _lines(file: Path) -> list[str]:
     return found
 
 
-def _kept(store: Path | None, customer: str | None) -> tuple[Sequence[Correction], str]:
+def _kept(store: Path | None, customer: str | None) -> tuple[Mapping[Key, Correction], str]:
     """Return the corrections of a store, and the customer for whom they are looked up.
 
     Raises:
@@ -218,14 +218,14 @@ def _kept(store: Path | None, customer: str | None) -> tuple[Sequence[Correction
         if customer is not None:
             message = "--customer needs the store of the customer's corrections"
             raise UserError("enrich.incomplete", message, "give --store")
-        return (), EVERYONE
+        return {}, EVERYONE
     keeper = open_store(store)
     known = keeper.facts().customers()["id"].to_list()
     if customer is not None and customer not in known:
         message = f"{store}: there is no customer {customer}"
         raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
     whose = known[0] if customer is None and len(known) == 1 else customer
-    return keeper.corrections.all(), whose or EVERYONE
+    return by_key(keeper.corrections.all()), whose or EVERYONE
 
 
 def _read(file: Path) -> list[Correction]:

@@ -39,7 +39,6 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-_INVERTED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 _NULL: frozenset[str | bool | None] = frozenset({None})
 _RELATIONS = {

@@ -6,6 +6,7 @@ from tests.building import frame
 from tuppence.bankdata.enrichment.corrections import (
     MAX_TEXT,
     Correction,
+    by_key,
     checked,
     corrected,
     correction_for,
@@ -54,7 +55,7 @@ def test_a_correction_holds_for_its_payee_its_direction_and_its_customer_only() 
     assert after(everyone, own)[0] == "health"
     assert after(everyone, own, account="his")[0] == "groceries"
     for customer, category in (("ann", "health"), ("bob", "groceries")):
-        found = correction_for("Bean Yard 9", [everyone, own], customer, is_payment=True)
+        found = correction_for("Bean Yard 9", by_key([everyone, own]), customer, is_payment=True)
         assert found is not None
         assert found.category == category
 
@@ -91,10 +92,12 @@ def test_a_correction_keeps_no_card_number() -> None:
 )
 def test_a_correction_for_one_name_does_not_hold_for_another(text: str, other: str) -> None:
     correction = Correction(text, "housing")
-    assert correction_for(text, [correction], "ann", is_payment=True) == correction
-    assert correction_for(other, [correction], "ann", is_payment=True) is None
+    assert correction_for(text, by_key([correction]), "ann", is_payment=True) == correction
+    assert correction_for(other, by_key([correction]), "ann", is_payment=True) is None
 
 
 def test_a_correction_holds_in_every_town() -> None:
     correction = Correction("BEAN YARD LEEDS", "groceries")
-    assert correction_for("BEAN YARD YORK", [correction], "ann", is_payment=True) == correction
+    assert (
+        correction_for("BEAN YARD YORK", by_key([correction]), "ann", is_payment=True) == correction
+    )

@@ -4,22 +4,16 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-from tests.building import TOKENS, day
+from tests.building import NOBODY, TOKENS, day
 
 from tuppence.bankdata import camt, mt940, ofx, qif
 from tuppence.bankdata.exports import Given, plain_number, read_exports
 from tuppence.bankdata.statement import ParsedStatement, read_statement
-from tuppence.bankdata.tabular import Owners
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
 TODAY = datetime.date(2026, 6, 30)
-NOBODY = Owners(
-    pl.DataFrame(schema={"id": pl.String, "currency": pl.String}),
-    pl.DataFrame(schema=dict.fromkeys(("id", "customer", "currency"), pl.String)),
-)
 OFX = """OFXHEADER:100
 DATA:OFXSGML
 VERSION:102
@@ -167,6 +161,15 @@ def test_ofx_of_an_account_is_read(tmp_path: Path) -> None:
     rows = found.table.rows.transactions
     assert rows is not None
     assert rows["id"].to_list() == ["A2", "A1"]
+
+
+def test_ofx_is_read_in_the_encoding_of_its_header(tmp_path: Path) -> None:
+    text = OFX.replace("CHARSET:1252", "CHARSET:1251").replace("BEAN &amp; YARD", "МАГАЗИН")
+    found = read(ofx, text.encode("windows-1251"), Given(TODAY), tmp_path)
+    assert told(found)[1][-1] == "МАГАЗИН LEEDS"
+    unknown = OFX.replace("CHARSET:1252", "CHARSET:KLINGON").encode()
+    with pytest.raises(UserError, match="there is no encoding KLINGON"):
+        read(ofx, unknown, Given(TODAY), tmp_path)
 
 
 def test_ofx_of_a_card_is_read_and_its_number_hidden(tmp_path: Path) -> None:

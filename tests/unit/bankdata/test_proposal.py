@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.unit.bankdata.test_banks import NOBODY, TODAY, proposed, reading_of
+from tests.building import NOBODY
+from tests.unit.bankdata.test_banks import TODAY, proposed, reading_of
 
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Sign, read_mapping
@@ -223,7 +224,7 @@ def test_one_payment_that_is_scheduled_decides_no_dates(tmp_path: Path) -> None:
     days = ("01/06", "03/06", "05/06", "06/06", "07/07")
     rows = "".join(f"{on}/2026,SHOP,-4.00\n" for on in days)
     proposal = of(tmp_path, "Date,Details,Amount\n" + rows, sign="negative")
-    assert proposal.mapping.date_format in ("%d/%m/%Y", "?")
+    assert proposal.mapping.date_format == "?"
 
 
 def test_a_column_with_one_sign_word_only_decides_nothing(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.building import day, frame
+from tests.examples import examples
 
 from tuppence.derived.balances import MAX_OF_A_DAY, account_balances, reference_balances
 from tuppence.facts.batch import NULL_MONEY, FactBatch
@@ -97,7 +98,7 @@ def test_a_day_with_very_many_rows_has_the_balance_of_its_last_row() -> None:
 small = st.integers(-3, 3)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100, 6_000)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(1, 3), small, st.none() | small), max_size=8),

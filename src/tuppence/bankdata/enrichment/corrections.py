@@ -5,7 +5,7 @@ and towns stand around them.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,8 @@ MAX_TEXT: Final = 200
 MAX_CORRECTIONS: Final = 100_000
 EVERYONE: Final = ""
 """The customer of a correction that holds for all customers of a store."""
+Key = tuple[str, str, bool]
+"""A customer or EVERYONE, a payee, and whether it is about receipts."""
 
 
 class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
@@ -51,7 +53,7 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
         return self.category in INCOMING
 
     @property
-    def key(self) -> tuple[str, str, bool]:
+    def key(self) -> Key:
         """The values that at most one correction of a store has."""
         return self.customer, self.payee, self.is_of_receipts
 
@@ -87,14 +89,18 @@ def checked(correction: Correction) -> Correction:
     )
 
 
+def by_key(corrections: Iterable[Correction]) -> dict[Key, Correction]:
+    """Return corrections by the values that at most one of a store has."""
+    return {one.key: one for one in corrections}
+
+
 def correction_for(
-    text: str | None, corrections: Sequence[Correction], customer: str, *, is_payment: bool
+    text: str | None, corrections: Mapping[Key, Correction], customer: str, *, is_payment: bool
 ) -> Correction | None:
     """Return the correction that holds for a text; a customer's own comes before everyone's."""
     payee = payee_of(text or "")
-    own = {one.key: one for one in corrections}
     for whose in (customer, EVERYONE):
-        if payee and (found := own.get((whose, payee, not is_payment))):
+        if payee and (found := corrections.get((whose, payee, not is_payment))):
             return found
     return None
 
@@ -111,7 +117,7 @@ def corrected(
     """
     if not corrections:
         return transactions
-    rows = {one.key: one for one in corrections}
+    rows = by_key(corrections)
     texts = transactions.select(pl.col("text").unique().drop_nulls()).to_series()
     payees = texts.map_elements(payee_of, return_dtype=pl.String)
     named = pl.DataFrame({"text": texts, "payee": payees})
