@@ -43,7 +43,7 @@ def client(service: str, seconds: float = 10.0, attempts: int = ATTEMPTS) -> Any
 
 @functools.cache
 def _descriptions() -> Loader:
-    """Return the reader of the services' descriptions, which keeps the megabytes that it has read."""
+    """Return a reader of the services' descriptions that keeps the megabytes it has read."""
     return create_loader()
 
 
