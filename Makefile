@@ -58,8 +58,8 @@ lint: .venv/.ready .tools/infra/.ready  ## format, lint, spelling, types, layers
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
 
-model: .venv/.ready .tools/model/.ready  ## train the model that finds categories in texts, and ship it
-	PYTHONPATH=src .tools/model/bin/python -m training.categories
+model: .venv/.ready  ## train the model that finds categories in texts, and ship it
+	$(BIN)/python -m training.categories
 
 conformance: .venv/.ready  ## the score on the public conformance cases of the language
 	@if [ -e ../shared/conformance/run_tck.py ]; \
@@ -109,8 +109,6 @@ lock: | $(UV)  ## resolve the dependencies again into requirements/
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
-	$(UV) pip compile pyproject.toml --group model --universal --python-version 3.11 \
-	  --generate-hashes --upgrade --no-header --quiet -o requirements/model.txt
 	for group in audit bench emulator functions infra site; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \

@@ -67,7 +67,7 @@ _PRELOADED: Final = [
     "tuppence.adapters.embedded.workers",
     "tuppence.engine.columnar",
     *(f"tuppence.cli.{name}" for name in dict.fromkeys(APP_MODULES.values())),
-    *("numpy.ma", "numpy.testing", "typer._adapters"),
+    *("numpy.ma", "numpy.testing", "scipy.linalg", "typer._adapters"),
 ]
 """Modules that commands import, including late imports: loaded once, for all processes."""
 
