@@ -27,7 +27,13 @@ from tuppence.results.result import Result, State
 from tuppence.rules.message import render
 from tuppence.rules.ruleset import Ruleset
 
-DAYS: Final = [TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)]
+DAYS: Final = [
+    *(TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)),
+    *(datetime.date(2026, 6, number) for number in (4, 20)),
+]
+"""Days before and after the offers of the catalogue begin."""
+FEED: Final = 5
+"""Number of insights of a feed, where a person does not ask for more."""
 BRITISH: Final = re.compile(
     r"£|\b(tenner|pence|quid|ISA|GB)\b|Gift Aid|GamCare|railcard|seven working days|5 April"
 )
@@ -146,6 +152,19 @@ def test_invented_people_are_told_many_things(told: list[Told]) -> None:
         "travel_money", "week_in_review", "energy_costs", "overdrawn",
     }  # fmt: skip
     assert expected <= by_rule.keys()
+
+
+def test_each_offer_and_reward_is_shown_to_somebody(
+    catalogue: Ruleset, evenings: list[Evening]
+) -> None:
+    rules = {one.rule.id: one.rule for one in catalogue.rules}
+    shown = {
+        one.rule_id
+        for evening in evenings
+        for _, results in evening.results
+        for one in rank(results, rules, day_of(evening.day).day, FEED)
+    }
+    assert {name for name, rule in rules.items() if rule.kind in {"offer", "reward"}} <= shown
 
 
 def test_nobody_outside_the_united_kingdom_reads_of_british_things(told: list[Told]) -> None:

@@ -109,7 +109,8 @@ _DATE_LIKE: Final = re.compile(
 )
 _NUMBER_LIKE: Final = re.compile(r"[^\d,;:/]{0,5}(\d[\d.,' \u00a0\u202f\u2019]*)[^\d:/]{0,5}")
 _LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
-_MOST: Final = 0.95
+MOST: Final = 0.95
+"""Share of texts that nearly all texts are."""
 _ENOUGH_DAYS: Final = 5
 _SCHEDULED: Final = timedelta(days=31)
 """The time ahead for which banks list payments; a day within it does not rule out a form."""
@@ -204,14 +205,14 @@ def _share(texts: pl.Series, is_it: Callable[[str], bool]) -> bool:
     counts = texts.drop_nulls().value_counts()
     total = int(counts["count"].sum())
     good = sum(count for text, count in counts.iter_rows() if is_it(text))
-    return bool(total) and good >= _MOST * total
+    return bool(total) and good >= MOST * total
 
 
 # -- dates -----------------------------------------------------------------------------------------
 
 
 def date_readings(
-    texts: pl.Series, formats: Iterable[str], today: date, share: float = _MOST
+    texts: pl.Series, formats: Iterable[str], today: date, share: float = MOST
 ) -> dict[str, pl.Series]:
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 

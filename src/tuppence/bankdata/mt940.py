@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import mt940
 
-from tuppence.bankdata.exports import Given, text_of
+from tuppence.bankdata.exports import Decoded, Given, text_of
 from tuppence.bankdata.records import (
     Account,
     Balance,
@@ -44,17 +44,18 @@ _TYPES: Final[Mapping[str, str]] = {
 _NAMES: Final = ("applicant_name", "purpose", "additional_purpose", "transaction_details")
 
 
-def decode(path: Path, data: bytes, _given: Given) -> list[dict[str, Any]]:
+def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """Return the statements of a file: the lines before, of and after its transactions.
 
     Raises:
         UserError: It has no statement.
     """
-    text = text_of(path, data).replace("\r\n", "\n").replace("\r", "\n")
+    text, doubts = text_of(path, data, given)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     statements = [part for part in _STATEMENT.split(text) if part.startswith(":20:")]
     if not statements:
         raise UserError("file.mt940", f"{path}: this is not MT940: no line begins with :20:")
-    return [_parts(one) for one in statements]
+    return Decoded([_parts(one) for one in statements], doubts)
 
 
 def _parts(statement: str) -> dict[str, Any]:
