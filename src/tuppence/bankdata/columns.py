@@ -58,7 +58,7 @@ _TITLES: Final[Mapping[str, str]] = {
         "account|account name|account number|account no|account no.|account id|rekening|"
         "rekeningnummer|iban/bban|auftragskonto|cuenta|conto"
     ),
-    "status": "status|state|transaction status|buchungsstatus|estado|statut|stato",
+    "status": "status|state|transaction status|cleared|buchungsstatus|estado|statut|stato",
     "id": "transaction id|transactionid|transaction identifier|fitid|unique id",
     "card": "card member|card no.|card no|card number|card holder|cardholder|kartennummer",
 }
@@ -94,6 +94,22 @@ NOT_BOOKED: Final = frozenset(
     ]
 )
 """Words for rows that are no facts (yet); `BOOKED` has those for rows that are."""
+OPENING: Final = frozenset(
+    [
+        "opening balance",
+        "starting balance",
+        "balance brought forward",
+        "brought forward",
+        "closing balance",
+        "balance carried forward",
+        "anfangssaldo",
+        "beginsaldo",
+        "solde initial",
+        "saldo inicial",
+        "saldo iniziale",
+    ]
+)
+"""Texts of rows that say what was in the account, in small letters."""
 _CURRENCY: Final = re.compile(r"[\s_]*[(\[]([A-Za-z]{3}|[£€])[)\]]$")
 _DAYS: Final = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
@@ -206,6 +222,16 @@ def _share(texts: pl.Series, is_it: Callable[[str], bool]) -> bool:
     total = int(counts["count"].sum())
     good = sum(count for text, count in counts.iter_rows() if is_it(text))
     return bool(total) and good >= MOST * total
+
+
+def words_of_balances(found: Iterable[Column]) -> dict[str, tuple[str, ...]]:
+    """Return the texts of rows that say what was in the account, by the column."""
+    told = {}
+    for one in found:
+        texts = one.texts.drop_nulls().unique(maintain_order=True)
+        if words := tuple(texts.filter(texts.str.to_lowercase().is_in([*OPENING]))):
+            told[one.name] = words
+    return told
 
 
 # -- dates -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tuppence.bankdata.columns import (
     in_order,
     is_sign_word,
     separators_of,
+    words_of_balances,
 )
 from tuppence.bankdata.encodings import UTF8, guess_doubt
 from tuppence.bankdata.evidence import (
@@ -120,8 +121,8 @@ class _Draft:
         known = bank.mapping_for(titles)
         encoding = known.encoding if self._encoding == UTF8 else self._encoding
         self._mapping = msgspec.structs.replace(known, encoding=encoding, delimiter=delimiter)
-        how = "" if self._about.bank else ", found by its header"
-        self._origin = f"the shipped mapping {name} ({', '.join(bank.names)}){how}"
+        self._origin = f"the shipped mapping {name} ({', '.join(bank.names)})"
+        self._origin += "" if self._about.bank else ", found by its header"
         self._account = name
         is_saved_again = delimiter != known.delimiter
         if not is_saved_again and not bank.date_formats:
@@ -134,11 +135,9 @@ class _Draft:
             return [columns[place] for place in places if place is not None]
 
         if is_saved_again:
-            doubt = "the export was saved again by a program: look at its dates and amounts"
-            self._doubts.append(doubt)
-            sign, fields = known.sign, ("amount", "balance")
-            sources = (one for field in fields for one in known.columns_of(field))
-            self._decide_separators(named(*sources, sign.paid_out, sign.paid_in))
+            self._doubts.append("a program saved the export again: look at its dates and amounts")
+            sources = (*known.columns_of("amount"), *known.columns_of("balance"))
+            self._decide_separators(named(*sources, known.sign.paid_out, known.sign.paid_in))
         (dates,) = named(known.columns_of("booking date")[0])
         self._decide_dates(dates, FORMATS if is_saved_again else bank.date_formats, _HALF)
 
@@ -203,6 +202,7 @@ class _Draft:
         self._set(columns=columns)
         self._is_card = any(one.role == "card" for one in found)
         self._decide_booked([one for one in found if one.role == "status"])
+        self._set(without=words_of_balances(texts))
         self._currency = currency_of(used)
         self._decide_separators(used)
         self._decide_dates(next(c for c in found if c.name == columns["booking date"]), FORMATS)

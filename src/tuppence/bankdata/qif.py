@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from tuppence.bankdata.amounts import Separators
-from tuppence.bankdata.columns import Column, date_readings, in_order, separators_of
+from tuppence.bankdata.columns import OPENING, Column, date_readings, in_order, separators_of
 from tuppence.bankdata.dates import check_format, days_as_written
 from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
@@ -40,7 +40,6 @@ _FORMATS: Final = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%Y", "%d.%m.%y", "%d-%m-%Y",
     "%m-%d-%Y", "%d %b %Y",
 )  # fmt: skip
-_OPENING: Final = "opening balance"
 _MAX_LINES: Final = 2_000_000
 _HALF: Final = 0.5
 
@@ -160,7 +159,7 @@ def _account(record: Any) -> Iterator[Record]:
 
 
 def _transaction(record: Any) -> Iterator[Record]:
-    if str(record.get("P", "")).casefold() == _OPENING:
+    if str(record.get("P", "")).casefold() in OPENING:
         yield IgnoredItem("opening balances")
         return
     if not record["day"]:

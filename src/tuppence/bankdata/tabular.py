@@ -23,7 +23,13 @@ from tuppence.bankdata.cells import (
     unpadded,
     without_cards,
 )
-from tuppence.bankdata.doubts import balance_doubts, left_out_doubts, sign_doubts, word_doubts
+from tuppence.bankdata.doubts import (
+    balance_doubts,
+    left_out_doubts,
+    opening_doubts,
+    sign_doubts,
+    word_doubts,
+)
 from tuppence.bankdata.identity import identifiers
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, words_of
 from tuppence.bankdata.mapping import Mapping as TableMapping
@@ -201,7 +207,10 @@ def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterat
         known["category"] = CATEGORIES
         sign = mapping.sign
         is_marked = bool(sign.column) or sign.inverted or mapping.has_sides
-        yield from sign_doubts(good[column_of("amount")], is_marked=is_marked)
+        amounts = good[column_of("amount")]
+        yield from sign_doubts(amounts, is_marked=is_marked)
+        if column_of("text") in good.columns:
+            yield from opening_doubts(good[column_of("text")], amounts)
         rows = _statement(good)
         for backward in (False, True):
             part = rows.filter(pl.col("backward") == backward)

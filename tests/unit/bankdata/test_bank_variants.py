@@ -147,5 +147,5 @@ def test_an_export_that_was_saved_again_is_recognised_and_told(tmp_path: Path) -
     path.write_text(parts._replace(rows=rows).text(";"))
     found = proposed(path)
     assert "nationwide" in found.origin
-    assert any("saved again by a program" in doubt for doubt in found.doubts)
+    assert any("a program saved the export again" in doubt for doubt in found.doubts)
     assert found.mapping.decimal_point == ","
