@@ -205,8 +205,8 @@ def test_what_is_to_spare_is_not_due_on_pay_day(told: list[Told], evenings: list
         rule = one.result.rule_id
         if rule in {"spare_at_pay_day", "pay_day_saving"}:
             spare = one.result.values["spare"] * 100
-            ahead = (one.day + datetime.timedelta(days=days) for days in (1, 8))
-            due = due_between(*ahead, everybody[one.person].habit)
+            first, last = (one.day + datetime.timedelta(days=ahead) for ahead in (1, 8))
+            due = due_between(first, last, everybody[one.person].habit)
             assert spare <= balances[one.day][one.person] - due, one
             seen[rule] += 1
         if rule == "spare_at_pay_day":

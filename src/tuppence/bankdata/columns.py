@@ -124,7 +124,8 @@ _DATE_LIKE: Final = re.compile(
     r"|[A-Z][a-z]{2} \d{1,2},? \d{4}"
 )
 _NUMBER_LIKE: Final = re.compile(r"[^\d,;:/]{0,5}(\d[\d.,' \u00a0\u202f\u2019]*)[^\d:/]{0,5}")
-_LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+"""Matches numbers of which nothing shows whether they are thousands or have decimals."""
 MOST: Final = 0.95
 """Share of texts that nearly all texts are."""
 _ENOUGH_DAYS: Final = 5
@@ -297,7 +298,7 @@ def separators_of(columns: Iterable[Column]) -> Separators | None:
         point = fitting[0]
         other = "," if point == "." else "."
         return Separators(point, other if any(other in core for core in plain) else "")
-    doubtful = fitting and any(_LONE.fullmatch(core) for core in plain)
+    doubtful = fitting and any(LONE.fullmatch(core) for core in plain)
     return None if doubtful else Separators()
 
 

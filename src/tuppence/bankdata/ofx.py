@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tuppence.bankdata.columns import LONE
 from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
     Account,
@@ -28,6 +29,7 @@ from tuppence.bankdata.records import (
     required,
 )
 from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
 
 ENDINGS: Final = (".ofx", ".qfx")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z0-9_.]{1,40})>([^<]*)")
@@ -52,6 +54,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "REPEATPMT": "standing order",
 }
 _PENDING: Final = "HOLD"
+_THOUSANDTHS: Final = 3
 MAX_HEADER: Final = 1_000
 """Bytes in which a header of version 1 is looked for."""
 _CHARSET: Final = re.compile(rb"\bCHARSET:\s*([\w-]+)|<\?xml\b[^>]*\bencoding=[\"']([\w-]+)")
@@ -171,7 +174,11 @@ def _money(content: Any, name: str) -> Money:
     currency = optional(content, "of", "CURRENCY", "CURSYM") or content["CURDEF"]
     if not currency:
         raise InvalidItem("CURDEF is missing, so the currency is not known")
-    return Money(plain_number(required(content, "of", name)), currency.upper())
+    text, code = required(content, "of", name).strip(), currency.upper()
+    has_thousandths = minor_digits(code) == _THOUSANDTHS and "." in text
+    if LONE.fullmatch(text.lstrip("+-")) and not has_thousandths:
+        raise InvalidItem(f"{name} can be read with decimals and without: {text}")
+    return Money(plain_number(text), code)
 
 
 def _day(text: str, name: str) -> str:

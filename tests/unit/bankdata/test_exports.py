@@ -117,6 +117,24 @@ def test_camt_is_read_in_the_encoding_that_a_person_gives(tmp_path: Path) -> Non
     assert told(found)[1][-1] == "CAFÉ June A1"
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("-12.5", "GBP", -1250), ("-1,100", "GBP", None), ("1.100", "GBP", None),
+        ("1100", "GBP", 110000), ("0.100", "GBP", 10), ("1.100", "KWD", 1100),
+        ("1,100", "KWD", None), ("1,100", "JPY", None), ("1.234,50", "EUR", None),
+    ],
+)  # fmt: skip
+def test_amounts_of_ofx_with_two_meanings_are_set_aside(
+    tmp_path: Path, amount: str, currency: str, minor: int | None
+) -> None:
+    text = OFX.replace("-12.50", amount).replace("+1100,00", "1").replace("GBP", currency)
+    found = read(ofx, text.replace("1087.50", "5"), Given(TODAY), tmp_path)
+    amounts = [row[1] for row in told(found)]
+    assert minor in amounts if minor is not None else len(amounts) == 1
+    assert len(rejects(found)) == (1 if minor is not None else 2)
+
+
 def test_ofx_of_a_card_is_read_and_its_number_hidden(tmp_path: Path) -> None:
     found = of("card", tmp_path)
     assert told(found) == [(day("2026-06-02"), -999, None, None, "WEB SHOP")]
