@@ -213,6 +213,17 @@ def test_mt940_is_read_line_by_line(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert caplog.text == ""  # the library logs what it cannot read
 
 
+@pytest.mark.parametrize("amount", ["12.50", "1.212,50", "1 212,50", "1'212,50", "1,212,50"])
+def test_amounts_of_mt940_are_read_whole_or_not_at_all(tmp_path: Path, amount: str) -> None:
+    """The library reads what stands before a point."""
+    found = of("mt940", tmp_path, **{"D12,50": f"D{amount}"})
+    assert [row[1] for row in told(found)] == [10000, -10000]
+    assert rejects(found)[0][0] == "statement 1, :61: number 1"
+    found = of("mt940", tmp_path, **{"EUR987,50": f"EUR{amount}"})
+    assert [row[2] for row in told(found)] == [None] * 3
+    assert rejects(found)[-1][0] == "statement 1, :62F:"
+
+
 def test_camt_is_read(tmp_path: Path) -> None:
     found = of("camt", tmp_path)
     assert told(found) == [
