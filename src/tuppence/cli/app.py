@@ -9,10 +9,9 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
-from typer.rich_utils import rich_abort_error, rich_format_error
 
 from tuppence.cards import masked
-from tuppence.cli.output import error_console
+from tuppence.cli.screen import error_console
 from tuppence.errors import UserError
 from tuppence.plain_text import printable
 
@@ -147,10 +146,14 @@ def main() -> None:
         sys.exit(error.exit_status)
     except TyperException as error:
         shown = printable(masked(error.format_message()))
+        from typer.rich_utils import rich_format_error  # noqa: PLC0415 - takes longer than the rest
+
         error.format_message = lambda: shown  # type: ignore[method-assign]
         rich_format_error(error)  # type: ignore[arg-type]
         sys.exit(error.exit_code)
     except typer.Abort:
+        from typer.rich_utils import rich_abort_error  # noqa: PLC0415 - as above
+
         rich_abort_error()
         sys.exit(1)
     except KeyboardInterrupt:
