@@ -30,6 +30,9 @@ OWN_REJECTS: Final = ("row in file", "reason set aside")
 _REJECTS_BEGIN: Final = tuple(f"{row},{reason}," for row, reason in (REJECTS, OWN_REJECTS))
 _BEFORE_HEADER: Final = 100
 _CHUNK: Final = 50_000
+_DECIMALS: Final = r"\d[.,]\d\d\D*$"
+_ENOUGH: Final = 3
+_CUT: Final = "the file seems to be cut off in this row"
 
 
 class Table(NamedTuple):
@@ -177,7 +180,23 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     longer = [row.fields for row in below if len(row.fields) == len(fields) + 1]
     if len(longer) * 2 > len(below) and not any(row[-1] for row in longer):
         fields = [*fields, ""]  # some banks end each row with a delimiter, and not the header
-    return _table(fields, lines[header.end :], splitter)
+    table = _table(fields, lines[header.end :], splitter)
+    return table if text.endswith(("\n", "\r")) else _without_cut(table)
+
+
+def _without_cut(table: Table) -> Table:
+    """Set the last row aside if its last number has fewer decimals than all above it.
+
+    A download that was cut off ends like that, and the number may be a tenth of what it was.
+    """
+    column = table.cells[table.cells.columns[-1]]
+    last, above = column[-1:], column[:-1].drop_nulls()
+    if len(above) < _ENOUGH or not above.str.contains(_DECIMALS).all():
+        return table
+    is_cut = not last.str.contains(_DECIMALS).fill_null(value=True).all()
+    reason = pl.Series([_CUT if is_cut else None], dtype=pl.String)
+    reasons = table.reasons[:-1].append(table.reasons[-1:].zip_with(~reason.is_not_null(), reason))
+    return table._replace(reasons=reasons)
 
 
 # -- rows ------------------------------------------------------------------------------------------
