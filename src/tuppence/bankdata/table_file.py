@@ -42,11 +42,13 @@ class Table(NamedTuple):
         titles: What the columns are called in the file; `column 3` where there is no title.
         cells: The texts, in columns `0`, `1`, ...
         reasons: Why a row cannot be taken, such as that it is ragged; null for others.
+        headers: How often the header is repeated, as where files were put together.
     """
 
     titles: tuple[str, ...]
     cells: pl.DataFrame
     reasons: pl.Series
+    headers: int = 0
 
 
 def read_raw(path: Path, mapping: Mapping) -> Table:
@@ -212,23 +214,26 @@ def _table(header: Sequence[str], lines: Sequence[str], splitter: Splitter) -> T
     types = {**dict.fromkeys([*names, "reason"], pl.String), "line": pl.Int64}
     texts = pl.Series("line", lines, dtype=pl.String)
     plain = splitter.is_plain(texts, width).to_numpy().copy()
-    chunks = [pl.DataFrame(schema=types)]
+    chunks, titles, headers = [pl.DataFrame(schema=types)], _trimmed(header), 0
     records = records_of(lines, np.flatnonzero(~plain).tolist(), splitter)
     while taken := list(itertools.islice(records, _CHUNK)):
         for record in taken:
             plain[record.start : record.end] = False
-        chunk = [one for one in taken if _trimmed(one.fields) not in ([], _trimmed(header))]
+        chunk = [one for one in taken if _trimmed(one.fields) not in ([], titles)]
+        headers += sum(_trimmed(one.fields) == titles != [] for one in taken)
         columns = zip(*(_fitted(record, width) for record in chunk), strict=True)
         chunks.append(pl.DataFrame([list(one) for one in columns], schema=types, orient="col"))
     if plain.any():
         cells = splitter.cells(texts.filter(plain), width)
         places = pl.Series("line", np.flatnonzero(plain))
         cells = cells.with_columns(pl.lit(None, pl.String).alias("reason"), places)
-        chunks.append(cells.join(_no_rows(cells, header), on="line", how="anti"))
+        none = _no_rows(cells, header)
+        headers += none.select(pl.col("0").str.strip_chars() != "").sum().item() or 0
+        chunks.append(cells.join(none, on="line", how="anti"))
     frame = pl.concat(chunks).sort("line")
     frame = frame.with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
-    titles = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
-    return Table(titles, frame.select(names), frame["reason"])
+    shown = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
+    return Table(shown, frame.select(names), frame["reason"], headers)
 
 
 def _trimmed(fields: Sequence[str]) -> list[str]:
