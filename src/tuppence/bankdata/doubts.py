@@ -64,7 +64,7 @@ def header_doubts(count: int) -> Iterator[str]:
     """
     if count:
         yield (
-            f"the header stands in the file {count + 1:,} times, so it was put together from several "
+            f"the header stands in the file {count + 1:,} times, so it was made of several "
             "files: rows that they have in common count twice, unless you import them one by one"
         )
 
