@@ -173,7 +173,7 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     named = {plain_title(column) for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
     if not named:
         width = Counter(len(record.fields) for record in first).most_common(1)[0][0]
-        return _table([""] * width, lines, splitter)
+        return _whole(_table([""] * width, lines, splitter), text, mapping)
     places = [0] if mapping.preamble is not None else range(len(first))
     titles = [{plain_title(title) for title in record.fields} for record in first]
     place = max(places, key=lambda i: len(named & titles[i]))
@@ -182,15 +182,16 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     longer = [row.fields for row in below if len(row.fields) == len(fields) + 1]
     if len(longer) * 2 > len(below) and not any(row[-1] for row in longer):
         fields = [*fields, ""]  # some banks end each row with a delimiter, and not the header
-    table = _table(fields, lines[header.end :], splitter)
-    return table if text.endswith(("\n", "\r")) else _without_cut(table)
+    return _whole(_table(fields, lines[header.end :], splitter), text, mapping)
 
 
-def _without_cut(table: Table) -> Table:
-    """Set the last row aside if its last number has fewer decimals than all above it.
+def _whole(table: Table, text: str, mapping: Mapping) -> Table:
+    """Set the last row aside if the file ends in a number with fewer decimals than all above it.
 
     A download that was cut off ends like that, and the number may be a tenth of what it was.
     """
+    if text.endswith(("\n", "\r")) or mapping.footer:
+        return table
     column = table.cells[table.cells.columns[-1]]
     last, above = column[-1:], column[:-1].drop_nulls()
     if len(above) < _ENOUGH or not above.str.contains(_DECIMALS).all():
