@@ -10,7 +10,6 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
 from tuppence.rules.rule import Rule
-from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import RunRecord
 
 
@@ -73,12 +72,8 @@ class EvaluatedStore(CustomerStore, Protocol):
         """
         ...
 
-    def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset that results were made with."""
-        ...
-
     def rules(self, digest: str) -> Mapping[str, Rule]:
-        """Return the rules of that ruleset by identifier, without checking them again."""
+        """Return the rules that results were made with by identifier, without checking them."""
         ...
 
 
