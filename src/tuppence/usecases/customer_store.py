@@ -20,8 +20,8 @@ class CustomerStore(Protocol):
         """Return the name of a customer in the store: a token for what may be a card number."""
         ...
 
-    def facts_of(self, customer: str) -> FactBatch:
-        """Return all facts of a customer, whatever their consents say.
+    def currency_of(self, customer: str) -> str:
+        """Return the currency of a customer.
 
         Raises:
             UserError: There is no such customer.

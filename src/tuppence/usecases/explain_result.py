@@ -45,7 +45,7 @@ def explain_result(
             consent of theirs lets their facts be read.
     """
     customer = store.name_of(customer)
-    store.facts_of(customer)  # an unknown customer is refused as such before results are missed
+    store.currency_of(customer)  # an unknown customer is refused as such before results are missed
     last = last_evaluation(store, customer)
     as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
