@@ -18,7 +18,14 @@ from tuppence.errors import UserError
 from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.messages import (
+    FleetItem,
+    FleetRun,
+    GivenUp,
+    Page,
+    PageName,
+    PageState,
+)
 from tuppence.usecases.fleet.ports import FleetLedger
 from tuppence.usecases.ledger import RunRecord, Tally
 
@@ -275,15 +282,43 @@ def test_only_one_of_two_listers_continues(book: FleetLedger) -> None:
 def test_an_entry_made_twice_counts_once(book: FleetLedger) -> None:
     book.begin(NIGHT)
     page = PageName("night", "2026-06-30", 17)
-    item = FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"))
     for _ in range(2):
         book.record(page, items=5)
         book.record(page, done=[0, 1])
-        book.record(page, done=[1, 2], given_up=[item], reason="refused")
+        book.record(page, done=[1, 2])
+        book.give_up(REFUSED)
     run, pages = book.read("night")
     assert run == NIGHT
-    titles = {3: "ann and 1 more: refused"}
-    assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), titles)]
+    assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), {3: REFUSED})]
+
+
+REFUSED = GivenUp(
+    FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"), ("fees",)), "refused"
+)
+LOST = GivenUp(Page("night", "2026-06-30", "digest", 17, ("ann", "bob"), 2, 0), "dead letter")
+
+
+def test_what_is_given_up_is_kept_with_its_reason_until_it_is_sent_again(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    book.give_up(REFUSED)
+    later = replace(REFUSED, work=replace(REFUSED.work, customers=("bob",)), reason="poison")
+    book.give_up(later)
+    book.give_up(LOST)
+    assert list(book.read("night")[1]) == [PageState(17, None, frozenset(), {3: later}, LOST)]
+    book.forget(later)
+    book.forget(LOST)
+    assert not any(page.given_up or page.page for page in book.read("night")[1])
+
+
+def test_the_run_of_everybody_of_a_date_is_found(book: FleetLedger) -> None:
+    assert book.night("2026-06-30") is None
+    book.begin(NIGHT)
+    book.begin(FleetRun("some", "2026-06-30", "digest", chosen=("ann",)))
+    book.begin(FleetRun("others", "2026-06-30", "digest", prefix="b"))
+    assert book.night("2026-06-30") == "night"
+    book.begin(FleetRun("again", "2026-06-30", "other"))
+    book.begin(NIGHT)
+    assert book.night("2026-06-30") == "night", "the one that was begun, or resumed, last"
 
 
 def test_a_page_that_is_not_split_has_no_number_of_items(book: FleetLedger) -> None:

@@ -450,6 +450,20 @@ def test_a_run_with_fewer_rules_says_what_it_removes(
     assert "removes" not in tuppence(*command).stderr
 
 
+def test_a_run_that_nobody_watches_says_what_it_removes(
+    tuppence: Run, ran: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    command = ("run", "--store", ran, "--rules", rules, "--as-of", "2026-06-30", "--format", "json")
+    (rules / "fees.yaml").write_text(RULE.replace("id: fees", "id: other"))
+    told = tuppence(*command).stderr
+    assert "removes the results of a rule of the last run that is not in --rules: fees" in told
+    for path in (ran / "rulesets").glob("*"):
+        path.unlink()
+    (rules / "fees.yaml").write_text(RULE.replace("id: fees", "id: third"))
+    assert "which ones is not known: there is no ruleset" in tuppence(*command).stderr
+
+
 def test_a_run_tells_of_words_that_find_nobody(tuppence: Run, store: Path, rules: Path) -> None:
     (rules / "fees.yaml").write_text(RULE.replace('"bank fee" and', '"bank fees" and'))
     command = ("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")

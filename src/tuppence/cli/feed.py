@@ -136,6 +136,7 @@ def _print(found: Feed, *, new: bool) -> None:
             out.print(Padding(Text(f"before: {was}", "dim"), (0, 0, 0, 5)))
         if offer is not None:
             out.print(Padding(Text(f"{offer.partner}: {offer.terms}", "dim"), (0, 0, 0, 5)))
+        out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
     if changes is not None and changes.gone:
         out.print("\nNo longer shown:")
         for gone in changes.gone:

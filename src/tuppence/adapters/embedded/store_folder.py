@@ -10,7 +10,11 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.corrections import Corrections
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
+from tuppence.adapters.embedded.identifier_key import (
+    has_identifier_key,
+    identifier_key,
+    removed_if_unused,
+)
 from tuppence.adapters.embedded.locking import consistent, locked
 from tuppence.adapters.embedded.making import made_or_removed
 from tuppence.adapters.embedded.rejects import Rejects
@@ -71,7 +75,8 @@ class StoreFolder:
     def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
         """Lock a store as `lock` does, and yield its facts; created if it does not exist.
 
-        On an error nothing stays of a store that is new and has no facts yet.
+        On an error nothing stays of a store that is new and has no facts yet, nor a secret that
+        hides nothing.
 
         Args:
             schema: The attributes of customers; without any, those that the store has.
@@ -85,7 +90,8 @@ class StoreFolder:
         with made_or_removed(self.path, command, say):
             facts = FactStore.create(self.path, schema)
             facts.remove_unnamed()
-            yield facts
+            with removed_if_unused(self.path):
+                yield facts
 
     # -- facts -----------------------------------------------------------------------------------
 
