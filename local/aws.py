@@ -48,8 +48,9 @@ def publish(cloud: Cloud, as_of: str) -> str:
 def fire_schedule() -> None:
     """Create a one-off schedule that does what the nightly schedule does, due at once."""
     schedules = client("scheduler")
-    (nightly,) = schedules.list_schedules()["Schedules"]
-    whole = schedules.get_schedule(Name=nightly["Name"])
+    every = [one["Name"] for one in schedules.list_schedules()["Schedules"]]
+    (nightly,) = (name for name in every if "Nightly" in name)
+    whole = schedules.get_schedule(Name=nightly)
     schedules.create_schedule(
         Name="now",
         ScheduleExpression="at(2026-01-01T01:00:00)",

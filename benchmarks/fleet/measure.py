@@ -27,6 +27,8 @@ ROOT = HERE.parent.parent
 TARGET = ROOT / "src/tuppence/capacity/work.toml"
 DAY = datetime.date(2026, 6, 30)
 CONSENT = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
+PAGES_NIGHT_BY_NIGHT = 55.0
+"""By benchmarks/services/pages.py: here customers are loaded at once, and need fewer pages."""
 SHAPES = ((60, 25), (20, 25), (60, 1))
 """Numbers of rules and of customers in an item: three shapes, as an item's cost has three terms."""
 AT_ONCE = 4
@@ -240,7 +242,7 @@ def page(
         labels = ("seconds_by_item", "seconds_by_customer", "seconds_by_customer_and_rule")
         lines += [f"{key} = {value:.7f}" for key, value in zip(labels, values, strict=True)]
     lines += [
-        f"pages_by_customer = {wide['pages']:.1f}",
+        f"pages_by_customer = {PAGES_NIGHT_BY_NIGHT}",
         f"bytes_by_customer = {rows:.0f}",
     ]
     rules = SHAPES[0][0]

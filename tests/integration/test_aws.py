@@ -369,5 +369,9 @@ def test_a_run_can_be_begun_by_hand_and_an_older_one_is_refused(night: Night) ->
     printed = command(*fleet, "--as-of", night.as_of, "--run-id", "hand")
     assert printed == "run hand: all customers are listed on 1 pages\n"
     assert wait_for("hand").items == 1
+    smoke = ("fleet", "smoke", "--as-of", night.as_of, "--env", "local")
+    assert "complete" in command(*smoke, "C0000001", "--run-id", "smoke-1")
+    refused = command(*smoke, "C9999999", "--run-id", "smoke-2", status=1)
+    assert "C9999999 was not listed" in refused
     assert "the latest run is as of" in command(*fleet, "--as-of", "2026-01-01", status=1)
     assert "2 engines serve" in command("fleet", "refresh", "--env", "local")
