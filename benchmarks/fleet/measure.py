@@ -113,7 +113,7 @@ def nights(
 
         def one(item: FleetItem) -> float:
             began = time.perf_counter()
-            engines.evaluate_item(item, 60.0)
+            engines.evaluate_item(item, 60.0, 60.0)
             return time.perf_counter() - began
 
         meter, began = Meter(cloud), time.perf_counter()
@@ -173,7 +173,7 @@ def functions(cloud: Cloud, ruleset: str) -> dict[str, float]:
     cutting = (time.process_time() - began) / PAGES
     began = time.process_time()
     for item in split_page(page, tuple) * PAGES:
-        evaluate_item(item, engines, ledger, "", lambda: 60.0, may_give_up=False)
+        evaluate_item(item, engines, ledger, "", lambda: 60.0, 60.0, may_give_up=False)
     invoking = (time.process_time() - began) / PAGES / len(split_page(page, tuple))
     return {"listing": listing, "cutting": cutting, "invoking": invoking}
 

@@ -267,8 +267,8 @@ def slowed(servers: Sequence[Server]) -> Iterator[None]:
 
 def test_engines_that_are_ten_times_as_slow_lose_nothing(night: Night) -> None:
     with slowed(night.cloud.platform.engines):
-        begin(night, "slow", 25)
-        assert_nothing_was_lost(night, "slow", 5)
+        begin(night, "slow", 4)
+        assert_nothing_was_lost(night, "slow", CUSTOMERS // 4)
 
 
 def test_a_relay_with_a_tenth_of_its_connections_loses_nothing(night: Night) -> None:

@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "privacy",
     "forget": "privacy",
     "load": "load",
+    "take-in": "take_in",
     "database": "database",
     "definitions": "definitions",
     "dispatch": "dispatch",
