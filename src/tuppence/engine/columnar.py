@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.derived.context import Recurring, customer_context
+from tuppence.derived.context import Derived, customer_context
 from tuppence.derived.tables import DerivedTables
 from tuppence.engine.binding import Binding, Bindings, BoundInputs, texts_of_constants
 from tuppence.engine.kernel.compute import compute
@@ -149,12 +149,17 @@ class Engine:
     def _context(
         self, facts: FactBatch, bound: "BoundPlan", customer: int, rules: Iterable[int]
     ) -> Mapping[str, Any]:
-        """Return the facts of a customer that some rules read; streams are those of the batch."""
-        plan = self.plan
-        if not any(plan.rules[rule].reads_streams for rule in rules):
-            return customer_context(facts, customer, plan.as_of)
-        found = bound.recurring(customer)
-        return customer_context(facts, customer, plan.as_of, streams=True, recurring=found)
+        """Return the facts of a customer that some rules read, with what the batch derived."""
+        planned = [self.plan.rules[rule] for rule in rules]
+        streams = any(rule.reads_streams for rule in planned)
+        return customer_context(
+            facts,
+            customer,
+            self.plan.as_of,
+            streams=streams,
+            derived=bound.derived(customer, streams=streams),
+            names=frozenset().union(*(rule.names for rule in planned)),
+        )
 
 
 def _put(
@@ -210,10 +215,10 @@ class BoundPlan:
         """Return the features of a customer, counted from the start of the last run."""
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
-    def recurring(self, customer: int) -> Recurring:
-        """Return the streams of a customer of the batch, and the forecasts of their accounts."""
+    def derived(self, customer: int, *, streams: bool) -> Derived:
+        """Return what is derived for a customer; streams and forecasts only if they are wanted."""
         group = next(one for one in self._groups if one.start <= customer < one.stop)
-        return group.derived.recurring(customer - group.start)
+        return group.derived.of(customer - group.start, streams=streams)
 
     def run(self, start: int, stop: int) -> Outputs:
         """Run the program for the customers from `start` up to `stop`."""

@@ -58,7 +58,8 @@ def _nulls(view: Any) -> Array:
     """Return whether each value is null."""
     if view.null_count == 0 or not view.buffer(0).size_bytes:
         return np.zeros(len(view), bool)
-    return _bits(view.buffer(0), view.offset, len(view)) == 0
+    is_null: Array = _bits(view.buffer(0), view.offset, len(view)) == 0
+    return is_null
 
 
 def _bits(buffer: Any, first: int, count: int) -> Array:

@@ -34,9 +34,7 @@ def assembled(customers: Columns, accounts: Columns, transactions: Columns) -> F
     by_owner = sorted(range(len(ids)), key=lambda row: (owners[row], ids[row]))
     owner_of = dict(zip(ids, owners, strict=True))
     own = transactions["account"]
-    owner_of_code = np.array(
-        [-1, *(owner_of[name or ""] for name in own.dictionary[1:])], np.int64
-    )
+    owner_of_code = np.array([-1, *(owner_of[name or ""] for name in own.dictionary[1:])], np.int64)
     owner = owner_of_code[own.values]
     days = transactions["booking date"].values
     sequence = [transactions["sequence"].values] if "sequence" in transactions else []
@@ -72,7 +70,7 @@ def text_column(values: Sequence[str | None], decimals: int = 0) -> Column:
 
 def null_column(field: Field, count: int) -> Column:
     """Return a column of nulls."""
-    values = np.full(count, NULLS[field.kind], DTYPES[field.kind])
+    values: Array = np.full(count, NULLS[field.kind], DTYPES[field.kind])
     return Column(field.kind, values, decimals=field.decimals)
 
 

@@ -329,18 +329,25 @@ def test_currencies_may_alternate() -> None:
     mixed = batch_from(ordered(coded(frames, Schema())), Schema())
     for one in (mixed, batch((-500,)), mixed):
         assert_same(made, one, engine)
-    states = [row.results[0].state is State.QUALIFIED for row in engine.evaluate(mixed).results.rows()]
+    states = [
+        row.results[0].state is State.QUALIFIED for row in engine.evaluate(mixed).results.rows()
+    ]
     assert states == [False, True, False, False, False, False, True, False, False]
 
 
 def test_classes_of_other_batches_take_no_room() -> None:
     letters = "abcdefghijkl"
     fields = ("category", "merchant", "text", "type", "country")
-    whens = [f'count(payments[contains({f}, "{letter}")]) > 0' for f in fields for letter in letters]
+    whens = [
+        f'count(payments[contains({f}, "{letter}")]) > 0' for f in fields for letter in letters
+    ]
     made = plan_of(*(rule(when, name=f"r{n}") for n, when in enumerate(whens)))
     engine = Engine(made)
     for start in range(0, 4096, 512):
-        texts = ["".join(x for n, x in enumerate(letters) if i >> n & 1) for i in range(start, start + 512)]
+        texts = [
+            "".join(x for n, x in enumerate(letters) if i >> n & 1)
+            for i in range(start, start + 512)
+        ]
         frames = {
             "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
             "accounts": frame("accounts", [{"id": "c", "customer": "c", "type": "current"}]),
@@ -492,3 +499,28 @@ def test_rules_are_made_of_every_kind() -> None:
     texts = [str(Maker(source).rule("a")) for _ in range(400)]
     for word in ("median", "largest", "some t in", "distinct", "[-2]", "between", "weekday"):
         assert any(word in text for text in texts), word
+
+
+@pytest.mark.parametrize("country", [None, "GB"])
+def test_filters_that_the_interpreter_writes_out_leave_many_rows_in_columns(
+    country: str | None,
+) -> None:
+    whens = {
+        "largest": 'largest(payments[type = "card" and amount >= 10]).merchant != null',
+        "abroad": "count(payments[country != null and country != customer.country]) >= 2",
+        "home": "count(payments[country = customer.country or merchant = null]) >= 2",
+    }
+    made = plan_of(*(rule(when, name=name) for name, when in whens.items()))
+    frames = {
+        "customers": frame("customers", [{"id": "c", "currency": "GBP", "country": country}]),
+        "accounts": frame("accounts", [{"id": "c", "customer": "c", "type": "current"}]),
+        "transactions": frame("transactions", [
+            {"id": f"{n}", "sequence": n, "account": "c", "own transfer": False, "type": "card",
+             "merchant": "M", "amount": -1_000 - n, "country": ("GB", "ES", None)[n % 3],
+             "booking date": TODAY} for n in range(5_000)
+        ]),
+    }  # fmt: skip
+    many = batch_from(ordered(coded(frames, Schema())), Schema())
+    assert_same(made, many)
+    states = BoundPlan(made.columns, many).run(0, 1).states[:, 0].tolist()
+    assert UNSURE_STATE not in states
