@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from tuppence.plan.instructions import FALSE, TRUE, UNSURE
 from tuppence.results.packed import DATE, TEXT
 
 Array = npt.NDArray[Any]
+
+_SETS: Final = np.arange(1 << len(TABLES))
+"""The sets of tables, by their bits."""
 
 
 class BoundInputs(NamedTuple):
@@ -84,16 +87,16 @@ class Binding:
             texts: The numbers of texts, which begin with those of the plan's constants; the
                 batch's are added.
         """
-        transactions = np.diff(batch.transactions.offsets)
-        rows = {"accounts": np.diff(batch.accounts.offsets), "transactions": transactions}
+        transactions = batch.transactions.row_counts
+        rows = {"accounts": batch.accounts.row_counts, "transactions": transactions}
         tables: list[BoundTable] = []
         for one in self._tables:
             table = derived(one.name)
             tables.append(one.bind(table, batch, texts))
-            rows[one.name] = np.diff(table.offsets)
-        row_counts = np.zeros((1 << len(TABLES), len(batch)), np.int64)
+            rows[one.name] = table.row_counts
+        row_counts = np.zeros((len(_SETS), len(batch)), np.int64)
         for bit, name in enumerate(TABLES):
-            row_counts[np.arange(len(row_counts)) >> bit & 1 == 1] += rows.get(name, transactions)
+            row_counts[_SETS >> bit & 1 == 1] += rows.get(name, transactions)
         inputs, customers = self.plan.inputs, batch.customers
         numbers = [_number_input(one, customers, self.digits, texts) for one in inputs.numbers]
         conditions = [_condition_input(one, customers, self.digits) for one in inputs.conditions]

@@ -189,11 +189,11 @@ class TableClasses:
                 first_boundary += len(steps)
         end = np.zeros(1, np.int64)
         return Classes(
-            np.array(coded, CODED),
+            _records(coded, CODED),
             np.concatenate([*places, end]),
-            np.array(ordered, ORDERED),
+            _records(ordered, ORDERED),
             np.concatenate([*self._boundaries.values(), end]),
-            np.array(relative, RELATIVE),
+            _records(relative, RELATIVE),
             np.concatenate([*customer_values, end]),
             self._strides,
             np.array(self._rooms, np.int64),
@@ -275,8 +275,8 @@ class _KnownClasses:
         known = self._of_value
         if len(known) > MAX_KNOWN:
             known.clear()
-        new = [value for value in values if value not in known]
-        if new:
+        if not known.keys() >= set(values):
+            new = [value for value in values if value not in known]
             known.update(zip(new, self._add(accept(new)).tolist(), strict=True))
         return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
 
@@ -316,6 +316,12 @@ class _KnownClasses:
 
 _BOOLEANS: Final = (False, True, None)
 """Values of a boolean by their code."""
+
+
+def _records(rows: Sequence[tuple[int, ...]], kind: Any) -> Array:
+    """Return rows of integers as records; numpy takes longer to convert tuples one by one."""
+    records: Array = np.array(rows, np.int64).reshape(-1, len(kind.names)).view(kind).ravel()
+    return records
 
 
 def _useful_terms(wanted: TablePlan) -> Array:

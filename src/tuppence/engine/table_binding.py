@@ -73,8 +73,12 @@ class TableBinding:
             for name, i in self._code_at.items()
             if any(f.readout == Readout.TEXT_AT and f.column == name for f in wanted.features)
         ]
+        self._counted = tuple(
+            one.column for one in wanted.accumulators if one.aggregation == Aggregation.DISTINCT
+        )
         self._memo = _memo(len(wanted.accumulators))
-        self._room: tuple[Any, ...] = ()
+        self._longest = -1
+        self._ranges: dict[str, tuple[int, int]] = {}
         self._accumulators: Array = np.zeros(0, ACCUMULATOR)
 
     def bind(self, table: Table, batch: FactBatch, texts: TextNumbers) -> BoundTable:
@@ -134,7 +138,7 @@ class TableBinding:
         values = table.columns[name].values
         last = self._last_day
         if name == self._wanted.table.order:  # no filter passes rows after the date
-            begins = table.offsets[:-1][np.diff(table.offsets) > 0]
+            begins = table.offsets[:-1][table.row_counts > 0]
             low, high = int(values[begins].min(initial=last)), last + 1
         else:
             known = values[values != NULL_DATE]
@@ -145,24 +149,27 @@ class TableBinding:
 
     def _make_room(self, table: Table, days: Mapping[str, tuple[int, int]]) -> None:
         """Place the rows and codes that accumulators keep, and have room for them in the memo."""
-        longest = _rounded(int(np.diff(table.offsets).max(initial=0)))
-        sizes = {
-            one.column: days.get(one.column)
-            or (0, _rounded(len(table.columns[one.column].dictionary) + 3))
-            for one in self._wanted.accumulators
-            if one.aggregation == Aggregation.DISTINCT
+        needed = int(table.row_counts.max(initial=0))
+        ranges = {
+            name: days.get(name, (0, len(table.columns[name].dictionary) + 3))
+            for name in self._counted
         }
-        room = longest, *sizes.items()
-        if room == self._room:
+        if needed <= self._longest and all(
+            _covers(self._ranges[name], low, size) for name, (low, size) in ranges.items()
+        ):
             return
-        self._room = room
+        longest = self._longest = max(self._longest, _rounded(needed))
+        for name, (low, size) in ranges.items():
+            first, many = self._ranges.get(name, (low, 0))
+            first, end = min(first, low), max(first + many, low + size)
+            self._ranges[name] = first, _rounded(end - first)
         records: list[tuple[int, int, int, int]] = []
         kept = stamps = 0
         for one in self._wanted.accumulators:
             number = self._number_at.get(one.column, 0)
             match one.aggregation:
                 case Aggregation.DISTINCT:
-                    lowest, size = sizes[one.column]
+                    lowest, size = self._ranges[one.column]
                     records.append((one.aggregation, self._code_at[one.column], stamps, lowest))
                     stamps += size
                 case Aggregation.COUNT_AND_SUM | Aggregation.SUM:
@@ -191,8 +198,14 @@ class TableBinding:
 
 
 def _rounded(count: int) -> int:
-    """Return the next power of two, so that batches of about one size have the same room."""
+    """Return the next power of two, so that room has to be made for few batches."""
     return 1 << count.bit_length()
+
+
+def _covers(room: tuple[int, int], low: int, size: int) -> bool:
+    """Return whether a range, as its first number and its length, covers another one."""
+    first, many = room
+    return first <= low and low + size <= first + many
 
 
 def _memo(accumulators: int) -> Memo:
@@ -244,6 +257,8 @@ def _codes(column: Column) -> Array:
 
 def distinct_values(column: Column, digits: int) -> tuple[list[Any], Array]:
     """Return the distinct FEEL values of a column, and the index of each row's value."""
-    distinct, place = np.unique(column.values, return_inverse=True)
+    distinct, place = column.values, np.zeros(1, np.int64)
+    if len(distinct) != 1:
+        distinct, place = np.unique(column.values, return_inverse=True)
     few = Column(column.kind, distinct, column.dictionary, column.decimals)
     return feel_values(few, len(distinct), digits), place
