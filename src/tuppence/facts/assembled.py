@@ -68,6 +68,16 @@ def text_column(values: Sequence[str | None], decimals: int = 0) -> Column:
     return Column(FieldType.TEXT, codes, tuple(numbers), decimals)
 
 
+def column_of(values: Sequence[Any], field: Field) -> Column:
+    """Return values in the units of a batch as a column; None is null."""
+    if field.kind is FieldType.TEXT:
+        return text_column(values, field.decimals)
+    null, kind = NULLS[field.kind], DTYPES[field.kind]
+    if None in values:
+        values = [null if value is None else value for value in values]
+    return Column(field.kind, np.array(values, kind), decimals=field.decimals)
+
+
 def null_column(field: Field, count: int) -> Column:
     """Return a column of nulls."""
     values: Array = np.full(count, NULLS[field.kind], DTYPES[field.kind])
@@ -93,15 +103,17 @@ def _offsets(owners: Array, count: int) -> Array:
 
 
 def _confident(transactions: dict[str, Column]) -> dict[str, Column]:
-    """Set the confidence of categories and merchants that have none to certain."""
+    """Set the confidence of categories and merchants that have none to certain.
+
+    Without a category or a merchant it is null.
+    """
     for name in _CONFIDENT:
         column, confidence = transactions.get(name), transactions.get(f"{name} confidence")
         if column is None or confidence is None:
             continue
         null = NULLS[confidence.kind]
-        values: Array = np.where(
-            (confidence.values == null) & (column.values != 0), CERTAIN, confidence.values
-        )
+        known = np.where(confidence.values == null, CERTAIN, confidence.values)
+        values: Array = np.where(column.values == NULLS[FieldType.TEXT], null, known)
         transactions[f"{name} confidence"] = Column(
             confidence.kind, values, confidence.dictionary, confidence.decimals
         )

@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, cast
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from tuppence.errors import UserError
-from tuppence.facts.assembled import assembled, null_column, text_column
-from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch
+from tuppence.facts.assembled import assembled, column_of, null_column, text_column
+from tuppence.facts.batch import Column, FactBatch
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import columns
@@ -181,17 +180,10 @@ def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, Column]
 
 def _column(values: Sequence[Any], field: Field) -> Column:
     """Return values of a request as a column."""
-    if field.kind is FieldType.TEXT:
-        return text_column(values, field.decimals)
-    null, kind = NULLS[field.kind], DTYPES[field.kind]
     if field.kind is FieldType.DATE:
-        days = {text: null if text is None else _day(text) for text in dict.fromkeys(values)}
-        made: Array = np.fromiter(map(days.__getitem__, values), kind, len(values))
-    elif None in values:
-        made = np.array([null if value is None else value for value in values], kind)
-    else:
-        made = np.array(values, kind)
-    return Column(field.kind, made, decimals=field.decimals)
+        days = {text: None if text is None else _day(text) for text in dict.fromkeys(values)}
+        values = [days[text] for text in values]
+    return column_of(values, field)
 
 
 def _wrong(message: str, hint: str = "") -> UserError:
