@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
-from tuppence.bankdata.enrichment.brands import merchant_names
+from tuppence.bankdata.enrichment.brands import shipped_brands
 from tuppence.derived.chains_reference import CADENCES, FOUR_WEEKLY
 from tuppence.engine.columnar import Engine
 from tuppence.facts.consent import Use
@@ -24,7 +24,7 @@ from tuppence.plan.plan import make_plan
 from tuppence.results.packed import QUALIFIED, UNKNOWN
 from tuppence.rules.checking import CheckedRule, Finding
 from tuppence.rules.definition import Definition
-from tuppence.rules.files import Examine
+from tuppence.rules.definition_checking import Examine
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.rules.words import Known, unknown_words
@@ -180,7 +180,7 @@ def _known(
     key = (table, field)
     if key not in OPEN:
         return CLOSED.get(key, ())
-    usual = merchant_names() if field == "merchant" else CATEGORIES
+    usual = shipped_brands().names if field == "merchant" else CATEGORIES
     return usual | of_store.get(key, frozenset())
 
 

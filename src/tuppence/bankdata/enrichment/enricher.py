@@ -14,8 +14,8 @@ from tuppence.bankdata.enrichment.brands import (
     BRANDS_ABROAD,
     KINDS,
     MERCHANTS,
-    Brands,
     Match,
+    shipped_brands,
 )
 from tuppence.bankdata.enrichment.corrections import Correction
 from tuppence.bankdata.enrichment.descriptors import (
@@ -26,7 +26,7 @@ from tuppence.bankdata.enrichment.descriptors import (
     words_of,
 )
 from tuppence.bankdata.enrichment.model import MODEL, Model, shipped_model
-from tuppence.bankdata.enrichment.trades import TRADES
+from tuppence.bankdata.enrichment.trades import TRADES, only_trade
 from tuppence.facts.rows import CERTAIN
 
 MIN_CONFIDENCE: Final = 70
@@ -82,22 +82,29 @@ class Found(NamedTuple):
     reason: str
 
 
+@functools.cache
+def _version() -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for name in _LISTS:
+        digest.update((files(__package__) / name).read_bytes())
+    return digest.hexdigest()
+
+
 class Enricher:
     """Finds merchants and categories; the same evidence always gives the same finding.
 
     Args:
         corrections: What people have corrected, which `infer_fields` applies afterwards.
+
+    Attributes:
+        version: Digest of the lists and the model that findings depend on.
     """
 
     def __init__(self, corrections: Sequence[Correction] = ()) -> None:
         self.corrections = corrections
-        self._brands = Brands()
+        self._brands = shipped_brands()
         self._model: Model = shipped_model()
-        digest = hashlib.blake2b(digest_size=4)
-        for name in _LISTS:
-            digest.update((files(__package__) / name).read_bytes())
-        self.version = digest.hexdigest()
-        """Digest of the lists and the model that findings depend on."""
+        self.version = _version()
         self._cached = functools.lru_cache(maxsize=_CACHE_SIZE)(self._find)
 
     def find(self, evidence: Evidence) -> Finding:
@@ -202,6 +209,9 @@ class Enricher:
             return None, 0, "a payee at PayPal who is no known brand"
         if any(word in words_of("own money") for word in descriptor.words):
             return None, 0, "words for savings, loans or the repayment of a card"
+        named = only_trade(descriptor.telling(descriptor.lead, len(descriptor.words)))
+        if named and evidence.is_payment and evidence.type in _BY_HAND:
+            return named, _TYPE_CONFIDENCE, f"nothing but words for {named}"
         bought = evidence.is_payment or evidence.type == "card"
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:
