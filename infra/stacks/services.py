@@ -28,7 +28,7 @@ RELAY_PORT: Final = 8601
 ENGINES_PORT: Final = 8600
 ENGINE_PORT: Final = 8602
 NAMESPACE: Final = "tuppence"
-RESULT_ACTIONS: Final = ("Query", "PutItem", "PartiQLInsert", "UpdateItem")
+RESULT_ACTIONS: Final = ("Query", "PutItem", "PartiQLInsert", "UpdateItem", "DeleteItem")
 
 
 class Services(EnvironmentStack):
@@ -233,7 +233,18 @@ class Services(EnvironmentStack):
                     "stopCode": ["EssentialContainerExited", "TaskFailedToStart"],
                 },
             },
-            targets=[events.CfnRule.TargetProperty(arn=group.log_group_arn, id="log")],
+            # Not the group's own ARN: because of its ":*" EventBridge drops the events.
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="log",
+                    arn=self.format_arn(
+                        service="logs",
+                        resource="log-group",
+                        resource_name=group.log_group_name,
+                        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                    ),
+                )
+            ],
         )
         return name
 

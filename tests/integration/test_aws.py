@@ -353,7 +353,7 @@ def test_dead_letters_are_named_and_can_be_sent_again(night: Night) -> None:
     list_customers(ledger.begin(resolved), NobodyElse(), queue, ledger, lambda: True)
     found = wait_for("dead")
     assert (found.ended, found.complete, found.given_up_pages) == (True, False, 1)
-    assert found.titles[0].startswith("page 0, C0000001 and 1 more: no call of its function")
+    assert found.titles[0].startswith("page 0, C0000001 and 1 more: its queue gave it up")
     assert "1 pages, 0 items" in command("fleet", "redrive", "dead", "--env", "local")
     wait_until(lambda: Fleet("local").progress("dead").complete)
     page = Page("dead", night.as_of, night.ruleset, 0, resolved.chosen, 25, 0)

@@ -134,6 +134,10 @@ def _add_runs(app: typer.Typer) -> None:
             message = f"{customer} was not listed"
             hint = "load this customer with a consent, or name another one"
             raise UserError("fleet.smoke", message, hint)
+        if found.pages > 1 or found.items > 1:
+            message = f"identifiers of other customers begin with {customer}, too"
+            hint = "name a customer whose identifier begins no other"
+            raise UserError("fleet.smoke", message, hint)
         _print(found)
         raise typer.Exit(0 if found.complete else 4 if found.titles else 3)
 

@@ -42,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
         run = list_customers(run, deps.customers, deps.queue, deps.ledger, has_time)
         metrics.add_metric("PagesListed", MetricUnit.Count, run.pages - before)
-        if not run.listed:
+        if not run.listed and not has_time():
             deps.call_again(context.function_name, msgspec.to_builtins(continuation(run)))
         progress = {"pages": run.pages, "listed": run.listed}
         logger.info("listed" if run.listed else "listing continues", extra=progress)

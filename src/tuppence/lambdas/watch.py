@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence.bootstrap.aws import watch_dependencies
 from tuppence.lambdas.logs import function_logger
 from tuppence.usecases.fleet.listing import continuation
-from tuppence.usecases.fleet.watching import watch_night
+from tuppence.usecases.fleet.watching import run_of, watch_night
 
 logger = function_logger("watch")
 metrics = Metrics(namespace="tuppence", service="watch")
@@ -24,7 +24,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     del event, context
     deps = watch_dependencies()
     settings = deps.settings
-    night = watch_night(deps.ledger, datetime.datetime.now(settings.zone), settings.whole_by)
+    now = datetime.datetime.now(settings.zone)
+    run = run_of(deps.ledger, now)
+    if run is not None and not run.listed:  # first, as reading the progress of a large run is long
+        deps.list_on(msgspec.to_builtins(continuation(run)))
+    night = watch_night(deps.ledger, now, settings.whole_by)
     metrics.add_metric("NightLate", MetricUnit.Count, int(bool(night.problem)))
     fields: dict[str, Any] = {"late": bool(night.problem)}
     if night.progress is not None:
@@ -42,6 +46,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.error("night late", extra=fields | {"reason": night.problem})
     else:
         logger.info("night watched", extra=fields)
-    if night.run is not None and not night.run.listed:
-        deps.list_on(msgspec.to_builtins(continuation(night.run)))
     return fields

@@ -206,7 +206,9 @@ class Lowering:
         kind = kind_of(answer, field)
         if kind is None:
             return None
-        remembered = functools.lru_cache(MAX_REMEMBERED)(answer)
+        # Equal amounts of currencies with different digits are different texts: 5 and 5.00.
+        is_money = field.kind is FieldType.MONEY
+        remembered = answer if is_money else functools.lru_cache(MAX_REMEMBERED)(answer)
         reading = AttributeReading(path, kind, syntax.key(closed), remembered)
         return self.code.add(Source.READING, kind=kind, detail=reading)
 

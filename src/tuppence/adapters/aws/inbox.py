@@ -23,6 +23,9 @@ INBOX: Final = "inbox/"
 IMPORTED: Final = "imported/"
 REFUSED: Final = "refused/"
 MISSING: Final = frozenset({"404", "NoSuchKey"})
+REPLACED: Final = frozenset({"412", "PreconditionFailed"})
+MAX_NAME: Final = 200
+"""Maximum length of a file's name, in bytes: on disk, with the label of its rejects, 255."""
 
 
 class S3Inbox:
@@ -36,6 +39,7 @@ class S3Inbox:
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._versions: dict[Arrived, str] = {}
 
     def waiting(self) -> Sequence[Arrived]:
         """Return the files that wait, the oldest first."""
@@ -48,12 +52,17 @@ class S3Inbox:
                 for stored in page.get("Contents", ()):
                     source, _, name = stored["Key"].removeprefix(INBOX).rpartition("/")
                     if source and name and name != MAPPING:
-                        found.append((stored["LastModified"], Arrived(source, name)))
+                        file = Arrived(source, name)
+                        self._versions[file] = stored["ETag"]
+                        found.append((stored["LastModified"], file))
         return [file for _, file in sorted(found)]
 
     def fetch(self, file: Arrived, folder: Path) -> Path:
         """Copy a file into a folder, and return its path."""
         key = _key(INBOX, file)
+        if file.name in {".", ".."} or len(file.name.encode()) > MAX_NAME:
+            message = f"s3://{self._bucket}/{key}: its name is too long, or not that of a file"
+            raise UserError("file.name", message, "rename it")
         path = folder / file.name
         with self._errors():
             try:
@@ -63,6 +72,7 @@ class S3Inbox:
                     raise
                 message = f"s3://{self._bucket}/{key}: there is no such file"
                 raise UserError("file.missing", message) from None
+            self._versions[file] = answer["ETag"]
             if answer["ContentLength"] > MAX_BYTES:
                 message = f"s3://{self._bucket}/{key}: larger than {MAX_BYTES:,} bytes"
                 raise UserError("file.large", message, "split it into several files")
@@ -81,18 +91,28 @@ class S3Inbox:
         self._move(file, REFUSED, f"{file.name}.reason.txt", f"{reason}\n".encode())
 
     def _move(self, file: Arrived, to: str, label: str, beside: bytes | None) -> None:
-        """Write what goes beside a file, then copy the file, and remove it from the inbox last."""
-        key = _key(INBOX, file)
+        """Write what goes beside a file, then copy the file, and remove it from the inbox last.
+
+        A file that was replaced meanwhile stays in the inbox, where it waits as a new one.
+        """
+        key, place = _key(INBOX, file), _key(to, Arrived(file.source, label))
+        version = self._versions[file]
         with self._errors():
-            if beside is not None:
-                place = _key(to, Arrived(file.source, label))
+            if beside is None:
+                self._client.delete_object(Bucket=self._bucket, Key=place)
+            else:
                 self._client.put_object(Bucket=self._bucket, Key=place, Body=beside)
-            self._client.copy_object(
-                Bucket=self._bucket,
-                Key=_key(to, file),
-                CopySource={"Bucket": self._bucket, "Key": key},
-            )
-            self._client.delete_object(Bucket=self._bucket, Key=key)
+            try:
+                self._client.copy_object(
+                    Bucket=self._bucket,
+                    Key=_key(to, file),
+                    CopySource={"Bucket": self._bucket, "Key": key},
+                    CopySourceIfMatch=version,
+                )
+                self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=version)
+            except ClientError as error:
+                if error_code(error) not in REPLACED:
+                    raise
 
     def _errors(self) -> Any:
         return aws_errors("inbox", f"s3://{self._bucket}/")

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from tuppence.errors import UserError
 from tuppence.usecases.fleet.messages import FleetItem, GivenUp, Page
 from tuppence.usecases.fleet.ports import FleetLedger, Queue
 
-DEAD_LETTER: Final = "no call of its function came to an end, until its queue gave it up"
+DEAD_LETTER: Final = "its queue gave it up after its last try: the function failed or was ended"
 
 
 def enter_dead_letter(work: Page | FleetItem, ledger: FleetLedger) -> GivenUp:
@@ -26,9 +27,14 @@ def send_again(run_id: str, ledger: FleetLedger, pages: Queue, items: Queue) -> 
     none to be lost.
 
     Raises:
-        UserError: There is no run of that name, or not all could be sent.
+        UserError: There is no run of that name, a run of a later date has begun, or not all could
+            be sent.
     """
-    _, states = ledger.read(run_id)
+    run, states = ledger.read(run_id)
+    latest = ledger.latest()
+    if run.as_of < latest:
+        message = f"the run {run_id} is as of {run.as_of}, and a run as of {latest} has begun"
+        raise UserError("results.older", message, "older results never replace newer ones")
     counts = [0, 0]
     for state in states:
         if state.items is None and state.page is not None:

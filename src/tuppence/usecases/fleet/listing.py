@@ -127,7 +127,10 @@ def list_customers(
             unsent=found,
             listed=not found,
         )
-        run = ledger.compare_and_set(run, after)
+        now = ledger.compare_and_set(run, after)
+        if now != after:
+            return now  # another process lists this run, and sends its pages
+        run = now
 
 
 def _unsent_pages(run: FleetRun) -> Iterator[Page]:

@@ -12,14 +12,23 @@ class Night(NamedTuple):
     """The state of the run of everybody for a date.
 
     Attributes:
-        run: The run as it stands; None if none has begun.
         progress: Its progress; None if none has begun.
         problem: Why the run is late; empty while it is in time, and once it has ended.
     """
 
-    run: FleetRun | None
     progress: Progress | None
     problem: str
+
+
+def run_of(ledger: FleetLedger, now: datetime.datetime) -> FleetRun | None:
+    """Return the run of everybody for a day as it stands; None if none has begun.
+
+    Args:
+        ledger: The ledger.
+        now: In the time zone in which days begin at midnight.
+    """
+    name = ledger.night(now.date().isoformat())
+    return None if name is None else ledger.read(name)[0]
 
 
 def watch_night(ledger: FleetLedger, now: datetime.datetime, whole_by: datetime.time) -> Night:
@@ -34,10 +43,9 @@ def watch_night(ledger: FleetLedger, now: datetime.datetime, whole_by: datetime.
     late = now.time() >= whole_by
     name = ledger.night(as_of)
     if name is None:
-        return Night(None, None, f"no run as of {as_of} has begun" if late else "")
-    run, _ = ledger.read(name)
+        return Night(None, f"no run as of {as_of} has begun" if late else "")
     found = progress(name, ledger)
-    return Night(run, found, _delay(found) if late and not found.ended else "")
+    return Night(found, _delay(found) if late and not found.ended else "")
 
 
 def _delay(found: Progress) -> str:
