@@ -487,8 +487,8 @@ def test_files_that_were_put_together_are_told(tmp_path: Path, row: str) -> None
     assert len(transactions(found, "amount")) == 2
     assert "the header stands in the file 2 times" in found.doubts[0]
     assert read(tmp_path, one, mapping).doubts == ()
-    quoted = '"Date","De""tail",Amount\n'
+    quoted = '"Date","Pay""ee",Amount\n'
     many = read(
-        tmp_path, (quoted + f"{row}\n") * 3, mapping.replace("text: Text", "text: 'De\"tail'")
+        tmp_path, (quoted + f"{row}\n") * 3, mapping.replace("text: Text", "text: 'Pay\"ee'")
     )
     assert "3 times" in many.doubts[0]
