@@ -69,6 +69,23 @@ def part_of_loops(function: F) -> F:
     return function
 
 
+@part_of_loops
+def sort(values: Any, first: int, last: int) -> None:
+    """Sort the values from `first` up to `last`, by Shell's method."""
+    gap = 1
+    while gap < (last - first) // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(first + gap, last):
+            value = values[i]
+            j = i
+            while j >= first + gap and values[j - gap] > value:
+                values[j] = values[j - gap]
+                j -= gap
+            values[j] = value
+        gap //= 3
+
+
 @functools.cache
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     import numba  # noqa: PLC0415 - the import takes a second and is not always needed
@@ -81,9 +98,10 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(_cache_folder(Path(before) if before else None))
         try:
-            made: Callable[..., None] = numba.njit(nogil=True, cache=True, error_model="numpy")(
-                function
-            )
+            # Without numba's runtime, whose reference counts took half of the time: a loop makes no
+            # arrays, and its caller holds those that it is given.
+            options: dict[str, Any] = {"nogil": True, "cache": True, "_nrt": False}
+            made: Callable[..., None] = numba.njit(error_model="numpy", **options)(function)
         finally:
             config.CACHE_DIR = before
     return made
