@@ -1,12 +1,10 @@
 """The closed, typed schema of the facts that rules may read."""
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -343,23 +341,13 @@ class Schema:
 
     def names(self) -> Mapping[str, Type]:
         """Return the names that a rule may use, with their types, for the checker."""
-        return _names(self)
+        elements = {name: ListOf(_context(self.fields(name))) for name in COLLECTIONS}
+        return {"customer": _context(self.customer), **elements}
 
     def words(self) -> frozenset[str]:
         """Return every name in the schema, for the parser."""
-        return _words(self)
-
-
-@functools.lru_cache(maxsize=4)
-def _names(schema: Schema) -> Mapping[str, Type]:
-    elements = {name: ListOf(_context(schema.fields(name))) for name in COLLECTIONS}
-    return MappingProxyType({"customer": _context(schema.customer), **elements})
-
-
-@functools.lru_cache(maxsize=4)
-def _words(schema: Schema) -> frozenset[str]:
-    fields = {field.name for name in ("customer", *COLLECTIONS) for field in schema.fields(name)}
-    return frozenset({"customer", *COLLECTIONS, *fields})
+        fields = {field.name for name in ("customer", *COLLECTIONS) for field in self.fields(name)}
+        return frozenset({"customer", *COLLECTIONS, *fields})
 
 
 def _context(fields: Sequence[Field]) -> ContextOf:
