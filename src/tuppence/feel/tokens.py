@@ -94,9 +94,10 @@ def tokenize(text: str) -> list[Token]:
         found = _TOKEN.match(text, position)
         if not found or text.startswith("/*", position) > (found.lastgroup == "blank"):
             raise _bad_character(text, position)
-        span = Span(position, found.end())
-        position = found.end()
-        piece = found.group()
+        start, position = position, found.end()
+        if found.lastgroup == "blank":
+            continue
+        span, piece = Span(start, position), found.group()
         match found.lastgroup:
             case "number":
                 tokens.append(Token(TokenKind.NUMBER, piece, span))

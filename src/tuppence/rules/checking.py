@@ -1,5 +1,6 @@
 """Checks rules: their expressions against the schema, their messages against their values."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -61,8 +62,9 @@ def check_rule(
     Returns:
         The checked rule, which must not be used if a finding is an error, and the findings.
     """
-    words = schema.words() | BUILTINS.keys() | definitions.keys() | rule.values.keys()
-    names: dict[str, Type] = dict(schema.names())
+    of_schema, typed = _known(schema)
+    words = of_schema | BUILTINS.keys() | definitions.keys() | rule.values.keys()
+    names: dict[str, Type] = dict(typed)
     trees: dict[Place, syntax.Node] = {}
     types: dict[Place, Type] = {}
     findings: list[Finding] = []
@@ -93,6 +95,12 @@ def check_rule(
         )
     findings.extend(_message_findings(rule, types, message_environment("GBP", "en_GB")))
     return CheckedRule(rule, trees, types), findings
+
+
+@functools.lru_cache(maxsize=4)
+def _known(schema: Schema) -> tuple[frozenset[str], Mapping[str, Type]]:
+    """Return the names in a schema, and the types of those that a rule may use by themselves."""
+    return schema.words(), schema.names()
 
 
 def _value_findings(
