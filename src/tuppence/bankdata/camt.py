@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from tuppence.bankdata.exports import Decoded, Given
+from tuppence.bankdata.exports import Decoded, Given, text_of
 from tuppence.bankdata.open_banking import ACCOUNT_TYPES, PAYMENT_TYPES
 from tuppence.bankdata.records import (
     TWICE,
@@ -46,7 +46,9 @@ def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """
     root: dict[str, Any] = {}
     open_: list[dict[str, Any]] = [root]
-    parser = expat.ParserCreate(given.encoding or None)
+    parser = expat.ParserCreate("utf-8" if given.encoding else None)
+    if given.encoding:  # in place of the one that the file names
+        data = text_of(path, data, given)[0].encode()
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(open_) > _MAX_DEPTH:

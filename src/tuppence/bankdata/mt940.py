@@ -80,7 +80,7 @@ def items(content: list[dict[str, Any]]) -> Iterator[Item]:
     seen: set[tuple[str, ...]] = set()
     for number, one in enumerate(content, 1):
         place, head = f"statement {number}", one["head"]
-        whole = (head, *one["rows"], one["after"])
+        whole = (head.partition(":25:")[2], *one["rows"], one["after"])  # :20: names the message
         if whole in seen:
             yield Item(place, {}, ignore(TWICE))
             continue

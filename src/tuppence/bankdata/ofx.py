@@ -72,6 +72,9 @@ def decode(path: Path, data: bytes, given: Given) -> Decoded:
         raise UserError("file.ofx", f"{path}: this is not an OFX file: it has no <OFX>")
     body = text[start:]
     closed = {name.upper() for name in re.findall(r"</([A-Za-z0-9_.]{1,40})>", body)}
+    if "OFX" not in closed:
+        message = f"{path}: the file is cut off: </OFX> is missing"
+        raise UserError("file.ofx", message, "download it again")
     root: dict[str, Any] = {}
     open_: list[tuple[str, dict[str, Any]]] = [("", root)]
     for found in _TAG.finditer(body):

@@ -24,6 +24,7 @@ from tuppence.bankdata.records import (
     Money,
     Record,
     ignore,
+    refuse,
 )
 from tuppence.errors import UserError
 
@@ -67,8 +68,9 @@ def decode(path: Path, data: bytes, given: Given) -> Decoded:
     if rows and not given.currency:
         message = f"{path}: the file names no currency"
         raise UserError("import.undecided", message, "give --currency, such as GBP")
-    form = _form(path, [one["D"] for one in rows if one.get("D")], given)
-    amounts = [one["T"] for one in rows if one.get("T")]
+    whole = [one for one in rows if _CUT not in one]  # a part of a record is no evidence
+    form = _form(path, [one["D"] for one in whole if one.get("D")], given)
+    amounts = [one["T"] for one in whole if one.get("T")]
     found = separators_of([_column(amounts)])
     if found is None:
         message = f"{path}: the amounts can be read with a decimal point or with a decimal comma"
@@ -155,7 +157,9 @@ def items(content: list[dict[str, Any]]) -> Iterator[Item]:
         if record["account"] not in accounts:
             accounts.add(record["account"])
             yield Item(place, record, _account)
-        yield Item(place, record, _transaction)
+        # Without the mark, the rejected record is recognised when the whole file is imported.
+        read = refuse("the file ends in this record, without ^") if _CUT in record else _transaction
+        yield Item(place, {k: v for k, v in record.items() if k != _CUT}, read)
 
 
 def _account(record: Any) -> Iterator[Record]:
@@ -163,8 +167,6 @@ def _account(record: Any) -> Iterator[Record]:
 
 
 def _transaction(record: Any) -> Iterator[Record]:
-    if record.get(_CUT):
-        raise InvalidItem("the file ends in this record, without ^")
     if " ".join(str(record.get("P", "")).split()).casefold() in OPENING:
         yield IgnoredItem("opening balances")
         return

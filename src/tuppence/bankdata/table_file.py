@@ -229,7 +229,8 @@ def _table(header: Sequence[str], lines: Sequence[str], splitter: Splitter) -> T
         places = pl.Series("line", np.flatnonzero(plain))
         cells = cells.with_columns(pl.lit(None, pl.String).alias("reason"), places)
         none = _no_rows(cells, header)
-        headers += none.select(pl.col("0").str.strip_chars() != "").sum().item() or 0
+        filled = [pl.col(name).fill_null("").str.strip_chars() != "" for name in names]
+        headers += none.filter(pl.any_horizontal(filled)).height
         chunks.append(cells.join(none, on="line", how="anti"))
     frame = pl.concat(chunks).sort("line")
     frame = frame.with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))

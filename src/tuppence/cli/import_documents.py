@@ -50,8 +50,8 @@ _ABOUT = (
 Encoding = Annotated[
     str,
     typer.Option(
-        help="Encoding of the files, if they do not name it; those that are not UTF-8 are taken "
-        "for windows-1252."
+        help="Encoding of the files, in place of the one that they name. Without it, those that "
+        "name none and are not UTF-8 are taken for windows-1252."
     ),
 ]
 

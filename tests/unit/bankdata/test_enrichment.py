@@ -93,6 +93,7 @@ def test_brands_are_found_in_descriptions(text: str, name: str | None, confidenc
         ("LEEDS CITY COUNCIL", "direct debit", True, "council tax"),
         ("RENT FLAT 3", "standing order", True, "housing"),
         ("MR JOHN SMITH", "transfer", True, "people"),
+        ("R WILSON CINEMA", "transfer", True, "people"),
         ("MR JOHN SMITH", "transfer", False, None),
         ("MR JOHN SMITH", "card", True, None),
         ("Paul", "transfer", True, None),

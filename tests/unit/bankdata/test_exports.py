@@ -367,3 +367,45 @@ def test_two_payments_of_two_files_that_look_like_one_are_told(tmp_path: Path) -
     found = read_statement(documents, qif.items, "me", Schema(), NOBODY, TODAY, TOKENS)
     (doubt,) = found.table.doubts
     assert "NETFLIX is taken for SPOTIFY" in doubt
+
+
+def test_a_record_that_is_cut_off_decides_nothing(tmp_path: Path) -> None:
+    text = (
+        "!Type:Bank\nD13/06/2026\nT-1,250\nPRENT\n^\n"
+        "D14/06/2026\nT-2,500\nPB\n^\nD15/06/2026\nT-1,1"
+    )
+    given = Given(TODAY, account="main", currency="GBP")
+    with pytest.raises(UserError, match="decimal point or with a decimal comma"):
+        read(qif, text, given, tmp_path)
+
+
+def test_a_record_without_its_end_is_rejected_as_the_whole_one_would_be_written(
+    tmp_path: Path,
+) -> None:
+    given = Given(TODAY, account="main", currency="GBP")
+    start = "!Type:Bank\nD13/06/2026\nT-1.50\nPRENT\n"
+    found = read(qif, start, given, tmp_path)
+    assert rejects(found) == [("record 1", "the file ends in this record, without ^")]
+    assert "cut" not in found.table.rejects["content"][0]
+
+
+def test_the_encoding_that_a_person_gives_replaces_the_one_in_xml(tmp_path: Path) -> None:
+    data = CAMT.removeprefix('<?xml version="1.0"?>').replace("BEAN YARD", "CAFÉ").encode()
+    with pytest.raises(UserError, match="there is no encoding 'nonsense'"):
+        read(camt, data, Given(TODAY, encoding="nonsense"), tmp_path)
+    named = b'<?xml version="1.0" encoding="UTF-8"?>' + data.decode().encode("windows-1252")
+    found = read(camt, named, Given(TODAY, encoding="windows-1252"), tmp_path)
+    assert "Ã" not in str(told(found))
+
+
+def test_a_statement_with_another_reference_is_the_same(tmp_path: Path) -> None:
+    module, text, given = FORMATS["mt940"]
+    start = text[text.index(":20:") :]
+    again = ":20:OTHER" + start[start.index("\n") :]
+    found = read(module, f"{text.rstrip()}\n{again}", given, tmp_path)
+    assert told(found) == told(read(module, text, given, tmp_path))
+
+
+def test_an_ofx_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the file is cut off"):
+        read(ofx, OFX[: OFX.index("BEAN")], Given(TODAY), tmp_path)

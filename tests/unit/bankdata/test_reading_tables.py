@@ -487,6 +487,8 @@ def test_files_that_were_put_together_are_told(tmp_path: Path, row: str) -> None
     assert len(transactions(found, "amount")) == 2
     assert "the header stands in the file 2 times" in found.doubts[0]
     assert read(tmp_path, one, mapping).doubts == ()
+    indexed = f",{header}0,{row}\n"  # as tables with an index are written
+    assert "2 times" in read(tmp_path, indexed * 2, mapping).doubts[0]
     quoted = '"Date","Pay""ee",Amount\n'
     many = read(
         tmp_path, (quoted + f"{row}\n") * 3, mapping.replace("text: Text", "text: 'Pay\"ee'")

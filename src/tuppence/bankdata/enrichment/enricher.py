@@ -46,6 +46,8 @@ _BY_HAND: Final = ("transfer", "standing order")
 _NAMED: Final = ("card", "direct debit")
 """Types of payments whose descriptions begin with the payee's name."""
 _PEOPLE: Final = "people"
+_CALIBRATED_BY_HAND: Final = frozenset({_PEOPLE, "housing"})
+"""The categories that the model may answer for payments by hand: it was calibrated on no others."""
 _CASH: Final = "cash"
 _BY_PAYMENT_TYPE: Final = {"cash": "cash", "fee": "bank fee", "interest": "bank fee"}
 _BY_RECEIPT_TYPE: Final = {"interest": "interest", "salary": "income"}
@@ -219,10 +221,13 @@ class Enricher:
         named = trade_at_end(without_town([word for word in words if is_telling(word)]))
         if evidence.type in _BY_HAND:
             telling = descriptor.telling(descriptor.lead, len(descriptor.words))
-            named = only_trade(telling) or named
+            only = only_trade(telling)
+            named = only if only in _CALIBRATED_BY_HAND else named
         if named in allowed:
             said = _for_direction(named, evidence)
             return said, _TYPE_CONFIDENCE, f"words for {named}, and no other trade"
+        if bought and evidence.type in _BY_HAND:
+            allowed &= _CALIBRATED_BY_HAND
         category, confidence = self._model.category(descriptor, allowed)
         if category is None:
             return None, 0, "the words say nothing that is certain enough"
