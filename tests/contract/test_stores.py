@@ -1,5 +1,6 @@
 """Contract of result stores and ledgers, checked for every implementation."""
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -187,6 +188,65 @@ def test_a_restarted_run_has_no_finished_items(database: Database) -> None:
     database.start(RUN)
     assert database.done("r1") == {}
     assert database.latest() == RUN
+
+
+def night(
+    database: Database, name: str, *rows: CustomerResults, as_of: int = 5, finished: bool = True
+) -> None:
+    """Run over the customers of some rows, whose results those are."""
+    database.start(RunRecord(name, as_of, "digest", ("i1",)))
+    with database.completing(name, "i1", Tally()):
+        database.replace(rows, database.get([one.customer_id for one in rows]))
+    if finished:
+        database.finish(name)
+
+
+def test_the_results_of_the_run_before_are_kept_beside_the_last_ones(database: Database) -> None:
+    night(database, "r1", row("ann", 5), row("bob", 5))
+    first = database.of("ann")
+    assert (first.results, first.before) == (row("ann", 5), None)
+    assert first.latest is not None
+    assert first.latest.before is None
+    night(database, "r2", row("ann", 6), row("cat", 6), as_of=6)
+    ann, bob, cat = (database.of(name) for name in ("ann", "bob", "cat"))
+    assert (ann.results, ann.before) == (row("ann", 6), row("ann", 5))
+    assert (bob.results, bob.before) == (row("bob", 5), row("bob", 5))  # the run changed nothing
+    assert (cat.results, cat.before) == (row("cat", 6), None)
+    assert ann.latest is not None
+    assert ann.latest.before == 5
+    night(database, "r3", row("bob", 7), as_of=7)
+    ann, bob = (database.of(name) for name in ("ann", "bob"))
+    assert ann.before == ann.results == row("ann", 6)
+    assert bob.before == row("bob", 5)
+
+
+def test_a_run_that_did_not_finish_is_not_the_run_before(database: Database) -> None:
+    night(database, "r1", row("ann", 5), row("bob", 5))
+    night(database, "r2", row("ann", 6), as_of=6, finished=False)
+    night(database, "r3", row("ann", 7), row("bob", 7), as_of=7)
+    for name in ("ann", "bob"):
+        found = database.of(name)
+        assert found.before == row(name, 5)
+        assert found.latest is not None
+        assert found.latest.before == 5
+
+
+def test_a_run_that_starts_again_keeps_what_it_replaced_first(database: Database) -> None:
+    night(database, "r1", row("ann", 5))
+    night(database, "r2", row("ann", 6), as_of=6, finished=False)
+    night(database, "r2", row("ann", 6), as_of=6)
+    night(database, "r2", row("ann", 6), as_of=6)
+    assert database.of("ann").before == row("ann", 5)
+
+
+def test_an_item_keeps_what_it_replaces_with_its_results_or_not_at_all(database: Database) -> None:
+    night(database, "r1", row("ann", 5))
+    database.start(RunRecord("r2", 6, "digest", ("i1",)))
+    with contextlib.suppress(ZeroDivisionError), database.completing("r2", "i1", Tally()):
+        database.replace([row("ann", 6)], database.get(["ann"]))
+        raise ZeroDivisionError
+    found = database.of("ann")
+    assert found.results == found.before == row("ann", 5)
 
 
 NIGHT = FleetRun("night", "2026-06-30", "digest")

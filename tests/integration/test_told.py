@@ -27,7 +27,15 @@ from tuppence.results.result import Result, State
 from tuppence.rules.message import render
 from tuppence.rules.ruleset import Ruleset
 
-DAYS: Final = [TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)]
+DAYS: Final = [
+    *(TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)),
+    *(datetime.date(2026, 6, number) for number in (4, 20)),
+]
+"""Days before and after the offers of the catalogue begin."""
+FEED: Final = 5
+"""Number of insights of a feed, where a person does not ask for more."""
+LATER: Final = 120
+"""Days during which people keep what they qualify for."""
 BRITISH: Final = re.compile(
     r"£|\b(tenner|pence|quid|ISA|GB)\b|Gift Aid|GamCare|railcard|seven working days|5 April"
 )
@@ -148,6 +156,22 @@ def test_invented_people_are_told_many_things(told: list[Told]) -> None:
     assert expected <= by_rule.keys()
 
 
+def test_each_offer_and_reward_is_shown_to_somebody(
+    catalogue: Ruleset, evenings: list[Evening]
+) -> None:
+    """Insights of a higher score come first, until they have expired."""
+    rules = {one.rule.id: one.rule for one in catalogue.rules}
+    shown = {
+        one.rule_id
+        for evening in evenings
+        for _, results in evening.results
+        for later in range(0, LATER, 5)
+        for one in rank(results, rules, day_of(evening.day).day + later, FEED)
+    }
+    wanted = {name for name, rule in rules.items() if rule.kind in {"offer", "reward"}}
+    assert sorted(wanted - shown) == []
+
+
 def test_nobody_outside_the_united_kingdom_reads_of_british_things(told: list[Told]) -> None:
     abroad = [one for one in told if not one.person.endswith("-GB")]
     wrong = [(one.result.rule_id, text) for one in abroad for text in one.texts
@@ -181,7 +205,8 @@ def test_what_is_to_spare_is_not_due_on_pay_day(told: list[Told], evenings: list
         rule = one.result.rule_id
         if rule in {"spare_at_pay_day", "pay_day_saving"}:
             spare = one.result.values["spare"] * 100
-            due = due_between(*(one.day + datetime.timedelta(days=ahead) for ahead in (1, 8)))
+            first, last = (one.day + datetime.timedelta(days=ahead) for ahead in (1, 8))
+            due = due_between(first, last, everybody[one.person].habit)
             assert spare <= balances[one.day][one.person] - due, one
             seen[rule] += 1
         if rule == "spare_at_pay_day":

@@ -27,7 +27,8 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
 from tuppence.feel.values import Date
 from tuppence.rules.definition import json_schema
-from tuppence.rules.files import Examine, RuleProblem, read_rules, show
+from tuppence.rules.definition_checking import Examine
+from tuppence.rules.files import RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking, reach
 from tuppence.usecases.preview_rule import preview_rule

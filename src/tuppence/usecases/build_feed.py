@@ -7,26 +7,10 @@ from tuppence.facts.consent import Consent, Use, readable
 from tuppence.facts.values import feel_values
 from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
-from tuppence.results.result import Result
-from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.rules.rule import Offer
+from tuppence.results.result import CustomerResults
+from tuppence.rules.message import MessageError, render
+from tuppence.usecases.compare_feeds import FeedChanges, FeedEntry, Shown, compare_feeds
 from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
-
-
-class FeedEntry(NamedTuple):
-    """An insight of a feed.
-
-    Attributes:
-        kind: Kind of the rule, such as `saving`.
-        result: The result that is shown.
-        message: The message that the customer reads.
-        offer: The partner and the terms of an offer or a reward.
-    """
-
-    kind: str
-    result: Result
-    message: Rendered
-    offer: Offer | None = None
 
 
 class Feed(NamedTuple):
@@ -38,6 +22,8 @@ class Feed(NamedTuple):
         frozen: The reason why it stands still on that day; empty if it does not.
         entries: The insights, the most relevant first.
         left_out: A sentence for each insight that is missing because its message cannot be written.
+        changes: The differences to the feed after the run before; None if there is no such run, or
+            if they were not asked for.
     """
 
     customer: str
@@ -45,6 +31,7 @@ class Feed(NamedTuple):
     frozen: str
     entries: tuple[FeedEntry, ...]
     left_out: tuple[str, ...]
+    changes: FeedChanges | None = None
 
 
 def build_feed(
@@ -54,6 +41,8 @@ def build_feed(
     today: Date,
     limit: int,
     locale: str,
+    *,
+    compare: bool = False,
 ) -> Feed:
     """Build the feed of a customer from the results of the last run.
 
@@ -64,30 +53,46 @@ def build_feed(
         today: The clock's day, on which consents must hold as well.
         limit: Maximum number of insights.
         locale: Locale of money and dates, such as en_GB.
+        compare: Whether to compare with the feed after the run before.
 
     Raises:
         UserError: There is no such customer or locale, or nothing is kept of the customer.
     """
     customer = store.name_of(customer)
     facts = store.facts_of(customer)
-    row, as_of = last_evaluation(store, customer)
-    frozen = ""
+    last = last_evaluation(store, customer)
+    as_of, frozen = last.day, ""
     consents = store.consents_of(customer)
     if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
-        as_of, frozen = _frozen(consents, Date(row.as_of), as_of)
-    rules = {checked.rule.id: checked.rule for checked in store.ruleset(row.ruleset).rules}
+        as_of, frozen = _frozen(consents, Date(last.results.as_of), as_of)
     (currency,) = feel_values(facts.customers["currency"], 1, 0)
-    entries, left_out = list[FeedEntry](), list[str]()
-    for result in rank(row.results, rules, as_of.day, limit):
+    shown = _shown(store, last.results, as_of.day, limit, (currency, locale))
+    feed = Feed(customer, as_of, frozen, shown.entries, tuple(shown.unwritable.values()))
+    if not compare or last.day_before is None:
+        return feed
+    day = Date(min(last.day_before.day, as_of.day))
+    before = Shown((), {}, day.day, (), {})
+    if last.before is not None:
+        before = _shown(store, last.before, day.day, limit, (currency, locale))
+    return feed._replace(changes=compare_feeds(shown, before, currency, locale))
+
+
+def _shown(
+    store: EvaluatedStore, row: CustomerResults, day: int, limit: int, style: tuple[str, str]
+) -> Shown:
+    """Return what is shown of results on a day, in a currency and a locale."""
+    rules = store.rules(row.ruleset)
+    entries, unwritable = list[FeedEntry](), dict[str, str]()
+    for result in rank(row.results, rules, day, limit):
         rule = rules[result.rule_id]
         try:
-            index = variant_index(rule, result.since, as_of.day)
-            message = render(rule, result.values, currency, locale, index)
+            index = variant_index(rule, result.since, day)
+            message = render(rule, result.values, *style, index)
         except MessageError as error:  # one gap must not cost the customer the other insights
-            left_out.append(error.message)
+            unwritable[rule.id] = error.message
         else:
             entries.append(FeedEntry(rule.kind, result, message, rule.offer))
-    return Feed(customer, as_of, frozen, tuple(entries), tuple(left_out))
+    return Shown(row.results, rules, day, tuple(entries), unwritable)
 
 
 def _frozen(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[Date, str]:

@@ -9,7 +9,6 @@ from tuppence.engine.columnar import Engine
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
-from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore
 from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
@@ -17,6 +16,7 @@ from tuppence.usecases.run import (
     CUSTOMERS_PER_ITEM,
     Evaluator,
     Outcome,
+    RunResults,
     in_process,
     run,
     work_items,
@@ -44,7 +44,7 @@ class Workers(Protocol):
         ...
 
 
-class ResultsAndLedger(ResultStore, Ledger, Protocol):
+class ResultsAndLedger(RunResults, Ledger, Protocol):
     """Results, and the progress of the runs that make them, in one place."""
 
 
