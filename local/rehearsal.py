@@ -98,7 +98,7 @@ def poison_customer(fleet: Fleets, _: Path) -> None:
     see_alarm("RefusedItems")
     see_logged("invoke", "item given up")
     see("fleet", "status", "poisoned")
-    see("fleet", "pseudonym", POISON[:200])
+    see("fleet", "pseudonym", names[0])
     see("fleet", "redrive", "poisoned")
 
 
@@ -109,8 +109,6 @@ def late_run(fleet: Fleets, _: Path) -> None:
     see_logged("watch", "night late")
     see("fleet", "start", "--as-of", fleet.as_of)
     see("fleet", "status", fleet.night, "--wait")
-    watch()
-    see_logged("watch", "night watched")
 
 
 def crash_loop(fleet: Fleets, _: Path) -> None:

@@ -43,8 +43,18 @@ class MemoryInbox:
 
 def imported(file: Path, mapping: Path, rejects: Path | None = None) -> ImportedTable:
     assert mapping.read_text() == file.read_text()
-    counts = Counts(1, 0, 0)
-    return ImportedTable(file.name, 1, counts, 0, rejects, Known(0, 0, 0), (), (), 0, 0)
+    return ImportedTable(
+        name=file.name,
+        rows=1,
+        counts=Counts(1, 0, 0),
+        rejects=0,
+        rejects_file=rejects,
+        known=Known(),
+        left_out=(),
+        doubts=(),
+        replaced=0,
+        forgotten=0,
+    )
 
 
 def test_files_are_imported_in_order_and_leave_with_their_rejects(tmp_path: Path) -> None:
