@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 import nanoarrow
 
+from tuppence.adapters.arrow import arrow_columns, joined
 from tuppence.adapters.relay import Relay
-from tuppence.facts.arrow import arrow_columns, joined
 from tuppence.facts.assembled import assembled, column_of
 from tuppence.facts.batch import Column, FactBatch
 from tuppence.facts.rows import columns
