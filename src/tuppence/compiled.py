@@ -5,11 +5,14 @@ kept in a cache folder, so that later processes load it. To debug a loop step by
 NUMBA_DISABLE_JIT=1 in the environment: numba then runs the plain functions.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -30,6 +33,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PARTS: Final[list[Callable[..., Any]]] = []
 """Parts of loops that numba does not know yet: importing it takes longer than most commands."""
 _COMPILING: Final = threading.Lock()
+_INTERPRETED: Final = ContextVar("interpreted", default=False)
 
 
 def loop(function: Callable[P, None]) -> Callable[P, None]:
@@ -40,9 +44,23 @@ def loop(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> None:
-        _compiled(function)(*arguments, **named)
+        is_plain = _INTERPRETED.get() and "numba" not in sys.modules
+        (function if is_plain else _compiled(function))(*arguments, **named)
 
     return call
+
+
+@contextlib.contextmanager
+def interpreted() -> Iterator[None]:
+    """Run the loops in the block as plain Python, unless the compiler is loaded already.
+
+    It suits the facts of one customer, for which loading the compiler takes ten times as long.
+    """
+    token = _INTERPRETED.set(True)
+    try:
+        yield
+    finally:
+        _INTERPRETED.reset(token)
 
 
 def part_of_loops(function: F) -> F:

@@ -54,7 +54,7 @@ def application(
         await readiness.check()
         return json_response({"status": "ok"})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *routes,
             Route("/healthz", healthy),
@@ -73,3 +73,5 @@ def application(
         },
         lifespan=running,
     )
+    app.state.metrics = metrics  # for the log of metrics
+    return app

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tuppence.facts.consent import Consent, Use, readable
-from tuppence.facts.values import feel_values
 from tuppence.feed import rank, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
@@ -59,13 +58,12 @@ def build_feed(
         UserError: There is no such customer or locale, or nothing is kept of the customer.
     """
     customer = store.name_of(customer)
-    facts = store.facts_of(customer)
+    currency = store.currency_of(customer)
     last = last_evaluation(store, customer)
     as_of, frozen = last.day, ""
     consents = store.consents_of(customer)
     if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
         as_of, frozen = _frozen(consents, Date(last.results.as_of), as_of)
-    (currency,) = feel_values(facts.customers["currency"], 1, 0)
     shown = _shown(store, last.results, as_of.day, limit, (currency, locale))
     feed = Feed(customer, as_of, frozen, shown.entries, tuple(shown.unwritable.values()))
     if not compare or last.day_before is None:

@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+from tuppence.compiled import interpreted
 from tuppence.engine.explanation import Explanation, explain
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
-from tuppence.rules.ruleset import Ruleset
+from tuppence.rules.ruleset import check_stored
 from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
 
 
@@ -44,19 +45,14 @@ def explain_result(
             consent of theirs lets their facts be read.
     """
     customer = store.name_of(customer)
-    store.facts_of(customer)  # an unknown customer is refused as such before results are missed
+    store.currency_of(customer)  # an unknown customer is refused as such before results are missed
     last = last_evaluation(store, customer)
     as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
-    ruleset = store.ruleset(last.results.ruleset)
-    checked = _find_rule(store, ruleset, rule_id)
-    return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, store.schema))
-
-
-def _find_rule(store: EvaluatedStore, ruleset: Ruleset, rule_id: str) -> CheckedRule:
-    for checked in ruleset.rules:
-        if checked.rule.id == rule_id:
-            return checked
-    known = ", ".join(checked.rule.id for checked in ruleset.rules)
-    message = f"{store}: the last run had no rule {rule_id}"
-    raise UserError("rules.unknown", message, f"it had {known}")
+    rules, schema = store.rules(last.results.ruleset), store.schema
+    if rule_id not in rules:
+        message = f"{store}: the last run had no rule {rule_id}"
+        raise UserError("rules.unknown", message, f"it had {', '.join(rules)}")
+    (checked,) = check_stored([rules[rule_id]], schema)
+    with interpreted():
+        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))

@@ -126,7 +126,7 @@ def _pick(
             if rule < drafted:
                 if rule == left_out or states[rule][customer] != QUALIFIED:
                     continue
-                if not _is_due(styles, rule, day - since[rule][customer]):
+                if not _is_due(styles, rule, day - int(since[rule][customer])):
                     continue
                 score = max(scores[rule][customer], 0)
             if score < best_score or score < 0:
@@ -167,7 +167,7 @@ def _count(
         was = own >= 0 and states[own][i] == QUALIFIED
         if not known[i] or (draft_states[i] != QUALIFIED and not was):
             continue
-        days = day - since[own][i] if was else 0
+        days = day - int(since[own][i]) if was else 0
         score = -1
         if draft_states[i] == QUALIFIED and _is_due(styles, drafted, days):
             score = max(draft_scores[i], 0)
