@@ -1,15 +1,15 @@
 """The client of the SQL relay, for facts and definitions."""
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import nanoarrow
 
+from tuppence.adapters.arrow import arrow_columns, joined
 from tuppence.adapters.relay import Relay
-from tuppence.facts.arrow import arrow_columns, joined
 from tuppence.facts.assembled import assembled, column_of
 from tuppence.facts.batch import Column, FactBatch
 from tuppence.facts.rows import columns
@@ -111,10 +111,12 @@ class RelayFacts(Relay):
 
 
 _JSON: Final = Field("attributes", FieldType.TEXT, "Attributes by name, as JSON.")
-_FIELDS: Final = {
-    table: {**columns(table, Schema()), **({"attributes": _JSON} if table == "customers" else {})}
-    for table in TABLES
+_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "customers": {**columns("customers", Schema()), "attributes": _JSON},
+    "accounts": columns("accounts", Schema()),
+    "transactions": {n: f for n, f in columns("transactions", Schema()).items() if n != "id"},
 }
+"""The columns that are read; rules do not see the identifiers of transactions."""
 
 
 def _with_attributes(customers: dict[str, Column], schema: Schema) -> dict[str, Column]:
