@@ -20,7 +20,9 @@ from tuppence.engine.columnar import Engine
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
-from tuppence.feed import rank
+from tuppence.feed.choice import Moment, Outcome, Reader, choose
+from tuppence.feed.items import DAY
+from tuppence.feed.policy import Policy
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
 from tuppence.results.result import Result, State
@@ -127,7 +129,9 @@ def contradictions(
     rules = {one.rule.id: one.rule for one in ruleset.rules}
     found = []
     for name, results in customers:
-        shown = {one.rule_id for one in rank(results, rules, day.day, 100)}
+        moment = Moment(day.day, day.day, day.day * DAY)
+        chosen = choose(results, rules, Reader(), Policy(places=100), moment)
+        shown = {one.rule.id for one in chosen if one.outcome is Outcome.SHOWN}
         for left, right in CONTRADICTIONS:
             found += [(name, a, b) for a in left & shown for b in right & shown]
     return found

@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import is_store
 from tuppence.adapters.embedded.identifier_key import read_identifier_key
@@ -18,6 +20,9 @@ from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
+from tuppence.feed.items import DAY
+from tuppence.feed.policy import STANDARD, Policy, read_policy
+from tuppence.feel.values import Date
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.fleet import Fleet
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from tuppence.facts.schema import Schema
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
+    from tuppence.usecases.build_feed import Feed
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
@@ -117,6 +123,42 @@ def personal_folder(store: StoreFolder) -> "PersonalFolder":
     from tuppence.adapters.embedded.privacy import PersonalFolder  # noqa: PLC0415 - loads the engine
 
     return PersonalFolder(store)
+
+
+def read_feed(
+    store: StoreFolder,
+    customer: str,
+    purposes: frozenset[str],
+    policy_file: Path | None,
+    limit: int | None,
+    now: int,
+    locale: str,
+) -> "Feed":
+    """Build the feed of a customer of a store, as a service would now.
+
+    Args:
+        store: The store.
+        customer: Identifier of the customer.
+        purposes: Consents for these count, and for no others.
+        policy_file: The file of the policy; None for the standard one.
+        limit: Maximum number of insights; None for what the policy says.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates.
+    """
+    from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415 - for one command
+    from tuppence.usecases.build_feed import build_feed  # noqa: PLC0415
+
+    policy = feed_policy(policy_file, store.schema)
+    if limit is not None:
+        policy = msgspec.structs.replace(policy, places=limit)
+    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+        person = people.find(customer, Date(now // DAY))
+    return build_feed(person, store.feed.kept(person.customer), policy, now, locale)
+
+
+def feed_policy(path: Path | None, schema: "Schema") -> Policy:
+    """Return the policy of a file, or the standard one without a file."""
+    return STANDARD if path is None else read_policy(path, schema)
 
 
 @contextlib.contextmanager

@@ -7,20 +7,20 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.local import open_store, read_feed
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
+    FeedPolicy,
     Format,
     Purposes,
     Store,
     console,
-    current_date,
+    current_time,
     error_console,
     print_json,
 )
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import build_feed
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +30,21 @@ def register(app: typer.Typer) -> None:
     def feed(
         customer: Customer,
         store: Store,
-        limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+        limit: Annotated[
+            int | None,
+            typer.Option(min=1, max=100, help="Maximum number of insights.", show_default="5"),
+        ] = None,
         locale: Annotated[str, typer.Option(help="Format of money and dates.")] = "en_GB",
+        policy: FeedPolicy = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
-        """Show a customer's insights as the customer sees them, most relevant first."""
-        found = build_feed(
-            open_store(store), customer, frozenset(purposes), current_date(), limit, locale
+        """Show a customer's insights as the customer sees them, most relevant first.
+
+        What the customer has dismissed, snoozed or turned off is left out, see tuppence serve app.
+        """
+        found = read_feed(
+            open_store(store), customer, frozenset(purposes), policy, limit, current_time(), locale
         )
         reasons = [found.frozen] if found.frozen else []
         reasons += [f"left out: {reason}" for reason in found.left_out]
@@ -47,23 +54,26 @@ def register(app: typer.Typer) -> None:
             print_json(
                 [
                     {
-                        "rule_id": result.rule_id,
-                        "kind": kind,
-                        "score": result.score,
+                        "rule_id": one.rule.id,
+                        "item": str(one.item),
+                        "kind": one.rule.kind,
+                        "tier": one.tier,
+                        "score": one.result.score,
                         "title": message.title,
                         "body": message.body,
-                        "since": str(Date(result.since)),
-                        "offer": offer,
+                        "since": str(Date(one.result.since)),
+                        "offer": one.rule.offer,
                     }
-                    for kind, result, message, offer in found.entries
+                    for one, message in found.items
                 ]
             )
             return
         out = console()
         out.print(f"[bold]{escape(found.customer)}[/] on {found.as_of}", highlight=False)
-        if not found.entries:
+        if not found.items:
             out.print("Nothing to show today.")
-        for _, result, message, offer in found.entries:
+        for (_, rule, result, *_), message in found.items:
+            offer = rule.offer
             score = "–" if result.score is None else f"{result.score:.0f}"
             out.print(Text.assemble((f"\n{score:>3}  ", "cyan"), (message.title, "bold")))
             out.print(Padding(Text(message.body), (0, 0, 0, 5)))

@@ -1,6 +1,6 @@
 """Exports everything that is held about a person, for them to read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -32,6 +32,7 @@ class PersonalData(NamedTuple):
         rejects: Rows about them that imports rejected.
         imports: The rows about them that each import has read, and those from before the imports.
         corrections: Corrections of their categories.
+        feed: Views, events, states and choices of their feeds, for JSON.
     """
 
     rows: Rows
@@ -40,6 +41,7 @@ class PersonalData(NamedTuple):
     rejects: Sequence[dict[str, Any]]
     imports: Sequence[tuple[Import | None, Rows]] = ()
     corrections: Sequence[Correction] = ()
+    feed: Mapping[str, Any] = {}
 
 
 class PersonalStore(Protocol):
@@ -86,8 +88,9 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         UserError: Nothing is held of such a customer.
     """
     customer = store.name_of(customer)
-    rows, consents, results, rejects, imports, corrections = store.personal_data(customer)
-    if rows.customers is None and not (consents or rejects or corrections):
+    data = store.personal_data(customer)
+    rows, consents, results, rejects, imports, corrections, feed = data
+    if rows.customers is None and not (consents or rejects or corrections or any(feed.values())):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
         raise UserError("facts.unknown-customer", message, hint)
@@ -99,6 +102,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         "set aside": rejects,
         "imports": read,
         "corrections": msgspec.to_builtins(corrections),
+        "feed": feed,
     }
 
 

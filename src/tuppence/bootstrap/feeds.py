@@ -1,0 +1,105 @@
+"""Composes the feed as a service, and the page that shows it, with real adapters."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuppence.bootstrap.local import StoreFolder, extra, feed_policy, open_store
+from tuppence.feel.values import Date
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from tuppence.services.feed.app import FeedDependencies
+
+
+def feed_service(
+    deps: "FeedDependencies", keys: str, operators: str | None, caller_requests: int
+) -> "Starlette":
+    """Return the feed as a service.
+
+    Args:
+        deps: What it works with.
+        keys: File of the keys of customers' tokens.
+        operators: File of operators; None for none.
+        caller_requests: Maximum concurrent requests of one caller.
+
+    Raises:
+        UserError: A package is missing, or a file is malformed.
+    """
+    with extra("feed"):
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.feed.app import FeedLimits, feed_app  # noqa: PLC0415
+        from tuppence.services.feed.tokens import read_keys  # noqa: PLC0415
+
+    known = {} if operators is None else read_callers(operators)
+    return feed_app(deps, read_keys(keys), known, FeedLimits(caller_requests))
+
+
+def store_feeds(
+    path: Path, policy_file: Path | None, purposes: frozenset[str], clock: Callable[[], int]
+) -> "FeedDependencies":
+    """Return what the feeds of a store work with.
+
+    Args:
+        path: The folder of the store.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: There is no store, or the policy is malformed.
+    """
+    with extra("feed"):
+        from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
+        from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
+        from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
+
+    store = open_store(path)
+    policy = feed_policy(policy_file, store.schema)
+    people = StorePeople(store, purposes, policy.vulnerable)
+    file = FeedFile(path, people.has_customer)
+
+    def close() -> None:
+        file.close()
+        people.close()
+
+    return FeedDependencies(
+        people, file, _explainer(store, purposes), policy, clock, people.check, close
+    )
+
+
+def _explainer(
+    store: StoreFolder, purposes: frozenset[str]
+) -> Callable[[str, str, Date], Mapping[str, Any]]:
+    from tuppence.engine.explanation import document  # noqa: PLC0415 - loads the compiler
+    from tuppence.usecases.explain_result import explain_result  # noqa: PLC0415
+
+    def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
+        name, as_of, _, found = explain_result(store, customer, rule_id, purposes, today)
+        return document(name, as_of, found)
+
+    return explain
+
+
+def make_key(name: str, keys: Path) -> None:
+    """Append a new key to a file of keys for customers' tokens."""
+    with extra("feed"):
+        from tuppence.services.feed.tokens import add_key  # noqa: PLC0415
+
+    add_key(name, keys)
+
+
+def make_customer_token(keys: str, customer: str, now: int, seconds: int) -> str:
+    """Return a token for a customer.
+
+    Args:
+        keys: File of keys, or env:NAME.
+        customer: Name of the customer.
+        now: The clock, in milliseconds since 1970-01-01.
+        seconds: Life of the token.
+    """
+    with extra("feed"):
+        from tuppence.services.feed.tokens import customer_token, read_keys  # noqa: PLC0415
+
+    return customer_token(read_keys(keys), customer, now, seconds)

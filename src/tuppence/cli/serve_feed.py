@@ -1,0 +1,102 @@
+"""The commands `tuppence serve feed`, `key` and `customer-token`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuppence.bootstrap.feeds import feed_service, make_customer_token, make_key, store_feeds
+from tuppence.bootstrap.services import read_tls, run_service
+from tuppence.cli.output import (
+    DEFAULT_PURPOSES,
+    Customer,
+    FeedPolicy,
+    Purposes,
+    Store,
+    current_time,
+    echo,
+)
+from tuppence.cli.serving import (
+    LOOPBACK,
+    Drain,
+    Host,
+    TlsCertificate,
+    TlsClientCa,
+    TlsKey,
+)
+from tuppence.logs import write_logs
+
+Keys = Annotated[
+    str,
+    typer.Option(
+        "--keys",
+        help="Keys of customers' tokens: a file, made by tuppence serve key; or env:NAME.",
+        show_default=False,
+    ),
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to their group."""
+
+    @app.command(epilog="Example: `tuppence serve feed --store demo --keys feed.keys`")
+    def feed(
+        store: Store,
+        keys: Keys,
+        operators: Annotated[
+            str | None,
+            typer.Option(
+                help="Operators and their tokens: a file, made by tuppence serve token; or "
+                "env:NAME for one token. Nobody can withdraw a rule if omitted."
+            ),
+        ] = None,
+        policy: FeedPolicy = None,
+        host: Host = LOOPBACK,
+        port: Annotated[int, typer.Option(min=1, max=65535)] = 8603,
+        caller_requests: Annotated[
+            int,
+            typer.Option(min=1, help="Maximum concurrent requests of a customer or an operator."),
+        ] = 16,
+        drain_seconds: Drain = 30,
+        purposes: Purposes = DEFAULT_PURPOSES,
+        tls_certificate: TlsCertificate = None,
+        tls_key: TlsKey = None,
+        tls_client_ca: TlsClientCa = None,
+    ) -> None:
+        """Serve the feeds of a store to an app, and record what people do with them.
+
+        Every request carries a token of one customer, and answers contain nothing about anybody
+        else. The feed of a customer stands for the day of the last run.
+        """
+        write_logs("feed", sys.stderr)
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
+        deps = store_feeds(store, policy, frozenset(purposes), current_time)
+        service = feed_service(deps, keys, operators, caller_requests)
+        run_service(service, host, port, drain_seconds, tls)
+
+    @app.command(epilog="Example: `tuppence serve key first --keys feed.keys`")
+    def key(
+        name: Annotated[str, typer.Argument(help="Name of the key.")],
+        keys: Annotated[Path, typer.Option(help="File of keys.", show_default=False)],
+    ) -> None:
+        """Make a key for customers' tokens, and append it to a file.
+
+        The first key of the file signs, and all of them verify. To replace a key, append a new
+        one, restart the services, and move its line to the top. Remove the old line when events
+        that it has signed are no longer expected, 90 days later.
+        """
+        make_key(name, keys)
+
+    @app.command(epilog="Example: `tuppence serve customer-token C0000007 --keys feed.keys`")
+    def customer_token(
+        customer: Customer,
+        keys: Keys,
+        minutes: Annotated[int, typer.Option(min=1, max=60, help="Life of the token.")] = 15,
+    ) -> None:
+        """Make a token for a customer, and print it. An app's backend does the same for itself.
+
+        It is a JSON Web Token, signed with HS256: sub is the customer, aud is tuppence-feed, iat
+        and exp are at most an hour apart, and the header has the name of the key as kid.
+        """
+        echo(make_customer_token(keys, customer, current_time(), minutes * 60))
