@@ -69,6 +69,24 @@ def store_feeds(
     )
 
 
+def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
+    """Return the page that shows the feeds of a store.
+
+    Args:
+        deps: What the feeds work with.
+        store: The folder of the store.
+        key: The secret in the address of the page.
+    """
+    with extra("feed"):
+        from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
+
+    def customers(beginning: str) -> list[str]:
+        names = open_store(store).facts().customers()["id"].to_list()
+        return sorted(name for name in names if name.startswith(beginning))
+
+    return page_app(deps, customers, key)
+
+
 def _explainer(
     store: StoreFolder, purposes: frozenset[str]
 ) -> Callable[[str, str, Date], Mapping[str, Any]]:

@@ -1,12 +1,19 @@
-"""The commands `tuppence serve feed`, `key` and `customer-token`."""
+"""The commands `tuppence serve feed`, `app`, `key` and `customer-token`."""
 
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.feeds import feed_service, make_customer_token, make_key, store_feeds
+from tuppence.bootstrap.feeds import (
+    feed_service,
+    make_customer_token,
+    make_key,
+    store_feeds,
+    store_page,
+)
 from tuppence.bootstrap.services import read_tls, run_service
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -74,6 +81,26 @@ def add_commands(app: typer.Typer) -> None:
         deps = store_feeds(store, policy, frozenset(purposes), current_time)
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls)
+
+    @app.command("app", epilog="Example: `tuppence serve app --store demo`")
+    def app_page(
+        store: Store,
+        policy: FeedPolicy = None,
+        port: Annotated[int, typer.Option(min=1, max=65535)] = 8604,
+        purposes: Purposes = DEFAULT_PURPOSES,
+    ) -> None:
+        """Show the feeds of a store on a page as an app would, for whoever has its address.
+
+        Only programs of this machine can reach it. What is dismissed, snoozed or turned off there
+        is kept in the store.
+        """
+        write_logs("app", sys.stderr)
+        deps = store_feeds(store, policy, frozenset(purposes), current_time)
+        key = secrets.token_urlsafe(32)
+        service = store_page(deps, store, key)
+        echo(f"open http://{LOOPBACK}:{port}/?key={key}")
+        echo("it ends with Ctrl-C")
+        run_service(service, LOOPBACK, port, 1, None)
 
     @app.command(epilog="Example: `tuppence serve key first --keys feed.keys`")
     def key(

@@ -158,6 +158,25 @@ def choose(
     return tuple(chosen)
 
 
+def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> ItemId | None:
+    """Return the item whose answer hides a candidate; None if no answer does.
+
+    Args:
+        candidate: The candidate.
+        states: States of items.
+    """
+    match candidate.outcome:
+        case Outcome.ACKNOWLEDGED | Outcome.ACTED | Outcome.SNOOZED:
+            return candidate.item
+        case Outcome.MUTED:
+            return max(
+                item
+                for item, state in states.items()
+                if item.rule_id == candidate.rule.id and state.answered is EventKind.NOT_HELPFUL
+            )
+    return None
+
+
 def told_by(candidate: Candidate, day: int) -> Told:
     """Return what a candidate says.
 

@@ -167,6 +167,38 @@ def answer_item(
         raise UserError(refused.code, refused.title)
 
 
+def see_item(
+    store: FeedStore,
+    customer: str,
+    view: tuple[str, View],
+    item: ItemId,
+    policy: Policy,
+    now: int,
+) -> None:
+    """Record that a person sees an item, unless they have seen it today.
+
+    Args:
+        store: Keeps the event.
+        customer: The person.
+        view: The view that the person sees, with its identifier.
+        item: The item.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: The view does not show the item.
+    """
+    kept = store.kept(customer)
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    if today in kept.states.get(item, ItemState()).seen:
+        return
+    name, shown = view
+    kind = EventKind.SEEN
+    one = Happened(_own_id(item, kind, name, now, None), kind, item, name, now)
+    for refused in record_events(store, customer, {name: shown}, [one], policy, now).refused:
+        raise UserError(refused.code, refused.title)
+
+
 def undo_answer(store: FeedStore, customer: str, item: ItemId, policy: Policy, now: int) -> None:
     """Undo a person's answer to an item; without an answer nothing happens.
 

@@ -120,6 +120,7 @@ class HiddenItem(msgspec.Struct, frozen=True):
         topic: Its topic, if it has one.
         reason: The reason.
         until: The end of a snooze.
+        answered: The item whose answer hides it, which can be undone; perhaps of an earlier turn.
     """
 
     id: ItemText
@@ -127,6 +128,7 @@ class HiddenItem(msgspec.Struct, frozen=True):
     topic: Identifier | None
     reason: Outcome
     until: Moment | None = None
+    answered: ItemText | None = None
 
 
 class HiddenAnswer(msgspec.Struct, frozen=True):
