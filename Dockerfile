@@ -6,6 +6,8 @@ FROM python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f2738
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUTF8=1 PATH=/app/bin:$PATH
 
 FROM base AS build
+# Containers may not write beside the packages, so their bytecode is made here.
+ENV UV_COMPILE_BYTECODE=1
 WORKDIR /src
 COPY requirements/uv.txt requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/uv.txt

@@ -8,9 +8,8 @@ import doctest
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import hypothesis
 import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+from tests.program import program
 
 ROOT = Path(__file__).parent
 ORDER = (
@@ -44,7 +44,7 @@ class ConsoleParser(CodeBlockParser):
                 expected += line + "\n"
                 continue
             if command:
-                problem = _compare(command, expected, example.namespace["folder"])
+                problem = _compare(command, expected, example.namespace)
                 if problem:
                     return problem
             command, expected = line[2:], ""
@@ -62,35 +62,42 @@ class TutorialParser(CodeBlockParser):
         """Return what failed, or None."""
         state = example.namespace
         if self.language == "sh":
-            status, printed = _run(f"set -e\n{example.parsed}", state["folder"])
+            status, printed = _run(f"set -e\n{example.parsed}", state)
             state["printed"] = printed
             compared = example.document.text[example.end :].lstrip().startswith("```text")
             return f"{example.parsed}: {printed}" if status and not compared else None
         return _difference(example.parsed, state["printed"])
 
 
-def _compare(command: str, expected: str, folder: Path) -> str | None:
-    status, found = _run(command, folder)
+def _compare(command: str, expected: str, state: Mapping[str, Any]) -> str | None:
+    status, found = _run(command, state)
     if not expected:
         return f"{command}: {found}" if status else None
     difference = _difference(expected, found)
     return f"{command}\n{difference}" if difference else None
 
 
-def _run(command: str, folder: Path) -> tuple[int, str]:
+def _run(command: str, state: Mapping[str, Any]) -> tuple[int, str]:
     """Run a command in a shell; return its status and what it printed."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
+    path = f"{state['commands']}:{os.environ['PATH']}"
     done = subprocess.run(  # noqa: S602 - the documentation's own commands
         command,
         shell=True,
         capture_output=True,
         text=True,
-        cwd=folder,
-        env=environment,
+        cwd=state["folder"],
+        env={**os.environ, "PATH": path},
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of a `tuppence` whose commands all run in one process."""
+    folder = tmp_path_factory.mktemp("program")
+    with program(folder, {"COLUMNS": "100"}):
+        yield folder / "venv/bin"
 
 
 def _difference(expected: str, found: str) -> str | None:
@@ -139,4 +146,5 @@ pytest_collect_file = Sybil(
     patterns=["*.md"],
     setup=_setup,
     teardown=_teardown,
+    fixtures=["commands"],
 ).pytest()

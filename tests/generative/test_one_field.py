@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
+from tests.examples import examples
 from tests.generative.making import AS_OF, SCHEMA, facts
 from tests.generative.test_columnar import reasons
 
@@ -105,8 +106,10 @@ READ: Final = [
 
 @pytest.fixture(scope="module")
 def batches() -> list[FactBatch]:
-    """Facts of some customers, of whom some have no transactions."""
-    return [facts(random.Random(seed), customers=3, most_rows=20) for seed in (1, 2)]
+    """Facts of a few customers, and of one without transactions."""
+    seeds = range(examples(few=1, many=8).max_examples)
+    found = [facts(random.Random(seed), customers=3, most_rows=20) for seed in seeds]
+    return [*found, facts(random.Random(0), customers=1, most_rows=0)]
 
 
 @pytest.mark.parametrize(

@@ -7,47 +7,28 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
 from tests.building import ROOT
+from tests.program import program
 
 CASES: Final = ROOT.parent / "shared/cases"
-CLIENT: Final = """#!/bin/bash
-exec 9> "$SERVED/lock"; flock 9
-printf '%s\\0' "$PWD" "$@" > "$SERVED/request"
-read -r status < "$SERVED/status"
-cat "$SERVED/out"; cat "$SERVED/err" >&2
-exit "$status"
-"""
-PROGRAM: Final = ROOT / "tests/integration/program.py"
 Printed = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
-    """Run a case by the beginning of its name, and return what it prints.
-
-    One process runs all commands, since starting Python for each takes most of the time.
-    """
+    """Run a case by the beginning of its name, and return what it prints."""
     if not CASES.exists():
         pytest.skip("the cases do not lie beside this project")
     folder = tmp_path_factory.mktemp("cases")
-    served = folder / "served"
-    program = folder / "program/venv/bin/tuppence"
-    for made in (served, program.parent):
-        made.mkdir(parents=True)
-    for name in ("request", "status"):
-        os.mkfifo(served / name)
-    program.write_text(CLIENT)
-    program.chmod(0o755)
-    (program.parent / "python").symlink_to(sys.executable)
-    (folder / "program/catalogue").symlink_to(ROOT / "catalogue")
+    served = folder / "program"
+    served.mkdir()
+    (served / "catalogue").symlink_to(ROOT / "catalogue")
     width = {"COLUMNS": "150", "NO_COLOR": "1"}
-    environment = {**os.environ, **width, "SERVED": str(served), "TUPPENCE": str(program)}
-    server = subprocess.Popen([sys.executable, PROGRAM, served], env=environment)
+    environment = {**os.environ, **width, "TUPPENCE": str(served / "venv/bin/tuppence")}
 
     def run(case: str) -> str:
         (script,) = CASES.glob(f"{case}*/run.sh")
@@ -67,9 +48,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
         assert "Traceback" not in done.stdout
         return done.stdout
 
-    yield run
-    server.kill()
-    server.wait()
+    with program(served, width) as server:
+        yield run
 
 
 def parts(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
-from tuppence.bankdata.enrichment.brands import merchant_names
+from tuppence.bankdata.enrichment.brands import shipped_brands
 from tuppence.derived.chains_reference import CADENCES, FOUR_WEEKLY
 from tuppence.engine.columnar import Engine
 from tuppence.facts.consent import Use
@@ -180,7 +180,7 @@ def _known(
     key = (table, field)
     if key not in OPEN:
         return CLOSED.get(key, ())
-    usual = merchant_names() if field == "merchant" else CATEGORIES
+    usual = shipped_brands().names if field == "merchant" else CATEGORIES
     return usual | of_store.get(key, frozenset())
 
 

@@ -13,7 +13,7 @@ from training.texts import calibration, held_out, rows, statements
 
 from tuppence.bankdata import enrichment
 from tuppence.bankdata.categories import CATEGORIES, INCOMING
-from tuppence.bankdata.enrichment.brands import Brands
+from tuppence.bankdata.enrichment.brands import shipped_brands
 from tuppence.bankdata.enrichment.descriptors import descriptor_of
 from tuppence.bankdata.enrichment.enricher import MIN_CONFIDENCE, Enricher, Evidence
 from tuppence.bankdata.enrichment.model import Model, shipped_model
@@ -71,7 +71,7 @@ def test_descriptions_are_split_into_words(text: str, words: str, lead: int) -> 
     ],
 )
 def test_brands_are_found_in_descriptions(text: str, name: str | None, confidence: float) -> None:
-    found = Brands().find(descriptor_of(text))
+    found = shipped_brands().find(descriptor_of(text))
     if not confidence:
         assert found is None
     else:

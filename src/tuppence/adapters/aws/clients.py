@@ -1,12 +1,14 @@
 """Clients of AWS services, and the translation of their errors."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any, Final
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from tuppence.errors import UserError
 
@@ -34,7 +36,15 @@ def client(service: str, seconds: float = 10.0, attempts: int = ATTEMPTS) -> Any
         s3={"addressing_style": "path"},
         tcp_keepalive=True,
     )
-    return boto3.session.Session().client(service, config=config)
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _descriptions())
+    return session.create_client(service, config=config)
+
+
+@functools.cache
+def _descriptions() -> Loader:
+    """Return a reader of the services' descriptions that keeps the megabytes it has read."""
+    return create_loader()
 
 
 @contextlib.contextmanager

@@ -70,11 +70,16 @@ class _Brand(NamedTuple):
 
 
 class Brands:
-    """The index of known brands."""
+    """The index of known brands.
+
+    Attributes:
+        names: The names of all merchants that descriptions can be found to name.
+    """
 
     def __init__(self) -> None:
         self._brands = _read()
         self._keys = sorted(self._brands)
+        self.names = frozenset(brand.name for brand in self._brands.values())
 
     def find(self, descriptor: Descriptor, *, only_billers: bool = False) -> Match | None:
         """Return the merchant that a description most likely names, or None.
@@ -120,6 +125,12 @@ class Brands:
             return None
         ((_, brand),) = found.items()
         return Match(brand.name, _TRUNCATED, brand.category, brand.category_confidence)
+
+
+@functools.cache
+def shipped_brands() -> Brands:
+    """Read the lists that are part of this package."""
+    return Brands()
 
 
 def _match(brand: _Brand, key: str, words: int, rest: list[str]) -> Match | None:
@@ -176,11 +187,10 @@ def category_of_kinds(kinds: Iterable[str]) -> tuple[str | None, float]:
     tags = set(kinds)
     if _FUEL_TAG in tags and _SUPERMARKET_TAG not in tags:
         return _TRANSPORT, _TAG_CONFIDENCE
-    order = list(dict.fromkeys(_categories().values()))
     found = {_categories()[tag] for tag in tags if tag in _categories()}
     if not found:
         return None, 0
-    return min(found, key=order.index), (
+    return min(found, key=_precedence().__getitem__), (
         _TAG_CONFIDENCE if len(found) == 1 else _SEVERAL_TAGS_CONFIDENCE
     )
 
@@ -192,9 +202,9 @@ def _categories() -> Mapping[str, str]:
 
 
 @functools.cache
-def merchant_names() -> frozenset[str]:
-    """Return the names of all merchants that descriptions can be found to name."""
-    return frozenset(brand.name for brand in _read().values())
+def _precedence() -> Mapping[str, int]:
+    """Return the place of each category in the order of precedence."""
+    return {name: n for n, name in enumerate(dict.fromkeys(_categories().values()))}
 
 
 def _read() -> Mapping[str, _Brand]:

@@ -14,8 +14,8 @@ from tuppence.bankdata.enrichment.brands import (
     BRANDS_ABROAD,
     KINDS,
     MERCHANTS,
-    Brands,
     Match,
+    shipped_brands,
 )
 from tuppence.bankdata.enrichment.corrections import Correction
 from tuppence.bankdata.enrichment.descriptors import (
@@ -82,22 +82,29 @@ class Found(NamedTuple):
     reason: str
 
 
+@functools.cache
+def _version() -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for name in _LISTS:
+        digest.update((files(__package__) / name).read_bytes())
+    return digest.hexdigest()
+
+
 class Enricher:
     """Finds merchants and categories; the same evidence always gives the same finding.
 
     Args:
         corrections: What people have corrected, which `infer_fields` applies afterwards.
+
+    Attributes:
+        version: Digest of the lists and the model that findings depend on.
     """
 
     def __init__(self, corrections: Sequence[Correction] = ()) -> None:
         self.corrections = corrections
-        self._brands = Brands()
+        self._brands = shipped_brands()
         self._model: Model = shipped_model()
-        digest = hashlib.blake2b(digest_size=4)
-        for name in _LISTS:
-            digest.update((files(__package__) / name).read_bytes())
-        self.version = digest.hexdigest()
-        """Digest of the lists and the model that findings depend on."""
+        self.version = _version()
         self._cached = functools.lru_cache(maxsize=_CACHE_SIZE)(self._find)
 
     def find(self, evidence: Evidence) -> Finding:
