@@ -1,13 +1,17 @@
 """Contract of the stores of feeds, checked for every implementation."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
+from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
+from tuppence.bootstrap.local import fact_database
 from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, Told
@@ -33,21 +37,30 @@ class Kept:
     """A store of feeds, opened as each of its users opens it.
 
     Attributes:
-        customers: The customers who are there.
+        remove: Erases a customer, as `tuppence forget` does.
         open_store: Opens the store for a service.
         data: The store for exports and erasures.
     """
 
     def __init__(
-        self, customers: set[str], open_store: Callable[[], FeedStore], data: FeedData
+        self,
+        remove: Callable[[str], object],
+        open_store: Callable[[], FeedStore],
+        data: FeedData,
     ) -> None:
-        self.customers = customers
+        self.remove = remove
         self.open_store = open_store
         self.data = data
 
 
-@pytest.fixture(params=["sqlite"])
-def kept(tmp_path: Path) -> Iterator[Kept]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> Kept:
+    found: Kept = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Kept]:
     customers = {"ann", "bob"}
     opened: list[FeedFile] = []
 
@@ -55,7 +68,42 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
         opened.append(FeedFile(tmp_path, customers.__contains__))
         return opened[-1]
 
-    yield Kept(customers, open_store, FeedRecords(tmp_path))
+    yield Kept(customers.discard, open_store, FeedRecords(tmp_path))
+    for one in opened:
+        one.close()
+
+
+class InDatabase:
+    """What the database keeps of feeds, for exports and erasures. Implements the port FeedData."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def export(self, customer: str) -> Mapping[str, Any]:
+        with fact_database(self._url) as facts:
+            return facts.feed_of(customer)
+
+    def erase(self, customer: str) -> int:
+        with fact_database(self._url) as facts:
+            rows = facts.erase(customer)
+        return sum(count for table, count in rows.items() if table.startswith("feed_"))
+
+
+@pytest.fixture
+def postgresql(database: str, login: Callable[..., str]) -> Iterator[Kept]:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP'), ('bob', 'GBP')"
+        )
+    feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
+    opened: list[Connections] = []
+
+    def open_store() -> FeedStore:
+        opened.append(Connections(feed, 2))
+        return PostgresFeeds(opened[-1])
+
+    data = InDatabase(loader)
+    yield Kept(data.erase, open_store, data)
     for one in opened:
         one.close()
 
@@ -201,7 +249,7 @@ def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None
 def test_nothing_is_kept_of_somebody_who_was_erased(kept: Kept) -> None:
     store = kept.open_store()
     record(store, event("e1", EventKind.SEEN))
-    kept.customers.discard("ann")
+    kept.remove("ann")
     with pytest.raises(UserError, match="there is no customer ann"):
         record(store, event("e2", EventKind.SEEN))
     with pytest.raises(UserError, match="there is no customer"):

@@ -80,6 +80,10 @@ class PersonalDatabase(ServiceCustomers, Protocol):
         """Return the consents of some customers."""
         ...
 
+    def feed_of(self, customer: str) -> Mapping[str, Any]:
+        """Return all that is kept of a customer's feeds, for JSON."""
+        ...
+
 
 def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     """Return all that a store holds of a customer, for JSON, with the reason of every result.
@@ -134,7 +138,7 @@ def export_from_services(
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)
-    return held(rows, schema, consents, evaluated)
+    return held(rows, schema, consents, evaluated) | {"feed": database.feed_of(customer)}
 
 
 def held(

@@ -1,6 +1,7 @@
 """Facts and consents of a database, behind the ports of use cases."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from adbc_driver_postgresql import dbapi
 
@@ -54,6 +55,10 @@ class FactDatabase:
     def rows_of(self, customer: str) -> Rows:
         """Return all rows of a customer; no rows if there is no such customer."""
         return facts.rows_of(self._connection, customer)
+
+    def feed_of(self, customer: str) -> Mapping[str, Any]:
+        """Return all that is kept of a customer's feeds, for JSON."""
+        return facts.feed_of(self._connection, customer)
 
     def erase(self, customer: str) -> Mapping[str, int]:
         """Erase a customer, and return the number of their rows in each table."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -117,6 +117,16 @@ def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
     if not frames[0].height:
         return Rows()
     return Rows(with_attributes(frames[0], schema), frames[1], frames[2])
+
+
+def feed_of(connection: dbapi.Connection, customer: str) -> Mapping[str, Any]:
+    """Return all that is kept of a customer's feeds, for JSON."""
+    rows = execute(connection, "feed_export", customer)
+    connection.commit()
+    found: dict[str, Any] = {}
+    for row in rows.to_pylist() if rows else ():
+        found = msgspec.json.decode(row["found"])
+    return found
 
 
 def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
