@@ -4,12 +4,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuppence.bootstrap.local import StoreFolder, extra, feed_policy, open_store
+from tuppence.bootstrap.local import (
+    StoreFolder,
+    extra,
+    fact_database,
+    feed_policy,
+    open_store,
+    result_store,
+    ruleset_store,
+)
 from tuppence.feel.values import Date
+from tuppence.usecases.explain_result import explain_kept_result
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from tuppence.facts.schema import Schema
     from tuppence.services.feed.app import FeedDependencies
 
 
@@ -66,6 +76,58 @@ def store_feeds(
 
     return FeedDependencies(
         people, file, _explainer(store, purposes), policy, clock, people.check, close
+    )
+
+
+def database_feeds(
+    url: str,
+    results: str,
+    rulesets: str,
+    connections: int,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+) -> "FeedDependencies":
+    """Return what the feeds of the services work with.
+
+    Args:
+        url: Address of the database; the login has the role feed.
+        results: The results: a file, or a table such as dynamodb://table.
+        rulesets: The rulesets: a folder, or s3://bucket/prefix/.
+        connections: Maximum number of connections.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: A package is missing, the database does not answer, or the policy is malformed.
+    """
+    with extra("database"):
+        from tuppence.adapters.postgres.feeds import (  # noqa: PLC0415
+            Connections,
+            PostgresFeeds,
+            PostgresPeople,
+        )
+    with extra("feed"):
+        from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
+
+    def schema() -> "Schema":
+        with fact_database(url) as facts:
+            return facts.schema()
+
+    policy = feed_policy(policy_file, schema())
+    pool = Connections(url, connections)
+    known = ruleset_store(rulesets)
+    kept = result_store(results, known)
+    people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
+
+    def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
+        with fact_database(url) as facts:
+            found = people.results()
+            return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
+
+    return FeedDependencies(
+        people, PostgresFeeds(pool), explain, policy, clock, people.check, pool.close
     )
 
 

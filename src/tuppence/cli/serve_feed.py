@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.feeds import (
+    database_feeds,
     feed_service,
     make_customer_token,
     make_key,
@@ -32,6 +33,7 @@ from tuppence.cli.serving import (
     TlsClientCa,
     TlsKey,
 )
+from tuppence.errors import UserError
 from tuppence.logs import write_logs
 
 Keys = Annotated[
@@ -49,8 +51,26 @@ def add_commands(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence serve feed --store demo --keys feed.keys`")
     def feed(
-        store: Store,
         keys: Keys,
+        store: Annotated[
+            Path | None, typer.Option(help="The folder of a store.", show_default=False)
+        ] = None,
+        database: Annotated[
+            str,
+            typer.Option(
+                help="In place of a store: address of the database; the login has the role feed.",
+                envvar="TUPPENCE_DATABASE",
+                show_default=False,
+            ),
+        ] = "",
+        results: Annotated[
+            str,
+            typer.Option(help="With a database: results, a file or dynamodb://table."),
+        ] = "",
+        rulesets: Annotated[
+            str,
+            typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
+        ] = "",
         operators: Annotated[
             str | None,
             typer.Option(
@@ -61,6 +81,9 @@ def add_commands(app: typer.Typer) -> None:
         policy: FeedPolicy = None,
         host: Host = LOOPBACK,
         port: Annotated[int, typer.Option(min=1, max=65535)] = 8603,
+        connections: Annotated[
+            int, typer.Option(min=1, max=200, help="Maximum number of connections to a database.")
+        ] = 8,
         caller_requests: Annotated[
             int,
             typer.Option(min=1, help="Maximum concurrent requests of a customer or an operator."),
@@ -71,14 +94,25 @@ def add_commands(app: typer.Typer) -> None:
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
     ) -> None:
-        """Serve the feeds of a store to an app, and record what people do with them.
+        """Serve feeds to an app, and record what people do with them.
 
         Every request carries a token of one customer, and answers contain nothing about anybody
-        else. The feed of a customer stands for the day of the last run.
+        else. The feeds of a store stand for the day of its last run, those of a database for the
+        present day.
         """
         write_logs("feed", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
-        deps = store_feeds(store, policy, frozenset(purposes), current_time)
+        if (store is None) == (not database) or bool(database) != bool(results and rulesets):
+            message = "the feeds are those of a store, or of the services"
+            hint = "give --store alone, or --database with --results and --rulesets"
+            raise UserError("cli.where", message, hint)
+        wanted = frozenset(purposes)
+        if store is not None:
+            deps = store_feeds(store, policy, wanted, current_time)
+        else:
+            deps = database_feeds(
+                database, results, rulesets, connections, policy, wanted, current_time
+            )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls)
 

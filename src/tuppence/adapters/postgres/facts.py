@@ -110,10 +110,16 @@ def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Con
     ]
 
 
-def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
-    """Return all rows of a customer; no rows if there is no such customer."""
+def rows_of(connection: dbapi.Connection, customer: str, use: Use | None = None) -> Rows:
+    """Return the rows of a customer; no rows if there are none.
+
+    Args:
+        connection: Connection to the database.
+        customer: The customer.
+        use: The intended use, as for `tables`.
+    """
     schema = read_schema(connection)
-    frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], None)]
+    frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], use)]
     if not frames[0].height:
         return Rows()
     return Rows(with_attributes(frames[0], schema), frames[1], frames[2])

@@ -215,7 +215,7 @@ class PostgresPeople:
         if found is None:
             raise UserError("facts.unknown-customer", f"there is no customer {customer}")
         currency, flag, readable = found
-        row = self._results().get([customer]).get(customer)
+        row = self.results().get([customer]).get(customer)
         if row is None:
             message = f"there are no results of customer {customer}"
             raise UserError("results.none", message, "a night evaluates every customer")
@@ -239,7 +239,8 @@ class PostgresPeople:
         with self._connections.transaction() as connection:
             connection.execute(load_query("feed_withdrawals"))
 
-    def _results(self) -> ResultStore:
+    def results(self) -> ResultStore:
+        """Return the results, opened once in each thread."""
         found: ResultStore | None = getattr(self._of_thread, "results", None)
         if found is None:
             found = self._of_thread.results = self._open_results()
