@@ -62,7 +62,7 @@ def openapi_document() -> dict[str, Any]:
     ) -> dict[str, Any]:
         return _operation(
             summary,
-            None if answer is None else refs.get(answer, answer),
+            answer if isinstance(answer, dict) else refs.get(answer),
             refs[Problem],
             None if body is None else refs[body],
             parameters,
