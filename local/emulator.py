@@ -7,18 +7,22 @@ functions (FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) a
 """
 
 import datetime
+import json
 import os
+import types
 from typing import Any
 
 import ministack.core.iam_actions as iam
 import ministack.core.lambda_runtime as runtime
 import ministack.services.cloudformation.provisioners as formation
+import ministack.services.cloudwatch as metrics
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
 import ministack.services.scheduler as schedules
 from ministack.app import main
 
-BATCHES = {
+ACTIONS = {
+    "dynamodb:batchexecutestatement": "dynamodb:PartiQLInsert",  # we send no other statements
     "sqs:sendmessagebatch": "sqs:SendMessage",
     "sqs:deletemessagebatch": "sqs:DeleteMessage",
     "sqs:changemessagevisibilitybatch": "sqs:ChangeMessageVisibility",
@@ -29,12 +33,14 @@ _binary = runtime._detect_runtime_binary
 _target = events._invoke_target
 _secret = formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"]
 _execute = functions._execute_function
+_logs = functions._emit_lambda_logs
+_alarm = metrics._evaluate_alarm
 
 
 def action(*arguments: Any, **options: Any) -> Any:
-    """Check SendMessage for a batch too: AWS allows batches to anyone who may send a message."""
+    """Check the permission of a single request for a batch too, as AWS does."""
     found = _action(*arguments, **options)
-    return BATCHES.get(found.lower(), found) if isinstance(found, str) else found
+    return ACTIONS.get(found.lower(), found) if isinstance(found, str) else found
 
 
 def concurrency(mapping: Any, function: Any, config: Any, _: Any = None) -> Any:
@@ -54,6 +60,39 @@ def execute(function: Any, event: Any, *arguments: Any, **options: Any) -> Any:
     if named - known:
         body["batchItemFailures"] = [{"itemIdentifier": one} for one in known]
     return answer
+
+
+def log(function: Any, request: str, text: str, *arguments: Any, **options: Any) -> None:
+    """Take the metrics of a function out of its log, as AWS does, and evaluate alarms."""
+    _logs(function, request, text, *arguments, **options)
+    for line in text.splitlines():
+        if '"CloudWatchMetrics"' in line:
+            record(json.loads(line))
+    metrics._evaluate_all_alarms()
+
+
+def record(line: dict[str, Any]) -> None:
+    """Record the metrics of a line in the embedded format."""
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        for names in directive["Dimensions"]:
+            dimensions = {name: line[name] for name in names}
+            for metric in directive["Metrics"]:
+                values = line[metric["Name"]]
+                for value in values if isinstance(values, list) else [values]:
+                    metrics.record_metric(
+                        directive["Namespace"],
+                        metric["Name"],
+                        value,
+                        metric.get("Unit", "None"),
+                        dimensions,
+                    )
+
+
+def evaluate_alarm(alarm: dict[str, Any]) -> None:
+    """Evaluate an alarm by the metric with its dimensions only, as AWS does."""
+    wanted = metrics._dims_key({one["Name"]: one["Value"] for one in alarm.get("Dimensions") or ()})
+    seen = {key: points for key, points in metrics._metrics.items() if key[2] == wanted}
+    types.FunctionType(_alarm.__code__, {**vars(metrics), "_metrics": seen})(alarm)
 
 
 def target(called: Any, event: Any, schedule: Any) -> Any:
@@ -81,6 +120,8 @@ if __name__ == "__main__":
     iam.extract_iam_action = action
     functions._sqs_esm_concurrency = concurrency
     functions._execute_function = execute
+    functions._emit_lambda_logs = log
+    metrics._evaluate_alarm = evaluate_alarm
     formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"] = secret
     events._invoke_target = target
     schedules._SCHEDULE_TICK_INTERVAL = 1

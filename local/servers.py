@@ -137,7 +137,7 @@ class Server:
         PostgreSQL does not start again while a child of the killed server is still there.
         """
         if self._process is not None:
-            children = self._children()
+            children = self.children()
             self._process.kill()
             for child in children:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -146,11 +146,22 @@ class Server:
             psutil.wait_procs(children, PATIENCE)
             self._process = None
 
-    def _children(self) -> list[psutil.Process]:
+    def children(self) -> list[psutil.Process]:
+        """Return the processes that this one has started, and theirs."""
         try:
             return list(psutil.Process(self.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             return []
+
+    def restart(self, *options: str) -> None:
+        """Kill the process, and start it again with more options; without any, as it was."""
+        self.kill()
+        command = self._command
+        self._command = [*command, *options]
+        try:
+            self.start()
+        finally:
+            self._command = command
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send the process a signal."""

@@ -2,9 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, PageName, PageState
+from tuppence.usecases.fleet.messages import (
+    FleetItem,
+    FleetRun,
+    GivenUp,
+    Page,
+    PageName,
+    PageState,
+)
 
 
 class MemoryLedger:
@@ -13,6 +22,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._runs: dict[str, FleetRun] = {}
         self._pages: dict[PageName, PageState] = {}
+        self._nights: dict[str, str] = {}
 
     def begin(self, run: FleetRun) -> FleetRun:
         if run.as_of < self.latest():
@@ -21,6 +31,8 @@ class MemoryLedger:
         if (there.as_of, there.ruleset) != (run.as_of, run.ruleset):
             message = f"the run {run.run_id} is as of {there.as_of}, with ruleset {there.ruleset}"
             raise UserError("run.different", message)
+        if not run.prefix and not run.chosen:
+            self._nights[run.as_of] = run.run_id
         return there
 
     def compare_and_set(self, before: FleetRun, after: FleetRun) -> FleetRun:
@@ -29,30 +41,43 @@ class MemoryLedger:
             self._runs[before.run_id] = after
         return self._runs[before.run_id]
 
-    def record(
-        self,
-        page: PageName,
-        items: int | None = None,
-        done: Iterable[int] = (),
-        given_up: Iterable[FleetItem] = (),
-        reason: str = "",
-    ) -> None:
-        state = self._pages.get(page, PageState(page.number, None, frozenset(), {}))
-        self._pages[page] = PageState(
-            page.number,
-            state.items if items is None else items,
-            state.done | set(done),
-            state.given_up | {item.number: f"{item.title}: {reason}" for item in given_up},
+    def record(self, page: PageName, items: int | None = None, done: Iterable[int] = ()) -> None:
+        state = self._state(page)
+        self._pages[page] = replace(
+            state,
+            items=state.items if items is None else items,
+            done=state.done | set(done),
         )
+
+    def give_up(self, given_up: GivenUp) -> None:
+        self._set_given_up(given_up.work, given_up)
+
+    def forget(self, given_up: GivenUp) -> None:
+        self._set_given_up(given_up.work, None)
+
+    def _set_given_up(self, work: Page | FleetItem, entry: GivenUp | None) -> None:
+        if isinstance(work, Page):
+            self._pages[work.name] = replace(self._state(work.name), page=entry)
+            return
+        state = self._state(work.page_name)
+        others = {number: one for number, one in state.given_up.items() if number != work.number}
+        mine = {} if entry is None else {work.number: entry}
+        self._pages[work.page_name] = replace(state, given_up=others | mine)
+
+    def _state(self, page: PageName) -> PageState:
+        return self._pages.get(page, PageState(page.number, None, frozenset(), {}))
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
         if run_id not in self._runs:
             raise UserError("run.unknown", f"the ledger has no run {run_id}")
-        mine = (state for name, state in self._pages.items() if name.run_id == run_id)
-        return self._runs[run_id], mine
+        mine = [state for name, state in self._pages.items() if name.run_id == run_id]
+        return self._runs[run_id], iter(mine)
 
     def latest(self) -> str:
         return max((run.as_of for run in self._runs.values()), default="")
+
+    def night(self, as_of: str) -> str | None:
+        return self._nights.get(as_of)
 
 
 class MemoryQueue:

@@ -16,6 +16,9 @@ PAYS: Final = ("weekly", "fortnightly", "four-weekly", "monthly", "two salaries"
 PLACES: Final = (("GBP", "GB"), ("EUR", "IE"), ("AUD", "AU"))
 MONTHS: Final = (3, 6, 13)
 STARTS: Final = (-2_000_00, 700_00, 9_000_00)
+HABITS: Final = ("caller", "coffee", "frugal", "insured", "saver")
+"""Has no energy bill; drinks coffee, and has no phone either; goes out less and less; is insured by
+the year; saves each month, for interest."""
 YEARLY_PAY: Final = 31_200_00
 BILLS: Final = {
     "Landlord": ("housing", "standing order", 820_00, 1),
@@ -30,6 +33,12 @@ BILLS: Final = {
 """Category, way of payment, amount and day of the month of each monthly payment."""
 
 
+BEGINNINGS: Final = {"caller": (13, -9_000_00), "coffee": (3, 700_00)}
+"""Months of history, and the balance before it, of people who have not much left."""
+LACKS: Final = {"caller": ("Volt Energy",), "coffee": ("Volt Energy", "Pocket Tel")}
+"""Bills that people with some habits do not have."""
+
+
 class Person(NamedTuple):
     """One invented person.
 
@@ -40,6 +49,7 @@ class Person(NamedTuple):
         currency: Currency of the account.
         country: Country where the person lives.
         start: Balance before the first transaction, in minor units.
+        habit: What sets the person apart: one of `HABITS`, or nothing.
     """
 
     name: str
@@ -48,6 +58,7 @@ class Person(NamedTuple):
     currency: str
     country: str
     start: int
+    habit: str = ""
 
 
 def people() -> list[Person]:
@@ -59,32 +70,36 @@ def people() -> list[Person]:
                 start = STARTS[(number + MONTHS.index(months)) % len(STARTS)]
                 name = f"{pay.replace(' ', '-')}-{months}-{country}"
                 found.append(Person(name, pay, months, currency, country, start))
+    for one in HABITS:
+        months, start = BEGINNINGS.get(one, (26, 700_00))
+        found.append(Person(f"{one}-GB", "monthly", months, "GBP", "GB", start, one))
     return sorted(found)
 
 
 def transactions(person: Person, today: datetime.date = TODAY) -> list[dict[str, Any]]:
     """Return everything that a person is paid and pays, with the balance after it."""
     first = today - datetime.timedelta(days=round(30.44 * person.months))
-    rows = [*_pay(person, first, today), *_bills(first, today), *_shopping(first, today)]
+    rows = [*_pay(person, first, today), *_bills(first, today, person.habit)]
+    rows += _habit(person, first, today) if person.habit else _shopping(first, today)
     rows.sort(key=lambda row: row["booking date"])
-    balance = person.start
+    balances = {person.name: person.start, f"{person.name}-savings": 0}
     for number, row in enumerate(rows):
-        balance += row["amount"]
+        account = row.setdefault("account", person.name)
+        balances[account] += row["amount"]
         row |= {
             "id": f"{person.name}-{number}",
             "sequence": number,
-            "account": person.name,
-            "own transfer": False,
+            "own transfer": row.get("own transfer", False),
             "country": person.country,
-            "balance": balance,
+            "balance": balances[account],
             "booking date": (row["booking date"] - EPOCH).days,
         }
     return rows
 
 
-def due_between(first: datetime.date, last: datetime.date) -> int:
-    """Return what everybody's bills and subscriptions come to in some days, both included."""
-    return -sum(int(row["amount"]) for row in _bills(first, last))
+def due_between(first: datetime.date, last: datetime.date, habit: str) -> int:
+    """Return what a person's bills and subscriptions come to in some days, both included."""
+    return -sum(int(row["amount"]) for row in _bills(first, last, habit))
 
 
 def batch(those: list[Person], today: datetime.date = TODAY) -> FactBatch:
@@ -93,7 +108,14 @@ def batch(those: list[Person], today: datetime.date = TODAY) -> FactBatch:
         "customers": [
             {"id": one.name, "currency": one.currency, "country": one.country} for one in those
         ],
-        "accounts": [{"id": one.name, "customer": one.name, "type": "current"} for one in those],
+        "accounts": [
+            *({"id": one.name, "customer": one.name, "type": "current"} for one in those),
+            *(
+                {"id": f"{one.name}-savings", "customer": one.name, "type": "savings"}
+                for one in those
+                if one.habit == "saver"
+            ),
+        ],
         "transactions": [row for one in those for row in transactions(one, today)],
     }
     schema = Schema()
@@ -123,10 +145,11 @@ def _pay(person: Person, first: datetime.date, last: datetime.date) -> Iterator[
                 yield row | {"category": "income", "type": "salary"}
 
 
-def _bills(first: datetime.date, last: datetime.date) -> Iterator[dict[str, Any]]:
+def _bills(first: datetime.date, last: datetime.date, habit: str) -> Iterator[dict[str, Any]]:
+    lacks = LACKS.get(habit, ())
     for day in _days(first, last):
         for payee, (category, way, amount, month_day) in BILLS.items():
-            if day.day == month_day:
+            if day.day == month_day and payee not in lacks:
                 yield {
                     "booking date": day, "amount": -amount, "merchant": payee,
                     "category": category, "type": way,
@@ -153,3 +176,33 @@ def _shopping(first: datetime.date, last: datetime.date) -> Iterator[dict[str, A
                     "booking date": day, "amount": -amount, "merchant": merchant,
                     "category": category, "type": "card",
                 }  # fmt: skip
+
+
+def _habit(person: Person, first: datetime.date, last: datetime.date) -> Iterator[dict[str, Any]]:
+    """Yield what a person with a habit pays besides bills: food, and what the habit brings."""
+    for day in _days(first, last):
+        number, ago = day.toordinal(), (last - day).days
+        if number % 3 == 0 and not (person.habit == "frugal" and ago < 8):
+            yield _paid(day, "Corner Foods", "groceries", 35_00 + number % 13)
+        if person.habit == "frugal" and ago >= 30 and number % 5 == 0:
+            yield _paid(day, "Bean Yard", "eating out", 14_00 + number % 7)
+        if person.habit == "coffee":
+            yield _paid(day, "Bean Yard", "eating out", 4_20)
+        if person.habit == "insured" and ago in {345, 710}:
+            yield _paid(day, "Shield Cars", "insurance", 420_00) | {"type": "direct debit"}
+        if person.habit == "saver" and day.day == 2:
+            side = {"booking date": day, "own transfer": True, "type": "transfer"}
+            yield side | {"amount": -150_00}
+            yield side | {"amount": 150_00, "account": f"{person.name}-savings"}
+        if person.habit == "saver" and (last - day).days % 30 == 3:
+            yield {
+                "booking date": day, "amount": 3_10, "category": "interest", "type": "interest",
+                "account": f"{person.name}-savings",
+            }  # fmt: skip
+
+
+def _paid(day: datetime.date, merchant: str, category: str, amount: int) -> dict[str, Any]:
+    return {
+        "booking date": day, "amount": -amount, "merchant": merchant, "category": category,
+        "type": "card",
+    }  # fmt: skip

@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from training.texts import (
+    DRESSINGS,
     PARTS,
     Row,
     calibration,
@@ -30,6 +32,7 @@ from tuppence.bankdata.enrichment import model as shipped
 from tuppence.bankdata.enrichment.descriptors import descriptor_of
 from tuppence.bankdata.enrichment.model import NONE, Model, features
 
+Numbers = npt.NDArray[np.float64]
 FEATURES: Final = 9_000
 """Number of features kept: those that weigh most."""
 SOURCES: Final = 3
@@ -37,16 +40,16 @@ SOURCES: Final = 3
 STRENGTH: Final = 2.0
 """Inverse of the penalty on large weights."""
 PRECISION: Final = 0.95
-"""Minimum share of right answers of a class in calibration; other answers are withheld."""
-MIN_ANSWERS: Final = 8
-"""Minimum number of answers in calibration for a class to answer at all."""
+"""Minimum share of right answers of a class; other answers are withheld."""
+MARGIN: Final = 0.8416
+"""Quantile of the normal distribution: the share must hold with a probability of four in five."""
 NONE_WEIGHT: Final = 4
 """The weight in calibration of a brand without a category.
 
 A quarter of the brands have none, but most payees outside the list of brands have none.
 """
 WRITTEN_WEIGHT: Final = 3
-"""The weight in calibration of an invented text, beside one made from a brand."""
+"""The weight in calibration of an invented text, beside one of the texts made from a brand."""
 
 
 class Outcome(NamedTuple):
@@ -112,16 +115,17 @@ def calibrated(model: Model) -> Model:
 def levels_of(outcomes: Sequence[Outcome]) -> tuple[tuple[int, int], ...]:
     """Return from which leads on a class answers, and the precision from there on.
 
-    The answers from the least lead that has the wanted precision on are split in halves and
-    quarters, each with its own precision: (right + 1) / (answers + 2), because a few answers prove
-    little.
+    The least lead is the one from which on the answers prove the wanted precision: the lower limit
+    of its interval by Wilson is not below it. The texts of a brand are one observation there,
+    because they are right or wrong together. The answers are split in halves and quarters, each
+    with its own precision: (right + 1) / (answers + 2), because a few answers prove little.
     """
     best_first = sorted(outcomes, key=lambda one: (-one.lead, one.is_right))
     weights = np.cumsum([one.weight for one in best_first])
     right = np.cumsum([one.weight * one.is_right for one in best_first])
     is_last = [a.lead > b.lead for a, b in pairwise(best_first)] + [True]
-    enough = (right >= PRECISION * weights) & is_last
-    places = [int(at) for at in np.flatnonzero(enough) if at + 1 >= MIN_ANSWERS]
+    proven = _proven(right / DRESSINGS, weights / DRESSINGS) >= PRECISION
+    places = np.flatnonzero(proven & is_last).tolist()
     found: dict[int, int] = {}
     for part in (1, 2, 4):
         at = next((n for n in places if n >= places[-1] // part), None)
@@ -131,6 +135,14 @@ def levels_of(outcomes: Sequence[Outcome]) -> tuple[tuple[int, int], ...]:
         if not found or precision > max(found.values()):
             found[best_first[at].lead] = precision
     return tuple(sorted(found.items()))
+
+
+def _proven(right: Numbers, answers: Numbers) -> Numbers:
+    """Return the lower limits of precisions by Wilson's interval."""
+    share, square = right / answers, MARGIN**2
+    spread = MARGIN * np.sqrt(share * (1 - share) / answers + square / (4 * answers**2))
+    limit: Numbers = (share + square / (2 * answers) - spread) / (1 + square / answers)
+    return limit
 
 
 def _outcomes(model: Model) -> Iterator[Outcome]:

@@ -220,21 +220,19 @@ def ready() -> dict[str, float]:
 
 def preview(store: Path) -> dict[str, float]:
     """Measure the preview of one rule for all customers, with facts in memory and in the store."""
-    from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.engine.preview import Previewer
-    from tuppence.facts.source import LoadedFacts
+    from tuppence.bootstrap.local import open_store
+    from tuppence.facts.permitted import PermittedFacts
     from tuppence.feel.values import parse_date
     from tuppence.rules.files import read_rules
+    from tuppence.usecases.previewer import Previewer
 
-    stored, date = FactStore(store), parse_date(NEXT_DAY)
+    held, date = open_store(store), parse_date(NEXT_DAY)
     assert date is not None
-    (rule,) = read_rules(ROOT / "catalogue/eating_out_up.yaml", stored.schema).rules
-    fields = {"booking date", "amount", "own transfer", "account", "category"}
-    batches = {name: stored.read(name, fields) for name, _ in stored.partitions()}
-    loaded = LoadedFacts(stored.schema, stored.digest, batches)
+    facts = PermittedFacts(held.facts(), {})
+    (rule,) = read_rules(ROOT / "catalogue/eating_out_up.yaml", facts.schema).rules
     found = {}
-    for name, facts in (("memory", loaded), ("store", stored)):
-        previewer = Previewer(facts, None, date, THREADS)
+    for name, budget in (("memory", 1 << 40), ("store", 0)):
+        previewer = Previewer(held, facts, date, THREADS, budget)
         found[name] = median(functools.partial(previewer.preview, rule))
     return found
 

@@ -21,7 +21,11 @@ from tuppence.capacity.environments import Environment
 
 BALANCER_LOGS: Final = "balancer"
 """Prefix of the load balancer's access logs."""
-NOTIFIERS: Final = ("cloudwatch.amazonaws.com", "budgets.amazonaws.com")
+NOTIFIERS: Final = (
+    "cloudwatch.amazonaws.com",
+    "budgets.amazonaws.com",
+    "events.rds.amazonaws.com",
+)
 """AWS services that send notifications to the encrypted topic of alarms."""
 
 
@@ -40,8 +44,9 @@ class Data(EnvironmentStack):
         engines_token: Token for callers of the engines.
         customer_queue: Queue of pages.
         invoke_queue: Queue of work items.
-        dead_pages: Queue of pages that were given up.
-        dead_items: Queue of items that were given up.
+        pseudonyms: Secret from which the names of customers in logs are made.
+        dead_pages: Queue of pages that the queue of pages gave up.
+        dead_items: Queue of items that the queue of items gave up.
         dead_schedules: Queue of calls of functions that the scheduler gave up.
     """
 
@@ -58,6 +63,7 @@ class Data(EnvironmentStack):
         self._allow_notifications()
         self.relay_token = self._token("RelayToken", "callers of the SQL relay")
         self.engines_token = self._token("EnginesToken", "callers of the rules engines")
+        self.pseudonyms = self._token("Pseudonyms", "names of customers in logs")
         self.login = rds.DatabaseSecret(self, "RelayLogin", username="relay", dbname="tuppence")
         self.database = self._database(network)
         warm = dynamodb.WarmThroughput(
@@ -71,8 +77,8 @@ class Data(EnvironmentStack):
         self._allow_balancer_logs()
         self.rulesets = self._bucket("Rulesets", s3.BucketEncryption.KMS)
         timing = environment.timing
-        self.dead_pages = self._queue("DeadPages")
-        self.dead_items = self._queue("DeadItems", fifo=True)
+        self.dead_pages = self._queue("DeadPages", timing.rule_visibility)
+        self.dead_items = self._queue("DeadItems", timing.rule_visibility, fifo=True)
         self.dead_schedules = self._queue("DeadSchedules")
         self.customer_queue = self._queue(
             "CustomerQueue",
@@ -89,10 +95,9 @@ class Data(EnvironmentStack):
             "LedgerTable": self.ledger.table_name,
             "ResultsTable": self.results.table_name,
             "RulesetsBucket": self.rulesets.bucket_name,
+            "PseudonymsSecret": self.pseudonyms.secret_arn,
             "CustomerQueueUrl": self.customer_queue.queue_url,
             "InvokeQueueUrl": self.invoke_queue.queue_url,
-            "DeadPagesUrl": self.dead_pages.queue_url,
-            "DeadItemsUrl": self.dead_items.queue_url,
             "DeadSchedulesUrl": self.dead_schedules.queue_url,
         }
         for label, value in outputs.items():
@@ -163,7 +168,7 @@ class Data(EnvironmentStack):
         return secrets.Secret(
             self,
             label,
-            description=f"bearer token of {whose}",
+            description=f"token of {whose}",
             generate_secret_string=secrets.SecretStringGenerator(
                 password_length=43, exclude_punctuation=True
             ),
@@ -278,7 +283,7 @@ class Data(EnvironmentStack):
 
     def _suppress_nags(self) -> None:
         by_hand = "rotated by hand, and the services restarted: docs/how-to/deploy-to-aws.md"
-        for secret in (self.relay_token, self.engines_token, self.login):
+        for secret in (self.relay_token, self.engines_token, self.pseudonyms, self.login):
             suppress(secret, {"SMG4": by_hand})
         suppress(self.dead_schedules, {"SQS3": "it is the dead-letter queue of the schedules"})
         suppress(self.access_logs, {"S1": "it holds the access logs itself"})

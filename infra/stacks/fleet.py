@@ -33,6 +33,8 @@ class Fleet(EnvironmentStack):
         customer: Lists the customers of a run.
         rule: Splits pages.
         invoke: Sends items to the engines.
+        dead: Enters messages that queues gave up in the ledger.
+        watch: Reports the progress of the nightly run.
         convert: Makes rulesets from approved rules.
         refresh: Makes the engines serve a ruleset.
     """
@@ -64,9 +66,10 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_TIME_ZONE": environment.time_zone,
             "TUPPENCE_CUSTOMERS_PER_ITEM": str(environment.customers_per_item),
             "TUPPENCE_RULES_PER_ITEM": str(environment.rules_per_item),
-            "TUPPENCE_DEAD_ITEMS": self._data.dead_items.queue_url,
+            "TUPPENCE_PSEUDONYMS_SECRET": data.pseudonyms.secret_arn,
+            "TUPPENCE_CUSTOMER_FUNCTION": self._name("customer"),
+            "TUPPENCE_WHOLE_BY": environment.whole_by,
             "TUPPENCE_TRIES": str(timing.tries),
-            "TUPPENCE_MAX_RECEIVES": str(timing.max_receives),
             "TUPPENCE_ENGINE_SECONDS": str(timing.engine),
             "TUPPENCE_LONGEST_WAIT": str(timing.longest_wait),
             "TUPPENCE_MARGIN_SECONDS": str(timing.margin),
@@ -76,6 +79,8 @@ class Fleet(EnvironmentStack):
         self.customer = self._customer()
         self.rule = self._rule()
         self.invoke = self._invoke()
+        self.dead = self._dead()
+        self.watch = self._watch()
         self.refresh = self._refresh()
         self.convert = self._convert()
         self._schedules()
@@ -115,6 +120,7 @@ class Fleet(EnvironmentStack):
 
     def _schedules(self) -> None:
         environment = self._environment
+        self._call_by("Watching", "watches the nightly run", "rate(5 minutes)", self.watch)
         if environment.schedule:
             self._call_by("Nightly", "begins the nightly run", environment.schedule, self.customer)
         if environment.publish_schedule:
@@ -151,12 +157,7 @@ class Fleet(EnvironmentStack):
 
     def _rule(self) -> functions.Function:
         timing = self._environment.timing
-        names = {
-            "TUPPENCE_RULESETS",
-            "TUPPENCE_LEDGER",
-            "TUPPENCE_INVOKE_QUEUE",
-            "TUPPENCE_TRIES",
-        }
+        names = {"TUPPENCE_RULESETS", "TUPPENCE_LEDGER", "TUPPENCE_INVOKE_QUEUE"}
         found = self._function("rule", timing.rule, FUNCTION_MEMORY, names)
         grants.grant_rulesets(found, self._data)
         grants.grant_table(found, self._data, self._data.ledger, "UpdateItem")
@@ -182,17 +183,16 @@ class Fleet(EnvironmentStack):
                 "TUPPENCE_ENGINES_SECRET",
                 "TUPPENCE_LEDGER",
                 "TUPPENCE_INVOKE_QUEUE",
-                "TUPPENCE_DEAD_ITEMS",
+                "TUPPENCE_PSEUDONYMS_SECRET",
                 "TUPPENCE_TRIES",
-                "TUPPENCE_MAX_RECEIVES",
                 "TUPPENCE_ENGINE_SECONDS",
                 "TUPPENCE_LONGEST_WAIT",
                 "TUPPENCE_MARGIN_SECONDS",
             },
         )
         grants.grant_secret(found, self._data.engines_token)
-        grants.grant_table(found, self._data, self._data.ledger, "GetItem", "UpdateItem")
-        grants.grant_send(found, self._data, self._data.dead_items)  # all queues share its key
+        grants.grant_secret(found, self._data.pseudonyms)
+        grants.grant_table(found, self._data, self._data.ledger, "GetItem", "PutItem", "UpdateItem")
         found.add_event_source(
             sources.SqsEventSource(
                 self._data.invoke_queue,
@@ -201,6 +201,31 @@ class Fleet(EnvironmentStack):
                 max_concurrency=self._environment.invoke_concurrency,
             )
         )
+        return found
+
+    def _dead(self) -> functions.Function:
+        found = self._function(
+            "dead", self._environment.timing.rule, FUNCTION_MEMORY, {"TUPPENCE_LEDGER"}
+        )
+        grants.grant_table(found, self._data, self._data.ledger, "PutItem")
+        for queue in (self._data.dead_pages, self._data.dead_items):
+            found.add_event_source(
+                sources.SqsEventSource(
+                    queue, batch_size=MESSAGES_PER_CALL, report_batch_item_failures=True
+                )
+            )
+        return found
+
+    def _watch(self) -> functions.Function:
+        names = {
+            "TUPPENCE_LEDGER",
+            "TUPPENCE_CUSTOMER_FUNCTION",
+            "TUPPENCE_TIME_ZONE",
+            "TUPPENCE_WHOLE_BY",
+        }
+        found = self._function("watch", self._environment.timing.rule, FUNCTION_MEMORY, names)
+        grants.grant_table(found, self._data, self._data.ledger, "GetItem", "Query")
+        grants.grant(found, self.customer.function_arn, "lambda:InvokeFunction")
         return found
 
     def _convert(self) -> functions.Function:
@@ -286,5 +311,5 @@ class Fleet(EnvironmentStack):
 
     def _suppress_nags(self) -> None:
         suppress(self, {"IAM5[Resource::*]": "X-Ray, EC2 and Cloud Map do not support resources"})
-        for function in (self.customer, self.rule, self.invoke):
+        for function in (self.customer, self.rule, self.invoke, self.dead, self.watch):
             suppress(function, {"L1": "the packages of the functions are built for this version"})

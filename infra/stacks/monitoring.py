@@ -10,9 +10,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
+from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.stacks.data import NOTIFIERS, Data
@@ -23,6 +23,9 @@ from tuppence.capacity.environments import Environment
 
 MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
+QUARTER = cdk.Duration.minutes(15)
+RUNBOOK = "docs/how-to/on-call.md"
+"""Page for the person on call, in the repository; an alarm names one of its sections."""
 
 
 class Monitoring(EnvironmentStack):
@@ -58,6 +61,7 @@ class Monitoring(EnvironmentStack):
         self._alarms(environment)
         self._dashboard(environment)
         self._budget(environment)
+        self._tell_of_the_database(environment)
         cdk.CfnOutput(self, "AlarmTopic", value=self._topic.topic_arn)
 
     @property
@@ -69,30 +73,51 @@ class Monitoring(EnvironmentStack):
             "Invoke": fleet.invoke,
             "Convert": fleet.convert,
             "Refresh": fleet.refresh,
+            "Dead": fleet.dead,
+            "Watch": fleet.watch,
         }
 
     def _alarms(self, environment: Environment) -> None:
-        data, services = self._data, self._services
-        late = environment.run_hours * 3_600
-        given_up = "work was given up: tuppence fleet status lists it"
-        for label, queue, meaning in (
-            ("DeadPages", data.dead_pages, given_up),
-            ("DeadItems", data.dead_items, given_up),
-            ("DeadSchedules", data.dead_schedules, "a function could not be called on schedule"),
-        ):
-            waiting = queue.metric_approximate_number_of_messages_visible(period=MINUTE)
-            self._alarm(label, waiting, 1, meaning)
-        for label, queue, seconds in (
-            ("OldPages", data.customer_queue, late / 4),
-            ("OldItems", data.invoke_queue, late / 2),
+        self._queue_alarms()
+        self._work_alarms(environment)
+        self._function_alarms()
+        self._service_alarms()
+
+    def _queue_alarms(self) -> None:
+        data = self._data
+        for label, queue, seconds, page, meaning in (
+            ("OldPages", data.customer_queue, 3_600, "late", "pages wait for an hour"),
+            ("OldItems", data.invoke_queue, 7_200, "late", "items wait for two hours"),
+            ("OldDeadPages", data.dead_pages, 900, "dead-letters", "dead letters are not entered"),
+            ("OldDeadItems", data.dead_items, 900, "dead-letters", "dead letters are not entered"),
         ):
             age = queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
-            self._alarm(label, age, seconds, "messages have waited too long: check the engines")
+            self._alarm(label, age, seconds, meaning, page)
+        waiting = data.dead_schedules.metric_approximate_number_of_messages_visible(period=MINUTE)
+        meaning = "a function could not be called on schedule"
+        self._alarm("DeadSchedules", waiting, 1, meaning, "schedule")
+
+    def _work_alarms(self, environment: Environment) -> None:
+        given_up = "customers were given up: tuppence fleet status names them with the reason"
+        for label, name, service in (
+            ("RefusedItems", "ItemsGivenUp", "invoke"),
+            ("DeadLetters", "DeadLetters", "dead"),
+        ):
+            self._alarm(label, _ours(name, service, FIVE_MINUTES), 1, given_up, "given-up")
+        if environment.schedule:
+            late = _ours("NightLate", "watch", QUARTER, "Maximum")
+            meaning = f"the nightly run has not ended by {environment.whole_by}, or is not watched"
+            self._alarm("NightLate", late, 1, meaning, "late", silence_breaches=True)
+
+    def _function_alarms(self) -> None:
+        data = self._data
         for label, function in self._functions.items():
+            page = "ruleset" if label in {"Convert", "Refresh"} else "functions"
             errors = function.metric_errors(period=FIVE_MINUTES)
-            self._alarm(f"{label}Errors", errors, 1, f"the function {label.lower()} failed")
+            self._alarm(f"{label}Errors", errors, 1, f"the function {label.lower()} failed", page)
             throttles = function.metric_throttles(period=FIVE_MINUTES)
-            self._alarm(f"{label}Throttles", throttles, 10, "the account's concurrency is used up")
+            meaning = "the account's concurrency is used up"
+            self._alarm(f"{label}Throttles", throttles, 10, meaning, "functions")
         for label, table in {"Results": data.results, "Ledger": data.ledger}.items():
             throttled = table.metric_throttled_requests_for_operations(
                 operations=[
@@ -102,45 +127,41 @@ class Monitoring(EnvironmentStack):
                 ],
                 period=FIVE_MINUTES,
             )
-            self._alarm(f"{label}Throttles", throttled, 100, "the table grows too slowly")
-        targets = services.engine_targets
-        self._alarm(
-            "EngineErrors",
-            targets.metrics.http_code_target(
-                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+            meaning = "the table grows too slowly"
+            self._alarm(f"{label}Throttles", throttled, 100, meaning, "tables")
+
+    def _service_alarms(self) -> None:
+        services = self._services
+        for label, targets, errors, page, meaning in (
+            ("Engine", services.engine_targets, 100, "engines", "engines answer with errors"),
+            (
+                "Relay",
+                services.relay_targets,
+                10,
+                "database",
+                "the relay has no database, or no free connection",
             ),
-            100,
-            "engines answer with errors: see their log",
-        )
+        ):
+            failed = targets.metrics.http_code_target(
+                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+            )
+            self._alarm(f"{label}Errors", failed, errors, meaning, page)
+            healthy = targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+            nobody = "no task of the service is healthy"
+            self._alarm(f"No{label}", healthy, 1, nobody, page, periods=5, below=True)
         unanswered = services.balancer.metrics.http_code_elb(
             code=elb.HttpCodeElb.ELB_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
         )
-        self._alarm("BalancerErrors", unanswered, 10, "no engine or relay took a request in time")
-        for label, group in {"NoEngine": targets, "NoRelay": services.relay_targets}.items():
-            healthy = group.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
-            self._alarm(
-                label,
-                healthy,
-                1,
-                "no task of the service is healthy: see its events and its log",
-                periods=5,
-                below=True,
-            )
-        self._alarm(
-            "RunLate",
-            self._waiting(sum_of=[data.customer_queue, data.invoke_queue]),
-            1,
-            f"a run has not finished after {environment.run_hours} hours",
-            periods=environment.run_hours * 12,
+        meaning = "no engine or relay took a request in time"
+        self._alarm("BalancerErrors", unanswered, 10, meaning, "engines")
+        crashes = cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="TriggeredRules",
+            dimensions_map={"RuleName": services.crash_rule},
+            statistic="Sum",
+            period=FIVE_MINUTES,
         )
-        self._alarm(
-            "RelayPool",
-            services.relay_targets.metrics.http_code_target(
-                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
-            ),
-            10,
-            "the relay refuses requests: it has no free connection, or no database",
-        )
+        self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
 
     def _alarm(
         self,
@@ -148,16 +169,30 @@ class Monitoring(EnvironmentStack):
         metric: cloudwatch.IMetric,
         threshold: float,
         meaning: str,
+        page: str,
         periods: int = 1,
         *,
         below: bool = False,
+        silence_breaches: bool = False,
     ) -> None:
-        """Add an alarm for values from a threshold on, or for values below it and missing ones."""
+        """Add an alarm for values from a threshold on, or for values below it and missing ones.
+
+        Args:
+            label: Last part of its name.
+            metric: What is compared.
+            threshold: With which it is compared.
+            meaning: What has happened, in its description.
+            page: The section of the page for the person on call that says what to do.
+            periods: Number of periods in a row.
+            below: Whether values below the threshold are bad.
+            silence_breaches: Whether missing values are bad.
+        """
         comparison = cloudwatch.ComparisonOperator
         missing = cloudwatch.TreatMissingData
         alarm = cloudwatch.Alarm(
             self,
             label,
+            alarm_name=f"tuppence-{self._environment.name}-{label}",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
@@ -166,22 +201,12 @@ class Monitoring(EnvironmentStack):
                 if below
                 else comparison.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
             ),
-            treat_missing_data=missing.BREACHING if below else missing.NOT_BREACHING,
-            alarm_description=meaning,
+            treat_missing_data=(
+                missing.BREACHING if below or silence_breaches else missing.NOT_BREACHING
+            ),
+            alarm_description=f"{meaning}: {RUNBOOK}#{page}",
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
-
-    def _waiting(self, sum_of: list[sqs.Queue]) -> cloudwatch.MathExpression:
-        metrics: dict[str, cloudwatch.IMetric] = {}
-        for number, queue in enumerate(sum_of):
-            metrics[f"seen{number}"] = queue.metric_approximate_number_of_messages_visible()
-            metrics[f"held{number}"] = queue.metric_approximate_number_of_messages_not_visible()
-        return cloudwatch.MathExpression(
-            expression=" + ".join(metrics),
-            using_metrics=metrics,
-            label="messages of the run",
-            period=FIVE_MINUTES,
-        )
 
     def _dashboard(self, environment: Environment) -> None:
         data, services, fleet = self._data, self._services, self._fleet
@@ -193,20 +218,23 @@ class Monitoring(EnvironmentStack):
             return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8, height=6)
 
         def ours(name: str, service: str, statistic: str = "Sum") -> cloudwatch.Metric:
-            return cloudwatch.Metric(
-                namespace=NAMESPACE,
-                metric_name=name,
-                dimensions_map={"service": service},
-                statistic=statistic,
-                period=MINUTE,
-            )
+            return _ours(name, service, MINUTE, statistic)
 
+        def watched(*names: str) -> list[cloudwatch.IMetric]:
+            return [_ours(name, "watch", FIVE_MINUTES, "Maximum") for name in names]
+
+        board.add_widgets(
+            graph("the nightly run: late", *watched("NightLate")),
+            graph("the nightly run: left to do", *watched("PagesLeft", "ItemsLeft")),
+            graph("the nightly run: done, given up", *watched("NightDone", "NightGivenUp")),
+        )
         board.add_widgets(
             graph("1 pages listed", ours("PagesListed", "customer")),
             graph("2 items made", ours("ItemsMade", "rule")),
             graph(
                 "3 items done, to be tried again, given up",
                 *(ours(name, "invoke") for name in ("ItemsDone", "ItemsFailed", "ItemsGivenUp")),
+                ours("DeadLetters", "dead"),
             ),
         )
         board.add_widgets(
@@ -262,6 +290,21 @@ class Monitoring(EnvironmentStack):
             ),
         )
 
+    def _tell_of_the_database(self, environment: Environment) -> None:
+        """Send the database's own events to the topic, such as a fail-over.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html
+        """
+        rds.CfnEventSubscription(
+            self,
+            "DatabaseEvents",
+            sns_topic_arn=self._topic.topic_arn,
+            source_type="db-cluster",
+            source_ids=[self._data.database.cluster_identifier],
+            event_categories=["failover", "failure"],
+            subscription_name=f"tuppence-{environment.name}",
+        )
+
     def _budget(self, environment: Environment) -> None:
         budgets.CfnBudget(
             self,
@@ -291,3 +334,16 @@ class Monitoring(EnvironmentStack):
                 for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
             ],
         )
+
+
+def _ours(
+    name: str, service: str, period: cdk.Duration, statistic: str = "Sum"
+) -> cloudwatch.Metric:
+    """Return a metric that a function writes."""
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"service": service},
+        statistic=statistic,
+        period=period,
+    )

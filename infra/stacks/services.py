@@ -8,6 +8,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
@@ -25,6 +28,7 @@ RELAY_PORT: Final = 8601
 ENGINES_PORT: Final = 8600
 ENGINE_PORT: Final = 8602
 NAMESPACE: Final = "tuppence"
+RESULT_ACTIONS: Final = ("Query", "PutItem", "PartiQLInsert", "UpdateItem")
 
 
 class Services(EnvironmentStack):
@@ -41,6 +45,7 @@ class Services(EnvironmentStack):
         balancer: The load balancer.
         relay_targets: The relays behind it.
         engine_targets: The engines behind it.
+        crash_rule: Name of the rule that sees tasks end by themselves.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Services(EnvironmentStack):
         self.relay_targets = self._behind(self.relay, RELAY_PORT, RELAY_PORT)
         self.engines = self._engines(network)
         self.engine_targets = self._behind(self.engines, ENGINES_PORT, ENGINE_PORT)
+        self.crash_rule = self._see_crashes()
         self._suppress_nags()
 
     def _relay(self, network: Network) -> ecs.FargateService:
@@ -132,7 +138,7 @@ class Services(EnvironmentStack):
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
             },
         )
-        grants.grant_table(task.task_role, data, data.results, "Query", "PutItem", "UpdateItem")
+        grants.grant_table(task.task_role, data, data.results, *RESULT_ACTIONS)
         grants.grant_rulesets(task.task_role, data)
         space = discovery.HttpNamespace(self, "Namespace", name=self._space)
         # ECS reports the health of each container to Cloud Map only for a custom health check:
@@ -185,6 +191,44 @@ class Services(EnvironmentStack):
             min_adjustment_magnitude=1,
             cooldown=cdk.Duration.minutes(2),
         )
+
+    def _see_crashes(self) -> str:
+        """Log each task that ended by itself or could not start, with its reason."""
+        group = logs.LogGroup(
+            self,
+            "Crashes",
+            log_group_name=f"/aws/events/tuppence-{self._environment.name}-crashes",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            encryption_key=self._data.key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        group.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                principals=[
+                    iam.ServicePrincipal("events.amazonaws.com"),
+                    iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+                ],
+                resources=[group.log_group_arn],
+            )
+        )
+        name = f"tuppence-{self._environment.name}-crashes"
+        events.CfnRule(
+            self,
+            "CrashRule",
+            name=name,
+            event_pattern={
+                "source": ["aws.ecs"],
+                "detail-type": ["ECS Task State Change"],
+                "detail": {
+                    "clusterArn": [self.cluster.cluster_arn],
+                    "lastStatus": ["STOPPED"],
+                    "stopCode": ["EssentialContainerExited", "TaskFailedToStart"],
+                },
+            },
+            targets=[events.CfnRule.TargetProperty(arn=group.log_group_arn, id="log")],
+        )
+        return name
 
     @property
     def _space(self) -> str:

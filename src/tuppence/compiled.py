@@ -20,6 +20,7 @@ LOOP_SOURCES: Final = (
     "facts/*.py",
     "plan/**/*.py",
     "results/*.py",
+    "usecases/feed_effect.py",
 )
 """Files that define loops, the functions that they call, and the constants that they use."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.building import ROOT, bank, day
-from tests.contract.test_stores import LAYOUT, new_table, row
+from tests.contract.test_stores import LAYOUT, new_table, night, row
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.results import DynamoResults
@@ -177,6 +177,23 @@ def test_erasure_is_checked_even_if_some_results_cannot_be_written(
     with pytest.raises(UserError, match="some were written"):
         evaluate_kept(engine, [Request(("ann", "bob"))], facts, Failing())
     assert set(kept.get(["ann", "bob"])) == {"bob"}
+
+
+def test_results_that_a_run_has_replaced_are_erased_with_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Database(path) as kept:
+        for as_of in (5, 6):
+            night(kept, f"r{as_of}", row("ann", as_of), row("bob", as_of), as_of=as_of)
+        assert kept.of("ann").before == row("ann", 5)
+        assert kept.erase("ann") is True
+        assert kept.of("ann")[:2] == (None, None)
+        assert kept.of("bob").before == row("bob", 5)
+    assert b"ann" not in path.read_bytes()
+    with Database(path) as kept:  # what is left of the last run alone
+        night(kept, "r7", row("bob", 7), as_of=7)
+        kept._file.connection.execute("DELETE FROM results")
+        assert kept.erase("bob") is True
+    assert b"bob" not in path.read_bytes()
 
 
 @pytest.mark.usefixtures("aws")

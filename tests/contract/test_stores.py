@@ -1,5 +1,6 @@
 """Contract of result stores and ledgers, checked for every implementation."""
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,7 +18,14 @@ from tuppence.errors import UserError
 from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, ResultStore, State, packed
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.messages import (
+    FleetItem,
+    FleetRun,
+    GivenUp,
+    Page,
+    PageName,
+    PageState,
+)
 from tuppence.usecases.fleet.ports import FleetLedger
 from tuppence.usecases.ledger import RunRecord, Tally
 
@@ -182,6 +190,65 @@ def test_a_restarted_run_has_no_finished_items(database: Database) -> None:
     assert database.latest() == RUN
 
 
+def night(
+    database: Database, name: str, *rows: CustomerResults, as_of: int = 5, finished: bool = True
+) -> None:
+    """Run over the customers of some rows, whose results those are."""
+    database.start(RunRecord(name, as_of, "digest", ("i1",)))
+    with database.completing(name, "i1", Tally()):
+        database.replace(rows, database.get([one.customer_id for one in rows]))
+    if finished:
+        database.finish(name)
+
+
+def test_the_results_of_the_run_before_are_kept_beside_the_last_ones(database: Database) -> None:
+    night(database, "r1", row("ann", 5), row("bob", 5))
+    first = database.of("ann")
+    assert (first.results, first.before) == (row("ann", 5), None)
+    assert first.latest is not None
+    assert first.latest.before is None
+    night(database, "r2", row("ann", 6), row("cat", 6), as_of=6)
+    ann, bob, cat = (database.of(name) for name in ("ann", "bob", "cat"))
+    assert (ann.results, ann.before) == (row("ann", 6), row("ann", 5))
+    assert (bob.results, bob.before) == (row("bob", 5), row("bob", 5))  # the run changed nothing
+    assert (cat.results, cat.before) == (row("cat", 6), None)
+    assert ann.latest is not None
+    assert ann.latest.before == 5
+    night(database, "r3", row("bob", 7), as_of=7)
+    ann, bob = (database.of(name) for name in ("ann", "bob"))
+    assert ann.before == ann.results == row("ann", 6)
+    assert bob.before == row("bob", 5)
+
+
+def test_a_run_that_did_not_finish_is_not_the_run_before(database: Database) -> None:
+    night(database, "r1", row("ann", 5), row("bob", 5))
+    night(database, "r2", row("ann", 6), as_of=6, finished=False)
+    night(database, "r3", row("ann", 7), row("bob", 7), as_of=7)
+    for name in ("ann", "bob"):
+        found = database.of(name)
+        assert found.before == row(name, 5)
+        assert found.latest is not None
+        assert found.latest.before == 5
+
+
+def test_a_run_that_starts_again_keeps_what_it_replaced_first(database: Database) -> None:
+    night(database, "r1", row("ann", 5))
+    night(database, "r2", row("ann", 6), as_of=6, finished=False)
+    night(database, "r2", row("ann", 6), as_of=6)
+    night(database, "r2", row("ann", 6), as_of=6)
+    assert database.of("ann").before == row("ann", 5)
+
+
+def test_an_item_keeps_what_it_replaces_with_its_results_or_not_at_all(database: Database) -> None:
+    night(database, "r1", row("ann", 5))
+    database.start(RunRecord("r2", 6, "digest", ("i1",)))
+    with contextlib.suppress(ZeroDivisionError), database.completing("r2", "i1", Tally()):
+        database.replace([row("ann", 6)], database.get(["ann"]))
+        raise ZeroDivisionError
+    found = database.of("ann")
+    assert found.results == found.before == row("ann", 5)
+
+
 NIGHT = FleetRun("night", "2026-06-30", "digest")
 
 
@@ -215,15 +282,43 @@ def test_only_one_of_two_listers_continues(book: FleetLedger) -> None:
 def test_an_entry_made_twice_counts_once(book: FleetLedger) -> None:
     book.begin(NIGHT)
     page = PageName("night", "2026-06-30", 17)
-    item = FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"))
     for _ in range(2):
         book.record(page, items=5)
         book.record(page, done=[0, 1])
-        book.record(page, done=[1, 2], given_up=[item], reason="refused")
+        book.record(page, done=[1, 2])
+        book.give_up(REFUSED)
     run, pages = book.read("night")
     assert run == NIGHT
-    titles = {3: "ann and 1 more: refused"}
-    assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), titles)]
+    assert list(pages) == [PageState(17, 5, frozenset({0, 1, 2}), {3: REFUSED})]
+
+
+REFUSED = GivenUp(
+    FleetItem("night", "2026-06-30", "digest", 17, 3, ("ann", "bob"), ("fees",)), "refused"
+)
+LOST = GivenUp(Page("night", "2026-06-30", "digest", 17, ("ann", "bob"), 2, 0), "dead letter")
+
+
+def test_what_is_given_up_is_kept_with_its_reason_until_it_is_sent_again(book: FleetLedger) -> None:
+    book.begin(NIGHT)
+    book.give_up(REFUSED)
+    later = replace(REFUSED, work=replace(REFUSED.work, customers=("bob",)), reason="poison")
+    book.give_up(later)
+    book.give_up(LOST)
+    assert list(book.read("night")[1]) == [PageState(17, None, frozenset(), {3: later}, LOST)]
+    book.forget(later)
+    book.forget(LOST)
+    assert not any(page.given_up or page.page for page in book.read("night")[1])
+
+
+def test_the_run_of_everybody_of_a_date_is_found(book: FleetLedger) -> None:
+    assert book.night("2026-06-30") is None
+    book.begin(NIGHT)
+    book.begin(FleetRun("some", "2026-06-30", "digest", chosen=("ann",)))
+    book.begin(FleetRun("others", "2026-06-30", "digest", prefix="b"))
+    assert book.night("2026-06-30") == "night"
+    book.begin(FleetRun("again", "2026-06-30", "other"))
+    book.begin(NIGHT)
+    assert book.night("2026-06-30") == "night", "the one that was begun, or resumed, last"
 
 
 def test_a_page_that_is_not_split_has_no_number_of_items(book: FleetLedger) -> None:

@@ -171,7 +171,7 @@ def test_results_come_in_every_format(tuppence: Run, ran: Path, tmp_path: Path) 
         }
     ]  # fmt: skip
     line = tuppence("results", "--store", ran, "--format", "json", "--customer", "ann").stdout
-    assert json.loads(line)["values"] == {"fees": 12.5}
+    assert json.loads(line)["values"] == {"fees": "12.5"}
     command = ("results", "--store", ran, "--format", "parquet")
     assert "parquet is not for the screen" in tuppence(*command, status=1).stderr
     tuppence(*command, "--output", "r.parquet")
@@ -188,6 +188,50 @@ def test_a_feed_reads_like_a_person_wrote_it(tuppence: Run, ran: Path) -> None:
     assert "£12.50 in fees" in text
     entries = json.loads(tuppence("feed", "ann", "--store", ran, "--format", "json").stdout)
     assert [(e["rule_id"], e["title"]) for e in entries] == [("fees", "£12.50 in fees")]
+
+
+def test_a_feed_marks_what_came_changed_and_went_since_the_run_before(
+    tuppence: Run, store: Path, rules: Path
+) -> None:
+    """A payment is booked between two runs: one amount changes, and one insight comes."""
+    any_payment = RULE.replace('category = "bank fee" and ', "")
+    texts = {
+        "fees": RULE,
+        "spent": any_payment.replace('[category = "bank fee"]', ""),
+        "many": any_payment.replace("> 5", "> 15"),
+        "brief": RULE.replace("> 5", "> 6").replace("P30D", "P16D"),
+    }
+    for name, text in texts.items():
+        (rules / f"{name}.yaml").write_text(text.replace("id: fees", f"id: {name}"))
+    run = ("run", "--store", store, "--rules", rules, "--as-of")
+    feed = ("feed", "ann", "--new", "--store", store)
+    tuppence(*run, "2026-06-16")
+    assert "There is no run before the last one to compare with." in tuppence(*feed).stdout
+    first = json.loads(tuppence(*feed, "--format", "json").stdout)
+    assert (first["compared_with"], first["gone"]) == (None, [])
+    assert [one["rule_id"] for one in first["entries"]] == ["brief", "fees", "spent"]
+    assert {one["change"] for one in first["entries"]} == {None}
+    tuppence(*run, "2026-06-20")
+    found = json.loads(tuppence(*feed, "--format", "json").stdout)
+    assert (found["as_of"], found["compared_with"]) == ("2026-06-20", "2026-06-16")
+    assert {one["rule_id"]: one["change"] for one in found["entries"]} == {
+        "fees": "same",
+        "many": "came",
+        "spent": "changed",
+    }
+    spent = next(one for one in found["entries"] if one["rule_id"] == "spent")
+    assert (spent["title"], spent["before"]["title"]) == ("£22.49 in fees", "£12.50 in fees")
+    assert spent["before"]["values"] == {"fees": "12.5"}
+    assert [(one["rule_id"], one["reason"]) for one in found["gone"]] == [
+        ("brief", "not_qualified")
+    ]
+    text = tuppence(*feed).stdout
+    assert "compared with the run before, of 2026-06-16" in text
+    assert "£22.49 in fees  changed" in text
+    assert "before: £12.50 in fees" in text
+    assert "£12.50 in fees  new" in text
+    assert "£12.50 in fees: its condition no longer holds" in text
+    assert " new" not in tuppence(*feed[:2], *feed[3:]).stdout
 
 
 def test_an_insight_with_a_gap_is_left_out_of_the_feed(
@@ -344,7 +388,7 @@ def test_a_database_of_another_format_is_refused(tuppence: Run, ran: Path) -> No
         file.connection.pragma("user_version", 1)
     text = tuppence("results", "--store", ran, status=1).stderr
     assert "error[store.format]" in text
-    assert "of format 1, and this version reads 3" in text
+    assert "of format 1, and this version reads 4" in text
 
 
 def test_a_run_stops_on_a_full_disk_and_can_be_resumed(
@@ -404,6 +448,20 @@ def test_a_run_with_fewer_rules_says_what_it_removes(
     (kept,) = tuppence("results", "--store", ran, "--format", "json").stdout.splitlines()
     assert json.loads(kept)["rule_id"] == "other"
     assert "removes" not in tuppence(*command).stderr
+
+
+def test_a_run_that_nobody_watches_says_what_it_removes(
+    tuppence: Run, ran: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    command = ("run", "--store", ran, "--rules", rules, "--as-of", "2026-06-30", "--format", "json")
+    (rules / "fees.yaml").write_text(RULE.replace("id: fees", "id: other"))
+    told = tuppence(*command).stderr
+    assert "removes the results of a rule of the last run that is not in --rules: fees" in told
+    for path in (ran / "rulesets").glob("*"):
+        path.unlink()
+    (rules / "fees.yaml").write_text(RULE.replace("id: fees", "id: third"))
+    assert "which ones is not known: there is no ruleset" in tuppence(*command).stderr
 
 
 def test_a_run_tells_of_words_that_find_nobody(tuppence: Run, store: Path, rules: Path) -> None:

@@ -79,6 +79,43 @@ def test_a_correction_holds_from_now_on(tuppence: Run, store: Path) -> None:
     assert "corrections.json" in tuppence("store", "check", "--store", store).stdout
 
 
+def test_the_category_of_receipts_is_taken_away_or_replaced(tuppence: Run, tmp_path: Path) -> None:
+    rows = "".join(f"ann,main,2026-0{n}-05,transfer,QUIDDIX YAR {n},450\n" for n in range(2, 7))
+    (tmp_path / "rows.csv").write_text(ROWS.splitlines()[0] + "\n" + rows)
+    (tmp_path / "map.yaml").write_text(MAPPING)
+    load(tuppence, tmp_path)
+    store = tmp_path / "money"
+    assert categories(tuppence, store, "ann") == ["income"] * 5
+    for category, expected in (("none", None), ("people", "people")):
+        done = tuppence("enrich", "correct", "QUIDDIX YAR", "--category", category, "--received",
+                        "--store", store)  # fmt: skip
+        assert "5 transactions changed" in done.stdout
+        assert categories(tuppence, store, "ann") == [expected] * 5
+        load(tuppence, tmp_path)
+        assert categories(tuppence, store, "ann") == [expected] * 5
+    shown = tuppence("enrich", "QUIDDIX YAR", "--received", "--store", store, "--format", "json")
+    assert json.loads(shown.stdout)[0]["category"] == "people"
+
+
+def test_own_transfers_are_looked_at_again_at_once(tuppence: Run, tmp_path: Path) -> None:
+    sides = ("main,2026-06-01,transfer,QUIDDIX YAR,-450", "pot,2026-06-02,transfer,QUIDDIX YAR,450")
+    rows = "".join(f"ann,{side}\n" for side in sides)
+    (tmp_path / "rows.csv").write_text(ROWS.splitlines()[0] + "\n" + rows)
+    (tmp_path / "map.yaml").write_text(MAPPING)
+    load(tuppence, tmp_path)
+    store = tmp_path / "money"
+
+    def own() -> list[bool]:
+        return [row["own transfer"] for row in exported(tuppence, store, "ann")["transactions"]]
+
+    assert own() == [True, True]
+    correct = ("enrich", "correct", "QUIDDIX YAR", "--store", store, "--category")
+    assert "2 transactions changed" in tuppence(*correct, "housing").stdout
+    assert own() == [False, False]
+    assert "2 transactions changed" in tuppence(*correct, "savings").stdout
+    assert own() == [True, True]
+
+
 def test_corrections_go_to_another_store(tuppence: Run, store: Path, tmp_path: Path) -> None:
     tuppence("enrich", "correct", "TESCO", "--category", "household", "--merchant", "My Tesco",
              "--everyone", "--store", store)  # fmt: skip
@@ -102,8 +139,9 @@ def test_corrections_are_exported_and_erased_with_their_customer(
         tuppence("enrich", "correct", "QUIDDIX YAR", "--category", "groceries",
                  "--customer", customer, "--store", store)  # fmt: skip
     assert exported(tuppence, store, "ann")["corrections"] == [
-        {"text": "QUIDDIX YAR", "category": "groceries", "merchant": "", "customer": "ann"}
-    ]
+        {"text": "QUIDDIX YAR", "category": "groceries", "merchant": "", "customer": "ann",
+         "received": False}
+    ]  # fmt: skip
     tuppence("forget", "ann", "--store", store, "--yes")
     left = json.loads(tuppence("enrich", "corrections", "--store", store).stdout)
     assert [one["customer"] for one in left] == ["bob"]

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Run
-from tests.unit.bankdata.test_banks import SAMPLES
-from tests.unit.bankdata.test_exports import FORMATS
+from tests.statements import FORMATS, SAMPLES
 
 from tuppence.bankdata.banks import shipped_banks
 

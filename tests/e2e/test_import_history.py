@@ -8,6 +8,7 @@ import pytest
 from tests.building import ROOT, bank
 from tests.conftest import Run
 
+from tuppence.adapters.embedded import history
 from tuppence.adapters.embedded import manifest as manifests
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.manifest import read_manifest
@@ -138,6 +139,45 @@ def test_after_rows_that_no_import_has_read_nothing_can_be_taken_back(
         "error[import.unknown]" in tuppence("import", "undo", 1, "--store", store, status=1).stderr
     )
     assert amounts(store) == [-500, -200, -100]
+
+
+def test_a_full_history_begins_again_and_says_so(
+    store: Path, tuppence: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert history.MAX_IMPORTS == 200  # as the docs say
+    monkeypatch.setattr(history, "MAX_IMPORTS", 2)
+    assert "history: " not in imported(tuppence, "two.csv")  # the same bytes are the same import
+    (tmp_path / "three.csv").write_text(HEADER + "2026-06-04,PIE,-7.00,a1,ann\n")
+    done = imported(tuppence, "three.csv")
+    assert "the 2 earlier ones can no longer be taken back" in done
+    assert [one["id"] for one in listed(store, tuppence)] == [3]
+    assert "error[import.unknown]" in tuppence(
+        "import", "undo", 2, "--store", store, status=1
+    ).stderr  # fmt: skip
+    (tmp_path / "four.csv").write_text(HEADER + "2026-06-05,JAM,-8.00,b1,bob\n")
+    assert "history: " not in imported(tuppence, "four.csv")
+    tuppence("import", "undo", 3, "--store", store)
+    assert amounts(store) == [-500, -200, -100]
+    assert amounts(store, "bob") == [-800, -400]
+    assert "store: whole" in tuppence("store", "check", "--store", store).stdout
+
+
+def test_rows_set_aside_by_the_same_import_are_taken_back_with_it(
+    store: Path, tuppence: Run, tmp_path: Path
+) -> None:
+    """A mapping that skipped the bad row at first gives the same rows as one that does not."""
+    (tmp_path / "three.csv").write_text(HEADER + ANN.replace("LOST", "LOST 2"))
+    (tmp_path / "some.yaml").write_text(MAPPING + "without: {Who: [LOST 2]}\n")
+    imported(tuppence, "three.csv", "some.yaml")
+    assert [one["rejected rows"] for one in listed(store, tuppence)] == [
+        "one.csv.rejects.csv",
+        "",
+        "",
+    ]
+    imported(tuppence, "three.csv")
+    assert listed(store, tuppence)[2]["rejected rows"] == "three.csv.rejects.csv"
+    assert "removed: 1 rows" in tuppence("import", "undo", 3, "--store", store).stdout
+    assert [path.name for path in (store / "rejects").glob("*.csv")] == ["one.csv.rejects.csv"]
 
 
 def test_an_erased_customer_is_gone_from_the_history(older: Path, tuppence: Run) -> None:

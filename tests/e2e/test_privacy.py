@@ -47,7 +47,8 @@ def thirty(tmp_path_factory: pytest.TempPathFactory, rules: Path) -> Path:
     folder = tmp_path_factory.mktemp("thirty")
     store = folder / "store"
     command("synth", "--store", store, "--customers", 30)
-    command("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    for day in ("2026-06-01", "2026-06-30"):  # the results of the first run are replaced, and kept
+        command("run", "--store", store, "--rules", rules, "--as-of", day)
     mapping = folder / "m.yaml"
     mapping.write_text(
         "table: transactions\ncolumns: {booking date: d, amount: a, account: acc}\n"
@@ -88,6 +89,8 @@ def test_an_export_holds_all_data_of_a_person_with_its_reasons(money: Path, tupp
     assert len(first["booking date"]) == len("2026-06-30")
     assert {one["rule_id"] for one in found["results"]} == {*RULES}
     assert all(one["clauses"] for one in found["results"])
+    assert {one["rule_id"] for one in found["replaced results"]} == {*RULES}
+    assert {one["as_of"] for one in found["replaced results"]} == {"2026-06-01"}
     assert [row["place"] for row in found["set aside"] if "place" in row] == ["Data.Transaction[0]"]
     assert len(found["set aside"]) == 2
     assert BOB not in json.dumps(found)
@@ -119,6 +122,10 @@ def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) 
     assert json.loads(tuppence("export", BOB, "--store", money).stdout) == kept
     raw = (money / "results.sqlite").read_bytes()
     assert ANN.encode() not in raw
+    with sqlite3.connect(money / "results.sqlite") as database:
+        kept_beside = "SELECT count(*) FROM replaced WHERE customer_id = ?"
+        assert database.execute(kept_beside, [ANN]).fetchone() == (0,)
+        assert database.execute(kept_beside, [BOB]).fetchone() == (1,)
     assert BOB.encode() in raw
     assert "no customer" in tuppence("forget", ANN, "--store", money, "--yes", status=1).stderr
     assert "no customer" in tuppence("export", ANN, "--store", money, status=1).stderr

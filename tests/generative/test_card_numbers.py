@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given
 from tests.building import NOBODY, TOKENS
 from tests.conftest import Run
 from tests.examples import examples
-from tests.unit.bankdata.test_statements import booked
+from tests.statements import booked
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.unit.bankdata.test_import import TODAY
+from tests.statements import TODAY
 
 from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.bankdata.enrichment.enricher import Enricher

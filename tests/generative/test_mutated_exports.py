@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.building import NOBODY, TOKENS
 from tests.generative.test_mutated_files import end_of, mutated
-from tests.unit.bankdata.test_exports import FORMATS, TODAY
+from tests.statements import FORMATS, TODAY
 
 from tuppence.bankdata.exports import read_exports
 from tuppence.bankdata.statement import read_statement

@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 import pytest
 from tests.building import NOBODY, TOKENS
-from tests.unit.bankdata.test_import import TODAY
+from tests.statements import TODAY
 
 from tuppence.adapters.embedded.rejects import rejects_csv
 from tuppence.bankdata import berlin_group, open_banking, plaid

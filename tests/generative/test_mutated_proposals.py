@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.building import NOBODY
 from tests.generative.test_mutated_files import mutated
-from tests.unit.bankdata.test_banks import SAMPLES, TODAY
+from tests.statements import SAMPLES, TODAY
 
 from tuppence.bankdata.banks import shipped_banks
 from tuppence.bankdata.evidence import Circumstances

@@ -1,18 +1,23 @@
 """Runs the stacks on an emulator that checks every policy and allows only TLS, with failures."""
 
+import contextlib
 import datetime
+import random
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
-from local.servers import PATIENCE, MissingError
+from local.servers import PATIENCE, MissingError, Server
 from tests.building import copy_rules
 from tests.commands import command
 from tests.waiting import wait_until
@@ -25,7 +30,8 @@ from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
-from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, Page, Start
+from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, FleetRun, Page, Start
+from tuppence.usecases.fleet.splitting import split_page
 
 CUSTOMERS = 104
 RULES = (
@@ -86,7 +92,7 @@ def poisoned(night: Night) -> str:
     named = Start(as_of=night.as_of, run_id="poisoned", customers=("C0000001", "C0000002"))
     now = datetime.datetime.now(datetime.UTC)
     run = msgspec.structs.replace(
-        resolve_run(named, lambda: night.ruleset, now, 1, 0),
+        resolve_run(named, lambda: night.ruleset, now, 25, 0),
         chosen=("C0000001", "C0000002", POISON),  # in their order
     )
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
@@ -98,7 +104,7 @@ def poisoned(night: Night) -> str:
 def test_a_night_gives_what_one_process_gives(night: Night) -> None:
     found = wait_for(night.run_id)
     assert found.complete
-    assert (found.items, found.done, found.pages) == (CUSTOMERS, CUSTOMERS, 2)
+    assert (found.items, found.done, found.pages) == (5, 5, 2), "25 customers in an item"
     command("run", "--store", night.store, "--rules", night.rules, "--as-of", night.as_of)
     assert night.is_right()
     printed = command("fleet", "status", night.run_id, "--env", "local")
@@ -136,7 +142,7 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
     names = [f"C{number:07d}" for number in range(CUSTOMERS)]
     parts = [names[n : n + CUSTOMERS_PER_PAGE] for n in range(0, CUSTOMERS, CUSTOMERS_PER_PAGE)]
     pages = [
-        Page(night.run_id, night.as_of, night.ruleset, number, tuple(part), 1, 0)
+        Page(night.run_id, night.as_of, night.ruleset, number, tuple(part), 25, 0)
         for number, part in enumerate(parts)
     ]
     SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue")).send([*reversed(pages)] * 2)
@@ -216,23 +222,152 @@ def test_engines_that_stand_still_give_nothing_up(night: Night) -> None:
     assert night.is_right()
 
 
-def test_what_cannot_be_done_is_named_and_can_be_sent_again(night: Night, poisoned: str) -> None:
+def begin(night: Night, run_id: str, per_item: int) -> FleetRun:
+    """Begin a run of everybody in items of a size, and send its pages."""
+    names = tuple(f"C{number:07d}" for number in range(CUSTOMERS))
+    start = Start(as_of=night.as_of, run_id=run_id, customers=names)
+    now = datetime.datetime.now(datetime.UTC)
+    run = resolve_run(start, lambda: night.ruleset, now, per_item, 0)
+    ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
+    queue = SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue"))
+    return list_customers(ledger.begin(run), NobodyElse(), queue, ledger, lambda: True)
+
+
+def assert_nothing_was_lost(night: Night, run_id: str, items: int) -> None:
+    """Wait for a run; nothing may be given up, done twice or missing."""
+    found = wait_for(run_id)
+    assert found.titles == ()
+    assert (found.complete, found.items, found.done) == (True, items, items)
+    assert not count(night, "DeadPages") + count(night, "DeadItems")
+    assert night.is_right()
+
+
+@contextlib.contextmanager
+def slowed(servers: Sequence[Server]) -> Iterator[None]:
+    """Let servers run for a tenth of the time."""
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.is_set():
+            for number, seconds in ((signal.SIGSTOP, 0.18), (signal.SIGCONT, 0.02)):
+                for server in servers:
+                    server.send_signal(number)
+                over.wait(seconds)
+        for server in servers:
+            server.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_engines_that_are_ten_times_as_slow_lose_nothing(night: Night) -> None:
+    with slowed(night.cloud.platform.engines):
+        begin(night, "slow", 25)
+        assert_nothing_was_lost(night, "slow", 5)
+
+
+def test_a_relay_with_a_tenth_of_its_connections_loses_nothing(night: Night) -> None:
+    relay = night.cloud.platform.relay
+    relay.restart("--pool-size", "1")
+    try:
+        begin(night, "narrow", 4)
+        assert_nothing_was_lost(night, "narrow", CUSTOMERS // 4)
+    finally:
+        relay.restart()
+
+
+def test_functions_that_are_killed_at_random_lose_nothing(night: Night) -> None:
+    """Their messages come again when the queue's visibility ends, which is shortened here."""
+    chance = random.Random(1)  # noqa: S311 - no secret depends on it
+    wait_for(night.run_id)
+    with visible_after(night, "5"):
+        begin(night, "victims", 2)
+        for _ in range(6):
+            done = Fleet("local").progress("victims").done
+            wait_until(lambda done=done: moved(done))  # type: ignore[misc]
+            if running := functions(night):
+                chance.choice(running).kill()
+        assert_nothing_was_lost(night, "victims", CUSTOMERS // 2)
+
+
+def functions(night: Night) -> list[psutil.Process]:
+    """Return the processes in which functions run."""
+    found = []
+    for process in night.cloud.emulator.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [process] if sys.executable in process.cmdline() else []
+    return found
+
+
+def moved(done: int) -> bool:
+    """Return whether the run whose functions are killed is further than it was."""
+    found = Fleet("local").progress("victims")
+    return found.done > done or found.ended
+
+
+@contextlib.contextmanager
+def visible_after(night: Night, seconds: str) -> Iterator[None]:
+    """Have messages that no function finished come again after some seconds, however often."""
+    sqs = client("sqs")
+    urls = [night.cloud.name("data", name) for name in ("CustomerQueue", "InvokeQueue")]
+    names = ["VisibilityTimeout", "RedrivePolicy"]
+    before = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names) for url in urls]
+    for url, found in zip(urls, before, strict=True):
+        policy = msgspec.json.decode(found["Attributes"]["RedrivePolicy"])
+        often = msgspec.json.encode(policy | {"maxReceiveCount": 1_000}).decode()
+        changed = {"VisibilityTimeout": seconds, "RedrivePolicy": often}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=changed)
+    try:
+        yield
+    finally:
+        for url, found in zip(urls, before, strict=True):
+            sqs.set_queue_attributes(QueueUrl=url, Attributes=found["Attributes"])
+
+
+def test_what_cannot_be_done_is_named_and_can_be_sent_again(poisoned: str) -> None:
     found = wait_for(poisoned)
     (title,) = found.titles
     assert title.startswith(f"{POISON}: the engine refused: ")
-    assert (found.done, found.dead_lettered) == (2, 1)
+    assert (found.items, found.done, found.given_up) == (1, 0, 1)
     printed = command("fleet", "status", poisoned, "--env", "local", status=4)
     assert "ended, not complete" in printed
     assert f"given up: {POISON}" in printed
-    wait_until(lambda: count(night, "DeadItems") > 0)  # it is moved after its last try
-    assert count(night, "DeadItems") == 1
-    assert "0 pages, 1 items" in command("fleet", "redrive", "--env", "local")
+    assert "0 pages, 1 items" in command("fleet", "redrive", poisoned, "--env", "local")
+    wait_until(lambda: bool(Fleet("local").progress(poisoned).titles))
+    assert Fleet("local").progress(poisoned).titles == (title,), "it is refused again"
+
+
+def test_dead_letters_are_named_and_can_be_sent_again(night: Night) -> None:
+    """The queues give messages up at once, as if functions had been killed at every try."""
+    sqs = client("sqs")
+    wait_for(night.run_id)
+    run = Start(as_of=night.as_of, run_id="dead", customers=("C0000001", "C0000002"))
+    resolved = resolve_run(run, lambda: night.ruleset, datetime.datetime.now(datetime.UTC), 25, 0)
+    ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
+    queue = SqsQueue(sqs, night.cloud.name("data", "DeadPages"))
+    list_customers(ledger.begin(resolved), NobodyElse(), queue, ledger, lambda: True)
+    found = wait_for("dead")
+    assert (found.ended, found.complete, found.given_up_pages) == (True, False, 1)
+    assert found.titles[0].startswith("page 0, C0000001 and 1 more: no call of its function")
+    assert "1 pages, 0 items" in command("fleet", "redrive", "dead", "--env", "local")
+    wait_until(lambda: Fleet("local").progress("dead").complete)
+    page = Page("dead", night.as_of, night.ruleset, 0, resolved.chosen, 25, 0)
+    (item,) = split_page(page, list)
+    SqsQueue(sqs, night.cloud.name("data", "DeadItems")).send([item])
+    wait_until(lambda: count(night, "DeadItems") == 0)
+    assert wait_for("dead").complete, "what is done stays done"
+    assert night.is_right()
 
 
 def test_a_run_can_be_begun_by_hand_and_an_older_one_is_refused(night: Night) -> None:
     fleet = ("fleet", "start", "--env", "local", "--prefix", "C000003")
     printed = command(*fleet, "--as-of", night.as_of, "--run-id", "hand")
     assert printed == "run hand: all customers are listed on 1 pages\n"
-    assert wait_for("hand").items == 10
+    assert wait_for("hand").items == 1
     assert "the latest run is as of" in command(*fleet, "--as-of", "2026-01-01", status=1)
     assert "2 engines serve" in command("fleet", "refresh", "--env", "local")

@@ -65,6 +65,22 @@ def test_the_catalogue_goes_into_the_database_and_back(desk: Run, tmp_path: Path
     assert "not empty" in desk("get", "back", status=1).stderr
 
 
+def test_drafts_are_checked_as_files_are(desk: Run, tmp_path: Path) -> None:
+    text = (CATALOGUE / "bank_fees.yaml").read_text()
+    path = tmp_path / "fees.yaml"
+    path.write_text(text.replace('category = "bank fee"', 'category = "bank fees"'))
+    done = desk("put", path)
+    assert "1 new drafts" in done.stdout
+    assert 'warning[rule.word]: no category is "bank fees"' in done.stderr
+    approval = "approval: {by: A Firm, date: 2999-01-01, reference: '1'}\n"
+    path.write_text(text.replace("topic: fees\n", f"topic: fees\n{approval}"))
+    refused = desk("put", path, status=1).stderr
+    assert "error[rule.validity]: the approval is of 2999-01-01" in refused
+    assert "bank_fees" in desk("list").stdout
+    history = msgspec.json.decode(desk("history", "bank_fees", "--format", "json").stdout)
+    assert len(history) == 1
+
+
 def test_a_definition_lives_from_draft_to_retired(desk: Run, rows_of: Ask) -> None:
     desk("put", CATALOGUE / "bank_fees.yaml")
     refused = desk("move", "bank_fees", "--to", "approved", by="bob", status=1)

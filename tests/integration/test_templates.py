@@ -76,17 +76,16 @@ def test_time_outs_visibility_and_tries_are_consistent(resources: Resources) -> 
     functions = dict(of(resources, "AWS::Lambda::Function"))
     queues = {name: (name, p) for name, p in of(resources, "AWS::SQS::Queue")}
     mappings = list(of(resources, "AWS::Lambda::EventSourceMapping"))
-    assert len(mappings) == 2
+    assert len(mappings) == 4
+    read = set()
     for _, mapping in mappings:
         function = functions[mapping["FunctionName"]["Ref"]]
-        label = "InvokeQueue" if "Invoke" in json.dumps(mapping["EventSourceArn"]) else "CustomerQ"
+        (label,) = re.findall("CustomerQueue|InvokeQueue|DeadPages|DeadItems", str(mapping))
+        read.add(label)
         (queue,) = (p for name, p in queues.values() if name.startswith(label))
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        most = queue["RedrivePolicy"]["maxReceiveCount"]
-        settings = function["Environment"]["Variables"]
-        setting = "MAX_RECEIVES" if label == "InvokeQueue" else "TRIES"
-        assert settings[f"TUPPENCE_{setting}"] == str(most)
+    assert len(read) == 4, "dead letters are read, too"
     invoke = one(resources, "AWS::Lambda::Function", "Invoke")
     settings = invoke["Environment"]["Variables"]
     waits = 4 * float(settings["TUPPENCE_LONGEST_WAIT"])
@@ -163,7 +162,7 @@ def test_the_load_balancer_may_write_its_access_logs(resources: Resources) -> No
 def test_alarms_and_the_budget_reach_people(resources: Resources) -> None:
     topic = one(resources, "AWS::SNS::Topic", "Alarms")
     assert topic["KmsMasterKeyId"]
-    wanted = {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    wanted = {"cloudwatch.amazonaws.com", "budgets.amazonaws.com", "events.rds.amazonaws.com"}
     key = one(resources, "AWS::KMS::Key", "Key")
     (allowed,) = (
         statement
@@ -277,30 +276,57 @@ def test_no_role_may_do_everything(resources: Resources) -> None:
         assert "ManagedPolicyArns" not in role, name
 
 
-def test_every_alarm_notifies_a_topic_and_states_its_meaning(resources: Resources) -> None:
+RUNBOOK = ROOT / "docs/how-to/on-call.md"
+
+
+def runbook() -> dict[str, str]:
+    """Return the sections of the page for the person on call, by their anchors."""
+    parts = re.split(r"^## (.*)$", RUNBOOK.read_text(), flags=re.MULTILINE)
+    anchors = [title.lower().replace(" ", "-") for title in parts[1::2]]
+    return dict(zip(anchors, parts[2::2], strict=True))
+
+
+def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_commands(
+    templates: tuple[str, Path], resources: Resources
+) -> None:
     alarms = {
         name: alarm
         for name, alarm in of(resources, "AWS::CloudWatch::Alarm")
         if "ByWaiting" not in name  # these two change the number of engines
     }
-    wanted = {"DeadPages", "DeadItems", "DeadSchedules", "OldPages", "OldItems", "RunLate"}
-    wanted |= {"RelayPool", "BalancerErrors", "NoEngine", "NoRelay"}
+    wanted = {
+        "OldDeadPages",
+        "OldDeadItems",
+        "DeadSchedules",
+        "OldPages",
+        "OldItems",
+        "DeadLetters",
+    }
+    wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
+    wanted |= {"NightLate"} if templates[0] == "prod" else set()
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
     assert wanted <= found
+    sections = runbook()
     for name, alarm in alarms.items():
-        assert alarm["AlarmDescription"], name
+        page, _, section = alarm["AlarmDescription"].rpartition(": ")[2].partition("#")
+        assert (ROOT / page) == RUNBOOK, name
+        assert re.sub("[0-9A-F]{8}$", "", name) in sections[section], "the section names its alarms"
+        assert len(re.findall(r"^    \w.*$", sections[section], re.MULTILINE)) >= 3, section
         assert alarm["AlarmActions"], name
-    for label in ("NoEngine", "NoRelay"):
+    for label in ("NoEngine", "NoRelay") + (("NightLate",) if templates[0] == "prod" else ()):
         silent = one(resources, "AWS::CloudWatch::Alarm", label)
         assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
 
 
-def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: Resources) -> None:
+def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
+    templates: tuple[str, Path], resources: Resources
+) -> None:
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
     assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == cost.SECRETS
-    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS
+    unscheduled = templates[0] == "dev"  # no run of it can be late
+    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS - unscheduled
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
@@ -308,7 +334,7 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(resources: 
 def test_the_dashboard_shows_and_the_cost_counts_every_metric_of_the_functions(
     resources: Resources,
 ) -> None:
-    name = re.compile(r"\b(?:Pages|Items?)[A-Z][A-Za-z]+")
+    name = re.compile(r"\b(?:Pages|Items?|Night|Dead)[A-Z][A-Za-z]+")
     sources = "".join(path.read_text() for path in (ROOT / "src/tuppence/lambdas").glob("*.py"))
     written = {text for text in re.findall(r'"(\w+)"', sources) if name.fullmatch(text)}
     ((_, dashboard),) = of(resources, "AWS::CloudWatch::Dashboard")

@@ -20,16 +20,21 @@ from tuppence.engine.columnar import Engine
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
-from tuppence.feed.choice import Moment, Outcome, Reader, choose
-from tuppence.feed.items import DAY
-from tuppence.feed.policy import Policy
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
 from tuppence.results.result import Result, State
 from tuppence.rules.message import render
 from tuppence.rules.ruleset import Ruleset
 
-DAYS: Final = [TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)]
+DAYS: Final = [
+    *(TODAY - datetime.timedelta(days=number) for number in (0, 3, 6, 12, 21)),
+    *(datetime.date(2026, 6, number) for number in (4, 20)),
+]
+"""Days before and after the offers of the catalogue begin."""
+FEED: Final = 5
+"""Number of insights of a feed, where a person does not ask for more."""
+LATER: Final = 120
+"""Days during which people keep what they qualify for."""
 BRITISH: Final = re.compile(
     r"£|\b(tenner|pence|quid|ISA|GB)\b|Gift Aid|GamCare|railcard|seven working days|5 April"
 )
@@ -129,9 +134,7 @@ def contradictions(
     rules = {one.rule.id: one.rule for one in ruleset.rules}
     found = []
     for name, results in customers:
-        moment = Moment(day.day, day.day, day.day * DAY)
-        chosen = choose(results, rules, Reader(), Policy(places=100), moment)
-        shown = {one.rule.id for one in chosen if one.outcome is Outcome.SHOWN}
+        shown = {one.rule_id for one in building.ranked(results, rules, day.day, 100)}
         for left, right in CONTRADICTIONS:
             found += [(name, a, b) for a in left & shown for b in right & shown]
     return found
@@ -150,6 +153,22 @@ def test_invented_people_are_told_many_things(told: list[Told]) -> None:
         "travel_money", "week_in_review", "energy_costs", "overdrawn",
     }  # fmt: skip
     assert expected <= by_rule.keys()
+
+
+def test_each_offer_and_reward_is_shown_to_somebody(
+    catalogue: Ruleset, evenings: list[Evening]
+) -> None:
+    """Insights of a higher score come first, until they have expired."""
+    rules = {one.rule.id: one.rule for one in catalogue.rules}
+    shown = {
+        one.rule_id
+        for evening in evenings
+        for _, results in evening.results
+        for later in range(0, LATER, 5)
+        for one in building.ranked(results, rules, day_of(evening.day).day + later, FEED)
+    }
+    wanted = {name for name, rule in rules.items() if rule.kind in {"offer", "reward"}}
+    assert sorted(wanted - shown) == []
 
 
 def test_nobody_outside_the_united_kingdom_reads_of_british_things(told: list[Told]) -> None:
@@ -185,7 +204,8 @@ def test_what_is_to_spare_is_not_due_on_pay_day(told: list[Told], evenings: list
         rule = one.result.rule_id
         if rule in {"spare_at_pay_day", "pay_day_saving"}:
             spare = one.result.values["spare"] * 100
-            due = due_between(*(one.day + datetime.timedelta(days=ahead) for ahead in (1, 8)))
+            first, last = (one.day + datetime.timedelta(days=ahead) for ahead in (1, 8))
+            due = due_between(first, last, everybody[one.person].habit)
             assert spare <= balances[one.day][one.person] - due, one
             seen[rule] += 1
         if rule == "spare_at_pay_day":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from tuppence.bankdata.exports import Given
+from tuppence.bankdata.exports import Decoded, Given
 from tuppence.bankdata.open_banking import ACCOUNT_TYPES, PAYMENT_TYPES
 from tuppence.bankdata.records import (
     Account,
@@ -35,7 +35,7 @@ Element = Mapping[str, Any]
 """An element of XML: its text, its attributes as `@name`, and lists of its children by name."""
 
 
-def decode(path: Path, data: bytes, _given: Given) -> Element:
+def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """Return the elements of a file.
 
     Raises:
@@ -43,7 +43,7 @@ def decode(path: Path, data: bytes, _given: Given) -> Element:
     """
     root: dict[str, Any] = {}
     open_: list[dict[str, Any]] = [root]
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(given.encoding or None)
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(open_) > _MAX_DEPTH:
@@ -71,7 +71,7 @@ def decode(path: Path, data: bytes, _given: Given) -> Element:
         parser.Parse(data, True)
     except (expat.ExpatError, ValueError) as error:
         raise UserError("file.xml", f"{path}: this is not XML: {error}") from None
-    return root
+    return Decoded(root)
 
 
 def items(content: Element) -> Iterator[Item]:

@@ -58,7 +58,7 @@ _TITLES: Final[Mapping[str, str]] = {
         "account|account name|account number|account no|account no.|account id|rekening|"
         "rekeningnummer|iban/bban|auftragskonto|cuenta|conto"
     ),
-    "status": "status|state|transaction status|buchungsstatus|estado|statut|stato",
+    "status": "status|state|transaction status|cleared|buchungsstatus|estado|statut|stato",
     "id": "transaction id|transactionid|transaction identifier|fitid|unique id",
     "card": "card member|card no.|card no|card number|card holder|cardholder|kartennummer",
 }
@@ -94,6 +94,22 @@ NOT_BOOKED: Final = frozenset(
     ]
 )
 """Words for rows that are no facts (yet); `BOOKED` has those for rows that are."""
+OPENING: Final = frozenset(
+    [
+        "opening balance",
+        "starting balance",
+        "balance brought forward",
+        "brought forward",
+        "closing balance",
+        "balance carried forward",
+        "anfangssaldo",
+        "beginsaldo",
+        "solde initial",
+        "saldo inicial",
+        "saldo iniziale",
+    ]
+)
+"""Texts of rows that say what was in the account, in small letters."""
 _CURRENCY: Final = re.compile(r"[\s_]*[(\[]([A-Za-z]{3}|[£€])[)\]]$")
 _DAYS: Final = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
@@ -108,8 +124,10 @@ _DATE_LIKE: Final = re.compile(
     r"|[A-Z][a-z]{2} \d{1,2},? \d{4}"
 )
 _NUMBER_LIKE: Final = re.compile(r"[^\d,;:/]{0,5}(\d[\d.,' \u00a0\u202f\u2019]*)[^\d:/]{0,5}")
-_LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
-_MOST: Final = 0.95
+LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+"""Matches numbers of which nothing shows whether they are thousands or have decimals."""
+MOST: Final = 0.95
+"""Share of texts that nearly all texts are."""
 _ENOUGH_DAYS: Final = 5
 _SCHEDULED: Final = timedelta(days=31)
 """The time ahead for which banks list payments; a day within it does not rule out a form."""
@@ -204,14 +222,24 @@ def _share(texts: pl.Series, is_it: Callable[[str], bool]) -> bool:
     counts = texts.drop_nulls().value_counts()
     total = int(counts["count"].sum())
     good = sum(count for text, count in counts.iter_rows() if is_it(text))
-    return bool(total) and good >= _MOST * total
+    return bool(total) and good >= MOST * total
+
+
+def words_of_balances(found: Iterable[Column]) -> dict[str, tuple[str, ...]]:
+    """Return the texts of rows that say what was in the account, by the column."""
+    told = {}
+    for one in found:
+        texts = one.texts.drop_nulls().unique(maintain_order=True)
+        if words := tuple(texts.filter(texts.str.to_lowercase().is_in([*OPENING]))):
+            told[one.name] = words
+    return told
 
 
 # -- dates -----------------------------------------------------------------------------------------
 
 
 def date_readings(
-    texts: pl.Series, formats: Iterable[str], today: date, share: float = _MOST
+    texts: pl.Series, formats: Iterable[str], today: date, share: float = MOST
 ) -> dict[str, pl.Series]:
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 
@@ -270,7 +298,7 @@ def separators_of(columns: Iterable[Column]) -> Separators | None:
         point = fitting[0]
         other = "," if point == "." else "."
         return Separators(point, other if any(other in core for core in plain) else "")
-    doubtful = fitting and any(_LONE.fullmatch(core) for core in plain)
+    doubtful = fitting and any(LONE.fullmatch(core) for core in plain)
     return None if doubtful else Separators()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 import polars as pl
 
 from tuppence.bankdata.balances import chain
+from tuppence.bankdata.columns import OPENING
 
 _WORDS_TOLD = 5
 
@@ -52,6 +53,17 @@ def sign_doubts(amounts: pl.Series, *, is_marked: bool) -> Iterator[str]:
         yield (
             f"all {len(amounts):,} amounts are money in; if some are money out, say under sign how "
             "that is marked"
+        )
+
+
+def opening_doubts(texts: pl.Series, amounts: pl.Series) -> Iterator[str]:
+    """Yield that rows which say what was in the account are read as money in or out."""
+    is_balance = texts.str.strip_chars().str.to_lowercase().is_in([*OPENING])
+    words = texts.filter(is_balance & (amounts != 0))
+    if len(words):
+        yield (
+            f"{len(words):,} rows seem to say what was in the account, and are read as money "
+            f"({words[0]}): leave them out with without"
         )
 
 

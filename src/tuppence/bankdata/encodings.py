@@ -1,9 +1,12 @@
 """Texts of files in the encoding that their first bytes show, or else in one that is named."""
 
 import codecs
+import itertools
+import re
 from pathlib import Path
 from typing import Final
 
+from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.plain_text import SURROGATE
 
@@ -17,10 +20,20 @@ _MARKS: Final = (
 )
 """Byte order marks, and the encodings that begin with them."""
 _SAMPLE: Final = 400
+_IN_MAPPING: Final = "encoding: {} in the mapping"
+_WORD: Final = re.compile(r"\S*[^\x00-\x7f]\S*")
+_EXAMPLES: Final = 3
+_MAX_WORD: Final = 40
 
 
-def decoded(path: Path, data: bytes, encoding: str) -> str:
+def decoded(path: Path, data: bytes, encoding: str, how: str = _IN_MAPPING) -> str:
     """Return the text of a file, in the encoding that its first bytes show, else in the one given.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        encoding: The encoding of a file that shows none.
+        how: How a person names the encoding of the file, with a gap for it.
 
     Raises:
         UserError: It is in another encoding.
@@ -32,7 +45,8 @@ def decoded(path: Path, data: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"{path}: line {line} is not {used} text"
-        hint = "name the file's encoding in the mapping, such as encoding: windows-1252"
+        other = "cp850" if used == "windows-1252" else "windows-1252"
+        hint = f"name the file's encoding, such as {how.format(other)}"
         raise UserError("file.encoding", message, hint) from None
     except (UnicodeError, ValueError):
         raise UserError("file.encoding", f"{path}: this is not {used} text") from None
@@ -42,7 +56,7 @@ def decoded(path: Path, data: bytes, encoding: str) -> str:
         with_utf8 = data.decode(errors="ignore")
         if with_utf8.encode() == data:
             message = f"{path}: this is UTF-8 text, not {used}"
-            raise UserError("file.encoding", message, "write encoding: utf-8 in the mapping")
+            raise UserError("file.encoding", message, f"write {how.format('utf-8')}")
     return text
 
 
@@ -57,6 +71,19 @@ def _shown_encoding(data: bytes) -> str | None:
     if len(odd) > 1 and 0 not in odd and even.count(0) > len(even) / 2:
         return "utf-16-be"
     return None
+
+
+def guess_doubt(text: str, encoding: str) -> str:
+    """Return the doubt about a file whose encoding nothing shows.
+
+    Args:
+        text: Its text in the encoding that was guessed.
+        encoding: That encoding.
+    """
+    words = itertools.islice(dict.fromkeys(_WORD.findall(text)), _EXAMPLES)
+    shown = ", ".join(masked(word[:_MAX_WORD]) for word in words)
+    such = f", as in {shown}" if shown else ""
+    return f"the file is not UTF-8 and was read as {encoding}: look at its accented letters{such}"
 
 
 def check_is_text(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tuppence.bankdata.encodings import UTF8, check_is_text, decoded
+from tuppence.bankdata.encodings import UTF8, check_is_text, decoded, guess_doubt
 from tuppence.bankdata.records import Document
 from tuppence.errors import UserError
 from tuppence.structured import is_folder, read_bytes
@@ -22,15 +22,31 @@ class Given(NamedTuple):
         account: The account of files that name none.
         currency: The currency of files that name none.
         date_format: Format of dates that can be read in two ways.
+        encoding: Encoding of files that are not UTF-8 and do not name theirs.
     """
 
     today: date
     account: str = ""
     currency: str = ""
     date_format: str = ""
+    encoding: str = ""
 
 
-Decode = Callable[[Path, bytes, Given], Any]
+class Decoded(NamedTuple):
+    """The content of a file.
+
+    Attributes:
+        content: That of a document.
+        doubts: A sentence for each thing about the file that is not certain.
+    """
+
+    content: Any
+    doubts: tuple[str, ...] = ()
+
+
+_USUAL: Final = "windows-1252"
+_BY_OPTION: Final = "--encoding {}"
+Decode = Callable[[Path, bytes, Given], Decoded]
 """Turns the bytes of a file into the content of a document."""
 
 
@@ -50,7 +66,7 @@ def read_exports(
     """
     for path in paths:
         if not is_folder(path):
-            yield Document(path.name, decode(path, read_bytes(path, MAX_BYTES), given))
+            yield Document(path.name, *decode(path, read_bytes(path, MAX_BYTES), given))
             continue
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in endings)
         if not found:
@@ -58,21 +74,47 @@ def read_exports(
             raise UserError("file.empty", message, f"their names end with {' or '.join(endings)}")
         for file in found:
             source = file.relative_to(path).as_posix()
-            yield Document(source, decode(file, read_bytes(file, MAX_BYTES), given))
+            yield Document(source, *decode(file, read_bytes(file, MAX_BYTES), given))
 
 
-def text_of(path: Path, data: bytes, otherwise: str = "windows-1252") -> str:
-    """Return the text of a file that is UTF-8, or else in another encoding.
+def text_of(path: Path, data: bytes, given: Given, named: str = "") -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, and a doubt if its encoding was guessed.
+
+    Args:
+        path: The file.
+        data: Its bytes.
+        given: What a person says about it.
+        named: The encoding that the file itself names, which it has if it is not UTF-8.
 
     Raises:
-        UserError: It is neither, or no text.
+        UserError: It is in another encoding, or no text.
+    """
+    doubts: tuple[str, ...] = ()
+    if given.encoding:
+        text = decoded(path, data, _known_encoding(given.encoding), _BY_OPTION)
+    else:
+        try:
+            text = decoded(path, data, UTF8)
+        except UserError:
+            text = decoded(path, data, named or _USUAL, _BY_OPTION)
+            if not named:
+                doubts = (f"{guess_doubt(text, _USUAL)} (--encoding names another one)",)
+    check_is_text(path, text)
+    return text, doubts
+
+
+def _known_encoding(name: str) -> str:
+    """Return the name of an encoding that there is.
+
+    Raises:
+        UserError: There is none of this name.
     """
     try:
-        text = decoded(path, data, UTF8)
-    except UserError:
-        text = decoded(path, data, otherwise)
-    check_is_text(path, text)
-    return text
+        "".encode(name)
+    except (LookupError, UnicodeError):
+        hint = "write a name such as windows-1252, iso-8859-15 or cp850"
+        raise UserError("file.encoding", f"there is no encoding {name!r}", hint) from None
+    return name
 
 
 def plain_number(text: str, point: str = "") -> str:

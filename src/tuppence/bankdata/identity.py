@@ -9,9 +9,12 @@ bank writes them differently, so they only decide between rows that are equal ot
 import hashlib
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import polars as pl
+
+from tuppence.feel.values import Date
 
 PLACEHOLDERS: Final = frozenset(
     {"", "NOTPROVIDED", "NOTAVAILABLE", "NA", "NONE", "NULL", "UNKNOWN", "NOREF"}
@@ -111,7 +114,33 @@ def identified(incoming: pl.DataFrame, stored: pl.DataFrame | None) -> Identifie
     names = pl.concat([named, own, fresh]).sort("place")["id"]
     old, new = (frame["text"].cast(pl.String).gather(weak[place])
                 for frame, place in ((stored, "other"), (incoming, "place")))  # fmt: skip
-    return Identified(incoming.with_columns(names), _doubts(old, new))
+    doubts = (*_doubts(old, new), *_part_of_day(incoming, stored, pairs))
+    return Identified(incoming.with_columns(names), doubts)
+
+
+def _part_of_day(
+    incoming: pl.DataFrame, stored: pl.DataFrame, pairs: pl.DataFrame
+) -> Iterator[str]:
+    """Say which rows may be further payments, as the file has not all that is stored of their day.
+
+    Only rows are meant that neither a balance nor an identifier of the bank tells apart.
+    """
+    rows, others = _plain(incoming, "place"), _plain(stored, "other")
+    weak = rows.filter("is made", pl.col("balance").is_null())
+    both = weak.join(pairs, on="place").join(others.filter("is made"), on="other", suffix=" of it")
+    if not both.height:
+        return
+    day = ["account", "booking date"]
+    left = others.join(pairs, on="other", how="anti").join(both, on=day, how="semi")
+    doubtful = both.join(left, on=day, how="semi")
+    if doubtful.height:
+        first = Date(doubtful.select(pl.min("booking date")).item())
+        yield (
+            f"{doubtful.height:,} rows equal stored rows of their day and are taken for the same, "
+            f"though the file lacks other stored rows of that day (the first: {first}): if it "
+            "begins or ends within the day and they are further payments, undo this import, and "
+            "import a file with whole days"
+        )
 
 
 def _plain(transactions: pl.DataFrame, place: str) -> pl.DataFrame:

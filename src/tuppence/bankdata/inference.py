@@ -64,6 +64,7 @@ def infer_fields(incoming: Rows, stored: Rows, enricher: Enricher) -> Rows:
             .alias("category confidence"),
         )
     both = both.with_columns(refunded=pl.coalesce("found refunded", "refunded")).select(names)
+    both = corrected(both, accounts, enricher.corrections)  # also where it takes a category away
     fresh, later = both.head(fresh.height), both.tail(older.height)
     same = pl.all_horizontal(later[name].eq_missing(imported[name]) for name in names)
     return replace(incoming, transactions=pl.concat([fresh, later.filter(~same)]))

@@ -104,9 +104,9 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
 
     Attributes:
         table: The table that the rows belong to: `customers`, `accounts` or `transactions`.
-        columns: For each field, the column that holds it, by its title or as `column 3`; or a list
-            of columns, whose texts are joined with a blank; or, for an amount, a sum of columns. A
-            file has no header if all its columns are named by number.
+        columns: For each field, the column that holds it, by its title (in any letters) or as
+            `column 3`; or a list of columns, whose texts are joined with a blank; or, for an
+            amount, a sum of columns. A file has no header if all its columns are named by number.
         constants: For each field, a value that holds for every row.
         values: For each field, translations of the bank's words, as `the bank's word: our word`.
             Other words stay.

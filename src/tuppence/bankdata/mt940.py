@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import mt940
 
-from tuppence.bankdata.exports import Given, text_of
+from tuppence.bankdata.exports import Decoded, Given, text_of
 from tuppence.bankdata.records import (
     Account,
     Balance,
@@ -31,6 +31,9 @@ ENDINGS: Final = (".sta", ".mt940", ".940")
 _STATEMENT: Final = re.compile(r"^(?=:20:)", re.MULTILINE)
 _TRANSACTION: Final = re.compile(r"^(?=:61:)", re.MULTILINE)
 _AFTER: Final = re.compile(r"^(?=:6[2345][FM]?:)", re.MULTILINE)
+_WHOLE_ROW: Final = re.compile(r":61:\d{6}(?:\d{4})?[A-Z]{1,3}\d[\d,]*(?!\s*[\d.,'])")
+_WHOLE_BALANCE: Final = re.compile(r"^:62F:[A-Z]\d{6}[A-Z]{3}\d[\d,]*\s*$", re.MULTILINE)
+"""Match lines of which the library reads the whole amount; it stops at a point without a word."""
 _MAX_LENGTH: Final = 4_000
 _TYPES: Final[Mapping[str, str]] = {
     "NDDT": "direct debit",
@@ -41,20 +44,22 @@ _TYPES: Final[Mapping[str, str]] = {
     "NINT": "interest",
 }
 """Ways of payment by the type codes of the standard; others say too little."""
+_NO_AMOUNT: Final = "its amount does not consist of digits and a decimal comma"
 _NAMES: Final = ("applicant_name", "purpose", "additional_purpose", "transaction_details")
 
 
-def decode(path: Path, data: bytes, _given: Given) -> list[dict[str, Any]]:
+def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """Return the statements of a file: the lines before, of and after its transactions.
 
     Raises:
         UserError: It has no statement.
     """
-    text = text_of(path, data).replace("\r\n", "\n").replace("\r", "\n")
+    text, doubts = text_of(path, data, given)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     statements = [part for part in _STATEMENT.split(text) if part.startswith(":20:")]
     if not statements:
         raise UserError("file.mt940", f"{path}: this is not MT940: no line begins with :20:")
-    return [_parts(one) for one in statements]
+    return Decoded([_parts(one) for one in statements], doubts)
 
 
 def _parts(statement: str) -> dict[str, Any]:
@@ -90,6 +95,8 @@ def _balance(content: Any) -> Iterator[Record]:
     found = _read(content["text"])
     closing = found.data.get("final_closing_balance")
     if closing is not None:
+        if not _WHOLE_BALANCE.search(content["text"]):
+            raise InvalidItem(_NO_AMOUNT)
         day = moment_of(closing.date.isoformat())
         money = Money(f"{closing.amount.amount:f}", closing.amount.currency)
         yield Balance(_number_of(found), day, money)
@@ -101,6 +108,8 @@ def _transaction(content: Any) -> Iterator[Record]:
     found = _read(content["head"] + content["text"])
     if len(found) != 1:
         raise InvalidItem("this is no transaction")
+    if not _WHOLE_ROW.match(content["text"]):
+        raise InvalidItem(_NO_AMOUNT)
     row = found[0].data
     day = row.get("entry_date") or row.get("date")
     money = row.get("amount")

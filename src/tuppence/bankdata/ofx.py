@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tuppence.bankdata.exports import Given, plain_number, text_of
+from tuppence.bankdata.columns import LONE
+from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
     Account,
     Balance,
@@ -28,6 +29,7 @@ from tuppence.bankdata.records import (
     required,
 )
 from tuppence.errors import UserError
+from tuppence.facts.currency import minor_digits
 
 ENDINGS: Final = (".ofx", ".qfx")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z0-9_.]{1,40})>([^<]*)")
@@ -52,18 +54,19 @@ _TYPES: Final[Mapping[str, str]] = {
     "REPEATPMT": "standing order",
 }
 _PENDING: Final = "HOLD"
+_THOUSANDTHS: Final = 3
 MAX_HEADER: Final = 1_000
 """Bytes in which a header of version 1 is looked for."""
-_CHARSET: Final = re.compile(rb"^CHARSET:\s*([\w-]+)", re.MULTILINE)
+_CHARSET: Final = re.compile(rb"\bCHARSET:\s*([\w-]+)|<\?xml\b[^>]*\bencoding=[\"']([\w-]+)")
 
 
-def decode(path: Path, data: bytes, _given: Given) -> dict[str, Any]:
+def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """Return the elements of a file: texts, or objects, or lists where a name is repeated.
 
     Raises:
         UserError: It has no OFX element, or is too deep.
     """
-    text = text_of(path, data, _charset(path, data))
+    text, doubts = text_of(path, data, given, _charset(path, data))
     start = text.upper().find("<OFX>")
     if start < 0:
         raise UserError("file.ofx", f"{path}: this is not an OFX file: it has no <OFX>")
@@ -88,7 +91,7 @@ def decode(path: Path, data: bytes, _given: Given) -> dict[str, Any]:
             element: dict[str, Any] = {}
             _add(open_[-1][1], name, element)
             open_.append((name, element))
-    return root
+    return Decoded(root, doubts)
 
 
 def _add(parent: dict[str, Any], name: str, value: Any) -> None:
@@ -171,7 +174,11 @@ def _money(content: Any, name: str) -> Money:
     currency = optional(content, "of", "CURRENCY", "CURSYM") or content["CURDEF"]
     if not currency:
         raise InvalidItem("CURDEF is missing, so the currency is not known")
-    return Money(plain_number(required(content, "of", name)), currency.upper())
+    text, code = required(content, "of", name).strip(), currency.upper()
+    has_thousandths = minor_digits(code) == _THOUSANDTHS and "." in text
+    if LONE.fullmatch(text.lstrip("+-")) and not has_thousandths:
+        raise InvalidItem(f"{name} can be read with decimals and without: {text}")
+    return Money(plain_number(text), code)
 
 
 def _day(text: str, name: str) -> str:
@@ -187,14 +194,16 @@ def _number_of(content: Any) -> str:
 
 
 def _charset(path: Path, data: bytes) -> str:
-    """Return the encoding that the header of version 1 names, such as 1252 or ISO-8859-1.
+    """Return the encoding that the header names, such as 1252 or ISO-8859-1; empty if none.
 
     Raises:
         UserError: There is no such encoding.
     """
     found = _CHARSET.search(data[:MAX_HEADER])
-    name = found[1].decode() if found else "NONE"
-    used = "windows-1252" if name == "NONE" else f"windows-{name}" if name.isdigit() else name
+    name = (found[1] or found[2]).decode() if found else "NONE"
+    if name == "NONE":
+        return ""
+    used = f"windows-{name}" if name.isdigit() else name
     try:
         return codecs.lookup(used).name
     except LookupError:

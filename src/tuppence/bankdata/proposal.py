@@ -10,11 +10,12 @@ import msgspec
 import polars as pl
 
 from tuppence.bankdata.amounts import POINTS, Separators
-from tuppence.bankdata.banks import Bank, bank_named, banks_of
+from tuppence.bankdata.banks import Bank, bank_of
 from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.columns import (
     BOOKED,
     FORMATS,
+    MOST,
     NOT_BOOKED,
     Column,
     columns_of,
@@ -24,8 +25,9 @@ from tuppence.bankdata.columns import (
     in_order,
     is_sign_word,
     separators_of,
+    words_of_balances,
 )
-from tuppence.bankdata.encodings import UTF8
+from tuppence.bankdata.encodings import UTF8, guess_doubt
 from tuppence.bankdata.evidence import (
     NEGATIVE,
     POSITIVE,
@@ -37,12 +39,13 @@ from tuppence.bankdata.evidence import (
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sign, with_constants
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.proposed import Proposal
-from tuppence.bankdata.table_file import read_raw, read_start
+from tuppence.bankdata.table_file import position, read_raw, read_start
 from tuppence.errors import UserError
 
 ME: Final = "me"
 """The customer of a store that has none yet."""
 DELIMITERS: Final = (",", ";", "\t", "|")
+_HALF: Final = 0.5
 _ENOUGH_ROWS: Final = 5
 """Number of rows with one account number that show it to be the own one."""
 _PLAIN_ACCOUNTS: Final = frozenset({"current", "savings"})
@@ -60,16 +63,10 @@ def propose(path: Path, about: Circumstances) -> Proposal:
         message = f"{path}: a mapping is proposed for CSV files only"
         raise UserError("import.no-proposal", message, "write one, and name it with --mapping")
     encoding, starts = read_start(path, DELIMITERS)
-    draft = _Draft(path, about, encoding)
-    if about.bank:
-        name, bank = bank_named(about.bank)
-        draft.use_bank(name, bank, starts[bank.mapping.delimiter], named=True)
-    elif found := {k: v for d in DELIMITERS for k, v in banks_of(d, starts[d]).items()}:
-        if len(found) > 1:
-            message = f"{path}: the header is that of {' and '.join(found)}"
-            raise UserError("import.bank-unclear", message, "say which with --bank")
-        ((name, bank),) = found.items()
-        draft.use_bank(name, bank, starts[bank.mapping.delimiter], named=False)
+    start = "\n".join(" ".join(row) for row in starts[DELIMITERS[0]])
+    draft = _Draft(path, about, encoding, start)
+    if found := bank_of(path, starts, about.bank):
+        draft.use_bank(*found, starts[found.delimiter])
     else:
         draft.look_at(starts)
     draft.name_owner()
@@ -79,7 +76,7 @@ def propose(path: Path, about: Circumstances) -> Proposal:
 class _Draft:
     """A proposal in the making; each step decides some keys of the mapping."""
 
-    def __init__(self, path: Path, about: Circumstances, encoding: str) -> None:
+    def __init__(self, path: Path, about: Circumstances, encoding: str, start: str) -> None:
         self._path = path
         self._about = about
         self._encoding = encoding
@@ -93,9 +90,7 @@ class _Draft:
         self._doubts: list[str] = []
         if encoding != UTF8:
             self._set(encoding=encoding)
-            self._doubts.append(
-                f"the file is not UTF-8 and was read as {encoding}: look at its accented letters"
-            )
+            self._doubts.append(guess_doubt(start, encoding))
 
     def proposal(self) -> Proposal:
         """Return what was decided."""
@@ -115,21 +110,36 @@ class _Draft:
     # -- a bank that is known ----------------------------------------------------------------------
 
     def use_bank(
-        self, name: str, bank: Bank, rows: Iterable[Sequence[str]], *, named: bool
+        self, delimiter: str, name: str, bank: Bank, rows: Iterable[Sequence[str]]
     ) -> None:
-        """Take the shipped mapping of a bank."""
+        """Take the shipped mapping of a bank.
+
+        Dates and numbers of a file with another delimiter, which a program wrote, are read as they
+        stand.
+        """
         titles = next((row for row in rows if bank.fits(row)), ())
         known = bank.mapping_for(titles)
         encoding = known.encoding if self._encoding == UTF8 else self._encoding
-        self._mapping = msgspec.structs.replace(known, encoding=encoding)
-        how = "" if named else ", found by its header"
-        self._origin = f"the shipped mapping {name} ({', '.join(bank.names)}){how}"
+        self._mapping = msgspec.structs.replace(known, encoding=encoding, delimiter=delimiter)
+        self._origin = f"the shipped mapping {name} ({', '.join(bank.names)})"
+        self._origin += "" if self._about.bank else ", found by its header"
         self._account = name
-        if bank.date_formats:
-            column = self._mapping.columns_of("booking date")[0]
-            table = read_raw(self._path, self._mapping)
-            dates = next(one for one in columns_of(table) if one.name == column)
-            self._decide_dates(dates, bank.date_formats)
+        is_saved_again = delimiter != known.delimiter
+        if not is_saved_again and not bank.date_formats:
+            return
+        table = read_raw(self._path, self._mapping)
+        columns = columns_of(table)
+
+        def named(*sources: str) -> list[Column]:
+            places = (position(table.titles, source) for source in sources)
+            return [columns[place] for place in places if place is not None]
+
+        if is_saved_again:
+            self._doubts.append("a program saved the export again: look at its dates and amounts")
+            sources = (*known.columns_of("amount"), *known.columns_of("balance"))
+            self._decide_separators(named(*sources, known.sign.paid_out, known.sign.paid_in))
+        (dates,) = named(known.columns_of("booking date")[0])
+        self._decide_dates(dates, FORMATS if is_saved_again else bank.date_formats, _HALF)
 
     # -- a file that is not known ------------------------------------------------------------------
 
@@ -145,10 +155,13 @@ class _Draft:
             mapping = msgspec.structs.replace(self._mapping, columns=columns, delimiter=delimiter)
             try:
                 looked = columns_of(read_raw(self._path, mapping))
-            except UserError:  # two columns with one title
+            except UserError:  # two columns with one title, or no rows if it is split so
                 single = {title: title for title, n in Counter(titles).items() if title and n == 1}
                 mapping = msgspec.structs.replace(mapping, columns=single)
-                looked = columns_of(read_raw(self._path, mapping))
+                try:
+                    looked = columns_of(read_raw(self._path, mapping))
+                except UserError:
+                    continue
             if any(one.is_date for one in looked) and any(one.is_number for one in looked):
                 found.append((mapping, looked))
         if len(found) != 1:
@@ -189,6 +202,7 @@ class _Draft:
         self._set(columns=columns)
         self._is_card = any(one.role == "card" for one in found)
         self._decide_booked([one for one in found if one.role == "status"])
+        self._set(without=words_of_balances(texts))
         self._currency = currency_of(used)
         self._decide_separators(used)
         self._decide_dates(next(c for c in found if c.name == columns["booking date"]), FORMATS)
@@ -265,8 +279,8 @@ class _Draft:
             found = Separators(self._ask(Question("decimal_point", text, POINTS)))
         self._set(decimal_point=found.point, grouping=found.grouping)
 
-    def _decide_dates(self, column: Column, formats: Iterable[str]) -> None:
-        readings = date_readings(column.texts, formats, self._about.today)
+    def _decide_dates(self, column: Column, formats: Iterable[str], share: float = MOST) -> None:
+        readings = date_readings(column.texts, formats, self._about.today, share)
         if not readings:
             message = f"{self._path}: the dates of {column.name} have no known form"
             raise UserError(
@@ -274,7 +288,7 @@ class _Draft:
                 "write a mapping with date_format, and name it with --mapping",
             )  # fmt: skip
         told = dict(readings)
-        if len(told) == 1 and len(date_readings(column.texts, formats, date.max)) > 1:
+        if len(told) == 1 and len(date_readings(column.texts, formats, date.max, share)) > 1:
             form = next(iter(told))
             self._doubts.append(f"dates: read as {form}, as other forms give days in the future")
         if len(told) > 1:

@@ -12,9 +12,9 @@ from typing import Any, Final
 import polars as pl
 
 from tuppence.bankdata.amounts import Separators
-from tuppence.bankdata.columns import Column, date_readings, in_order, separators_of
+from tuppence.bankdata.columns import OPENING, Column, date_readings, in_order, separators_of
 from tuppence.bankdata.dates import check_format, days_as_written
-from tuppence.bankdata.exports import Given, plain_number, text_of
+from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
     Account,
     Booking,
@@ -40,19 +40,19 @@ _FORMATS: Final = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%Y", "%d.%m.%y", "%d-%m-%Y",
     "%m-%d-%Y", "%d %b %Y",
 )  # fmt: skip
-_OPENING: Final = "opening balance"
 _MAX_LINES: Final = 2_000_000
 _HALF: Final = 0.5
 
 
-def decode(path: Path, data: bytes, given: Given) -> list[dict[str, Any]]:
+def decode(path: Path, data: bytes, given: Given) -> Decoded:
     """Return the records of a file, each with its account, its day and its amount.
 
     Raises:
         UserError: It is not QIF, or its dates, its amounts, its account or its currency are not
             certain.
     """
-    lines = text_of(path, data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text, doubts = text_of(path, data, given)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(lines) > _MAX_LINES:
         raise UserError("file.large", f"{path}: more than {_MAX_LINES:,} lines")
     records = list(_records(lines, given.account))
@@ -71,7 +71,7 @@ def decode(path: Path, data: bytes, given: Given) -> list[dict[str, Any]]:
     if found is None:
         message = f"{path}: the amounts can be read with a decimal point or with a decimal comma"
         raise UserError("import.undecided", message, "save the file with two decimals in each")
-    return [_told(one, form, found, given.currency) for one in records]
+    return Decoded([_told(one, form, found, given.currency) for one in records], doubts)
 
 
 def _column(amounts: list[str]) -> Column:
@@ -159,7 +159,7 @@ def _account(record: Any) -> Iterator[Record]:
 
 
 def _transaction(record: Any) -> Iterator[Record]:
-    if str(record.get("P", "")).casefold() == _OPENING:
+    if str(record.get("P", "")).casefold() in OPENING:
         yield IgnoredItem("opening balances")
         return
     if not record["day"]:

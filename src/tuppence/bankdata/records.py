@@ -147,10 +147,17 @@ class Item(NamedTuple):
 
 
 class Document(NamedTuple):
-    """Decoded JSON and its source: a file, or a line of a file."""
+    """Decoded JSON and its source: a file, or a line of a file.
+
+    Attributes:
+        source: The file, or the line.
+        content: The JSON.
+        doubts: A sentence for each thing about the file that is not certain.
+    """
 
     source: str
     content: Any
+    doubts: tuple[str, ...] = ()
 
 
 Items = Callable[[Any], Iterator[Item]]

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tuppence.bankdata.booked import EPOCH, minor_units, plain_text, row_of
+from tuppence.bankdata.cells import IDENTIFIERS, MAX_TEXT_LENGTH
 from tuppence.bankdata.identity import is_same_text, made_identifier
 from tuppence.bankdata.masking import Tokens, masked_json, masked_texts
 from tuppence.bankdata.records import (
@@ -30,7 +31,7 @@ from tuppence.bankdata.records import (
     time_of,
 )
 from tuppence.bankdata.rejected import OF_DOCUMENTS, again_in_documents
-from tuppence.bankdata.tabular import IDENTIFIERS, MAX_TEXT_LENGTH, Owners, ParsedTable
+from tuppence.bankdata.tabular import Owners, ParsedTable
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.currency import minor_digits
@@ -116,6 +117,7 @@ class _Statement:
         """Add the records of a document."""
         bookings: list[tuple[Booking, Item]] = []
         removed: set[str] = set()
+        self._doubts += [f"{document.source}: {doubt}" for doubt in document.doubts]
         for item in items(document.content):
             self._count += 1
             self._contents.append(item.content)

@@ -1,17 +1,16 @@
 """CSV and Parquet files as tables of texts, before anybody looks at what they mean."""
 
 import codecs
-import io
 import itertools
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from tuppence.bankdata.csv_records import Record, Splitter, lines_of, records_of
 from tuppence.bankdata.encodings import UTF8, check_is_text, decoded
 from tuppence.bankdata.mapping import BY_NUMBER, Mapping
 from tuppence.bankdata.parquet import read_parquet
@@ -30,9 +29,7 @@ OWN_REJECTS: Final = ("row in file", "reason set aside")
 """The first columns of rejects where the file has a column of the name of one of `REJECTS`."""
 _REJECTS_BEGIN: Final = tuple(f"{row},{reason}," for row, reason in (REJECTS, OWN_REJECTS))
 _BEFORE_HEADER: Final = 100
-_LINES_OF_FIELD: Final = 20
 _CHUNK: Final = 50_000
-_SPREAD: Final = "a quotation mark is opened here or before and closed on another line"
 
 
 class Table(NamedTuple):
@@ -47,22 +44,6 @@ class Table(NamedTuple):
     titles: tuple[str, ...]
     cells: pl.DataFrame
     reasons: pl.Series
-
-
-class _Record(NamedTuple):
-    """A row of a CSV file.
-
-    Attributes:
-        fields: Its texts.
-        start: Position of its first line.
-        end: Position of the line after its last.
-        reason: Why its fields may be wrong.
-    """
-
-    fields: list[str]
-    start: int
-    end: int
-    reason: str | None = None
 
 
 def read_raw(path: Path, mapping: Mapping) -> Table:
@@ -105,10 +86,10 @@ def read_start(path: Path, delimiters: Sequence[str]) -> tuple[str, dict[str, li
         encoding = "windows-1252"
         text = decoded(path, data, encoding)
     check_is_text(path, text)
-    lines = _lines(text)[:MAX_START]
+    lines = lines_of(text)[:MAX_START]
     starts = {}
     for delimiter in delimiters:
-        records = _records(lines, range(len(lines)), _Splitter(delimiter))
+        records = records_of(lines, range(len(lines)), Splitter(delimiter))
         starts[delimiter] = [record.fields for record in records]
     return encoding, starts
 
@@ -120,12 +101,23 @@ def position(titles: Sequence[str], column: str) -> int | None:
         titles: Of the file.
         column: A title, or a number such as `column 3`.
     """
-    plain = column.strip()
-    found = [i for i, title in enumerate(titles) if title == plain]
+    found = _same_titles(titles, column)
     if found:
         return found[0]
-    number = BY_NUMBER.fullmatch(plain)
+    number = BY_NUMBER.fullmatch(column.strip())
     return int(number[1]) - 1 if number and int(number[1]) <= len(titles) else None
+
+
+def plain_title(title: str) -> str:
+    """Return a title as it is compared: in small letters, with single blanks."""
+    return " ".join(title.split()).casefold()
+
+
+def _same_titles(titles: Sequence[str], column: str) -> list[int]:
+    """Return the positions of a title: as it is written, or else but for letters and blanks."""
+    exact = [i for i, title in enumerate(titles) if title == column.strip()]
+    plain = plain_title(column)
+    return exact or [i for i, title in enumerate(titles) if plain_title(title) == plain]
 
 
 def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
@@ -159,30 +151,31 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     )
     text = decoded(path, data, "utf-8" if is_rejects else mapping.encoding)
     check_is_text(path, text)
-    lines = _lines(text)
+    lines = lines_of(text)
     if is_rejects:
-        splitter = _Splitter(",")
-        header = next(_records(lines, range(len(lines)), splitter))
+        splitter = Splitter(",")
+        header = next(records_of(lines, range(len(lines)), splitter))
         return _as_in_file(_table(header.fields, lines[header.end :], splitter))
     lines = lines[mapping.preamble or 0 :]
-    while lines and not lines[-1].strip():
+    while lines and not lines[-1].strip(f' \t\r"{mapping.delimiter}'):
         lines.pop()
     lines = lines[: len(lines) - mapping.footer]
-    splitter = _Splitter(mapping.delimiter)
-    records = _records(lines, range(len(lines)), splitter)
+    splitter = Splitter(mapping.delimiter)
+    records = records_of(lines, range(len(lines)), splitter)
     first = list(itertools.islice(records, _BEFORE_HEADER))
     if not first:
         raise UserError("file.empty", f"{path}: the file has no rows")
-    named = {column.strip() for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
+    named = {plain_title(column) for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
     if not named:
         width = Counter(len(record.fields) for record in first).most_common(1)[0][0]
         return _table([""] * width, lines, splitter)
     places = [0] if mapping.preamble is not None else range(len(first))
-    titles = [{title.strip() for title in record.fields} for record in first]
+    titles = [{plain_title(title) for title in record.fields} for record in first]
     place = max(places, key=lambda i: len(named & titles[i]))
     header, below = first[place], first[place + 1 :]
     fields = header.fields
-    if below and all(len(row.fields) == len(fields) + 1 and not row.fields[-1] for row in below):
+    longer = [row.fields for row in below if len(row.fields) == len(fields) + 1]
+    if len(longer) * 2 > len(below) and not any(row[-1] for row in longer):
         fields = [*fields, ""]  # some banks end each row with a delimiter, and not the header
     return _table(fields, lines[header.end :], splitter)
 
@@ -190,147 +183,53 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
 # -- rows ------------------------------------------------------------------------------------------
 
 
-def _lines(text: str) -> list[str]:
-    """Return the lines; a carriage return ends one only in a file that has no line feeds."""
-    if "\n" not in text:
-        return text.split("\r")
-    return text.replace("\r\n", "\n").removesuffix("\r").split("\n")
+def _table(header: Sequence[str], lines: Sequence[str], splitter: Splitter) -> Table:
+    """Return the rows below a header; a row with too many or too few fields gets a reason.
 
-
-def _records(
-    lines: Sequence[str], starts: Iterable[int], splitter: "_Splitter"
-) -> Iterator[_Record]:
-    """Yield the rows of a CSV file (RFC 4180) that begin on some lines; an empty line is no row.
-
-    A field is quoted if a quotation mark begins it and another, before a delimiter or the end of a
-    line, ends it. Any other quotation mark is a character of the text. Where a quoted field spreads
-    over lines that would be rows of the same width by themselves, each of them gets a reason.
-
-    Args:
-        lines: Of the file.
-        starts: Positions of lines, in order; those that a row before them takes up are left out.
-        splitter: Splits the lines into fields.
+    Blank lines and repeated headers are no rows.
     """
-    end = 0
-    for start in starts:
-        if start < end:
-            continue
-        line = lines[start]
-        end = start + 1
-        if '"' not in line:
-            if line:
-                yield _Record(splitter.alone(line), start, end)
-            continue
-        block, after = line, end
-        fields, state = splitter.split(block, may_open=True)
-        while state == "open" and after < min(len(lines), end + _LINES_OF_FIELD):
-            block += "\n" + lines[after]
-            after += 1
-            if '"' in lines[after - 1]:
-                fields, state = splitter.split(block, may_open=True)
-        if state != "whole":
-            yield _Record(splitter.alone(line), start, end)
-            continue
-        alone = [splitter.alone(one) for one in lines[start:after]]
-        if len(alone) > 1 < len(fields) and all(len(one) == len(fields) for one in alone):
-            for place, one in enumerate(alone, start):
-                yield _Record(one, place, place + 1, _SPREAD)
-        else:
-            yield _Record(fields, start, after)
-        end = after
-
-
-class _Splitter:
-    """Splits lines of a CSV file into fields."""
-
-    def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter
-        self._quoted = re.compile(rf'"([^"]*(?:""[^"]*)*)"(?={re.escape(delimiter)}|\Z)')
-        self._opened = re.compile(r'"[^"]*(?:""[^"]*)*\Z')
-        between = pl.escape_regex(delimiter)
-        field = rf'(?:"(?:[^"\r\x{{feff}}]|"")*"|[^"\r\x{{feff}}{between}]*)'
-        self._plain = rf"^{field}(?:{between}{field})*$"
-
-    def split(self, block: str, *, may_open: bool) -> tuple[list[str], str]:
-        """Return the fields of some lines, as far as they go, and how they end.
-
-        Args:
-            block: The lines.
-            may_open: Whether an open quotation mark begins a field of several lines; if not, it
-                is a character.
-
-        Returns:
-            The fields, and `whole`, `open` (in a quoted field), or `broken` (by a quotation mark
-            that is no end of a field of several lines).
-        """
-        fields: list[str] = []
-        place = 0
-        while place <= len(block):
-            is_quoted = block.startswith('"', place)
-            if is_quoted and (found := self._quoted.match(block, place)):
-                fields.append(found[1].replace('""', '"'))
-                place = found.end() + 1
-                continue
-            if is_quoted and may_open and self._opened.match(block, place):
-                return fields, "open"
-            end = block.find(self._delimiter, place)
-            end = len(block) if end < 0 else end
-            fields.append(block[place:end])
-            if "\n" in fields[-1]:
-                return fields, "broken"
-            place = end + 1
-        return fields, "whole"
-
-    def alone(self, line: str) -> list[str]:
-        """Return the fields of a line by itself."""
-        return self.split(line, may_open=False)[0] if '"' in line else line.split(self._delimiter)
-
-    def is_plain(self, lines: pl.Series, width: int) -> pl.Series:
-        """Return which lines are rows that every CSV reader reads the same, if they begin a row.
-
-        Args:
-            lines: Of the file.
-            width: Number of fields of such a row.
-        """
-        unquoted = lines.str.replace_all('"[^"]*"', "")
-        delimiters = unquoted.str.count_matches(self._delimiter, literal=True)
-        return (lines != "") & (delimiters == width - 1) & lines.str.contains(self._plain)
-
-    def cells(self, plain: pl.Series, width: int) -> pl.DataFrame:
-        """Return the fields of plain lines, in columns `0`, `1`, ...; they are read at once."""
-        return pl.read_csv(
-            io.BytesIO(plain.str.join("\n").item().encode()),
-            has_header=False,
-            separator=self._delimiter,
-            schema=dict.fromkeys(map(str, range(width)), pl.String),
-        )
-
-
-def _table(header: Sequence[str], lines: Sequence[str], splitter: _Splitter) -> Table:
-    """Return the rows below a header; a row with too many or too few fields gets a reason."""
     width = len(header)
     names = [str(i) for i in range(width)]
     types = {**dict.fromkeys([*names, "reason"], pl.String), "line": pl.Int64}
     texts = pl.Series("line", lines, dtype=pl.String)
     plain = splitter.is_plain(texts, width).to_numpy().copy()
     chunks = [pl.DataFrame(schema=types)]
-    records = _records(lines, np.flatnonzero(~plain).tolist(), splitter)
-    while chunk := list(itertools.islice(records, _CHUNK)):
-        for record in chunk:
+    records = records_of(lines, np.flatnonzero(~plain).tolist(), splitter)
+    while taken := list(itertools.islice(records, _CHUNK)):
+        for record in taken:
             plain[record.start : record.end] = False
+        chunk = [one for one in taken if _trimmed(one.fields) not in ([], _trimmed(header))]
         columns = zip(*(_fitted(record, width) for record in chunk), strict=True)
         chunks.append(pl.DataFrame([list(one) for one in columns], schema=types, orient="col"))
     if plain.any():
         cells = splitter.cells(texts.filter(plain), width)
         places = pl.Series("line", np.flatnonzero(plain))
-        chunks.append(cells.with_columns(pl.lit(None, pl.String).alias("reason"), places))
+        cells = cells.with_columns(pl.lit(None, pl.String).alias("reason"), places)
+        chunks.append(cells.join(_no_rows(cells, header), on="line", how="anti"))
     frame = pl.concat(chunks).sort("line")
     frame = frame.with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
     titles = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
     return Table(titles, frame.select(names), frame["reason"])
 
 
-def _fitted(record: _Record, width: int) -> list[str | int | None]:
+def _trimmed(fields: Sequence[str]) -> list[str]:
+    """Return fields without blanks around them, and without blank ones at the end."""
+    texts = [field.strip() for field in fields]
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts
+
+
+def _no_rows(cells: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
+    """Return those of the rows that are blank, or repeat the header."""
+    texts = [pl.col(str(i)).fill_null("").str.strip_chars() for i in range(len(header))]
+    suspects = cells.filter(texts[0].is_in(["", header[0].strip()]))  # few, so the rest is cheap
+    blank = [text == "" for text in texts]
+    again = [text == title.strip() for text, title in zip(texts, header, strict=True)]
+    return suspects.filter(pl.all_horizontal(blank) | pl.all_horizontal(again))
+
+
+def _fitted(record: Record, width: int) -> list[str | int | None]:
     """Return the fields of a row, its reason, and the position of its line."""
     fields, reason = record.fields, record.reason
     if len(fields) == width:
@@ -356,7 +255,7 @@ def _as_in_file(rejects: Table) -> Table:
 def _check_column(
     path: Path, mapping: Mapping, column: str, place: str, titles: Sequence[str]
 ) -> None:
-    same = [f"column {i}" for i, title in enumerate(titles, 1) if title == column.strip()]
+    same = [f"column {i + 1}" for i in _same_titles(titles, column)]
     if len(same) > 1:
         message = f"{path}: {len(same)} columns are called {column!r}, which {place} names"
         hint = f"write {' or '.join(same)} in the mapping"

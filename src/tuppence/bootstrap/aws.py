@@ -3,6 +3,7 @@
 They are built once in a process, from the environment variables that the infrastructure sets.
 """
 
+import datetime
 import functools
 import os
 import zoneinfo
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from tuppence import logs
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.functions import begin_function
 from tuppence.adapters.aws.ledger import DynamoLedger
@@ -45,17 +47,17 @@ class Settings(msgspec.Struct, frozen=True):
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
         invoke_queue: Address of the invoke queue.
-        dead_items: Address of the queue of items that were given up.
+        customer_function: Name of the function that lists customers.
         refresh_function: Name of the function that refreshes engines.
+        pseudonyms_secret: Name or ARN of the secret from which names of customers in logs are made.
         time_zone: Time zone of the dates of runs.
         customers_per_item: Number of customers of an item.
         rules_per_item: Number of rules of an item; 0 for all.
-        tries: Number of receives after which a refused item, or a page that cannot be split, is
-            given up.
-        max_receives: Maximum number of receives of an item, for whatever reason.
+        tries: Number of receives after which a refused item is given up.
         engine_seconds: Timeout of one attempt at an engine.
         longest_wait: Maximum number of seconds between two attempts.
         margin_seconds: Time that a function reserves for its end.
+        whole_by: Time of the day at which the nightly run should have ended.
     """
 
     relay: str = ""
@@ -69,16 +71,17 @@ class Settings(msgspec.Struct, frozen=True):
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
-    dead_items: str = ""
+    customer_function: str = ""
     refresh_function: str = ""
+    pseudonyms_secret: str = ""
     time_zone: str = "Europe/London"
     customers_per_item: int = 1
     rules_per_item: int = 0
     tries: int = 3
-    max_receives: int = 1_000
     engine_seconds: float = 5.0
     longest_wait: float = 2.0
     margin_seconds: float = 2.0
+    whole_by: datetime.time = datetime.time(6)
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -161,7 +164,7 @@ class InvokeDependencies(NamedTuple):
     engines: "HttpEvaluations"
     ledger: DynamoLedger
     queue: SqsQueue
-    dead_letters: SqsQueue
+    pseudonym: Callable[[str], str]
 
 
 @functools.cache
@@ -172,14 +175,42 @@ def invoke_dependencies() -> InvokeDependencies:
     config = settings()
     token = read_secret(config.engines_secret)
     engines = HttpEvaluations(config.engines, token, config.engine_seconds, config.longest_wait)
-    sqs = client("sqs")
     return InvokeDependencies(
         config,
         engines,
         DynamoLedger(client("dynamodb"), config.ledger),
-        SqsQueue(sqs, config.invoke_queue),
-        SqsQueue(sqs, config.dead_items, deduplicate=False),  # an item may be given up again
+        SqsQueue(client("sqs"), config.invoke_queue),
+        functools.partial(logs.pseudonym, read_secret(config.pseudonyms_secret)),
     )
+
+
+class DeadDependencies(NamedTuple):
+    """Dependencies of the function that enters dead letters."""
+
+    ledger: DynamoLedger
+
+
+@functools.cache
+def dead_dependencies() -> DeadDependencies:
+    """Return the dependencies of the function that enters dead letters."""
+    return DeadDependencies(DynamoLedger(client("dynamodb"), settings().ledger))
+
+
+class WatchDependencies(NamedTuple):
+    """Dependencies of the watch function."""
+
+    settings: Settings
+    ledger: DynamoLedger
+    list_on: Callable[[dict[str, Any]], None]
+
+
+@functools.cache
+def watch_dependencies() -> WatchDependencies:
+    """Return the dependencies of the watch function."""
+    config = settings()
+    ledger = DynamoLedger(client("dynamodb"), config.ledger)
+    list_on = functools.partial(begin_function, config.customer_function)
+    return WatchDependencies(config, ledger, list_on)
 
 
 class ConvertDependencies(NamedTuple):

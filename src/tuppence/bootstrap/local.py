@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.build_feed import Feed
+    from tuppence.usecases.compare_feeds import FeedChanges
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
@@ -133,7 +134,9 @@ def read_feed(
     limit: int | None,
     now: int,
     locale: str,
-) -> "Feed":
+    *,
+    compare: bool,
+) -> "tuple[Feed, FeedChanges | None]":
     """Build the feed of a customer of a store, as a service would now.
 
     Args:
@@ -144,16 +147,28 @@ def read_feed(
         limit: Maximum number of insights; None for what the policy says.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates.
+        compare: Whether to compare it with the feed after the run before, if there is one.
     """
     from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415 - for one command
     from tuppence.usecases.build_feed import build_feed  # noqa: PLC0415
+    from tuppence.usecases.compare_feeds import changes_of  # noqa: PLC0415
+    from tuppence.usecases.customer_store import last_evaluation  # noqa: PLC0415
 
     policy = feed_policy(policy_file, store.schema)
     if limit is not None:
         policy = msgspec.structs.replace(policy, places=limit)
     with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
         person = people.find(customer, Date(now // DAY))
-    return build_feed(person, store.feed.kept(person.customer), policy, now, locale)
+    kept = store.feed.kept(person.customer)
+    feed = build_feed(person, kept, policy, now, locale)
+    last = last_evaluation(store, person.customer)
+    if not compare or last.day_before is None:
+        return feed, None
+    earlier = None
+    if last.before is not None:
+        rules = store.rules(last.before.ruleset)
+        earlier = person._replace(results=last.before.results, rules=rules)
+    return feed, changes_of(feed, person, earlier, last.day_before, kept, policy, now, locale)
 
 
 def feed_policy(path: Path | None, schema: "Schema") -> Policy:

@@ -42,11 +42,11 @@ LOG_BYTES: Final = 5_000
 metrics, and three lines of AWS. An assumption."""
 ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
-SECRETS: Final = 4
+SECRETS: Final = 5
 """Number of secrets in the templates."""
-ALARMS: Final = 25
+ALARMS: Final = 32
 """Number of alarms in the templates."""
-METRICS: Final = 11
+METRICS: Final = 18
 """Number of metrics that the functions write."""
 GB: Final = 1e9
 

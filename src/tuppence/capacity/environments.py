@@ -58,7 +58,7 @@ class Environment:
         warm_writes: Write units a second that the table of results provides from the start.
         keep: Whether data are kept when their stack is deleted.
         monthly_budget: Cost in US dollars a month above which an alarm is sent.
-        run_hours: Hours after which an incomplete run is late.
+        whole_by: Time of the day, in the time zone, at which a scheduled run should have ended.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Environment:
     schedule: str | None = None
     publish_schedule: str | None = None
     time_zone: str = "Europe/London"
-    customers_per_item: int = 1
+    customers_per_item: int = 25
     rules_per_item: int = 0
     timing: Timing = field(default_factory=Timing)
     invoke_concurrency: int = 50
@@ -82,7 +82,7 @@ class Environment:
     warm_writes: int = 4_000
     keep: bool = True
     monthly_budget: int = 300
-    run_hours: int = 4
+    whole_by: str = "06:00:00"
 
 
 ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
@@ -100,7 +100,6 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             name="prod",
             schedule="cron(0 2 * * ? *)",
             publish_schedule="cron(0 0 * * ? *)",
-            customers_per_item=25,
             invoke_concurrency=200,
             engine_floor=2,
             engine_ceiling=20,
@@ -118,6 +117,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             account="000000000000",
             schedule="cron(0 2 * * ? *)",
             timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
+            whole_by="00:00:00",
             invoke_concurrency=4,
             keep=False,
         ),

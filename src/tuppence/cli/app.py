@@ -5,51 +5,108 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.exceptions import TyperException
-from typer.rich_utils import rich_abort_error, rich_format_error
 
 from tuppence.cards import masked
-from tuppence.cli.output import error_console
+from tuppence.cli.screen import error_console
 from tuppence.errors import UserError
 from tuppence.plain_text import printable
 
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C."""
-COMMANDS: Final[Mapping[str, str]] = {
-    "schema": "schema",
-    "synth": "synth",
-    "import": "import_",
-    "enrich": "enrich",
-    "rules": "rules",
-    "catalogue": "catalogue",
-    "plan": "plan",
-    "run": "run",
-    "results": "results",
-    "feed": "feed",
-    "explain": "explain",
-    "streams": "streams",
-    "forecast": "streams",
-    "feel": "feel",
-    "store": "store",
-    "consent": "consent",
-    "export": "privacy",
-    "forget": "privacy",
-    "load": "load",
-    "database": "database",
-    "definitions": "definitions",
-    "dispatch": "dispatch",
-    "serve": "serve",
-    "fleet": "fleet",
-    "cost": "cost",
+
+
+class Command(NamedTuple):
+    """A command, or a group of commands, which is loaded when it is needed.
+
+    Attributes:
+        module: Its module in this package.
+        help: The first line of its help.
+    """
+
+    module: str
+    help: str
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "schema": Command(
+        "schema", "Show the fields that a rule may read, each with its type, unit and meaning."
+    ),
+    "synth": Command("synth", "Create a store with a synthetic population of the United Kingdom."),
+    "import": Command("import_", "Import bank data into a store."),
+    "enrich": Command("enrich", "Show what is found in a bank's text, and correct it."),
+    "rules": Command("rules", "Check, try out and publish rules."),
+    "catalogue": Command(
+        "catalogue",
+        "List insights with their kind, title, days shown, days hidden, and days of history.",
+    ),
+    "plan": Command(
+        "plan", "Show whether rules are evaluated in columns or one by one, and the cost of each."
+    ),
+    "run": Command("run", "Evaluate every rule for every customer, and store the results."),
+    "results": Command("results", "List results: one for each customer and rule."),
+    "feed": Command(
+        "feed", "Show a customer's insights as the customer sees them, most relevant first."
+    ),
+    "explain": Command(
+        "explain",
+        "Explain the result of a rule: its clauses, their values, and the transactions used.",
+    ),
+    "streams": Command(
+        "streams",
+        "Show a customer's bills, subscriptions and income, as found in the transactions.",
+    ),
+    "forecast": Command(
+        "streams", "Show what a customer's accounts will hold the day before the next pay."
+    ),
+    "feel": Command("feel", "Evaluate an expression of the rule language."),
+    "store": Command("store", "Check or compact a store."),
+    "consent": Command("consent", "Manage the consents of a store's customers."),
+    "export": Command(
+        "privacy", "Export all data about a customer as JSON, with an explanation of every result."
+    ),
+    "forget": Command(
+        "privacy", "Erase a customer permanently, then search for anything that still names them."
+    ),
+    "load": Command(
+        "load", "Load the facts of a store into PostgreSQL, or back; all of them, or none."
+    ),
+    "database": Command("database", "Manage the tables and logins of the PostgreSQL database."),
+    "definitions": Command("definitions", "Manage the rules in a database."),
+    "dispatch": Command("dispatch", "Evaluate every customer who consents, with running engines."),
+    "serve": Command(
+        "serve", "Run a service until it gets SIGTERM; then it finishes open requests."
+    ),
+    "fleet": Command(
+        "fleet", "Manage runs on AWS; region and credentials are those of the AWS command line."
+    ),
+    "cost": Command(
+        "cost", "Show the monthly cost of a fleet on AWS by component, each with its formula."
+    ),
 }
-"""The module of each command. Only the needed one is loaded, since all of them take a second."""
+"""All commands. Only the needed one is loaded, since all of them take a second."""
 
 
-def build(wanted: str = "") -> typer.Typer:
-    """Return the program with one command, or with all commands if there is no such command."""
+def build(*wanted: str) -> typer.Typer:
+    """Return the program with some commands, or with all of them."""
+    app = _program()
+    for module in dict.fromkeys(COMMANDS[name].module for name in wanted or COMMANDS):
+        importlib.import_module(f"tuppence.cli.{module}").register(app)
+    return app
+
+
+def _list_commands() -> typer.Typer:
+    """Return a program that can only list its commands."""
+    app = _program()
+    for name, command in COMMANDS.items():
+        app.command(name, help=command.help)(lambda: None)
+    return app
+
+
+def _program() -> typer.Typer:
     app = typer.Typer(
         name="tuppence",
         no_args_is_help=True,
@@ -69,9 +126,6 @@ def build(wanted: str = "") -> typer.Typer:
     ) -> None:
         """Bank data in, personal money insights out."""
 
-    modules = [COMMANDS[wanted]] if wanted in COMMANDS else dict.fromkeys(COMMANDS.values())
-    for module in modules:
-        importlib.import_module(f"tuppence.cli.{module}").register(app)
     return app
 
 
@@ -84,16 +138,22 @@ def _print_version(wanted: bool) -> None:
 def main() -> None:
     """Run the program; exit with 0, with 1 for a UserError, or with 2 for wrong arguments."""
     try:
-        sys.exit(build(sys.argv[1] if len(sys.argv) > 1 else "")(standalone_mode=False))
+        wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+        program = build(wanted) if wanted in COMMANDS else _list_commands()
+        sys.exit(program(standalone_mode=False))
     except UserError as error:
         _show(error)
         sys.exit(error.exit_status)
     except TyperException as error:
         shown = printable(masked(error.format_message()))
+        from typer.rich_utils import rich_format_error  # noqa: PLC0415 - takes longer than the rest
+
         error.format_message = lambda: shown  # type: ignore[method-assign]
         rich_format_error(error)  # type: ignore[arg-type]
         sys.exit(error.exit_code)
     except typer.Abort:
+        from typer.rich_utils import rich_abort_error  # noqa: PLC0415 - as above
+
         rich_abort_error()
         sys.exit(1)
     except KeyboardInterrupt:

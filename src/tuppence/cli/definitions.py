@@ -12,6 +12,7 @@ from tuppence.cli.output import (
     Database,
     Format,
     console,
+    current_date,
     echo,
     only_identifiers,
     print_json,
@@ -20,8 +21,9 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.rules.definition import Definition, document_of
-from tuppence.rules.files import read_rules, rule_paths
+from tuppence.rules.files import read_rules, rule_paths, show
 from tuppence.structured import read_yaml, to_yaml
+from tuppence.usecases.check_rules import examiner
 
 By = Annotated[str, typer.Option(help="A name to show beside the login; it is not verified.")]
 Reason = Annotated[str, typer.Option(help="Reason, which is recorded.", show_default=False)]
@@ -57,10 +59,13 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Add a draft for each rule that differs from its newest version.
 
-        All files must be free of errors; see tuppence rules check.
+        All files must be free of errors, and warnings are shown; see tuppence rules check.
         """
         definitions = open_definitions(database)
-        read_rules(path, definitions.schema()).usable()
+        files = read_rules(path, definitions.schema(), examiner(current_date()))
+        files.usable()
+        for problem in files.problems:
+            echo(show(problem) + "\n", err=True)
         given = [read_yaml(file, Definition).value for file in rule_paths(path)]
         changed = definitions.draft(given, by, reason)
         same = len(given) - len(changed)

@@ -109,9 +109,13 @@ def register(program: typer.Typer) -> None:
             str | None, typer.Argument(help="A text that names the payee.", show_default=False)
         ] = None,
         category: Annotated[
-            str | None, typer.Option(help="The right category; none to take that of payments away.")
+            str | None, typer.Option(help="The right category; none to take it away.")
         ] = None,
         merchant: Annotated[str, typer.Option(help="The merchant's right name.")] = "",
+        received: Annotated[
+            bool,
+            typer.Option("--received", help="Correct money that came in, whatever the category."),
+        ] = False,
         customer: Customer = None,
         everyone: Annotated[
             bool, typer.Option("--everyone", help="For all customers of the store.")
@@ -132,13 +136,14 @@ def register(program: typer.Typer) -> None:
         keeper = hold(ctx, store)
         facts = keeper.facts()
         if file is not None:
-            if any((text, category, merchant, customer, everyone)):
+            if any((text, category, merchant, received, customer, everyone)):
                 message = "--file cannot be combined with a text or options of a correction"
                 hint = "the file says whose each correction is"
                 raise UserError("enrich.incomplete", message, hint)
             given = _read(file)
         else:
-            given = [_correction(text, category, merchant, customer, everyone=everyone)]
+            one = _correction(text, category, merchant, customer, everyone=everyone)
+            given = [msgspec.structs.replace(one, received=received)]
             known = facts.customers()["id"].to_list()
             if given[0].customer == EVERYONE and not everyone:
                 if len(known) != 1:

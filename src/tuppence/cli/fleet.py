@@ -82,6 +82,9 @@ def register(program: typer.Typer) -> None:
         wait: Annotated[
             bool, typer.Option("--wait", help="Wait until all items are done or given up.")
         ] = False,
+        minutes: Annotated[
+            int, typer.Option(min=1, help="With --wait: stop waiting after this time.")
+        ] = 240,
         format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show the progress of a run, and the items that were given up.
@@ -93,7 +96,8 @@ def register(program: typer.Typer) -> None:
         found = fleet.progress(run_id)
         with progress() as bar:
             task = bar.add_task("items", total=None, unit="items")
-            while wait and not found.ended:
+            end = time.monotonic() + 60 * minutes
+            while wait and not found.ended and time.monotonic() < end:
                 bar.update(task, total=found.items, completed=found.done)
                 time.sleep(POLL_SECONDS)
                 found = fleet.progress(run_id)
@@ -101,13 +105,28 @@ def register(program: typer.Typer) -> None:
             print_json(msgspec.to_builtins(found))
         else:
             _print(found)
-        raise typer.Exit(0 if found.complete else 4 if found.dead_lettered else 3)
+        raise typer.Exit(0 if found.complete else 4 if found.titles else 3)
 
-    @app.command(epilog="Example: `tuppence fleet redrive --env prod`")
-    def redrive(env: Environment) -> None:
-        """Send all given-up pages and items again."""
-        pages, items = open_fleet(env).redrive()
+    @app.command(epilog="Example: `tuppence fleet redrive 2026-06-30-0123456789abcdef --env prod`")
+    def redrive(
+        run_id: Annotated[str, typer.Argument(help="Name of the run.")], env: Environment
+    ) -> None:
+        """Send all pages and items of a run that were given up again."""
+        pages, items = open_fleet(env).redrive(run_id)
         echo(f"sent again: {pages:,} pages, {items:,} items")
+
+    @app.command(name="pseudonym", epilog="Example: `tuppence fleet pseudonym C001 --env prod`")
+    def name_in_logs(
+        customer: Annotated[
+            str,
+            typer.Argument(
+                help="Identifier of the customer.", callback=only_identifiers("customer")
+            ),
+        ],
+        env: Environment,
+    ) -> None:
+        """Print the name that a customer has in the logs."""
+        echo(open_fleet(env).pseudonym(customer))
 
     @app.command(epilog="Example: `tuppence fleet migrate --env prod`")
     def migrate(env: Environment) -> None:
@@ -152,7 +171,8 @@ def _print(found: Progress) -> None:
         ("pages to be split", f"{found.unsplit:,}"),
         ("work items", f"{found.items:,}"),
         ("done", f"{found.done:,}"),
-        ("given up", f"{found.dead_lettered:,}"),
+        ("given up", f"{found.given_up:,}"),
+        ("pages given up", f"{found.given_up_pages:,}"),
     ]
     console().print(table(("", "count"), rows, ("count",)))
     for title in found.titles[:MAX_TITLES]:

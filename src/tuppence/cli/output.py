@@ -1,18 +1,19 @@
 """Output of commands (tables, JSON, progress bars), and options that several commands share.
 
-All output passes through this module, which escapes characters that a terminal would interpret.
+All output passes through this module and `screen`, which escape characters that a terminal would
+interpret.
 """
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import rich.box
 import typer
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,18 +24,18 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from tuppence.cli.screen import console as console  # noqa: PLC0414 - commands import both from here
+from tuppence.cli.screen import echo as echo  # noqa: PLC0414
+from tuppence.cli.screen import error_console as error_console  # noqa: PLC0414
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date, parse_date
 from tuppence.plain_text import printable, printable_json
 
-MAX_WIDTH = 100
-"""Maximum number of columns of a terminal that is used."""
 EPOCH = datetime.date(1970, 1, 1)
 DEFAULT_PURPOSES = sorted(PURPOSES)
 T = TypeVar("T")
@@ -93,48 +94,6 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-def console() -> Console:
-    """Return the console for results."""
-    return _sized(Console())
-
-
-def error_console() -> Console:
-    """Return the console for errors and progress."""
-    return _sized(Console(stderr=True))
-
-
-def echo(text: str, *, err: bool = False) -> None:
-    """Print a line.
-
-    Args:
-        text: The text; it may have several lines.
-        err: Whether to print to standard error.
-    """
-    typer.echo(printable(text), err=err)
-
-
-class _Printable(NamedTuple):
-    """A renderable of rich with characters escaped that a terminal would interpret."""
-
-    content: ConsoleRenderable
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for segment in console.render(self.content, options):
-            text = segment.text if segment.control else printable(segment.text)
-            yield segment._replace(text=text)
-
-
-class _EscapeControls(RenderHook):
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Printable(one) for one in renderables]
-
-
-def _sized(console: Console) -> Console:
-    console.push_render_hook(_EscapeControls())
-    console.width = min(console.width, MAX_WIDTH) if console.is_terminal else MAX_WIDTH
-    return console
 
 
 def table(

@@ -28,7 +28,8 @@ from tuppence.facts.schema import Schema, read_attributes
 from tuppence.feed.policy import policy_schema, read_policy
 from tuppence.feel.values import Date
 from tuppence.rules.definition import json_schema
-from tuppence.rules.files import Examine, RuleProblem, read_rules, show
+from tuppence.rules.definition_checking import Examine
+from tuppence.rules.files import RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking, reach
 from tuppence.usecases.preview_rule import preview_rule

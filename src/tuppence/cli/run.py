@@ -1,16 +1,14 @@
 """The command `tuppence run`."""
 
-import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.local import StoreFolder, night_dependencies
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -83,11 +81,7 @@ def register(app: typer.Typer) -> None:
         for problem in files.problems:
             if problem.code in SILENT:
                 echo(show(problem) + "\n", err=True)
-        latest, removed = held.latest_run(), list[str]()
-        if latest is not None:
-            with contextlib.suppress(UserError):  # a lost ruleset is no reason not to run
-                removed = rules_left_out(held.rulesets.get(latest.ruleset), ruleset)
-            _tell_removed(removed, yes=yes)
+        _tell_removed(held, ruleset, yes=yes)
         began = time.monotonic()
         with progress() as bar:
             task = bar.add_task(
@@ -125,12 +119,24 @@ def _tell_old(last: Date, today: Date) -> None:
         )
 
 
-def _tell_removed(removed: Sequence[str], *, yes: bool) -> None:
+def _tell_removed(held: StoreFolder, ruleset: Ruleset, *, yes: bool) -> None:
     """Say which rules' results the run removes, and ask in a terminal whether that is meant.
 
     Raises:
         UserError: The answer is no.
     """
+    latest = held.latest_run()
+    if latest is None:
+        return
+    try:
+        removed = rules_left_out(held.rulesets.get(latest.ruleset), ruleset)
+    except UserError as error:  # no reason not to run
+        echo(
+            f"This run removes the results of rules that are not in --rules; which ones is not "
+            f"known: {error.message}",
+            err=True,
+        )
+        return
     if not removed:
         return
     shown = ", ".join(removed[:MAX_REMOVED])

@@ -104,7 +104,7 @@ def ordered(content: Coded) -> Coded:
     """Return the rows in the order that a batch needs."""
     customers = content.customers.sort("id")
     accounts = content.accounts.sort("customer", "id")
-    owner = _customer_of_account(content, accounts, customers)
+    owner = customer_of_account(replace(content, customers=customers, accounts=accounts))
     transactions = content.transactions
     keys = [
         pl.Series("owner", owner[transactions["account"].to_numpy()]),
@@ -117,15 +117,15 @@ def ordered(content: Coded) -> Coded:
     )
 
 
-def _customer_of_account(
-    content: Coded, accounts: pl.DataFrame, customers: pl.DataFrame
-) -> "np.ndarray[Any, np.dtype[np.int32]]":
-    """Return the index of the customer for each code of an account."""
+def customer_of_account(content: Coded) -> "np.ndarray[Any, np.dtype[np.int32]]":
+    """Return the index of the customer for each code of an account; -1 for none."""
+    customers, accounts = content.customers, content.accounts
     ids = pl.DataFrame({"id": content.dictionaries["account"]}, schema={"id": pl.String})
     index = customers.select(customer="id").with_row_index("index")
     found = ids.join(accounts.select("id", "customer"), on="id", how="left", maintain_order="left")
     found = found.join(index, on="customer", how="left", maintain_order="left")
-    return np.concatenate([[-1], found["index"].to_numpy()]).astype(np.int32)
+    places = found["index"].cast(pl.Int32).fill_null(-1).to_numpy()
+    return np.concatenate([[-1], places]).astype(np.int32)
 
 
 def merged(parts: Sequence[Coded]) -> Coded:
@@ -145,7 +145,7 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
     customers, accounts = content.customers, content.accounts
     index = customers.select(customer="id").with_row_index("index")
     owners = accounts.select("customer").join(index, on="customer", maintain_order="left")["index"]
-    owner = _customer_of_account(content, accounts, customers)
+    owner = customer_of_account(content)
     transactions = content.transactions
     stored = columns("transactions", schema)
     return FactBatch(

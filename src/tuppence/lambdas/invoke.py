@@ -14,12 +14,7 @@ from tuppence import logs
 from tuppence.bootstrap.aws import invoke_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
-from tuppence.usecases.fleet.evaluating import (
-    delay,
-    evaluate_item,
-    record_last_tries,
-    share_of_time,
-)
+from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time
 from tuppence.usecases.fleet.messages import FleetItem
 
 logger = function_logger("invoke")
@@ -36,38 +31,41 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     deps = invoke_dependencies()
     settings = deps.settings
     records = list(SQSEvent(event).records)
-    last = [_item(record) for record in records if _receives(record) >= settings.max_receives]
-    record_last_tries(last, deps.ledger, settings.max_receives)
     latest = deps.ledger.latest()
     items_left = len(records)
+    failed_runs: set[str] = set()
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1_000 - settings.margin_seconds
 
     def evaluate(record: SQSRecord) -> None:
         nonlocal items_left
         start = time.monotonic()
         item, receives = _item(record), _receives(record)
-        left = context.get_remaining_time_in_millis() / 1_000 - settings.margin_seconds
-        seconds = share_of_time(left, max(items_left, 1), settings.engine_seconds)
+        left = seconds_left()
+        later = left - share_of_time(left, max(items_left, 1), settings.engine_seconds)
         items_left -= 1
         try:
-            done = evaluate_item(
+            given_up = evaluate_item(
                 item,
                 deps.engines,
                 deps.ledger,
-                deps.dead_letters,
                 latest,
-                seconds,
+                lambda: seconds_left() - later,
                 may_give_up=receives >= settings.tries,
             )
         except UserError as error:
+            failed_runs.add(item.run_id)
             logger.warning("item failed", extra={"code": error.code, "receives": receives})
             metrics.add_metric("ItemsFailed", MetricUnit.Count, 1)
             raise
         duration = time.monotonic() - start
-        if done:
+        if given_up is None:
             logger.info("item done", extra={"duration": round(duration, 6)})
         else:
-            logger.error("item given up", extra={"receives": receives})
-        metrics.add_metric("ItemsDone" if done else "ItemsGivenUp", MetricUnit.Count, 1)
+            customers = [deps.pseudonym(one) for one in given_up.work.customers]
+            logger.error("item given up", extra={"receives": receives, "customers": customers})
+        metrics.add_metric("ItemsGivenUp" if given_up else "ItemsDone", MetricUnit.Count, 1)
         metrics.add_metric("ItemSeconds", MetricUnit.Seconds, duration)
 
     def evaluate_and_log(record: SQSRecord) -> None:
@@ -85,8 +83,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     try:
         deps.queue.postpone(delays)
     except UserError as error:  # then they are received again when their visibility ends
-        runs = sorted({_item(record).run_id for record in records if record.message_id in failed})
-        extra = {"code": error.code, "run_id": ", ".join(runs)}
+        extra = {"code": error.code, "run_id": ", ".join(sorted(failed_runs))}
         logger.warning("items could not be postponed", extra=extra)
     return answer
 

@@ -34,14 +34,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 def _split(record: SQSRecord) -> None:
     deps = rule_dependencies()
     page = msgspec.json.decode(record.body, type=Page)
-    last = int(record.attributes.approximate_receive_count) >= deps.settings.tries
     with logger.append_context_keys(run_id=page.run_id, page=page.number):
         try:
-            items = make_items(
-                page, lambda: deps.rules(page.ruleset), deps.queue, deps.ledger, last_try=last
-            )
+            items = make_items(page, lambda: deps.rules(page.ruleset), deps.queue, deps.ledger)
         except UserError as error:
-            logger.warning("page failed", extra={"code": error.code, "last_try": last})
+            receives = int(record.attributes.approximate_receive_count)
+            logger.warning("page failed", extra={"code": error.code, "receives": receives})
             raise
         logger.info("page split", extra={"items": items})
     metrics.add_metric("ItemsMade", MetricUnit.Count, items)

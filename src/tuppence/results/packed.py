@@ -343,7 +343,7 @@ def merge(
 
 
 @part_of_loops
-def _skip(data: Any, place: int, end: int, values: int) -> int:
+def skip(data: Any, place: int, end: int, values: int) -> int:
     """Return the index after a score and its values, or -1 if it is past the end."""
     place += 4
     for _ in range(values):
@@ -396,7 +396,7 @@ def _merge(
             room[2 * rule] = place
             if place >= 0 and old_data[old_start + rule] == QUALIFIED:
                 values = old_first_values[rule + 1] - old_first_values[rule]
-                place = _skip(old_data, place, old_end, values)
+                place = skip(old_data, place, old_end, values)
             room[2 * rule + 1] = place
         if known and place != old_end:
             broken[0] = i if broken[0] < 0 else broken[0]
@@ -410,7 +410,7 @@ def _merge(
             if state == QUALIFIED:
                 counts[1][i] += 1
                 values = first_values[rule + 1] - first_values[rule]
-                place = _skip(data, place, offsets[i + 1], values)
+                place = skip(data, place, offsets[i + 1], values)
             elif state == UNKNOWN:
                 counts[2][i] += 1
             old = old_of[rule]

@@ -1,6 +1,6 @@
 """Reads and checks rule files; all errors of all files are reported together."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,10 +8,10 @@ from typing import Final
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.diagnostics import Span
-from tuppence.rules.checking import CheckedRule, Finding, check_rule
-from tuppence.rules.definition import Definition, rule_of
+from tuppence.rules.checking import CheckedRule, Finding
+from tuppence.rules.definition import Definition
+from tuppence.rules.definition_checking import Examine, check_definition
 from tuppence.rules.domain import load_definitions
-from tuppence.rules.form_checking import form_findings
 from tuppence.rules.rule import Rule
 from tuppence.structured import Document, Location, is_folder, read_yaml
 
@@ -85,10 +85,6 @@ def rule_paths(path: Path) -> list[Path]:
     return paths
 
 
-Examine = Callable[[Definition, CheckedRule], Iterable[Finding]]
-"""Finds more about a rule that has no errors, from what the language does not know."""
-
-
 def _nothing(_: Definition, __: CheckedRule) -> Iterable[Finding]:
     return ()
 
@@ -111,18 +107,12 @@ def read_rules(path: Path, schema: Schema, examine: Examine = _nothing) -> RuleF
     for file in rule_paths(path):
         try:
             document = read_yaml(file, Definition)
-            rule = rule_of(document.value, schema)
+            checked, findings = check_definition(document.value, schema, definitions, examine)
         except UserError as error:
             problems.append(_unreadable(file, error))
             continue
         documents.append(document)
-        checked, findings = check_rule(rule, schema, definitions)
-        in_form = list(form_findings(document.value, schema))
-        forms = {finding.place[:1] for finding in in_form}
-        findings = in_form + [one for one in findings if one.place[:1] not in forms]
-        if all(finding.diagnostic.warning for finding in findings):
-            findings += examine(document.value, checked)
-        problems.extend(_located(document, rule, finding) for finding in findings)
+        problems.extend(_located(document, checked.rule, finding) for finding in findings)
         rules.append(checked)
     problems.extend(_duplicates(documents))
     ordered = sorted(problems, key=lambda p: (p.path, p.line, p.column))

@@ -45,6 +45,22 @@ def make_ruleset(rules: Iterable[CheckedRule]) -> Ruleset:
     return Ruleset(digest, content, tuple(ordered))
 
 
+def read_rules(content: bytes) -> tuple[Rule, ...]:
+    """Return the rules of a ruleset from its canonical bytes, without checking them.
+
+    Raises:
+        UserError: The bytes are damaged, or of another format.
+    """
+    try:
+        canonical = msgspec.json.decode(content, type=_Canonical)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
+    if canonical.format != FORMAT:
+        message = f"the ruleset is of format {canonical.format}, and this version reads {FORMAT}"
+        raise UserError("ruleset.format", message, "run or publish the rules again")
+    return canonical.rules
+
+
 def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -> Ruleset:
     """Read a ruleset from its canonical bytes and check it against a schema.
 
@@ -57,17 +73,10 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
     Raises:
         UserError: The bytes are damaged, or a rule does not fit the schema.
     """
-    try:
-        canonical = msgspec.json.decode(content, type=_Canonical)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError("ruleset.corrupt", f"the ruleset is damaged: {error}") from None
-    if canonical.format != FORMAT:
-        message = f"the ruleset is of format {canonical.format}, and this version reads {FORMAT}"
-        raise UserError("ruleset.format", message, "run or publish the rules again")
     definitions = load_definitions()
     before = {one.rule.id: one for one in known.rules} if known else {}
     checked: list[CheckedRule] = []
-    for rule in canonical.rules:
+    for rule in read_rules(content):
         same = before.get(rule.id)
         if same is not None and msgspec.structs.replace(same.rule, tests=[]) == rule:
             checked.append(same)

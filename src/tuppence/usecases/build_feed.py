@@ -1,7 +1,7 @@
 """Builds a feed: the insights of one customer as the customer sees them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -41,7 +41,8 @@ class Feed(NamedTuple):
         frozen: The reason why it stands still on that day; empty if it does not.
         items: The insights, the most relevant first.
         candidates: All insights that qualify, shown or not.
-        left_out: A sentence for each insight that is missing because its message cannot be written.
+        left_out: A sentence, by the identifier of its rule, for each insight that is missing
+            because its message cannot be written.
         view: What is logged when the person has seen it.
     """
 
@@ -50,7 +51,7 @@ class Feed(NamedTuple):
     frozen: str
     items: tuple[FeedItem, ...]
     candidates: tuple[Candidate, ...]
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, str]
     view: View
 
 
@@ -97,7 +98,7 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
         person.frozen,
         found,
         candidates,
-        tuple(left_out.values()),
+        left_out,
         _view(person, candidates, policy),
     )
 

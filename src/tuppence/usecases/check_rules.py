@@ -24,7 +24,7 @@ from tuppence.plan.plan import make_plan
 from tuppence.results.packed import QUALIFIED, UNKNOWN
 from tuppence.rules.checking import CheckedRule, Finding
 from tuppence.rules.definition import Definition
-from tuppence.rules.files import Examine
+from tuppence.rules.definition_checking import Examine
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.rules.words import Known, unknown_words

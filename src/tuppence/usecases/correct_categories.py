@@ -6,26 +6,20 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from tuppence.bankdata.enrichment.corrections import EVERYONE, Correction, checked, corrected
+from tuppence.bankdata.enrichment.enricher import Enricher
 from tuppence.errors import UserError
 from tuppence.facts.rows import Counts, Rows
+from tuppence.usecases.undo_import import ImportedFacts, rebuilt
 
-_AT_A_TIME: Final = 500
+_AT_A_TIME: Final = 2_000
 """Number of customers whose rows are read at a time."""
 
 
-class CorrectableFacts(Protocol):
+class CorrectableFacts(ImportedFacts, Protocol):
     """The facts of a store."""
 
     def owners(self) -> pl.DataFrame:
         """Return every account: `id`, `customer`, and the customer's `currency`."""
-        ...
-
-    def customers(self) -> pl.DataFrame:
-        """Return every customer: `id` and `currency`."""
-        ...
-
-    def rows_of(self, *customers: str) -> Rows:
-        """Return all rows of some customers."""
         ...
 
     def append(self, rows: Rows, *, are_inferred: bool) -> Mapping[str, Counts]:
@@ -50,6 +44,9 @@ def correct_categories(
 ) -> int:
     """Keep corrections, and apply them to the transactions that are there.
 
+    Own transfers, income and refunds depend on categories. So all transactions of a customer of
+    whom one is corrected are inferred again, as far as the history has their imports.
+
     Args:
         corrections: Corrections of people.
         facts: The facts of the store.
@@ -71,24 +68,41 @@ def correct_categories(
     kept.put(given)
     named = {one.customer for one in given}
     wanted = known if EVERYONE in named else sorted(named)
-    everything, owners, changed = kept.all(), facts.owners(), 0
+    owners, enricher, changed = facts.owners(), Enricher(kept.all()), 0
     for start in range(0, len(wanted), _AT_A_TIME):
         rows = facts.rows_of(*wanted[start : start + _AT_A_TIME])
         if rows.transactions is not None:
-            changed += _apply(rows.transactions, facts, owners, everything)
+            changed += _apply(rows.transactions, facts, owners, enricher)
     return changed
 
 
 def _apply(
-    transactions: pl.DataFrame,
-    facts: CorrectableFacts,
-    owners: pl.DataFrame,
-    corrections: Sequence[Correction],
+    transactions: pl.DataFrame, facts: CorrectableFacts, owners: pl.DataFrame, enricher: Enricher
 ) -> int:
-    before = transactions.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
-    after = corrected(before, owners, corrections)
-    same: Any = pl.all_horizontal(after[name].eq_missing(before[name]) for name in before.columns)
-    different = after.filter(~same)
+    """Correct transactions of some customers, and return how many changed."""
+    before = _plain(transactions)
+    at_once = _changed(corrected(before, owners, enricher.corrections), before)
+    accounts = at_once["account"].unique().implode()
+    whose = owners.filter(pl.col("id").is_in(accounts))["customer"].unique().sort()
+    if not len(whose):
+        return 0
+    again = rebuilt(facts, whose.to_list(), enricher, {}).transactions
+    assert again is not None  # noqa: S101 - they have a transaction that is corrected
+    # Rows that no import has read were not inferred again.
+    different = _changed(corrected(_plain(again), owners, enricher.corrections), before)
     if different.height:
         facts.append(Rows(transactions=different), are_inferred=True)
     return different.height
+
+
+def _plain(transactions: pl.DataFrame) -> pl.DataFrame:
+    return transactions.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String))
+
+
+def _changed(after: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that are not as they were; their order within a day does not change."""
+    key = ["account", "id"]
+    values = [name for name in before.columns if name not in {*key, "sequence"}]
+    both = after.drop("sequence").join(before, on=key, suffix=" before", maintain_order="left")
+    same: Any = pl.all_horizontal(pl.col(v).eq_missing(pl.col(f"{v} before")) for v in values)
+    return both.filter(~same).select(before.columns)

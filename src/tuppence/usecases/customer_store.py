@@ -1,7 +1,7 @@
 """The ports of use cases that are about one customer of a store."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -9,6 +9,7 @@ from tuppence.facts.consent import Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
+from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import RunRecord
 
@@ -37,6 +38,21 @@ class CustomerStore(Protocol):
         ...
 
 
+class StoredResults(NamedTuple):
+    """The stored results of a customer, as of one moment.
+
+    Attributes:
+        results: Their results; None if there are none.
+        before: Their results after the run before the latest one; None if there were none, or if
+            nothing is known of that run (`latest.before` is None).
+        latest: The run that was started last.
+    """
+
+    results: CustomerResults | None
+    before: CustomerResults | None
+    latest: RunRecord | None
+
+
 class EvaluatedStore(CustomerStore, Protocol):
     """A store in which rules were run."""
 
@@ -49,8 +65,8 @@ class EvaluatedStore(CustomerStore, Protocol):
         """Return the consents of a customer."""
         ...
 
-    def results_of(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
-        """Return what is kept of a customer, and the latest run, both as of one moment.
+    def results_of(self, customer: str) -> StoredResults:
+        """Return what is kept of a customer.
 
         Raises:
             UserError: Nothing has run in this store.
@@ -61,17 +77,39 @@ class EvaluatedStore(CustomerStore, Protocol):
         """Return the ruleset that results were made with."""
         ...
 
+    def rules(self, digest: str) -> Mapping[str, Rule]:
+        """Return the rules of that ruleset by identifier, without checking them again."""
+        ...
 
-def last_evaluation(store: EvaluatedStore, customer: str) -> tuple[CustomerResults, Date]:
+
+class LastEvaluation(NamedTuple):
+    """The results of a customer, and those that they had after the run before.
+
+    Attributes:
+        results: Their results.
+        day: The day of the last run that looked at them.
+        before: Their results after the run before; None if they had none.
+        day_before: The day of the run before; None if nothing is known of it.
+    """
+
+    results: CustomerResults
+    day: Date
+    before: CustomerResults | None
+    day_before: Date | None
+
+
+def last_evaluation(store: EvaluatedStore, customer: str) -> LastEvaluation:
     """Return what is kept of a customer, and the day of the last run that looked at it.
 
     Raises:
         UserError: Nothing is kept.
     """
-    found, latest = store.results_of(customer)
+    found, before, latest = store.results_of(customer)
     if found is None:
         raise no_results(str(store), customer)
-    return found, day_of(found, latest)
+    known = None if latest is None else latest.before
+    day_before = None if known is None else Date(known)
+    return LastEvaluation(found, day_of(found, latest), before, day_before)
 
 
 def day_of(results: CustomerResults, latest: RunRecord | None) -> Date:

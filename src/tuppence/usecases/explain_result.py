@@ -48,9 +48,10 @@ def explain_result(
     """
     customer = store.name_of(customer)
     store.facts_of(customer)  # an unknown customer is refused as such before results are missed
-    row, as_of = last_evaluation(store, customer)
+    last = last_evaluation(store, customer)
+    as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
-    ruleset = store.ruleset(row.ruleset)
+    ruleset = store.ruleset(last.results.ruleset)
     checked = _find_rule(store, ruleset, rule_id)
     return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, store.schema))
 

@@ -16,6 +16,7 @@ from tuppence.facts.currency import minor_digits
 from tuppence.facts.imported import Import
 from tuppence.facts.rows import Rows, columns
 from tuppence.facts.schema import Field, FieldType, Schema
+from tuppence.feel import feel_text
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
@@ -32,6 +33,7 @@ class PersonalData(NamedTuple):
         rejects: Rows about them that imports rejected.
         imports: The rows about them that each import has read, and those from before the imports.
         corrections: Corrections of their categories.
+        replaced: Results that the last run replaced; None if it replaced none.
         feed: Views, events, states and choices of their feeds, for JSON.
     """
 
@@ -41,6 +43,7 @@ class PersonalData(NamedTuple):
     rejects: Sequence[dict[str, Any]]
     imports: Sequence[tuple[Import | None, Rows]] = ()
     corrections: Sequence[Correction] = ()
+    replaced: CustomerResults | None = None
     feed: Mapping[str, Any] = {}
 
 
@@ -93,7 +96,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     """
     customer = store.name_of(customer)
     data = store.personal_data(customer)
-    rows, consents, results, rejects, imports, corrections, feed = data
+    rows, consents, results, rejects, imports, corrections, replaced, feed = data
     if rows.customers is None and not (consents or rejects or corrections or any(feed.values())):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
@@ -106,6 +109,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         "set aside": rejects,
         "imports": read,
         "corrections": msgspec.to_builtins(corrections),
+        "replaced results": [] if replaced is None else _replaced(replaced),
         "feed": feed,
     }
 
@@ -192,6 +196,20 @@ def _explained(
     for checked in ruleset.rules:
         explained = explain(checked, facts, as_of, schema)
         yield document(facts.customer_ids[0], as_of, explained)
+
+
+def _replaced(row: CustomerResults) -> list[dict[str, Any]]:
+    """Return stored results for JSON, as they are: their reasons were not kept."""
+    return [
+        {
+            "rule_id": result.rule_id,
+            "as_of": str(Date(row.as_of)),
+            "state": result.state,
+            "score": result.score,
+            "values": {name: feel_text(value) for name, value in result.values.items()},
+        }
+        for result in row.results
+    ]
 
 
 def _of_consent(consent: Consent) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote
@@ -27,7 +28,14 @@ from tuppence.facts.imported import Import
 from tuppence.facts.rows import Counts
 from tuppence.facts.schema import Schema
 from tuppence.structured import read_bytes
-from tuppence.usecases.keep_import import ImportingFacts, Known, digest_of, keep, owners_without
+from tuppence.usecases.keep_import import (
+    ImportingFacts,
+    Kept,
+    Known,
+    digest_of,
+    keep,
+    owners_without,
+)
 from tuppence.usecases.undo_import import TABLES, KeptRejects
 
 MAX_REASONS: Final = 10
@@ -57,7 +65,7 @@ class RejectStore(KeptRejects, Protocol):
         again: Again,
         earlier: str = "",
         taken: Collection[str] = (),
-    ) -> Path | None:
+    ) -> str:
         """Write the rejected rows of an import; those of others stay until they are read again.
 
         Args:
@@ -68,12 +76,12 @@ class RejectStore(KeptRejects, Protocol):
             taken: Names of the files of other imports.
 
         Returns:
-            The file, or None where there are no rows.
+            The name of the file below the folder of rejects; empty where there are no rows.
         """
         ...
 
-    def name_of(self, path: Path) -> str:
-        """Return the name of a file below the folder of rejects."""
+    def path_of(self, name: str) -> Path:
+        """Return the file of a name below the folder of rejects."""
         ...
 
 
@@ -138,6 +146,7 @@ class ImportedTable(NamedTuple):
         doubts: A sentence for each thing that may be wrong with the rows.
         replaced: Number of transactions that an earlier import of the same file gave, and that are
             removed because this one does not.
+        forgotten: Number of earlier imports that can no longer be taken back.
     """
 
     name: str
@@ -149,6 +158,7 @@ class ImportedTable(NamedTuple):
     left_out: tuple[tuple[str, int], ...]
     doubts: tuple[str, ...]
     replaced: int
+    forgotten: int
 
 
 class ImportedStatement(NamedTuple):
@@ -167,6 +177,7 @@ class ImportedStatement(NamedTuple):
         doubts: A sentence for each thing that may be wrong with the transactions.
         replaced: Number of transactions that an earlier import of the same documents gave, and that
             are removed because this one does not.
+        forgotten: Number of earlier imports that can no longer be taken back.
     """
 
     customer: str
@@ -180,6 +191,7 @@ class ImportedStatement(NamedTuple):
     known: Known
     doubts: tuple[str, ...]
     replaced: int
+    forgotten: int
 
 
 def import_tables(
@@ -202,21 +214,20 @@ def import_tables(
         if reading.rejects.height == reading.count - sum(n for _, n in reading.left_out):
             raise _all_rejected(file, reading)
         name = masked(file.name)
-        rejects_file = _set_aside(name.replace("*", "x"), reading, digest, deps)
-        made = Import(
-            TABLES, name, digest, _days(deps.today), mapping.table, rejects=rejects_file[0]
-        )
-        stored = keep(made, reading.rows, deps.facts, deps.enricher)
+        made = Import(TABLES, name, digest, _days(deps.today), mapping.table)
+        set_aside = partial(_set_aside, name.replace("*", "x"), reading, digest, deps)
+        stored = keep(made, reading.rows, deps.facts, deps.enricher, set_aside)
         yield ImportedTable(
             name,
             reading.count,
             stored.counts.get(mapping.table, Counts()),
             reading.rejects.height,
-            rejects_file[1],
+            _file_of(stored, deps),
             stored.known,
             reading.left_out,
             (*reading.doubts, *stored.doubts),
             stored.replaced,
+            stored.forgotten,
         )
 
 
@@ -246,18 +257,18 @@ def import_statement(
         )
     except UserError as error:
         raise _of_another_standard(error, documents, standard) from None
-    source = f"{standard.name}/{quote(customer, safe='')}"
-    rejects_file = _set_aside(source, found.table, digest, deps)
     consents = [_consent(customer, standard.jurisdiction, one) for one in found.consents]
-    before = {one.id: one for one in deps.consents.of(customer)}
-    # Consents come first: whoever has facts and no consent counts as the store's owner.
-    deps.consents.record(one.after(before.get(one.id)) for one in consents)
     removed_ids = tuple(sorted(found.removed))
-    today = _days(deps.today)
-    made = Import(
-        standard.name, customer, digest, today, removed=removed_ids, rejects=rejects_file[0]
-    )
-    stored = keep(made, found.table.rows, facts, deps.enricher)
+    made = Import(standard.name, customer, digest, _days(deps.today), removed=removed_ids)
+
+    def write_beside() -> str:
+        before = {one.id: one for one in deps.consents.of(customer)}
+        # Consents come first: whoever has facts and no consent counts as the store's owner.
+        deps.consents.record(one.after(before.get(one.id)) for one in consents)
+        source = f"{standard.name}/{quote(customer, safe='')}"
+        return _set_aside(source, found.table, digest, deps)
+
+    stored = keep(made, found.table.rows, facts, deps.enricher, write_beside)
     is_known = customer in facts.customers()["id"]
     removed = facts.remove(customer, found.removed) if found.removed and is_known else 0
     return ImportedStatement(
@@ -265,13 +276,14 @@ def import_statement(
         stored.counts,
         found.table.count,
         found.table.rejects.height,
-        rejects_file[1],
+        _file_of(stored, deps),
         len(consents),
         removed,
         found.ignored,
         stored.known,
         (*found.table.doubts, *stored.doubts),
         stored.replaced,
+        stored.forgotten,
     )
 
 
@@ -287,15 +299,17 @@ def _of_another_standard(
     return UserError(error.code, error.message, f"{hint}: use tuppence import {name}")
 
 
-def _set_aside(
-    source: str, reading: ParsedTable, digest: str, deps: ImportDependencies
-) -> tuple[str, Path | None]:
-    """Keep the rejected rows; return the name of their file, and the file; none if none."""
+def _set_aside(source: str, reading: ParsedTable, digest: str, deps: ImportDependencies) -> str:
+    """Keep the rejected rows, and return the name of their file; empty if there are none."""
     imports = deps.facts.imports()
     earlier = next((one.rejects for one in imports if one.digest == digest), "")
     taken = {one.rejects for one in imports if one.digest != digest}
-    file = deps.rejects.put(source, reading.rejects, reading.again, earlier, taken)
-    return (deps.rejects.name_of(file) if file else "", file)
+    return deps.rejects.put(source, reading.rejects, reading.again, earlier, taken)
+
+
+def _file_of(stored: Kept, deps: ImportDependencies) -> Path | None:
+    """Return the file of an import's rejected rows, if it has any."""
+    return deps.rejects.path_of(stored.rejects) if stored.rejects else None
 
 
 def _all_rejected(file: Path, reading: ParsedTable) -> UserError:

@@ -71,12 +71,17 @@ class Kept(NamedTuple):
         doubts: A sentence for each thing that may be wrong with the transactions.
         replaced: Number of transactions that an earlier import of the same bytes gave, and that are
             removed because this one does not.
+        rejects: Name of the file of rejects below their folder, or empty.
+        forgotten: Number of earlier imports that can no longer be taken back, because the history
+            was full and began again.
     """
 
     counts: Mapping[str, Counts]
     known: Known
     doubts: tuple[str, ...]
-    replaced: int
+    replaced: int = 0
+    rejects: str = ""
+    forgotten: int = 0
 
 
 def digest_of(content: bytes, *names: str) -> str:
@@ -125,7 +130,13 @@ def owners_without(facts: ImportingFacts, digest: str) -> Owners:
     )
 
 
-def keep(made: Import, rows: Rows, facts: ImportingFacts, enricher: Enricher) -> Kept:
+def keep(
+    made: Import,
+    rows: Rows,
+    facts: ImportingFacts,
+    enricher: Enricher,
+    write_beside: Callable[[], str],
+) -> Kept:
     """Put the rows of an import into the store.
 
     They replace the rows of an earlier import of the same bytes, which keeps its place among the
@@ -136,6 +147,12 @@ def keep(made: Import, rows: Rows, facts: ImportingFacts, enricher: Enricher) ->
         rows: The rows that it has read.
         facts: The facts of the store.
         enricher: Finds merchants and categories.
+        write_beside: Writes what is kept beside the facts, and returns the name of the file of
+            rejects; called once nothing can refuse the import any more.
+
+    Raises:
+        UserError: An earlier import read the same bytes as rows of another customer; nothing is
+            written then.
     """
     stored = _stored(facts.rows_of, rows, Owners(facts.customers(), facts.owners()))
     given, doubts = rows, tuple[str, ...]()
@@ -147,12 +164,16 @@ def keep(made: Import, rows: Rows, facts: ImportingFacts, enricher: Enricher) ->
     earlier = _import_of(facts, made.digest)
     is_latest = earlier is not None and facts.imports()[-1] == earlier
     if earlier is not None and not (is_latest and _reads_same(earlier, given, facts)):
-        return _replace(made, earlier, Kept({}, Known(), doubts, 0), given, facts, enricher)
-    made = made if earlier is None else earlier
+        so_far = Kept({}, Known(), doubts)
+        return _replace(made, earlier, so_far, given, facts, enricher, write_beside)
     filled = given if made.command == TABLES else fill_from_store(given, stored)
     incoming = infer_fields(filled, stored, enricher)
+    made = msgspec.structs.replace(earlier or made, rejects=write_beside())
+    before = facts.imports()
     counts = facts.append(incoming, taken=Taken(made, given))
-    return Kept(counts, _known(incoming), doubts, 0)
+    forgotten = len({one.id for one in before} - {one.id for one in facts.imports()})
+    known = _known(incoming)
+    return Kept(counts, known, doubts, rejects=made.rejects, forgotten=forgotten)
 
 
 def _replace(
@@ -162,8 +183,9 @@ def _replace(
     given: Rows,
     facts: ImportingFacts,
     enricher: Enricher,
+    write_beside: Callable[[], str],
 ) -> Kept:
-    """Put an import in place of an earlier one of the same bytes."""
+    """Put an import in place of an earlier one of the same bytes; see `keep`."""
     before_given = facts.given(earlier.id)
     stored = _stored(facts.rows_of, given, Owners(facts.customers(), facts.owners()))
     named = (Taken(earlier, before_given).customers, customers_in(given), customers_in(stored))
@@ -177,8 +199,11 @@ def _replace(
         message = f"{made.source}: import {earlier.id} read the same bytes as rows of {gone[0]}"
         hint = f"take it back first (tuppence import undo {earlier.id}), or rename the file"
         raise UserError("import.other-customer", message, hint)
+    made = msgspec.structs.replace(taken.made, rejects=write_beside())
+    taken = taken._replace(made=made)
     changes = differences(before, after)
-    if any(changes) or not (_reads_same(earlier, given, facts) and _same_owners(before, after)):
+    is_same = _reads_same(earlier, given, facts) and _same_owners(before, after)
+    if any(changes) or not is_same or made.rejects != earlier.rejects:
         facts.replace_import(earlier.id, taken, whose, after)
     counts = {
         name: _counts(frame, getattr(before, name), getattr(after, name), name)
@@ -188,7 +213,9 @@ def _replace(
     if given.transactions is not None and after.transactions is not None:
         key = given.transactions.select("account", "id")
         mine = Rows(transactions=after.transactions.join(key, on=["account", "id"], how="semi"))
-    return so_far._replace(counts=counts, known=_known(mine), replaced=changes.removed)
+    return so_far._replace(
+        counts=counts, known=_known(mine), replaced=changes.removed, rejects=made.rejects
+    )
 
 
 def _numbered_as(given: Rows, before: Rows) -> Rows:

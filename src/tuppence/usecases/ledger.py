@@ -60,6 +60,8 @@ class RunRecord(msgspec.Struct, frozen=True):
         ruleset: Digest.
         items: Names of all its items.
         finished: Whether all of them are done.
+        before: Date of the run before, in days since 1970-01-01, if the results of that run are
+            kept beside those of this one. The ledger enters it.
     """
 
     run_id: str
@@ -67,6 +69,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     ruleset: str
     items: tuple[str, ...]
     finished: bool = False
+    before: int | None = None
 
 
 class Ledger(Protocol):

@@ -3,27 +3,24 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from tuppence.engine.preview import Preview, Previewer
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.last_night import RunStore
 from tuppence.usecases.ledger import RunRecord
+from tuppence.usecases.previewer import Advance, Preview, Previewer
 
 T = TypeVar("T")
 
 
-class PreviewStore(Protocol):
+class PreviewStore(RunStore, Protocol):
     """Facts of all customers, and the last run over them; as text it is the name of the store."""
 
     def latest_run(self) -> RunRecord | None:
         """Return the run that was started last; None where there was none."""
-        ...
-
-    def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset of a run."""
         ...
 
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
@@ -39,6 +36,7 @@ def preview_rule(
     purposes: frozenset[str],
     today: Date,
     threads: int,
+    advance: Advance = lambda _: None,
 ) -> tuple[Preview, Date]:
     """Find out what a rule would do for everybody, and return it with the as-of date.
 
@@ -49,15 +47,14 @@ def preview_rule(
         as_of: The date that rules take for today; that of the last run where it is None.
         purposes: Consents for these count, and for no others.
         today: The clock's day, on which consents must hold as well.
-        threads: Number of partitions that are evaluated at a time.
+        threads: Number of threads that evaluate.
+        advance: Called with the number of customers that were evaluated, again and again.
 
     Raises:
         UserError: No date is given, and nothing has run in the store.
     """
-    latest = store.latest_run()
-    if live is None and latest is not None:
-        live = store.ruleset(latest.ruleset)
     if as_of is None:
+        latest = store.latest_run()
         if latest is None:
             message = f"{store}: there is no run here to take the date from"
             raise UserError("preview.date", message, "give it with --as-of")
@@ -65,6 +62,6 @@ def preview_rule(
     date = as_of
 
     def preview(facts: PermittedFacts) -> Preview:
-        return Previewer(facts, live, date, threads, facts.left_out).preview(checked)
+        return Previewer(store, facts, date, threads).preview(checked, live, advance)
 
     return store.read_permitted(Use(purposes, today.day, date.day), preview), date

@@ -1,6 +1,7 @@
 """Publishes definitions as a ruleset that every engine serves, or changes nothing."""
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextvars import copy_context
@@ -10,10 +11,12 @@ from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.rules.checking import CheckedRule, check_rule
-from tuppence.rules.definition import Definition, rule_of
+from tuppence.rules.checking import CheckedRule, Finding
+from tuppence.rules.definition import Definition
+from tuppence.rules.definition_checking import Examine, check_definition
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.ruleset import Ruleset, RulesetStore, make_ruleset
+from tuppence.usecases.check_rules import examiner
 from tuppence.usecases.editions import Edition
 
 
@@ -145,41 +148,45 @@ def convert(definitions: ApprovedDefinitions, rulesets: RulesetStore, as_of: Dat
         UserError: As from `checked_ruleset`; nothing is changed then.
     """
     approved, edition = definitions.in_force(as_of)
-    ruleset, warnings = checked_ruleset(approved, definitions.schema())
+    ruleset, warnings = checked_ruleset(approved, definitions.schema(), as_of)
     rulesets.put(ruleset)
     return Conversion(ruleset, edition, warnings)
 
 
 def checked_ruleset(
-    definitions: Iterable[Definition], schema: Schema
+    definitions: Iterable[Definition], schema: Schema, as_of: Date
 ) -> tuple[Ruleset, tuple[str, ...]]:
     """Return the ruleset of definitions that are right, and the warnings about them.
+
+    Args:
+        definitions: The definitions.
+        schema: Schema of the facts.
+        as_of: Day on which the rules must be valid.
 
     Raises:
         UserError: A rule is wrong or a test customer does not come out; every such finding of
             every rule is in its details.
     """
-    known = load_definitions()
+    functions, examine = load_definitions(), _warner(as_of)
     errors: list[str] = []
     warnings: list[str] = []
     rules: list[CheckedRule] = []
     for definition in definitions:
         try:
-            rule = rule_of(definition, schema)
+            checked, findings = check_definition(definition, schema, functions, examine)
         except UserError as error:
             errors.append(f"{definition.id}: {error.message}")
             continue
-        checked, findings = check_rule(rule, schema, known)
         wrong = False
         for finding in findings:
             where, found = ".".join(map(str, finding.place)), finding.diagnostic
-            line = f"{rule.id}: {where}: [{found.code}] {found.message}"
+            line = f"{definition.id}: {where}: [{found.code}] {found.message}"
             (warnings if found.warning else errors).append(line)
             wrong = wrong or not found.warning
         if not wrong:
             rules.append(checked)
             errors.extend(
-                f"{rule.id}: test customer {verdict.name!r}: {failure}"
+                f"{definition.id}: test customer {verdict.name!r}: {failure}"
                 for verdict in try_examples(checked, schema)
                 for failure in verdict.failures
             )
@@ -191,6 +198,18 @@ def checked_ruleset(
         message = "there are no approved definitions that are valid on that day"
         raise UserError("publish.none", message, "tuppence definitions list shows their states")
     return make_ruleset(rules), tuple(warnings)
+
+
+def _warner(as_of: Date) -> Examine:
+    """Return what warns of words and days; a rule that is not in its time waits in the ruleset."""
+    find = examiner(as_of)
+
+    def examine(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:
+        for found in find(definition, checked):
+            diagnostic = dataclasses.replace(found.diagnostic, warning=True)
+            yield dataclasses.replace(found, diagnostic=diagnostic)
+
+    return examine
 
 
 def publish(

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from tuppence.errors import UserError
 from tuppence.facts.source import FactSource, partition_ranges
 from tuppence.feel import Date
 from tuppence.results.batch import ResultDiff, merge_results
-from tuppence.results.result import ResultStore
+from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
 
@@ -25,6 +25,16 @@ Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]
 Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
 """Does items, enters each in the ledger, and yields its counts."""
 T = TypeVar("T")
+
+
+class RunResults(ResultStore, Protocol):
+    """Keeps the results of the latest run, and those that they replace."""
+
+    def replace(
+        self, rows: Iterable[CustomerResults], before: Mapping[str, CustomerResults]
+    ) -> None:
+        """Store rows as `put` does, and keep the rows of the same customers that were before."""
+        ...
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -67,7 +77,7 @@ def run(
     items: Sequence[WorkItem],
     ruleset: Ruleset,
     as_of: Date,
-    results: ResultStore,
+    results: RunResults,
     ledger: Ledger,
     evaluate_items: Evaluator,
     advance: Callable[[Tally], None] = lambda _: None,
@@ -88,7 +98,7 @@ def run(
         UserError: Results of a later date are already stored.
     """
     record = RunRecord(
-        _run_id(facts, ruleset, as_of),
+        name_run(facts.digest, ruleset.digest, as_of),
         as_of.day,
         ruleset.digest,
         tuple(item.name for item in items),
@@ -157,14 +167,15 @@ def in_order(
 
 
 def commit_item(
-    run_id: str, item: WorkItem, evaluation: Evaluation, results: ResultStore, ledger: Ledger
+    run_id: str, item: WorkItem, evaluation: Evaluation, results: RunResults, ledger: Ledger
 ) -> Tally:
     """Store the changes of an item's results and enter the item as done."""
     batch = evaluation.results
-    found = merge_results(results.get(batch.customer_ids), batch)
+    before = results.get(batch.customer_ids)
+    found = merge_results(before, batch)
     tally = _tally(evaluation, found)
     with ledger.completing(run_id, item.name, tally):
-        results.put(found.rows)
+        results.replace(found.rows, before)
     return tally
 
 
@@ -181,8 +192,9 @@ def in_process(facts: FactSource, engine: Engine) -> Evaluator:
     return evaluate_items
 
 
-def _run_id(facts: FactSource, ruleset: Ruleset, as_of: Date) -> str:
-    content = f"{ruleset.digest} {facts.digest} {as_of}"
+def name_run(facts: str, ruleset: str, as_of: Date) -> str:
+    """Return the name of a run, given the digests of facts and ruleset, and its date."""
+    content = f"{ruleset} {facts} {as_of}"
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

@@ -9,7 +9,6 @@ from tuppence.engine.columnar import Engine
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.plan.plan import make_plan
-from tuppence.results.result import ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore
 from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
@@ -17,20 +16,21 @@ from tuppence.usecases.run import (
     CUSTOMERS_PER_ITEM,
     Evaluator,
     Outcome,
+    RunResults,
     in_process,
     run,
     work_items,
 )
 
 _CUSTOMERS_IN_COLUMNS: Final = 50_000
-"""Maximum number of customers of an item where all rules are columns: a whole partition."""
+"""Maximum number of customers of an item where columns decide all rules: a whole partition."""
 
 
 class Workers(Protocol):
     """Evaluate items over the facts of a run, several at a time."""
 
     def in_threads(self, engine: Engine, threads: int) -> Evaluator:
-        """Return an evaluator for rules that are all columns."""
+        """Return an evaluator for rules whose conditions are all columns."""
         ...
 
     def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
@@ -44,7 +44,7 @@ class Workers(Protocol):
         ...
 
 
-class ResultsAndLedger(ResultStore, Ledger, Protocol):
+class ResultsAndLedger(RunResults, Ledger, Protocol):
     """Results, and the progress of the runs that make them, in one place."""
 
 
@@ -98,8 +98,8 @@ def run_night(
     deps.rulesets.put(ruleset)
     plan = make_plan(ruleset, as_of, facts.schema)
     engine = Engine(plan)
-    columns_only = all(rule.whole for rule in plan.columns.rules)
-    if columns_only:
+    decided_in_columns = all(rule.planned for rule in plan.columns.rules)
+    if decided_in_columns:
         evaluator = deps.workers.in_threads(engine, processes)
     elif processes == 1:
         evaluator = in_process(facts, engine)
@@ -108,7 +108,7 @@ def run_night(
         engine.evaluate(one)  # compiled once here, and loaded by the processes
         evaluator = deps.workers.in_processes(ruleset.content, as_of, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
-    customers = _CUSTOMERS_IN_COLUMNS if columns_only else CUSTOMERS_PER_ITEM
+    customers = _CUSTOMERS_IN_COLUMNS if decided_in_columns else CUSTOMERS_PER_ITEM
     items = work_items(facts, customers, facts.left_out)
     with deps.open_results() as kept:
         return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)

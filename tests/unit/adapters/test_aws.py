@@ -16,7 +16,7 @@ from tests.contract.test_stores import LAYOUTS, new_table, row
 
 from tuppence.adapters.aws import tasks
 from tuppence.adapters.aws.clients import client
-from tuppence.adapters.aws.queues import SqsQueue, redrive
+from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.aws.tasks import migrate_database
@@ -53,17 +53,39 @@ THROTTLED = '{"__type": "ThrottlingException", "message": "slow down"}'
 def test_throttled_writes_are_retried_and_none_is_lost() -> None:
     dynamodb = client("dynamodb")
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
-    dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(9, 400, THROTTLED))
+    for operation, times in (("PutItem", 9), ("BatchExecuteStatement", 3)):
+        refuse = refusing(times, 400, THROTTLED)
+        dynamodb.meta.events.register(f"before-send.dynamodb.{operation}", refuse)
     rows = [row(f"c{n}") for n in range(20)]
     store.put(rows)
     assert store.get([r.customer_id for r in rows]) == {r.customer_id: r for r in rows}
+    changed = [row(f"c{n}", as_of=1, score="2.0000") for n in range(20)]
+    store.put(changed)
+    assert store.get([r.customer_id for r in rows]) == {r.customer_id: r for r in changed}
     store.close()
+
+
+def test_inserts_that_fail_alone_are_put_unless_a_later_result_is_there() -> None:
+    dynamodb = client("dynamodb")
+    table = new_table("customer_id", "rule_id")
+    late, behind = (DynamoResults(dynamodb, table, LAYOUTS.__getitem__) for _ in range(2))
+    names = [f"c{n}" for n in range(40)]
+    assert behind.get(names) == {}
+    earlier = [row(name) for name in names[:5]]
+    late.put([row(name, as_of=3, score="3.0000") for name in names[5:10]])
+    late.put(earlier)
+    behind.put([row(name, as_of=2, score="2.0000") for name in names])
+    kept = late.get(names)
+    assert [kept[name].as_of for name in names] == [2] * 5 + [3] * 5 + [2] * 30
+    late.close()
+    behind.close()
 
 
 def test_writes_that_stay_throttled_fail_and_can_be_repeated() -> None:
     dynamodb = client("dynamodb", attempts=1)
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
-    dynamodb.meta.events.register("before-send.dynamodb.PutItem", refusing(3, 400, THROTTLED))
+    refuse = refusing(1, 400, THROTTLED)
+    dynamodb.meta.events.register("before-send.dynamodb.BatchExecuteStatement", refuse)
     rows = [row(f"c{n}") for n in range(10)]
     with pytest.raises(UserError, match="ThrottlingException") as raised:
         store.put(rows)
@@ -77,17 +99,17 @@ def test_unchanged_results_are_not_written() -> None:
     dynamodb = client("dynamodb")
     store = DynamoResults(dynamodb, new_table("customer_id", "rule_id"), LAYOUTS.__getitem__)
     written: list[str] = []
-    for operation in ("PutItem", "UpdateItem", "BatchWriteItem"):
+    for operation in ("BatchExecuteStatement", "PutItem", "UpdateItem"):
         dynamodb.meta.events.register(
             f"before-send.dynamodb.{operation}", lambda event_name, **_: written.append(event_name)
         )
     store.put([row("ann")])
-    assert len(written) == 2
+    assert len(written) == 1, "two results in one request"
     store.get(["ann"])
     store.put([row("ann", as_of=1)])
-    assert len(written) == 2
+    assert len(written) == 1
     store.put([row("ann", as_of=1, score="2.0000")])
-    assert len(written) == 3
+    assert len(written) == 2
     assert store.get(["ann"])["ann"].results[0].score == Decimal(2)
     store.close()
 
@@ -160,36 +182,23 @@ def test_requests_respect_the_limits_of_sqs() -> None:
     assert max(sizes) <= 1_048_576
 
 
-def fifo_queues(sqs: Any) -> list[str]:
-    """Return the addresses of two new FIFO queues."""
+def test_an_item_is_accepted_once_and_again_when_it_is_sent_again() -> None:
+    sqs = client("sqs")
     fifo = {"FifoQueue": "true"}
-    return [
-        sqs.create_queue(QueueName=f"{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
-        for _ in range(2)
-    ]
+    url = sqs.create_queue(QueueName=f"{uuid.uuid4().hex}.fifo", Attributes=fifo)["QueueUrl"]
+    for deduplicate, expected in ((True, 4), (True, 0), (False, 4)):
+        SqsQueue(sqs, url, deduplicate=deduplicate).send(items(4))
+        assert received(sqs, url) == expected
 
 
-def test_an_item_is_accepted_once_and_again_after_a_redrive() -> None:
-    sqs = client("sqs")
-    urls = fifo_queues(sqs)
-    for _ in range(3):
-        SqsQueue(sqs, urls[0]).send(items(4))
-    assert redrive(sqs, urls[0], urls[1]) == 4
-    assert redrive(sqs, urls[1], urls[0]) == 4
-
-
-def test_an_item_that_is_given_up_again_soon_after_a_redrive_can_be_redriven_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sqs = client("sqs")
-    dead, queue = fifo_queues(sqs)
-    monkeypatch.setattr(bootstrap, "read_secret", lambda _: "token")
-    monkeypatch.setenv("TUPPENCE_ENGINES", "http://engines")
-    monkeypatch.setenv("TUPPENCE_DEAD_ITEMS", dead)
-    dead_letters = bootstrap.invoke_dependencies.__wrapped__().dead_letters
-    for _ in range(2):
-        dead_letters.send(items(1))
-        assert redrive(sqs, dead, queue) == 1
+def received(sqs: Any, url: str) -> int:
+    """Take all messages out of a queue, and return their number."""
+    count = 0
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            count += 1
+    return count
 
 
 def test_malformed_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

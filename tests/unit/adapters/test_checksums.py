@@ -39,6 +39,12 @@ def test_a_manifest_that_somebody_edited_is_refused(store: Path) -> None:
     assert "restore the store from a copy" in caught.value.hint
 
 
+def kept(store: Path) -> Path:
+    """Keep rows that were set aside, and return their file."""
+    rejects = Rejects(store)
+    return rejects.path_of(rejects.put("bank.csv", ROWS))
+
+
 def make_old(store: Path) -> None:
     """Make a manifest as versions without checksums did."""
     path = store / "facts/manifest.json"
@@ -59,8 +65,7 @@ def test_an_older_manifest_is_read_and_gets_its_checksum_with_the_next_write(sto
 
 
 def test_compacting_gives_an_older_store_all_its_checksums(store: Path) -> None:
-    path = Rejects(store).put("bank.csv", ROWS)
-    assert path is not None
+    path = kept(store)
     (beside,) = path.parent.glob("*.sum")
     beside.unlink()
     path.chmod(0o644)
@@ -73,8 +78,7 @@ def test_compacting_gives_an_older_store_all_its_checksums(store: Path) -> None:
 
 
 def test_every_bit_of_rejected_rows_is_checked(tmp_path: Path) -> None:
-    path = Rejects(tmp_path).put("bank.csv", ROWS)
-    assert path is not None
+    path = kept(tmp_path)
     for victim in path.parent.iterdir():
         data = victim.read_bytes()
         for place in range(8 * len(data)):
@@ -91,8 +95,7 @@ def test_every_bit_of_rejected_rows_is_checked(tmp_path: Path) -> None:
 def test_rows_that_are_replaced_have_their_checksum_at_any_moment(
     tmp_path: Path, survives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Rejects(tmp_path).put("bank.csv", ROWS)
-    assert path is not None
+    path = kept(tmp_path)
     calls = 0
 
     def killed(where: Path, content: bytes) -> None:
@@ -115,8 +118,7 @@ def test_rows_that_are_replaced_have_their_checksum_at_any_moment(
 
 
 def test_rows_that_are_removed_leave_no_checksum(tmp_path: Path) -> None:
-    path = Rejects(tmp_path).put("bank.csv", ROWS)
-    assert path is not None
+    path = kept(tmp_path)
     Rejects(tmp_path).put("bank.csv", ROWS.clear(), earlier=path.name)
     assert list((tmp_path / "rejects").iterdir()) == []
 

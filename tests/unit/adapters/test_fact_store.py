@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -11,8 +13,10 @@ from hypothesis import given
 from tests.building import bank, frame
 from tests.examples import examples
 
+from tuppence.adapters.embedded import manifest, segments
 from tuppence.adapters.embedded.appending import MAX_SEGMENTS
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.manifest import read_manifest
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -140,6 +144,94 @@ def test_a_batch_is_ordered_and_its_slices_are_views(tmp_path: Path) -> None:
     )
 
 
+def of_each(store: FactStore) -> dict[str, dict[str, Any]]:
+    """Return the facts of each customer, as they are found one by one."""
+    names = [name for p, _ in store.partitions() for name in store.read(p).customer_ids]
+    return {name: customer_context(store.find(name), 0, Date(9)) for name in names}
+
+
+def of_all(store: FactStore) -> dict[str, dict[str, Any]]:
+    """Return the facts of each customer, as partitions have them."""
+    batches = [store.read(name) for name, _ in store.partitions()]
+    return {
+        name: customer_context(batch, index, Date(9))
+        for batch in batches
+        for index, name in enumerate(batch.customer_ids)
+    }
+
+
+def several(count: int = 7) -> Iterator[Rows]:
+    """Yield rows of customers with zero, one or two transactions, not in their order."""
+    for number in (3, 0, 6, 1, 5, 2, 4)[:count]:
+        rows = [{"booking date": n, "amount": -number - 1} for n in range(number % 3)]
+        yield bank(rows, f"c{number}")
+
+
+def files_of(store: Path) -> list[str]:
+    """Return the names of the present files of transactions."""
+    names = FactStore(store).segment_names()
+    return sorted(p.name for name in names for p in (store / "facts" / name).glob("trans*"))
+
+
+def test_one_customer_is_read_without_the_transactions_of_most_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
+    store = FactStore.create(tmp_path, Schema())
+    store.append_all(several())
+    store.compact()
+    assert files_of(tmp_path) == [f"transactions-000{n}.parquet" for n in range(3)]  # c6 has none
+    assert of_each(store) == of_all(store)
+    read = list[str]()
+
+    def noted(path: Path) -> bytes:
+        read.append(path.name)
+        return path.read_bytes()
+
+    monkeypatch.setattr(segments, "read_file", noted)
+    assert len(store.find("c5").transactions.columns["amount"].values) == 2
+    assert {name for name in read if name.startswith("tr")} == {"transactions-0002.parquet"}
+    store.append(bank([{"id": "new", "booking date": 8, "amount": -77}], "c5"))
+    store.append(bank([{"booking date": 0, "amount": -88}], "c6"))
+    assert amounts(store, "c5")[-1] == -77
+    assert of_each(store) == of_all(store)
+    before = of_all(store)
+    store.compact()
+    assert len(files_of(tmp_path)) == 4
+    assert of_each(FactStore(tmp_path)) == of_all(FactStore(tmp_path)) == before
+
+
+def test_a_file_without_rows_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 1)
+    store = FactStore.create(tmp_path, Schema())
+    store.append_all(several())
+    store.compact()
+    assert "transactions-0000.parquet" not in files_of(tmp_path)
+    assert "transactions-0001.parquet" in files_of(tmp_path)
+    assert of_each(store) == of_all(store)
+
+
+def test_a_store_with_one_file_of_transactions_is_read_and_compacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FactStore.create(tmp_path, Schema())
+    store.append_all(several())
+    store.compact()
+    path = tmp_path / "facts/manifest.json"
+    path.write_bytes(manifest._encode(read_manifest(path), 4))  # as the version before wrote it
+    old = FactStore(tmp_path)
+    assert old.digest == store.digest
+    monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
+    before = of_all(old)
+    assert of_each(old) == before
+    old.compact()
+    assert read_manifest(path).format == 5
+    assert "transactions-0000.parquet" in files_of(tmp_path)
+    assert of_each(FactStore(tmp_path)) == of_all(FactStore(tmp_path)) == before
+
+
 def test_a_customer_may_have_no_accounts(tmp_path: Path) -> None:
     store = FactStore.create(tmp_path, Schema())
     store.append(Rows(frame("customers", [{"id": "new", "currency": "GBP"}])))
@@ -189,8 +281,8 @@ def test_a_damaged_manifest_is_detected(store: Path) -> None:
 
 def test_a_store_of_another_format_is_refused(store: Path) -> None:
     path = store / "facts/manifest.json"
-    path.write_text(path.read_text().replace('"format":4', '"format":99'))
-    with pytest.raises(UserError, match="of format 99, and this version reads 4"):
+    path.write_text(path.read_text().replace('"format":5', '"format":99'))
+    with pytest.raises(UserError, match="of format 99, and this version reads 5"):
         FactStore(store)
 
 

@@ -13,7 +13,7 @@ import apsw
 import apsw.sqlite_extra
 import msgspec
 import pytest
-from tests.contract.test_stores import row
+from tests.contract.test_stores import night, row
 
 from tuppence.adapters.embedded import sqlite
 from tuppence.adapters.embedded.consents import CONSENTS, Consents
@@ -162,9 +162,30 @@ def test_an_older_file_is_read_as_it_is_and_gets_checksums_with_the_next_write(
     with SqliteFile(path, kind, read_only=True) as file:
         assert file.is_checked
         assert file.check() == []
-        assert file.connection.pragma("user_version") == FORMAT
+        assert file.connection.pragma("user_version") == kind.format
     assert path.stat().st_mode & 0o777 == 0o600
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_without_replaced_results_is_read_and_gets_them_with_the_next_run(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "results.sqlite"
+    with Database(path) as database:
+        night(database, "r1", row("ann", 5))
+    with SqliteFile(path, RESULTS) as file:
+        file.connection.execute("DROP TABLE replaced")
+        file.connection.pragma("user_version", FORMAT)
+    with Database(path, reading=True) as database:
+        found = database.of("ann")
+        assert (found.results, found.before) == (row("ann", 5), None)
+    with Database(path) as database:
+        night(database, "r2", row("ann", 6), as_of=6)
+        assert database.of("ann").before == row("ann", 5)
+    with SqliteFile(path, RESULTS, read_only=True) as file:
+        assert file.connection.pragma("user_version") == RESULTS.format > FORMAT
+        assert file.check() == []
+        assert file.count_rows()["replaced"] == 1
 
 
 def test_a_damaged_older_file_gets_no_checksums(tmp_path: Path) -> None:

@@ -166,9 +166,8 @@ def test_a_short_name_that_occurs_in_checksums_of_pages_is_no_trace(clean: Path)
 
 
 def test_the_checksum_of_rejected_rows_that_a_full_disk_left_is_erased(clean: Path) -> None:
-    path = Rejects(clean).put("open-banking/gone", pl.DataFrame({"row": ["1"]}))
-    assert path is not None
-    path.unlink()
+    rejects = Rejects(clean)
+    rejects.path_of(rejects.put("open-banking/gone", pl.DataFrame({"row": ["1"]}))).unlink()
     assert look_for(clean, "gone", []).left == ("rejects/open-banking/gone.rejects.csv.sum",)
     assert Rejects(clean).erase("gone", []) == 0
     assert look_for(clean, "gone", []).left == ()

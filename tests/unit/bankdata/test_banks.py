@@ -1,12 +1,12 @@
 """Shipped mappings of banks, each with an invented sample of its export."""
 
-import datetime
 import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 from tests.building import NOBODY, TOKENS
+from tests.statements import SAMPLES, TODAY
 
 from tuppence.bankdata.banks import Bank, bank_named, shipped_banks
 from tuppence.bankdata.categories import CATEGORIES
@@ -19,8 +19,6 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 
-SAMPLES: Final = Path(__file__).parent / "banks"
-TODAY: Final = datetime.date(2026, 6, 30)
 BY_NAME_ONLY: Final = {"hsbc", "first-direct"}
 FIELDS: Final = (
     "booking date", "amount", "balance", "account", "type", "category", "merchant",

@@ -1,122 +1,17 @@
 """OFX, QIF, MT940 and camt.053: invented statements, and what damaged ones end in."""
 
-import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.building import NOBODY, TOKENS, day
+from tests.statements import CAMT, FORMATS, NAMESPACE, OFX, TODAY
 
 from tuppence.bankdata import camt, mt940, ofx, qif
 from tuppence.bankdata.exports import Given, plain_number, read_exports
 from tuppence.bankdata.statement import ParsedStatement, read_statement
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-
-TODAY = datetime.date(2026, 6, 30)
-OFX = """OFXHEADER:100
-DATA:OFXSGML
-VERSION:102
-CHARSET:1252
-
-<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>
-<BANKMSGSRSV1><STMTTRNRS><TRNUID>1<STMTRS><CURDEF>GBP
-<BANKACCTFROM><BANKID>000000<ACCTID>12345678<ACCTTYPE>SAVINGS</BANKACCTFROM>
-<BANKTRANLIST><DTSTART>20260601<DTEND>20260630
-<STMTTRN><TRNTYPE>POS<DTPOSTED>20260602233000[-5:EST]<TRNAMT>-12.50<FITID>A1
-<NAME>BEAN &amp; YARD<MEMO>LEEDS</STMTTRN>
-<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20260601<TRNAMT>+1100,00<FITID>A2<NAME>ACME LTD</STMTTRN>
-<STMTTRN><TRNTYPE>HOLD<DTPOSTED>20260603<TRNAMT>-5.00<FITID>A3<NAME>CAB FIRM</STMTTRN>
-<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>soon<TRNAMT>-5.00<FITID>A4<NAME>BAD</STMTTRN>
-</BANKTRANLIST><LEDGERBAL><BALAMT>1087.50<DTASOF>20260630</LEDGERBAL></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>
-"""
-CARD = """<?xml version="1.0" encoding="UTF-8"?><?OFX OFXHEADER="200" VERSION="220"?>
-<OFX><CREDITCARDMSGSRSV1><CCSTMTTRNRS><CCSTMTRS><CURDEF>USD</CURDEF>
-<CCACCTFROM><ACCTID>4111111111111111</ACCTID></CCACCTFROM>
-<BANKTRANLIST>
-<STMTTRN><TRNTYPE>DEBIT</TRNTYPE><DTPOSTED>20260602</DTPOSTED><TRNAMT>-9.99</TRNAMT>
-<FITID>B1</FITID><NAME>WEB SHOP</NAME><MEMO></MEMO></STMTTRN>
-</BANKTRANLIST></CCSTMTRS></CCSTMTTRNRS></CREDITCARDMSGSRSV1></OFX>"""
-QIF = """!Account
-NCurrent
-TBank
-^
-!Type:Bank
-D01/06/2026
-T1,000.00
-POpening Balance
-L[Current]
-^
-D13/06/2026
-T-1,012.50
-PBean Yard
-MLeeds
-LEating
-^
-D 2/ 6'26
-T4.00
-PRefund
-^
-Dlater
-T-1.00
-PBad
-^
-!Type:Invst
-D13/06/2026
-NBuy
-^
-"""
-MT940 = """:20:STARTUMS
-:25:00000000/0123456789
-:28C:1/1
-:60F:C260531EUR1000,00
-:61:2606020602D12,50NDDTNONREF//B1
-:86:105?00BASISLASTSCHRIFT?20BEAN YARD?21JUNE?32Bean Yard GmbH
-:61:2606030603C100,00NTRFNONREF
-:86:166?00GUTSCHRIFT?20PAY JUNE?32Acme GmbH
-:61:26BAD
-:86:nothing
-:61:2606030603RC100,00NTRFNONREF
-:86:166?00STORNO?20PAY JUNE?32Acme GmbH
-:62F:C260630EUR987,50
--
-"""
-NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
-
-
-def entry(amount: str, way: str, status: str = "<Cd>BOOK</Cd>", more: str = "") -> str:
-    return (
-        f'<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{way}</CdtDbtInd><Sts>{status}</Sts>'
-        f"<BookgDt><Dt>2026-06-02</Dt></BookgDt>{more}</Ntry>"
-    )
-
-
-PARTIES = (
-    "<AcctSvcrRef>R1</AcctSvcrRef><BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RDDT</Cd>"
-    "<SubFmlyCd>ESDD</SubFmlyCd></Fmly></Domn></BkTxCd><NtryDtls><TxDtls><RltdPties>"
-    "<Dbtr><Pty><Nm>A Person</Nm></Pty></Dbtr><Cdtr><Pty><Nm>Bean Yard</Nm></Pty></Cdtr>"
-    "</RltdPties><RmtInf><Ustrd>June</Ustrd><Ustrd>A1</Ustrd></RmtInf></TxDtls></NtryDtls>"
-)
-CAMT = (
-    f'<?xml version="1.0"?><Document xmlns="{NAMESPACE}"><BkToCstmrStmt><GrpHdr/><Stmt><Id>1</Id>'
-    "<Acct><Id><IBAN>DE75512108001245126199</IBAN></Id><Tp><Cd>CACC</Cd></Tp><Ccy>EUR</Ccy></Acct>"
-    "<Bal><Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp><Amt Ccy='EUR'>1000.00</Amt>"
-    "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-05-31</Dt></Dt></Bal>"
-    "<Bal><Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy='EUR'>1087.50</Amt>"
-    "<CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-06-30</Dt></Dt></Bal>"
-    + entry("100.00", "CRDT", "BOOK")
-    + entry("12.50", "DBIT", more=PARTIES)
-    + entry("7.00", "DBIT", "<Cd>PDNG</Cd>")
-    + entry("7.00", "UP")
-    + "</Stmt></BkToCstmrStmt></Document>"
-)
-FORMATS: dict[str, tuple[Any, str, Given]] = {
-    "ofx": (ofx, OFX, Given(TODAY)),
-    "card": (ofx, CARD, Given(TODAY)),
-    "qif": (qif, QIF, Given(TODAY, currency="GBP")),
-    "mt940": (mt940, MT940, Given(TODAY)),
-    "camt": (camt, CAMT, Given(TODAY)),
-}
 
 
 def read(module: Any, text: str | bytes, given: Given, tmp_path: Path) -> ParsedStatement:
@@ -170,6 +65,74 @@ def test_ofx_is_read_in_the_encoding_of_its_header(tmp_path: Path) -> None:
     unknown = OFX.replace("CHARSET:1252", "CHARSET:KLINGON").encode()
     with pytest.raises(UserError, match="there is no encoding KLINGON"):
         read(ofx, unknown, Given(TODAY), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "OFXHEADER:100 DATA:OFXSGML VERSION:102 CHARSET:ISO-8859-2 <OFX>",
+        '<?xml version="1.0" encoding="iso-8859-2"?><?OFX OFXHEADER="200"?><OFX>',
+    ],
+)
+def test_ofx_names_its_encoding_in_several_ways(tmp_path: Path, header: str) -> None:
+    text = header + OFX[OFX.index("<OFX>") + 5 :].replace("BEAN &amp; YARD", "ŁÓDŹ")
+    found = read(ofx, text.encode("iso-8859-2"), Given(TODAY), tmp_path)
+    assert told(found)[1][-1] == "ŁÓDŹ LEEDS"
+    assert found.table.doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("ofx", "BEAN &amp; YARD"), ("qif", "Bean Yard"), ("mt940", "Bean Yard")]
+)
+def test_a_guess_of_the_encoding_is_told_and_answered(
+    tmp_path: Path, name: str, place: str
+) -> None:
+    module, text, given = FORMATS[name]
+    plain = text.replace("CHARSET:1252", "CHARSET:NONE")
+    data = plain.replace(place, "Café 4111111111111111").encode("cp850")
+    found = read(module, data, given, tmp_path)
+    (doubt,) = found.table.doubts
+    assert "is not UTF-8 and was read as windows-1252" in doubt
+    assert "as in " in doubt
+    assert "--encoding" in doubt
+    answered = read(module, data, given._replace(encoding="cp850"), tmp_path)
+    assert answered.table.doubts == ()
+    assert any("Café" in (row[-1] or "") for row in told(answered))
+    assert read(module, plain.encode(), given, tmp_path).table.doubts == ()
+    with pytest.raises(UserError, match="is not windows-1252 text") as caught:
+        read(module, data.replace(b"\x82", b"\x90"), given, tmp_path)  # a letter of cp850 alone
+    assert "--encoding cp850" in (caught.value.hint or "")
+    with pytest.raises(UserError, match="there is no encoding 'klingon'"):
+        read(module, data, given._replace(encoding="klingon"), tmp_path)
+    with pytest.raises(UserError, match="this is UTF-8 text, not cp850") as caught:
+        read(module, "CAFÉ".encode(), given._replace(encoding="cp850"), tmp_path)
+    assert "--encoding utf-8" in (caught.value.hint or "")
+
+
+def test_camt_is_read_in_the_encoding_that_a_person_gives(tmp_path: Path) -> None:
+    text = CAMT.replace("Bean Yard", "CAFÉ").encode("iso-8859-1")
+    with pytest.raises(UserError, match="this is not XML"):
+        read(camt, text, Given(TODAY), tmp_path)
+    found = read(camt, text, Given(TODAY, encoding="iso-8859-1"), tmp_path)
+    assert told(found)[1][-1] == "CAFÉ June A1"
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("-12.5", "GBP", -1250), ("-1,100", "GBP", None), ("1.100", "GBP", None),
+        ("1100", "GBP", 110000), ("0.100", "GBP", 10), ("1.100", "KWD", 1100),
+        ("1,100", "KWD", None), ("1,100", "JPY", None), ("1.234,50", "EUR", None),
+    ],
+)  # fmt: skip
+def test_amounts_of_ofx_with_two_meanings_are_set_aside(
+    tmp_path: Path, amount: str, currency: str, minor: int | None
+) -> None:
+    text = OFX.replace("-12.50", amount).replace("+1100,00", "1").replace("GBP", currency)
+    found = read(ofx, text.replace("1087.50", "5"), Given(TODAY), tmp_path)
+    amounts = [row[1] for row in told(found)]
+    assert minor in amounts if minor is not None else len(amounts) == 1
+    assert len(rejects(found)) == (1 if minor is not None else 2)
 
 
 def test_ofx_of_a_card_is_read_and_its_number_hidden(tmp_path: Path) -> None:
@@ -248,6 +211,17 @@ def test_mt940_is_read_line_by_line(tmp_path: Path, caplog: pytest.LogCaptureFix
         ("statement 1, :61: number 3", "a line does not have the form that its tag requires")
     ]
     assert caplog.text == ""  # the library logs what it cannot read
+
+
+@pytest.mark.parametrize("amount", ["12.50", "1.212,50", "1 212,50", "1'212,50", "1,212,50"])
+def test_amounts_of_mt940_are_read_whole_or_not_at_all(tmp_path: Path, amount: str) -> None:
+    """The library reads what stands before a point."""
+    found = of("mt940", tmp_path, **{"D12,50": f"D{amount}"})
+    assert [row[1] for row in told(found)] == [10000, -10000]
+    assert rejects(found)[0][0] == "statement 1, :61: number 1"
+    found = of("mt940", tmp_path, **{"EUR987,50": f"EUR{amount}"})
+    assert [row[2] for row in told(found)] == [None] * 3
+    assert rejects(found)[-1][0] == "statement 1, :62F:"
 
 
 def test_camt_is_read(tmp_path: Path) -> None:

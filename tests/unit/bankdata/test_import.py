@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 from tests.building import TOKENS, day
+from tests.statements import TODAY
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
@@ -14,7 +15,6 @@ from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
-TODAY = datetime.date(2026, 6, 30)
 MAPPING = """
 table: transactions
 columns:

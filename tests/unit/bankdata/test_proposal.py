@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.building import NOBODY
-from tests.unit.bankdata.test_banks import TODAY, proposed, reading_of
+from tests.statements import TODAY
+from tests.unit.bankdata.test_banks import proposed, reading_of
 
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Sign, read_mapping
@@ -315,3 +316,14 @@ def test_rows_that_are_not_booked_are_left_out(tmp_path: Path) -> None:
     unsure = STATES.format("odd", "even")
     assert asked(of(tmp_path, unsure)) == {"only": ("odd", "even")}
     assert amounts(tmp_path, of(tmp_path, unsure, only="even")) == [-500]
+
+
+def test_rows_that_say_what_was_in_the_account_are_left_out(tmp_path: Path) -> None:
+    text = (
+        "Date,Details,Paid out,Paid in,Cleared\n2026-06-01,Starting Balance,,100.00,Cleared\n"
+        "2026-06-02,X,4.00,,Cleared\n2026-06-03,Y,5.00,,Uncleared\n"
+    )
+    found = of(tmp_path, text)
+    assert found.mapping.without == {"Details": ("Starting Balance",)}
+    assert found.mapping.only == {"Cleared": ("Cleared",)}
+    assert amounts(tmp_path, found) == [-400]

@@ -444,3 +444,14 @@ def test_words_that_rules_do_not_know_are_told_with_the_nearest(tmp_path: Path) 
     assert doubt == (
         "category: rules know no Groceries (1, perhaps groceries); translate them under values"
     )
+
+
+def test_an_opening_balance_that_is_read_as_money_is_told(tmp_path: Path) -> None:
+    rows = "Date,Text,Amount\n2026-06-01,Opening Balance ,{}\n2026-06-02,TEA,-4.00\n"
+    mapping = (
+        "table: transactions\ncolumns: {booking date: Date, text: Text, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    (doubt,) = read(tmp_path, rows.format("100.00"), mapping).doubts
+    assert "1 rows seem to say what was in the account" in doubt
+    assert read(tmp_path, rows.format("0.00"), mapping).doubts == ()

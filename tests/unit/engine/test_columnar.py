@@ -18,12 +18,10 @@ from tuppence.engine import binding
 from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
 from tuppence.engine.kernel.outputs import UNSURE_STATE
-from tuppence.engine.preview import Previewer
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
-from tuppence.facts.source import LoadedFacts
 from tuppence.feel.values import Date
 from tuppence.plan import predicates
 from tuppence.plan.plan import Plan, make_plan
@@ -380,43 +378,6 @@ def test_what_is_gathered_is_what_the_interpreter_finds() -> None:
     }
     assert found["twice the median amount"] == Decimal("-3.00")
     assert found["number of different amount"] == 2
-
-
-def test_a_preview_counts_as_a_run_would() -> None:
-    batches = {f"p{n}": batch(*[(-100 * (i + n),) * 2 for i in range(30)]) for n in range(3)}
-    source = LoadedFacts(Schema(), "digest", batches)
-    checked = rule("total(payments.amount) > 20", "total(payments.amount)", name="new")
-    live = make_ruleset([rule("total(payments.amount) > 50", name="other"),
-                         rule("customer.birth year > 1990", name="unknown"),
-                         rule("count(payments[merchant = text]) = 0", name="slow")])  # fmt: skip
-    found = Previewer(source, live, Date(TODAY), threads=2).preview(checked)
-    totals = [Decimal(2 * (i + n)) for n in range(3) for i in range(30)]
-    qualified = [total for total in totals if total > 20]
-    assert (found.customers, found.qualified, found.unknown) == (90, len(qualified), 0)
-    assert sum(found.scores) == len(qualified)
-    assert found.scores[2] == sum(20 <= total < 30 for total in qualified)
-    assert {o.rule_id: o.both for o in found.overlaps} == {
-        "other": sum(total > 50 for total in totals), "slow": len(qualified), "unknown": 0,
-    }  # fmt: skip
-    assert len(found.examples) == 10
-    assert found.columns
-    nobody = Previewer(source, None, Date(TODAY)).preview(
-        rule("count(payments[merchant = text]) > 5")
-    )
-    assert (nobody.qualified, nobody.examples, nobody.columns) == (0, (), False)
-    assert source.find("c003").customer_ids == ("c003",)
-
-
-def test_a_preview_of_nobody_is_empty() -> None:
-    source = LoadedFacts(Schema(), "digest", {"p": batch((-100,), (-200,))})
-    left_out = source.read("p").customer_ids
-    checked = rule("total(payments.amount) > 20", "total(payments.amount)", name="new")
-    live = make_ruleset([rule("total(payments.amount) > 50", name="other")])
-    for source_, lapsed in ((source, left_out), (LoadedFacts(Schema(), "digest", {}), ())):
-        found = Previewer(source_, live, Date(TODAY), left_out=lapsed).preview(checked)
-        assert (found.customers, found.qualified, found.unknown) == (0, 0, 0)
-        assert (found.scores, found.examples) == ((0,) * 10, ())
-        assert [(o.rule_id, o.both, o.other) for o in found.overlaps] == [("other", 0, 0)]
 
 
 def test_rules_are_made_of_every_kind() -> None:

@@ -1,5 +1,7 @@
 """The functions' handlers: what they report to the queue, and what they tell of people."""
 
+import datetime
+import functools
 import io
 import json
 import subprocess
@@ -16,13 +18,16 @@ from tests.fleet import MemoryLedger, MemoryQueue, People
 from tuppence import logs
 from tuppence.bootstrap.aws import (
     CustomerDependencies,
+    DeadDependencies,
     InvokeDependencies,
     RuleDependencies,
     Settings,
+    WatchDependencies,
 )
 from tuppence.errors import UserError
-from tuppence.lambdas import customer, invoke, rule
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page
+from tuppence.lambdas import customer, dead, invoke, rule, watch
+from tuppence.usecases.fleet.given_up import DEAD_LETTER
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, GivenUp, Page
 from tuppence.usecases.fleet.progress import progress
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
@@ -106,8 +111,9 @@ def items(*customers: str) -> list[FleetItem]:
     ]
 
 
-def invoke_deps(engines: Engines, queue: MemoryQueue, dead: MemoryQueue) -> Any:
-    return lambda book: InvokeDependencies(SETTINGS, engines, book, queue, dead)  # type: ignore[arg-type]
+def invoke_deps(engines: Engines, queue: MemoryQueue) -> Any:
+    key = functools.partial(logs.pseudonym, "key")
+    return lambda book: InvokeDependencies(SETTINGS, engines, book, queue, key)  # type: ignore[arg-type]
 
 
 def rule_deps(queue: MemoryQueue) -> Any:
@@ -118,7 +124,7 @@ def rule_deps(queue: MemoryQueue) -> Any:
 def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the functions log."""
     stream = io.StringIO()
-    for module in (customer, invoke, rule):
+    for module in (customer, dead, invoke, rule, watch):
         monkeypatch.setattr(module.logger.registered_handler, "stream", stream)
     return stream
 
@@ -134,15 +140,14 @@ def lines(logged: io.StringIO, *keys: str) -> list[tuple[Any, ...]]:
 def test_failed_items_of_a_batch_are_reported_and_the_others_are_done(
     parts: Inject, capsys: pytest.CaptureFixture[str], logged: io.StringIO, code: str
 ) -> None:
-    engines, queue, dead = Engines(("bad1", "bad2"), [], code), MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoke_dependencies", invoke_deps(engines, queue, dead))
+    engines, queue = Engines(("bad1", "bad2"), [], code), MemoryQueue()
+    ledger = parts(invoke, "invoke_dependencies", invoke_deps(engines, queue))
     batch = items("good1", "bad1", "good2", "bad1", "bad2", "good3")
     answer = invoke.handler(event(batch), Context(9_000))
     assert failed(answer) == ["m1", "m3", "m4"], "the second of a group waits for the first"
     (page,) = ledger.read("night")[1]
     assert page.done == {0, 2, 5}
     assert not page.given_up
-    assert not dead.messages
     assert queue.delays == {"r1": 2, "r3": 2, "r4": 2}
     assert lines(logged, "event", "run_id", "page", "item", "code") == [
         ("item done", "night", 0, 0, None),
@@ -163,49 +168,75 @@ def test_engines_get_the_id_of_the_functions_request(parts: Inject) -> None:
             super().evaluate_item(item, seconds)
             seen.append(logs.request_id())
 
-    deps = invoke_deps(Asked((), []), MemoryQueue(), MemoryQueue())
+    deps = invoke_deps(Asked((), []), MemoryQueue())
     parts(invoke, "invoke_dependencies", deps)
     invoke.handler(event(items("a")), Context(9_000))
     assert seen == [Context.aws_request_id]
 
 
 def test_refused_items_are_given_up_at_the_last_try_and_others_of_their_group_go_on(
-    parts: Inject,
+    parts: Inject, logged: io.StringIO
 ) -> None:
-    queue, dead = MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoke_dependencies", invoke_deps(Engines(("bad",), []), queue, dead))
+    queue = MemoryQueue()
+    ledger = parts(invoke, "invoke_dependencies", invoke_deps(Engines(("bad",), []), queue))
     batch = items("good1", "bad", "bad", "good2")
     assert failed(invoke.handler(event(batch, received=3), Context(9_000))) == []
     (page,) = ledger.read("night")[1]
     assert page.done == {0, 3}
-    assert page.given_up == dict.fromkeys((1, 2), "bad: no answer about bad")
-    assert dead.messages == [batch[1], batch[2]]
+    assert page.given_up == {n: GivenUp(batch[n], "no answer about bad") for n in (1, 2)}
     assert queue.delays == {}
+    given_up = [line for line in lines(logged, "event", "item", "customers") if line[2]]
+    assert given_up == [("item given up", n, [logs.pseudonym("key", "bad")]) for n in (1, 2)]
+    assert '"bad"' not in logged.getvalue()
 
 
-def test_items_that_no_engine_could_take_a_thousand_times_are_named_before_the_last_try(
-    parts: Inject,
+def test_dead_letters_are_entered_under_their_names(parts: Inject, logged: io.StringIO) -> None:
+    ledger = parts(dead, "dead_dependencies", DeadDependencies)
+    (item,) = items("a")
+    page = Page("night", "2026-06-30", NIGHT.ruleset, 7, ("b", "c"), 1, 0)
+    batch = event([item, page])
+    batch["Records"].append({**batch["Records"][0], "messageId": "m9", "body": "{}"})
+    assert failed(dead.handler(batch, Context(9_000))) == ["m9"], "it stays where it is seen"
+    first, second = sorted(ledger.read("night")[1], key=lambda state: state.number)
+    assert first.given_up == {0: GivenUp(item, DEAD_LETTER)}
+    assert second.page == GivenUp(page, DEAD_LETTER)
+    assert lines(logged, "event", "run_id", "page", "item") == [
+        ("dead letter", "night", 0, 0),
+        ("dead letter", "night", 7, None),
+    ]
+
+
+def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
+    parts: Inject, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Killed(Engines):
-        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-            if self.times:
-                raise SystemExit
-            super().evaluate_item(item, seconds)
+    called: list[dict[str, Any]] = []
+    always = Settings(whole_by=datetime.time(0))
 
-    queue, dead = MemoryQueue(), MemoryQueue()
-    ledger = parts(invoke, "invoke_dependencies", invoke_deps(Killed((), []), queue, dead))
-    with pytest.raises(SystemExit):
-        invoke.handler(event(items("a", "b"), received=1_000), Context(9_000))
-    (page,) = ledger.read("night")[1]
-    reason = "it was received 1,000 times and no engine could take it"
-    assert page.done == {0}
-    assert page.given_up == {0: f"a: {reason}", 1: f"b: {reason}"}
+    def built(book: MemoryLedger) -> Any:
+        return WatchDependencies(always, book, called.append)  # type: ignore[arg-type]
+
+    ledger = parts(watch, "watch_dependencies", built)
+    assert watch.handler({}, Context(9_000)) == {"late": True}
+    today = datetime.datetime.now(always.zone).date().isoformat()
+    run = ledger.begin(FleetRun("today", today, NIGHT.ruleset))
+    told = watch.handler({}, Context(9_000))
+    assert (told["run_id"], told["late"], told["ended"]) == ("today", True, False)
+    assert called == [{"as_of": today, "ruleset": NIGHT.ruleset, "run_id": "today"}]
+    ledger.compare_and_set(run, msgspec.structs.replace(run, listed=True))
+    assert watch.handler({}, Context(9_000))["late"] is False
+    assert len(called) == 1, "it is listed"
+    reasons = [line[1] for line in lines(logged, "event", "reason")]
+    assert reasons[0].startswith("no run as of ")
+    assert reasons[1:] == ["its customers are not all listed: 0 pages so far", None]
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["NightLate"] for line in written] == [[1.0], [1.0], [0.0]]
 
 
 def test_the_invoke_function_reserves_time_for_its_end(parts: Inject) -> None:
     engines = Engines((), [])
-    parts(invoke, "invoke_dependencies", invoke_deps(engines, MemoryQueue(), MemoryQueue()))
-    invoke.handler(event(items("a", "b", "c")), Context(32_000, 22_000, 5_000))
+    parts(invoke, "invoke_dependencies", invoke_deps(engines, MemoryQueue()))
+    left = Context(32_000, 32_000, 22_000, 22_000, 5_000, 5_000)
+    invoke.handler(event(items("a", "b", "c")), left)
     assert engines.times == [10.0, 10.0, 3.0], "its share each, less two seconds for the end"
 
 

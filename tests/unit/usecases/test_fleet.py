@@ -10,10 +10,12 @@ from tests.fleet import MemoryLedger, MemoryQueue, People
 
 from tuppence.errors import UserError
 from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time
+from tuppence.usecases.fleet.given_up import DEAD_LETTER, enter_dead_letter, send_again
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
 from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, Start
 from tuppence.usecases.fleet.progress import progress
 from tuppence.usecases.fleet.splitting import make_items, split_page
+from tuppence.usecases.fleet.watching import watch_night
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 EVERYBODY = People(f"C{n:05d}" for n in range(2_345))
@@ -125,12 +127,18 @@ class Engines:
         self.poison = poison
         self.code = code
         self.asked: list[str] = []
+        self.done: list[str] = []
 
     def evaluate_item(self, item: FleetItem, seconds: float) -> None:
         assert seconds > 0
         self.asked += item.customers
         if self.poison in item.customers:
             raise UserError(self.code, "no such customer")
+        self.done += item.customers
+
+
+def second() -> float:
+    return 1.0
 
 
 def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> None:
@@ -138,15 +146,13 @@ def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> N
     pages = [message for message in queue.messages if isinstance(message, Page)]
     work = MemoryQueue()
     for page in [*reversed(pages), *pages]:
-        make_items(page, list, work, ledger, last_try=False)
+        make_items(page, list, work, ledger)
     engines = Engines(poison)
     for final in (False, True):
         for item in reversed(work.messages):
             assert isinstance(item, FleetItem)
             try:
-                evaluate_item(
-                    item, engines, ledger, MemoryQueue(), ledger.latest(), 1.0, may_give_up=final
-                )
+                evaluate_item(item, engines, ledger, ledger.latest(), second, may_give_up=final)
             except UserError:
                 assert poison in item.customers
                 assert not final
@@ -158,7 +164,7 @@ def test_messages_that_come_twice_and_out_of_order_count_once() -> None:
     assert not progress("night", ledger).ended
     run_through(queue, ledger)
     found = progress("night", ledger)
-    assert (found.items, found.done, found.dead_lettered) == (2_345, 2_345, 0)
+    assert (found.items, found.done, found.given_up) == (2_345, 2_345, 0)
     assert found.complete
     assert found.ended
 
@@ -168,7 +174,7 @@ def test_what_is_given_up_has_a_name_until_it_is_done_after_all() -> None:
     listed(NIGHT, queue, ledger)
     run_through(queue, ledger, poison="C00123")
     found = progress("night", ledger)
-    assert (found.items, found.done, found.dead_lettered) == (2_345, 2_344, 1)
+    assert (found.items, found.done, found.given_up) == (2_345, 2_344, 1)
     assert found.titles == ("C00123: no such customer",)
     assert found.ended
     assert not found.complete
@@ -179,11 +185,8 @@ def test_what_is_given_up_has_a_name_until_it_is_done_after_all() -> None:
 def test_an_item_of_an_older_run_is_given_up() -> None:
     ledger, engines = MemoryLedger(), Engines()
     (item, *_) = split_page(PAGE, list)
-    dead = MemoryQueue()
-    done = evaluate_item(item, engines, ledger, dead, "2026-07-01", 1.0, may_give_up=False)
-    assert not done
+    assert evaluate_item(item, engines, ledger, "2026-07-01", second, may_give_up=False)
     assert engines.asked == []
-    assert dead.messages == []
     ledger.begin(NIGHT)
     assert progress("night", ledger).titles == ("a: a run as of 2026-07-01 has begun",)
 
@@ -193,25 +196,159 @@ def test_an_item_of_an_older_run_is_given_up() -> None:
 def test_an_item_is_never_given_up_because_engines_cannot_take_it(
     code: str, may_give_up: bool
 ) -> None:
-    ledger, dead = MemoryLedger(), MemoryQueue()
+    ledger = MemoryLedger()
     (item, *_) = split_page(PAGE, list)
     ledger.begin(NIGHT)
     with pytest.raises(UserError):
-        evaluate_item(item, Engines("a", code), ledger, dead, "", 1.0, may_give_up=may_give_up)
+        evaluate_item(item, Engines("a", code), ledger, "", second, may_give_up=may_give_up)
     assert progress("night", ledger).titles == ()
-    assert dead.messages == []
 
 
-def test_an_item_that_engines_refuse_goes_to_the_dead_letters_once_that_is_final() -> None:
-    ledger, dead = MemoryLedger(), MemoryQueue()
+def test_a_customer_whom_engines_refuse_is_given_up_once_that_is_final() -> None:
+    ledger = MemoryLedger()
     (item, *_) = split_page(PAGE, list)
     ledger.begin(NIGHT)
     with pytest.raises(UserError):
-        evaluate_item(item, Engines("a"), ledger, dead, "", 1.0, may_give_up=False)
-    assert dead.messages == []
-    assert not evaluate_item(item, Engines("a"), ledger, dead, "", 1.0, may_give_up=True)
-    assert dead.messages == [item]
+        evaluate_item(item, Engines("a"), ledger, "", second, may_give_up=False)
+    assert progress("night", ledger).titles == ()
+    assert evaluate_item(item, Engines("a"), ledger, "", second, may_give_up=True)
     assert progress("night", ledger).titles == ("a: no such customer",)
+
+
+def item_of(count: int) -> FleetItem:
+    names = tuple(f"C{number:02d}" for number in range(count))
+    return FleetItem("night", "2026-06-30", NIGHT.ruleset, 0, 0, names)
+
+
+@pytest.mark.parametrize("poison", ["C00", "C13", "C24"])
+def test_a_customer_whom_engines_refuse_is_found_and_the_others_of_the_item_are_done(
+    poison: str,
+) -> None:
+    ledger, engines, item = MemoryLedger(), Engines(poison), item_of(25)
+    ledger.begin(NIGHT)
+    given_up = evaluate_item(item, engines, ledger, "", second, may_give_up=True)
+    assert given_up is not None
+    assert given_up.work == replace(item, customers=(poison,))
+    assert sorted([*engines.done, poison]) == list(item.customers)
+    assert progress("night", ledger).titles == (f"{poison}: no such customer",)
+
+
+def test_several_refused_customers_of_an_item_are_named_with_the_reason_of_each() -> None:
+    class Two(Engines):
+        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+            super().evaluate_item(item, seconds)
+            for customer, reason in (("C03", "no money"), ("C20", "no name")):
+                if customer in item.customers:
+                    raise UserError("engine.refused", reason)
+
+    ledger = MemoryLedger()
+    ledger.begin(NIGHT)
+    evaluate_item(item_of(25), Two(), ledger, "", second, may_give_up=True)
+    titles = progress("night", ledger).titles
+    assert titles == ("C03 and 1 more: C03: no money; C20: no name",)
+
+
+def test_an_item_is_tried_again_if_engines_go_away_while_it_is_halved() -> None:
+    class GoingAway(Engines):
+        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+            super().evaluate_item(item, seconds)
+            code = "engine.refused" if len(item.customers) > 10 else "engine.unreachable"
+            raise UserError(code, "no")
+
+    ledger = MemoryLedger()
+    ledger.begin(NIGHT)
+    with pytest.raises(UserError) as raised:
+        evaluate_item(item_of(25), GoingAway(), ledger, "", second, may_give_up=True)
+    assert raised.value.code == "engine.unreachable"
+    assert progress("night", ledger).titles == ()
+
+
+def test_a_refusal_that_was_due_to_several_customers_together_leaves_the_item_done() -> None:
+    class TooMany(Engines):
+        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+            super().evaluate_item(item, seconds)
+            if len(item.customers) > 10:
+                raise UserError("engine.refused", "too many")
+
+    ledger = MemoryLedger()
+    ledger.begin(NIGHT)
+    assert evaluate_item(item_of(25), TooMany(), ledger, "", second, may_give_up=True) is None
+    (page,) = ledger.read("night")[1]
+    assert page.done == {0}
+
+
+def test_a_run_ends_although_all_its_messages_die_unseen_and_they_can_be_sent_again() -> None:
+    queue, ledger, items = MemoryQueue(), MemoryLedger(), MemoryQueue()
+    listed(NIGHT, queue, ledger)
+    (lost, *others) = [message for message in queue.messages if isinstance(message, Page)]
+    for page in others:
+        make_items(page, list, items, ledger)
+    assert not progress("night", ledger).ended
+    for message in (lost, *items.messages):
+        enter_dead_letter(message, ledger)
+    found = progress("night", ledger)
+    assert (found.ended, found.complete) == (True, False)
+    assert (found.given_up_pages, found.given_up, found.unsplit) == (1, 2_245, 0)
+    assert found.titles[0] == f"page 0, C00000 and 99 more: {DEAD_LETTER}"
+    assert found.titles[1] == f"C00100: {DEAD_LETTER}"
+    pages, again = MemoryQueue(), MemoryQueue()
+    assert send_again("night", ledger, pages, again) == (1, 2_245)
+    assert pages.messages == [lost]
+    assert again.messages == items.messages
+    assert progress("night", ledger).titles == ()
+    pages.messages += others
+    run_through(pages, ledger)
+    assert progress("night", ledger).complete
+
+
+def test_a_page_of_which_only_some_items_were_sent_is_not_split_and_can_be_given_up() -> None:
+    ledger, queue = MemoryLedger(), MemoryQueue(room=2)
+    ledger.begin(NIGHT)
+    with pytest.raises(UserError, match="full"):
+        make_items(PAGE, list, queue, ledger)
+    for item in queue.messages:
+        assert isinstance(item, FleetItem)
+        assert not evaluate_item(item, Engines(), ledger, "", second, may_give_up=True)
+    (state,) = ledger.read("night")[1]
+    assert (state.items, state.done) == (None, frozenset({0, 1}))
+
+
+MORNING = datetime.datetime(2026, 6, 30, 6, tzinfo=zoneinfo.ZoneInfo("Europe/London"))
+
+
+def problem(ledger: MemoryLedger, now: datetime.datetime = MORNING) -> str:
+    return watch_night(ledger, now, datetime.time(6)).problem
+
+
+def test_a_night_that_is_not_whole_in_time_says_what_is_missing() -> None:
+    queue, ledger, items = MemoryQueue(), MemoryLedger(), MemoryQueue()
+    before = MORNING - datetime.timedelta(minutes=1)
+    assert problem(ledger, before) == ""
+    assert problem(ledger) == "no run as of 2026-06-30 has begun"
+    begun = ledger.begin(NIGHT)
+    assert problem(ledger) == "its customers are not all listed: 0 pages so far"
+    list_customers(begun, EVERYBODY, queue, ledger, lambda: True)
+    assert problem(ledger) == "24 of 24 pages are not split"
+    for page in queue.messages:
+        assert isinstance(page, Page)
+        make_items(page, list, items, ledger)
+    assert problem(ledger, before) == ""
+    assert problem(ledger) == "2,345 of 2,345 items are not done"
+    run_through(queue, ledger)
+    assert problem(ledger) == ""
+
+
+def test_a_night_in_which_work_was_given_up_is_over_and_not_late() -> None:
+    queue, ledger = MemoryQueue(), MemoryLedger()
+    listed(NIGHT, queue, ledger)
+    run_through(queue, ledger, poison="C00123")
+    assert problem(ledger) == ""
+
+
+def test_a_run_of_some_customers_is_not_the_night() -> None:
+    ledger = MemoryLedger()
+    ledger.begin(FleetRun("some", "2026-06-30", "d", prefix="C1"))
+    assert problem(ledger) == "no run as of 2026-06-30 has begun"
 
 
 @pytest.mark.parametrize(

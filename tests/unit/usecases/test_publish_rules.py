@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from tests.building import ROOT
 from tests.serving import log_lines
@@ -20,7 +21,8 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.lambdas import convert
-from tuppence.rules.definition import Definition
+from tuppence.rules.definition import Criteria, Definition
+from tuppence.rules.rule import Approval
 from tuppence.structured import read_yaml
 from tuppence.usecases.editions import Edition
 from tuppence.usecases.publish_rules import Record, RunningEngine, publish_approved
@@ -124,6 +126,24 @@ def test_nothing_is_kept_of_wrong_definitions(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no approved definitions"):
         publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append)
     assert (desk.rulesets.digests(), "connect" in desk.log) == ([], False)
+
+
+def test_what_files_are_checked_for_is_told_of_definitions_too(tmp_path: Path) -> None:
+    """A misspelt word, an offer without terms and an approval to come forbid nothing."""
+    approval = Approval("A Firm", str(Date(DAY.day + 1)), "1")
+    condition = 'count(payments[category = "grocery"]) > 0'
+    odd = msgspec.structs.replace(GOOD, kind="offer", when=condition, approval=approval, tests=[])
+    desk, told = Desk(tmp_path, [odd]), list[str]()
+    publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", told.append)
+    codes = [line.split("[")[1].split("]")[0] for line in told]
+    assert codes == ["rule.word", "rule.validity", "rule.offer", "rule.offer"]
+    form = msgspec.convert(
+        {"what": {"measure": "how many"}, "is": "at least", "value": "£60"}, Criteria
+    )
+    desk = Desk(tmp_path / "form", [msgspec.structs.replace(GOOD, when=form)])
+    with pytest.raises(UserError) as caught:
+        publish_approved(desk, desk.rulesets, desk.engines(), DAY, "ann", told.append)
+    assert any("£60 is not a number" in line for line in caught.value.details)
 
 
 def test_the_convert_function_hands_the_ruleset_and_its_edition_on(

@@ -7,9 +7,12 @@ import msgspec
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
-from tuppence.adapters.aws.queues import redrive
+from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.adapters.aws.secrets import read_secret
 from tuppence.adapters.aws.stacks import stack_outputs
 from tuppence.adapters.aws.tasks import migrate_database
+from tuppence.logs import pseudonym
+from tuppence.usecases.fleet.given_up import send_again
 from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.fleet.progress import Progress, progress
 
@@ -46,14 +49,18 @@ class Fleet:
 
     def progress(self, run_id: str) -> Progress:
         """Return the progress of a run."""
-        ledger = DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
-        return progress(run_id, ledger)
+        return progress(run_id, self._ledger())
 
-    def redrive(self) -> tuple[int, int]:
-        """Send given-up messages again, and return the number of pages and of items."""
+    def redrive(self, run_id: str) -> tuple[int, int]:
+        """Send given-up work of a run again, and return the number of pages and of items."""
         sqs, at = client("sqs"), self._outputs
-        pages = redrive(sqs, at["DeadPagesUrl"], at["CustomerQueueUrl"])
-        return pages, redrive(sqs, at["DeadItemsUrl"], at["InvokeQueueUrl"])
+        pages = SqsQueue(sqs, at["CustomerQueueUrl"])
+        items = SqsQueue(sqs, at["InvokeQueueUrl"], deduplicate=False)  # they were sent before
+        return send_again(run_id, self._ledger(), pages, items)
+
+    def pseudonym(self, customer: str) -> str:
+        """Return the name of a customer in the logs of this environment."""
+        return pseudonym(read_secret(self._outputs["PseudonymsSecret"]), customer)
 
     def migrate(self) -> None:
         """Run the task that migrates the database, and wait for its end.
@@ -64,6 +71,9 @@ class Fleet:
         name = f"tuppence-{self._environment}"
         outputs = {**stack_outputs(f"{name}-network"), **stack_outputs(f"{name}-migration")}
         migrate_database(client("ecs"), outputs)
+
+    def _ledger(self) -> DynamoLedger:
+        return DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
 
     def _invoke(self, label: str, payload: bytes) -> dict[str, Any]:
         return invoke_function(f"tuppence-{self._environment}-{label}", payload)

@@ -1,9 +1,12 @@
 """The fleet's ledger in DynamoDB.
 
-    run_id   entry          what
-    #latest  -              as_of: the latest date of all runs
-    RUN      run            record: the run, JSON; pages and listed: what a change must have seen
-    RUN#1    page-0000017   items; done: a set of numbers; given_up: a set of `NUMBER TITLE: REASON`
+    run_id   entry                what
+    #latest  -                    as_of: the latest date of all runs
+    #night   2026-06-30           run: the run of everybody that was begun last for this date
+    RUN      run                  record: the run, JSON; pages and listed, which changes compare
+    RUN#1    given-up-0000017     record: a page that was given up, and why, JSON
+    RUN#1    given-up-0000017-42  record: an item of it that was given up, and why, JSON
+    RUN#1    page-0000017         items: their number; done: a set of numbers
 
 A set contains a number once however often it is added, so a message that is delivered several times
 counts once. Pages are spread over sixteen partition keys of their run, since DynamoDB accepts a
@@ -22,12 +25,14 @@ from botocore.exceptions import ClientError
 from tuppence.adapters.aws.clients import DAY_SECONDS, aws_errors, error_code
 from tuppence.errors import UserError
 from tuppence.feel.values import parse_date
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, PageName, PageState
+from tuppence.usecases.fleet.messages import FleetItem, FleetRun, GivenUp, PageName, PageState
 
 KEPT_DAYS: Final = 90
 """Days after the date of a run when DynamoDB removes its entries."""
 _LATEST: Final = {"run_id": {"S": "#latest"}, "entry": {"S": "-"}}
+_NIGHT: Final = "#night"
 _PAGE: Final = "page-"
+_GIVEN_UP: Final = "given-up-"
 _SHARDS: Final = 16
 
 
@@ -54,6 +59,7 @@ class DynamoLedger:
                 ExpressionAttributeValues={":as_of": {"S": run.as_of}},
             )
             self._write(run, "attribute_not_exists(run_id)", {})
+            self._note_night(run)
         except _ConditionError:
             latest = self.latest()
             if latest > run.as_of:
@@ -69,6 +75,7 @@ class DynamoLedger:
                 f"the run {run.run_id} is as of {recorded.as_of}, with ruleset {recorded.ruleset}"
             )
             raise UserError("run.different", message, "give this run another name")
+        self._note_night(run)
         return recorded
 
     def compare_and_set(self, before: FleetRun, after: FleetRun) -> FleetRun:
@@ -80,15 +87,8 @@ class DynamoLedger:
             return self._run(before.run_id)
         return after
 
-    def record(
-        self,
-        page: PageName,
-        items: int | None = None,
-        done: Iterable[int] = (),
-        given_up: Iterable[FleetItem] = (),
-        reason: str = "",
-    ) -> None:
-        """Record how many items a page has, which are done, and which are given up and why."""
+    def record(self, page: PageName, items: int | None = None, done: Iterable[int] = ()) -> None:
+        """Record how many items a page has, and which are done."""
         sets = ["expires_at = :expires"]
         values: dict[str, Any] = {":expires": _expires(page.as_of)}
         names: dict[str, str] = {}
@@ -100,20 +100,26 @@ class DynamoLedger:
         if numbers := [str(number) for number in done]:
             adds.append("done :done")
             values[":done"] = {"NS": numbers}
-        if titles := [f"{item.number} {item.title}: {reason}" for item in given_up]:
-            adds.append("given_up :titles")
-            values[":titles"] = {"SS": titles}
         change = f"SET {', '.join(sets)}" + (f" ADD {', '.join(adds)}" if adds else "")
         self._call(
             "update_item",
-            Key={
-                "run_id": {"S": _shard(page.run_id, page.number % _SHARDS)},
-                "entry": {"S": f"{_PAGE}{page.number:07d}"},
-            },
+            Key=_page_key(page, f"{_PAGE}{page.number:07d}"),
             UpdateExpression=change,
             ExpressionAttributeValues=values,
             **({"ExpressionAttributeNames": names} if names else {}),
         )
+
+    def give_up(self, given_up: GivenUp) -> None:
+        """Record work as given up."""
+        record = {
+            "record": {"S": msgspec.json.encode(given_up).decode()},
+            "expires_at": _expires(given_up.work.as_of),
+        }
+        self._call("put_item", Item=_given_up_key(given_up) | record)
+
+    def forget(self, given_up: GivenUp) -> None:
+        """Remove the record of work that was given up."""
+        self._call("delete_item", Key=_given_up_key(given_up))
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
         """Return a run and the states of its pages."""
@@ -124,6 +130,18 @@ class DynamoLedger:
         """Return the latest date of all runs, or an empty string if there are none."""
         answer = self._call("get_item", Key=_LATEST, ConsistentRead=True)
         return str(answer["Item"]["as_of"]["S"]) if "Item" in answer else ""
+
+    def night(self, as_of: str) -> str | None:
+        """Return the name of the run of everybody that was begun last for a date."""
+        key = {"run_id": {"S": _NIGHT}, "entry": {"S": as_of}}
+        answer = self._call("get_item", Key=key, ConsistentRead=True)
+        return str(answer["Item"]["run"]["S"]) if "Item" in answer else None
+
+    def _note_night(self, run: FleetRun) -> None:
+        if not run.prefix and not run.chosen:
+            key = {"run_id": {"S": _NIGHT}, "entry": {"S": run.as_of}}
+            values = {"run": {"S": run.run_id}, "expires_at": _expires(run.as_of)}
+            self._call("put_item", Item=key | values)
 
     def _run(self, run_id: str) -> FleetRun:
         answer = self._call("get_item", Key=_run_key(run_id), ConsistentRead=True)
@@ -147,6 +165,14 @@ class DynamoLedger:
         )
 
     def _pages(self, shard: str) -> Iterator[PageState]:
+        by_number: dict[int, PageState] = {}
+        for entry in self._entries(shard):
+            number = int(entry["entry"]["S"].removeprefix(_GIVEN_UP).removeprefix(_PAGE)[:7])
+            state = by_number.get(number, PageState(number, None, frozenset(), {}))
+            by_number[number] = _with_entry(state, entry)
+        yield from by_number.values()
+
+    def _entries(self, shard: str) -> Iterator[dict[str, Any]]:
         with self._errors():
             for answer in self._client.get_paginator("query").paginate(
                 TableName=self._table,
@@ -154,7 +180,7 @@ class DynamoLedger:
                 ExpressionAttributeValues={":shard": {"S": shard}},
                 ConsistentRead=True,
             ):
-                yield from map(_state, answer["Items"])
+                yield from answer["Items"]
 
     def _call(self, operation: str, **request: Any) -> Any:
         with self._errors():
@@ -186,11 +212,28 @@ def _expires(as_of: str) -> dict[str, str]:
     return {"N": str(((date.day if date else 0) + KEPT_DAYS) * DAY_SECONDS)}
 
 
-def _state(item: dict[str, Any]) -> PageState:
-    titles = (one.partition(" ") for one in sorted(item.get("given_up", {"SS": ()})["SS"]))
-    return PageState(
-        int(item["entry"]["S"].removeprefix(_PAGE)),
-        int(item["items"]["N"]) if "items" in item else None,
-        frozenset(int(number) for number in item.get("done", {"NS": ()})["NS"]),
-        {int(number): title for number, _, title in titles},
+def _page_key(page: PageName, entry: str) -> dict[str, Any]:
+    shard = _shard(page.run_id, page.number % _SHARDS)
+    return {"run_id": {"S": shard}, "entry": {"S": entry}}
+
+
+def _given_up_key(given_up: GivenUp) -> dict[str, Any]:
+    work = given_up.work
+    if isinstance(work, FleetItem):
+        return _page_key(work.page_name, f"{_GIVEN_UP}{work.page:07d}-{work.number}")
+    return _page_key(work.name, f"{_GIVEN_UP}{work.number:07d}")
+
+
+def _with_entry(state: PageState, entry: dict[str, Any]) -> PageState:
+    """Return the state of a page with what one more entry says of it."""
+    if "record" in entry:
+        given_up = msgspec.json.decode(entry["record"]["S"], type=GivenUp)
+        if isinstance(given_up.work, FleetItem):
+            by_number = state.given_up | {given_up.work.number: given_up}
+            return msgspec.structs.replace(state, given_up=by_number)
+        return msgspec.structs.replace(state, page=given_up)
+    return msgspec.structs.replace(
+        state,
+        items=int(entry["items"]["N"]) if "items" in entry else None,
+        done=frozenset(int(number) for number in entry.get("done", {"NS": ()})["NS"]),
     )

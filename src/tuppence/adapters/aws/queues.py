@@ -104,39 +104,3 @@ def _requests(entries: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]
         size += length
     if request:
         yield request
-
-
-def redrive(client: Any, dead: str, url: str) -> int:
-    """Send all messages of a dead-letter queue to its queue again, and return their number.
-
-    A message is deleted after it was sent, so an interruption may duplicate messages, but loses
-    none. In a FIFO queue each gets a new deduplication identifier, since SQS would otherwise
-    discard it as a duplicate.
-
-    Args:
-        client: Client of SQS.
-        dead: Address of the dead-letter queue.
-        url: Address of the queue.
-
-    Raises:
-        UserError: AWS refuses, or cannot be reached.
-    """
-    moved = 0
-    with aws_errors("queue", f"the queue {dead.rsplit('/', 1)[-1]}"):
-        while messages := client.receive_message(
-            QueueUrl=dead,
-            MaxNumberOfMessages=MAX_MESSAGES,
-            WaitTimeSeconds=1,
-            MessageSystemAttributeNames=["MessageGroupId"],
-        ).get("Messages"):
-            for message in messages:
-                fifo = {}
-                if url.endswith(".fifo"):
-                    fifo = {
-                        "MessageGroupId": message["Attributes"]["MessageGroupId"],
-                        "MessageDeduplicationId": message["MessageId"],
-                    }
-                client.send_message(QueueUrl=url, MessageBody=message["Body"], **fifo)
-                client.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
-                moved += 1
-    return moved

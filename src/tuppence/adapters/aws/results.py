@@ -29,6 +29,8 @@ from tuppence.results.result import CustomerResults, Result, State, packed
 
 RETIRED_DAYS: Final = 30
 """Days that an item stays, marked as expired, after its rule was retired."""
+INSERTS: Final = 25
+"""Maximum number of statements in one request."""
 REQUESTS: Final = 16
 """Maximum number of concurrent requests."""
 _NOT_OLDER: Final = "as_of <= :as_of"
@@ -89,7 +91,16 @@ class DynamoResults:
         stored, self._read_by_get = self._read_by_get, {}
         unread = [row.customer_id for row in rows if row.customer_id not in stored]
         stored.update(zip(unread, self._pool.map(self._read, unread), strict=True))
-        writes = [write for row in rows for write in self._changes(row, stored[row.customer_id])]
+        writes: list[Callable[[], None]] = []
+        new: list[Item] = []
+        for row in rows:
+            before = stored[row.customer_id]
+            new += [_encode(row, one) for one in row.results if one.rule_id not in before]
+            writes += self._changes(row, before)
+        writes += [
+            partial(self._insert, new[start : start + INSERTS])
+            for start in range(0, len(new), INSERTS)
+        ]
         # All writes have ended before an error is raised.
         done, _ = wait([self._pool.submit(write) for write in writes])
         for future in done:
@@ -141,15 +152,27 @@ class DynamoResults:
     def _changes(
         self, row: CustomerResults, stored: Mapping[str, _Stored]
     ) -> list[Callable[[], None]]:
-        """Return the writes that turn the stored results of a customer into new ones."""
+        """Return the writes that turn stored results of a customer into new ones."""
         writes: list[Callable[[], None]] = []
         for result in row.results:
             before = stored.get(result.rule_id)
-            if before is None or before.retired or before.result != result:
+            if before is not None and (before.retired or before.result != result):
                 writes.append(partial(self._put, _encode(row, result)))
         removed = stored.keys() - {rule for rule, _ in self._layout(row.ruleset).rules}
         writes += [partial(self._retire, row, rule) for rule in removed if not stored[rule].retired]
         return writes
+
+    def _insert(self, items: Sequence[Item]) -> None:
+        """Write results that were not there when they were read, many with each request.
+
+        A statement fails alone: if the result is there now, or the table is busy, it is put.
+        """
+        statements = [_insertion(self._table, item) for item in items]
+        with self._errors():
+            answer = self._client.batch_execute_statement(Statements=statements)
+        for item, outcome in zip(items, answer["Responses"], strict=True):
+            if "Error" in outcome:
+                self._put(item)
 
     def _put(self, item: Item) -> None:
         self._unless_older(
@@ -186,6 +209,13 @@ def _with_values(result: Result, names: Sequence[str]) -> Result:
     """Return a result with the values of some names; a missing value becomes null."""
     values = {name: result.values.get(name) for name in names}
     return Result(result.rule_id, result.state, result.score, values, result.since)
+
+
+def _insertion(table: str, item: Item) -> Item:
+    """Return the statement that inserts an item, and fails if there is one with its key."""
+    names = ", ".join(f"'{name}': ?" for name in item)
+    statement = f'INSERT INTO "{table}" VALUE {{{names}}}'
+    return {"Statement": statement, "Parameters": list(item.values())}
 
 
 def _encode(row: CustomerResults, result: Result) -> Item:

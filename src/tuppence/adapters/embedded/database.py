@@ -10,6 +10,7 @@ import msgspec
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile
 from tuppence.results.packed import Layout
 from tuppence.results.result import CustomerResults
+from tuppence.usecases.customer_store import StoredResults
 from tuppence.usecases.ledger import RunRecord, Tally
 
 T = TypeVar("T")
@@ -19,6 +20,12 @@ CREATE TABLE IF NOT EXISTS results (
     as_of INTEGER NOT NULL,      -- days since 1970-01-01
     ruleset TEXT NOT NULL,       -- digest
     packed BLOB NOT NULL         -- as tuppence.results.packed describes
+) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS replaced (    -- by the latest run: as it was after the run before
+    customer_id TEXT PRIMARY KEY,
+    as_of INTEGER,               -- NULL, like the rest, for a customer who had no results
+    ruleset TEXT,
+    packed BLOB
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS layouts (
     ruleset TEXT PRIMARY KEY,    -- digest
@@ -42,6 +49,7 @@ ON CONFLICT (customer_id) DO UPDATE
 SET as_of = excluded.as_of, ruleset = excluded.ruleset, packed = excluded.packed
 WHERE excluded.as_of >= results.as_of
 """
+_KEEP: Final = "INSERT OR IGNORE INTO replaced VALUES (?, ?, ?, ?)"
 _PUT_LAYOUT: Final = "INSERT OR IGNORE INTO layouts (ruleset, layout) VALUES (?, ?)"
 _BETWEEN: Final = "SELECT * FROM results WHERE customer_id BETWEEN ? AND ? LIMIT ?"
 _MAX_PARAMETERS: Final = 1_000
@@ -51,6 +59,7 @@ RESULTS: Final = FileKind(
     earlier=2,
     page_size=16_384,
     remedy="remove the file and run again: results can always be computed again",
+    format=4,  # a version that does not know the replaced results would not erase them
 )
 
 
@@ -132,6 +141,43 @@ class Database:
             )
         self._layouts |= layouts
 
+    def replace(
+        self, rows: Iterable[CustomerResults], before: Mapping[str, CustomerResults]
+    ) -> None:
+        """Put the results of the latest run, and keep those that they replace.
+
+        Args:
+            rows: The results.
+            before: What is stored of the same customers.
+        """
+        rows, latest = list(rows), self.latest()
+        replaced = [before.get(row.customer_id) for row in rows]
+        with self._file.transaction() as connection:
+            if latest is not None and latest.before is not None:
+                connection.executemany(
+                    _KEEP,
+                    (
+                        (row.customer_id, None, None, None)
+                        if old is None
+                        else (row.customer_id, old.as_of, old.ruleset, old.packed)
+                        for row, old in zip(rows, replaced, strict=True)
+                    ),
+                )
+            self.put(rows)
+
+    def of(self, customer_id: str) -> StoredResults:
+        """Return what is stored of a customer, with what was stored after the run before."""
+        results, latest = self.get([customer_id]).get(customer_id), self.latest()
+        before = None
+        if latest is not None and latest.before is not None:
+            before = results
+            query = "SELECT * FROM replaced WHERE customer_id = ?"
+            for _, as_of, ruleset, packed in self._file.rows(query, [customer_id]):
+                before = None
+                if packed is not None:
+                    before = CustomerResults(customer_id, as_of, self._layout(ruleset), packed)
+        return StoredResults(results, before, latest)
+
     def erase(self, customer_id: str, *others: str) -> bool:
         """Erase the results of customers from the file, and return whether there were any."""
         connection = self._file.connection
@@ -139,7 +185,9 @@ class Database:
             connection.pragma("secure_delete", "on")
             before = connection.total_changes()
             erased = [[one] for one in (customer_id, *others)]
-            connection.executemany("DELETE FROM results WHERE customer_id = ?", erased)
+            for table in ("results", "replaced"):
+                query = f"DELETE FROM {table} WHERE customer_id = ?"  # noqa: S608 - one of two
+                connection.executemany(query, erased)
             count = connection.total_changes() - before
             connection.execute("VACUUM")
             self._file.empty_log()
@@ -188,12 +236,22 @@ class Database:
         return self._one("SELECT record FROM runs ORDER BY number DESC LIMIT 1", [], RunRecord)
 
     def start(self, run: RunRecord) -> None:
-        """Record the start of a run, replacing an earlier run of the same name."""
+        """Record the start of a run, replacing an earlier run of the same name.
+
+        The results that it replaces are kept beside it until another run starts. If the run before
+        did not finish, they are still those of the last run that did.
+        """
+        latest = self.latest()
         with self._file.transaction() as connection:
+            before = None if latest is None else latest.before
+            if latest is not None and latest.finished and latest.run_id != run.run_id:
+                before = latest.as_of
+                connection.execute("DELETE FROM replaced")
             connection.execute("DELETE FROM runs WHERE run_id = ?", [run.run_id])
+            record = msgspec.structs.replace(run, before=before)
             connection.execute(
                 "INSERT INTO runs (run_id, record) VALUES (?, ?)",
-                [run.run_id, msgspec.json.encode(run)],
+                [run.run_id, msgspec.json.encode(record)],
             )
 
     def done(self, run_id: str) -> Mapping[str, Tally]:

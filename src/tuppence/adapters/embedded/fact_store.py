@@ -43,7 +43,7 @@ from tuppence.adapters.embedded.manifest import (
     write_manifest,
 )
 from tuppence.adapters.embedded.partition_rows import split
-from tuppence.adapters.embedded.segments import Segments
+from tuppence.adapters.embedded.segments import Segments, is_in_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
@@ -118,9 +118,8 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
-        batch = batch_from(self._segments.merge(self._home(customer_id)), self.schema)
-        index = batch.customer_ids.index(customer_id)
-        return batch.slice(index, index + 1)
+        content = self._segments.find(self._home(customer_id), customer_id)
+        return batch_from(content, self.schema)
 
     def _home(self, customer_id: str) -> Partition:
         """Return the partition of a customer.
@@ -342,10 +341,10 @@ class FactStore:
             return rows.height - kept.height
 
     def compact(self) -> None:
-        """Merge the segments of each partition into one."""
+        """Merge the segments of each partition into one, with a file for each 500 customers."""
         with self._changing():
             partitions = tuple(
-                self._segments.compact(p) if len(p.segments) > 1 else p
+                p if is_in_files(p) else self._segments.compact(p)
                 for p in self._manifest.partitions
             )
             self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))

@@ -5,6 +5,7 @@ would be taken for those of other accounts, and nobody would be found by a numbe
 none is made for a store that has tokens already. It belongs to the store and to its copies.
 """
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterator
@@ -46,6 +47,23 @@ def identifier_key(store: Path) -> bytes:
                 with disk_errors(path):
                     write_atomically(path, f"{text} {_check(text)}\n".encode())
     return read_identifier_key(path)
+
+
+@contextlib.contextmanager
+def removed_if_unused(store: Path) -> Iterator[None]:
+    """Remove the secret on an error, if it was made in the block and hides nothing.
+
+    Args:
+        store: The folder of the store, whose lock is held.
+    """
+    path = store / layout.IDENTIFIER_KEY
+    was_there = path.exists()
+    try:
+        yield
+    except BaseException:
+        if path.exists() and not was_there and not _has_tokens(store):
+            path.unlink()
+        raise
 
 
 def has_identifier_key(store: Path) -> bool:

@@ -16,9 +16,12 @@ from tuppence.errors import UserError
 from tuppence.facts.imported import Import
 from tuppence.facts.schema import Field
 
-FORMAT: Final = 4
+FORMAT: Final = 5
+"""Transactions may be in several files of a segment since 5. The next write brings a manifest of an
+earlier format up to date."""
+_IN_ONE_FILE: Final = 4
 _WITHOUT_IMPORTS: Final = 3
-"""The format before, which has no history of imports; the next write brings it up to date."""
+"""The format before the history of imports."""
 _UNCHECKED: Final = 2
 """The format before that, which has no checksum."""
 RESTORE: Final = (
@@ -125,10 +128,11 @@ def read_manifest(path: Path) -> Manifest:
     manifest = Manifest(**{name: getattr(stored, name) for name in names})
     if (stored.format, stored.checksum) == (_UNCHECKED, ""):
         return manifest
-    if stored.format not in {_UNCHECKED, _WITHOUT_IMPORTS, FORMAT}:
+    if stored.format not in {_UNCHECKED, _WITHOUT_IMPORTS, _IN_ONE_FILE, FORMAT}:
         message = f"{path}: of format {stored.format}, and this version reads {FORMAT}"
         raise UserError("store.format", message, "import again into a new store")
-    if data != (_encode(manifest) if stored.format == FORMAT else _encode_earlier(manifest)):
+    is_earlier = stored.format in {_UNCHECKED, _WITHOUT_IMPORTS}
+    if data != (_encode_earlier(manifest) if is_earlier else _encode(manifest, stored.format)):
         message = f"{path}: damaged: it does not have its checksum"
         raise UserError("store.corrupt", message, RESTORE)
     return manifest
@@ -140,8 +144,12 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def name_content(manifest: Manifest) -> str:
-    """Return a digest of the content, whatever the format it was read from."""
-    return hashlib.blake2b(_encode(manifest), digest_size=8).hexdigest()
+    """Return a digest of the content, whatever the format it was read from.
+
+    It stays that of format 4, so that a later format does not make a run another one.
+    """
+    named = _encode(manifest, _IN_ONE_FILE)
+    return hashlib.blake2b(named, digest_size=8).hexdigest()
 
 
 def is_checked(manifest: Manifest) -> bool:
@@ -149,9 +157,9 @@ def is_checked(manifest: Manifest) -> bool:
     return manifest.format != _UNCHECKED
 
 
-def _encode(manifest: Manifest) -> bytes:
+def _encode(manifest: Manifest, format_: int = FORMAT) -> bytes:
     """Return the bytes of the file."""
-    return _with_checksum(_File(**(msgspec.structs.asdict(manifest) | {"format": FORMAT})))
+    return _with_checksum(_File(**(msgspec.structs.asdict(manifest) | {"format": format_})))
 
 
 def _encode_earlier(manifest: Manifest) -> bytes:

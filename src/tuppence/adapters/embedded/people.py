@@ -88,8 +88,7 @@ class StorePeople:
         if consents and not readable(consents, Use(self._purposes, today.day, as_of.day)):
             as_of, frozen = frozen_day(consents, Date(row.as_of), as_of)
         if row.ruleset not in self._rules:
-            ruleset = self._store.ruleset(row.ruleset)
-            self._rules[row.ruleset] = {one.rule.id: one.rule for one in ruleset.rules}
+            self._rules[row.ruleset] = self._store.rules(row.ruleset)
         return Person(
             customer,
             row.results,

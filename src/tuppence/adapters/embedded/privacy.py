@@ -82,19 +82,22 @@ class PersonalFolder:
         """Return the data of a customer, preceded by values that change whenever they change."""
         facts = self._store.facts()
         rows = _rows(facts, customer)
-        results = self._store.results_of(customer)[0] if self._store.has_results else None
+        results = before = None
+        if self._store.has_results:
+            results, before, _ = self._store.results_of(customer)
+        replaced = None if before == results else before
         rejects = self._store.rejects.of(customer, accounts_in(rows))
         kept = self._store.consents.of(customer), results, rejects
         read = [(made, facts.given(made.id, [customer])) for made in facts.imports()]
         imports: list[tuple[Import | None, Rows]] = [
             (made, given) for made, given in read if given.customers is not None
         ]
-        if imports and (before := facts.rows_before([customer])).tables():
-            imports.insert(0, (None, before))
+        if imports and (earlier := facts.rows_before([customer])).tables():
+            imports.insert(0, (None, earlier))
         corrections = self._store.corrections.of(customer)
         feed = self._store.feed.export(customer)
-        data = PersonalData(rows, *kept, imports, corrections, feed)
-        return (facts.digest, *kept, corrections, feed), data
+        data = PersonalData(rows, *kept, imports, corrections, replaced, feed)
+        return (facts.digest, *kept, corrections, replaced, feed), data
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:

@@ -51,7 +51,7 @@ class Rejects:
         again: Again = never,
         earlier: str = "",
         taken: Collection[str] = (),
-    ) -> Path | None:
+    ) -> str:
         """Write the rejected rows of an import.
 
         Rows of other imports stay until an import has read them again.
@@ -65,7 +65,7 @@ class Rejects:
             taken: Names of the files of other imports.
 
         Returns:
-            The file, or None where there are no rows.
+            The name of the file below the folder of rejects; empty where there are no rows.
         """
         folder = self._store / layout.REJECTS
         with locked(self._store), disk_errors(folder / source):
@@ -81,17 +81,17 @@ class Rejects:
             if not rows.height:
                 if earlier:
                     remove_checked(folder / earlier)
-                return None
+                return ""
             numbers = itertools.chain([""], (f".{n}" for n in itertools.count(2)))
             names = (f"{source}{number}{ENDING}" for number in numbers)
             free = (n for n in names if n not in taken and not (folder / n).exists())
             name = earlier or next(free)
             write_checked(folder / name, rejects_csv(rows))
-        return folder / name
+        return name
 
-    def name_of(self, path: Path) -> str:
-        """Return the name of a file below the folder of rejects."""
-        return path.relative_to(self._store / layout.REJECTS).as_posix()
+    def path_of(self, name: str) -> Path:
+        """Return the file of a name below the folder of rejects."""
+        return self._store / layout.REJECTS / name
 
     def remove(self, file: str) -> int:
         """Remove a file of rows, and return how many it had; 0 if there is none.

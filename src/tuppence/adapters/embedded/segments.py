@@ -1,20 +1,30 @@
-"""Reads and writes the segments of a fact store: immutable folders of files with checksums."""
+"""Reads and writes the segments of a fact store: immutable folders of files with checksums.
+
+The transactions of a whole partition are in a file for each 500 customers, so that one customer can
+be read without the others.
+"""
 
 import hashlib
 import io
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from tuppence.adapters.embedded.files import read_file, write_folder
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.manifest import RESTORE, Partition, Segment
 from tuppence.errors import UserError
-from tuppence.facts.coded import Coded, coded, merged, ordered
+from tuppence.facts.coded import Coded, coded, customer_of_account, merged, ordered
 from tuppence.facts.schema import Schema
+
+CUSTOMERS_PER_FILE: Final = 500
+"""Number of customers whose transactions are in one file of a partition."""
 
 
 class Segments:
@@ -45,11 +55,40 @@ class Segments:
             StoreChangedError: A file is gone because the store was changed meanwhile.
             UserError: A file is damaged or cannot be read.
         """
+        wanted = [name for name in segment.checksums if not only or table_of(name) == only]
+        return _decode(self._files(segment, wanted), self._schema, fields)
+
+    def find(self, partition: Partition, customer: str) -> Coded:
+        """Return the content of one customer of a partition.
+
+        Of a whole partition only the file with the customer's transactions is read.
+        """
+        mine = self.table(partition, "customers").filter(pl.col("id") == customer)
+        accounts = self.table(partition, "accounts").filter(pl.col("customer") == customer)
+        parts = [self._own(one, customer, mine, accounts) for one in partition.segments]
+        return parts[0] if len(parts) == 1 else merged(parts)
+
+    def _own(
+        self, segment: Segment, customer: str, mine: pl.DataFrame, accounts: pl.DataFrame
+    ) -> Coded:
+        """Return a segment's transactions of a customer, beside the customer and their accounts."""
+        files = [name for name in segment.checksums if table_of(name) == "transactions"]
+        if any("-" in name for name in files):  # customers are in the order of their identifiers
+            place = self.read(segment, "customers").customers["id"].search_sorted(customer)
+            files = [_file_name(place // CUSTOMERS_PER_FILE)]
+        found = [name for name in ("dictionaries.json", *files) if name in segment.checksums]
+        content = _decode(self._files(segment, found), self._schema)
+        own, ids = set(accounts["id"]), content.dictionaries.get("account", ())
+        codes = [code for code, name in enumerate(ids, 1) if name in own]
+        rows = content.transactions.filter(pl.col("account").is_in(codes))
+        return Coded(mine, accounts, rows, content.dictionaries)
+
+    def _files(self, segment: Segment, names: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes of files of a segment, which are as they were written."""
         folder = self._folder / segment.name
         files: dict[str, bytes] = {}
-        for name, checksum in segment.checksums.items():
-            if only and name != f"{only}.parquet":
-                continue
+        for name in names:
+            checksum = segment.checksums[name]
             try:
                 data = read_file(folder / name)
             except OSError as error:
@@ -61,7 +100,7 @@ class Segments:
                 message = f"{folder / name}: damaged: its checksum is not the one on record"
                 raise UserError("store.corrupt", message, RESTORE)
             files[name] = data
-        return _decode(files, self._schema, fields)
+        return files
 
     def merge(self, partition: Partition) -> Coded:
         """Return the content of a partition."""
@@ -80,7 +119,13 @@ class Segments:
             partition: Name of the partition.
             content: Content of the segment.
         """
-        files = _encode(content)
+        return self._write(partition, content, [content.transactions])
+
+    def _write(
+        self, partition: str, content: Coded, transactions: Sequence[pl.DataFrame]
+    ) -> Segment:
+        """Write a segment with a file for each part of its transactions."""
+        files = _encode(content, transactions)
         checksums = {name: (len(data), zlib.crc32(data)) for name, data in files.items()}
         digest = hashlib.blake2b(msgspec.json.encode(checksums), digest_size=6)
         for name in sorted(files):
@@ -97,18 +142,51 @@ class Segments:
             content: Its rows, `ordered`.
         """
         heights = (content.customers.height, content.transactions.height)
-        return Partition(name, *heights, (self.write(name, content),))
+        parts = _by_customers(content)
+        return Partition(name, *heights, (self._write(name, content, parts),))
 
     def compact(self, partition: Partition) -> Partition:
         """Return a partition with its segments merged into one."""
         return self.write_partition(partition.name, ordered(self.merge(partition)))
 
 
-def _encode(content: Coded) -> dict[str, bytes]:
-    """Return the files for a content: their bytes by name."""
+def table_of(name: str) -> str:
+    """Return the table that a file of a segment has rows of."""
+    return name.partition(".")[0].partition("-")[0]
+
+
+def is_in_files(partition: Partition) -> bool:
+    """Return whether one customer's transactions can be read without those of all others."""
+    if len(partition.segments) > 1:
+        return False
+    are_few = partition.customers <= CUSTOMERS_PER_FILE
+    return are_few or "transactions.parquet" not in partition.segments[0].checksums
+
+
+def _file_name(number: int) -> str:
+    return f"transactions-{number:04}.parquet"
+
+
+def _by_customers(content: Coded) -> list[pl.DataFrame]:
+    """Return the transactions of each 500 customers, of content that is `ordered`."""
+    count = content.customers.height
+    if count <= CUSTOMERS_PER_FILE:
+        return [content.transactions]
+    owner = customer_of_account(content)[content.transactions["account"].to_numpy()]
+    edges = [*range(0, count, CUSTOMERS_PER_FILE), count]
+    rows = np.searchsorted(owner, edges).tolist()
+    return [content.transactions[start:stop] for start, stop in pairwise(rows)]
+
+
+def _encode(content: Coded, transactions: Sequence[pl.DataFrame]) -> dict[str, bytes]:
+    """Return the files for a content, with its transactions in parts: their bytes by name."""
+    frames = {"customers.parquet": content.customers, "accounts.parquet": content.accounts}
+    if len(transactions) == 1:
+        frames["transactions.parquet"] = transactions[0]
+    else:
+        frames |= {_file_name(number): part for number, part in enumerate(transactions)}
     files = {"dictionaries.json": msgspec.json.encode(content.dictionaries)}
-    for table in ("customers", "accounts", "transactions"):
-        frame: pl.DataFrame = getattr(content, table)
+    for name, frame in frames.items():
         if frame.height:
             buffer = io.BytesIO()
             frame.write_parquet(
@@ -117,7 +195,7 @@ def _encode(content: Coded) -> dict[str, bytes]:
                 compression_level=1,
                 row_group_size=frame.height,  # one row group: each column is read without a copy
             )
-            files[f"{table}.parquet"] = buffer.getvalue()
+            files[name] = buffer.getvalue()
     return files
 
 
@@ -136,10 +214,10 @@ def _decode(
     )
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
-        data = files.get(f"{table}.parquet")
-        if data is None:
+        parts = [files[name] for name in sorted(files) if table_of(name) == table]
+        if not parts:
             frames[table] = getattr(coded({}, schema), table)
         else:
             wanted = list(fields) if table == "transactions" and fields is not None else None
-            frames[table] = pl.read_parquet(io.BytesIO(data), columns=wanted)
+            frames[table] = pl.read_parquet(parts, columns=wanted)
     return Coded(frames["customers"], frames["accounts"], frames["transactions"], dictionaries)

@@ -23,7 +23,8 @@ from tuppence.adapters.embedded.locking import locked_file
 from tuppence.errors import UserError
 
 FORMAT: Final = 3
-"""Stands as `user_version` in the files. Pages carry checksums since 3."""
+"""Stands as `user_version` in the files; pages have checksums since 3. A kind of file may have
+later formats."""
 _VFS: Final = "cksmvfs"
 _CHECKSUM_BYTES: Final = 8
 _WAIT: Final = 30_000
@@ -39,12 +40,14 @@ class FileKind(NamedTuple):
         earlier: The format without checksums, which the next write brings up to date.
         page_size: Of new files, in bytes.
         remedy: What to do when a file is damaged.
+        format: The present format. Later formats have more tables, which the next write makes.
     """
 
     tables: str
     earlier: int
     page_size: int
     remedy: str
+    format: int = FORMAT
 
 
 def has_content(path: Path) -> bool:
@@ -244,11 +247,13 @@ class SqliteFile:
             # SQLite takes less than 512 bytes for nothing; or another process has just made it.
             if read_only or (self.path.stat().st_size and not connection.pragma("page_count")):
                 raise self.damaged("it is cut short")
-        elif version == FORMAT:
+        elif FORMAT <= version <= self._kind.format:
             if not self.is_checked:
                 raise self.damaged("its header says that it has no checksums")
         elif version != self._kind.earlier:
-            message = f"{self.path}: of format {version}, and this version reads {FORMAT}"
+            message = (
+                f"{self.path}: of format {version}, and this version reads {self._kind.format}"
+            )
             raise UserError("store.format", message, self._kind.remedy)
         if not read_only and connection.readonly("main"):
             raise self._not_writable()
@@ -256,16 +261,17 @@ class SqliteFile:
     def _prepare(self, *, write_ahead: bool) -> None:
         """Make the file and its tables, or bring it up to date, and choose the journal."""
         if self.connection.pragma("page_count") and (
-            self.connection.pragma("user_version") != FORMAT
+            self.connection.pragma("user_version") < FORMAT
         ):
             self._upgrade()
         connection = self.connection
         if not connection.pragma("page_count"):
             connection.pragma("page_size", self._kind.page_size)
             connection.reserve_bytes(reserve=_CHECKSUM_BYTES)
+        if connection.pragma("user_version") != self._kind.format:
             with self.transaction():
                 connection.execute(self._kind.tables)
-                connection.pragma("user_version", FORMAT)
+                connection.pragma("user_version", self._kind.format)
         journal = "wal" if write_ahead else "delete"
         if connection.pragma("journal_mode") != journal:
             connection.pragma("journal_mode", journal)

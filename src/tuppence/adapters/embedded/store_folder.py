@@ -1,7 +1,7 @@
 """A store as a whole: a folder with facts, consents, results, rulesets and rejected rows."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,11 @@ from tuppence.adapters.embedded.corrections import Corrections
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.feed_file import FeedRecords
-from tuppence.adapters.embedded.identifier_key import has_identifier_key, identifier_key
+from tuppence.adapters.embedded.identifier_key import (
+    has_identifier_key,
+    identifier_key,
+    removed_if_unused,
+)
 from tuppence.adapters.embedded.locking import consistent, locked
 from tuppence.adapters.embedded.making import made_or_removed
 from tuppence.adapters.embedded.rejects import Rejects
@@ -23,8 +27,9 @@ from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Consent, Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
-from tuppence.results.result import CustomerResults
-from tuppence.rules.ruleset import Ruleset, read_ruleset
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import Ruleset, read_rules, read_ruleset
+from tuppence.usecases.customer_store import StoredResults
 from tuppence.usecases.ledger import RunRecord
 
 T = TypeVar("T")
@@ -72,7 +77,8 @@ class StoreFolder:
     def make(self, schema: Schema, command: str, say: Callable[[str], None]) -> Iterator[FactStore]:
         """Lock a store as `lock` does, and yield its facts; created if it does not exist.
 
-        On an error nothing stays of a store that is new and has no facts yet.
+        On an error nothing stays of a store that is new and has no facts yet, nor a secret that
+        hides nothing.
 
         Args:
             schema: The attributes of customers; without any, those that the store has.
@@ -86,7 +92,8 @@ class StoreFolder:
         with made_or_removed(self.path, command, say):
             facts = FactStore.create(self.path, schema)
             facts.remove_unnamed()
-            yield facts
+            with removed_if_unused(self.path):
+                yield facts
 
     # -- facts -----------------------------------------------------------------------------------
 
@@ -160,10 +167,10 @@ class StoreFolder:
         """Return the consents of a customer."""
         return self.consents.of(customer)
 
-    def results_of(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
-        """Return the results of a customer, and the latest run, both as of one moment."""
+    def results_of(self, customer: str) -> StoredResults:
+        """Return the results of a customer, as of one moment."""
         with self.read_results() as database:
-            return database.get([customer]).get(customer), database.latest()
+            return database.of(customer)
 
     # -- results ---------------------------------------------------------------------------------
 
@@ -203,3 +210,7 @@ class StoreFolder:
     def ruleset(self, digest: str) -> Ruleset:
         """Return a ruleset of earlier runs."""
         return read_ruleset(self.rulesets.get(digest), self.schema)
+
+    def rules(self, digest: str) -> Mapping[str, Rule]:
+        """Return the rules of a ruleset of earlier runs by identifier, without checking them."""
+        return {rule.id: rule for rule in read_rules(self.rulesets.get(digest))}

@@ -36,6 +36,7 @@ from tuppence.adapters.embedded.rejects import (
     read_rejects,
     texts_in,
 )
+from tuppence.adapters.embedded.segments import table_of
 from tuppence.errors import UserError
 from tuppence.usecases.erase_customer import Traces
 
@@ -108,7 +109,7 @@ class _Search:
             case (layout.FACTS, segment, name) if segment in segments:
                 if name == "dictionaries.json":
                     return self._dictionaries(path.read_bytes())
-                return self._facts(path.read_bytes(), place.stem)
+                return self._facts(path.read_bytes(), table_of(place.name))
             case (layout.REJECTS, *_) if place.name.endswith(ENDING):
                 return self._rejects(path, place)
             case (layout.CORRECTIONS,):

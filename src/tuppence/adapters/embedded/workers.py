@@ -85,8 +85,8 @@ class Workers:
     def in_threads(self, engine: Engine, threads: int) -> Evaluator:
         """Return an evaluator that uses several threads of this process.
 
-        It suits rules that are all columnar, which are evaluated almost entirely without the
-        interpreter's lock.
+        It suits rules whose conditions are all columns: they are evaluated almost entirely without
+        the interpreter's lock, which only values of those who qualify may need.
 
         Args:
             engine: Evaluates the items.

@@ -3,12 +3,13 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from tuppence.bankdata.mapping import Mapping as TableMapping
 from tuppence.bankdata.mapping import nearest
+from tuppence.bankdata.table_file import plain_title
 from tuppence.errors import UserError
 from tuppence.structured import read_yaml
 
@@ -40,13 +41,13 @@ class Bank(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def fits(self, titles: Sequence[str]) -> bool:
         """Return whether a row of a file may be the header of this export."""
-        start = [title.strip().casefold() for title in titles[: len(self.header)]]
-        return bool(self.header) and start == [title.casefold() for title in self.header]
+        start = [plain_title(title) for title in titles[: len(self.header)]]
+        return bool(self.header) and start == [plain_title(title) for title in self.header]
 
     def mapping_for(self, titles: Iterable[str]) -> TableMapping:
         """Return the mapping for a file with these titles."""
-        known = {title.strip() for title in titles}
-        extra = {field: column for field, column in self.optional.items() if column in known}
+        known = {plain_title(title) for title in titles}
+        extra = {k: column for k, column in self.optional.items() if plain_title(column) in known}
         columns = {**self.mapping.columns, **extra}
         values = {k: v for k, v in self.mapping.values.items() if k in columns}
         only = tuple(name for name in self.mapping.translated_only if name in columns)
@@ -83,16 +84,45 @@ def bank_named(name: str) -> tuple[str, Bank]:
     raise UserError("import.unknown-bank", message, hint)
 
 
-def banks_of(delimiter: str, rows: Iterable[Sequence[str]]) -> dict[str, Bank]:
-    """Return the shipped mappings of which one of some rows of a file is the header.
+class Found(NamedTuple):
+    """A shipped mapping for a file.
+
+    Attributes:
+        delimiter: The delimiter of the file, which may not be that of the mapping.
+        name: The name of the mapping.
+        bank: The mapping.
+    """
+
+    delimiter: str
+    name: str
+    bank: Bank
+
+
+def bank_of(
+    path: Path, starts: Mapping[str, Sequence[Sequence[str]]], name: str = ""
+) -> Found | None:
+    """Return the shipped mapping for a file: the one that is named, or whose header it has.
 
     Args:
-        delimiter: What the rows were split at.
-        rows: The first rows of the file.
+        path: The file.
+        starts: Its first rows, by the delimiter that they are split at.
+        name: The name of a mapping or of a bank; if empty, the header decides.
+
+    Raises:
+        UserError: There is no mapping of this name, or the header is that of several.
     """
-    told = list(rows)
-    return {
-        name: bank
-        for name, bank in shipped_banks().items()
-        if bank.mapping.delimiter == delimiter and any(bank.fits(row) for row in told)
-    }
+    fitting = [
+        Found(delimiter, key, bank)
+        for delimiter, rows in starts.items()
+        for key, bank in shipped_banks().items()
+        if any(bank.fits(row) for row in rows)
+    ]
+    if name:
+        key, bank = bank_named(name)
+        own = Found(bank.mapping.delimiter, key, bank)
+        fitting = [one for one in fitting if one.name == key] or [own]
+    found = [one for one in fitting if one.delimiter == one.bank.mapping.delimiter] or fitting
+    if len(found) > 1:
+        message = f"{path}: the header is that of {' and '.join(one.name for one in found)}"
+        raise UserError("import.bank-unclear", message, "say which with --bank")
+    return found[0] if found else None

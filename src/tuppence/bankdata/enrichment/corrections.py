@@ -35,12 +35,14 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
         category: The category; empty for none at all.
         merchant: The merchant's name; empty to leave the name as it is found.
         customer: The customer whose transactions it is about, or EVERYONE.
+        received: Whether it is about receipts, whatever the category.
     """
 
     text: str
     category: str
     merchant: str = ""
     customer: str = EVERYONE
+    received: bool = False
 
     @property
     def payee(self) -> str:
@@ -50,7 +52,7 @@ class Correction(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=
     @property
     def is_of_receipts(self) -> bool:
         """True if it is about money that comes in."""
-        return self.category in INCOMING
+        return self.received or self.category in INCOMING
 
     @property
     def key(self) -> Key:

@@ -26,7 +26,7 @@ from tuppence.bankdata.enrichment.descriptors import (
     words_of,
 )
 from tuppence.bankdata.enrichment.model import MODEL, Model, shipped_model
-from tuppence.bankdata.enrichment.trades import TRADES
+from tuppence.bankdata.enrichment.trades import TRADES, only_trade
 from tuppence.facts.rows import CERTAIN
 
 MIN_CONFIDENCE: Final = 70
@@ -209,6 +209,9 @@ class Enricher:
             return None, 0, "a payee at PayPal who is no known brand"
         if any(word in words_of("own money") for word in descriptor.words):
             return None, 0, "words for savings, loans or the repayment of a card"
+        named = only_trade(descriptor.telling(descriptor.lead, len(descriptor.words)))
+        if named and evidence.is_payment and evidence.type in _BY_HAND:
+            return named, _TYPE_CONFIDENCE, f"nothing but words for {named}"
         bought = evidence.is_payment or evidence.type == "card"
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:

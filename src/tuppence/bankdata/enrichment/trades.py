@@ -39,6 +39,21 @@ def trades_of(words: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def only_trade(words: Sequence[str]) -> str | None:
+    """Return the category of the trade of which all words are phrases; None if there is none."""
+    known, _ = _known()
+    found: set[str] = set()
+    at = 0
+    while at < len(words):
+        parts = (" ".join(words[at : at + n]) for n in range(_MAX_WORDS, 0, -1))
+        phrase = next((part for part in parts if part in known), None)
+        if phrase is None:
+            return None
+        found.add(known[phrase])
+        at += phrase.count(" ") + 1
+    return found.pop() if len(found) == 1 else None
+
+
 @functools.cache
 def _known() -> tuple[Mapping[str, str], Sequence[str]]:
     """Read the categories by phrase, and the single words in order."""

@@ -1,72 +1,95 @@
-"""Has work items evaluated: overload makes that slow, and only a refusal gives an item up."""
+"""Has work items evaluated: overload makes that slow, and only a refusal gives a customer up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from typing import Final
 
+import msgspec
+
 from tuppence.errors import UserError
-from tuppence.usecases.fleet.messages import FleetItem
-from tuppence.usecases.fleet.ports import Evaluations, FleetLedger, Queue
+from tuppence.usecases.fleet.messages import FleetItem, GivenUp
+from tuppence.usecases.fleet.ports import Evaluations, FleetLedger
 
 LONGEST_DELAY: Final = 60
 """Maximum number of seconds until an item that no engine could take is tried again."""
+REFUSED: Final = "engine.refused"
 
 
 def evaluate_item(
     item: FleetItem,
     engines: Evaluations,
     ledger: FleetLedger,
-    dead_letters: Queue,
     latest: str,
-    seconds: float,
+    seconds_left: Callable[[], float],
     *,
     may_give_up: bool,
-) -> bool:
-    """Have an item evaluated and enter it as done, or give it up with the reason.
+) -> GivenUp | None:
+    """Have an item evaluated and enter it as done, or give up some of its customers.
 
-    An item is given up because an engine refuses it, or because it is older than the latest run,
-    so that an older result never replaces a newer one. It is never given up because engines are
-    busy, restarting or out of reach.
+    Customers are given up because an engine refuses them, or because the item is older than the
+    latest run, so that an older result never replaces a newer one. They are never given up because
+    engines are busy, restarting or out of reach.
 
     Args:
         item: The work.
         engines: Evaluate it.
         ledger: Records the outcome.
-        dead_letters: Takes an item that engines refuse.
         latest: The latest date of all runs.
-        seconds: Time for all tries.
+        seconds_left: Returns the seconds that are left for this item.
         may_give_up: Whether a refusal is final; before that, the item is to be tried again.
 
     Returns:
-        Whether the item is done; False if it was given up.
+        What was given up; None if the whole item is done.
 
     Raises:
         UserError: The item is to be tried again.
     """
     if item.as_of < latest:
-        reason = f"a run as of {latest} has begun"
-        ledger.record(item.page_name, given_up=[item], reason=reason)
-        return False
+        return _give_up(GivenUp(item, f"a run as of {latest} has begun"), ledger)
     try:
-        engines.evaluate_item(item, seconds)
+        engines.evaluate_item(item, seconds_left())
     except UserError as error:
-        if error.code != "engine.refused" or not may_give_up:
+        if error.code != REFUSED or not may_give_up:
             raise
-        ledger.record(item.page_name, given_up=[item], reason=error.message)
-        dead_letters.send([item])
-        return False
+        refused = dict(_refused_customers(item, error.message, engines, seconds_left))
+        if refused:
+            part = msgspec.structs.replace(item, customers=tuple(refused))
+            return _give_up(GivenUp(part, _reason(refused)), ledger)
     ledger.record(item.page_name, done=[item.number])
-    return True
+    return None
 
 
-def record_last_tries(items: Iterable[FleetItem], ledger: FleetLedger, receives: int) -> None:
-    """Enter items as given up before the last try of each that the queue allows.
+def _refused_customers(
+    item: FleetItem, reason: str, engines: Evaluations, seconds_left: Callable[[], float]
+) -> Iterator[tuple[str, str]]:
+    """Yield each customer whom engines refuse with the reason, and have the others evaluated.
 
-    A process that is ended in the middle of a batch can enter nothing, and afterwards the queue
-    moves its messages to the dead letters. An item that is done after all counts as done.
+    A refused item is halved until the customers who cause the refusal are alone.
     """
-    for item in items:
-        reason = f"it was received {receives:,} times and no engine could take it"
-        ledger.record(item.page_name, given_up=[item], reason=reason)
+    if len(item.customers) == 1:
+        yield item.customers[0], reason
+        return
+    middle = len(item.customers) // 2
+    for half in (item.customers[:middle], item.customers[middle:]):
+        part = msgspec.structs.replace(item, customers=half)
+        try:
+            engines.evaluate_item(part, seconds_left())
+        except UserError as error:
+            if error.code != REFUSED:
+                raise
+            yield from _refused_customers(part, error.message, engines, seconds_left)
+
+
+def _reason(refused: dict[str, str]) -> str:
+    """Return the reason of all refusals, or else that of each customer."""
+    reasons = set(refused.values())
+    if len(reasons) == 1:
+        return reasons.pop()
+    return "; ".join(f"{customer}: {reason}" for customer, reason in refused.items())
+
+
+def _give_up(given_up: GivenUp, ledger: FleetLedger) -> GivenUp:
+    ledger.give_up(given_up)
+    return given_up
 
 
 def share_of_time(left: float, items_left: int, one_try: float) -> float:

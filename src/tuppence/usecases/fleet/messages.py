@@ -87,7 +87,7 @@ class PageName(NamedTuple):
     number: int
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, tag=True):
     """Some customers of a run: a message of the customer queue."""
 
     run_id: str
@@ -103,8 +103,13 @@ class Page(msgspec.Struct, frozen=True):
         """The name of this page in the ledger."""
         return PageName(self.run_id, self.as_of, self.number)
 
+    @property
+    def title(self) -> str:
+        """A name of the page for a person."""
+        return f"page {self.number:,}, {_people(self.customers)}"
 
-class FleetItem(msgspec.Struct, frozen=True):
+
+class FleetItem(msgspec.Struct, frozen=True, tag=True):
     """Customers × rules of a run: a message of the invoke queue.
 
     Attributes:
@@ -133,9 +138,26 @@ class FleetItem(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """A name of the item for a person."""
-        first, others = self.customers[0], len(self.customers) - 1
         rules = "" if self.rules is None else f" by {len(self.rules)} rules from {self.rules[0]}"
-        return f"{first}{f' and {others} more' if others else ''}{rules}"
+        return f"{_people(self.customers)}{rules}"
+
+
+class GivenUp(msgspec.Struct, frozen=True):
+    """Work that was given up, as the ledger keeps it until it is sent again.
+
+    Attributes:
+        work: A page that could not be split, or an item with those of its customers who are not
+            evaluated.
+        reason: Why it was given up.
+    """
+
+    work: Page | FleetItem
+    reason: str
+
+    @property
+    def title(self) -> str:
+        """Its name and the reason, for a person."""
+        return f"{self.work.title}: {self.reason}"
 
 
 class PageState(msgspec.Struct, frozen=True):
@@ -145,14 +167,20 @@ class PageState(msgspec.Struct, frozen=True):
         number: Number of the page.
         items: Number of items that it was split into; None before it is split.
         done: Numbers of the items that are done.
-        given_up: Title and reason of each item that was given up, by number; some may have been
-            done since.
+        given_up: Each item that was given up, by number; some may have been done since.
+        page: The page, if it was given up itself; it may have been split since.
     """
 
     number: int
     items: int | None
     done: frozenset[int]
-    given_up: dict[int, str]
+    given_up: dict[int, GivenUp]
+    page: GivenUp | None = None
+
+
+def _people(customers: Sequence[str]) -> str:
+    others = len(customers) - 1
+    return f"{customers[0]}{f' and {others} more' if others else ''}"
 
 
 def chunks(whole: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from tuppence.feel.values import Date
-from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, PageName, PageState
+from tuppence.usecases.fleet.messages import (
+    FleetItem,
+    FleetRun,
+    GivenUp,
+    Page,
+    PageName,
+    PageState,
+)
 
 
 class FleetLedger(Protocol):
@@ -22,15 +29,16 @@ class FleetLedger(Protocol):
         """Replace a run if it is unchanged; return the run as it then stands."""
         ...
 
-    def record(
-        self,
-        page: PageName,
-        items: int | None = None,
-        done: Iterable[int] = (),
-        given_up: Iterable[FleetItem] = (),
-        reason: str = "",
-    ) -> None:
-        """Enter how many items a page has, which are done, and which are given up and why."""
+    def record(self, page: PageName, items: int | None = None, done: Iterable[int] = ()) -> None:
+        """Enter how many items a page has, and which are done."""
+        ...
+
+    def give_up(self, given_up: GivenUp) -> None:
+        """Enter work as given up; what was entered before about the same page or item goes."""
+        ...
+
+    def forget(self, given_up: GivenUp) -> None:
+        """Remove the entry of work that was given up, because it was sent again."""
         ...
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
@@ -43,6 +51,10 @@ class FleetLedger(Protocol):
 
     def latest(self) -> str:
         """Return the latest date of all runs that were begun; empty if there are none."""
+        ...
+
+    def night(self, as_of: str) -> str | None:
+        """Return the name of the run of everybody that was begun last for a date, if any."""
         ...
 
 

@@ -14,13 +14,14 @@ class Progress(msgspec.Struct, frozen=True):
         ruleset: Digest of its ruleset.
         listed: Whether every customer is on a page.
         pages: Number of pages.
-        unsplit: Number of pages that are not split into items yet.
+        unsplit: Number of pages that are neither split into items nor given up.
+        given_up_pages: Number of pages that were given up, and not split since.
         items: Number of items on the pages that are split.
         done: Number of items that are done.
-        dead_lettered: Number of items that were given up, and not done since.
+        given_up: Number of items of which customers were given up, and not done since.
         complete: Whether everything is listed, split and done.
-        ended: Whether everything is listed and split, and done or given up.
-        titles: Name of each item that was given up, and the reason.
+        ended: Whether everything is listed, and done or given up.
+        titles: Name of everything that was given up, and the reason.
     """
 
     run_id: str
@@ -29,9 +30,10 @@ class Progress(msgspec.Struct, frozen=True):
     listed: bool
     pages: int
     unsplit: int
+    given_up_pages: int
     items: int
     done: int
-    dead_lettered: int
+    given_up: int
     complete: bool
     ended: bool
     titles: tuple[str, ...]
@@ -44,26 +46,33 @@ def progress(run_id: str, ledger: FleetLedger) -> Progress:
         UserError: There is no run of that name.
     """
     run, states = ledger.read(run_id)
-    split = items = done = 0
+    split = lost = items = done = given_up = ended = 0
     titles: list[tuple[int, int, str]] = []
     for state in states:
-        split += state.items is not None
+        left = state.given_up.keys() - state.done
+        titles += [(state.number, number, state.given_up[number].title) for number in left]
         items += state.items or 0
         done += len(state.done)
-        left = state.given_up.keys() - state.done
-        titles += [(state.number, number, state.given_up[number]) for number in left]
-    settled = run.listed and split == run.pages
+        given_up += len(left)
+        if state.items is not None:
+            split += 1
+            ended += len(state.done) + len(left) == state.items
+        elif state.page is not None:
+            lost += 1
+            ended += 1
+            titles.append((state.number, -1, state.page.title))
     return Progress(
-        run.run_id,
-        run.as_of,
-        run.ruleset,
-        run.listed,
-        run.pages,
-        run.pages - split,
-        items,
-        done,
-        len(titles),
-        settled and done == items,
-        settled and done + len(titles) == items,
-        tuple(title for _, _, title in sorted(titles)),
+        run_id=run.run_id,
+        as_of=run.as_of,
+        ruleset=run.ruleset,
+        listed=run.listed,
+        pages=run.pages,
+        unsplit=run.pages - split - lost,
+        given_up_pages=lost,
+        items=items,
+        done=done,
+        given_up=given_up,
+        complete=run.listed and ended == run.pages and not titles,
+        ended=run.listed and ended == run.pages,
+        titles=tuple(title for *_, title in sorted(titles)),
     )

@@ -33,19 +33,17 @@ def make_items(
     rules: Callable[[], Sequence[str]],
     queue: Queue,
     ledger: FleetLedger,
-    *,
-    last_try: bool,
 ) -> int:
-    """Split a page into work items, enter how many there are, and send them.
+    """Split a page into work items, send them, and enter how many there are.
+
+    Until it is entered the page stands for its items, so that a page of which only some items were
+    sent counts as not split yet.
 
     Args:
         page: Customers.
         rules: See `split_page`.
         queue: Takes the items.
-        ledger: Records the items of the page.
-        last_try: Whether the page goes to the dead letters if this fails. Then all its items are
-            entered as given up beforehand, since a process that is ended can enter nothing; an item
-            that is done after all counts as done.
+        ledger: Records how many items the page has.
 
     Returns:
         The number of items.
@@ -54,7 +52,6 @@ def make_items(
         UserError: Not all could be sent.
     """
     items = split_page(page, rules)
-    given_up = items if last_try else ()
-    ledger.record(page.name, len(items), given_up=given_up, reason="its page could not be split")
     queue.send(items)
+    ledger.record(page.name, len(items))
     return len(items)

@@ -1,0 +1,47 @@
+"""Reports how far the nightly run is and whether it is late, and resumes its listing."""
+
+import datetime
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tuppence.bootstrap.aws import watch_dependencies
+from tuppence.lambdas.logs import function_logger
+from tuppence.usecases.fleet.listing import continuation
+from tuppence.usecases.fleet.watching import watch_night
+
+logger = function_logger("watch")
+metrics = Metrics(namespace="tuppence", service="watch")
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Report the run of today; its listing goes on even if the function that lists was ended."""
+    del event, context
+    deps = watch_dependencies()
+    settings = deps.settings
+    night = watch_night(deps.ledger, datetime.datetime.now(settings.zone), settings.whole_by)
+    metrics.add_metric("NightLate", MetricUnit.Count, int(bool(night.problem)))
+    fields: dict[str, Any] = {"late": bool(night.problem)}
+    if night.progress is not None:
+        found = night.progress
+        counts = {
+            "PagesLeft": found.unsplit,
+            "ItemsLeft": found.items - found.done - found.given_up,
+            "NightDone": found.done,
+            "NightGivenUp": found.given_up + found.given_up_pages,
+        }
+        for name, count in counts.items():
+            metrics.add_metric(name, MetricUnit.Count, max(count, 0))
+        fields |= {"run_id": found.run_id, "ended": found.ended, **counts}
+    if night.problem:
+        logger.error("night late", extra=fields | {"reason": night.problem})
+    else:
+        logger.info("night watched", extra=fields)
+    if night.run is not None and not night.run.listed:
+        deps.list_on(msgspec.to_builtins(continuation(night.run)))
+    return fields
