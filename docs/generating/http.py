@@ -66,7 +66,7 @@ def _feed_requests() -> Iterator[str]:
     yield "\n## Feed\n"
     yield (
         "The feed serves its OpenAPI document at `/openapi.json`. Its tokens are those of\n"
-        "customers, see [how to serve feeds](../how-to/serve-feeds.md); withdrawals need one of an\n"
+        "customers ([how to serve feeds](../how-to/serve-feeds.md)); withdrawals need one of an\n"
         "operator. Money in values is in main units. In short:\n"
     )
     document = feed_document()
