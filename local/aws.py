@@ -6,12 +6,13 @@ import sys
 import tempfile
 import time
 import zoneinfo
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from local.__main__ import ROOT, approve_rules, say, tuppence
 from local.cloud import Cloud
-from local.servers import PATIENCE, MissingError
+from local.servers import PATIENCE, MissingError, Server
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.rulesets import S3Rulesets
@@ -23,6 +24,8 @@ from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.fleet.progress import Progress
 
 ZONE: Final = zoneinfo.ZoneInfo("Europe/London")
+FAIR: Final = 0.5
+"""Part of its equal share that every engine has to do at least."""
 
 
 def fill(cloud: Cloud, store: Path, customers: int, until: str, rules: Path) -> None:
@@ -48,8 +51,9 @@ def publish(cloud: Cloud, as_of: str) -> str:
 def fire_schedule() -> None:
     """Create a one-off schedule that does what the nightly schedule does, due at once."""
     schedules = client("scheduler")
-    (nightly,) = schedules.list_schedules()["Schedules"]
-    whole = schedules.get_schedule(Name=nightly["Name"])
+    every = [one["Name"] for one in schedules.list_schedules()["Schedules"]]
+    (nightly,) = (name for name in every if "Nightly" in name)
+    whole = schedules.get_schedule(Name=nightly)
     schedules.create_schedule(
         Name="now",
         ScheduleExpression="at(2026-01-01T01:00:00)",
@@ -93,10 +97,13 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=2_000)
     parser.add_argument("--engines", type=int, default=2)
     parser.add_argument("--secure", action="store_true", help="check policies, speak TLS only")
+    parser.add_argument(
+        "--within", type=float, default=600.0, help="seconds in which the run has to end"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tuppence-") as folder:
         try:
-            return _run(Path(folder), options.customers, options.engines, secure=options.secure)
+            return _run(Path(folder), options)
         except MissingError as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
@@ -105,7 +112,17 @@ def main() -> int:
             return 130
 
 
-def _run(folder: Path, customers: int, engines: int, *, secure: bool) -> int:
+def busy_shares(engines: Sequence[Server]) -> list[float]:
+    """Return the share of all evaluated items that each engine evaluated."""
+    counts = [
+        engine.log.read_text().count('"path": "/v1/evaluations", "status": 200')
+        for engine in engines
+    ]
+    return [count / max(sum(counts), 1) for count in counts]
+
+
+def _run(folder: Path, options: argparse.Namespace) -> int:
+    customers, engines, secure = options.customers, options.engines, options.secure
     say("starting the emulator, PostgreSQL, relay, engines, load balancer; deploying the stacks")
     began = time.monotonic()
     store = folder / "store"
@@ -121,15 +138,20 @@ def _run(folder: Path, customers: int, engines: int, *, secure: bool) -> int:
         began = time.monotonic()
         fire_schedule()
         run_id = f"{today}-{ruleset}"
-        found = wait_for(run_id, 600)
+        found = wait_for(run_id, options.within)
         seconds = time.monotonic() - began
         print(tuppence("fleet", "status", run_id, "--env", "local"), end="")
-        print(f"  {found.done / seconds:,.0f} work items a second, {seconds:.0f} s")
+        shares = busy_shares(cloud.platform.engines)
+        each = " and ".join(f"{share:.0%}" for share in shares)
+        print(
+            f"  {customers / seconds:,.0f} customers a second, {seconds:.0f} s; engines did {each}"
+        )
         say("the same run in one process")
         tuppence("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", today)
         evaluated, different = differences(cloud, store)
     print(f"  {evaluated:,} customers have results in DynamoDB, {different:,} differ")
-    return 0 if found.complete and not different and evaluated == customers else 1
+    whole = found.complete and not different and evaluated == customers
+    return 0 if whole and min(shares) > FAIR / engines else 1
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ functions (FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) a
 import datetime
 import json
 import os
+import re
 import types
 from typing import Any
 
@@ -28,6 +29,7 @@ ACTIONS = {
     "sqs:changemessagevisibilitybatch": "sqs:ChangeMessageVisibility",
 }
 _action = iam.extract_iam_action
+_tables = iam.dynamodb_resource_arns
 _concurrency = functions._sqs_esm_concurrency
 _binary = runtime._detect_runtime_binary
 _target = events._invoke_target
@@ -41,6 +43,15 @@ def action(*arguments: Any, **options: Any) -> Any:
     """Check the permission of a single request for a batch too, as AWS does."""
     found = _action(*arguments, **options)
     return ACTIONS.get(found.lower(), found) if isinstance(found, str) else found
+
+
+def tables(body: bytes, region: str, account: str) -> Any:
+    """Return the tables of a request, and those that its statements insert into, as AWS does."""
+    named = re.findall(rb'INTO \\?"([^"\\]+)', body)
+    arns = [
+        iam._dynamodb_table_arn(name.decode(), region, account) for name in dict.fromkeys(named)
+    ]
+    return arns or _tables(body, region, account)
 
 
 def concurrency(mapping: Any, function: Any, config: Any, _: Any = None) -> Any:
@@ -118,6 +129,7 @@ def binary(name: str) -> tuple[str, str]:
 
 if __name__ == "__main__":
     iam.extract_iam_action = action
+    iam.dynamodb_resource_arns = tables
     functions._sqs_esm_concurrency = concurrency
     functions._execute_function = execute
     functions._emit_lambda_logs = log

@@ -77,7 +77,8 @@ def enrichment_page() -> Iterator[str]:
             " and ".join(f"{n / 100}" for n in CONFIDENCE_LEVELS.values()),
         ),
         ("cash, a fee, interest or pay, by the bank's code", "0.95"),
-        ("a transfer or standing order with words for one trade only, such as `RENT`", "0.95"),
+        ("two words or more at the end for one trade, as in `AIRPORT PARKING`", "0.95"),
+        ("a transfer or standing order with words for one trade only, as in `RENT`", "0.95"),
         (f"one of {len(brands):,} brands, or of the project's own list of billers", "0.77 to 0.97"),
         (
             "a refund of all of a purchase, or of a part",

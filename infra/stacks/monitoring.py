@@ -281,6 +281,16 @@ class Monitoring(EnvironmentStack):
                 services.relay_targets.metrics.target_response_time(statistic="p99"),
             ),
         )
+        engine, relay = "rules-engine", "sql-relay"
+        board.add_widgets(
+            graph("evaluations", ours("evaluations_total", engine)),
+            graph("customers waiting in engines", ours("customers_waiting", engine, "Maximum")),
+            graph(
+                "connections of the relay in use, requests that wait for one",
+                ours("connections_in_use", relay, "Maximum"),
+                ours("requests_waiting", relay, "Maximum"),
+            ),
+        )
         board.add_widgets(
             graph("processor use of engines, %", services.engines.metric_cpu_utilization()),
             graph("Aurora capacity units", data.database.metric_serverless_database_capacity()),

@@ -96,7 +96,10 @@ class Services(EnvironmentStack):
             RELAY_TASK,
             self._data,
             port=RELAY_PORT,
-            command=["serve", "sql-relay", "--callers", "env:RELAY_TOKEN", "--host", "0.0.0.0"],
+            command=[
+                *("serve", "sql-relay", "--callers", "env:RELAY_TOKEN", "--host", "0.0.0.0"),
+                *("--log-metrics", "--pseudonyms", "env:PSEUDONYMS"),
+            ],
             environment={
                 "TUPPENCE_DATABASE": "postgresql://",
                 "PGHOST": (
@@ -112,6 +115,7 @@ class Services(EnvironmentStack):
                 "PGUSER": ecs.Secret.from_secrets_manager(login, "username"),
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(login, "password"),
                 "RELAY_TOKEN": ecs.Secret.from_secrets_manager(self._data.relay_token),
+                "PSEUDONYMS": ecs.Secret.from_secrets_manager(self._data.pseudonyms),
             },
         )
         return self._service("Relay", task, network.relay, self._environment.relay_tasks, None)
@@ -131,11 +135,13 @@ class Services(EnvironmentStack):
                 *("--relay-token", "env:RELAY_TOKEN", "--callers", "env:ENGINES_TOKEN"),
                 *("--rulesets", rulesets, "--results", f"dynamodb://{data.results.table_name}"),
                 *("--host", "0.0.0.0"),
+                *("--log-metrics", "--pseudonyms", "env:PSEUDONYMS"),
             ],
             environment={"AWS_DEFAULT_REGION": self.region},
             hidden={
                 "RELAY_TOKEN": ecs.Secret.from_secrets_manager(data.relay_token),
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
+                "PSEUDONYMS": ecs.Secret.from_secrets_manager(data.pseudonyms),
             },
         )
         grants.grant_table(task.task_role, data, data.results, *RESULT_ACTIONS)
@@ -223,6 +229,7 @@ class Services(EnvironmentStack):
                 "detail": {
                     "clusterArn": [self.cluster.cluster_arn],
                     "lastStatus": ["STOPPED"],
+                    "group": [{"prefix": "service:"}],  # other tasks are meant to end
                     "stopCode": ["EssentialContainerExited", "TaskFailedToStart"],
                 },
             },

@@ -19,6 +19,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "tas
 """Attributes that every log record has; all others come from `extra`."""
 _KNOWN: Final = frozenset({"tuppence", "uvicorn", "stamina"})
 """Loggers whose texts quote no data."""
+_CUSTOMER: Final = "customer"
+"""Field of the context with an identifier, which no line shows as it is."""
 _context: Final[ContextVar[Mapping[str, str]]] = ContextVar("log", default=MappingProxyType({}))
 
 
@@ -32,6 +34,11 @@ def bind(**fields: str) -> None:
     _context.set({**_context.get(), **fields})
 
 
+def bind_customer(customer: str) -> None:
+    """Add a pseudonym of a customer to the lines of this task or thread, if this log has them."""
+    bind(**{_CUSTOMER: customer})
+
+
 def request_id() -> str | None:
     """Return the id of the request that this task or thread works on, None outside of requests."""
     return _context.get().get("request_id")
@@ -42,15 +49,16 @@ def pseudonym(key: str, customer: str) -> str:
     return hmac.new(key.encode(), customer.encode(), hashlib.sha256).hexdigest()[:16]
 
 
-def write_logs(service: str, stream: TextIO) -> None:
+def write_logs(service: str, stream: TextIO, key: str = "") -> None:
     """Write the log of this process as JSON lines; call it once, when the process starts.
 
     Args:
         service: Name of the process in every line, such as `rules-engine`.
         stream: Receives the lines.
+        key: See `JsonLines`.
     """
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines(service))
+    handler.setFormatter(JsonLines(service, key))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("tuppence").setLevel(logging.INFO)
 
@@ -65,11 +73,13 @@ class JsonLines(logging.Formatter):
 
     Args:
         service: Name of the process.
+        key: Secret from which pseudonyms of customers are made; lines have none if it is empty.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, key: str = "") -> None:
         super().__init__()
         self._service = service
+        self._key = key
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -80,7 +90,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "event": record.getMessage().strip() if root in _KNOWN else "message of a library",
-            **_context.get(),
+            **self._shown(_context.get()),
         }
         if root == "tuppence":
             line |= {name: x for name, x in vars(record).items() if name not in _STANDARD}
@@ -89,6 +99,14 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line |= describe(record.exc_info[1])
         return json.dumps(line, default=str)
+
+    def _shown(self, context: Mapping[str, str]) -> dict[str, str]:
+        """Return the fields of a context, with a pseudonym in place of a customer."""
+        shown = dict(context)
+        customer = shown.pop(_CUSTOMER, None)
+        if customer is not None and self._key:
+            shown[_CUSTOMER] = pseudonym(self._key, customer)
+        return shown
 
 
 def describe(error: BaseException) -> dict[str, list[str]]:

@@ -66,7 +66,7 @@ _PRELOADED: Final = [
     "tuppence.adapters.embedded.privacy",
     "tuppence.adapters.embedded.workers",
     "tuppence.engine.columnar",
-    *(f"tuppence.cli.{name}" for name in dict.fromkeys(APP_MODULES.values())),
+    *(f"tuppence.cli.{name}" for name in dict.fromkeys(one.module for one in APP_MODULES.values())),
     *("numpy.ma", "numpy.testing", "scipy.linalg", "typer._adapters"),
 ]
 """Modules that commands import, including late imports: loaded once, for all processes."""

@@ -574,6 +574,18 @@ def test_a_preview_shows_whom_a_rule_would_find(tuppence: Run, ran: Path, rules:
     other.write_text(RULE.replace("id: fees", "id: other"))
     text = tuppence("rules", "preview", other, "--store", ran).stdout
     assert "Who qualifies for it qualifies also for:" in text
+    assert "would see it among the first 5 insights of their feed, 0 of them in first" in text
+    assert "results of live rules" not in text
+    text = tuppence("rules", "preview", rule, "--store", ran).stdout
+    assert "Beside the live version 1 stay, 0 come, and 0 go." in text
+    assert "The live version is there now for 1." in text
+    earlier = ("--store", ran, "--as-of", "2026-06-29")
+    text = tuppence("rules", "preview", other, *earlier).stdout
+    assert "of 2026-06-30, another day: --as-of 2026-06-30 previews the rule on that day." in text
+    FactStore(ran).append(bank([{"booking date": day("2026-06-30"), "amount": -1}], "zoe"))
+    text = tuppence("rules", "preview", other, "--store", ran).stdout
+    assert "over other facts or consents than those of now" in text
+    assert "1 customer has no such results, and is not compared." in text
     assert "one rule is previewed at a time" in tuppence(
         "rules", "preview", rules, "--store", ran, status=1
     ).stderr  # fmt: skip

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.building import bank
 from tests.conftest import Run
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.facts.schema import Schema
 
 ROWS = (
     "customer,account,date,type,text,amount\n"
@@ -114,6 +118,16 @@ def test_own_transfers_are_looked_at_again_at_once(tuppence: Run, tmp_path: Path
     assert own() == [False, False]
     assert "2 transactions changed" in tuppence(*correct, "savings").stdout
     assert own() == [True, True]
+
+
+def test_rows_that_no_import_has_read_are_corrected_too(tuppence: Run, tmp_path: Path) -> None:
+    one = {"booking date": 20_000, "amount": -999}
+    rows = [one | {"text": "QUIDDIX YAR"}, one | {"text": "TESCO", "category": "household"}]
+    FactStore.create(tmp_path / "money", Schema()).append(bank(rows))
+    done = tuppence("enrich", "correct", "QUIDDIX YAR", "--category", "groceries",
+                    "--store", "money")  # fmt: skip
+    assert "1 transactions changed" in done.stdout
+    assert categories(tuppence, tmp_path / "money", "ann") == ["groceries", "household"]
 
 
 def test_corrections_go_to_another_store(tuppence: Run, store: Path, tmp_path: Path) -> None:

@@ -161,6 +161,19 @@ def test_a_refused_import_leaves_the_store_as_it_was(
         assert not (tmp_path / "none").exists()
 
 
+def test_files_before_a_refused_one_stay_and_are_told(store: Path, tuppence: Run) -> None:
+    (store.parent / "good.csv").write_text(GOOD)
+    (store.parent / "bad.csv").write_text(HEADER + "soon,LOST,-3.00,a1,ann\n")
+    done = tuppence(
+        "import", "csv", "good.csv", "bad.csv", "--mapping", "m.yaml", "--store", "store", status=1
+    )
+    assert "error[import.all-rejected]: bad.csv" in done.stderr
+    assert re.search(r"good\.csv +2 +1 +0 +0 +1 ", done.stdout)
+    listed = tuppence("import", "list", "--store", "store").stdout
+    assert "good.csv" in listed
+    assert "bad.csv" not in listed
+
+
 def test_every_error_of_the_modules_that_import_has_a_case() -> None:
     source = ROOT / "src/tuppence"
     modules = [

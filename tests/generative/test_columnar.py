@@ -39,10 +39,16 @@ def planned(source: random.Random, count: int) -> Plan:
     return make_plan(make_ruleset(checked), date, SCHEMA)
 
 
-def assert_same(plan: Plan, batch: FactBatch) -> ResultBatch:
-    """Check that reference and kernel give the same bytes and reasons, and return the results."""
+def assert_same(plan: Plan, batch: FactBatch, engine: Engine | None = None) -> ResultBatch:
+    """Check that reference and kernel give the same bytes and reasons, and return the results.
+
+    Args:
+        plan: The plan.
+        batch: The facts.
+        engine: An engine for the plan that may have seen other facts; None for a new one.
+    """
     wanted = reference.evaluate(plan, batch)
-    found = Engine(plan).evaluate(batch)
+    found = (engine or Engine(plan)).evaluate(batch)
     if found.results.data.tobytes() != wanted.results.data.tobytes():
         for ours, theirs in zip(found.results.rows(), wanted.results.rows(), strict=True):
             for one, other in zip(ours.results, theirs.results, strict=True):

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -14,7 +14,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.postgres.connection import connect_columns
+from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.bootstrap.local import open_store
@@ -52,13 +52,57 @@ def three_customers() -> list[Rows]:
     return [bank(rows, f"c{n}") for n in range(3)]
 
 
+NIGHTS = 20
+
+
+def night(number: int, names: Sequence[str]) -> Rows:
+    """Return a transaction of each customer; every fifth night it has a very long text."""
+    row = {
+        "id": str(number),
+        "sequence": 0,
+        "booking date": day("2026-01-01") + number,
+        "amount": -100,
+        "own transfer": False,
+        "merchant": "A shop",
+        "text": "x" * 3_000 if number % 5 == 2 else "CARD PAYMENT TO A SHOP IN LONDON",
+    }
+    return Rows(
+        frame("customers", [{"id": name, "currency": "GBP"} for name in names]),
+        frame(
+            "accounts",
+            [{"id": f"{name}-1", "customer": name, "type": "current"} for name in names],
+        ),
+        frame("transactions", [row | {"account": f"{name}-1"} for name in names]),
+    )
+
+
+def test_transactions_that_came_night_by_night_are_read_from_an_index(database: str) -> None:
+    names = [f"c{number:03d}" for number in range(30)]
+    for number in range(NIGHTS):
+        put(database, night(number, names))
+    query = load_query("transactions")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE tuppence.transactions")
+        connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_bitmapscan = off")
+        wanted = json.dumps({names[7]: ["transactions", "balances"]})
+        for name, value in (("wanted", wanted), ("until", "2026-12-31")):
+            connection.execute("SELECT set_config(%s, %s, false)", (f"tuppence.{name}", value))
+        texts = [row[9] for row in connection.execute(query)]
+        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {query}"))
+    assert len(texts) == NIGHTS
+    assert sorted(map(len, texts)) == [32] * 16 + [3_000] * 4
+    assert "Index Only Scan using transactions_covering" in plan
+    assert "Index Scan using transactions_long" in plan
+
+
 def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0005")
-    assert migrate(url) == ("0005", "0005")
-    assert migrate(url, "0001") == ("0005", "0001")
+    assert migrate(url) == ("base", "0006")
+    assert migrate(url) == ("0006", "0006")
+    assert migrate(url, "0001") == ("0006", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0005")
+    assert migrate(url) == ("base", "0006")
     with pytest.raises(UserError, match="no version 0009"):
         migrate(url, "0009")
 
@@ -109,7 +153,7 @@ def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0005", "base")
+        assert migrate(url, "base") == ("0006", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -197,8 +241,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate(database, "0002") == ("0005", "0002")
-    assert migrate(database) == ("0002", "0005")
+    assert migrate(database, "0002") == ("0006", "0002")
+    assert migrate(database) == ("0002", "0006")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()

@@ -95,3 +95,14 @@ def test_a_process_writes_its_own_lines_and_warnings_of_libraries_only() -> None
         logging.getLogger("tuppence").setLevel(logging.NOTSET)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["ready", "message of a library"]
+
+
+def test_a_customer_has_a_pseudonym_where_the_log_has_a_key_and_no_name_otherwise() -> None:
+    logs.begin("abc")
+    logs.bind_customer(PERSON)
+    entry = record("tuppence", "request")
+    with_key = json.loads(logs.JsonLines("rules-engine", "key").format(entry))
+    assert with_key["customer"] == logs.pseudonym("key", PERSON) != logs.pseudonym("other", PERSON)
+    without = logs.JsonLines("rules-engine").format(entry)
+    assert PERSON not in without
+    assert "customer" not in json.loads(without)

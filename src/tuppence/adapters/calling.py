@@ -74,6 +74,7 @@ class ServiceClient:
         path: str,
         body: Any = None,
         timeout: float | None = None,
+        attempt_timeout: float | None = None,
         **query: str | int,
     ) -> bytes:
         """Return the body of a successful answer.
@@ -83,6 +84,7 @@ class ServiceClient:
             path: Path of the request.
             body: Sent as JSON.
             timeout: Seconds for all attempts and the pauses between them; None for the client's.
+            attempt_timeout: Seconds for one attempt; None for the client's.
             query: Parameters of the query.
 
         Raises:
@@ -90,6 +92,7 @@ class ServiceClient:
                 token is not known; `SERVICE.refused` if the service answered with another error.
         """
         timeout = self._timeout if timeout is None else timeout
+        one = self._attempt_timeout if attempt_timeout is None else attempt_timeout
         end = None if timeout is None else time.monotonic() + timeout
         retries = stamina.retry_context(
             on=_RetryableError,
@@ -101,8 +104,8 @@ class ServiceClient:
         try:
             for attempt in retries:
                 with attempt:
-                    left = self._attempt_timeout if end is None else end - time.monotonic()
-                    return self._send(method, path, body, query, min(self._attempt_timeout, left))
+                    left = one if end is None else end - time.monotonic()
+                    return self._send(method, path, body, query, min(one, left))
         except _RetryableError as error:
             message = f"the {self._service} does not answer ({error})"
             raise UserError(f"{self._service}.unreachable", message, "try again later") from None

@@ -55,7 +55,7 @@ class HttpEvaluations:
         answer = self._client.request("POST", "/v1/evaluations", body)
         return msgspec.json.decode(answer, type=Tally)
 
-    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+    def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
         """Evaluate an item and keep its results, within some seconds."""
         body: dict[str, Any] = {
             "run_id": item.run_id,
@@ -65,7 +65,9 @@ class HttpEvaluations:
         }
         if item.rules is not None:
             body["rules"] = item.rules
-        self._client.request("POST", "/v1/evaluations", body, timeout=seconds)
+        self._client.request(
+            "POST", "/v1/evaluations", body, timeout=seconds, attempt_timeout=one_try
+        )
 
     def close(self) -> None:
         """Close the connections."""

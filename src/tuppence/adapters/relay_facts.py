@@ -3,17 +3,17 @@
 import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import nanoarrow
-import polars as pl
 
 from tuppence.adapters.relay import Relay
-from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.rows import with_attributes
-from tuppence.facts.schema import Field, Schema
+from tuppence.facts.arrow import arrow_columns, joined
+from tuppence.facts.assembled import assembled, column_of
+from tuppence.facts.batch import Column, FactBatch
+from tuppence.facts.rows import columns
+from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.rules.definition import Definition
 from tuppence.usecases.editions import Edition
@@ -70,13 +70,11 @@ class RelayFacts(Relay):
         """Return the facts of those customers who consent to an evaluation as of a date."""
         schema = self._schema or self.schema()
         parts = [
-            self._frames(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
-            for start in range(0, len(customer_ids), CUSTOMERS_PER_REQUEST)
+            self._tables(customer_ids[start : start + CUSTOMERS_PER_REQUEST], as_of, fields)
+            for start in range(0, max(len(customer_ids), 1), CUSTOMERS_PER_REQUEST)
         ]
-        tables = {table: pl.concat([part[table] for part in parts]) for table in TABLES if parts}
-        if tables:
-            tables["customers"] = with_attributes(tables["customers"], schema)
-        return batch_from(ordered(coded(tables, schema, fields)), schema)
+        customers, accounts, transactions = (joined(tables) for tables in zip(*parts, strict=True))
+        return assembled(_with_attributes(customers, schema), accounts, transactions)
 
     def in_force(self, as_of: Date) -> tuple[Sequence[Definition], Edition]:
         """Return the approved definitions that are valid on a date, and their edition."""
@@ -99,12 +97,32 @@ class RelayFacts(Relay):
             ).gone
         ]
 
-    def _frames(
+    def _tables(
         self, customers: Sequence[str], as_of: Date, fields: Collection[str] | None
-    ) -> dict[str, pl.DataFrame]:
+    ) -> list[dict[str, Column]]:
+        """Return the columns of each of `TABLES`."""
         fields = None if fields is None else sorted(fields)
         asked = {"as_of": str(as_of), "customers": customers, "fields": fields}
         source = io.BytesIO(self._client.request("POST", "/v1/facts", asked))
-        return {
-            table: pl.DataFrame(nanoarrow.ArrayStream.from_readable(source)) for table in TABLES
-        }
+        return [
+            arrow_columns(nanoarrow.ArrayStream.from_readable(source), _FIELDS[table])
+            for table in TABLES
+        ]
+
+
+_JSON: Final = Field("attributes", FieldType.TEXT, "Attributes by name, as JSON.")
+_FIELDS: Final = {
+    table: {**columns(table, Schema()), **({"attributes": _JSON} if table == "customers" else {})}
+    for table in TABLES
+}
+
+
+def _with_attributes(customers: dict[str, Column], schema: Schema) -> dict[str, Column]:
+    """Expand the column `attributes`, which is JSON, to one column for each declared attribute."""
+    written = customers.pop("attributes")
+    texts = (written.dictionary[code] or "{}" for code in written.values.tolist())
+    values = [msgspec.json.decode(text, type=dict[str, Any]) for text in texts]
+    of_fields = {
+        f.name: column_of([one.get(f.name) for one in values], f) for f in schema.attributes
+    }
+    return {**customers, **of_fields}

@@ -4,6 +4,7 @@ A document type definition is refused, so no entity can expand or read another f
 entries count. A batch is one entry, since the balance changes once.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from xml.parsers import expat
 from tuppence.bankdata.exports import Decoded, Given
 from tuppence.bankdata.open_banking import ACCOUNT_TYPES, PAYMENT_TYPES
 from tuppence.bankdata.records import (
+    TWICE,
     Account,
     Balance,
     Booking,
@@ -21,6 +23,7 @@ from tuppence.bankdata.records import (
     Money,
     Record,
     given_id,
+    ignore,
     moment_of,
     refuse,
 )
@@ -81,11 +84,15 @@ def items(content: Element) -> Iterator[Item]:
         kind = next((name for name in document or content if name[0] not in "@#"), "nothing")
         yield Item("", {}, refuse(f"this is no camt.053: it has {kind}, and no BkToCstmrStmt"))
         return
-    number = 0
+    number, seen = 0, set[str]()
     for message in document["BkToCstmrStmt"]:
         for statement in message.get("Stmt", []):
             number += 1
-            place = f"Stmt[{number}]"
+            place, whole = f"Stmt[{number}]", json.dumps(statement)
+            if whole in seen:
+                yield Item(place, {}, ignore(TWICE))
+                continue
+            seen.add(whole)
             account = _first(statement, "Acct") or {}
             yield Item(f"{place}.Acct", account, _account)
             for name, read in (("Bal", _balance), ("Ntry", _entry)):

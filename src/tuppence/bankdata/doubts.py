@@ -56,6 +56,19 @@ def sign_doubts(amounts: pl.Series, *, is_marked: bool) -> Iterator[str]:
         )
 
 
+def header_doubts(count: int) -> Iterator[str]:
+    """Yield that rows of several exports in one file may overlap.
+
+    Args:
+        count: How often the header is repeated.
+    """
+    if count:
+        yield (
+            f"the header stands in the file {count + 1:,} times, so it was made of several "
+            "files: rows that they have in common count twice, unless you import them one by one"
+        )
+
+
 def opening_doubts(texts: pl.Series, amounts: pl.Series) -> Iterator[str]:
     """Yield that rows which say what was in the account are read as money in or out."""
     is_balance = texts.str.strip_chars().str.to_lowercase().is_in([*OPENING])

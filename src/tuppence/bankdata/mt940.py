@@ -15,6 +15,7 @@ import mt940
 
 from tuppence.bankdata.exports import Decoded, Given, text_of
 from tuppence.bankdata.records import (
+    TWICE,
     Account,
     Balance,
     Booking,
@@ -22,6 +23,7 @@ from tuppence.bankdata.records import (
     Item,
     Money,
     Record,
+    ignore,
     moment_of,
     refuse,
 )
@@ -75,14 +77,25 @@ def _parts(statement: str) -> dict[str, Any]:
 
 def items(content: list[dict[str, Any]]) -> Iterator[Item]:
     """Find the accounts, balances and transactions of a file."""
+    seen: set[tuple[str, ...]] = set()
     for number, one in enumerate(content, 1):
         place, head = f"statement {number}", one["head"]
+        whole = (head, *one["rows"], one["after"])
+        if whole in seen:
+            yield Item(place, {}, ignore(TWICE))
+            continue
+        seen.add(whole)
         if len(head) > _MAX_LENGTH or len(one["after"]) > _MAX_LENGTH:
             yield Item(place, {}, refuse(f"a part of it is longer than {_MAX_LENGTH:,} characters"))
             continue
         yield Item(f"{place}, :25:", {"text": head + one["after"]}, _account)
         for row, text in enumerate(one["rows"], 1):
-            yield Item(f"{place}, :61: number {row}", {"text": text, "head": head}, _transaction)
+            is_cut = row == len(one["rows"]) and not one["after"] and number == len(content)
+            read = (
+                refuse("the file ends in this row, without a closing balance") if is_cut else None
+            )
+            known = {"text": text, "head": head}
+            yield Item(f"{place}, :61: number {row}", known, read or _transaction)
         yield Item(f"{place}, :62F:", {"text": head + one["after"]}, _balance)
 
 

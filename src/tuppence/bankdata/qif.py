@@ -42,6 +42,8 @@ _FORMATS: Final = (
 )  # fmt: skip
 _MAX_LINES: Final = 2_000_000
 _HALF: Final = 0.5
+_CUT: Final = "cut"
+"""The key of a record that the file ends in; those of fields are letters."""
 
 
 def decode(path: Path, data: bytes, given: Given) -> Decoded:
@@ -98,6 +100,8 @@ def _records(lines: list[str], account: str) -> Iterator[dict[str, Any]]:
             record = {}
         elif text:
             record.setdefault(text[0], text[1:].strip())
+    if record and kind and not is_account:
+        yield {**record, "kind": kind, "account": account, _CUT: True}
 
 
 def _form(path: Path, dates: list[str], given: Given) -> str:
@@ -159,7 +163,9 @@ def _account(record: Any) -> Iterator[Record]:
 
 
 def _transaction(record: Any) -> Iterator[Record]:
-    if str(record.get("P", "")).casefold() in OPENING:
+    if record.get(_CUT):
+        raise InvalidItem("the file ends in this record, without ^")
+    if " ".join(str(record.get("P", "")).split()).casefold() in OPENING:
         yield IgnoredItem("opening balances")
         return
     if not record["day"]:

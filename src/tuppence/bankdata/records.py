@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tuppence.bankdata.identity import is_placeholder
 from tuppence.plain_text import SURROGATE
@@ -251,6 +251,10 @@ def country_of(code: str | None) -> str | None:
     if code is None or not re.fullmatch("[A-Za-z]{2}", code):
         return None
     return {"UK": "GB"}.get(code.upper(), code.upper())
+
+
+TWICE: Final = "statements that the file has twice"
+"""Items whose bookings would be doubled, since they have no identifiers."""
 
 
 def ignore(what: str) -> Callable[[Any], Iterator[Record]]:

@@ -30,6 +30,9 @@ OWN_REJECTS: Final = ("row in file", "reason set aside")
 _REJECTS_BEGIN: Final = tuple(f"{row},{reason}," for row, reason in (REJECTS, OWN_REJECTS))
 _BEFORE_HEADER: Final = 100
 _CHUNK: Final = 50_000
+_DECIMALS: Final = r"\d[.,]\d\d\D*$"
+_ENOUGH: Final = 3
+_CUT: Final = "the file seems to be cut off in this row"
 
 
 class Table(NamedTuple):
@@ -39,11 +42,13 @@ class Table(NamedTuple):
         titles: What the columns are called in the file; `column 3` where there is no title.
         cells: The texts, in columns `0`, `1`, ...
         reasons: Why a row cannot be taken, such as that it is ragged; null for others.
+        headers: How often the header is repeated, as where files were put together.
     """
 
     titles: tuple[str, ...]
     cells: pl.DataFrame
     reasons: pl.Series
+    headers: int = 0
 
 
 def read_raw(path: Path, mapping: Mapping) -> Table:
@@ -168,7 +173,7 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     named = {plain_title(column) for column in mapping.sources() if not BY_NUMBER.fullmatch(column)}
     if not named:
         width = Counter(len(record.fields) for record in first).most_common(1)[0][0]
-        return _table([""] * width, lines, splitter)
+        return _whole(_table([""] * width, lines, splitter), text, mapping)
     places = [0] if mapping.preamble is not None else range(len(first))
     titles = [{plain_title(title) for title in record.fields} for record in first]
     place = max(places, key=lambda i: len(named & titles[i]))
@@ -177,7 +182,24 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     longer = [row.fields for row in below if len(row.fields) == len(fields) + 1]
     if len(longer) * 2 > len(below) and not any(row[-1] for row in longer):
         fields = [*fields, ""]  # some banks end each row with a delimiter, and not the header
-    return _table(fields, lines[header.end :], splitter)
+    return _whole(_table(fields, lines[header.end :], splitter), text, mapping)
+
+
+def _whole(table: Table, text: str, mapping: Mapping) -> Table:
+    """Set the last row aside if the file ends in a number with fewer decimals than all above it.
+
+    A download that was cut off ends like that, and the number may be a tenth of what it was.
+    """
+    if text.endswith(("\n", "\r")) or mapping.footer:
+        return table
+    column = table.cells[table.cells.columns[-1]]
+    last, above = column[-1:], column[:-1].drop_nulls()
+    if len(above) < _ENOUGH or not above.str.contains(_DECIMALS).all():
+        return table
+    is_cut = not last.str.contains(_DECIMALS).fill_null(value=True).all()
+    reason = pl.Series([_CUT if is_cut else None], dtype=pl.String)
+    reasons = table.reasons[:-1].append(table.reasons[-1:].zip_with(~reason.is_not_null(), reason))
+    return table._replace(reasons=reasons)
 
 
 # -- rows ------------------------------------------------------------------------------------------
@@ -193,23 +215,26 @@ def _table(header: Sequence[str], lines: Sequence[str], splitter: Splitter) -> T
     types = {**dict.fromkeys([*names, "reason"], pl.String), "line": pl.Int64}
     texts = pl.Series("line", lines, dtype=pl.String)
     plain = splitter.is_plain(texts, width).to_numpy().copy()
-    chunks = [pl.DataFrame(schema=types)]
+    chunks, titles, headers = [pl.DataFrame(schema=types)], _trimmed(header), 0
     records = records_of(lines, np.flatnonzero(~plain).tolist(), splitter)
     while taken := list(itertools.islice(records, _CHUNK)):
         for record in taken:
             plain[record.start : record.end] = False
-        chunk = [one for one in taken if _trimmed(one.fields) not in ([], _trimmed(header))]
+        chunk = [one for one in taken if _trimmed(one.fields) not in ([], titles)]
+        headers += sum(_trimmed(one.fields) == titles != [] for one in taken)
         columns = zip(*(_fitted(record, width) for record in chunk), strict=True)
         chunks.append(pl.DataFrame([list(one) for one in columns], schema=types, orient="col"))
     if plain.any():
         cells = splitter.cells(texts.filter(plain), width)
         places = pl.Series("line", np.flatnonzero(plain))
         cells = cells.with_columns(pl.lit(None, pl.String).alias("reason"), places)
-        chunks.append(cells.join(_no_rows(cells, header), on="line", how="anti"))
+        none = _no_rows(cells, header)
+        headers += none.select(pl.col("0").str.strip_chars() != "").sum().item() or 0
+        chunks.append(cells.join(none, on="line", how="anti"))
     frame = pl.concat(chunks).sort("line")
     frame = frame.with_columns(pl.when(pl.col(names) != "").then(pl.col(names)))
-    titles = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
-    return Table(titles, frame.select(names), frame["reason"])
+    shown = tuple(title.strip() or f"column {i}" for i, title in enumerate(header, 1))
+    return Table(shown, frame.select(names), frame["reason"], headers)
 
 
 def _trimmed(fields: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """CSV and Parquet tables become rows for a store, through a mapping; bad rows are set aside."""
 
+import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +26,7 @@ from tuppence.bankdata.cells import (
 )
 from tuppence.bankdata.doubts import (
     balance_doubts,
+    header_doubts,
     left_out_doubts,
     opening_doubts,
     sign_doubts,
@@ -131,7 +133,8 @@ def read_table(
         good = _in_order(good, meaning)
         if OPENING_BALANCE in meaning.constants and not bad.height:
             good = _with_balances(good)
-    doubts = tuple(masked(one) for one in _doubts(good, meaning, bad.height))
+    found = itertools.chain(header_doubts(table.headers), _doubts(good, meaning, bad.height))
+    doubts = tuple(map(masked, found))
     rows = _rows(good, meaning, schema, owners)
     return ParsedTable(rows, rejects, table.cells.height, left_out, doubts, again)
 

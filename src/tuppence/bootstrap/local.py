@@ -26,6 +26,7 @@ from tuppence.feel.values import Date
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.fleet import Fleet
+    from tuppence.adapters.aws.inbox import S3Inbox
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
     from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.adapters.embedded.privacy import PersonalFolder
@@ -344,6 +345,22 @@ def open_fleet(environment: str) -> "Fleet":
         from tuppence.adapters.aws.fleet import Fleet  # noqa: PLC0415
 
     return Fleet(environment)
+
+
+def open_inbox(address: str) -> "S3Inbox":
+    """Return the inbox in a bucket.
+
+    Raises:
+        UserError: The address is not s3://BUCKET.
+    """
+    bucket = address.removeprefix("s3://").rstrip("/")
+    if not address.startswith("s3://") or not bucket or "/" in bucket:
+        raise UserError("inbox.address", f"{address!r} is no bucket", "write it as s3://BUCKET")
+    with extra("aws"):
+        from tuppence.adapters.aws.clients import client  # noqa: PLC0415
+        from tuppence.adapters.aws.inbox import S3Inbox  # noqa: PLC0415
+
+    return S3Inbox(client("s3", seconds=60.0), bucket)
 
 
 def add_caller(name: str, callers: Path) -> str:

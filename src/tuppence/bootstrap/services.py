@@ -1,5 +1,6 @@
 """Composes the services with real adapters, and runs them."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,9 +84,34 @@ def read_tls(
 
 
 def run_service(
-    service: "Starlette", host: str, port: int, drain_seconds: int, tls: "SSLContext | None"
+    service: "Starlette",
+    host: str,
+    port: int,
+    drain_seconds: int,
+    tls: "SSLContext | None",
+    *,
+    log_metrics: bool,
 ) -> None:
-    """Run a service until SIGTERM or SIGINT, then finish the requests in progress."""
+    """Run a service until SIGTERM or SIGINT, then finish the requests in progress.
+
+    Args:
+        service: The service.
+        host: Address to listen on.
+        port: Port to listen on.
+        drain_seconds: Time that requests in progress get to finish.
+        tls: TLS settings; None for plain HTTP.
+        log_metrics: Whether its metrics are written to the log each minute.
+    """
+    from tuppence.services.metrics_log import MetricsLog  # noqa: PLC0415 - an extra
     from tuppence.services.server import serve  # noqa: PLC0415 - an extra
 
-    serve(service, host, port, drain_seconds, tls)
+    over = threading.Event()
+    writer = threading.Thread(target=MetricsLog(service.state.metrics).write_until, args=(over,))
+    if log_metrics:
+        writer.start()
+    try:
+        serve(service, host, port, drain_seconds, tls)
+    finally:
+        over.set()
+        if log_metrics:
+            writer.join()

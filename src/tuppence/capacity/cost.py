@@ -48,6 +48,8 @@ ALARMS: Final = 32
 """Number of alarms in the templates."""
 METRICS: Final = 18
 """Number of metrics that the functions write."""
+SERVICE_METRICS: Final = 19
+"""Number of metrics that engines and relays write to their logs."""
 GB: Final = 1e9
 
 
@@ -125,12 +127,12 @@ def monthly(
                prices.of("log_gb"))  # fmt: skip
     yield Line(
         "alarms, dashboard, metrics",
-        f"{ALARMS} alarms, 1 dashboard, {METRICS} metrics",
+        f"{ALARMS} alarms, 1 dashboard, {METRICS + SERVICE_METRICS} metrics",
         1,
         "month",
         ALARMS * prices.of("alarm_month")
         + prices.of("dashboard_month")
-        + METRICS * prices.of("metric_month"),
+        + (METRICS + SERVICE_METRICS) * prices.of("metric_month"),
     )
     kept = SECRETS * prices.of("secret_month") + prices.of("key_month")
     yield Line("secrets, key", f"{SECRETS} secrets, 1 key", 1, "month", kept)

@@ -74,6 +74,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "load": Command(
         "load", "Load the facts of a store into PostgreSQL, or back; all of them, or none."
     ),
+    "take-in": Command(
+        "take_in",
+        "Import the tables that have arrived in a bucket, and load them into the database.",
+    ),
     "database": Command("database", "Manage the tables and logins of the PostgreSQL database."),
     "definitions": Command("definitions", "Manage the rules in a database."),
     "dispatch": Command("dispatch", "Evaluate every customer who consents, with running engines."),

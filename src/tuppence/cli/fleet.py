@@ -1,6 +1,7 @@
 """The commands `tuppence fleet …`."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from tuppence.cli.output import (
     progress,
     table,
 )
+from tuppence.errors import UserError
 from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.fleet.progress import Progress
 
@@ -38,6 +40,12 @@ def register(program: typer.Typer) -> None:
     def group() -> None:
         """Manage runs on AWS; region and credentials are those of the AWS command line."""
 
+    _add_runs(app)
+    _add_operations(app)
+    program.add_typer(app)
+
+
+def _add_runs(app: typer.Typer) -> None:
     example = "`tuppence fleet start --env prod --as-of 2026-06-30"
 
     @app.command(epilog=f"Examples: {example}`, and for some customers: {example} --prefix C001`")
@@ -92,19 +100,41 @@ def register(program: typer.Typer) -> None:
         The exit status is 0 if the run is complete, 3 if it is still running, 4 if something was
         given up.
         """
-        fleet = open_fleet(env)
-        found = fleet.progress(run_id)
-        with progress() as bar:
-            task = bar.add_task("items", total=None, unit="items")
-            end = time.monotonic() + 60 * minutes
-            while wait and not found.ended and time.monotonic() < end:
-                bar.update(task, total=found.items, completed=found.done)
-                time.sleep(POLL_SECONDS)
-                found = fleet.progress(run_id)
+        found = _wait(open_fleet(env).progress, run_id, minutes if wait else 0)
         if format_ is Format.JSON:
             print_json(msgspec.to_builtins(found))
         else:
             _print(found)
+        raise typer.Exit(0 if found.complete else 4 if found.titles else 3)
+
+    smoke_example = "tuppence fleet smoke C0000001 --as-of 2026-06-30 --run-id smoke-1 --env dev"
+
+    @app.command(epilog=f"Example: `{smoke_example}`")
+    def smoke(
+        customer: Annotated[
+            str,
+            typer.Argument(
+                help="Identifier of a customer who is in the database and has consented.",
+                callback=only_identifiers("customer"),
+            ),
+        ],
+        env: Environment,
+        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        run_id: Annotated[str, typer.Option(help="A name that no other run has.")],
+        minutes: Annotated[int, typer.Option(min=1, help="Stop waiting after this time.")] = 15,
+    ) -> None:
+        """Evaluate one known customer in a run of its own, to see that a deployment works.
+
+        The exit status is 0 only if the customer was listed and evaluated.
+        """
+        fleet = open_fleet(env)
+        fleet.start(Start(as_of=as_of, run_id=run_id, prefix=customer))
+        found = _wait(fleet.progress, run_id, minutes)
+        if found.ended and not found.pages:
+            message = f"{customer} was not listed"
+            hint = "load this customer with a consent, or name another one"
+            raise UserError("fleet.smoke", message, hint)
+        _print(found)
         raise typer.Exit(0 if found.complete else 4 if found.titles else 3)
 
     @app.command(epilog="Example: `tuppence fleet redrive 2026-06-30-0123456789abcdef --env prod`")
@@ -115,6 +145,8 @@ def register(program: typer.Typer) -> None:
         pages, items = open_fleet(env).redrive(run_id)
         echo(f"sent again: {pages:,} pages, {items:,} items")
 
+
+def _add_operations(app: typer.Typer) -> None:
     @app.command(name="pseudonym", epilog="Example: `tuppence fleet pseudonym C001 --env prod`")
     def name_in_logs(
         customer: Annotated[
@@ -159,7 +191,18 @@ def register(program: typer.Typer) -> None:
         found = open_fleet(env).refresh(ruleset)
         echo(f"{len(found['engines'])} engines serve {found['ruleset']}")
 
-    program.add_typer(app)
+
+def _wait(progress_of: Callable[[str], Progress], run_id: str, minutes: int) -> Progress:
+    """Return the progress of a run, once it has ended or the time is up."""
+    end = time.monotonic() + 60 * minutes
+    found = progress_of(run_id)
+    with progress() as bar:
+        task = bar.add_task("items", total=None, unit="items")
+        while not found.ended and time.monotonic() < end:
+            bar.update(task, total=found.items, completed=found.done)
+            time.sleep(POLL_SECONDS)
+            found = progress_of(run_id)
+    return found
 
 
 def _print(found: Progress) -> None:

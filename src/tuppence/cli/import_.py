@@ -1,6 +1,6 @@
 """The commands `tuppence import …`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ from tuppence.cli.mapping import agreed_mapping
 from tuppence.cli.output import Store, console, echo, only_identifiers, table, track
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
-from tuppence.usecases.import_bank_data import import_tables
+from tuppence.usecases.import_bank_data import ImportDependencies, ImportedTable, import_tables
 from tuppence.usecases.keep_import import Known
 
 
@@ -117,25 +117,11 @@ def register(program: typer.Typer) -> None:
             if mapping is not None:
                 meaning = read_mapping(mapping, facts.schema, known)
             deps = import_dependencies(open_store(store), facts, latest(today_))
-            found = list(import_tables(track(files, "files"), meaning, deps))
-        columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
-        rows = [
-            (
-                one.name,
-                *(f"{n:,}" for n in (one.rows, *astuple(one.counts))),
-                f"{one.rejects:,}" + (f" → {one.rejects_file}" if one.rejects_file else ""),
-            )
-            for one in found
-        ]
-        console().print(table(columns, rows, columns[1:5]))
-        print_known(sum((one.known for one in found), Known()), deps)
-        for one in found:
-            for what, count in one.left_out:
-                echo(f"skipped: {count:,} rows of {one.name} ({what})")
-            print_replaced(one.replaced, one.name)
-            print_forgotten(one.forgotten)
-            for doubt in one.doubts:
-                echo(f"doubt: {one.name}: {doubt}")
+            found = list[ImportedTable]()
+            try:
+                found.extend(import_tables(track(files, "files"), meaning, deps))
+            finally:  # if a file is refused, those before it stay
+                _print_tables(found, deps)
 
     @app.command(epilog="Example: `tuppence import banks`")
     def banks() -> None:
@@ -149,6 +135,30 @@ def register(program: typer.Typer) -> None:
     register_documents(app)
     register_history(app)
     program.add_typer(app)
+
+
+def _print_tables(found: Sequence[ImportedTable], deps: ImportDependencies) -> None:
+    """Print what files gave, if any was imported."""
+    if not found:
+        return
+    columns = ("file", "rows", "new", "changed", "unchanged", "rejected")
+    rows = [
+        (
+            one.name,
+            *(f"{n:,}" for n in (one.rows, *astuple(one.counts))),
+            f"{one.rejects:,}" + (f" → {one.rejects_file}" if one.rejects_file else ""),
+        )
+        for one in found
+    ]
+    console().print(table(columns, rows, columns[1:5]))
+    print_known(sum((one.known for one in found), Known()), deps)
+    for one in found:
+        for what, count in one.left_out:
+            echo(f"skipped: {count:,} rows of {one.name} ({what})")
+        print_replaced(one.replaced, one.name)
+        print_forgotten(one.forgotten)
+        for doubt in one.doubts:
+            echo(f"doubt: {one.name}: {doubt}")
 
 
 def _check_known(known: Mapping[str, str], mapping: Path | None, bank: str) -> None:

@@ -83,7 +83,8 @@ def _live(live: LiveResults) -> Iterator[str]:
     if Difference.UNFINISHED in live.differences:
         yield f"{of}, by a run that has not finished: some are older. tuppence run continues it."
     if live.without:
-        yield f"{live.without:,} customers have no such results, and are not compared."
+        who = "1 customer has" if live.without == 1 else f"{live.without:,} customers have"
+        yield f"{who} no such results, and {'is' if live.without == 1 else 'are'} not compared."
 
 
 def _effect(effect: FeedEffect, qualified: int) -> Iterator[str]:
@@ -95,7 +96,7 @@ def _effect(effect: FeedEffect, qualified: int) -> Iterator[str]:
         f"{effect.length} insights of their feed{first}."
     )
     if effect.before:
-        yield f"{effect.before:,} see the live version there."
+        yield f"The live version is there now for {effect.before:,}."
     if effect.displaced:
         yield f"It takes the place of {_named(effect.displaced)}."
     if effect.promoted:

@@ -132,8 +132,8 @@ def _tell_removed(held: StoreFolder, ruleset: Ruleset, *, yes: bool) -> None:
         removed = rules_left_out(held.rulesets.get(latest.ruleset), ruleset)
     except UserError as error:  # no reason not to run
         echo(
-            f"This run removes the results of rules that are not in --rules; which ones is not "
-            f"known: {error.message}",
+            "This run removes the results of rules that are not in --rules, if the last run had "
+            f"any; which ones is not known: {error.message}",
             err=True,
         )
         return

@@ -35,6 +35,52 @@ from tuppence.cli.serving import (
 from tuppence.logs import write_logs
 from tuppence.structured import read_secret
 
+<<<<<<< HEAD
+=======
+Callers = Annotated[
+    str,
+    typer.Option(
+        "--callers",
+        help="Callers and their tokens: a file, made by tuppence serve token; or env:NAME for one "
+        "token.",
+        show_default=False,
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if omitted.")]
+Drain = Annotated[
+    int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
+]
+TlsCertificate = Annotated[
+    Path | None,
+    typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if omitted."),
+]
+TlsKey = Annotated[Path | None, typer.Option(help="Private key of the certificate, PEM.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(help="Callers must present a certificate of these authorities, PEM."),
+]
+Pseudonyms = Annotated[
+    str | None,
+    typer.Option(
+        help="File, or env:NAME, with a secret. If given, lines of the log about one customer have "
+        "a pseudonym that is made from it.",
+        show_default=False,
+    ),
+]
+LogMetrics = Annotated[
+    bool,
+    typer.Option(
+        "--log-metrics",
+        help="Write the metrics to the log each minute, in CloudWatch's embedded format.",
+    ),
+]
+CallerRequests = Annotated[
+    int,
+    typer.Option(min=1, help="Maximum concurrent requests of one caller; further ones get 429."),
+]
+LOOPBACK = "127.0.0.1"
+
+>>>>>>> main
 
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
@@ -77,6 +123,8 @@ def register(program: typer.Typer) -> None:
         tls_certificate: TlsCertificate = None,
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
+        pseudonyms: Pseudonyms = None,
+        log_metrics: LogMetrics = False,
     ) -> None:
         """Serve facts and definitions from a database, so that no other service needs a connection.
 
@@ -84,7 +132,7 @@ def register(program: typer.Typer) -> None:
         a read-only login. When all connections are in use requests wait, and when too many wait
         further ones get 503 and Retry-After.
         """
-        write_logs("sql-relay", sys.stderr)
+        write_logs("sql-relay", sys.stderr, read_secret(pseudonyms) if pseudonyms else "")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         service = relay_service(
             database,
@@ -97,7 +145,7 @@ def register(program: typer.Typer) -> None:
             frozenset(purposes),
             current_date,
         )
-        run_service(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)
 
     engine_example = "`tuppence serve rules-engine --relay http://127.0.0.1:8601"
 
@@ -139,13 +187,15 @@ def register(program: typer.Typer) -> None:
         tls_certificate: TlsCertificate = None,
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
+        pseudonyms: Pseudonyms = None,
+        log_metrics: LogMetrics = False,
     ) -> None:
         """Evaluate rules for customers on demand; any number of engines can run.
 
         Small requests that arrive at the same time are evaluated together. An engine keeps no state
         of its own: it reads facts from the relay, and rulesets and results from their stores.
         """
-        write_logs("rules-engine", sys.stderr)
+        write_logs("rules-engine", sys.stderr, read_secret(pseudonyms) if pseudonyms else "")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         token_text = read_secret(relay_token)
         service = rules_engine_service(
@@ -160,7 +210,7 @@ def register(program: typer.Typer) -> None:
             caller_requests,
             tls_ca,
         )
-        run_service(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)
 
     @app.command(epilog="Example: `tuppence serve token engine-1 --callers relay.callers`")
     def token(

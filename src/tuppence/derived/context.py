@@ -1,6 +1,6 @@
 """The facts of one customer as of a date, derived ones included, as FEEL values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +10,7 @@ from tuppence.derived.history import reference_history_days
 from tuppence.derived.payments_reference import Transaction
 from tuppence.derived.repeats import add_repeated_reference
 from tuppence.derived.streams_reference import Stream, find_streams
-from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, Table
+from tuppence.facts.batch import NULL_MONEY, Array, Column, FactBatch, Table
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import (
     ACCOUNTS,
@@ -29,15 +29,17 @@ from tuppence.feel.values import Date
 Row = dict[str, Any]
 
 
-class Recurring(NamedTuple):
-    """The streams of one customer, and the forecasts of their accounts, in columns.
+class Derived(NamedTuple):
+    """What was derived for one customer of a batch, in columns.
 
     Attributes:
-        streams: The fields of `STREAMS`.
-        forecasts: The fields of `FORECASTS` of each account.
+        balances: Balance of each account, in minor units.
+        streams: The fields of `STREAMS`; None if no rule reads them.
+        forecasts: The fields of `FORECASTS` of each account; none if no rule reads them.
     """
 
-    streams: Table
+    balances: Array
+    streams: Table | None
     forecasts: Mapping[str, Column]
 
 
@@ -47,7 +49,8 @@ def customer_context(
     as_of: Date,
     *,
     streams: bool = False,
-    recurring: Recurring | None = None,
+    derived: Derived | None = None,
+    names: Collection[str] = COLLECTIONS.keys(),
 ) -> Row:
     """Return the facts of one customer that rules read.
 
@@ -56,8 +59,9 @@ def customer_context(
         index: Index of the customer.
         as_of: The date; later transactions are ignored.
         streams: Whether to include streams, and the forecasts that depend on them.
-        recurring: The streams and forecasts, if they were found for the whole batch; otherwise the
-            reference implementation finds them, which takes much longer.
+        derived: What was derived for the whole batch; without it the reference implementation
+            derives it, which takes much longer.
+        names: Names that rules read; other collections may be left out.
 
     Returns:
         A context with `customer` and the collections.
@@ -69,40 +73,47 @@ def customer_context(
     accounts = _rows(one.accounts.columns, len(one.accounts.columns["id"].values), digits)
     days = one.transactions.columns["booking date"].values
     booked = int(days.searchsorted(as_of.day, side="right"))
-    transactions = _rows(one.transactions.columns, booked, digits)
-    balances = reference_balances(one, booked)
+    balances = reference_balances(one, booked) if derived is None else derived.balances
     in_currency = feel_values(Column(FieldType.MONEY, balances), len(accounts), digits)
     for account, balance in zip(accounts, in_currency, strict=True):
         account["balance"] = balance
-    types = {account["id"]: account["type"] for account in accounts}
-    for row in transactions:
-        row["account type"] = types[row["account"]]
-    add_repeated_reference(transactions)
     customer["history days"] = Decimal(reference_history_days(one, booked, as_of))
-    payments, receipts = _split(transactions)
     found: Row = {}
+    if not _OF_TRANSACTIONS.isdisjoint(names):
+        found |= _transactions(one, booked, accounts, digits)
     if streams:
-        if recurring is None:
+        if derived is None or derived.streams is None:
             minor = _in_minor_units(one.transactions, booked)
             known = [None if balance == NULL_MONEY else balance for balance in balances.tolist()]
             balance_of = dict(zip((row["id"] for row in accounts), known, strict=True))
             stream_rows, forecasts = _by_reference(minor, balance_of, as_of, digits)
         else:
-            stream_rows = _rows(
-                recurring.streams.columns, int(recurring.streams.offsets[-1]), digits
-            )
-            forecasts = _rows(recurring.forecasts, len(accounts), digits)
-        found = _collections(stream_rows)
+            stream_rows = _rows(derived.streams.columns, int(derived.streams.offsets[-1]), digits)
+            forecasts = _rows(derived.forecasts, len(accounts), digits)
+        found |= _collections(stream_rows)
         for account, forecast in zip(accounts, forecasts, strict=True):
             account.update(forecast)
+    return {"customer": customer, "accounts": Rows(accounts, _ACCOUNT_FIELDS), **found}
+
+
+def _transactions(one: FactBatch, booked: int, accounts: Sequence[Row], digits: int) -> Row:
+    """Return the collections of transactions of one customer, the first of which are booked."""
+    transactions = _rows(one.transactions.columns, booked, digits)
+    types = {account["id"]: account["type"] for account in accounts}
+    for row in transactions:
+        row["account type"] = types[row["account"]]
+    add_repeated_reference(transactions)
+    payments, receipts = _split(transactions)
     return {
-        "customer": customer,
-        "accounts": Rows(accounts, _ACCOUNT_FIELDS),
         "transactions": Rows(transactions, _TRANSACTION_FIELDS),
         "payments": Rows(payments, _TRANSACTION_FIELDS),
         "receipts": Rows(receipts, _TRANSACTION_FIELDS),
-        **found,
     }
+
+
+_OF_TRANSACTIONS: Final = frozenset(
+    name for name, collection in COLLECTIONS.items() if collection.table == "transactions"
+)
 
 
 def _by_reference(
@@ -160,7 +171,8 @@ def _feel_value(value: Any, field: Field, digits: int) -> Any:
     return CONTEXT.multiply(Decimal(value), Decimal(1).scaleb(-places))
 
 
-def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
+def row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
+    """Return the Python classes of fields by name."""
     classes: dict[FieldType, type] = {
         FieldType.DATE: Date,
         FieldType.TEXT: str,
@@ -169,9 +181,9 @@ def _row_fields(fields: Sequence[Field]) -> Mapping[str, RowField]:
     return {f.name: RowField(classes.get(f.kind, Decimal), f.nullable) for f in fields}
 
 
-_ACCOUNT_FIELDS: Final = _row_fields(ACCOUNTS)
-_TRANSACTION_FIELDS: Final = _row_fields(TRANSACTIONS)
-_STREAM_FIELDS: Final = _row_fields(STREAMS)
+_ACCOUNT_FIELDS: Final = row_fields(ACCOUNTS)
+_TRANSACTION_FIELDS: Final = row_fields(TRANSACTIONS)
+_STREAM_FIELDS: Final = row_fields(STREAMS)
 ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
     "accounts": _ACCOUNT_FIELDS,
     "transactions": _TRANSACTION_FIELDS,

@@ -7,7 +7,8 @@ month. Recurring payments are excluded. The median of comparable periods gives t
 and a high quantile give the band. docs/explanation/streams.md has the exact rules.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -99,12 +100,13 @@ def forecasts(
     rows = (transactions.offsets, *read, batch.account_rows(), found.of_row)
     names = ("kind", "state", "account", "amount", "monthly amount", "next date")
     columns = (streams.columns[name].values for name in names)
-    starts = np.array(list(_starts(as_of)), np.int64)
+    starts = _starts(as_of)
+    base = int(starts.min())
     accounts = len(balances)
     pay_days = np.full(accounts, NULL_DATE, np.int32)
     sums = np.full((3, accounts), NULL_MONEY, np.int64)
     room = _Room(
-        np.zeros((_BLOCK, as_of.day + 2 - int(starts.min())), np.int64),
+        np.zeros((_BLOCK, as_of.day + 2 - base), np.int64),
         np.zeros(_BLOCK, np.int64),
         np.zeros(len(starts), np.int64),
     )
@@ -114,6 +116,7 @@ def forecasts(
         read_only(batch.accounts.offsets),
         read_only(balances),
         read_only(starts),
+        base,
         as_of.day,
         room,
         pay_days,
@@ -125,11 +128,12 @@ def forecasts(
     return made
 
 
-def _starts(as_of: Date) -> Iterator[int]:
-    """Yield the days on which comparable periods start."""
-    for months in range(1, MONTHS + 1):
-        day = add_months(as_of, -months).day + 1
-        yield from range(day - MAX_SHIFT, day + MAX_SHIFT + 1)
+@functools.lru_cache(maxsize=8)  # batches are of few dates
+def _starts(as_of: Date) -> Array:
+    """Return the days on which comparable periods start."""
+    first = [add_months(as_of, -months).day + 1 for months in range(1, MONTHS + 1)]
+    shifts = range(-MAX_SHIFT, MAX_SHIFT + 1)
+    return np.array([day + shift for day in first for shift in shifts], np.int64)
 
 
 @loop
@@ -139,6 +143,7 @@ def _forecast(
     account_offsets: Any,
     balances: Any,
     starts: Any,
+    base: int,
     as_of: int,
     room: _Room,
     pay_days: Any,
@@ -152,12 +157,12 @@ def _forecast(
         account_offsets: First account of each customer.
         balances: Balance of each account.
         starts: Days on which comparable periods start.
+        base: The first of them.
         as_of: The date.
         room: Room for sums.
         pay_days: Pay day of each account.
         out: Forecasts by account.
     """
-    base = starts.min()
     for customer in range(len(account_offsets) - 1):
         pay_day = _pay_day(streams, customer, as_of)
         if pay_day == NULL_DATE:

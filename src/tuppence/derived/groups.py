@@ -126,7 +126,7 @@ def room_for_groups(offsets: Array) -> Groups:
     for first, last in chunks(offsets):
         most = max(most, int(offsets[last] - offsets[first]))
         customers = max(customers, last - first)
-    longest = int(np.diff(offsets).max(initial=0))
+    longest = int((offsets[1:] - offsets[:-1]).max(initial=0))
     slots = 1 << max(4, (2 * longest).bit_length())
     lengths = (*[most + 1] * 8, customers + 1, most + 1, slots)
     made = (np.zeros(length, np.int32) for length in lengths)

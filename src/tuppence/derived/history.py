@@ -16,7 +16,7 @@ def history_days(batch: FactBatch, as_of: Date) -> Array:
     days = batch.transactions.columns["booking date"].values
     places = np.minimum(offsets[:-1], max(len(days) - 1, 0))
     first = days[places].astype(np.int64) if len(days) else np.zeros(len(places), np.int64)
-    known = (np.diff(offsets) > 0) & (first <= as_of.day)
+    known = (batch.transactions.row_counts > 0) & (first <= as_of.day)
     found: Array = np.where(known, as_of.day - first, 0)
     return found
 

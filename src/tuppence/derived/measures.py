@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from tuppence.compiled import loop, part_of_loops
+from tuppence.compiled import loop, part_of_loops, sort
 from tuppence.derived.calendar import month_after, month_day
 from tuppence.derived.chains import CADENCE_OF, CADENCES, MIN_PAYMENTS, MONTHLY, YEARLY, Chains
 from tuppence.derived.groups import CARD, MANDATE, PURCHASE, Groups
@@ -178,29 +178,12 @@ def _read(
 
 
 @part_of_loops
-def _sort(values: Any, n: int) -> None:
-    """Sort the first n values, by Shell's method."""
-    gap = 1
-    while gap < n // 3:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(gap, n):
-            value = values[i]
-            j = i
-            while j >= gap and values[j - gap] > value:
-                values[j] = values[j - gap]
-                j -= gap
-            values[j] = value
-        gap //= 3
-
-
-@part_of_loops
 def _cadence(groups: Groups, n: int, out: Measures) -> int:
     """Return the cadence of the median gap, -1 for none.
 
     It also sorts the gaps and the days of the month.
     """
-    _sort(out.gaps, n - 1)
+    sort(out.gaps, 0, n - 1)
     doubled = out.gaps[(n - 1) // 2] + out.gaps[n - 2 - (n - 1) // 2]
     if doubled > 2 * (len(CADENCE_OF) - 1):
         return -1
@@ -213,7 +196,7 @@ def _cadence(groups: Groups, n: int, out: Measures) -> int:
         day = groups.days[out.payments[i]]
         out.month_days[i] = month_day(day)
         one_weekday &= day % 7 == weekday
-    _sort(out.month_days, n)
+    sort(out.month_days, 0, n)
     if doubled == 2 * 28 and one_weekday and out.month_days[n - 1] - out.month_days[0] > 6:
         return _FOUR_WEEKLY
     return int(cadence)
@@ -246,7 +229,7 @@ def _strangers(
 
     It stops where the last shows a habit, and sorts the sizes.
     """
-    _sort(out.sizes, n)
+    sort(out.sizes, 0, n)
     smallest, largest = out.sizes[0], out.sizes[n - 1]
     group = chains.last_group[chain]
     first, last = groups.days[chains.first[chain]], groups.days[chains.last[chain]]
@@ -302,7 +285,7 @@ def _write(
     out: Measures,
 ) -> None:
     """Write the other fields of a stream."""
-    _sort(out.sizes, n)
+    sort(out.sizes, 0, n)
     last, before = chains.last[chain], out.payments[n - 2]
     amount, months, days = groups.sizes[last], MONTHS[cadence], DAYS[cadence]
     group = chains.last_group[chain]

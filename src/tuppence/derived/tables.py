@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tuppence.derived.balances import account_balances
-from tuppence.derived.context import Recurring
+from tuppence.derived.context import Derived
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.repeats import repeated
@@ -47,12 +47,14 @@ class DerivedTables:
         history = Column(FieldType.NUMBER, history_days(self._batch, self._as_of))
         return replace(self._batch, customers={**self._batch.customers, "history days": history})
 
-    def recurring(self, customer: int) -> Recurring:
-        """Return the streams of a customer, by index, and the forecasts of their accounts."""
+    def of(self, customer: int, *, streams: bool) -> Derived:
+        """Return what is derived for a customer, by index; streams and forecasts only if wanted."""
         first, last = self._batch.accounts.offsets[customer : customer + 2].tolist()
-        return Recurring(
-            self._streams.table.slice(customer, customer + 1),
-            {name: column.slice(first, last) for name, column in self._forecasts.items()},
+        forecasts = self._forecasts if streams else {}
+        return Derived(
+            self._balances[first:last],
+            self._streams.table.slice(customer, customer + 1) if streams else None,
+            {name: column.slice(first, last) for name, column in forecasts.items()},
         )
 
     @functools.cached_property

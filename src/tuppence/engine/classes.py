@@ -1,136 +1,334 @@
-"""Builds the classes of a batch's days, codes and numbers: values that no filter distinguishes."""
+"""Numbers the classes of a table's rows: values of a field that no filter distinguishes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from tuppence.engine import acceptance
 from tuppence.engine.kernel.layout import CODED, ORDERED, RELATIVE, TERM_BITS, Classes
 from tuppence.errors import UserError
-from tuppence.facts.batch import NULL_MONEY, NULLS, Column, FactBatch, Table
+from tuppence.facts.batch import NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import FieldType
-from tuppence.feel.values import Date
 from tuppence.plan.columns import Dimension, TablePlan
 from tuppence.plan.model import decimals_of
-from tuppence.plan.predicates import (
-    AttributeComparison,
-    Conjunction,
-    IntervalSet,
-    OneOf,
-    OverflowGuard,
-)
+from tuppence.plan.predicates import AttributeComparison
 
 Array = npt.NDArray[Any]
 
+MAX_KEYS: Final = 1 << 62
+"""Number of keys of rows that 64 bits hold with room to spare."""
+MAX_KNOWN: Final = 100_000
+"""Number of values of a field whose classes are remembered from batch to batch."""
+_MAX_RANGES: Final = 64
+"""Number of ranges of days whose classes are remembered."""
+_POWERS: Final = np.left_shift(np.int64(1), np.arange(TERM_BITS, dtype=np.int64))
 
-def classes_of(  # noqa: PLR0915 - one dimension after another
-    wanted: TablePlan,
-    table: Table,
-    batch: FactBatch,
-    digits: int,
-    number_at: Mapping[str, int],
-    code_at: Mapping[str, int],
-    days: Mapping[str, tuple[int, int]],
-    values: Mapping[str, Sequence[Any]],
-) -> Classes:
-    """Return the classes of each dimension, and the terms that each class satisfies.
 
-    One function because each dimension goes on with what those before it have found.
+class TableClasses:
+    """The classes of the rows of a table, as far as batches have met them.
+
+    They are kept from batch to batch, so that a key always means the same. Each dimension has room
+    for classes that no batch has met yet; where one has no room left, all keys change.
 
     Args:
         wanted: The plan of the table.
-        table: The table's rows.
-        batch: The batch that the rows belong to.
         digits: Digits of the currency after the decimal point.
         number_at: Index of each number column.
         code_at: Index of each column of codes, days, or numbers that are classified by value.
-        days: Lowest day and number of days of each column of days.
-        values: FEEL values of the codes of columns that are classified by value.
     """
-    coded: list[tuple[int, ...]] = []
-    places: list[Array] = []
-    ordered: list[tuple[int, ...]] = []
-    boundaries: list[Array] = []
-    relative: list[tuple[int, ...]] = []
-    customer_values: list[Array] = []
-    strides: list[int] = []
-    counts: list[int] = []
-    first_words: list[int] = []
-    words: list[Array] = []
-    terms = len(wanted.accumulator_of)
-    width = -(-terms // TERM_BITS)
-    stride, first_place, first_boundary, first_word = 1, 0, 0, 0
-    order, first_day = -1, 0
-    for dimension in wanted.dimensions:
-        field = wanted.table.fields[dimension.field]
-        column = table.columns[dimension.field]
-        if dimension.relative is not None:
-            is_number = dimension.field in number_at
-            at = number_at if is_number else code_at
-            null = int(NULLS[column.kind])
-            kinds = _of_relations(dimension)
-            place = sum(map(len, customer_values))
-            relative.append((at[dimension.field], int(is_number), place, stride, null))
-            customer_values.append(_customer_values(dimension.relative, column, batch))
-        elif dimension.field in code_at:
-            low = 0
+
+    def __init__(
+        self,
+        wanted: TablePlan,
+        digits: int,
+        number_at: Mapping[str, int],
+        code_at: Mapping[str, int],
+    ) -> None:
+        self._wanted = wanted
+        self._number_at = number_at
+        self._code_at = code_at
+        self._decimals = [
+            decimals_of(wanted.table.fields[one.field], digits) for one in wanted.dimensions
+        ]
+        self._width = -(-len(wanted.accumulator_of) // TERM_BITS)
+        self._useful = _useful_terms(wanted)
+        self._boundaries: dict[int, Array] = {}
+        self._forget()
+        self._lay_out()
+
+    def bind(
+        self,
+        table: Table,
+        batch: FactBatch,
+        days: Mapping[str, tuple[int, int]],
+        values: Mapping[str, Sequence[Any]],
+    ) -> tuple[Classes, bool]:
+        """Return the classes of a batch, and whether keys have changed.
+
+        Args:
+            table: The table's rows.
+            batch: The batch that the rows belong to.
+            days: Lowest day and number of days of each column of days.
+            values: FEEL values of the codes of columns that are classified by value.
+
+        Raises:
+            UserError: There are too many keys.
+        """
+        found = self._classes_of_codes(table, days, values)
+        is_full = any(
+            known.count > room for known, room in zip(self._known, self._rooms, strict=True)
+        )
+        if is_full and not self._lay_out():
+            self._forget()  # so that what earlier batches met takes no room from this one
+            found = self._classes_of_codes(table, days, values)
+            if not self._lay_out():
+                name = self._wanted.table.name
+                message = f"the rules use too many different conditions on {name}"
+                raise UserError("plan.too-wide", message, "divide them into several rulesets")
+        self._write_words()
+        return self._tables(table, batch, days, found), is_full
+
+    def _forget(self) -> None:
+        """Forget all classes but those that do not depend on batches."""
+        self._first_days: dict[tuple[int, int], int] = {}
+        self._rooms = [0] * len(self._wanted.dimensions)
+        self._known: list[_KnownClasses] = []
+        for place, dimension in enumerate(self._wanted.dimensions):
+            known = _KnownClasses(dimension)
+            self._known.append(known)
+            if dimension.relative is not None:
+                known.fix(acceptance.of_relations(dimension))
+            elif dimension.field not in self._code_at:
+                nullable = self._wanted.table.fields[dimension.field].nullable
+                steps = acceptance.boundaries(dimension, self._decimals[place], nullable)
+                self._boundaries[place] = steps
+                known.fix(acceptance.of_boundaries(dimension, steps, self._decimals[place]))
+
+    def _classes_of_codes(
+        self, table: Table, days: Mapping[str, tuple[int, int]], values: Mapping[str, Sequence[Any]]
+    ) -> dict[int, Array]:
+        """Return the class of each code, of those dimensions that are over codes."""
+        found: dict[int, Array] = {}
+        for place, known in enumerate(self._known):
+            dimension, decimals = known.dimension, self._decimals[place]
+            if known.is_fixed:
+                continue
             if dimension.field in days:
-                low, size = days[dimension.field]
-                holds = _of_days(dimension, low, size)
-                if dimension.field == wanted.table.order:
-                    order = code_at[dimension.field]
-                    first_day = low + _first_of_use(wanted, dimension, holds)
+                found[place] = known.of_days(*days[dimension.field])
             elif dimension.by_value:
-                holds = _of_values(dimension, values[dimension.field], decimals_of(field, digits))
+                accept = functools.partial(acceptance.of_values, dimension, decimals)
+                found[place] = known.of_values(values[dimension.field], accept)
             else:
-                holds = _of_codes(dimension, column)
-            kinds, class_of = _distinct(holds)
-            coded.append((code_at[dimension.field], low, len(class_of), first_place, int(low != 0)))
-            places.append(class_of * stride)
-            first_place += len(class_of)
-        else:
-            steps = _boundaries(dimension, decimals_of(field, digits), field.nullable)
-            kinds = _of_boundaries(dimension, steps, decimals_of(field, digits))
-            ordered.append((number_at[dimension.field], first_boundary, len(steps), stride))
-            boundaries.append(steps)
-            first_boundary += len(steps)
-        strides.append(stride)
-        counts.append(len(kinds))
-        first_words.append(first_word)
-        words.append(_words(kinds, dimension, width))
-        first_word += len(kinds) * width
-        stride *= len(kinds)
-    if stride >= 1 << 62:
-        message = f"the rules use too many different conditions on {wanted.table.name}"
-        raise UserError("plan.too-wide", message, "divide them into several rulesets")
-    return Classes(
-        np.array(coded, CODED),
-        np.concatenate([*places, np.zeros(1, np.int64)]),
-        np.array(ordered, ORDERED),
-        np.concatenate([*boundaries, np.zeros(1, np.int64)]),
-        np.array(relative, RELATIVE),
-        np.concatenate([*customer_values, np.zeros(1, np.int64)]),
-        np.array(strides, np.int64),
-        np.array(counts, np.int64),
-        np.array(first_words, np.int64),
-        np.concatenate([*words, np.zeros(1, np.int64)]),
-        width,
-        wanted.accumulator_of,
-        order,
-        first_day,
-    )
+                found[place] = known.of_dictionary(table.columns[dimension.field])
+        return found
+
+    def _lay_out(self) -> bool:
+        """Give each dimension room for its classes, and for others; return whether it suffices."""
+        needed = [known.count for known in self._known]
+        ample = [
+            n if known.is_fixed else 2 * n for n, known in zip(needed, self._known, strict=True)
+        ]
+        rooms = ample if math.prod(ample) < MAX_KEYS else needed
+        if math.prod(rooms) >= MAX_KEYS:
+            return False
+        self._rooms = rooms
+        self._strides = np.cumprod([1, *rooms], dtype=np.int64)[:-1]
+        self._first_words = np.cumsum([0, *rooms], dtype=np.int64)[:-1] * self._width
+        self._words = np.zeros(sum(rooms) * self._width + 1, np.int64)
+        self._written = [0] * len(self._known)
+        return True
+
+    def _write_words(self) -> None:
+        """Write the terms that each new class satisfies, as words of bits."""
+        for place, known in enumerate(self._known):
+            written = self._written[place]
+            if written < known.count:
+                words = known.words(written, self._width)
+                first = int(self._first_words[place]) + written * self._width
+                self._words[first : first + len(words)] = words
+                self._written[place] = known.count
+
+    def _tables(
+        self,
+        table: Table,
+        batch: FactBatch,
+        days: Mapping[str, tuple[int, int]],
+        found: Mapping[int, Array],
+    ) -> Classes:
+        coded: list[tuple[int, ...]] = []
+        places: list[Array] = []
+        ordered: list[tuple[int, ...]] = []
+        relative: list[tuple[int, ...]] = []
+        customer_values: list[Array] = []
+        first_place = first_boundary = 0
+        order, first_day = -1, 0
+        for place, dimension in enumerate(self._wanted.dimensions):
+            field, stride = dimension.field, int(self._strides[place])
+            if dimension.relative is not None:
+                column = table.columns[field]
+                is_number = field in self._number_at
+                at = (self._number_at if is_number else self._code_at)[field]
+                first_value, null = len(batch) * len(relative), int(NULLS[column.kind])
+                relative.append((at, int(is_number), first_value, stride, null))
+                customer_values.append(_customer_values(dimension.relative, column, batch))
+            elif place in found:
+                low, _ = days.get(field, (0, 0))
+                at = self._code_at[field]
+                coded.append((at, low, len(found[place]), first_place, int(low != 0)))
+                places.append(found[place] * stride)
+                first_place += len(found[place])
+                if field == self._wanted.table.order:
+                    order, first_day = at, self._first_day(place, days[field], found[place])
+            else:
+                steps = self._boundaries[place]
+                ordered.append((self._number_at[field], first_boundary, len(steps), stride))
+                first_boundary += len(steps)
+        end = np.zeros(1, np.int64)
+        return Classes(
+            _records(coded, CODED),
+            np.concatenate([*places, end]),
+            _records(ordered, ORDERED),
+            np.concatenate([*self._boundaries.values(), end]),
+            _records(relative, RELATIVE),
+            np.concatenate([*customer_values, end]),
+            self._strides,
+            np.array(self._rooms, np.int64),
+            self._first_words,
+            self._words,
+            self._width,
+            self._wanted.accumulator_of,
+            order,
+            first_day,
+        )
+
+    def _first_day(self, place: int, days: tuple[int, int], class_of: Array) -> int:
+        """Return the first day that a useful term allows."""
+        if days not in self._first_days:
+            if len(self._first_days) >= _MAX_RANGES:
+                self._first_days.clear()
+            known = self._known[place]
+            asked = np.concatenate([known.accepted, np.ones((known.count, 1), bool)], axis=1)
+            useful: Array = asked[:, known.dimension.of_term[self._useful]]
+            allowed: Array = np.any(useful, axis=1)
+            allowed = allowed[class_of]
+            first = int(allowed.argmax()) if allowed.any() else len(allowed)
+            self._first_days[days] = days[0] + first
+        return self._first_days[days]
 
 
-def _first_of_use(wanted: TablePlan, dimension: Dimension, holds: Array) -> int:
-    """Return the index of the first day that some term allows, overflow guards excepted."""
-    asked = np.concatenate([holds, np.ones((len(holds), 1), bool)], axis=1)
-    overflow_guards = [
-        i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)
-    ]
-    useful = ~np.isin(wanted.accumulator_of, overflow_guards)
-    allowed = asked[:, dimension.of_term[useful]].any(axis=1)
-    return int(allowed.argmax()) if allowed.any() else len(holds)
+class _KnownClasses:
+    """The classes of a dimension, numbered in the order in which batches met them.
+
+    Args:
+        dimension: The dimension.
+
+    Attributes:
+        dimension: The same.
+        is_fixed: True if the classes do not depend on batches.
+    """
+
+    def __init__(self, dimension: Dimension) -> None:
+        self.dimension = dimension
+        self.is_fixed = False
+        self._accepted: list[Array] = []  # of each class: which predicates accept its values
+        self._numbers: dict[bytes, int] = {}
+        self._of_value: dict[Any, int] = {}
+        self._of_days: dict[tuple[int, int], Array] = {}
+        self._last: tuple[Sequence[Any], Array] = ((), np.zeros(0, np.int64))
+
+    @property
+    def count(self) -> int:
+        """The number of classes."""
+        return len(self._accepted)
+
+    @property
+    def accepted(self) -> Array:
+        """Whether each predicate accepts the values of each class, classes first."""
+        return np.array(self._accepted, bool)
+
+    def fix(self, accepted: Array) -> None:
+        """Set the classes for good."""
+        self._accepted, self.is_fixed = list(accepted), True
+
+    def of_dictionary(self, column: Column) -> Array:
+        """Return the class of each code of a column of texts or booleans."""
+        is_boolean = column.kind is FieldType.BOOLEAN
+        values: Sequence[Any] = _BOOLEANS if is_boolean else column.dictionary
+        if values is not self._last[0]:  # slices of a batch share their dictionaries
+            self._last = (
+                values,
+                self.of_values(values, functools.partial(acceptance.of_texts, self.dimension)),
+            )
+        return self._last[1]
+
+    def of_values(self, values: Sequence[Any], accept: Callable[[Sequence[Any]], Array]) -> Array:
+        """Return the class of each value.
+
+        Args:
+            values: FEEL values.
+            accept: Returns, for each value and predicate, whether the predicate accepts the value.
+        """
+        known = self._of_value
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        if not known.keys() >= set(values):
+            new = [value for value in values if value not in known]
+            known.update(zip(new, self._add(accept(new)).tolist(), strict=True))
+        return np.fromiter(map(known.__getitem__, values), np.int64, len(values))
+
+    def of_days(self, low: int, size: int) -> Array:
+        """Return the class of each day from `low` on, the first of which stands for null."""
+        found = self._of_days.get((low, size))
+        if found is None:
+            if len(self._of_days) >= _MAX_RANGES:
+                self._of_days.clear()
+            found = self._add(acceptance.of_days(self.dimension, low, size))
+            self._of_days[low, size] = found
+        return found
+
+    def words(self, first: int, width: int) -> Array:
+        """Return the terms that classes from `first` on satisfy, as words of bits."""
+        kinds = np.array(self._accepted[first:], bool)
+        asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
+        allowed = asked[:, self.dimension.of_term]
+        bits = np.zeros((len(kinds), width * TERM_BITS), np.int64)
+        bits[:, : allowed.shape[1]] = allowed
+        words: Array = (bits.reshape(len(kinds), width, TERM_BITS) * _POWERS).sum(axis=2).ravel()
+        return words
+
+    def _add(self, holds: Array) -> Array:
+        """Return the class of each row of a table of values by predicates."""
+        packed = np.packbits(holds, axis=1)
+        rows = packed.view(f"V{packed.shape[1]}").ravel().tolist()
+        found = np.zeros(len(rows), np.int64)
+        for place, row in enumerate(rows):
+            number = self._numbers.get(row)
+            if number is None:
+                number = self._numbers[row] = len(self._accepted)
+                self._accepted.append(holds[place].copy())
+            found[place] = number
+        return found
+
+
+_BOOLEANS: Final = (False, True, None)
+"""Values of a boolean by their code."""
+
+
+def _records(rows: Sequence[tuple[int, ...]], kind: Any) -> Array:
+    """Return rows of integers as records; numpy takes longer to convert tuples one by one."""
+    records: Array = np.array(rows, np.int64).reshape(-1, len(kind.names)).view(kind).ravel()
+    return records
+
+
+def _useful_terms(wanted: TablePlan) -> Array:
+    """Return, for each term, whether it feeds anything but overflow guards."""
+    guards = [i for i, one in enumerate(wanted.accumulators) if wanted.is_overflow_guard(one)]
+    useful: Array = ~np.isin(wanted.accumulator_of, guards)
+    return useful
 
 
 def _customer_values(relative: AttributeComparison, column: Column, batch: FactBatch) -> Array:
@@ -143,112 +341,3 @@ def _customer_values(relative: AttributeComparison, column: Column, batch: FactB
     values = mine.values.astype(np.int64)
     null = NULLS[mine.kind]
     return np.where(values == null, null, -values) if relative.negated else values
-
-
-def _of_relations(dimension: Dimension) -> Array:
-    """Return, for each relation and predicate, whether the predicate accepts the relation."""
-    return np.array(
-        [[predicate.holds(r) for predicate in dimension.predicates] for r in range(4)], bool
-    )
-
-
-def _distinct(holds: Array) -> tuple[Array, Array]:
-    """Return the distinct rows of a boolean table, and the index of each row among them."""
-    _, first, inverse = np.unique(
-        np.packbits(holds, axis=1), axis=0, return_index=True, return_inverse=True
-    )
-    return holds[first], inverse.astype(np.int64).ravel()
-
-
-def _words(kinds: Array, dimension: Dimension, width: int) -> Array:
-    """Return the terms that each class satisfies, as words of bits."""
-    asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
-    allowed = asked[:, dimension.of_term]
-    bits = np.zeros((len(kinds), width * TERM_BITS), np.int64)
-    bits[:, : allowed.shape[1]] = allowed
-    powers = np.left_shift(np.int64(1), np.arange(TERM_BITS, dtype=np.int64))
-    words: Array = (bits.reshape(len(kinds), width, TERM_BITS) * powers).sum(axis=2).ravel()
-    return words
-
-
-def _of_codes(dimension: Dimension, column: Column) -> Array:
-    """Return, for each code and predicate, whether the predicate accepts the code's value."""
-    boolean = column.kind is FieldType.BOOLEAN
-    values: list[Any] = [False, True, None] if boolean else list(column.dictionary)
-    holds = np.zeros((len(values), len(dimension.predicates)), bool)
-    mentions: dict[Any, list[int]] = {}
-    for i, predicate in enumerate(dimension.predicates):
-        if isinstance(predicate, OneOf):
-            holds[:, i] = predicate.others
-            for value in predicate.values:
-                mentions.setdefault(value, []).append(i)
-        else:
-            holds[:, i] = [predicate.holds(value) for value in values]
-    for code, value in enumerate(values):
-        if value in mentions:
-            holds[code, mentions[value]] ^= True
-    return holds
-
-
-def _of_days(dimension: Dimension, low: int, size: int) -> Array:
-    """Return, for each day and predicate, whether the predicate accepts it; null comes first."""
-    days = np.arange(low, low + size)
-    holds = np.zeros((size, len(dimension.predicates)), bool)
-    for i, predicate in enumerate(dimension.predicates):
-        if isinstance(predicate, IntervalSet):
-            for start, end in predicate.whole(0):
-                first = 0 if start is None else max(start - low, 0)
-                last = size if end is None else max(end - low + 1, 0)
-                holds[first:last, i] = True
-            holds[0, i] = predicate.null
-        else:
-            holds[1:, i] = [predicate.holds(Date(int(day))) for day in days[1:]]
-            holds[0, i] = predicate.holds(None)
-    return holds
-
-
-def _of_values(dimension: Dimension, values: Sequence[Any], decimals: int) -> Array:
-    """Return, for each value of a number and predicate, whether the predicate accepts the value."""
-    counted = [None if value is None else value.scaleb(decimals) for value in values]
-    return np.array(
-        [
-            [
-                predicate.holds(units if isinstance(predicate, OverflowGuard) else value)
-                for predicate in dimension.predicates
-            ]
-            for value, units in zip(values, counted, strict=True)
-        ],
-        bool,
-    ).reshape(len(values), len(dimension.predicates))
-
-
-def _boundaries(dimension: Dimension, decimals: int, nullable: bool) -> Array:
-    """Return the numbers at which classes begin, in ascending order."""
-    found = {NULL_MONEY + 1} if nullable else set[int]()
-    for predicate in dimension.predicates:
-        for part in predicate.parts if isinstance(predicate, Conjunction) else (predicate,):
-            assert isinstance(part, IntervalSet | OverflowGuard)  # noqa: S101
-            for low, high in part.whole(decimals):
-                found.update(() if low is None else (low,))
-                found.update(() if high is None else (high + 1,))
-    inside = (boundary for boundary in found if NULL_MONEY < boundary < 2**63)
-    return np.array(sorted(inside), np.int64)
-
-
-def _of_boundaries(dimension: Dimension, boundaries: Array, decimals: int) -> Array:
-    """Return, for each class and predicate, whether the predicate accepts the class's numbers."""
-    lowest = [NULL_MONEY, *boundaries.tolist()]
-    holds = np.zeros((len(lowest), len(dimension.predicates)), bool)
-    for i, predicate in enumerate(dimension.predicates):
-        holds[:, i] = True
-        for part in predicate.parts if isinstance(predicate, Conjunction) else (predicate,):
-            assert isinstance(part, IntervalSet | OverflowGuard)  # noqa: S101
-            spans = part.whole(decimals)
-            for place, number in enumerate(lowest):
-                passes = any(
-                    (a is None or a <= number) and (b is None or number <= b) for a, b in spans
-                )
-                if number == NULL_MONEY and NULL_MONEY + 1 in lowest:
-                    passes = part.null
-                holds[place, i] &= passes
-    return holds

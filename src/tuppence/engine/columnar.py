@@ -5,34 +5,34 @@ customer and a rule that floats cannot decide, and the parts of rules that do no
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.derived.context import Recurring, customer_context
+from tuppence.derived.context import Derived, customer_context
 from tuppence.derived.tables import DerivedTables
-from tuppence.engine.binding import BoundInputs, TextNumbers, bind
-from tuppence.engine.kernel.compute import BLOCK, compute
+from tuppence.engine.binding import Binding, Bindings, BoundInputs, texts_of_constants
+from tuppence.engine.kernel.compute import compute
 from tuppence.engine.kernel.gather import gather
-from tuppence.engine.kernel.layout import Inputs, Outputs, ProgramTables, Workspace
+from tuppence.engine.kernel.layout import Inputs, Outputs
 from tuppence.engine.kernel.outputs import SHORT_HISTORY, UNSURE_STATE
 from tuppence.engine.reference import Evaluation, Problem, evaluate_rule, history_problem
+from tuppence.engine.text_numbers import TextNumbers
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
-from tuppence.plan.code import Feature, RegisterType
-from tuppence.plan.columns import FALSE_MASK, TRUE_MASK, ColumnPlan, TablePlan
+from tuppence.plan.code import Feature
+from tuppence.plan.columns import ColumnPlan, TablePlan
 from tuppence.plan.description import feature_text
-from tuppence.plan.instructions import FALSE, TRUE, Readout
+from tuppence.plan.instructions import Readout
 from tuppence.plan.model import decimals_of
 from tuppence.plan.plan import Plan
 from tuppence.results.batch import ResultBatch
 from tuppence.results.packed import (
-    DATE,
     LITERAL,
     QUALIFIED,
     TEXT,
@@ -53,9 +53,10 @@ cache."""
 
 
 class Engine:
-    """Evaluates the rules of a plan for batches of customers.
+    """Evaluates the rules of a plan for batches of customers. It is thread-safe.
 
-    It remembers why results were unknown, so that the reference explains each reason only once.
+    It remembers why results were unknown, so that the reference explains each reason only once, and
+    keeps what batches have in common.
 
     Args:
         plan: The rules and the date.
@@ -63,94 +64,102 @@ class Engine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._reasons: dict[tuple[int, int], tuple[Problem, ...]] = {}
+        self._layout = plan.layout
+        self._bindings = Bindings(plan.columns)
+        self._reasons: dict[int, tuple[Problem, ...]] = {}
+        rules = plan.columns.rules
+        self._unplanned = [i for i, rule in enumerate(rules) if not rule.planned]
+        self._partial = [i for i, rule in enumerate(rules) if rule.planned and not rule.whole]
 
     def evaluate(self, facts: FactBatch) -> Evaluation:
         """Evaluate every rule of the plan for every customer of the batch.
 
         The results equal those of `reference.evaluate`, bit for bit.
         """
-        plan = self.plan
-        check_day(plan.as_of.day)
+        as_of = self.plan.as_of.day
+        check_day(as_of)
         problems: Counter[Problem] = Counter()
-        data, offsets = pack_all(plan.layout, self.grid(facts, problems), plan.as_of.day)
-        batch = ResultBatch(facts.customer_ids, plan.as_of.day, plan.layout, data, offsets)
+        data, offsets = pack_all(self._layout, self.grid(facts, problems), as_of)
+        batch = ResultBatch(facts.customer_ids, as_of, self._layout, data, offsets)
         return Evaluation(batch, problems)
 
     def grid(self, facts: FactBatch, problems: Counter[Problem] | None = None) -> Grid:
         """Return the results as arrays, and add the reasons for unknown ones to the problems."""
         plan = self.plan
-        bound = BoundPlan(plan.columns, facts)
+        bound = BoundPlan(plan.columns, facts, self._bindings)
         outputs = bound.run(0, len(facts))
-        met = Counter[Problem]() if problems is None else problems
         by_customer: dict[int, list[int]] = {}
-        for rule, customer in _left_over(plan.columns, outputs.states):
+        for rule, customer in self._left_over(outputs.states):
             by_customer.setdefault(customer, []).append(rule)
         short = outputs.states == SHORT_HISTORY
-        for rule, count in enumerate(short.sum(axis=1).tolist()):
-            if count:
-                written = plan.rules[rule].rule
-                met[history_problem(written.id, written.minimum_history_days)] += count
+        too_short = np.count_nonzero(short, axis=1)
         outputs.states[short] = UNKNOWN
+        signatures: dict[int, int] = {}
+        unexplained: dict[int, list[int]] = {}
         if problems is not None:
-            self._explain(facts, bound, outputs, problems)
-        for customer, rules in by_customer.items():
-            context = self._context(facts, bound, customer, rules)
-            for rule in rules:
+            signatures, unexplained = self._signatures(outputs)
+        met = Counter[Problem]()
+        for customer in dict.fromkeys([*by_customer, *unexplained]):
+            left, unknown = by_customer.get(customer, ()), unexplained.get(customer, ())
+            context = self._context(facts, bound, customer, {*left, *(s >> 32 for s in unknown)})
+            for signature in unknown:
+                one = Counter[Problem]()
+                evaluate_rule(plan.rules[signature >> 32], context, plan.as_of, one)
+                self._reasons[signature] = tuple(one)
+            for rule in left:
                 result = evaluate_rule(plan.rules[rule], context, plan.as_of, met)
                 _put(outputs, plan.columns, rule, customer, packed(result), bound.texts)
+        if problems is not None:
+            for rule in np.flatnonzero(too_short).tolist():
+                written = plan.rules[rule].rule
+                problem = history_problem(written.id, written.minimum_history_days)
+                problems[problem] += int(too_short[rule])
+            for signature, count in signatures.items():
+                for reason in self._reasons[signature]:
+                    problems[reason] += count
+            problems.update(met)
+        bound.give_back()
         names = bound.texts.texts
         return Grid(outputs.states, outputs.scores, outputs.values, outputs.kinds, names)
 
+    def _left_over(self, states: Array) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of rule and customer that the reference evaluates."""
+        is_left = states == UNSURE_STATE
+        is_left[self._unplanned] = True
+        is_left[self._partial] |= states[self._partial] == QUALIFIED
+        rules, customers = np.nonzero(is_left)
+        yield from zip(rules.tolist(), customers.tolist(), strict=True)
+
+    def _signatures(self, outputs: Outputs) -> tuple[dict[int, int], dict[int, list[int]]]:
+        """Return how often each signature occurs, and by customer those to be explained.
+
+        The upper half of a signature is the rule, the lower half tells what was null.
+        """
+        signed = np.where(outputs.states == UNSURE_STATE, 0, outputs.signatures)
+        rules, customers = np.nonzero(signed)
+        keys = rules << 32 | signed[rules, customers]
+        found, first, counts = np.unique(keys, return_index=True, return_counts=True)
+        signatures = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        unexplained: dict[int, list[int]] = {}
+        for signature, customer in zip(signatures, customers[first].tolist(), strict=True):
+            if signature not in self._reasons:
+                unexplained.setdefault(customer, []).append(signature)
+        return signatures, unexplained
+
     def _context(
-        self, facts: FactBatch, bound: "BoundPlan", customer: int, rules: Sequence[int]
+        self, facts: FactBatch, bound: "BoundPlan", customer: int, rules: Iterable[int]
     ) -> Mapping[str, Any]:
-        """Return the facts of a customer that some rules read; streams are those of the batch."""
-        plan = self.plan
-        if not any(plan.rules[rule].reads_streams for rule in rules):
-            return customer_context(facts, customer, plan.as_of)
-        found = bound.recurring(customer)
-        return customer_context(facts, customer, plan.as_of, streams=True, recurring=found)
-
-    def _explain(
-        self,
-        facts: FactBatch,
-        bound: "BoundPlan",
-        outputs: Outputs,
-        problems: Counter[Problem],
-    ) -> None:
-        """Count the reasons for null results, explaining one example for each signature."""
-        plan = self.plan
-        for rule in np.flatnonzero(outputs.signatures.any(axis=1)).tolist():
-            row = np.where(outputs.states[rule] == UNSURE_STATE, 0, outputs.signatures[rule])
-            found, first, counts = np.unique(row, return_index=True, return_counts=True)
-            for signature, customer, count in zip(
-                found.tolist(), first.tolist(), counts.tolist(), strict=True
-            ):
-                if signature == 0:
-                    continue
-                reasons = self._reasons.get((rule, signature))
-                if reasons is None:
-                    context = self._context(facts, bound, customer, [rule])
-                    one: Counter[Problem] = Counter()
-                    evaluate_rule(plan.rules[rule], context, plan.as_of, one)
-                    reasons = self._reasons[rule, signature] = tuple(one)
-                for reason in reasons:
-                    problems[reason] += count
-
-
-def _left_over(plan: ColumnPlan, states: Array) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of rule and customer that the reference evaluates."""
-    for index, rule in enumerate(plan.rules):
-        if not rule.planned:
-            customers: Array = np.arange(states.shape[1])
-        elif rule.whole:
-            customers = np.flatnonzero(states[index] == UNSURE_STATE)
-        else:
-            state = states[index]
-            customers = np.flatnonzero((state == UNSURE_STATE) | (state == QUALIFIED))
-        for customer in customers.tolist():
-            yield index, customer
+        """Return the facts of a customer that some rules read, with what the batch derived."""
+        planned = [self.plan.rules[rule] for rule in rules]
+        streams = any(rule.reads_streams for rule in planned)
+        return customer_context(
+            facts,
+            customer,
+            self.plan.as_of,
+            streams=streams,
+            derived=bound.derived(customer, streams=streams),
+            names=frozenset().union(*(rule.names for rule in planned)),
+        )
 
 
 def _put(
@@ -171,32 +180,45 @@ def _put(
 class BoundPlan:
     """A plan bound to a batch, which can run over any part of it, any number of times.
 
-    It owns a workspace, so only one thread at a time may use it.
+    Only one thread at a time may use it.
 
     Args:
         plan: The plan.
         batch: The facts.
+        bindings: The plan's bindings, of which it takes those it needs.
 
     Attributes:
         texts: The numbers of texts in the outputs.
     """
 
-    def __init__(self, plan: ColumnPlan, batch: FactBatch) -> None:
+    def __init__(
+        self, plan: ColumnPlan, batch: FactBatch, bindings: Bindings | None = None
+    ) -> None:
         self._plan = plan
-        self.texts = TextNumbers()
+        self._bindings = bindings or Bindings(plan)
+        self._taken: dict[int, Binding] = {}
+        self.texts = TextNumbers(texts_of_constants(plan))
         self._groups: list[_CurrencyGroup] = []
         for start, stop, digits in _by_digits(batch):
             part = batch if stop - start == len(batch) else batch.slice(start, stop)
-            self._groups.append(_CurrencyGroup(plan, part, start, digits, self.texts))
+            binding = self._taken.get(digits) or self._bindings.take(digits)
+            self._taken[digits] = binding
+            self._groups.append(_CurrencyGroup(binding, part, start, self.texts))
+
+    def give_back(self) -> None:
+        """Leave the bindings to others; it cannot run any more."""
+        for binding in self._taken.values():
+            self._bindings.give_back(binding)
+        self._groups = []
 
     def features(self, customer: int) -> list[float]:
         """Return the features of a customer, counted from the start of the last run."""
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
-    def recurring(self, customer: int) -> Recurring:
-        """Return the streams of a customer of the batch, and the forecasts of their accounts."""
+    def derived(self, customer: int, *, streams: bool) -> Derived:
+        """Return what is derived for a customer; streams and forecasts only if they are wanted."""
         group = next(one for one in self._groups if one.start <= customer < one.stop)
-        return group.derived.recurring(customer - group.start)
+        return group.derived.of(customer - group.start, streams=streams)
 
     def run(self, start: int, stop: int) -> Outputs:
         """Run the program for the customers from `start` up to `stop`."""
@@ -219,69 +241,36 @@ class BoundPlan:
 class _CurrencyGroup:
     """Consecutive customers of a batch whose currencies have the same number of digits."""
 
-    def __init__(
-        self, plan: ColumnPlan, batch: FactBatch, start: int, digits: int, texts: TextNumbers
-    ) -> None:
+    def __init__(self, binding: Binding, batch: FactBatch, start: int, texts: TextNumbers) -> None:
         self.start, self.stop = start, start + len(batch)
-        self.derived = DerivedTables(batch, plan.as_of, plan.fields)
-        bound = bind(plan, self.derived.customers(), self.derived.table, digits, texts)
-        self._tables = bound.tables
-        self.features = np.zeros((len(plan.features), CHUNK))
-        self._inputs = Inputs(
-            bound.row_counts,
-            self.features,
-            bound.numbers,
-            bound.number_errors,
-            bound.conditions,
-        )
-        self._program = _program_tables(plan)
-        self._work = _workspace(plan, bound)
+        self._binding = binding
+        self._texts = texts
+        self.derived = DerivedTables(batch, binding.plan.as_of, binding.fields)
+        self._bound = self._bind()
+        self.features = binding.features(min(CHUNK, len(batch)))
+
+    def _bind(self) -> BoundInputs:
+        derived = self.derived
+        return self._binding.bind(derived.customers(), derived.table, self._texts)
 
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
         """Fill the outputs, from index `first` on, for customers `start` to `stop` of the group."""
-        for low in range(start, stop, CHUNK):
-            high = min(low + CHUNK, stop)
+        if self._binding.bound is not self._bound:  # another group was bound meanwhile
+            self._bound = self._bind()
+        bound, binding = self._bound, self._binding
+        inputs = Inputs(
+            bound.row_counts, self.features, bound.numbers, bound.number_errors, bound.conditions
+        )
+        chunk = self.features.shape[1]
+        for low in range(start, stop, chunk):
+            high = min(low + chunk, stop)
             place = 0
-            for table in self._tables:
+            for table in bound.tables:
                 out = self.features[place : place + table.features].reshape(-1)
-                gather(table.rows, table.classes, table.plan, table.memo, low, high, CHUNK, out)
+                gather(table.rows, table.classes, table.plan, table.memo, low, high, chunk, out)
                 place += table.features
             many, at = high - low, first + low - start
-            compute(self._program, self._inputs, self._work, outputs, low, many, at)
-
-
-def _program_tables(plan: ColumnPlan) -> ProgramTables:
-    program = plan.program
-    kinds = np.zeros(int(program.first_values[-1]), np.uint8)
-    for rule, place in zip(plan.rules, program.first_values, strict=False):
-        of_values = [_OUTPUT_KINDS.get(kind, 0) for kind in rule.values]
-        kinds[place : place + len(of_values)] = of_values
-    guards = [register for table in plan.tables for register in table.overflow_guards]
-    return ProgramTables(
-        program.code,
-        program.starts,
-        program.limits,
-        program.table_bits,
-        kinds,
-        np.array(guards, np.int64),
-    )
-
-
-_OUTPUT_KINDS: Mapping[RegisterType, int] = {RegisterType.TEXT: TEXT, RegisterType.DATE: DATE}
-
-
-def _workspace(plan: ColumnPlan, bound: BoundInputs) -> Workspace:
-    """Return registers for one block, with the constants filled in."""
-    program, features, numbers = plan.program, len(plan.features), len(plan.inputs.numbers)
-    registers = np.zeros((program.registers, BLOCK))
-    errors = np.zeros((program.registers - features + 1, BLOCK))
-    first = features + numbers
-    registers[first : first + len(bound.constants)] = bound.constants[:, None]
-    errors[1 + numbers : 1 + numbers + len(bound.constants)] = bound.constant_errors[:, None]
-    masks = np.zeros((program.masks, BLOCK), np.uint8)
-    masks[TRUE_MASK], masks[FALSE_MASK] = TRUE, FALSE
-    hashes, incomplete, overflowed = np.zeros((3, BLOCK), np.int64)
-    return Workspace(registers, errors, masks, hashes, incomplete, overflowed)
+            compute(binding.program, inputs, binding.work, outputs, low, many, at)
 
 
 def _by_digits(batch: FactBatch) -> Iterator[tuple[int, int, int]]:

@@ -71,6 +71,12 @@ class Table:
     offsets: Array
     columns: Mapping[str, Column]
 
+    @property
+    def row_counts(self) -> Array:
+        """The number of rows of each customer."""
+        counts: Array = self.offsets[1:] - self.offsets[:-1]
+        return counts
+
     def slice(self, start: int, stop: int) -> "Table":
         """Return the rows of the customers from start to stop."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])

@@ -5,15 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, cast
 
 import msgspec
-import polars as pl
 from msgspec import Meta
 
 from tuppence.errors import UserError
-from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.assembled import assembled, column_of, null_column, text_column
+from tuppence.facts.batch import Column, FactBatch
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
-from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.rows import columns
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import parse_date
 
@@ -77,28 +76,21 @@ def submitted_batch(
     if len(set(accounts_of_all)) < len(accounts_of_all):
         raise _wrong("accounts: two have the same id")
     customers = {
-        f.name: [_stored(getattr(g.customer, _attribute(f)), f) for g in submitted]
+        f.name: _column([getattr(g.customer, _attribute(f)) for g in submitted], f)
         for f in columns("customers", schema).values()
         if f.name != "id"
     }
     accounts = _columns([g.accounts for g in submitted], _given("accounts", schema))
     wanted = [f for f in _given("transactions", schema) if f.name != "id"]
     if fields is not None:
-        wanted = [f for f in wanted if f.name in fields]
+        wanted = [f for f in wanted if f.name in {*fields, "booking date", "account"}]
     transactions = _columns([g.transactions for g in submitted], wanted)
-    rows = len(transactions["amount"])
     owners = [n for n, g in zip(names, submitted, strict=True) for _ in g.accounts.id]
-    sequence = pl.int_range(rows, dtype=pl.Int64, eager=True)
-    tables = {
-        "customers": _frame({"id": names, **customers}, "customers", schema),
-        "accounts": _frame({**accounts, "customer": owners}, "accounts", schema),
-        "transactions": _frame(
-            {**transactions, "id": sequence.cast(pl.String), "sequence": sequence},
-            "transactions",
-            schema,
-        ),
-    }
-    return batch_from(ordered(coded(tables, schema, fields)), schema)
+    return assembled(
+        {"id": text_column(names), **customers},
+        {**accounts, "customer": text_column(owners)},
+        transactions,
+    )
 
 
 def account_ids(given: SubmittedFacts) -> Sequence[str]:
@@ -168,28 +160,30 @@ def _values(part: Any) -> Iterator[Sequence[Any] | None]:
     return (getattr(part, name) for name in part.__struct_fields__)
 
 
-def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, list[Any]]:
+def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, Column]:
     """Concatenate the columns of several customers."""
-    made: dict[str, list[Any]] = {}
+    made: dict[str, Column] = {}
     key = _attribute(next(f for f in fields if not f.nullable))
+    counts = [len(getattr(part, key)) for part in parts]
     for field in fields:
-        name, whole = _attribute(field), list[Any]()
-        for part in parts:
-            values = getattr(part, name)
-            whole += [None] * len(getattr(part, key)) if values is None else values
-        if field.kind is FieldType.DATE:
-            whole = [None if text is None else _day(text) for text in whole]
-        made[field.name] = whole
+        name = _attribute(field)
+        given = [getattr(part, name) for part in parts]
+        if all(values is None for values in given):
+            made[field.name] = null_column(field, sum(counts))
+            continue
+        whole: list[Any] = []
+        for values, count in zip(given, counts, strict=True):
+            whole += [None] * count if values is None else values
+        made[field.name] = _column(whole, field)
     return made
 
 
-def _stored(value: Any, field: Field) -> Any:
-    return _day(value) if field.kind is FieldType.DATE and value is not None else value
-
-
-def _frame(data: Mapping[str, Any], table: str, schema: Schema) -> pl.DataFrame:
-    types = {n: POLARS_TYPES[f.kind] for n, f in columns(table, schema).items() if n in data}
-    return pl.DataFrame([pl.Series(n, data[n], kind) for n, kind in types.items()])
+def _column(values: Sequence[Any], field: Field) -> Column:
+    """Return values of a request as a column."""
+    if field.kind is FieldType.DATE:
+        days = {text: None if text is None else _day(text) for text in dict.fromkeys(values)}
+        values = [days[text] for text in values]
+    return column_of(values, field)
 
 
 def _wrong(message: str, hint: str = "") -> UserError:

@@ -272,7 +272,7 @@ class _Compiler:
 
         def run(items: Rows, frame: Frame) -> Rows | None:
             values = [expression(frame) for expression in outer]
-            if any(type(v) is not kind for v, kind in zip(values, kinds, strict=True)):
+            if any(type(v) not in allowed for v, allowed in zip(values, kinds, strict=True)):
                 return None
             frame.session.spend(steps * len(items) // ROWS_A_STEP)
             return Rows(keep(items, values), fields)

@@ -6,7 +6,7 @@ comprehension. It keeps exactly the elements for which the condition is true, as
 does. All other conditions are left to the interpreter.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,8 @@ from tuppence.feel.values import Date
 Keep = Callable[[list[dict[str, Any]], Sequence[Any]], list[dict[str, Any]]]
 """Takes the elements and the values of the outer expressions; returns the elements to keep."""
 
-_CLASSES: Final = frozenset({Decimal, str, bool, Date})
+_NULL: Final = frozenset({type(None)})
+_CLASSES: Final = frozenset({Decimal, str, bool, Date, type(None)})
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -48,12 +49,12 @@ class FastFilter(NamedTuple):
     Attributes:
         keep: Filters elements, given the values of the outer expressions.
         outer: Expressions that do not depend on the element.
-        kinds: The class that each outer value must have for `keep` to be correct.
+        kinds: The classes of which each outer value must have one for `keep` to be correct.
     """
 
     keep: Keep
     outer: tuple[syntax.Node, ...]
-    kinds: tuple[type, ...]
+    kinds: tuple[frozenset[type], ...]
 
 
 def write_out(predicate: syntax.Node, fields: Mapping[str, RowField]) -> FastFilter | None:
@@ -72,7 +73,7 @@ class _Writer:
     def __init__(self, fields: Mapping[str, RowField]) -> None:
         self.fields = fields
         self.outer: list[syntax.Node] = []
-        self.kinds: list[type] = []
+        self.kinds: list[frozenset[type]] = []
 
     def condition(self, node: syntax.Node) -> str | None:
         match node:
@@ -112,31 +113,34 @@ class _Writer:
         if not isinstance(left, syntax.Name) or left.name not in self.fields:
             return None
         if operator in {"=", "!="}:
-            return self.equality(operator, left.name, right)
+            return self.equality(operator, left.name, right, _NULL)
         field = self.fields[left.name]
-        value = None if field.kind is bool else self.value(right, field.kind)
+        value = None if field.kind is bool else self.value(right, {field.kind})
         if value is None:
             return None
         if field.nullable:
             return f"((x := t[{left.name!r}]) is not None and x {operator} {value})"
         return f"t[{left.name!r}] {operator} {value}"
 
-    def equality(self, operator: str, name: str, other: syntax.Node) -> str | None:
+    def equality(
+        self, operator: str, name: str, other: syntax.Node, also: frozenset[type] = frozenset()
+    ) -> str | None:
+        """Write a test for equality with a value of the field's class, or of another one."""
         symbol = "==" if operator == "=" else "!="
         if isinstance(other, syntax.Literal) and other.value is None:
             return f"t[{name!r}] {'is' if operator == '=' else 'is not'} None"
-        value = self.value(other, self.fields[name].kind)
+        value = self.value(other, {self.fields[name].kind, *also})
         return None if value is None else f"t[{name!r}] {symbol} {value}"
 
-    def value(self, node: syntax.Node, kind: type) -> str | None:
+    def value(self, node: syntax.Node, kinds: Set[type]) -> str | None:
         """Add an outer expression, and return its text, or None if it depends on the element."""
         names = {part.name for part in syntax.walk(node) if isinstance(part, syntax.Name)}
         loops = (syntax.Filter, syntax.For, syntax.Quantified, syntax.FunctionDefinition)
         inner = any(isinstance(part, loops) for part in syntax.walk(node))
-        if kind not in _CLASSES or inner or names & {"item", *self.fields}:
+        if not kinds <= _CLASSES or inner or names & {"item", *self.fields}:
             return None
         self.outer.append(node)
-        self.kinds.append(kind)
+        self.kinds.append(frozenset(kinds))
         return f"outer[{len(self.outer) - 1}]"
 
     def is_field(self, node: syntax.Node) -> bool:

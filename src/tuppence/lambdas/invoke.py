@@ -14,7 +14,7 @@ from tuppence import logs
 from tuppence.bootstrap.aws import invoke_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
-from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time
+from tuppence.usecases.fleet.evaluating import delay, evaluate_item, patience, share_of_time
 from tuppence.usecases.fleet.messages import FleetItem
 
 logger = function_logger("invoke")
@@ -27,7 +27,6 @@ processor.raise_on_entire_batch_failure = False
 @metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Evaluate a batch of items; a failed item and later ones of its group are received again."""
-    logs.begin(context.aws_request_id)  # the id that engines log, too
     deps = invoke_dependencies()
     settings = deps.settings
     records = list(SQSEvent(event).records)
@@ -43,7 +42,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         start = time.monotonic()
         item, receives = _item(record), _receives(record)
         left = seconds_left()
-        later = left - share_of_time(left, max(items_left, 1), settings.engine_seconds)
+        one_try = patience(receives, settings.engine_seconds)
+        later = left - share_of_time(left, max(items_left, 1), one_try)
         items_left -= 1
         try:
             given_up = evaluate_item(
@@ -52,6 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
                 deps.ledger,
                 latest,
                 lambda: seconds_left() - later,
+                one_try,
                 may_give_up=receives >= settings.tries,
             )
         except UserError as error:
@@ -70,6 +71,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     def evaluate_and_log(record: SQSRecord) -> None:
         item = _item(record)
+        logs.begin(f"{context.aws_request_id}.{item.page}.{item.number}")
         with logger.append_context_keys(run_id=item.run_id, page=item.page, item=item.number):
             evaluate(record)
 

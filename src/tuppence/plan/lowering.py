@@ -3,6 +3,7 @@
 One module because each method lowers one kind of node, and they call each other.
 """
 
+import functools
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,8 @@ from tuppence.plan.predicate_analysis import UNKNOWN, kind_of
 from tuppence.plan.rows import RowPlanner, RowSelection
 from tuppence.plan.scope import NotColumnar, Scope, SingleInputAbstraction, resolved, row_scope
 
+MAX_REMEMBERED: Final = 1_024
+"""Number of values of a field for which the answer of an expression is remembered."""
 MAX_POSITION: Final = 8
 """Elements further from either end of a list are left to the interpreter."""
 
@@ -203,7 +206,8 @@ class Lowering:
         kind = kind_of(answer, field)
         if kind is None:
             return None
-        reading = AttributeReading(path, kind, syntax.key(closed), answer)
+        remembered = functools.lru_cache(MAX_REMEMBERED)(answer)
+        reading = AttributeReading(path, kind, syntax.key(closed), remembered)
         return self.code.add(Source.READING, kind=kind, detail=reading)
 
     # -- elements of lists -----------------------------------------------------------------------

@@ -43,7 +43,12 @@ class PlannedRule:
     @functools.cached_property
     def reads_streams(self) -> bool:
         """True if the rule reads streams, or a forecast, which is made from streams."""
-        return any(_names(tree) & _AHEAD for tree in self.checked.trees.values())
+        return bool(self.names & _AHEAD)
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The names in the rule, of variables and of fields."""
+        return frozenset().union(*map(_names, self.checked.trees.values()))
 
     @functools.cached_property
     def when(self) -> Expression:

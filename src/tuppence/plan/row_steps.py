@@ -4,10 +4,11 @@ Customers with more rows are left to the interpreter, so that both engines stop 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
-from tuppence.derived.context import ROW_FIELDS
-from tuppence.facts.schema import COLLECTIONS, TABLES
+from tuppence.derived.context import ROW_FIELDS, row_fields
+from tuppence.facts.schema import COLLECTIONS, CUSTOMER, TABLES
 from tuppence.feel import syntax
 from tuppence.feel.budget import (
     CALL_STEPS,
@@ -21,7 +22,7 @@ from tuppence.feel.budget import (
     parts_steps,
 )
 from tuppence.feel.library import BUILTINS
-from tuppence.feel.rows import RowField, write_out
+from tuppence.feel.rows import FastFilter, RowField, write_out
 from tuppence.feel.values import Date, DaysDuration, YearsDuration
 from tuppence.plan.columns import MAX_ROWS
 from tuppence.rules.checking import CheckedRule
@@ -37,6 +38,10 @@ _SEARCH: Final = 500
 
 _SORTING: Final = 300
 """Steps for each element of the longest list that is sorted."""
+
+_CUSTOMER: Final = row_fields(CUSTOMER)
+Fields = Mapping[str, RowField]
+RowNames = Mapping[str, Fields]
 
 _COMPARING: Final = COMPARISON_STEPS + 1
 _CALCULATING: Final[Mapping[str, int]] = {"+": 2 * _TEXT, "-": 20, "*": 20, "/": 20, "**": 300}
@@ -60,23 +65,44 @@ def table_bits(checked: CheckedRule) -> int:
     return sum(1 << bit for bit, table in enumerate(TABLES) if table in read)
 
 
-def _steps_a_row(node: syntax.Node) -> int:
-    """Return an upper bound on the steps that the interpreter takes for each row."""
+def _steps_a_row(node: syntax.Node, rows: RowNames = ROW_FIELDS) -> int:
+    """Return an upper bound on the steps that the interpreter takes for each row.
+
+    Args:
+        node: The expression.
+        rows: The fields of those names that stand for rows.
+    """
     own = 0
     match node:
         case syntax.Filter():
             steps = ELEMENT_STEPS + _once(node.predicate)
-            is_fast = _fields(node) is not None
-            return 1 + steps // (ROWS_A_STEP if is_fast else 1) + _steps_a_row(node.base)
+            fast = _fast_filter(node, rows)
+            if fast is None:
+                return 1 + steps + _steps_a_row(node.base, rows)
+            outer = sum(_steps_a_row(value, rows) for value in fast.outer)
+            return 1 + steps // ROWS_A_STEP + outer + _steps_a_row(node.base, rows)
         case syntax.For() | syntax.Quantified():
             own = ELEMENT_STEPS * len(node.iterators) + _once(node.body)
-            return own + sum(_steps_a_row(i.source) for i in node.iterators)
+            return own + sum(_steps_a_row(i.source, rows) for i in node.iterators)
         case syntax.Path():
-            own = 1 if _fields(node.base) is not None else ELEMENT_STEPS
+            own = 1 if _fields(node.base, rows) is not None else ELEMENT_STEPS
+        case syntax.Call(function=syntax.FunctionDefinition() as called) if node.names is None:
+            pairs = zip(called.parameters, node.arguments, called.kinds, strict=False)
+            known = {name: _fields(value, rows) for name, value, kind in pairs if kind is None}
+            inner = _without(rows, called) | {name: f for name, f in known.items() if f is not None}
+            of_arguments = sum(_steps_a_row(argument, rows) for argument in node.arguments)
+            return of_arguments + _steps_a_row(called.body, inner)
+        case syntax.FunctionDefinition():
+            return _steps_a_row(node.body, _without(rows, node))
         case syntax.Call(function=syntax.Name(name=name)) if name in BUILTINS:
             builtin = BUILTINS[name]
             own = _SORTING if name == "sort" else builtin.element_steps + 10 * builtin.spends
-    return own + sum(map(_steps_a_row, syntax.children(node)))
+    return own + sum(_steps_a_row(child, rows) for child in syntax.children(node))
+
+
+def _without(rows: RowNames, function: syntax.FunctionDefinition) -> dict[str, Fields]:
+    """Return the names of rows that the parameters of a function do not hide."""
+    return {name: fields for name, fields in rows.items() if name not in function.parameters}
 
 
 def _once(node: syntax.Node) -> int:
@@ -109,17 +135,42 @@ def _once(node: syntax.Node) -> int:
     return steps
 
 
-def _fields(node: syntax.Node) -> Mapping[str, RowField] | None:
+def _fields(node: syntax.Node, rows: RowNames) -> Fields | None:
     """Return the fields of rows that a comprehension certainly filters; None if it may not."""
     match node:
         case syntax.Name(name=name):
-            return ROW_FIELDS.get(name)
+            return rows.get(name)
         case syntax.Filter():
-            fields = _fields(node.base)
-            fast = None if fields is None else write_out(node.predicate, fields)
-            if fast is not None and [_kind(value) for value in fast.outer] == list(fast.kinds):
-                return fields
+            return None if _fast_filter(node, rows) is None else _fields(node.base, rows)
     return None
+
+
+def _fast_filter(node: syntax.Filter, rows: RowNames) -> FastFilter | None:
+    """Return the comprehension that certainly does the work of a filter; None if it may not."""
+    fields = _fields(node.base, rows)
+    fast = None if fields is None else write_out(node.predicate, fields)
+    if fast is None:
+        return None
+    certain = [_classes(value, rows) for value in fast.outer]
+    is_fast = all(own and own <= kinds for own, kinds in zip(certain, fast.kinds, strict=True))
+    return fast if is_fast else None
+
+
+def _classes(node: syntax.Node, rows: RowNames) -> frozenset[type]:
+    """Return the classes that a value can have which cannot fail; none if that is not known."""
+    constant = _kind(node)
+    if constant is not None:
+        return frozenset({constant})
+    match node:
+        case syntax.Path(base=syntax.Name(name="customer"), name=name) if name in _CUSTOMER:
+            return frozenset({_CUSTOMER[name].kind, type(None)})
+        case syntax.Call(
+            function=syntax.Name(name="max" | "min"), arguments=(syntax.Path() as path,), names=None
+        ):
+            field = (_fields(path.base, rows) or {}).get(path.name)
+            if field is not None and field.kind is Decimal and not field.nullable:
+                return frozenset({Decimal, type(None)})
+    return frozenset()
 
 
 def _kind(node: syntax.Node) -> type | None:

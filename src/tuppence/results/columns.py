@@ -70,7 +70,7 @@ def _unpack(
             state = data[start + rule]
             day = start + rules + 2 * rule
             states[rule][i] = state
-            since[rule][i] = data[day] + 256 * data[day + 1]
+            since[rule][i] = int(data[day]) + 256 * int(data[day + 1])
             if state != QUALIFIED or place < 0:
                 continue
             if place + 4 > end:

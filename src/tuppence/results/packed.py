@@ -14,6 +14,7 @@ The format is little-endian, without gaps, for the R rules of a layout in their 
 One module because the loops that write bytes and those that read them share the format above.
 """
 
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -45,7 +46,7 @@ LAST_DAY: Final = 65_535
 """2149-06-06, the last day that fits into two bytes."""
 
 
-class Layout(msgspec.Struct, frozen=True):
+class Layout(msgspec.Struct, frozen=True, dict=True):
     """The meaning of packed results.
 
     Attributes:
@@ -56,7 +57,7 @@ class Layout(msgspec.Struct, frozen=True):
     ruleset: str
     rules: tuple[tuple[str, tuple[str, ...]], ...]
 
-    @property
+    @functools.cached_property
     def first_values(self) -> Array:
         """The index of each rule's first value among all values, and the number of all values."""
         return np.cumsum([0, *(len(names) for _, names in self.rules)])

@@ -73,10 +73,26 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
     Raises:
         UserError: The bytes are damaged, or a rule does not fit the schema.
     """
+    return make_ruleset(check_stored(read_rules(content), schema, known))
+
+
+def check_stored(
+    rules: Iterable[Rule], schema: Schema, known: Ruleset | None = None
+) -> list[CheckedRule]:
+    """Check rules of a ruleset, which had no error when it was made.
+
+    Args:
+        rules: The rules.
+        schema: Schema of the facts.
+        known: A ruleset that was checked against this schema; rules in it are not checked again.
+
+    Raises:
+        UserError: A rule does not fit the schema.
+    """
     definitions = load_definitions()
     before = {one.rule.id: one for one in known.rules} if known else {}
     checked: list[CheckedRule] = []
-    for rule in read_rules(content):
+    for rule in rules:
         same = before.get(rule.id)
         if same is not None and msgspec.structs.replace(same.rule, tests=[]) == rule:
             checked.append(same)
@@ -87,7 +103,7 @@ def read_ruleset(content: bytes, schema: Schema, known: Ruleset | None = None) -
                 message = f"the rule {rule.id} does not fit these facts"
                 raise UserError(finding.diagnostic.code, f"{message}: {finding.diagnostic.message}")
         checked.append(result)
-    return make_ruleset(checked)
+    return checked
 
 
 class RulesetStore(Protocol):

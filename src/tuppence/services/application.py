@@ -55,7 +55,7 @@ def application(
         await readiness.check()
         return json_response({"status": "ok"})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *routes,
             Route("/healthz", healthy),
@@ -74,3 +74,5 @@ def application(
         },
         lifespan=running,
     )
+    app.state.metrics = metrics  # for the log of metrics
+    return app

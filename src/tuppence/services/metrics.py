@@ -15,12 +15,15 @@ class Metrics:
     """The metrics of one service.
 
     Args:
-        service: Prefix of every name, such as `sql_relay`.
+        service: Part of every name, such as `sql_relay`.
+
+    Attributes:
+        prefix: Beginning of every name.
     """
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
-        self._service = service
+        self.prefix = f"tuppence_{service}_"
         self.requests = self.histogram(
             "request_seconds", "Time until the end of the answer.", ("path", "status")
         )
@@ -29,16 +32,16 @@ class Metrics:
 
     def histogram(self, name: str, doc: str, labels: tuple[str, ...] = ()) -> Histogram:
         """Return a new histogram of durations in seconds."""
-        full = f"tuppence_{self._service}_{name}"
+        full = f"{self.prefix}{name}"
         return Histogram(full, doc, labels, registry=self.registry, buckets=BUCKETS)
 
     def counter(self, name: str, doc: str, labels: tuple[str, ...] = ()) -> Counter:
         """Return a new counter of events."""
-        return Counter(f"tuppence_{self._service}_{name}", doc, labels, registry=self.registry)
+        return Counter(f"{self.prefix}{name}", doc, labels, registry=self.registry)
 
     def gauge(self, name: str, doc: str, value: Callable[[], float]) -> None:
         """Add a gauge whose value is computed whenever the metrics are read."""
-        full = f"tuppence_{self._service}_{name}"
+        full = f"{self.prefix}{name}"
         Gauge(full, doc, registry=self.registry).set_function(value)
 
     async def endpoint(self, _: Request) -> Response:

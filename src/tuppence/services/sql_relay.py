@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence import logs
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -234,6 +235,8 @@ class _Relay:
         date = parse_as_of(body.as_of)
         for customer in body.customers:
             check_identifier(customer, "customers")
+        if len(body.customers) == 1:
+            logs.bind_customer(body.customers[0])
         return Stream(
             self._chunks(request.user.display_name, body, date),
             "application/vnd.apache.arrow.stream",

@@ -10,7 +10,6 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults
 from tuppence.rules.rule import Rule
-from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import RunRecord
 
 
@@ -21,8 +20,8 @@ class CustomerStore(Protocol):
         """Return the name of a customer in the store: a token for what may be a card number."""
         ...
 
-    def facts_of(self, customer: str) -> FactBatch:
-        """Return all facts of a customer, whatever their consents say.
+    def currency_of(self, customer: str) -> str:
+        """Return the currency of a customer.
 
         Raises:
             UserError: There is no such customer.
@@ -73,12 +72,8 @@ class EvaluatedStore(CustomerStore, Protocol):
         """
         ...
 
-    def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset that results were made with."""
-        ...
-
     def rules(self, digest: str) -> Mapping[str, Rule]:
-        """Return the rules of that ruleset by identifier, without checking them again."""
+        """Return the rules that results were made with by identifier, without checking them."""
         ...
 
 

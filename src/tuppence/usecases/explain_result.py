@@ -2,7 +2,12 @@
 
 from typing import Any, NamedTuple, Protocol
 
+<<<<<<< HEAD
 from tuppence.engine.explanation import Explanation, document, explain
+=======
+from tuppence.compiled import interpreted
+from tuppence.engine.explanation import Explanation, explain
+>>>>>>> main
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Use
@@ -10,8 +15,13 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.checking import CheckedRule
+<<<<<<< HEAD
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation, no_results
+=======
+from tuppence.rules.ruleset import check_stored
+from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
+>>>>>>> main
 
 
 class ExplainedResult(NamedTuple):
@@ -47,10 +57,11 @@ def explain_result(
             consent of theirs lets their facts be read.
     """
     customer = store.name_of(customer)
-    store.facts_of(customer)  # an unknown customer is refused as such before results are missed
+    store.currency_of(customer)  # an unknown customer is refused as such before results are missed
     last = last_evaluation(store, customer)
     as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
+<<<<<<< HEAD
     ruleset = store.ruleset(last.results.ruleset)
     checked = _find_rule(store, ruleset, rule_id)
     return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, store.schema))
@@ -109,3 +120,12 @@ def _find_rule(store: object, ruleset: Ruleset, rule_id: str) -> CheckedRule:
     known = ", ".join(checked.rule.id for checked in ruleset.rules)
     message = f"{store}: the last run had no rule {rule_id}"
     raise UserError("rules.unknown", message, f"it had {known}")
+=======
+    rules, schema = store.rules(last.results.ruleset), store.schema
+    if rule_id not in rules:
+        message = f"{store}: the last run had no rule {rule_id}"
+        raise UserError("rules.unknown", message, f"it had {', '.join(rules)}")
+    (checked,) = check_stored([rules[rule_id]], schema)
+    with interpreted():
+        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
+>>>>>>> main

@@ -146,7 +146,7 @@ def _pick(
             if rule < drafted:
                 if rule == left_out or states[rule][customer] != QUALIFIED:
                     continue
-                if not _is_due(styles, rule, day - since[rule][customer]):
+                if not _is_due(styles, rule, day - int(since[rule][customer])):
                     continue
                 score = max(scores[rule][customer], 0)
             tier = styles[rule][4]
@@ -194,7 +194,7 @@ def _count(
         was = own >= 0 and states[own][i] == QUALIFIED
         if not known[i] or (draft_states[i] != QUALIFIED and not was):
             continue
-        days = day - since[own][i] if was else 0
+        days = day - int(since[own][i]) if was else 0
         score = -1
         if draft_states[i] == QUALIFIED and _is_due(styles, drafted, days):
             score = max(draft_scores[i], 0)

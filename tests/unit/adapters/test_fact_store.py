@@ -17,6 +17,7 @@ from tuppence.adapters.embedded import manifest, segments
 from tuppence.adapters.embedded.appending import MAX_SEGMENTS
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.manifest import read_manifest
+from tuppence.adapters.embedded.traces import look_for
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -199,6 +200,22 @@ def test_one_customer_is_read_without_the_transactions_of_most_others(
     store.compact()
     assert len(files_of(tmp_path)) == 4
     assert of_each(FactStore(tmp_path)) == of_all(FactStore(tmp_path)) == before
+
+
+def test_an_erased_customer_is_in_no_file_of_a_partition_in_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
+    store = FactStore.create(tmp_path, Schema())
+    store.append_all(several())
+    store.compact()
+    others = {name: facts for name, facts in of_all(store).items() if name != "c2"}
+    assert look_for(tmp_path, "c2", ["c2-1"]).left
+    store.erase("c2")
+    assert look_for(tmp_path, "c2", ["c2-1"]).left == ()
+    assert of_each(store) == of_all(store) == others
+    assert store.remove("c5", ["0"]) == 1
+    assert len(store.find("c5").transactions.columns["amount"].values) == 1
 
 
 def test_a_file_without_rows_is_not_written(

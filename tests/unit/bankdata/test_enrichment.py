@@ -15,9 +15,10 @@ from training.texts import calibration, held_out, rows, statements
 from tuppence.bankdata import enrichment
 from tuppence.bankdata.categories import CATEGORIES, INCOMING
 from tuppence.bankdata.enrichment.brands import shipped_brands
-from tuppence.bankdata.enrichment.descriptors import descriptor_of
+from tuppence.bankdata.enrichment.descriptors import descriptor_of, without_town
 from tuppence.bankdata.enrichment.enricher import MIN_CONFIDENCE, Enricher, Evidence
 from tuppence.bankdata.enrichment.model import Model, shipped_model
+from tuppence.bankdata.enrichment.trades import only_trade, trade_at_end
 
 Row = dict[str, object]
 TYPES = (None, "card", "cash", "direct debit", "fee", "interest", "salary", "transfer")
@@ -258,6 +259,29 @@ def test_a_class_answers_from_the_least_lead_that_proves_its_precision() -> None
     assert levels_of(wrong) == ()
     assert levels_of(right[:13]) == ()  # their limit is 0.948
     assert levels_of(right[:14]) != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("LONDON CITY AIRPORT PARKING", "transport"),
+        ("STATION PARKING 0042 LEEDS", "transport"),
+        ("AIRPORT PARKING CAFE", None),  # another trade follows
+        ("SUNNY DRIVING SCHOOL", None),
+    ],
+)
+def test_words_for_a_trade_at_the_end_name_it(text: str, category: str | None) -> None:
+    words = text.lower().split()
+    assert trade_at_end(without_town([w for w in words if not w.isdigit()])) == category
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [("rent", "housing"), ("monthly rent", "housing"), ("rent smith", None), ("", None),
+     ("rent parking", None)],
+)  # fmt: skip
+def test_words_for_one_trade_only_name_it(text: str, category: str | None) -> None:
+    assert only_trade(text.split()) == category
 
 
 def test_a_model_is_silent_below_the_least_lead() -> None:

@@ -238,6 +238,32 @@ def test_camt_is_read(tmp_path: Path) -> None:
     assert rejects(found) == [("Stmt[1].Ntry[4]", "CdtDbtInd is UP, neither CRDT nor DBIT")]
 
 
+@pytest.mark.parametrize("name", ["mt940", "camt"])
+def test_a_statement_that_a_file_has_twice_is_read_once(tmp_path: Path, name: str) -> None:
+    module, text, given = FORMATS[name]
+    twice = text + text
+    if name == "camt":
+        statement = text[text.index("<Stmt>") : text.index("</BkToCstmrStmt>")]
+        twice = text.replace(statement, statement + statement)
+    found = read(module, twice, given, tmp_path)
+    assert told(found) == told(of(name, tmp_path))
+    assert found.ignored["statements that the file has twice"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "place"),
+    [("mt940", ":62F:", "statement 1, :61: number 4"), ("qif", "!Type:Invst", "record 4")],
+)
+def test_a_row_that_a_file_ends_in_is_set_aside(
+    tmp_path: Path, name: str, end: str, place: str
+) -> None:
+    module, text, given = FORMATS[name]
+    cut = text[: text.index(end)].rstrip("^\n")
+    found = read(module, cut, given, tmp_path)
+    assert any(at == place and "the file ends in this" in why for at, why in rejects(found))
+    assert len(told(found)) == len(told(of(name, tmp_path))) - (name == "mt940")
+
+
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]>'
     f'<Document xmlns="{NAMESPACE}">&c;</Document>'

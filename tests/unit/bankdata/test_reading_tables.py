@@ -455,3 +455,40 @@ def test_an_opening_balance_that_is_read_as_money_is_told(tmp_path: Path) -> Non
     (doubt,) = read(tmp_path, rows.format("100.00"), mapping).doubts
     assert "1 rows seem to say what was in the account" in doubt
     assert read(tmp_path, rows.format("0.00"), mapping).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("last", "is_cut"),
+    [("50", True), ("50.", True), ("50.0", True), ("50.00", False), ("50\n", False), ("", False)],
+)
+def test_a_number_that_a_file_ends_in_may_be_cut_off(
+    tmp_path: Path, last: str, is_cut: bool
+) -> None:
+    rows = "Date,Text,Amount\n" + "".join(f"2026-06-0{n},TEA,-4.00\n" for n in (1, 2, 3))
+    mapping = (
+        "table: transactions\ncolumns: {booking date: Date, text: Text, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    found = reasons(read(tmp_path, f"{rows}2026-06-04,RENT,{last}", mapping))
+    assert ((4, "the file seems to be cut off in this row") in found) == is_cut
+    whole = rows.replace("-4.00", "-4")
+    assert reasons(read(tmp_path, f"{whole}2026-06-04,RENT,50", mapping)) == []
+
+
+@pytest.mark.parametrize("row", ["2026-06-01,TEA,-4.00", '2026-06-01,"TEA",-4.00'])
+def test_files_that_were_put_together_are_told(tmp_path: Path, row: str) -> None:
+    header = "Date,Text,Amount\n"
+    mapping = (
+        "table: transactions\ncolumns: {booking date: Date, text: Text, amount: Amount}\n"
+        "constants: {account: main, customer: me, currency: GBP}\n"
+    )
+    one = f"{header}{row}\n , ,\n"
+    found = read(tmp_path, one + one, mapping)
+    assert len(transactions(found, "amount")) == 2
+    assert "the header stands in the file 2 times" in found.doubts[0]
+    assert read(tmp_path, one, mapping).doubts == ()
+    quoted = '"Date","Pay""ee",Amount\n'
+    many = read(
+        tmp_path, (quoted + f"{row}\n") * 3, mapping.replace("text: Text", "text: 'Pay\"ee'")
+    )
+    assert "3 times" in many.doubts[0]

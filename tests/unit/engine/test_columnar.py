@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.generative.test_columnar import assert_same, planned
 
 from tuppence import compiled
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.engine import binding
+from tuppence.engine import classes, reference, table_binding
 from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
 from tuppence.engine.kernel.outputs import UNSURE_STATE
@@ -254,7 +255,7 @@ def test_nobody_and_nothing() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_memo_that_is_full_begins_anew(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binding, "MEMO_SIZE", 8)
+    monkeypatch.setattr(table_binding, "MEMO_SIZE", 8)
     source = random.Random(1000 + seed)
     assert_same(planned(source, 25), facts(source, customers=4, most_rows=80))
 
@@ -282,6 +283,79 @@ def test_rules_that_ask_too_much_at_once_are_refused() -> None:
     with pytest.raises(UserError, match="too many different conditions on transactions") as caught:
         BoundPlan(made.columns, wide)
     assert caught.value.code == "plan.too-wide"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_kept_from_batch_to_batch_changes_no_result(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_binding, "MEMO_SIZE", 64)
+    monkeypatch.setattr(classes, "MAX_KNOWN", 20)
+    source = random.Random(2000 + seed)
+    made = planned(source, 25)
+    engine = Engine(made)
+    for size in (1, 1, 3, 1, 4, 2):
+        assert_same(made, facts(source, customers=size, most_rows=60), engine)
+
+
+def test_an_engine_serves_several_threads() -> None:
+    source = random.Random(11)
+    made = planned(source, 25)
+    batches = [facts(source, customers=3, most_rows=40) for _ in range(12)]
+    wanted = [reference.evaluate(made, one).results.data.tobytes() for one in batches]
+    engine = Engine(made)
+    with ThreadPoolExecutor(3) as pool:
+        found = pool.map(lambda one: engine.evaluate(one).results.data.tobytes(), batches * 3)
+        assert list(found) == wanted * 3
+
+
+def test_currencies_may_alternate() -> None:
+    made = plan_of(rule("total(payments.amount) = 5", v="total(payments.amount)"))
+    engine = Engine(made)
+    frames = {
+        "customers": frame("customers", [
+            {"id": f"{n}", "currency": ("GBP", "JPY", "KWD")[n % 3]} for n in range(9)
+        ]),
+        "accounts": frame("accounts", [
+            {"id": f"{n}", "customer": f"{n}", "type": "current"} for n in range(9)
+        ]),
+        "transactions": frame("transactions", [
+            {"id": f"{n}", "sequence": n, "account": f"{n}", "own transfer": False,
+             "amount": -5 * 10 ** (n // 3), "booking date": TODAY} for n in range(9)
+        ]),
+    }  # fmt: skip
+    mixed = batch_from(ordered(coded(frames, Schema())), Schema())
+    for one in (mixed, batch((-500,)), mixed):
+        assert_same(made, one, engine)
+    states = [
+        row.results[0].state is State.QUALIFIED for row in engine.evaluate(mixed).results.rows()
+    ]
+    assert states == [False, True, False, False, False, False, True, False, False]
+
+
+def test_classes_of_other_batches_take_no_room() -> None:
+    letters = "abcdefghijkl"
+    fields = ("category", "merchant", "text", "type", "country")
+    whens = [
+        f'count(payments[contains({f}, "{letter}")]) > 0' for f in fields for letter in letters
+    ]
+    made = plan_of(*(rule(when, name=f"r{n}") for n, when in enumerate(whens)))
+    engine = Engine(made)
+    for start in range(0, 4096, 512):
+        texts = [
+            "".join(x for n, x in enumerate(letters) if i >> n & 1)
+            for i in range(start, start + 512)
+        ]
+        frames = {
+            "customers": frame("customers", [{"id": "c", "currency": "GBP"}]),
+            "accounts": frame("accounts", [{"id": "c", "customer": "c", "type": "current"}]),
+            "transactions": frame("transactions", [
+                {"id": text, "sequence": i, "account": "c", "own transfer": False, "amount": -1,
+                 "booking date": TODAY, **dict.fromkeys(fields, text)}
+                for i, text in enumerate(texts)
+            ]),
+        }  # fmt: skip
+        assert_same(made, batch_from(ordered(coded(frames, Schema())), Schema()), engine)
 
 
 def test_answers_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,3 +460,28 @@ def test_rules_are_made_of_every_kind() -> None:
     texts = [str(Maker(source).rule("a")) for _ in range(400)]
     for word in ("median", "largest", "some t in", "distinct", "[-2]", "between", "weekday"):
         assert any(word in text for text in texts), word
+
+
+@pytest.mark.parametrize("country", [None, "GB"])
+def test_filters_that_the_interpreter_writes_out_leave_many_rows_in_columns(
+    country: str | None,
+) -> None:
+    whens = {
+        "largest": 'largest(payments[type = "card" and amount >= 10]).merchant != null',
+        "abroad": "count(payments[country != null and country != customer.country]) >= 2",
+        "home": "count(payments[country = customer.country or merchant = null]) >= 2",
+    }
+    made = plan_of(*(rule(when, name=name) for name, when in whens.items()))
+    frames = {
+        "customers": frame("customers", [{"id": "c", "currency": "GBP", "country": country}]),
+        "accounts": frame("accounts", [{"id": "c", "customer": "c", "type": "current"}]),
+        "transactions": frame("transactions", [
+            {"id": f"{n}", "sequence": n, "account": "c", "own transfer": False, "type": "card",
+             "merchant": "M", "amount": -1_000 - n, "country": ("GB", "ES", None)[n % 3],
+             "booking date": TODAY} for n in range(5_000)
+        ]),
+    }  # fmt: skip
+    many = batch_from(ordered(coded(frames, Schema())), Schema())
+    assert_same(made, many)
+    states = BoundPlan(made.columns, many).run(0, 1).states[:, 0].tolist()
+    assert UNSURE_STATE not in states

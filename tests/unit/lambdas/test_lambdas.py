@@ -81,9 +81,12 @@ class Engines(NamedTuple):
     poison: Sequence[str]
     times: list[float]
     code: str = "engine.refused"
+    tries: set[float] | None = None
 
-    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+    def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
         self.times.append(seconds)
+        if self.tries is not None:
+            self.tries.add(one_try)
         if item.customers[0] in self.poison:
             raise UserError(self.code, f"no answer about {item.customers[0]}")
 
@@ -160,18 +163,18 @@ def test_failed_items_of_a_batch_are_reported_and_the_others_are_done(
     assert not any(name in written for name in ("good", "bad"))
 
 
-def test_engines_get_the_id_of_the_functions_request(parts: Inject) -> None:
+def test_engines_get_the_id_of_the_functions_request_with_page_and_item(parts: Inject) -> None:
     seen: list[str | None] = []
 
     class Asked(Engines):
-        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-            super().evaluate_item(item, seconds)
+        def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
+            super().evaluate_item(item, seconds, one_try)
             seen.append(logs.request_id())
 
     deps = invoke_deps(Asked((), []), MemoryQueue())
     parts(invoke, "invoke_dependencies", deps)
-    invoke.handler(event(items("a")), Context(9_000))
-    assert seen == [Context.aws_request_id]
+    invoke.handler(event(items("a", "b")), Context(9_000))
+    assert seen == [f"{Context.aws_request_id}.0.0", f"{Context.aws_request_id}.0.1"]
 
 
 def test_refused_items_are_given_up_at_the_last_try_and_others_of_their_group_go_on(
@@ -230,6 +233,15 @@ def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
     assert reasons[1:] == ["its customers are not all listed: 0 pages so far", None]
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["NightLate"] for line in written] == [[1.0], [1.0], [0.0]]
+
+
+def test_an_item_that_comes_again_gets_longer_tries(parts: Inject) -> None:
+    tries: set[float] = set()
+    engines = Engines((), [], tries=tries)
+    parts(invoke, "invoke_dependencies", invoke_deps(engines, MemoryQueue()))
+    for received in (1, 2, 4):
+        invoke.handler(event(items("a"), received), Context(60_000))
+    assert tries == {5.0, 10.0, 40.0}
 
 
 def test_the_invoke_function_reserves_time_for_its_end(parts: Inject) -> None:

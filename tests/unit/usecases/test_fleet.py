@@ -129,8 +129,8 @@ class Engines:
         self.asked: list[str] = []
         self.done: list[str] = []
 
-    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-        assert seconds > 0
+    def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
+        assert min(seconds, one_try) > 0
         self.asked += item.customers
         if self.poison in item.customers:
             raise UserError(self.code, "no such customer")
@@ -152,7 +152,9 @@ def run_through(queue: MemoryQueue, ledger: MemoryLedger, poison: str = "") -> N
         for item in reversed(work.messages):
             assert isinstance(item, FleetItem)
             try:
-                evaluate_item(item, engines, ledger, ledger.latest(), second, may_give_up=final)
+                evaluate_item(
+                    item, engines, ledger, ledger.latest(), second, 1.0, may_give_up=final
+                )
             except UserError:
                 assert poison in item.customers
                 assert not final
@@ -185,7 +187,7 @@ def test_what_is_given_up_has_a_name_until_it_is_done_after_all() -> None:
 def test_an_item_of_an_older_run_is_given_up() -> None:
     ledger, engines = MemoryLedger(), Engines()
     (item, *_) = split_page(PAGE, list)
-    assert evaluate_item(item, engines, ledger, "2026-07-01", second, may_give_up=False)
+    assert evaluate_item(item, engines, ledger, "2026-07-01", second, 1.0, may_give_up=False)
     assert engines.asked == []
     ledger.begin(NIGHT)
     assert progress("night", ledger).titles == ("a: a run as of 2026-07-01 has begun",)
@@ -200,7 +202,7 @@ def test_an_item_is_never_given_up_because_engines_cannot_take_it(
     (item, *_) = split_page(PAGE, list)
     ledger.begin(NIGHT)
     with pytest.raises(UserError):
-        evaluate_item(item, Engines("a", code), ledger, "", second, may_give_up=may_give_up)
+        evaluate_item(item, Engines("a", code), ledger, "", second, 1.0, may_give_up=may_give_up)
     assert progress("night", ledger).titles == ()
 
 
@@ -209,9 +211,9 @@ def test_a_customer_whom_engines_refuse_is_given_up_once_that_is_final() -> None
     (item, *_) = split_page(PAGE, list)
     ledger.begin(NIGHT)
     with pytest.raises(UserError):
-        evaluate_item(item, Engines("a"), ledger, "", second, may_give_up=False)
+        evaluate_item(item, Engines("a"), ledger, "", second, 1.0, may_give_up=False)
     assert progress("night", ledger).titles == ()
-    assert evaluate_item(item, Engines("a"), ledger, "", second, may_give_up=True)
+    assert evaluate_item(item, Engines("a"), ledger, "", second, 1.0, may_give_up=True)
     assert progress("night", ledger).titles == ("a: no such customer",)
 
 
@@ -226,7 +228,7 @@ def test_a_customer_whom_engines_refuse_is_found_and_the_others_of_the_item_are_
 ) -> None:
     ledger, engines, item = MemoryLedger(), Engines(poison), item_of(25)
     ledger.begin(NIGHT)
-    given_up = evaluate_item(item, engines, ledger, "", second, may_give_up=True)
+    given_up = evaluate_item(item, engines, ledger, "", second, 1.0, may_give_up=True)
     assert given_up is not None
     assert given_up.work == replace(item, customers=(poison,))
     assert sorted([*engines.done, poison]) == list(item.customers)
@@ -235,44 +237,44 @@ def test_a_customer_whom_engines_refuse_is_found_and_the_others_of_the_item_are_
 
 def test_several_refused_customers_of_an_item_are_named_with_the_reason_of_each() -> None:
     class Two(Engines):
-        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-            super().evaluate_item(item, seconds)
+        def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
+            super().evaluate_item(item, seconds, one_try)
             for customer, reason in (("C03", "no money"), ("C20", "no name")):
                 if customer in item.customers:
                     raise UserError("engine.refused", reason)
 
     ledger = MemoryLedger()
     ledger.begin(NIGHT)
-    evaluate_item(item_of(25), Two(), ledger, "", second, may_give_up=True)
+    evaluate_item(item_of(25), Two(), ledger, "", second, 1.0, may_give_up=True)
     titles = progress("night", ledger).titles
     assert titles == ("C03 and 1 more: C03: no money; C20: no name",)
 
 
 def test_an_item_is_tried_again_if_engines_go_away_while_it_is_halved() -> None:
     class GoingAway(Engines):
-        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-            super().evaluate_item(item, seconds)
+        def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
+            super().evaluate_item(item, seconds, one_try)
             code = "engine.refused" if len(item.customers) > 10 else "engine.unreachable"
             raise UserError(code, "no")
 
     ledger = MemoryLedger()
     ledger.begin(NIGHT)
     with pytest.raises(UserError) as raised:
-        evaluate_item(item_of(25), GoingAway(), ledger, "", second, may_give_up=True)
+        evaluate_item(item_of(25), GoingAway(), ledger, "", second, 1.0, may_give_up=True)
     assert raised.value.code == "engine.unreachable"
     assert progress("night", ledger).titles == ()
 
 
 def test_a_refusal_that_was_due_to_several_customers_together_leaves_the_item_done() -> None:
     class TooMany(Engines):
-        def evaluate_item(self, item: FleetItem, seconds: float) -> None:
-            super().evaluate_item(item, seconds)
+        def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
+            super().evaluate_item(item, seconds, one_try)
             if len(item.customers) > 10:
                 raise UserError("engine.refused", "too many")
 
     ledger = MemoryLedger()
     ledger.begin(NIGHT)
-    assert evaluate_item(item_of(25), TooMany(), ledger, "", second, may_give_up=True) is None
+    assert evaluate_item(item_of(25), TooMany(), ledger, "", second, 1.0, may_give_up=True) is None
     (page,) = ledger.read("night")[1]
     assert page.done == {0}
 
@@ -308,7 +310,7 @@ def test_a_page_of_which_only_some_items_were_sent_is_not_split_and_can_be_given
         make_items(PAGE, list, queue, ledger)
     for item in queue.messages:
         assert isinstance(item, FleetItem)
-        assert not evaluate_item(item, Engines(), ledger, "", second, may_give_up=True)
+        assert not evaluate_item(item, Engines(), ledger, "", second, 1.0, may_give_up=True)
     (state,) = ledger.read("night")[1]
     assert (state.items, state.done) == (None, frozenset({0, 1}))
 

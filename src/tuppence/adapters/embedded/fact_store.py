@@ -121,6 +121,11 @@ class FactStore:
         content = self._segments.find(self._home(customer_id), customer_id)
         return batch_from(content, self.schema)
 
+    def currency_of(self, customer_id: str) -> str:
+        """Return the currency of a customer, without reading transactions; fails as `find` does."""
+        customers = self._segments.table(self._home(customer_id), "customers")
+        return str(customers.filter(pl.col("id") == customer_id)["currency"][0])
+
     def _home(self, customer_id: str) -> Partition:
         """Return the partition of a customer.
 
@@ -184,9 +189,7 @@ class FactStore:
         accounts = [self._segments.table(p, "accounts") for p in self._manifest.partitions]
         customers = [self._segments.table(p, "customers") for p in self._manifest.partitions]
         if not accounts:
-            return pl.DataFrame(
-                schema={"id": pl.String, "customer": pl.String, "currency": pl.String}
-            )
+            return pl.DataFrame(schema=dict.fromkeys(("id", "customer", "currency"), pl.String))
         currencies = pl.concat(customers).select(customer="id", currency="currency")
         return pl.concat(accounts).select("id", "customer").join(currencies, on="customer")
 

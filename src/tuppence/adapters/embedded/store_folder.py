@@ -155,9 +155,9 @@ class StoreFolder:
         """Return whether there is a customer of this name."""
         return customer in self.facts().customers()["id"]
 
-    def facts_of(self, customer: str) -> FactBatch:
-        """Return all facts of a customer."""
-        return self.read_facts(lambda facts: facts.find(customer))
+    def currency_of(self, customer: str) -> str:
+        """Return the currency of a customer."""
+        return self.read_facts(lambda facts: facts.currency_of(customer))
 
     def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
         """Return the facts of a customer that their consents allow to be used."""

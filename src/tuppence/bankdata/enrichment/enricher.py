@@ -23,10 +23,12 @@ from tuppence.bankdata.enrichment.descriptors import (
     WORDS,
     Descriptor,
     descriptor_of,
+    is_telling,
+    without_town,
     words_of,
 )
 from tuppence.bankdata.enrichment.model import MODEL, Model, shipped_model
-from tuppence.bankdata.enrichment.trades import TRADES, only_trade
+from tuppence.bankdata.enrichment.trades import TRADES, only_trade, trade_at_end
 from tuppence.facts.rows import CERTAIN
 
 MIN_CONFIDENCE: Final = 70
@@ -209,13 +211,18 @@ class Enricher:
             return None, 0, "a payee at PayPal who is no known brand"
         if any(word in words_of("own money") for word in descriptor.words):
             return None, 0, "words for savings, loans or the repayment of a card"
-        named = only_trade(descriptor.telling(descriptor.lead, len(descriptor.words)))
-        if named and evidence.is_payment and evidence.type in _BY_HAND:
-            return named, _TYPE_CONFIDENCE, f"nothing but words for {named}"
         bought = evidence.is_payment or evidence.type == "card"
         allowed = CATEGORIES - INCOMING if bought else INCOMING
         if evidence.type not in _BY_HAND:
             allowed -= {_PEOPLE}
+        words = descriptor.words[descriptor.lead :]
+        named = trade_at_end(without_town([word for word in words if is_telling(word)]))
+        if evidence.type in _BY_HAND:
+            telling = descriptor.telling(descriptor.lead, len(descriptor.words))
+            named = only_trade(telling) or named
+        if named in allowed:
+            said = _for_direction(named, evidence)
+            return said, _TYPE_CONFIDENCE, f"words for {named}, and no other trade"
         category, confidence = self._model.category(descriptor, allowed)
         if category is None:
             return None, 0, "the words say nothing that is certain enough"

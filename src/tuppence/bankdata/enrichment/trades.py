@@ -11,6 +11,7 @@ TRADES: Final = "trades.csv"
 NO_CATEGORY: Final = ""
 """The category of trades that have none of ours, such as banks and printers."""
 _MAX_WORDS: Final = 3
+_SCHOOLS: Final = "education"
 _MIN_TRUNCATED: Final = 5
 
 
@@ -52,6 +53,19 @@ def only_trade(words: Sequence[str]) -> str | None:
         found.add(known[phrase])
         at += phrase.count(" ") + 1
     return found.pop() if len(found) == 1 else None
+
+
+def trade_at_end(words: Sequence[str]) -> str | None:
+    """Return the category of the trade that the last words name, if they name no other one.
+
+    Two words or more are needed: one may be a part of a name. A school may teach anything.
+    """
+    known, _ = _known()
+    for length in range(min(_MAX_WORDS, len(words)), 1, -1):
+        category = known.get(" ".join(words[-length:]))
+        if category is not None:
+            return category if category != _SCHOOLS and trades_of(words) <= {category} else None
+    return None
 
 
 @functools.cache

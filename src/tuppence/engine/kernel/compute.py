@@ -39,17 +39,22 @@ def compute(
     features = len(inputs.features)
     for low in range(0, many, BLOCK):
         size = min(BLOCK, many - low)
+        begin = start + low
         for f in range(features):
-            work.registers[f][:size] = inputs.features[f][low : low + size]
+            _copy(inputs.features[f], low, size, work.registers[f])
         for n in range(len(inputs.numbers)):
-            begin = start + low
-            work.registers[features + n][:size] = inputs.numbers[n][begin : begin + size]
-            work.errors[1 + n][:size] = inputs.number_errors[n][begin : begin + size]
+            _copy(inputs.numbers[n], begin, size, work.registers[features + n])
+            _copy(inputs.number_errors[n], begin, size, work.errors[1 + n])
         for c in range(len(inputs.conditions)):
-            begin = start + low
-            mask = work.masks[FIRST_ATTRIBUTE_MASK + c]
-            mask[:size] = inputs.conditions[c][begin : begin + size]
-        _run_block(program, inputs, work, out, start + low, first + low, size)
+            _copy(inputs.conditions[c], begin, size, work.masks[FIRST_ATTRIBUTE_MASK + c])
+        _run_block(program, inputs, work, out, begin, first + low, size)
+
+
+@part_of_loops
+def _copy(values: Any, first: int, many: int, out: Any) -> None:
+    """Copy some values, from `first` on."""
+    for i in range(many):
+        out[i] = values[first + i]
 
 
 @part_of_loops
@@ -100,17 +105,17 @@ def _run_block(
 
 
 @part_of_loops
-def _bound(work: Workspace, register: int, exact: int) -> Any:
-    """Return the error bounds of a register; those up to `exact` hold features, without error."""
-    return work.errors[max(register - exact, 0)]
+def _bound(register: int, exact: int) -> int:
+    """Return the row of a register's error bounds; those up to `exact` hold features, exactly."""
+    return max(register - exact, 0)
 
 
 @part_of_loops
 def _number(one: Any, work: Workspace, exact: int, many: int) -> None:
     """Run an instruction that computes a number."""
     operation = one.operation
-    a, ea = work.registers[one.left], _bound(work, one.left, exact)
-    out, eo = work.registers[one.target], _bound(work, one.target, exact)
+    a, ea = work.registers[one.left], work.errors[_bound(one.left, exact)]
+    out, eo = work.registers[one.target], work.errors[_bound(one.target, exact)]
     if operation == Opcode.ROUND:
         operations.rounded(one.right, a, out, ea, eo, many)
     elif operation == Opcode.ABSOLUTE:
@@ -118,7 +123,7 @@ def _number(one: Any, work: Workspace, exact: int, many: int) -> None:
     elif operation >= Opcode.YEAR:
         operations.part_of_date(operation, a, out, ea, eo, many)
     else:
-        b, eb = work.registers[one.right], _bound(work, one.right, exact)
+        b, eb = work.registers[one.right], work.errors[_bound(one.right, exact)]
         if operation == Opcode.ADD:
             operations.add(1.0, a, b, out, ea, eb, eo, many)
         elif operation == Opcode.SUBTRACT:
@@ -141,8 +146,8 @@ def _condition(one: Any, work: Workspace, exact: int, many: int) -> None:
     operation = one.operation
     mask = work.masks[one.target]
     if operation <= Opcode.IS_NULL:
-        a, ea = work.registers[one.left], _bound(work, one.left, exact)
-        b, eb = work.registers[one.right], _bound(work, one.right, exact)
+        a, ea = work.registers[one.left], work.errors[_bound(one.left, exact)]
+        b, eb = work.registers[one.right], work.errors[_bound(one.right, exact)]
         if operation == Opcode.EQUAL:
             operations.equal(a, b, ea, eb, mask, many)
         elif operation == Opcode.IS_NULL:
@@ -185,14 +190,14 @@ def _put(
         return
     states = out.states[one.right][first:last]
     if operation == Opcode.PUT_SCORE:
-        a, ea = work.registers[one.left], _bound(work, one.left, exact)
+        a, ea = work.registers[one.left], work.errors[_bound(one.left, exact)]
         outputs.put_score(a, ea, states, incomplete, out.scores[target][first:last], many)
         return
     values, kinds = out.values[target][first:last], out.kinds[target][first:last]
     if operation == Opcode.PUT_CONDITION:
         outputs.put_condition(work.masks[one.left], states, incomplete, values, kinds, many)
         return
-    a, ea = work.registers[one.left], _bound(work, one.left, exact)
+    a, ea = work.registers[one.left], work.errors[_bound(one.left, exact)]
     if operation == Opcode.PUT_NUMBER:
         outputs.put_number(a, ea, states, incomplete, values, kinds, many)
     else:

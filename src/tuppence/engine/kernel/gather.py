@@ -6,7 +6,7 @@ For each customer: classify the rows, look their keys up, accumulate the rows, r
 import math
 from typing import Any, Final
 
-from tuppence.compiled import loop, part_of_loops
+from tuppence.compiled import loop, part_of_loops, sort
 from tuppence.engine.kernel.layout import (
     NULL_CODE,
     NULL_NUMBER,
@@ -145,7 +145,7 @@ def gather(
         flush(memo, met)
         for a in range(plan.plain, len(counts)):
             if accumulators[a].aggregation == Aggregation.VALUES:
-                kept[accumulators[a].first : accumulators[a].first + counts[a]].sort()
+                sort(kept, accumulators[a].first, accumulators[a].first + counts[a])
         features, accumulators = plan.features, plan.accumulators
         counts, sums, kept = memo.counts, memo.sums, memo.kept
         for f in range(len(features)):

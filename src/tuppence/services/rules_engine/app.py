@@ -201,6 +201,8 @@ class _RulesEngine:
             raise UserError("request.body", "the body: give either customers or facts")
         rules = None if body.rules is None else frozenset(body.rules)
         customers = tuple(dict.fromkeys(body.customers or ()))
+        if len(customers) == 1:
+            logs.bind_customer(customers[0])
         request = Request(customers, tuple(body.facts or ()), rules, body.results)
         answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
         fields = {name: getattr(answer, name) for name in Answer.__struct_fields__}
@@ -210,6 +212,7 @@ class _RulesEngine:
         """Evaluate one rule for one customer."""
         await self._begin_in_time(http)
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
+        logs.bind_customer(customer)
         body = await read_body(http, self._evaluation_decoder, BODY_BYTES)
         request = Request((customer,), (), frozenset({rule}), results=True)
         answer = await self._answer(http, body.ruleset, parse_as_of(body.as_of), request)
@@ -238,6 +241,7 @@ class _RulesEngine:
         digest = self._resolve_ruleset(query.get("ruleset"))
         date = parse_as_of(query.get("as_of", ""))
         customer, rule = path_identifier(http, "customer_id"), path_identifier(http, "rule_id")
+        logs.bind_customer(customer)
 
         def explain() -> dict[str, Any]:
             engine = self._cache.engine(digest, date)

@@ -20,6 +20,7 @@ def evaluate_item(
     ledger: FleetLedger,
     latest: str,
     seconds_left: Callable[[], float],
+    one_try: float,
     *,
     may_give_up: bool,
 ) -> GivenUp | None:
@@ -35,6 +36,7 @@ def evaluate_item(
         ledger: Records the outcome.
         latest: The latest date of all runs.
         seconds_left: Returns the seconds that are left for this item.
+        one_try: Seconds for one try of an engine.
         may_give_up: Whether a refusal is final; before that, the item is to be tried again.
 
     Returns:
@@ -45,12 +47,16 @@ def evaluate_item(
     """
     if item.as_of < latest:
         return _give_up(GivenUp(item, f"a run as of {latest} has begun"), ledger)
+
+    def evaluate(part: FleetItem) -> None:
+        engines.evaluate_item(part, seconds_left(), one_try)
+
     try:
-        engines.evaluate_item(item, seconds_left())
+        evaluate(item)
     except UserError as error:
         if error.code != REFUSED or not may_give_up:
             raise
-        refused = dict(_refused_customers(item, error.message, engines, seconds_left))
+        refused = dict(_refused_customers(item, error.message, evaluate))
         if refused:
             part = msgspec.structs.replace(item, customers=tuple(refused))
             return _give_up(GivenUp(part, _reason(refused)), ledger)
@@ -59,7 +65,7 @@ def evaluate_item(
 
 
 def _refused_customers(
-    item: FleetItem, reason: str, engines: Evaluations, seconds_left: Callable[[], float]
+    item: FleetItem, reason: str, evaluate: Callable[[FleetItem], None]
 ) -> Iterator[tuple[str, str]]:
     """Yield each customer whom engines refuse with the reason, and have the others evaluated.
 
@@ -72,11 +78,11 @@ def _refused_customers(
     for half in (item.customers[:middle], item.customers[middle:]):
         part = msgspec.structs.replace(item, customers=half)
         try:
-            engines.evaluate_item(part, seconds_left())
+            evaluate(part)
         except UserError as error:
             if error.code != REFUSED:
                 raise
-            yield from _refused_customers(part, error.message, engines, seconds_left)
+            yield from _refused_customers(part, error.message, evaluate)
 
 
 def _reason(refused: dict[str, str]) -> str:
@@ -101,6 +107,15 @@ def share_of_time(left: float, items_left: int, one_try: float) -> float:
         one_try: Seconds that an engine may take.
     """
     return max(left / items_left, min(left, one_try), 0.0)
+
+
+def patience(receives: int, one_try: float) -> float:
+    """Return the seconds for one try of an engine, given how often the item was received.
+
+    They double each time, so that an item that takes long, because engines are busy or slow, is
+    done in the end; an engine that hangs is left soon at first.
+    """
+    return one_try * (1 << min(receives - 1, 10))
 
 
 def delay(receives: int) -> int:

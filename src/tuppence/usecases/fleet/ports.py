@@ -81,8 +81,13 @@ class Customers(Protocol):
 class Evaluations(Protocol):
     """Running engines."""
 
-    def evaluate_item(self, item: FleetItem, seconds: float) -> None:
+    def evaluate_item(self, item: FleetItem, seconds: float, one_try: float) -> None:
         """Have an item evaluated and its results kept within a number of seconds.
+
+        Args:
+            item: The work.
+            seconds: Time for all tries.
+            one_try: Time for each of them.
 
         Raises:
             UserError: `engine.refused` if an engine refused the item; any other code if no engine

@@ -1,0 +1,102 @@
+"""An inbox of files in a bucket.
+
+inbox/SOURCE/mapping.yaml         how the files of a source are read; it stays
+inbox/SOURCE/FILE                 a file that has arrived
+imported/SOURCE/FILE              a file that was imported
+imported/SOURCE/FILE.rejects.csv  its rows that could not be taken, with the reasons
+refused/SOURCE/FILE               a file that could not be imported
+refused/SOURCE/FILE.reason.txt    why
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from tuppence.adapters.aws.clients import aws_errors, error_code
+from tuppence.bankdata.table_file import MAX_BYTES
+from tuppence.errors import UserError
+from tuppence.usecases.take_in_files import MAPPING, Arrived
+
+INBOX: Final = "inbox/"
+IMPORTED: Final = "imported/"
+REFUSED: Final = "refused/"
+MISSING: Final = frozenset({"404", "NoSuchKey"})
+
+
+class S3Inbox:
+    """An inbox of files in a bucket. Implements the port Inbox.
+
+    Args:
+        client: Client of S3.
+        bucket: Name of the bucket.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def waiting(self) -> Sequence[Arrived]:
+        """Return the files that wait, the oldest first."""
+        found: list[tuple[Any, Arrived]] = []
+        with self._errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=INBOX
+            )
+            for page in pages:
+                for stored in page.get("Contents", ()):
+                    source, _, name = stored["Key"].removeprefix(INBOX).rpartition("/")
+                    if source and name and name != MAPPING:
+                        found.append((stored["LastModified"], Arrived(source, name)))
+        return [file for _, file in sorted(found)]
+
+    def fetch(self, file: Arrived, folder: Path) -> Path:
+        """Copy a file into a folder, and return its path."""
+        key = _key(INBOX, file)
+        path = folder / file.name
+        with self._errors():
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) not in MISSING:
+                    raise
+                message = f"s3://{self._bucket}/{key}: there is no such file"
+                raise UserError("file.missing", message) from None
+            if answer["ContentLength"] > MAX_BYTES:
+                message = f"s3://{self._bucket}/{key}: larger than {MAX_BYTES:,} bytes"
+                raise UserError("file.large", message, "split it into several files")
+            with path.open("wb") as copy:
+                for chunk in answer["Body"].iter_chunks(1 << 20):
+                    copy.write(chunk)
+        return path
+
+    def finish(self, file: Arrived, rejects: Path | None) -> None:
+        """Move an imported file out of the way, with its rejects beside it."""
+        beside = None if rejects is None else rejects.read_bytes()
+        self._move(file, IMPORTED, f"{file.name}.rejects.csv", beside)
+
+    def refuse(self, file: Arrived, reason: str) -> None:
+        """Move a file that cannot be imported out of the way, with the reason beside it."""
+        self._move(file, REFUSED, f"{file.name}.reason.txt", f"{reason}\n".encode())
+
+    def _move(self, file: Arrived, to: str, label: str, beside: bytes | None) -> None:
+        """Write what goes beside a file, then copy the file, and remove it from the inbox last."""
+        key = _key(INBOX, file)
+        with self._errors():
+            if beside is not None:
+                place = _key(to, Arrived(file.source, label))
+                self._client.put_object(Bucket=self._bucket, Key=place, Body=beside)
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=_key(to, file),
+                CopySource={"Bucket": self._bucket, "Key": key},
+            )
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def _errors(self) -> Any:
+        return aws_errors("inbox", f"s3://{self._bucket}/")
+
+
+def _key(prefix: str, file: Arrived) -> str:
+    return f"{prefix}{file.source}/{file.name}"

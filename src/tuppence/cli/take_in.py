@@ -1,0 +1,83 @@
+"""The command `tuppence take-in`."""
+
+from typing import Annotated
+
+import typer
+
+from tuppence.bankdata.mapping import read_mapping
+from tuppence.bootstrap.local import fact_database, import_dependencies, open_inbox, open_store
+from tuppence.cards import masked
+from tuppence.cli.changing import waiting
+from tuppence.cli.output import Store, date_option, echo, today
+from tuppence.facts.schema import Schema
+from tuppence.usecases.copy_facts import Agreement, load_facts
+from tuppence.usecases.import_bank_data import import_tables
+from tuppence.usecases.take_in_files import TakenIn, take_in
+
+
+def register(program: typer.Typer) -> None:
+    """Add the command."""
+
+    @program.command(
+        "take-in",
+        epilog="Example: `tuppence take-in s3://bank-files --store /store --to postgresql:// "
+        "--consent-from 2026-01-01 --consent-until 2099-01-01`",
+    )
+    def take_in_(
+        ctx: typer.Context,
+        inbox: Annotated[str, typer.Argument(help="A bucket, as s3://BUCKET.")],
+        store: Store,
+        consent_from: Annotated[
+            str, typer.Option(help="First day of the consent of customers who are new.")
+        ],
+        consent_until: Annotated[str, typer.Option(help="First day after that consent.")],
+        to: Annotated[str, typer.Option(help="Load the store into this database afterwards.")],
+        jurisdiction: Annotated[
+            str,
+            typer.Option(
+                help="Jurisdiction of that consent, for customers whose country is not known."
+            ),
+        ] = "GB",
+    ) -> None:
+        """Import the tables that have arrived in a bucket, and load them into the database.
+
+        A file `inbox/SOURCE/FILE` is read by the mapping `inbox/SOURCE/mapping.yaml`. It is then
+        moved to `imported/SOURCE/`, with a file of the rows that could not be taken and the
+        reasons, or to `refused/SOURCE/`, with the reason. Files that arrive meanwhile are imported,
+        too. If a file was refused, the exit status is 4, and the others are loaded all the same.
+        The output names files and numbers, but never quotes what is in them.
+        """
+        agreement = Agreement(
+            date_option(consent_from, "--consent-from"),
+            date_option(consent_until, "--consent-until"),
+            jurisdiction,
+        )
+        arriving = open_inbox(inbox)
+        refused = 0
+        with open_store(store).make(Schema(), *waiting(ctx)) as facts:
+            deps = import_dependencies(open_store(store), facts, today())
+            for taken in take_in(
+                arriving,
+                lambda file, mapping: next(
+                    import_tables([file], read_mapping(mapping, facts.schema, {}), deps)
+                ),
+            ):
+                refused += taken.imported is None
+                _print(taken)
+        with fact_database(
+            to
+        ) as database:  # even if nothing arrived: an earlier load may have failed
+            loaded = load_facts(open_store(store), database, agreement, lambda parts: parts)
+        echo(f"{loaded:,} transactions are in the database")
+        if refused:
+            raise typer.Exit(4)
+
+
+def _print(taken: TakenIn) -> None:
+    name = masked(f"{taken.file.source}/{taken.file.name}")
+    if taken.imported is None:
+        echo(f"{name}: refused, see the reason beside it")
+        return
+    found = taken.imported
+    counts = f"{found.counts.new:,} new, {found.counts.changed:,} changed"
+    echo(f"{name}: {found.rows:,} rows, {counts}, {found.rejects:,} rejected")

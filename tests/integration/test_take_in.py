@@ -1,0 +1,105 @@
+"""Files that arrive in a bucket become facts of the database, with rejects and reasons beside."""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local.servers import AWS_REGION
+from tests.commands import command
+
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.inbox import S3Inbox
+from tuppence.errors import UserError
+from tuppence.usecases.take_in_files import Arrived
+
+pytestmark = pytest.mark.usefixtures("aws")
+MAPPING = """
+table: transactions
+columns: {id: Id, booking date: Date, amount: Amount, text: Text, customer: Owner}
+constants: {account: main, currency: GBP}
+"""
+HEADER = "Id,Date,Amount,Text,Owner\n"
+JUNE = f"{HEADER}1,2026-06-01,-12.50,Bean Yard,ann\n2,2026-06-02,soon,Bean Yard,ann\n"
+JULY = f"{HEADER}3,2026-07-01,-9.50,Bean Yard,ann\n"
+Ask = Callable[..., list[tuple[object, ...]]]
+
+
+class Bucket:
+    """A bucket with an inbox."""
+
+    def __init__(self) -> None:
+        self.client = client("s3")
+        self.name = f"files-{uuid.uuid4().hex}"
+        where = {"LocationConstraint": AWS_REGION}
+        self.client.create_bucket(Bucket=self.name, CreateBucketConfiguration=where)
+
+    def put(self, key: str, text: str) -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=text.encode())
+
+    def get(self, key: str) -> str:
+        body: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return body.decode()
+
+    def keys(self) -> list[str]:
+        found = self.client.list_objects_v2(Bucket=self.name).get("Contents", ())
+        return sorted(one["Key"] for one in found)
+
+
+def take_in(bucket: Bucket, store: Path, database: str, status: int = 0) -> str:
+    consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
+    where = ("take-in", f"s3://{bucket.name}", "--store", store, "--to", database)
+    return command(*where, *consent, status=status)
+
+
+def test_what_arrives_is_imported_loaded_and_moved(
+    database: str, rows_of: Ask, tmp_path: Path
+) -> None:
+    bucket, store = Bucket(), tmp_path / "store"
+    bucket.put("inbox/bank/mapping.yaml", MAPPING)
+    bucket.put("inbox/bank/june.csv", JUNE)
+    bucket.put("inbox/nobody/june.csv", JUNE)
+    bucket.put("inbox/bank/broken.csv", "x\n1\n")
+    printed = take_in(bucket, store, database, status=4)
+    assert "bank/june.csv: 2 rows, 1 new, 0 changed, 1 rejected" in printed
+    assert "Bean Yard" not in printed
+    assert bucket.keys() == [
+        "imported/bank/june.csv",
+        "imported/bank/june.csv.rejects.csv",
+        "inbox/bank/mapping.yaml",
+        "refused/bank/broken.csv",
+        "refused/bank/broken.csv.reason.txt",
+        "refused/nobody/june.csv",
+        "refused/nobody/june.csv.reason.txt",
+    ]
+    assert "amount is not a number: soon" in bucket.get("imported/bank/june.csv.rejects.csv")
+    assert "there is no column" in bucket.get("refused/bank/broken.csv.reason.txt")
+    assert "no such file" in bucket.get("refused/nobody/june.csv.reason.txt")
+    count = "SELECT count(*) FROM tuppence.transactions"
+    assert rows_of(count) == [(1,)]
+    bucket.put("inbox/bank/july.csv", JULY)
+    bucket.put("inbox/bank/june.csv", JUNE)
+    take_in(bucket, store, database)
+    assert rows_of(count) == [(2,)], "what came before changes nothing"
+
+
+def test_files_come_out_of_the_inbox_in_the_order_in_which_they_arrived(tmp_path: Path) -> None:
+    bucket = Bucket()
+    for name in ("b.csv", "a.csv"):
+        bucket.put(f"inbox/bank/{name}", name)
+    bucket.put("inbox/stray.csv", "not of any source")
+    inbox = S3Inbox(bucket.client, bucket.name)
+    assert {one.name for one in inbox.waiting()} == {"a.csv", "b.csv"}
+    assert inbox.fetch(Arrived("bank", "a.csv"), tmp_path).read_text() == "a.csv"
+    with pytest.raises(UserError, match="there is no such file") as missing:
+        inbox.fetch(Arrived("bank", "c.csv"), tmp_path)
+    assert missing.value.code == "file.missing"
+
+
+@pytest.mark.parametrize("address", ["bucket", "s3://", "s3://bucket/folder", "gs://bucket"])
+def test_an_address_that_is_no_bucket_is_refused(address: str, tmp_path: Path) -> None:
+    consent: tuple[Any, ...] = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
+    where = ("take-in", address, "--store", tmp_path / "s", "--to", "postgresql://")
+    assert "write it as s3://BUCKET" in command(*where, *consent, status=1)
+    assert not (tmp_path / "s").exists()
