@@ -29,6 +29,7 @@ from tuppence.cli.serving import (
     LOOPBACK,
     Drain,
     Host,
+    LogMetrics,
     TlsCertificate,
     TlsClientCa,
     TlsKey,
@@ -93,6 +94,7 @@ def add_commands(app: typer.Typer) -> None:
         tls_certificate: TlsCertificate = None,
         tls_key: TlsKey = None,
         tls_client_ca: TlsClientCa = None,
+        log_metrics: LogMetrics = False,
     ) -> None:
         """Serve feeds to an app, and record what people do with them.
 
@@ -114,7 +116,7 @@ def add_commands(app: typer.Typer) -> None:
                 database, results, rulesets, connections, policy, wanted, current_time
             )
         service = feed_service(deps, keys, operators, caller_requests)
-        run_service(service, host, port, drain_seconds, tls)
+        run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)
 
     @app.command("app", epilog="Example: `tuppence serve app --store demo`")
     def app_page(
@@ -134,7 +136,7 @@ def add_commands(app: typer.Typer) -> None:
         service = store_page(deps, store, key)
         echo(f"open http://{LOOPBACK}:{port}/?key={key}")
         echo("it ends with Ctrl-C")
-        run_service(service, LOOPBACK, port, 1, None)
+        run_service(service, LOOPBACK, port, 1, None, log_metrics=False)
 
     @app.command(epilog="Example: `tuppence serve key first --keys feed.keys`")
     def key(

@@ -27,6 +27,21 @@ TlsClientCa = Annotated[
     Path | None,
     typer.Option(help="Callers must present a certificate of these authorities, PEM."),
 ]
+Pseudonyms = Annotated[
+    str | None,
+    typer.Option(
+        help="File, or env:NAME, with a secret. If given, lines of the log about one customer have "
+        "a pseudonym that is made from it.",
+        show_default=False,
+    ),
+]
+LogMetrics = Annotated[
+    bool,
+    typer.Option(
+        "--log-metrics",
+        help="Write the metrics to the log each minute, in CloudWatch's embedded format.",
+    ),
+]
 CallerRequests = Annotated[
     int,
     typer.Option(min=1, help="Maximum concurrent requests of one caller; further ones get 429."),

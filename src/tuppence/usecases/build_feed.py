@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-<<<<<<< HEAD
 import msgspec
 
 from tuppence.facts.consent import Consent
@@ -12,10 +11,6 @@ from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
-=======
-from tuppence.facts.consent import Consent, Use, readable
-from tuppence.feed import rank, variant_index
->>>>>>> main
 from tuppence.feel.values import Date
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
@@ -73,7 +68,6 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
     Raises:
         UserError: There is no such locale.
     """
-<<<<<<< HEAD
     today = local_day(now, kept.preferences.time_zone or policy.time_zone)
     moment = Moment(person.as_of.day, today, now)
     reader = kept.reader(person.vulnerable)
@@ -107,24 +101,6 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
         left_out,
         _view(person, candidates, policy),
     )
-=======
-    customer = store.name_of(customer)
-    currency = store.currency_of(customer)
-    last = last_evaluation(store, customer)
-    as_of, frozen = last.day, ""
-    consents = store.consents_of(customer)
-    if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
-        as_of, frozen = _frozen(consents, Date(last.results.as_of), as_of)
-    shown = _shown(store, last.results, as_of.day, limit, (currency, locale))
-    feed = Feed(customer, as_of, frozen, shown.entries, tuple(shown.unwritable.values()))
-    if not compare or last.day_before is None:
-        return feed
-    day = Date(min(last.day_before.day, as_of.day))
-    before = Shown((), {}, day.day, (), {})
-    if last.before is not None:
-        before = _shown(store, last.before, day.day, limit, (currency, locale))
-    return feed._replace(changes=compare_feeds(shown, before, currency, locale))
->>>>>>> main
 
 
 def frozen_day(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[Date, str]:

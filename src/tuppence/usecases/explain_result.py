@@ -1,13 +1,10 @@
 """Explains one result: why a rule came out for a customer as it did."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-<<<<<<< HEAD
-from tuppence.engine.explanation import Explanation, document, explain
-=======
 from tuppence.compiled import interpreted
-from tuppence.engine.explanation import Explanation, explain
->>>>>>> main
+from tuppence.engine.explanation import Explanation, document, explain
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Use
@@ -15,13 +12,9 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.checking import CheckedRule
-<<<<<<< HEAD
-from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import RulesetStore, check_stored, read_rules
 from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation, no_results
-=======
-from tuppence.rules.ruleset import check_stored
-from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
->>>>>>> main
 
 
 class ExplainedResult(NamedTuple):
@@ -61,10 +54,10 @@ def explain_result(
     last = last_evaluation(store, customer)
     as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
-<<<<<<< HEAD
-    ruleset = store.ruleset(last.results.ruleset)
-    checked = _find_rule(store, ruleset, rule_id)
-    return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, store.schema))
+    rules, schema = store.rules(last.results.ruleset), store.schema
+    checked = _checked(store, rules, rule_id, schema)
+    with interpreted():
+        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
 
 
 class PermittedDatabase(Protocol):
@@ -107,25 +100,16 @@ def explain_kept_result(
     if row is None:
         raise no_results("the services", customer)
     schema, as_of = database.schema(), Date(row.as_of)
-    ruleset = read_ruleset(rulesets.get(row.ruleset), schema)
-    checked = _find_rule("the services", ruleset, rule_id)
+    rules = {rule.id: rule for rule in read_rules(rulesets.get(row.ruleset))}
+    checked = _checked("the services", rules, rule_id, schema)
     facts = database.permitted_facts_of(customer, Use(purposes, today.day, row.as_of))
     return document(customer, as_of, explain(checked, facts, as_of, schema))
 
 
-def _find_rule(store: object, ruleset: Ruleset, rule_id: str) -> CheckedRule:
-    for checked in ruleset.rules:
-        if checked.rule.id == rule_id:
-            return checked
-    known = ", ".join(checked.rule.id for checked in ruleset.rules)
-    message = f"{store}: the last run had no rule {rule_id}"
-    raise UserError("rules.unknown", message, f"it had {known}")
-=======
-    rules, schema = store.rules(last.results.ruleset), store.schema
+def _checked(store: object, rules: Mapping[str, Rule], rule_id: str, schema: Schema) -> CheckedRule:
+    """Return a rule of the last run, checked again."""
     if rule_id not in rules:
         message = f"{store}: the last run had no rule {rule_id}"
         raise UserError("rules.unknown", message, f"it had {', '.join(rules)}")
     (checked,) = check_stored([rules[rule_id]], schema)
-    with interpreted():
-        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
->>>>>>> main
+    return checked

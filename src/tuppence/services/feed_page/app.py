@@ -31,6 +31,7 @@ from tuppence.services.feed_page.showing import (
     feed_of,
     hidden_of,
 )
+from tuppence.services.metrics import Metrics
 from tuppence.services.problems import STATUSES
 from tuppence.usecases.build_feed import Feed, build_feed
 from tuppence.usecases.feed_ports import Kept, Person
@@ -81,12 +82,14 @@ def page_app(deps: FeedDependencies, customers: Customers, key: str) -> Starlett
         yield
         await run_in_threadpool(deps.close)
 
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[Middleware(_Guard, key=key)],
         exception_handlers={UserError: page.on_error},
         lifespan=lifespan,
     )
+    app.state.metrics = Metrics("feed_page")  # which `run_service` expects
+    return app
 
 
 class _Guard:
