@@ -2,19 +2,25 @@
 
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.tabular import Owners
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
+from tuppence.feed.choice import Moment, Outcome, Reader, choose
+from tuppence.feed.items import DAY
+from tuppence.feed.policy import STANDARD
 from tuppence.feel.values import parse_date
+from tuppence.results.result import Result
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.files import read_rules
+from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +56,15 @@ def some_rules(*names: str) -> Ruleset:
     for name in names:
         rules += read_rules(ROOT / "catalogue" / f"{name}.yaml", Schema()).usable()
     return make_ruleset(rules)
+
+
+def ranked(
+    results: Iterable[Result], rules: Mapping[str, Rule], day: int, limit: int
+) -> list[Result]:
+    """Return what the feed of somebody who has seen nothing yet shows, by the standard policy."""
+    policy = msgspec.structs.replace(STANDARD, places=limit)
+    chosen = choose(results, rules, Reader(), policy, Moment(day, day, day * DAY))
+    return [one.result for one in chosen if one.outcome is Outcome.SHOWN]
 
 
 def copy_rules(folder: Path, *names: str) -> Path:

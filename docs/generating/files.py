@@ -5,9 +5,10 @@ from typing import Final
 
 from docs.generating.structure import choices, structure
 
+from tuppence.feed.policy import Policy, PolicyCap
 from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.message import FILTERS
-from tuppence.rules.rule import Approval, Example, Message, Wording
+from tuppence.rules.rule import Action, Approval, Cap, Example, FeedSettings, Message, Wording
 from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
 
 REJECTS: Final = """## Rows that were set aside
@@ -69,8 +70,20 @@ def files_page() -> Iterator[str]:
     yield f"Filters for values in it: {', '.join(f'`{n}`' for n in (*FILTERS, *JINJA_FILTERS))}.\n"
     yield "### Its approval\n"
     yield from structure(Approval)
+    yield "### Its place in feeds\n"
+    yield from structure(FeedSettings)
+    yield "### A cap of it\n"
+    yield from structure(Cap)
+    yield "### An action\n"
+    yield from structure(Action)
     yield "### One of its tests\n"
     yield from structure(Example)
+    yield "## The policy of a feed\n"
+    yield "YAML, by custom in `feed.yaml`; `tuppence rules schema --policy` prints its JSON Schema."
+    yield "[How feeds are chosen](../explanation/feeds.md) explains what it decides.\n"
+    yield from structure(Policy)
+    yield "### One of its caps\n"
+    yield from structure(PolicyCap)
     yield "## A mapping\n"
     yield "The meaning of the columns of a table, for `tuppence import csv`: "
     yield "[its keys](mapping.md).\n"

@@ -6,6 +6,8 @@ from typing import Any
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import Schema
 from tuppence.services.connections import ConnectionLimits
+from tuppence.services.feed.app import BODY_BYTES as FEED_BODY_BYTES
+from tuppence.services.feed.openapi import openapi_document as feed_document
 from tuppence.services.problems import STATUSES
 from tuppence.services.rules_engine.app import BODY_BYTES as ENGINE_BODY_BYTES
 from tuppence.services.rules_engine.app import Limits
@@ -48,6 +50,7 @@ def _http_requests() -> Iterator[str]:
     ):
         yield f"\n### {name}\n"
         yield from keys(parts[name])
+    yield from _feed_requests()
     yield "\n## SQL relay\n"
     yield "| request | what it does |\n|---|---|"
     for request, meaning in endpoints():
@@ -57,6 +60,26 @@ def _http_requests() -> Iterator[str]:
         "streams, one after another: customers, accounts, transactions. Their columns are those\n"
         "of [the schema](schema.md); customers' declared attributes are one column of JSON.\n"
     )
+
+
+def _feed_requests() -> Iterator[str]:
+    yield "\n## Feed\n"
+    yield (
+        "The feed serves its OpenAPI document at `/openapi.json`. Its tokens are those of\n"
+        "customers ([how to serve feeds](../how-to/serve-feeds.md)); withdrawals need one of an\n"
+        "operator. Money in values is in main units. In short:\n"
+    )
+    document = feed_document()
+    yield "| request | what it does |\n|---|---|"
+    for path, item in document["paths"].items():
+        for method in ("get", "post", "put", "delete"):
+            if method in item:
+                yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
+    parts = document["components"]["schemas"]
+    names = ("FeedAnswer", "ItemAnswer", "HiddenItem", "EventsIn", "EventIn", "Recorded")
+    for name in (*names, "StateIn", "Preferences", "WithdrawalIn"):
+        yield f"\n### {name}\n"
+        yield from keys(parts[name])
 
 
 def _http_limits() -> Iterator[str]:
@@ -71,6 +94,7 @@ def _http_limits() -> Iterator[str]:
     yield "| what | limit |\n|---|---|"
     yield f"| request line and headers | {limits.head_bytes:,} bytes, {limits.headers} headers |"
     yield f"| body, rules engine | {ENGINE_BODY_BYTES:,} bytes |"
+    yield f"| body, feed | {FEED_BODY_BYTES:,} bytes |"
     yield f"| body, SQL relay | {RELAY_BODY_BYTES:,} bytes |"
     yield f"| time to send the headers, or for the TLS handshake | {limits.head_seconds:g} s |"
     yield f"| time to send the body | {limits.body_seconds:g} s |"

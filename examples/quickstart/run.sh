@@ -20,6 +20,9 @@ run explain "$customer" bank_fees --store "$store"
 
 cat <<EOF
 
+See $customer's feed as an app would show it, at the address that this prints:
+  .venv/bin/tuppence serve app --store $store
+
 Try next, after running . .venv/bin/activate:
   tuppence results --store $store --rule charged_twice
   tuppence rules check catalogue

@@ -12,13 +12,16 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from tuppence import feed
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.schema import Schema
 from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.facts.values import feel_values
+from tuppence.feed.choice import Moment, Outcome, Reader, choose
+from tuppence.feed.items import DAY
+from tuppence.feed.policy import STANDARD
+from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import Result as StoredResult
 from tuppence.rules.files import read_rules as read_rule_files
@@ -289,7 +292,9 @@ def rank(
     limit: int = 5,
     locale: str = "en_GB",
 ) -> list[Insight]:
-    """Return the messages for one customer: qualified results by score, one of each topic.
+    """Return the messages for one customer: by tier and score, one of each topic.
+
+    It is the feed of somebody who has seen nothing yet, by the standard policy.
 
     Args:
         rules: The rules that were evaluated.
@@ -308,11 +313,14 @@ def rank(
         raise UserError("results.one", message, "choose those with one customer_id")
     by_id: dict[str, Rule] = {checked.rule.id: checked.rule for checked in rules._ruleset.rules}
     day = _date(as_of).day
-    shown = feed.rank([one._stored for one in own], by_id, day, limit)
+    policy = msgspec.structs.replace(STANDARD, places=limit)
+    moment = Moment(day, day, day * DAY)
     insights: list[Insight] = []
-    for result in shown:
-        rule = by_id[result.rule_id]
-        index = feed.variant_index(rule, result.since, day)
+    for one in choose([one._stored for one in own], by_id, Reader(), policy, moment):
+        if one.outcome is not Outcome.SHOWN:
+            continue
+        rule, result = one.rule, one.result
+        index = variant_index(rule, result.since, day)
         read = render(rule, result.values, own[0].currency, locale, index)
         insights.append(Insight(rule.id, rule.kind, result.score, read.title, read.body))
     return insights

@@ -25,7 +25,7 @@ ENVIRONMENT: Final = "env:"
 _MAX_BYTES = 1_000_000
 _MAX_NESTING = 100
 _TOO_DEEP = f"nested more than {_MAX_NESTING} levels deep"
-_PATH = re.compile(r"(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?", re.DOTALL)
+_PATH = re.compile(r"(.*?)(?: - at (?:`key` in )?`(\$[^`]*)`)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,24 @@ import pytest
 from tests.building import copy_rules
 from tests.commands import command
 from tests.conftest import Run
+from tests.contract.test_feed_stores import NOW, VIEW
 
 from tuppence.adapters.embedded import sqlite
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.privacy import PersonalFolder
 from tuppence.adapters.embedded.rejects import Rejects
+from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.adapters.embedded.traces import look_for
+from tuppence.bootstrap.feeds import store_feeds
+from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSES
 from tuppence.facts.rows import OF_CUSTOMER
+from tuppence.feed.items import EventKind
+from tuppence.feel.values import Date
+from tuppence.usecases.build_feed import view_id
+from tuppence.usecases.erase_customer import erase_from_store
+from tuppence.usecases.record_events import answer_item
 
 ANN, BOB = "C0000007", "C0000008"
 
@@ -101,8 +112,8 @@ def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) 
     assert mine is not None
     done = tuppence("forget", ANN, "--store", money, "--yes")
     assert (
-        f"{mine.height:,} transactions, the results, 0 consents, 2 rows that were set aside"
-        in done.stdout
+        f"{mine.height:,} transactions, the results, 0 consents, 2 rows that were set aside, "
+        "0 rows of feeds" in done.stdout
     )
     assert "none names the customer or an account" in done.stdout
     assert look_for(money, *mine_are).left == ()
@@ -118,6 +129,60 @@ def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) 
     assert BOB.encode() in raw
     assert "no customer" in tuppence("forget", ANN, "--store", money, "--yes", status=1).stderr
     assert "no customer" in tuppence("export", ANN, "--store", money, status=1).stderr
+
+
+def dismiss_all(store: Path, customer: str) -> None:
+    """Acknowledge every item of a view through a service."""
+    deps = store_feeds(store, None, PURPOSES, lambda: NOW)
+    view = view_id(customer, VIEW), VIEW
+    for one in VIEW.candidates:
+        kind = EventKind.ACKNOWLEDGED
+        answer_item(deps.store, customer, view, one.item, kind, deps.policy, deps.clock())
+    deps.close()
+
+
+def test_what_a_customer_did_with_their_feed_is_exported_and_erased(
+    money: Path, tuppence: Run
+) -> None:
+    dismiss_all(money, ANN)
+    dismiss_all(money, BOB)
+    found = json.loads(tuppence("export", ANN, "--store", money).stdout)["feed"]
+    states = {f"{row['rule_id']}.{Date(row['turn'])}" for row in found["states"]}
+    assert states == {str(one.item) for one in VIEW.candidates}
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "events": 2,
+        "views": 1,
+        "states": 2,
+        "preferences": 0,
+    }
+    accounts = [account_of(money, ANN)]
+    assert "feed.sqlite" in look_for(money, ANN, accounts).left
+    done = tuppence("forget", ANN, "--store", money, "--yes")
+    assert "5 rows of feeds" in done.stdout
+    assert look_for(money, ANN, accounts).left == ()
+    for path in money.glob("feed.sqlite*"):
+        assert ANN.encode() not in path.read_bytes()
+    theirs = json.loads(tuppence("export", BOB, "--store", money).stdout)["feed"]
+    assert len(theirs["states"]) == 2
+    assert "feed.sqlite" in tuppence("store", "check", "--store", money).stdout
+
+
+def test_nothing_stays_of_a_customer_who_uses_their_feed_while_they_are_erased(
+    money: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service records an event between the erasure of the feed and that of the facts."""
+    folder = PersonalFolder(StoreFolder(money))
+    erase_facts = folder.erase_facts
+
+    def erase_late(customer: str) -> int:
+        dismiss_all(money, ANN)
+        return erase_facts(customer)
+
+    monkeypatch.setattr(folder, "erase_facts", erase_late)
+    assert erase_from_store(folder, ANN).feed == 5
+    assert look_for(money, ANN, []).left == ()
+    with pytest.raises(UserError, match="there is no customer"):
+        dismiss_all(money, ANN)
 
 
 def test_a_run_after_an_erasure_evaluates_the_other_customers(

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 from tuppence.adapters.calling import ServiceClient
 from tuppence.adapters.engines import discover
 from tuppence.errors import UserError
-from tuppence.services.access import digest
+from tuppence.services.access import BearerTokens, digest
 from tuppence.services.application import application
 from tuppence.services.bodies import json_response
 from tuppence.services.connections import ConnectionLimits
@@ -46,9 +46,9 @@ class Desk:
             Route("/body", self.body, methods=["POST"]),
             Route("/endless", self.endless),
         ]
-        callers = {digest("secret"): "one", digest("other"): "two"}
+        access = BearerTokens({digest("secret"): "one", digest("other"): "two"})
         self.app = application(
-            routes, self.check, Metrics("desk"), callers, caller_requests, self.lifespan
+            routes, self.check, Metrics("desk"), access, caller_requests, self.lifespan
         )
 
     @asynccontextmanager

@@ -20,7 +20,6 @@ from tuppence.engine.columnar import Engine
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
-from tuppence.feed import rank
 from tuppence.feel.values import Date, parse_date
 from tuppence.plan.plan import make_plan
 from tuppence.results.result import Result, State
@@ -135,7 +134,7 @@ def contradictions(
     rules = {one.rule.id: one.rule for one in ruleset.rules}
     found = []
     for name, results in customers:
-        shown = {one.rule_id for one in rank(results, rules, day.day, 100)}
+        shown = {one.rule_id for one in building.ranked(results, rules, day.day, 100)}
         for left, right in CONTRADICTIONS:
             found += [(name, a, b) for a in left & shown for b in right & shown]
     return found
@@ -166,7 +165,7 @@ def test_each_offer_and_reward_is_shown_to_somebody(
         for evening in evenings
         for _, results in evening.results
         for later in range(0, LATER, 5)
-        for one in rank(results, rules, day_of(evening.day).day + later, FEED)
+        for one in building.ranked(results, rules, day_of(evening.day).day + later, FEED)
     }
     wanted = {name for name, rule in rules.items() if rule.kind in {"offer", "reward"}}
     assert sorted(wanted - shown) == []

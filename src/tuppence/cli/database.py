@@ -19,6 +19,7 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
     PUBLISHER = "publisher"
     SERVICE = "service"
+    FEED = "feed"
 
 
 def register(program: typer.Typer) -> None:

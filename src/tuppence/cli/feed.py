@@ -1,6 +1,6 @@
 """The command `tuppence feed`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -8,22 +8,30 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.local import open_store, read_feed
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
+    FeedPolicy,
     Format,
     Purposes,
     Store,
     console,
-    current_date,
+    current_time,
     error_console,
     print_json,
 )
 from tuppence.feel.values import Date
 from tuppence.results.result import json_value
-from tuppence.usecases.build_feed import Feed, build_feed
-from tuppence.usecases.compare_feeds import Absence, Before, Change, FeedEntry
+from tuppence.usecases.build_feed import Feed
+from tuppence.usecases.compare_feeds import (
+    Absence,
+    Before,
+    Change,
+    FeedChanges,
+    FeedEntry,
+    entries_of,
+)
 
 MARKS: Final[Mapping[Change | None, str]] = {Change.CAME: "  new", Change.CHANGED: "  changed"}
 REASONS: Final[Mapping[Absence, str]] = {
@@ -43,8 +51,12 @@ def register(app: typer.Typer) -> None:
     def feed(
         customer: Customer,
         store: Store,
-        limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+        limit: Annotated[
+            int | None,
+            typer.Option(min=1, max=100, help="Maximum number of insights.", show_default="5"),
+        ] = None,
         locale: Annotated[str, typer.Option(help="Format of money and dates.")] = "en_GB",
+        policy: FeedPolicy = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
         new: Annotated[
@@ -52,24 +64,30 @@ def register(app: typer.Typer) -> None:
             typer.Option("--new", help="Mark what came, changed and went since the run before."),
         ] = False,
     ) -> None:
-        """Show a customer's insights as the customer sees them, most relevant first."""
-        found = build_feed(
+        """Show a customer's insights as the customer sees them, most relevant first.
+
+        What the customer has dismissed, snoozed or turned off is left out, see tuppence serve app.
+        """
+        found, changes = read_feed(
             open_store(store),
             customer,
             frozenset(purposes),
-            current_date(),
+            policy,
             limit,
+            current_time(),
             locale,
             compare=new,
         )
+        entries = entries_of(found)
         reasons = [found.frozen] if found.frozen else []
-        reasons += [f"left out: {reason}" for reason in found.left_out]
+        reasons += [f"left out: {reason}" for reason in found.left_out.values()]
         for line in reasons:
             error_console().print(line, markup=False, soft_wrap=True)
         if format_ is Format.JSON:
-            print_json(_compared(found) if new else [_document(entry) for entry in found.entries])
+            listed = [_document(entry) for entry in entries]
+            print_json(_compared(found, entries, changes) if new else listed)
         else:
-            _print(found, new=new)
+            _print(found, entries, changes, new=new)
 
 
 def _document(entry: FeedEntry) -> dict[str, Any]:
@@ -85,13 +103,14 @@ def _document(entry: FeedEntry) -> dict[str, Any]:
     }
 
 
-def _compared(found: Feed) -> dict[str, Any]:
+def _compared(
+    found: Feed, shown: Sequence[FeedEntry], changes: FeedChanges | None
+) -> dict[str, Any]:
     """Return a feed for JSON, with the differences to the feed after the run before."""
-    changes = found.changes
-    marks = [(None, None)] * len(found.entries) if changes is None else changes.entries
+    marks = [(None, None)] * len(shown) if changes is None else changes.entries
     entries = [
         _document(entry) | {"change": change, "before": before and _before(before)}
-        for entry, (change, before) in zip(found.entries, marks, strict=True)
+        for entry, (change, before) in zip(shown, marks, strict=True)
     ]
     gone = [
         {"rule_id": one.rule_id, "title": one.message.title, "reason": one.reason}
@@ -112,17 +131,19 @@ def _before(before: Before) -> dict[str, Any]:
     return {"title": message.title, "body": message.body, "values": values}
 
 
-def _print(found: Feed, *, new: bool) -> None:
-    out, changes = console(), found.changes
+def _print(
+    found: Feed, entries: Sequence[FeedEntry], changes: FeedChanges | None, *, new: bool
+) -> None:
+    out = console()
     out.print(f"[bold]{escape(found.customer)}[/] on {found.as_of}", highlight=False)
     if changes is not None:
         out.print(f"compared with the run before, of {changes.since}", highlight=False)
     elif new:
         out.print("There is no run before the last one to compare with.")
-    if not found.entries:
+    if not entries:
         out.print("Nothing to show today.")
-    marks = [(None, None)] * len(found.entries) if changes is None else changes.entries
-    for (_, result, message, offer), (change, before) in zip(found.entries, marks, strict=True):
+    marks = [(None, None)] * len(entries) if changes is None else changes.entries
+    for (_, result, message, offer), (change, before) in zip(entries, marks, strict=True):
         score = "–" if result.score is None else f"{result.score:.0f}"
         mark = MARKS.get(change, "")
         out.print(

@@ -80,6 +80,12 @@ Customer = Annotated[
         callback=only_identifiers("customer"),
     ),
 ]
+FeedPolicy = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", help="The feed's policy, such as feed.yaml; the standard one if omitted."
+    ),
+]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
 
 
@@ -172,6 +178,11 @@ def use_of(as_of: Date, purposes: Iterable[str]) -> Use:
 def current_date() -> Date:
     """Return the system's date."""
     return Date((today() - EPOCH).days)
+
+
+def current_time() -> int:
+    """Return the system's time, in milliseconds since 1970-01-01."""
+    return int(datetime.datetime.now(tz=datetime.UTC).timestamp() * 1_000)
 
 
 def today() -> datetime.date:

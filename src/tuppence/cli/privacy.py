@@ -85,8 +85,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Export all data about a customer as JSON, with an explanation of every result.
 
-        The data are the customer's facts and consents, their rows that imports set aside, and each
-        result with the clauses, values and transactions that it came from.
+        The data are the customer's facts and consents, their rows that imports set aside, each
+        result with the clauses, values and transactions that it came from, and what they were shown
+        in feeds and did there.
         """
         where = _where(store, database, results, rulesets, key)
         if isinstance(where, Services):
@@ -146,7 +147,7 @@ def register(app: typer.Typer) -> None:
         echo(
             f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, "
             f"{results_found}, {found.consents:,} consents, "
-            f"{found.rejects:,} rows that were set aside"
+            f"{found.rejects:,} rows that were set aside, {found.feed:,} rows of feeds"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
         if found.mentions:

@@ -25,6 +25,7 @@ from tuppence.cli.preview import draw
 from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema, read_attributes
+from tuppence.feed.policy import policy_schema, read_policy
 from tuppence.feel.values import Date
 from tuppence.rules.definition import json_schema
 from tuppence.rules.definition_checking import Examine
@@ -145,9 +146,23 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
     publish.register(app)
 
     @app.command(epilog="Example: `tuppence rules schema > rule.schema.json`")
-    def schema() -> None:
+    def schema(
+        policy: Annotated[
+            bool, typer.Option("--policy", help="That of the policy of a feed instead.")
+        ] = False,
+    ) -> None:
         """Print the JSON Schema of a rule file, for editors."""
-        print_json(json_schema())
+        print_json(policy_schema() if policy else json_schema())
+
+    @app.command(epilog="Example: `tuppence rules policy feed.yaml`")
+    def policy(
+        path: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
+        attributes: Attributes = None,
+        store: StoreOption = None,
+    ) -> None:
+        """Check the policy of a feed, and print it with all that the file leaves out."""
+        found = read_policy(path, _schema(attributes, store))
+        print_json({name: getattr(found, name) for name in found.__struct_fields__})
 
     program.add_typer(app)
 

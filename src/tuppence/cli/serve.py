@@ -21,51 +21,21 @@ from tuppence.cli.output import (
     current_date,
     echo,
 )
+from tuppence.cli.serve_feed import add_commands
+from tuppence.cli.serving import (
+    LOOPBACK,
+    CallerRequests,
+    Callers,
+    Drain,
+    Host,
+    LogMetrics,
+    Pseudonyms,
+    TlsCertificate,
+    TlsClientCa,
+    TlsKey,
+)
 from tuppence.logs import write_logs
 from tuppence.structured import read_secret
-
-Callers = Annotated[
-    str,
-    typer.Option(
-        "--callers",
-        help="Callers and their tokens: a file, made by tuppence serve token; or env:NAME for one "
-        "token.",
-        show_default=False,
-    ),
-]
-Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if omitted.")]
-Drain = Annotated[
-    int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
-]
-TlsCertificate = Annotated[
-    Path | None,
-    typer.Option(help="Serve HTTPS with this certificate, PEM; plain HTTP if omitted."),
-]
-TlsKey = Annotated[Path | None, typer.Option(help="Private key of the certificate, PEM.")]
-TlsClientCa = Annotated[
-    Path | None,
-    typer.Option(help="Callers must present a certificate of these authorities, PEM."),
-]
-Pseudonyms = Annotated[
-    str | None,
-    typer.Option(
-        help="File, or env:NAME, with a secret. If given, lines of the log about one customer have "
-        "a pseudonym that is made from it.",
-        show_default=False,
-    ),
-]
-LogMetrics = Annotated[
-    bool,
-    typer.Option(
-        "--log-metrics",
-        help="Write the metrics to the log each minute, in CloudWatch's embedded format.",
-    ),
-]
-CallerRequests = Annotated[
-    int,
-    typer.Option(min=1, help="Maximum concurrent requests of one caller; further ones get 429."),
-]
-LOOPBACK = "127.0.0.1"
 
 
 def register(program: typer.Typer) -> None:
@@ -210,4 +180,5 @@ def register(program: typer.Typer) -> None:
         """
         echo(add_caller(name, callers))
 
+    add_commands(app)
     program.add_typer(app)

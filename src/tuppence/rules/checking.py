@@ -93,6 +93,7 @@ def check_rule(
         findings.append(
             Finding(("communication",), Diagnostic("rule.approval", span, message, hint))
         )
+    findings.extend(_feed_findings(rule, types))
     findings.extend(_message_findings(rule, types, message_environment("GBP", "en_GB")))
     return CheckedRule(rule, trees, types), findings
 
@@ -101,6 +102,28 @@ def check_rule(
 def _known(schema: Schema) -> tuple[frozenset[str], Mapping[str, Type]]:
     """Return the names in a schema, and the types of those that a rule may use by themselves."""
     return schema.words(), schema.names()
+
+
+def _feed_findings(rule: Rule, types: Mapping[Place, Type]) -> Iterator[Finding]:
+    """Check the place of the insight in feeds against the rest of the rule."""
+    settings = rule.feed_settings
+    if settings.tier is not None and rule.promotes:
+        message = "a financial promotion is always in the last tier"
+        hint = "leave out tier"
+        yield Finding(
+            ("feed", "tier"),
+            Diagnostic("rule.feed", Span(0, len(str(settings.tier))), message, hint),
+        )
+    for name, change in (settings.brings_back or {}).items():
+        place, span = ("feed", "brings_back", name), Span(0, len(change))
+        kind = types.get(("values", name))
+        if kind is None:
+            message = f"{name} is not a value of the rule"
+            hint = f"the values are: {', '.join(rule.values) or 'none'}"
+            yield Finding(place, Diagnostic("rule.feed", span, message, hint))
+        elif change != "any" and strip(kind) not in {NUMBER, ANY}:
+            message = f"{name} is not a number, so it cannot change by {change} percent"
+            yield Finding(place, Diagnostic("rule.feed", span, message, "write any"))
 
 
 def _value_findings(

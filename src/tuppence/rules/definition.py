@@ -25,6 +25,7 @@ from tuppence.rules.rule import (
     DateText,
     Days,
     Example,
+    FeedSettings,
     Feel,
     Identifier,
     InsightKind,
@@ -214,6 +215,7 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         cooldown_days: Number of days that the insight is hidden afterwards.
         minimum_history_days: Required days of transactions; with fewer, the result is unknown.
         tests: Test customers.
+        feed: The place of the insight in feeds.
     """
 
     id: Identifier
@@ -234,6 +236,7 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
     tests: list[Example] = []
+    feed: FeedSettings | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         check_period(self.valid_from, self.valid_until, "valid_from", "valid_until")
@@ -272,6 +275,7 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
         cooldown_days=definition.cooldown_days,
         minimum_history_days=definition.minimum_history_days,
         tests=definition.tests,
+        feed=definition.feed,
     )
 
 
@@ -417,11 +421,16 @@ def document_of(definition: Definition) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a rule file, for editors.
+    """Return the JSON Schema of a rule file, for editors."""
+    return loose_schema(Definition)
 
-    In a rule file a text may be written as a number, and a number as a text in quotes.
+
+def loose_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of a YAML file.
+
+    In such a file a text may be written as a number, and a number as a text in quotes.
     """
-    schema = _loose(msgspec.json.schema(Definition))
+    schema = _loose(msgspec.json.schema(kind))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

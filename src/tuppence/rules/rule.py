@@ -15,6 +15,15 @@ Communication = Literal["service", "information", "guidance", "financial promoti
 DateText = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Such as 2026-06-30.")]
 Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
 
+Change = Annotated[
+    str,
+    Meta(
+        pattern=r"^(any|[0-9]{1,4}(\.[0-9]{1,2})?)$",
+        description="A percentage such as 10, or any.",
+    ),
+]
+"""The change of a value that matters: a percentage by which it rises or falls, or `any`."""
+
 
 def check_period(first: str | None, last: str | None, *names: str) -> None:
     """Check that two texts are days of the calendar, the first not after the last.
@@ -99,6 +108,54 @@ class Offer(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     terms: Text
 
 
+class Cap(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A limit on how often something is seen.
+
+    Attributes:
+        at_most: Number of days on which it may be seen.
+        days: Length of the rolling period in days, of which the present day is the last.
+    """
+
+    at_most: Annotated[int, Meta(ge=1, le=1000)]
+    days: Annotated[int, Meta(ge=1, le=366)]
+
+
+class Action(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The step that an insight proposes.
+
+    Attributes:
+        label: Text of the button.
+        link: An https address, or a path inside the app such as /savings/new.
+    """
+
+    label: Annotated[str, Meta(min_length=1, max_length=60)]
+    link: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https://[^\s\"'<>]+|/([^/\s\"'<>][^\s\"'<>]*)?)$",
+            max_length=500,
+            description="An https address, or a path inside the app such as /savings/new.",
+        ),
+    ]
+
+
+class FeedSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """The place of an insight in feeds; what is omitted follows the policy of the feed.
+
+    Attributes:
+        tier: Insights of a lower tier come first; those of tier 1 are urgent.
+        cap: A limit on how often a customer sees this insight.
+        brings_back: Values whose change brings an acknowledged insight back, each with the
+            percentage that it must change by, or `any`.
+        action: The step that the insight proposes.
+    """
+
+    tier: Annotated[int, Meta(ge=1, le=8)] | None = None
+    cap: Cap | None = None
+    brings_back: dict[Identifier, Change] | None = None
+    action: Action | None = None
+
+
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A test customer: some facts, and the result that the rule must have for them.
 
@@ -146,6 +203,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         cooldown_days: Number of days that the insight is hidden afterwards.
         minimum_history_days: Required days of transactions; with fewer, the result is unknown.
         tests: Test customers.
+        feed: The place of the insight in feeds.
     """
 
     id: Identifier
@@ -166,6 +224,17 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cooldown_days: Days = 0
     minimum_history_days: Days = 0
     tests: list[Example] = []
+    feed: FeedSettings | msgspec.UnsetType = msgspec.UNSET  # unset is not written: digests stay
+
+    @property
+    def feed_settings(self) -> FeedSettings:
+        """The place of the insight in feeds, as far as its author has said."""
+        return FeedSettings() if self.feed is msgspec.UNSET else self.feed
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the message is a financial promotion."""
+        return self.communication == "financial promotion"
 
     def in_force(self, as_of: Date) -> bool:
         """Return whether the rule and its approval are valid on a day."""

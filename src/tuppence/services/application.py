@@ -1,9 +1,10 @@
 """The parts that all services share: health, metrics, authentication, limits and errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.authentication import AuthenticationBackend
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from tuppence.errors import UserError
-from tuppence.services.access import BearerTokens, denied
+from tuppence.services.access import denied
 from tuppence.services.bodies import json_response
 from tuppence.services.caller_limits import CallerLimits
 from tuppence.services.metrics import Metrics
@@ -25,7 +26,7 @@ def application(
     routes: Sequence[BaseRoute],
     check: Callable[[], Awaitable[None]],
     metrics: Metrics,
-    callers: Mapping[str, str],
+    access: AuthenticationBackend,
     caller_requests: int,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
 ) -> Starlette:
@@ -35,7 +36,7 @@ def application(
         routes: Routes of this service.
         check: Raises a UserError if the service cannot do its work now.
         metrics: Metrics of this service.
-        callers: Names of callers by the digest of their token.
+        access: Authenticates requests.
         caller_requests: Maximum number of concurrent requests of one caller.
         lifespan: Context that is entered before the first request and left after the last.
     """
@@ -63,7 +64,7 @@ def application(
         ],
         middleware=[
             Middleware(RequestMonitor, metrics=metrics),
-            Middleware(AuthenticationMiddleware, backend=BearerTokens(callers), on_error=denied),
+            Middleware(AuthenticationMiddleware, backend=access, on_error=denied),
             Middleware(CallerLimits, max_requests=caller_requests),
         ],
         exception_handlers={

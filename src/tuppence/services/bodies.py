@@ -160,5 +160,5 @@ _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 def _place_first(message: str) -> str:
     """Return a message of msgspec with the place first, without its dollar sign."""
-    match = re.fullmatch(r"(.*?) - at `(?:key in )?\$\.?(.*)`", message, re.DOTALL)
+    match = re.fullmatch(r"(.*?) - at (?:`key` in )?`\$\.?(.*)`", message, re.DOTALL)
     return f"{match[2]}: {match[1]}" if match and match[2] else message

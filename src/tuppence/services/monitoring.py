@@ -74,7 +74,7 @@ class RequestMonitor:
             "path": path,
             "status": status,
             "duration": round(seconds, 6),
-            "caller": user.display_name,
+            "caller": getattr(user, "log_name", user.display_name),
         }
         _logger.log(logging.ERROR if status >= 500 else logging.INFO, "request", extra=fields)
 

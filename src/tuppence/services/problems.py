@@ -17,7 +17,15 @@ RETRY_AFTER: Final = "1"
 """Seconds that a client should wait before it sends a request with a retryable error again."""
 STATUSES: Final[Mapping[str, int]] = {
     "access.denied": 401,
+    "access.forbidden": 403,
     "facts.unknown-customer": 404,
+    "feed.unknown-item": 404,
+    "feed.receipt": 422,
+    "feed.not-shown": 409,
+    "results.none": 404,
+    "results.missing": 503,
+    "rules.unknown": 404,
+    "consent.none": 403,
     "rule.unknown": 404,
     "ruleset.unknown": 404,
     "ruleset.none": 503,

@@ -31,6 +31,7 @@ from tuppence import logs
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.services.access import BearerTokens
 from tuppence.services.application import application
 from tuppence.services.bodies import (
     Identifier,
@@ -178,7 +179,9 @@ def relay_app(reader: Reader, callers: Mapping[str, str], limits: RelayLimits) -
         reader.close()
 
     routes = [Route(path, getattr(relay, name), methods=[way]) for way, path, name in _ROUTES]
-    return application(routes, relay.check, metrics, callers, limits.caller_requests, lifespan)
+    return application(
+        routes, relay.check, metrics, BearerTokens(callers), limits.caller_requests, lifespan
+    )
 
 
 _ROUTES: Final = (

@@ -1,99 +1,109 @@
 """Builds a feed: the insights of one customer as the customer sees them."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tuppence.facts.consent import Consent, Use, readable
-from tuppence.feed import rank, variant_index
+import msgspec
+
+from tuppence.facts.consent import Consent
+from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
+from tuppence.feed.policy import Policy
+from tuppence.feed.preferences import local_day
+from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults
-from tuppence.rules.message import MessageError, render
-from tuppence.usecases.compare_feeds import FeedChanges, FeedEntry, Shown, compare_feeds
-from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
+from tuppence.results.result import json_value
+from tuppence.rules.message import MessageError, Rendered, render
+from tuppence.usecases.feed_ports import Kept, Person, View, ViewedItem
+
+NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
+"""Outcomes of insights that are no candidates of a view."""
+
+
+class FeedItem(NamedTuple):
+    """An insight of a feed.
+
+    Attributes:
+        candidate: The insight, with its rule, its result and its place.
+        message: The message that the customer reads.
+    """
+
+    candidate: Candidate
+    message: Rendered
 
 
 class Feed(NamedTuple):
     """The feed of a customer.
 
     Attributes:
-        customer: Name of the customer in the store.
-        as_of: The day on which it is shown.
+        customer: The name by which the customer is known.
+        as_of: The day of the facts that it stands for.
         frozen: The reason why it stands still on that day; empty if it does not.
-        entries: The insights, the most relevant first.
-        left_out: A sentence for each insight that is missing because its message cannot be written.
-        changes: The differences to the feed after the run before; None if there is no such run, or
-            if they were not asked for.
+        items: The insights, the most relevant first.
+        candidates: All insights that qualify, shown or not.
+        left_out: A sentence, by the identifier of its rule, for each insight that is missing
+            because its message cannot be written.
+        view: What is logged when the person has seen it.
     """
 
     customer: str
     as_of: Date
     frozen: str
-    entries: tuple[FeedEntry, ...]
-    left_out: tuple[str, ...]
-    changes: FeedChanges | None = None
+    items: tuple[FeedItem, ...]
+    candidates: tuple[Candidate, ...]
+    left_out: Mapping[str, str]
+    view: View
 
 
-def build_feed(
-    store: EvaluatedStore,
-    customer: str,
-    purposes: frozenset[str],
-    today: Date,
-    limit: int,
-    locale: str,
-    *,
-    compare: bool = False,
-) -> Feed:
-    """Build the feed of a customer from the results of the last run.
+def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str) -> Feed:
+    """Build the feed of a customer.
 
     Args:
-        store: The store of the customer.
-        customer: Identifier of the customer.
-        purposes: Consents for these count, and for no others.
-        today: The clock's day, on which consents must hold as well.
-        limit: Maximum number of insights.
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates, such as en_GB.
-        compare: Whether to compare with the feed after the run before.
 
     Raises:
-        UserError: There is no such customer or locale, or nothing is kept of the customer.
+        UserError: There is no such locale.
     """
-    customer = store.name_of(customer)
-    currency = store.currency_of(customer)
-    last = last_evaluation(store, customer)
-    as_of, frozen = last.day, ""
-    consents = store.consents_of(customer)
-    if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
-        as_of, frozen = _frozen(consents, Date(last.results.as_of), as_of)
-    shown = _shown(store, last.results, as_of.day, limit, (currency, locale))
-    feed = Feed(customer, as_of, frozen, shown.entries, tuple(shown.unwritable.values()))
-    if not compare or last.day_before is None:
-        return feed
-    day = Date(min(last.day_before.day, as_of.day))
-    before = Shown((), {}, day.day, (), {})
-    if last.before is not None:
-        before = _shown(store, last.before, day.day, limit, (currency, locale))
-    return feed._replace(changes=compare_feeds(shown, before, currency, locale))
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    moment = Moment(person.as_of.day, today, now)
+    reader = kept.reader(person.vulnerable)
+    items, left_out = dict[str, FeedItem](), dict[str, str]()
+    while True:  # once more for each message that cannot be written: it gives way to the next
+        candidates = choose(
+            person.results,
+            person.rules,
+            reader,
+            policy,
+            moment,
+            kept.withdrawn,
+            frozenset(left_out),
+        )
+        shown = [one for one in candidates if one.outcome is Outcome.SHOWN]
+        for one in shown:
+            if one.rule.id not in items:
+                try:
+                    items[one.rule.id] = FeedItem(one, _message(one, person, moment.day, locale))
+                except MessageError as error:
+                    left_out[one.rule.id] = error.message
+        if not left_out.keys() & {one.rule.id for one in shown}:
+            break
+    found = tuple(items[one.rule.id]._replace(candidate=one) for one in shown)
+    return Feed(
+        person.customer,
+        person.as_of,
+        person.frozen,
+        found,
+        candidates,
+        left_out,
+        _view(person, candidates, policy),
+    )
 
 
-def _shown(
-    store: EvaluatedStore, row: CustomerResults, day: int, limit: int, style: tuple[str, str]
-) -> Shown:
-    """Return what is shown of results on a day, in a currency and a locale."""
-    rules = store.rules(row.ruleset)
-    entries, unwritable = list[FeedEntry](), dict[str, str]()
-    for result in rank(row.results, rules, day, limit):
-        rule = rules[result.rule_id]
-        try:
-            index = variant_index(rule, result.since, day)
-            message = render(rule, result.values, *style, index)
-        except MessageError as error:  # one gap must not cost the customer the other insights
-            unwritable[rule.id] = error.message
-        else:
-            entries.append(FeedEntry(rule.kind, result, message, rule.offer))
-    return Shown(row.results, rules, day, tuple(entries), unwritable)
-
-
-def _frozen(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[Date, str]:
+def frozen_day(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[Date, str]:
     """Return the day on which a feed stands still without a consent, and the reason.
 
     Args:
@@ -107,3 +117,43 @@ def _frozen(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tuple[
         return evaluated, f"frozen on {evaluated}: no consent of this customer allows insights"
     day = Date(max(evaluated.day, min(as_of.day, ended - 1)))
     return day, f"frozen on {day}: no consent of this customer has held since {Date(ended)}"
+
+
+def view_id(customer: str, view: View) -> str:
+    """Return the identifier of a view, which is the same for equal views of a customer."""
+    content = msgspec.json.encode([customer, view])
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def policy_name(policy: Policy) -> str:
+    """Return the name of a policy with a digest of all that it says."""
+    digest = hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:8]
+    return f"{policy.name}:{digest}"
+
+
+def values_of(candidate: Candidate) -> dict[str, object]:
+    """Return the values of a candidate for JSON."""
+    return {name: json_value(value) for name, value in candidate.result.values.items()}
+
+
+def _message(one: Candidate, person: Person, day: int, locale: str) -> Rendered:
+    index = variant_index(one.rule, one.result.since, day)
+    return render(one.rule, one.result.values, person.currency, locale, index)
+
+
+def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> View:
+    day = person.as_of.day
+    seen = tuple(
+        ViewedItem(
+            one.item,
+            one.tier,
+            one.result.score,
+            one.outcome,
+            one.rule.topic,
+            one.place,
+            None if one.place is None else told_by(one, day),
+        )
+        for one in candidates
+        if one.outcome not in NOT_DUE
+    )
+    return View(day, person.ruleset, policy_name(policy), policy.places, seen)

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from tuppence.feed import is_due, variant_index
+from tuppence.feed.policy import Policy
+from tuppence.feed.turns import is_due, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.rule import Offer, Rule
+from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.feed_ports import Kept, Person
 
 
 class FeedEntry(NamedTuple):
@@ -92,6 +95,46 @@ class FeedChanges(NamedTuple):
     since: Date
     entries: Sequence[tuple[Change, Before | None]]
     gone: Sequence[Gone]
+
+
+def entries_of(feed: Feed) -> tuple[FeedEntry, ...]:
+    """Return the insights of a feed."""
+    return tuple(
+        FeedEntry(one.rule.kind, one.result, message, one.rule.offer) for one, message in feed.items
+    )
+
+
+def changes_of(
+    feed: Feed,
+    person: Person,
+    before: Person | None,
+    day_before: Date,
+    kept: Kept,
+    policy: Policy,
+    now: int,
+    locale: str,
+) -> FeedChanges:
+    """Compare a feed with the one after the run before, by what the person has answered by now.
+
+    Args:
+        feed: The feed.
+        person: What it was built from.
+        before: The same after the run before; None if the person had no results then.
+        day_before: The day of the run before.
+        kept: What is kept of the person.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates.
+    """
+    earlier = Shown((), {}, min(day_before.day, feed.as_of.day), (), {})
+    if before is not None:
+        then = before._replace(as_of=Date(earlier.day))
+        earlier = _shown(build_feed(then, kept, policy, now, locale), then)
+    return compare_feeds(_shown(feed, person), earlier, person.currency, locale)
+
+
+def _shown(feed: Feed, person: Person) -> Shown:
+    return Shown(person.results, person.rules, feed.as_of.day, entries_of(feed), feed.left_out)
 
 
 def compare_feeds(now: Shown, before: Shown, currency: str, locale: str) -> FeedChanges:

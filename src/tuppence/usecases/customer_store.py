@@ -101,9 +101,24 @@ def last_evaluation(store: EvaluatedStore, customer: str) -> LastEvaluation:
     """
     found, before, latest = store.results_of(customer)
     if found is None:
-        message = f"{store}: there are no results of customer {customer}"
-        raise UserError("results.none", message, "tuppence run makes them")
-    seen = latest.as_of if latest is not None and latest.finished else found.as_of
+        raise no_results(str(store), customer)
     known = None if latest is None else latest.before
     day_before = None if known is None else Date(known)
-    return LastEvaluation(found, Date(max(seen, found.as_of)), before, day_before)
+    return LastEvaluation(found, day_of(found, latest), before, day_before)
+
+
+def day_of(results: CustomerResults, latest: RunRecord | None) -> Date:
+    """Return the day of the last run that looked at a customer.
+
+    Args:
+        results: What is kept of the customer.
+        latest: The run that was started last.
+    """
+    seen = latest.as_of if latest is not None and latest.finished else results.as_of
+    return Date(max(seen, results.as_of))
+
+
+def no_results(store: str, customer: str) -> UserError:
+    """Return the error for a customer of whom nothing is kept."""
+    message = f"{store}: there are no results of customer {customer}"
+    return UserError("results.none", message, "tuppence run makes them")

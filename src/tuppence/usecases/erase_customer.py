@@ -42,22 +42,39 @@ class ErasableStore(Protocol):
         """Return the facts of a customer; no rows at all where there is no such customer."""
         ...
 
-    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int, int]:
-        """Erase what is kept of a customer beside the facts.
-
-        Returns:
-            Whether there were results, and the numbers of consents, of rejected rows and of
-            corrections.
-        """
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> "ErasedRows":
+        """Erase what is kept of a customer beside the facts."""
         ...
 
-    def erase_facts(self, customer: str) -> None:
-        """Erase the facts of a customer."""
+    def erase_facts(self, customer: str) -> int:
+        """Erase the facts of a customer, and then what a service has meanwhile kept of feeds.
+
+        Returns:
+            The number of rows that a service has kept.
+        """
         ...
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
         """Read the whole store for traces of a customer."""
         ...
+
+
+class ErasedRows(NamedTuple):
+    """What was erased beside the facts.
+
+    Attributes:
+        results: Whether there were results.
+        consents: Number of consents.
+        rejects: Number of rows that imports had set aside.
+        corrections: Number of corrections.
+        feed: Number of views, events, states and choices of feeds.
+    """
+
+    results: bool
+    consents: int
+    rejects: int
+    corrections: int
+    feed: int
 
 
 class ErasureReport(NamedTuple):
@@ -69,6 +86,7 @@ class ErasureReport(NamedTuple):
         results: Whether there were results.
         consents: Number of consents.
         rejects: Number of rows that imports had set aside.
+        feed: Number of views, events, states and choices of feeds.
         files: Number of files that were read afterwards.
         mentions: Rows of other people, and files about nobody, in which one of the names occurs.
     """
@@ -78,6 +96,7 @@ class ErasureReport(NamedTuple):
     results: bool
     consents: int
     rejects: int
+    feed: int
     files: int
     mentions: int
 
@@ -94,20 +113,27 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
     customer = store.name_of(customer)
     rows = store.rows_of(customer)
     accounts = accounts_in(rows)
-    had_results, consents, rejects, corrections = store.erase_kept(customer, accounts)
+    kept, late = store.erase_kept(customer, accounts), 0
     if rows.customers is not None:
-        store.erase_facts(customer)
+        late = store.erase_facts(customer)
     traces = store.look_for(customer, accounts)
     if traces.left:
         message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"
         raise UserError("privacy.left", message, "nothing else is left: check these files")
-    if rows.customers is None and not (had_results or consents or rejects or corrections):
+    if rows.customers is None and not any(kept):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
         raise UserError("facts.unknown-customer", message, hint)
     transactions = 0 if rows.transactions is None else rows.transactions.height
     return ErasureReport(
-        len(accounts), transactions, had_results, consents, rejects, traces.files, traces.mentions
+        len(accounts),
+        transactions,
+        kept.results,
+        kept.consents,
+        kept.rejects,
+        kept.feed + late,
+        traces.files,
+        traces.mentions,
     )
 
 

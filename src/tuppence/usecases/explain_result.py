@@ -1,15 +1,20 @@
-"""Explains one result of a store: why a rule came out for a customer as it did."""
+"""Explains one result: why a rule came out for a customer as it did."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from tuppence.compiled import interpreted
-from tuppence.engine.explanation import Explanation, explain
+from tuppence.engine.explanation import Explanation, document, explain
 from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Use
+from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.results.result import ResultStore
 from tuppence.rules.checking import CheckedRule
-from tuppence.rules.ruleset import check_stored
-from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import RulesetStore, check_stored, read_rules
+from tuppence.usecases.customer_store import EvaluatedStore, last_evaluation, no_results
 
 
 class ExplainedResult(NamedTuple):
@@ -50,9 +55,61 @@ def explain_result(
     as_of = last.day
     facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
     rules, schema = store.rules(last.results.ruleset), store.schema
+    checked = _checked(store, rules, rule_id, schema)
+    with interpreted():
+        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
+
+
+class PermittedDatabase(Protocol):
+    """The facts of the services, as far as consents let them be read."""
+
+    def schema(self) -> Schema:
+        """Return the schema of the facts."""
+        ...
+
+    def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
+        """Return the facts of a customer that their consents let be read for a use."""
+        ...
+
+
+def explain_kept_result(
+    database: PermittedDatabase,
+    results: ResultStore,
+    rulesets: RulesetStore,
+    customer: str,
+    rule_id: str,
+    purposes: frozenset[str],
+    today: Date,
+) -> dict[str, Any]:
+    """Explain a result that the services keep, as a document.
+
+    Args:
+        database: The facts.
+        results: The results.
+        rulesets: The rulesets that they were made with.
+        customer: Identifier of the customer.
+        rule_id: Identifier of the rule.
+        purposes: Consents for these count, and for no others.
+        today: The clock's day, on which consents must hold as well.
+
+    Raises:
+        UserError: Nothing is kept of the customer, there is no such rule, or no consent of theirs
+            lets their facts be read.
+    """
+    row = results.get([customer]).get(customer)
+    if row is None:
+        raise no_results("the services", customer)
+    schema, as_of = database.schema(), Date(row.as_of)
+    rules = {rule.id: rule for rule in read_rules(rulesets.get(row.ruleset))}
+    checked = _checked("the services", rules, rule_id, schema)
+    facts = database.permitted_facts_of(customer, Use(purposes, today.day, row.as_of))
+    return document(customer, as_of, explain(checked, facts, as_of, schema))
+
+
+def _checked(store: object, rules: Mapping[str, Rule], rule_id: str, schema: Schema) -> CheckedRule:
+    """Return a rule of the last run, checked again."""
     if rule_id not in rules:
         message = f"{store}: the last run had no rule {rule_id}"
         raise UserError("rules.unknown", message, f"it had {', '.join(rules)}")
     (checked,) = check_stored([rules[rule_id]], schema)
-    with interpreted():
-        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
+    return checked

@@ -1,6 +1,6 @@
 """Exports everything that is held about a person, for them to read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
@@ -34,6 +34,7 @@ class PersonalData(NamedTuple):
         imports: The rows about them that each import has read, and those from before the imports.
         corrections: Corrections of their categories.
         replaced: Results that the last run replaced; None if it replaced none.
+        feed: Views, events, states and choices of their feeds, for JSON.
     """
 
     rows: Rows
@@ -43,6 +44,7 @@ class PersonalData(NamedTuple):
     imports: Sequence[tuple[Import | None, Rows]] = ()
     corrections: Sequence[Correction] = ()
     replaced: CustomerResults | None = None
+    feed: Mapping[str, Any] = {}
 
 
 class PersonalStore(Protocol):
@@ -81,6 +83,10 @@ class PersonalDatabase(ServiceCustomers, Protocol):
         """Return the consents of some customers."""
         ...
 
+    def feed_of(self, customer: str) -> Mapping[str, Any]:
+        """Return all that is kept of a customer's feeds, for JSON."""
+        ...
+
 
 def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     """Return all that a store holds of a customer, for JSON, with the reason of every result.
@@ -89,8 +95,9 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         UserError: Nothing is held of such a customer.
     """
     customer = store.name_of(customer)
-    rows, consents, results, rejects, imports, corrections, replaced = store.personal_data(customer)
-    if rows.customers is None and not (consents or rejects or corrections):
+    data = store.personal_data(customer)
+    rows, consents, results, rejects, imports, corrections, replaced, feed = data
+    if rows.customers is None and not (consents or rejects or corrections or any(feed.values())):
         message = f"{store}: there is no customer {customer}"
         hint = "tuppence results lists the customers"
         raise UserError("facts.unknown-customer", message, hint)
@@ -103,6 +110,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
         "imports": read,
         "corrections": msgspec.to_builtins(corrections),
         "replaced results": [] if replaced is None else _replaced(replaced),
+        "feed": feed,
     }
 
 
@@ -134,7 +142,7 @@ def export_from_services(
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)
-    return held(rows, schema, consents, evaluated)
+    return held(rows, schema, consents, evaluated) | {"feed": database.feed_of(customer)}
 
 
 def held(

@@ -1,4 +1,7 @@
-"""The effect of a drafted rule on the feeds of customers, from the results of the last run."""
+"""The effect of a drafted rule on the feeds of customers, from the results of the last run.
+
+The feeds are those of people who have seen nothing yet, by the standard policy.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.compiled import loop, part_of_loops
+from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT
 from tuppence.results.columns import StoredStates
 from tuppence.results.packed import QUALIFIED
 from tuppence.rules.rule import Rule
@@ -74,6 +78,7 @@ def feed_effect(
                 2 * sum(name < rule.id for name in ids) + (number == len(rules)),
                 rule.expires_after_days,
                 rule.cooldown_days,
+                STANDARD.tier(rule),
             )
             for number, rule in enumerate(everything)
         ],
@@ -103,6 +108,19 @@ def _is_due(styles: Any, rule: int, days: int) -> bool:
 
 
 @part_of_loops
+def _promotes(
+    customer: int, states: Any, styles: Any, left_out: int, draft_qualifies: bool
+) -> bool:
+    """Return whether a feed may have a promotion: beside urgent insights it has none."""
+    if draft_qualifies and styles[len(states)][4] == URGENT:
+        return False
+    for rule in range(len(states)):
+        if rule != left_out and styles[rule][4] == URGENT and states[rule][customer] == QUALIFIED:
+            return False
+    return True
+
+
+@part_of_loops
 def _pick(
     customer: int,
     states: Any,
@@ -110,15 +128,17 @@ def _pick(
     scores: Any,
     styles: Any,
     left_out: int,
+    draft_qualifies: bool,
     draft_score: int,
     day: int,
     shown: Any,
 ) -> int:
-    """Write the rules that a feed shows, as `rank` chooses them; return their number.
+    """Write the rules that a feed shows, as `choose` chooses them; return their number.
 
     The rule after the last one is the draft, which is a candidate if its score is not negative.
     """
     drafted, count = len(states), 0
+    promotes = _promotes(customer, states, styles, left_out, draft_qualifies)
     while count < len(shown):
         best, best_score = -1, -1
         for rule in range(drafted + 1):
@@ -129,10 +149,16 @@ def _pick(
                 if not _is_due(styles, rule, day - int(since[rule][customer])):
                     continue
                 score = max(scores[rule][customer], 0)
-            if score < best_score or score < 0:
+            tier = styles[rule][4]
+            if score < 0 or (tier == PROMOTIONS and not promotes):
                 continue
-            if score == best_score and styles[rule][1] > styles[best][1]:
+            if best >= 0 and tier > styles[best][4]:
                 continue
+            if best >= 0 and tier == styles[best][4]:
+                if score < best_score:
+                    continue
+                if score == best_score and styles[rule][1] > styles[best][1]:
+                    continue
             taken = False
             for place in range(count):
                 taken = taken or styles[shown[place]][0] == styles[rule][0]
@@ -140,6 +166,7 @@ def _pick(
                 best, best_score = rule, score
         if best < 0:
             break
+        promotes = promotes and styles[best][4] != PROMOTIONS
         shown[count] = best
         count += 1
     return count
@@ -171,8 +198,9 @@ def _count(
         score = -1
         if draft_states[i] == QUALIFIED and _is_due(styles, drafted, days):
             score = max(draft_scores[i], 0)
-        many = _pick(i, states, since, scores, styles, -1, -1, day, before)
-        more = _pick(i, states, since, scores, styles, own, score, day, after)
+        drafts = draft_states[i] == QUALIFIED
+        many = _pick(i, states, since, scores, styles, -1, False, -1, day, before)
+        more = _pick(i, states, since, scores, styles, own, drafts, score, day, after)
         for place in range(more):
             if after[place] == drafted:
                 places[place] += 1

@@ -1,4 +1,4 @@
-"""Packing and merging of results, and ranking of insights."""
+"""Packing and merging of results."""
 
 from decimal import Decimal
 from typing import Any
@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 from tuppence.errors import UserError
-from tuppence.feed import is_due, rank
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.batch import ResultBatch, merge_results
 from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
-from tuppence.rules.rule import Message, Rule
 from tuppence.usecases.ledger import ProblemCount, Tally, add
 
 
@@ -172,36 +170,6 @@ def test_values_are_rounded_to_four_decimals() -> None:
     assert feel_literal(rounded(values)) == '{a: 0.3333, b: ["x", 0], c: {d: 1.5}}'
     assert str(rounded(Decimal("100.00"))) == "100"
     assert rounded(True) is True
-
-
-RULES = {
-    name: Rule(name, "tip", name, "true", "1", Message("x", "x"), expires_after_days=days)
-    for name, days in (("a", 14), ("b", 14), ("c", 2))
-}
-
-
-def test_insights_are_ranked_by_score() -> None:
-    results = [
-        result("a", score="5"),
-        result("b", score="9"),
-        result("c", score="99", since=7),  # expired
-        result("x", score="99"),  # not a rule any more
-        result("a", State.UNKNOWN),
-    ]
-    assert [r.rule_id for r in rank(results, RULES, 10, 5)] == ["b", "a"]
-    assert [r.rule_id for r in rank(results, RULES, 10, 1)] == ["b"]
-    same = {name: msgspec.structs.replace(rule, topic="t") for name, rule in RULES.items()}
-    assert [r.rule_id for r in rank(results, same, 10, 5)] == ["b"]
-    equal = [result("b"), result("a"), msgspec.structs.replace(result("c"), score=None)]
-    assert [r.rule_id for r in rank(equal, RULES, 10, 5)] == ["a", "b", "c"]
-
-
-def test_an_insight_expires_and_returns_after_its_cooldown() -> None:
-    rule = msgspec.structs.replace(RULES["c"], cooldown_days=3)
-    assert [is_due(rule, days) for days in range(8)] == [
-        True, True, False, False, False, True, True, False,
-    ]  # fmt: skip
-    assert [is_due(RULES["c"], days) for days in (1, 2, 5)] == [True, False, False]
 
 
 def test_tallies_are_added_number_by_number() -> None:

@@ -11,7 +11,6 @@ from tests.building import ROOT
 from tuppence.engine.rule_tests import try_examples
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.feed import variant_index
 from tuppence.feel import Date
 from tuppence.rules.definition import json_schema
 from tuppence.rules.domain import load_definitions
@@ -307,8 +306,6 @@ def test_wordings_are_shown_in_turn() -> None:
     rule = Rule("r", "tip", "R", "true", "1", said, expires_after_days=3, cooldown_days=4)
     titles = [render(rule, {"x": "y"}, "GBP", "en_GB", number).title for number in range(3)]
     assert titles == ["a", "c y", "a"]
-    days = [variant_index(rule, 100, 100 + day) for day in (0, 2, 6, 7, 14)]
-    assert days == [100, 100, 100, 101, 102]
 
 
 def test_a_message_with_a_missing_value_is_refused() -> None:

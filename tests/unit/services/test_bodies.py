@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tuppence.services.access import digest
+from tuppence.services.access import BearerTokens, digest
 from tuppence.services.application import application
 from tuppence.services.bodies import json_response, read_body
 from tuppence.services.metrics import Metrics
@@ -44,7 +44,9 @@ def client() -> Iterator[TestClient]:
         yield
 
     routes = [Route("/", handle, methods=["POST"])]
-    app = application(routes, check, Metrics("desk"), {digest("t"): "one"}, 10, lifespan)
+    app = application(
+        routes, check, Metrics("desk"), BearerTokens({digest("t"): "one"}), 10, lifespan
+    )
     with TestClient(app, headers={"Authorization": "Bearer t"}) as running:
         yield running
 

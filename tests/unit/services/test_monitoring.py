@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 from tuppence import logs
 from tuppence.errors import UserError
 from tuppence.services import readiness
-from tuppence.services.access import digest
+from tuppence.services.access import BearerTokens, digest
 from tuppence.services.application import application
 from tuppence.services.metrics import Metrics
 
@@ -59,7 +59,9 @@ def service() -> Starlette:
         Route("/bug/{customer}", bug),
         Route("/endless/{customer}", endless),
     ]
-    return application(routes, check, Metrics("test"), {digest("secret"): "app"}, 9, lifespan)
+    return application(
+        routes, check, Metrics("test"), BearerTokens({digest("secret"): "app"}), 9, lifespan
+    )
 
 
 def ask(path: str, headers: dict[str, str]) -> tuple[httpx2.Response, list[dict[str, Any]]]:

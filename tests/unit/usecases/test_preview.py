@@ -9,10 +9,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.building import bank
+from tests.building import bank, ranked
 from tests.unit.engine.test_columnar import TODAY, batch, rule
 
-from tuppence import feed
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.bootstrap.local import night_dependencies
@@ -140,7 +139,7 @@ def feeds(store: StoreFolder) -> dict[str, list[str]]:
     with store.read_results() as kept:
         for row in kept.scan():
             rules = store.rules(row.ruleset)
-            shown = feed.rank(row.results, rules, TODAY, LENGTH)
+            shown = ranked(row.results, rules, TODAY, LENGTH)
             found[row.customer_id] = [one.rule_id for one in shown]
     return found
 

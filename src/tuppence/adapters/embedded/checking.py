@@ -11,6 +11,7 @@ from tuppence.adapters.embedded.consents import CONSENTS, Consents
 from tuppence.adapters.embedded.corrections import read_corrections
 from tuppence.adapters.embedded.database import RESULTS, Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.feed_file import FEED
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, read_identifier_key
 from tuppence.adapters.embedded.locking import StoreChangedError, consistent
@@ -19,7 +20,11 @@ from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.errors import UserError
 
-_SQLITE_FILES: Final = ((layout.RESULTS, RESULTS), (layout.CONSENTS, CONSENTS))
+_SQLITE_FILES: Final = (
+    (layout.RESULTS, RESULTS),
+    (layout.CONSENTS, CONSENTS),
+    (layout.FEED, FEED),
+)
 
 
 class CheckedPart(NamedTuple):

@@ -69,6 +69,7 @@ class Database:
     Args:
         path: The file. A writer creates it if it is missing.
         reading: Open it read-only, and read all of it as of one moment.
+        following: Open it read-only for long, and read each customer as of the latest moment.
         write_ahead: Use a write-ahead log, for many small transactions in several processes.
 
     Raises:
@@ -77,9 +78,18 @@ class Database:
 
     by_rule = False
 
-    def __init__(self, path: Path, *, reading: bool = False, write_ahead: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reading: bool = False,
+        following: bool = False,
+        write_ahead: bool = False,
+    ) -> None:
         self._layouts: dict[str, Layout] = {}
-        self._file = SqliteFile(path, RESULTS, read_only=reading, write_ahead=write_ahead)
+        self._latest: tuple[int, RunRecord | None] | None = None
+        read_only = reading or following
+        self._file = SqliteFile(path, RESULTS, read_only=read_only, write_ahead=write_ahead)
         if reading:
             self._file.begin_reading()
 
@@ -111,6 +121,13 @@ class Database:
                 query = f"SELECT * FROM results WHERE customer_id IN ({marks})"  # noqa: S608 - only marks
                 results.update((row.customer_id, row) for row in self._rows(query, chunk))
         return results
+
+    def evaluation(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
+        """Return the results of a customer and the run that was started last, as of one moment."""
+        with self._file.moment() as version:
+            if self._latest is None or self._latest[0] != version:
+                self._latest = version, self.latest()
+            return self.get([customer]).get(customer), self._latest[1]
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
         """Insert or replace results, except where results of a later date are stored."""

@@ -193,11 +193,11 @@ class FactStore:
         currencies = pl.concat(customers).select(customer="id", currency="currency")
         return pl.concat(accounts).select("id", "customer").join(currencies, on="customer")
 
-    def customers(self) -> pl.DataFrame:
-        """Return all customers: `id` and `currency`."""
+    def customers(self, *flags: str) -> pl.DataFrame:
+        """Return all customers: `id`, `currency`, and some attributes that are true or false."""
         frames = [self._segments.table(p, "customers") for p in self._manifest.partitions]
-        empty = pl.DataFrame(schema={"id": pl.String, "currency": pl.String})
-        return pl.concat([empty, *(frame.select("id", "currency") for frame in frames)])
+        types = {"id": pl.String, "currency": pl.String} | dict.fromkeys(flags, pl.Boolean)
+        return pl.concat([pl.DataFrame(schema=types), *(frame.select(*types) for frame in frames)])
 
     def identifiers(self) -> Iterator[pl.Series]:
         """Every identifier of customers, accounts and transactions, some at a time."""

@@ -5,6 +5,7 @@ rejects/            rows that imports rejected
 rulesets/           the rulesets of runs, each named by its digest
 results.sqlite      results, and the ledger of runs
 consents.sqlite     consents of customers
+feed.sqlite         views of feeds, what people did with them, and their preferences
 corrections.json    corrections of categories
 identifiers.key     the secret from which tokens of identifiers are made
 lock                held by a command that changes the store
@@ -18,6 +19,7 @@ REJECTS: Final = "rejects"
 RULESETS: Final = "rulesets"
 RESULTS: Final = "results.sqlite"
 CONSENTS: Final = "consents.sqlite"
+FEED: Final = "feed.sqlite"
 CORRECTIONS: Final = "corrections.json"
 IDENTIFIER_KEY: Final = "identifiers.key"
 LOCK: Final = "lock"

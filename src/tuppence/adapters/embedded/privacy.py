@@ -12,7 +12,7 @@ from tuppence.facts.imported import Import
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.erase_customer import Traces, accounts_in
+from tuppence.usecases.erase_customer import ErasedRows, Traces, accounts_in
 from tuppence.usecases.export_personal_data import PersonalData
 
 
@@ -53,19 +53,26 @@ class PersonalFolder:
             before, data = again
         return data
 
-    def erase_kept(self, customer: str, accounts: Collection[str]) -> tuple[bool, int, int, int]:
-        """Erase results, consents, rejected rows and corrections of a customer, and count them."""
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> ErasedRows:
+        """Erase all that is kept of a customer beside the facts, and count it."""
         had_results = False
         if self._store.has_results:
             with self._store.results() as database:
                 had_results = database.erase(customer)
         consents = self._store.consents.erase(customer)
         corrections = self._store.corrections.erase(customer)
-        return had_results, consents, self._store.rejects.erase(customer, accounts), corrections
+        rejects = self._store.rejects.erase(customer, accounts)
+        feed = self._store.feed.erase(customer)
+        return ErasedRows(had_results, consents, rejects, corrections, feed)
 
-    def erase_facts(self, customer: str) -> None:
-        """Erase the facts of a customer."""
+    def erase_facts(self, customer: str) -> int:
+        """Erase the facts of a customer, and then what a service has meanwhile kept of feeds.
+
+        A service asks inside of each change whether the customer is there, so after this nothing
+        more of them is kept.
+        """
         self._store.facts().erase(customer)
+        return self._store.feed.erase(customer)
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
         """Read every file of the store for traces of a customer."""
@@ -88,8 +95,9 @@ class PersonalFolder:
         if imports and (earlier := facts.rows_before([customer])).tables():
             imports.insert(0, (None, earlier))
         corrections = self._store.corrections.of(customer)
-        data = PersonalData(rows, *kept, imports, corrections, replaced)
-        return (facts.digest, *kept, corrections, replaced), data
+        feed = self._store.feed.export(customer)
+        data = PersonalData(rows, *kept, imports, corrections, replaced, feed)
+        return (facts.digest, *kept, corrections, replaced, feed), data
 
 
 def _rows(facts: FactStore, customer: str) -> Rows:

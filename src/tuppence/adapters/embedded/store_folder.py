@@ -10,6 +10,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.corrections import Corrections
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.feed_file import FeedRecords
 from tuppence.adapters.embedded.identifier_key import (
     has_identifier_key,
     identifier_key,
@@ -48,6 +49,7 @@ class StoreFolder:
         self.path = path
         self.consents = Consents(path)
         self.corrections = Corrections(path)
+        self.feed = FeedRecords(path)
         self.rejects = Rejects(path)
         self.rulesets = RulesetDirectory(path / layout.RULESETS)
         self.tokens = Tokens(lambda: identifier_key(path))

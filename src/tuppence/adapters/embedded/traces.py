@@ -190,7 +190,7 @@ class _Search:
                     whose = row.get("customer_id")
                     if whose == self._customer:
                         is_left = True
-                    elif whose is not None or table == "layouts":
+                    elif whose is not None or table in {"layouts", "withdrawals"}:
                         mentions += self._is_among(row.values())
                     else:
                         is_left |= self._is_among(row.values())

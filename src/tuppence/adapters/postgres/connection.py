@@ -1,6 +1,7 @@
 """Connections to PostgreSQL, named queries, and the translation of database errors."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any, Final
@@ -38,6 +39,14 @@ _MEANINGS: Final = {
     "definitions_pkey": _CONFLICT,
     "definitions_digest": _CONFLICT,
     "definitions_frozen": ("database.refused", "a definition can be changed as a draft only", ""),
+    **{
+        f"feed_{table}_customer_id_fkey": (
+            "facts.unknown-customer",
+            "there is no such customer any more",
+            "",
+        )
+        for table in ("events", "preferences", "states", "views")
+    },
     "append_only": ("database.refused", "rows of this table can only be added", ""),
     "customers_identifier": (
         "database.refused",
@@ -56,6 +65,7 @@ _NO_TABLES: Final = {"3F000", "42P01"}
 _TOO_LONG: Final = "57014"
 
 
+@functools.cache
 def load_query(name: str) -> str:
     """Return the text of a named query, which is the file `queries/NAME.sql`."""
     return resources.files(__package__).joinpath(f"queries/{name}.sql").read_text("utf-8")

@@ -1,11 +1,15 @@
 """Facts and consents of a database, behind the ports of use cases."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from adbc_driver_postgresql import dbapi
 
 from tuppence.adapters.postgres import facts
-from tuppence.facts.consent import Consent
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.consent import Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.usecases.copy_facts import Agreement
@@ -54,6 +58,23 @@ class FactDatabase:
     def rows_of(self, customer: str) -> Rows:
         """Return all rows of a customer; no rows if there is no such customer."""
         return facts.rows_of(self._connection, customer)
+
+    def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
+        """Return the facts of a customer that their consents let be read for a use.
+
+        Raises:
+            UserError: There is no such customer, or no consent of theirs allows it.
+        """
+        rows = facts.rows_of(self._connection, customer, use)
+        if rows.customers is None:
+            message = f"no consent of customer {customer} lets their facts be read"
+            raise UserError("consent.none", message)
+        schema = self.schema()
+        return batch_from(ordered(coded(rows.tables(), schema)), schema)
+
+    def feed_of(self, customer: str) -> Mapping[str, Any]:
+        """Return all that is kept of a customer's feeds, for JSON."""
+        return facts.feed_of(self._connection, customer)
 
     def erase(self, customer: str) -> Mapping[str, int]:
         """Erase a customer, and return the number of their rows in each table."""

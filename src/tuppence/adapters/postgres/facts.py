@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -110,13 +110,29 @@ def consents(connection: dbapi.Connection, customers: Sequence[str]) -> list[Con
     ]
 
 
-def rows_of(connection: dbapi.Connection, customer: str) -> Rows:
-    """Return all rows of a customer; no rows if there is no such customer."""
+def rows_of(connection: dbapi.Connection, customer: str, use: Use | None = None) -> Rows:
+    """Return the rows of a customer; no rows if there are none.
+
+    Args:
+        connection: Connection to the database.
+        customer: The customer.
+        use: The intended use, as for `tables`.
+    """
     schema = read_schema(connection)
-    frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], None)]
+    frames = [pl.DataFrame(reader) for reader in tables(connection, [customer], use)]
     if not frames[0].height:
         return Rows()
     return Rows(with_attributes(frames[0], schema), frames[1], frames[2])
+
+
+def feed_of(connection: dbapi.Connection, customer: str) -> Mapping[str, Any]:
+    """Return all that is kept of a customer's feeds, for JSON."""
+    rows = execute(connection, "feed_export", customer)
+    connection.commit()
+    found: dict[str, Any] = {}
+    for row in rows.to_pylist() if rows else ():
+        found = msgspec.json.decode(row["found"])
+    return found
 
 
 def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:

@@ -23,6 +23,7 @@ from tuppence.facts.source import CustomerFacts
 from tuppence.facts.submitted import account_ids, transaction_count
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
+from tuppence.services.access import BearerTokens
 from tuppence.services.application import application
 from tuppence.services.bodies import (
     json_response,
@@ -118,7 +119,9 @@ def rules_engine_app(
         Route("/v1/ruleset/refresh", service.refresh, methods=["POST"]),
         Route("/openapi.json", service.openapi),
     ]
-    return application(routes, service.check, metrics, callers, limits.caller_requests, lifespan)
+    return application(
+        routes, service.check, metrics, BearerTokens(callers), limits.caller_requests, lifespan
+    )
 
 
 class _RulesEngine:

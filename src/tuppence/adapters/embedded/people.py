@@ -1,0 +1,139 @@
+"""The customers of a store, as feeds need them: opened once, and read again where they changed."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.errors import UserError
+from tuppence.facts.consent import Use, readable
+from tuppence.feel.values import Date
+from tuppence.rules.rule import Rule
+from tuppence.usecases.build_feed import frozen_day
+from tuppence.usecases.customer_store import day_of, no_results
+from tuppence.usecases.feed_ports import Person
+
+
+class _Owner(NamedTuple):
+    currency: str
+    vulnerable: bool | None
+
+
+class StorePeople:
+    """The customers of a store. Implements the port People.
+
+    Threads may share it.
+
+    Args:
+        store: The store.
+        purposes: Consents for these count, and for no others.
+        vulnerable: A declared attribute that says who is vulnerable; None if none does.
+    """
+
+    def __init__(
+        self, store: StoreFolder, purposes: frozenset[str], vulnerable: str | None
+    ) -> None:
+        self._store = store
+        self._purposes = purposes
+        self._vulnerable = vulnerable
+        self._lock = threading.Lock()
+        self._owners: tuple[tuple[int, int], Mapping[str, _Owner]] | None = None
+        self._results: tuple[int, Database] | None = None
+        self._rules: dict[str, Mapping[str, Rule]] = {}
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._lock:
+            if self._results is not None:
+                self._results[1].close()
+                self._results = None
+
+    def check(self) -> None:
+        """Check that the store can be read, and that something has run in it.
+
+        Raises:
+            UserError: It cannot.
+        """
+        with self._lock:
+            self._known()
+            self._database()
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        with self._lock:
+            return customer in self._known()
+
+    def find(self, customer: str, today: Date) -> Person:
+        """Return what is known about a customer."""
+        with self._lock:
+            return self._find(customer, today)
+
+    def _find(self, customer: str, today: Date) -> Person:
+        owner = self._known().get(customer)
+        if owner is None:
+            customer = self._store.name_of(customer)
+            owner = self._known().get(customer)
+        if owner is None:
+            message = f"{self._store}: there is no customer {customer}"
+            hint = "tuppence results lists the customers"
+            raise UserError("facts.unknown-customer", message, hint)
+        row, latest = self._database().evaluation(customer)
+        if row is None:
+            raise no_results(str(self._store), customer)
+        as_of, frozen = day_of(row, latest), ""
+        consents = self._store.consents_of(customer)
+        if consents and not readable(consents, Use(self._purposes, today.day, as_of.day)):
+            as_of, frozen = frozen_day(consents, Date(row.as_of), as_of)
+        if row.ruleset not in self._rules:
+            self._rules[row.ruleset] = self._store.rules(row.ruleset)
+        return Person(
+            customer,
+            row.results,
+            self._rules[row.ruleset],
+            row.ruleset,
+            as_of,
+            frozen,
+            owner.currency,
+            owner.vulnerable,
+        )
+
+    def _known(self) -> Mapping[str, _Owner]:
+        """Return all customers; an import replaces the manifest, which is then another file."""
+        path = self._store.path / layout.FACTS / layout.MANIFEST
+        state = _identity(path)
+        if self._owners is None or self._owners[0] != state:
+            flag = self._vulnerable
+            flags = [] if flag is None else [flag]
+            frame = self._store.read_facts(lambda facts: facts.customers(*flags))
+            known = zip(
+                frame["id"].to_list(),
+                frame["currency"].to_list(),
+                [False] * frame.height if flag is None else frame[flag].to_list(),
+                strict=True,
+            )
+            self._owners = state, {name: _Owner(*rest) for name, *rest in known}
+        return self._owners[1]
+
+    def _database(self) -> Database:
+        """Return the results; the file may be removed, to be computed again."""
+        path = self._store.path / layout.RESULTS
+        if not self._store.has_results:
+            self._store.read_results()  # raises
+        inode = _identity(path)[0]
+        if self._results is None or self._results[0] != inode:
+            if self._results is not None:
+                self._results[1].close()
+            self._results = inode, Database(path, following=True)
+        return self._results[1]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what differs between files of the same name; zeros if there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns

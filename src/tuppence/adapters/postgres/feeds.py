@@ -1,0 +1,280 @@
+"""What is kept of feeds in PostgreSQL, and the customers whose feeds are built from it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+import msgspec
+import psycopg
+import sqlalchemy
+from sqlalchemy.pool import QueuePool
+
+from tuppence.adapters.postgres.connection import connect, database_errors, load_query
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.feed.items import DAY, Event, ItemId, ItemState
+from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.results.result import ResultStore
+from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import RulesetStore, read_ruleset
+from tuppence.usecases.feed_ports import Kept, Person, Received, View, Withdrawal
+
+FRESH_SECONDS: Final = 1.0
+"""Time after its last use during which a connection is reused without a ping."""
+WAIT_SECONDS: Final = 2.0
+"""Seconds that a request waits for a connection before it is refused."""
+_States: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
+
+
+class Connections:
+    """A bounded number of connections, which threads share.
+
+    Args:
+        url: Address of the database.
+        size: Maximum number of connections.
+    """
+
+    def __init__(self, url: str, size: int) -> None:
+        self._pool = QueuePool(
+            lambda: cast(Any, connect(url)),
+            pool_size=size,
+            max_overflow=0,
+            timeout=WAIT_SECONDS,
+            reset_on_return="rollback",
+        )
+        sqlalchemy.event.listen(self._pool, "checkout", _pre_ping)
+        sqlalchemy.event.listen(self._pool, "checkin", _record_use)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """Lend a connection for a transaction, which takes effect at the end of the block.
+
+        Raises:
+            UserError: `service.busy` if all connections are in use; `database.unreachable` if the
+                server is gone, after which other connections are made.
+        """
+        try:
+            lent: Any = self._pool.connect()
+        except sqlalchemy.exc.TimeoutError:
+            message = "all connections to the database are in use"
+            raise UserError("service.busy", message, "try again in a second") from None
+        try:
+            with database_errors(), lent.dbapi_connection.transaction():
+                yield lent.dbapi_connection
+        except UserError as error:
+            if error.code == "database.unreachable":
+                lent.invalidate()
+            raise
+        finally:
+            lent.close()
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._pool.dispose()
+
+
+class PostgresFeeds:
+    """What is kept of feeds. Implements the port FeedStore.
+
+    Args:
+        connections: Connections of a login with the role tuppence_feed.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._days: set[int] = set()  # on which events were received: their partitions are there
+
+    def kept(self, customer: str) -> Kept:
+        """Return what is kept of a person."""
+        with self._connections.transaction() as connection:
+            return _kept(connection, customer)
+
+    @contextlib.contextmanager
+    def change(self, customer: str) -> Iterator["_Change"]:
+        """Change what is kept of a person: all that the block does, or nothing."""
+        with self._connections.transaction() as connection:
+            # The lock comes first: what is read after it is what the one before has left.
+            if connection.execute(load_query("feed_lock"), [customer]).fetchone() is None:
+                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+            change = _Change(connection, customer, self._days)
+            yield change
+        self._days |= change.days  # only now their partitions are there for good
+
+    def withdrawals(self) -> Sequence[Withdrawal]:
+        """Return all withdrawals and restorations, oldest first."""
+        with self._connections.transaction() as connection:
+            rows = connection.execute(load_query("feed_withdrawals")).fetchall()
+            return [Withdrawal(*row) for row in rows]
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Keep a withdrawal."""
+        one = withdrawal
+        given = [one.rule_id, one.withdrawn, one.by, one.reason, one.at]
+        with self._connections.transaction() as connection:
+            connection.execute(load_query("feed_withdraw"), given)
+
+
+class _Change:
+    """A change in an open transaction. Implements the port FeedChange."""
+
+    def __init__(
+        self, connection: psycopg.Connection, customer: str, known_days: Collection[int]
+    ) -> None:
+        self._connection = connection
+        self._customer = customer
+        self._known_days = known_days
+        self.days = set[int]()
+        self.kept = _kept(connection, customer)
+
+    def views(self, ids: Collection[str]) -> Mapping[str, View]:
+        rows = self._named("feed_views", ids)
+        return {name: msgspec.json.decode(content, type=View) for name, content in rows}
+
+    def events(self, ids: Collection[str]) -> Mapping[str, Event]:
+        rows = self._named("feed_events", ids)
+        return {name: msgspec.json.decode(content, type=Event) for name, content in rows}
+
+    def add(
+        self,
+        views: Mapping[str, View],
+        events: Sequence[Received],
+        states: Mapping[ItemId, ItemState],
+    ) -> None:
+        self._write("feed_add_views", [*views], [*map(_json, views.values())])
+        for day in {one.at // DAY for one in events}.difference(self._known_days):
+            self._connection.execute(load_query("feed_month"), [day * DAY])
+            self.days.add(day)
+        self._write(
+            "feed_add_events",
+            [one.event.order.id for one in events],
+            [one.at for one in events],
+            [_json(one.event) for one in events],
+        )
+        self._write(
+            "feed_put_states",
+            [item.rule_id for item in states],
+            [item.turn for item in states],
+            [*map(_json, states.values())],
+        )
+
+    def prefer(self, preferences: Preferences) -> None:
+        self._connection.execute(
+            load_query("feed_put_preferences"), [self._customer, _json(preferences)]
+        )
+
+    def _named(self, query: str, ids: Collection[str]) -> Sequence[tuple[str, str]]:
+        if not ids:
+            return []
+        return self._connection.execute(load_query(query), [self._customer, [*ids]]).fetchall()
+
+    def _write(self, query: str, *columns: Sequence[Any]) -> None:
+        if columns[0]:
+            self._connection.execute(load_query(query), [self._customer, *columns])
+
+
+class PostgresPeople:
+    """The customers of a database. Implements the port People.
+
+    A feed stands for the present day: the services do not keep which night has looked at whom.
+
+    Args:
+        connections: Connections of a login with the role tuppence_feed.
+        results: Opens the results, once in each thread.
+        rulesets: The rulesets that they were made with.
+        schema: Returns the schema of the facts.
+        purposes: Consents for these count, and for no others.
+        vulnerable: A declared attribute that says who is vulnerable; None if none does.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        results: Callable[[], ResultStore],
+        rulesets: RulesetStore,
+        schema: Callable[[], Schema],
+        purposes: frozenset[str],
+        vulnerable: str | None,
+    ) -> None:
+        self._connections = connections
+        self._open_results = results
+        self._rulesets = rulesets
+        self._schema = schema
+        self._purposes = sorted(purposes)
+        self._vulnerable = vulnerable
+        self._of_thread = threading.local()
+        self._rules: dict[str, Mapping[str, Rule]] = {}
+
+    def find(self, customer: str, today: Date) -> Person:
+        """Return what is known about a customer."""
+        given = [customer, str(today), self._purposes, self._vulnerable]
+        with self._connections.transaction() as connection:
+            found = connection.execute(load_query("feed_person"), given).fetchone()
+        if found is None:
+            raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+        currency, flag, readable = found
+        row = self.results().get([customer]).get(customer)
+        if row is None:
+            message = f"there are no results of customer {customer}"
+            raise UserError("results.none", message, "a night evaluates every customer")
+        return Person(
+            customer,
+            row.results,
+            self._rules_of(row.ruleset),
+            row.ruleset,
+            today,
+            "" if readable else "no consent of this customer allows insights",
+            currency,
+            False if self._vulnerable is None else {"true": True, "false": False}.get(flag),
+        )
+
+    def check(self) -> None:
+        """Check that the database answers.
+
+        Raises:
+            UserError: It does not.
+        """
+        with self._connections.transaction() as connection:
+            connection.execute(load_query("feed_withdrawals"))
+
+    def results(self) -> ResultStore:
+        """Return the results, opened once in each thread."""
+        found: ResultStore | None = getattr(self._of_thread, "results", None)
+        if found is None:
+            found = self._of_thread.results = self._open_results()
+        return found
+
+    def _rules_of(self, digest: str) -> Mapping[str, Rule]:
+        if digest not in self._rules:
+            ruleset = read_ruleset(self._rulesets.get(digest), self._schema())
+            self._rules[digest] = {one.rule.id: one.rule for one in ruleset.rules}
+        return self._rules[digest]
+
+
+def _kept(connection: psycopg.Connection, customer: str) -> Kept:
+    row = connection.execute(load_query("feed_kept"), [customer]).fetchone()
+    assert row is not None  # noqa: S101 - the query always has a row
+    states, chosen, withdrawn = row
+    preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
+    return Kept(dict(_States.decode(states)), preferences, frozenset(withdrawn))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _pre_ping(connection: psycopg.Connection, record: Any, _: Any) -> None:
+    """Replace all connections of the pool if this one has failed since its last use."""
+    if time.monotonic() - record.info.get("used", 0.0) < FRESH_SECONDS:
+        return
+    try:
+        connection.execute(load_query("ping"))
+        connection.rollback()
+    except psycopg.OperationalError as error:
+        raise sqlalchemy.exc.InvalidatePoolError from error
+
+
+def _record_use(_: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()

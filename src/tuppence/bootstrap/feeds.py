@@ -1,0 +1,185 @@
+"""Composes the feed as a service, and the page that shows it, with real adapters."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuppence.bootstrap.local import (
+    StoreFolder,
+    extra,
+    fact_database,
+    feed_policy,
+    open_store,
+    result_store,
+    ruleset_store,
+)
+from tuppence.feel.values import Date
+from tuppence.usecases.explain_result import explain_kept_result
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from tuppence.facts.schema import Schema
+    from tuppence.services.feed.app import FeedDependencies
+
+
+def feed_service(
+    deps: "FeedDependencies", keys: str, operators: str | None, caller_requests: int
+) -> "Starlette":
+    """Return the feed as a service.
+
+    Args:
+        deps: What it works with.
+        keys: File of the keys of customers' tokens.
+        operators: File of operators; None for none.
+        caller_requests: Maximum concurrent requests of one caller.
+
+    Raises:
+        UserError: A package is missing, or a file is malformed.
+    """
+    with extra("feed"):
+        from tuppence.services.access import read_callers  # noqa: PLC0415
+        from tuppence.services.feed.app import FeedLimits, feed_app  # noqa: PLC0415
+        from tuppence.services.feed.tokens import read_keys  # noqa: PLC0415
+
+    known = {} if operators is None else read_callers(operators)
+    return feed_app(deps, read_keys(keys), known, FeedLimits(caller_requests))
+
+
+def store_feeds(
+    path: Path, policy_file: Path | None, purposes: frozenset[str], clock: Callable[[], int]
+) -> "FeedDependencies":
+    """Return what the feeds of a store work with.
+
+    Args:
+        path: The folder of the store.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: There is no store, or the policy is malformed.
+    """
+    with extra("feed"):
+        from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
+        from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
+        from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
+
+    store = open_store(path)
+    policy = feed_policy(policy_file, store.schema)
+    people = StorePeople(store, purposes, policy.vulnerable)
+    file = FeedFile(path, people.has_customer)
+
+    def close() -> None:
+        file.close()
+        people.close()
+
+    return FeedDependencies(
+        people, file, _explainer(store, purposes), policy, clock, people.check, close
+    )
+
+
+def database_feeds(
+    url: str,
+    results: str,
+    rulesets: str,
+    connections: int,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+) -> "FeedDependencies":
+    """Return what the feeds of the services work with.
+
+    Args:
+        url: Address of the database; the login has the role feed.
+        results: The results: a file, or a table such as dynamodb://table.
+        rulesets: The rulesets: a folder, or s3://bucket/prefix/.
+        connections: Maximum number of connections.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: A package is missing, the database does not answer, or the policy is malformed.
+    """
+    with extra("database"):
+        from tuppence.adapters.postgres.feeds import (  # noqa: PLC0415
+            Connections,
+            PostgresFeeds,
+            PostgresPeople,
+        )
+    with extra("feed"):
+        from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
+
+    def schema() -> "Schema":
+        with fact_database(url) as facts:
+            return facts.schema()
+
+    policy = feed_policy(policy_file, schema())
+    pool = Connections(url, connections)
+    known = ruleset_store(rulesets)
+    kept = result_store(results, known)
+    people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
+
+    def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
+        with fact_database(url) as facts:
+            found = people.results()
+            return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
+
+    return FeedDependencies(
+        people, PostgresFeeds(pool), explain, policy, clock, people.check, pool.close
+    )
+
+
+def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
+    """Return the page that shows the feeds of a store.
+
+    Args:
+        deps: What the feeds work with.
+        store: The folder of the store.
+        key: The secret in the address of the page.
+    """
+    with extra("feed"):
+        from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
+
+    def customers(beginning: str) -> list[str]:
+        names = open_store(store).facts().customers()["id"].to_list()
+        return sorted(name for name in names if name.startswith(beginning))
+
+    return page_app(deps, customers, key)
+
+
+def _explainer(
+    store: StoreFolder, purposes: frozenset[str]
+) -> Callable[[str, str, Date], Mapping[str, Any]]:
+    from tuppence.engine.explanation import document  # noqa: PLC0415 - loads the compiler
+    from tuppence.usecases.explain_result import explain_result  # noqa: PLC0415
+
+    def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
+        name, as_of, _, found = explain_result(store, customer, rule_id, purposes, today)
+        return document(name, as_of, found)
+
+    return explain
+
+
+def make_key(name: str, keys: Path) -> None:
+    """Append a new key to a file of keys for customers' tokens."""
+    with extra("feed"):
+        from tuppence.services.feed.tokens import add_key  # noqa: PLC0415
+
+    add_key(name, keys)
+
+
+def make_customer_token(keys: str, customer: str, now: int, seconds: int) -> str:
+    """Return a token for a customer.
+
+    Args:
+        keys: File of keys, or env:NAME.
+        customer: Name of the customer.
+        now: The clock, in milliseconds since 1970-01-01.
+        seconds: Life of the token.
+    """
+    with extra("feed"):
+        from tuppence.services.feed.tokens import customer_token, read_keys  # noqa: PLC0415
+
+    return customer_token(read_keys(keys), customer, now, seconds)

@@ -1,0 +1,325 @@
+"""Chooses the items of a feed: a pure function of results, states, preferences, policy and clock.
+
+Every insight that qualifies becomes a candidate with an outcome, so that the reason is known of
+each that is not shown. What is held back gives way to the next.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from tuppence.feed.items import (
+    DAY,
+    EventKind,
+    ItemId,
+    ItemState,
+    Told,
+    has_changed,
+    value_of,
+)
+from tuppence.feed.policy import URGENT, Policy, PolicyCap
+from tuppence.feed.preferences import Preferences
+from tuppence.feed.turns import is_due, turn_of
+from tuppence.feel import feel_literal
+from tuppence.feel.values import Date
+from tuppence.results.result import Result, State
+from tuppence.rules.rule import Cap, Rule
+
+
+class Outcome(StrEnum):
+    """What became of a candidate; every word but `shown` is a reason why it is not shown."""
+
+    SHOWN = "shown"
+    EXPIRED = "expired"
+    RESTING = "resting"
+    NOT_IN_FORCE = "not_in_force"
+    WITHDRAWN = "withdrawn"
+    UNWRITABLE = "unwritable"
+    TURNED_OFF = "turned_off"
+    MUTED = "muted"
+    ACTED = "acted"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    NO_PROMOTION = "no_promotion"
+    CAPPED = "capped"
+    SAME_TOPIC = "same_topic"
+    NO_PLACE = "no_place"
+
+
+class Moment(NamedTuple):
+    """When a feed is built.
+
+    Attributes:
+        day: The day of the facts, which decides what has expired, in days since 1970-01-01.
+        today: The day of the clock in the person's time zone.
+        now: The clock, in milliseconds since 1970-01-01.
+    """
+
+    day: int
+    today: int
+    now: int
+
+
+class Reader(NamedTuple):
+    """What is known about the person who reads a feed.
+
+    Attributes:
+        states: States of items.
+        preferences: Their choices.
+        vulnerable: Whether they are known to be vulnerable; None if that is unknown.
+    """
+
+    states: Mapping[ItemId, ItemState] = {}
+    preferences: Preferences = Preferences()
+    vulnerable: bool | None = False
+
+
+class Candidate(NamedTuple):
+    """An insight that qualifies, and what became of it.
+
+    Attributes:
+        item: Its identity.
+        rule: Its rule.
+        result: What it says.
+        as_of: The day of the facts that it was computed from; None for the newest ones.
+        tier: Its tier.
+        outcome: What became of it.
+        place: Its place in the feed, from 0; None if it is not shown.
+    """
+
+    item: ItemId
+    rule: Rule
+    result: Result
+    as_of: int | None
+    tier: int
+    outcome: Outcome
+    place: int | None = None
+
+    @property
+    def key(self) -> tuple[int, Decimal, str]:
+        """The order of candidates: by tier, then by falling score, then by the rule's name."""
+        return self.tier, -(self.result.score or Decimal(0)), self.rule.id
+
+
+def choose(
+    results: Iterable[Result],
+    rules: Mapping[str, Rule],
+    reader: Reader,
+    policy: Policy,
+    moment: Moment,
+    withdrawn: frozenset[str] = frozenset(),
+    unwritable: frozenset[str] = frozenset(),
+) -> tuple[Candidate, ...]:
+    """Return all insights that qualify for a person, in order, with what becomes of each.
+
+    Args:
+        results: Results of the person.
+        rules: Rules by identifier; results of other rules are left out.
+        reader: What is known about the person.
+        policy: The policy of the feed.
+        moment: When the feed is built.
+        withdrawn: Rules that were withdrawn.
+        unwritable: Rules whose message cannot be written for this person.
+    """
+    unsorted = [_candidate(one, rules, reader, policy, moment) for one in results]
+    candidates = sorted((one for one in unsorted if one is not None), key=lambda one: one.key)
+    muted = _muted(reader.states, policy, moment.now)
+    promotes = reader.vulnerable is False and not any(
+        one.tier == URGENT and one.rule.id not in withdrawn for one in candidates
+    )
+    caps = _Caps(policy, reader.states, rules, moment.today)
+    topics = set[str]()
+    chosen, places, promoted = [], 0, False
+    for one in candidates:
+        outcome = _own_outcome(one, reader, policy, moment, muted)
+        if one.rule.id in withdrawn:
+            outcome = Outcome.WITHDRAWN
+        elif outcome is Outcome.SHOWN and one.rule.id in unwritable:
+            outcome = Outcome.UNWRITABLE
+        if outcome is Outcome.SHOWN:
+            if one.rule.promotes and (promoted or not promotes):
+                outcome = Outcome.NO_PROMOTION
+            elif caps.hold_back(one):
+                outcome = Outcome.CAPPED
+            elif one.rule.topic in topics:
+                outcome = Outcome.SAME_TOPIC
+            elif places == policy.places:
+                outcome = Outcome.NO_PLACE
+        place = None
+        if outcome is Outcome.SHOWN:
+            place, places = places, places + 1
+            promoted |= one.rule.promotes
+            caps.add(one)
+            if one.rule.topic is not None:
+                topics.add(one.rule.topic)
+        chosen.append(one._replace(outcome=outcome, place=place))
+    return tuple(chosen)
+
+
+def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> ItemId | None:
+    """Return the item whose answer hides a candidate; None if no answer does.
+
+    Args:
+        candidate: The candidate.
+        states: States of items.
+    """
+    match candidate.outcome:
+        case Outcome.ACKNOWLEDGED | Outcome.ACTED | Outcome.SNOOZED:
+            return candidate.item
+        case Outcome.MUTED:
+            return max(
+                item
+                for item, state in states.items()
+                if item.rule_id == candidate.rule.id and state.answered is EventKind.NOT_HELPFUL
+            )
+    return None
+
+
+def told_by(candidate: Candidate, day: int) -> Told:
+    """Return what a candidate says.
+
+    Args:
+        candidate: The candidate.
+        day: The day of the newest facts.
+    """
+    as_of = day if candidate.as_of is None else candidate.as_of
+    values = {name: feel_literal(value) for name, value in candidate.result.values.items()}
+    return Told(as_of, candidate.result.score, values)
+
+
+def _candidate(
+    result: Result,
+    rules: Mapping[str, Rule],
+    reader: Reader,
+    policy: Policy,
+    moment: Moment,
+) -> Candidate | None:
+    rule = rules.get(result.rule_id)
+    if rule is None or result.state is State.NOT_QUALIFIED:
+        return None
+    as_of = None
+    if result.state is State.UNKNOWN:
+        found = _last_told(rule, reader.states, moment.day)
+        if found is None:
+            return None
+        result, as_of = found
+    item = ItemId(rule.id, turn_of(rule, result.since, moment.day))
+    return Candidate(item, rule, result, as_of, policy.tier(rule), Outcome.SHOWN)
+
+
+def _last_told(
+    rule: Rule, states: Mapping[ItemId, ItemState], day: int
+) -> tuple[Result, int] | None:
+    """Return what a person was last told in a turn that has not ended; None if nothing.
+
+    A rule that cannot tell tonight, because it failed or because data is missing, takes nothing
+    back: the item stays until it expires, and says of which day its numbers are.
+    """
+    found = [
+        (item, state.told)
+        for item, state in states.items()
+        if item.rule_id == rule.id and 0 <= day - item.turn < rule.expires_after_days
+    ]
+    item, told = max(found, default=(None, None), key=lambda one: one[0])
+    if item is None or told is None:
+        return None
+    values: dict[str, Any] = {name: value_of(text) for name, text in told.values.items()}
+    return Result(rule.id, State.QUALIFIED, told.score, values, item.turn), told.as_of
+
+
+def _own_outcome(
+    one: Candidate, reader: Reader, policy: Policy, moment: Moment, muted: frozenset[str]
+) -> Outcome:
+    """Return what becomes of a candidate, as far as other candidates do not matter."""
+    rule, state = one.rule, reader.states.get(one.item, ItemState())
+    if not is_due(rule, moment.day - one.result.since):
+        return Outcome.RESTING if rule.cooldown_days else Outcome.EXPIRED
+    if not rule.in_force(Date(moment.today)):
+        return Outcome.NOT_IN_FORCE
+    preferences = reader.preferences
+    if rule.kind in preferences.kinds_off or rule.topic in preferences.topics_off:
+        return Outcome.TURNED_OFF
+    if rule.id in muted:
+        return Outcome.MUTED
+    answer = state.answer
+    if answer is None:
+        return Outcome.SHOWN
+    match state.answered:
+        case EventKind.SNOOZED if moment.now < (answer.until or 0):
+            return Outcome.SNOOZED
+        case EventKind.ACKNOWLEDGED | EventKind.ACTED as kind:
+            now = told_by(one, moment.day)
+            if not has_changed(answer.told, now, policy.changes(rule, now.values)):
+                return Outcome(kind.value)
+    return Outcome.SHOWN
+
+
+def _muted(states: Mapping[ItemId, ItemState], policy: Policy, now: int) -> frozenset[str]:
+    """Return the rules of which an item was not helpful, not too long ago."""
+    return frozenset(
+        item.rule_id
+        for item, state in states.items()
+        if state.answered is EventKind.NOT_HELPFUL
+        and state.answer is not None
+        and now < state.answer.order.at + policy.mute_days * DAY
+    )
+
+
+class _Caps:
+    """Counts what a person has seen, and what this feed adds to it.
+
+    An item that was seen today is counted already, so it is not held back: otherwise it would
+    vanish as soon as it is seen.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        states: Mapping[ItemId, ItemState],
+        rules: Mapping[str, Rule],
+        today: int,
+    ) -> None:
+        self._policy = policy
+        self._states = states
+        self._today = today
+        self._seen = Counter[tuple[int, str]]()
+        self._own = Counter[str]()
+        for item, state in states.items():
+            for day in state.seen:
+                self._count(rules.get(item.rule_id), day)
+
+    def hold_back(self, one: Candidate) -> bool:
+        """Return whether a cap would be exceeded if a candidate were seen today."""
+        if self._today in self._states.get(one.item, ItemState()).seen:
+            return False
+        cap = one.rule.feed_settings.cap
+        if cap is not None and self._own[one.rule.id] >= cap.at_most:
+            return True
+        return one.tier != URGENT and any(
+            self._seen[number, group] >= cap.at_most
+            for number, cap, group in self._groups(one.rule)
+        )
+
+    def add(self, one: Candidate) -> None:
+        """Count a candidate as seen today."""
+        if self._today not in self._states.get(one.item, ItemState()).seen:
+            self._count(one.rule, self._today)
+
+    def _count(self, rule: Rule | None, day: int) -> None:
+        own = None if rule is None else rule.feed_settings.cap
+        if rule is not None and own is not None and self._is_in(own, day):
+            self._own[rule.id] += 1
+        for number, cap, group in self._groups(rule):
+            if self._is_in(cap, day):
+                self._seen[number, group] += 1
+
+    def _groups(self, rule: Rule | None) -> Iterator[tuple[int, PolicyCap, str]]:
+        for number, cap in enumerate(self._policy.caps):
+            group = cap.group(rule)
+            if group is not None:
+                yield number, cap, group
+
+    def _is_in(self, cap: Cap, day: int) -> bool:
+        return self._today - cap.days < day <= self._today

@@ -1,0 +1,1 @@
+"""The feed as a service that an app calls."""

@@ -1,0 +1,143 @@
+"""Answers of the feed, made from what use cases return."""
+
+import datetime
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from tuppence.errors import UserError
+from tuppence.feed.choice import Candidate, Outcome
+from tuppence.feed.items import ItemState
+from tuppence.feed.policy import URGENT
+from tuppence.feed.preferences import Preferences, is_time_zone
+from tuppence.feel.values import Date
+from tuppence.rules.message import message_environment
+from tuppence.services.feed.messages import (
+    FeedAnswer,
+    HiddenAnswer,
+    HiddenItem,
+    ItemAnswer,
+    ViewAnswer,
+)
+from tuppence.services.feed.tokens import Keys, receipt_of
+from tuppence.usecases.build_feed import NOT_DUE, Feed, FeedItem, values_of, view_id
+from tuppence.usecases.feed_ports import Kept
+
+MAX_LIMIT: Final = 100
+"""Maximum number of items of a page."""
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_CURSOR: Final = re.compile(r"([1-9])~([0-9]{1,3}(?:\.[0-9]{1,4})?)~([a-z][a-z0-9_]{0,63})")
+
+Key = tuple[int, Decimal, str]
+"""The place of a candidate among others, see `Candidate.key`."""
+
+
+def feed_answer(feed: Feed, keys: Keys, after: Key | None, limit: int) -> FeedAnswer:
+    """Return a page of a feed.
+
+    Args:
+        feed: The whole feed.
+        keys: Keys that sign the receipt of the view.
+        after: The place of the last item of the page before; None for the first page.
+        limit: Maximum number of items.
+    """
+    rest = [one for one in feed.items if after is None or one.candidate.key > after]
+    page = rest[:limit]
+    return FeedAnswer(
+        str(feed.as_of),
+        feed.frozen,
+        len(feed.items),
+        tuple(_item(one, feed.as_of) for one in page),
+        _cursor(page[-1].candidate) if len(rest) > limit else None,
+        ViewAnswer(view_id(feed.customer, feed.view), receipt_of(keys, feed.customer, feed.view)),
+    )
+
+
+def hidden_answer(candidates: Sequence[Candidate], kept: Kept) -> HiddenAnswer:
+    """Return the candidates that are not shown, each with the reason."""
+    return HiddenAnswer(
+        tuple(
+            HiddenItem(str(one.item), one.rule.kind, one.rule.topic, one.outcome, _until(one, kept))
+            for one in candidates
+            if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
+        )
+    )
+
+
+def _until(one: Candidate, kept: Kept) -> datetime.datetime | None:
+    answer = kept.states.get(one.item, ItemState()).answer
+    if one.outcome is not Outcome.SNOOZED or answer is None or answer.until is None:
+        return None
+    return moment(answer.until)
+
+
+def _item(one: FeedItem, as_of: Date) -> ItemAnswer:
+    candidate, message = one
+    rule, item = candidate.rule, str(candidate.item)
+    return ItemAnswer(
+        item,
+        rule.kind,
+        rule.topic,
+        candidate.tier == URGENT,
+        message.title,
+        message.body,
+        values_of(candidate),
+        rule.communication,
+        rule.offer,
+        rule.approval,
+        rule.feed_settings.action,
+        str(Date(candidate.item.turn)),
+        str(Date(candidate.item.turn + rule.expires_after_days)),
+        str(as_of if candidate.as_of is None else Date(candidate.as_of)),
+        f"/v1/feed/items/{item}/explanation",
+    )
+
+
+def _cursor(last: Candidate) -> str:
+    """Return the place of an item as a text, which stays valid when other items come or go."""
+    tier, negative, rule_id = last.key
+    return f"{tier}~{-negative:f}~{rule_id}"
+
+
+def read_cursor(text: str | None) -> Key | None:
+    """Return the place that a cursor names; None without a cursor.
+
+    Raises:
+        UserError: `request.query`: it is no cursor.
+    """
+    if text is None:
+        return None
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise UserError("request.query", "cursor: expected the next of an earlier answer")
+    return int(found[1]), -Decimal(found[2]), found[3]
+
+
+def matches(header: str, tag: str) -> bool:
+    """Return whether the header If-None-Match names a tag."""
+    known = {one.strip().removeprefix("W/") for one in header.split(",")}
+    return bool(known & {tag, "*"})
+
+
+def check_preferences(preferences: Preferences) -> None:
+    """Check that the locale and the time zone of a customer exist.
+
+    Raises:
+        UserError: One does not.
+    """
+    if preferences.locale is not None:
+        message_environment("GBP", preferences.locale)
+    if preferences.time_zone is not None and not is_time_zone(preferences.time_zone):
+        message = f"there is no time zone {preferences.time_zone!a}"
+        raise UserError("request.time-zone", message, "a time zone is written Europe/London")
+
+
+def milliseconds(time: datetime.datetime) -> int:
+    """Return a time in milliseconds since 1970-01-01."""
+    return (time - _EPOCH) // datetime.timedelta(milliseconds=1)
+
+
+def moment(time: int) -> datetime.datetime:
+    """Return the time of a number of milliseconds since 1970-01-01."""
+    return _EPOCH + datetime.timedelta(milliseconds=time)

@@ -1,0 +1,298 @@
+"""The feed as an HTTP service."""
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tuppence.errors import UserError
+from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
+from tuppence.feed.policy import Policy
+from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.services.application import application
+from tuppence.services.bodies import json_response, parse_count, read_body
+from tuppence.services.feed.answers import (
+    MAX_LIMIT,
+    check_preferences,
+    feed_answer,
+    hidden_answer,
+    matches,
+    milliseconds,
+    moment,
+    read_cursor,
+)
+from tuppence.services.feed.messages import (
+    CountAnswer,
+    EventsIn,
+    StateIn,
+    WithdrawalIn,
+    WithdrawalOut,
+    WithdrawalsAnswer,
+)
+from tuppence.services.feed.openapi import openapi_document
+from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
+from tuppence.services.metrics import Metrics
+from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.feed_ports import FeedStore, Kept, People, Withdrawal
+from tuppence.usecases.record_events import Happened, answer_item, record_events, undo_answer
+
+_logger: Final = logging.getLogger(__name__)
+BODY_BYTES: Final = 1_000_000
+"""Maximum size of a request's body."""
+
+
+class FeedDependencies(NamedTuple):
+    """What the service works with.
+
+    Attributes:
+        people: The customers.
+        store: Keeps what they do.
+        explain: Explains the result of a rule for a customer on a day.
+        policy: The policy of the feed.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+        check: Raises a UserError if the service cannot do its work now.
+        close: Closes what is open.
+    """
+
+    people: People
+    store: FeedStore
+    explain: Callable[[str, str, Date], Mapping[str, Any]]
+    policy: Policy
+    clock: Callable[[], int]
+    check: Callable[[], None]
+    close: Callable[[], None]
+
+
+class FeedLimits(NamedTuple):
+    """Limits on the load of the service.
+
+    Attributes:
+        caller_requests: Maximum number of concurrent requests of one caller.
+    """
+
+    caller_requests: int = 16
+
+
+def feed_app(
+    deps: FeedDependencies, keys: Keys, operators: Mapping[str, str], limits: FeedLimits
+) -> Starlette:
+    """Return the feed as an application.
+
+    Args:
+        deps: What it works with; closed when the application ends.
+        keys: Keys of customers' tokens.
+        operators: Names of operators by the digest of their token.
+        limits: Limits on its load.
+    """
+    metrics = Metrics("feed")
+    service = _FeedService(deps, keys, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(deps.close)
+
+    async def check() -> None:
+        await run_in_threadpool(deps.check)
+
+    item = "/v1/feed/items/{item}"
+    routes = [
+        Route("/v1/feed", service.feed),
+        Route("/v1/feed/count", service.count),
+        Route("/v1/feed/hidden", service.hidden),
+        Route("/v1/feed/events", service.events, methods=["POST"]),
+        Route(f"{item}/state", service.answer, methods=["PUT"]),
+        Route(f"{item}/state", service.undo, methods=["DELETE"]),
+        Route(f"{item}/explanation", service.explanation),
+        Route("/v1/preferences", service.preferences, methods=["GET"]),
+        Route("/v1/preferences", service.prefer, methods=["PUT"]),
+        Route("/v1/withdrawals", service.withdrawals, methods=["GET"]),
+        Route("/v1/withdrawals", service.withdraw, methods=["POST"]),
+        Route("/openapi.json", service.openapi),
+    ]
+    access = FeedAccess(keys, operators, deps.clock)
+    return application(routes, check, metrics, access, limits.caller_requests, lifespan)
+
+
+class _FeedService:
+    def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
+        self._deps = deps
+        self._keys = keys
+        self._events = msgspec.json.Decoder(EventsIn)
+        self._state = msgspec.json.Decoder(StateIn)
+        self._preferences = msgspec.json.Decoder(Preferences)
+        self._withdrawal = msgspec.json.Decoder(WithdrawalIn)
+        self._recorded = metrics.counter("events", "Events by what became of them.", ("outcome",))
+
+    async def feed(self, request: Request) -> Response:
+        """Return a page of the customer's feed."""
+        query = request.query_params
+        customer = customer_in(request)
+        limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
+        after = read_cursor(query.get("cursor"))
+        feed, _ = await run_in_threadpool(self._build, customer, query.get("locale"))
+        response = json_response(feed_answer(feed, self._keys, after, limit))
+        tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if matches(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        response.headers.update(headers)
+        return response
+
+    async def count(self, request: Request) -> Response:
+        """Count the items of the customer's feed."""
+        feed, kept = await run_in_threadpool(self._build, customer_in(request))
+        unseen = sum(not _state(kept, one.candidate.item).seen for one in feed.items)
+        return json_response(CountAnswer(len(feed.items), unseen))
+
+    async def hidden(self, request: Request) -> Response:
+        """Return the insights that apply to the customer and are not shown, with reasons."""
+        feed, kept = await run_in_threadpool(self._build, customer_in(request))
+        return json_response(hidden_answer(feed.candidates, kept))
+
+    async def events(self, request: Request) -> Response:
+        """Record what the customer did."""
+        customer = customer_in(request)
+        body = await read_body(request, self._events, BODY_BYTES)
+        views = dict(read_receipt(self._keys, customer, text) for text in body.receipts)
+        happened = [
+            Happened(
+                one.id,
+                one.kind,
+                item_id(one.item),
+                one.view,
+                milliseconds(one.at),
+                None if one.until is None else milliseconds(one.until),
+            )
+            for one in body.events
+        ]
+        sent_at = None if body.sent_at is None else milliseconds(body.sent_at)
+        deps = self._deps
+        done = await run_in_threadpool(
+            lambda: record_events(
+                deps.store, customer, views, happened, deps.policy, deps.clock(), sent_at
+            )
+        )
+        counts = {
+            "recorded": done.recorded,
+            "repeated": done.repeated,
+            "refused": len(done.refused),
+        }
+        for outcome, number in counts.items():
+            self._recorded.labels(outcome).inc(number)
+        return json_response(done)
+
+    async def answer(self, request: Request) -> Response:
+        """Record the customer's answer to an item."""
+        customer, item = customer_in(request), item_id(request.path_params["item"])
+        body = await read_body(request, self._state, BODY_BYTES)
+        view = read_receipt(self._keys, customer, body.receipt)
+        until = None if body.until is None else milliseconds(body.until)
+        deps = self._deps
+        await run_in_threadpool(
+            lambda: answer_item(
+                deps.store,
+                customer,
+                view,
+                item,
+                EventKind(body.state),
+                deps.policy,
+                deps.clock(),
+                until,
+            )
+        )
+        return Response(status_code=204)
+
+    async def undo(self, request: Request) -> Response:
+        """Undo the customer's answer to an item."""
+        customer, item = customer_in(request), item_id(request.path_params["item"])
+        deps = self._deps
+        await run_in_threadpool(
+            lambda: undo_answer(deps.store, customer, item, deps.policy, deps.clock())
+        )
+        return Response(status_code=204)
+
+    async def explanation(self, request: Request) -> Response:
+        """Explain why the customer sees an item, or does not see it."""
+        customer, item = customer_in(request), item_id(request.path_params["item"])
+
+        def explain() -> dict[str, Any]:
+            feed, _ = self._build(customer)
+            found = next((one for one in feed.candidates if one.item == item), None)
+            if found is None:
+                raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
+            reasons = self._deps.explain(customer, item.rule_id, self._today())
+            about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
+            return {**about, "place": found.place, "result": reasons}
+
+        return json_response(await run_in_threadpool(explain))
+
+    async def preferences(self, request: Request) -> Response:
+        """Return the customer's choices."""
+        kept = await run_in_threadpool(self._deps.store.kept, customer_in(request))
+        return json_response(kept.preferences)
+
+    async def prefer(self, request: Request) -> Response:
+        """Replace the customer's choices."""
+        customer = customer_in(request)
+        body = await read_body(request, self._preferences, BODY_BYTES)
+        check_preferences(body)
+
+        def change() -> None:
+            with self._deps.store.change(customer) as changing:
+                changing.prefer(body)
+
+        await run_in_threadpool(change)
+        return json_response(body)
+
+    async def withdrawals(self, request: Request) -> Response:
+        """Return all withdrawals and restorations of rules."""
+        operator_in(request)
+        kept = await run_in_threadpool(self._deps.store.withdrawals)
+        return json_response(
+            WithdrawalsAnswer(
+                tuple(
+                    WithdrawalOut(one.rule_id, one.withdrawn, one.by, one.reason, moment(one.at))
+                    for one in kept
+                )
+            )
+        )
+
+    async def withdraw(self, request: Request) -> Response:
+        """Withdraw a rule from all feeds at once, or restore it."""
+        operator = operator_in(request)
+        body = await read_body(request, self._withdrawal, BODY_BYTES)
+        one = Withdrawal(body.rule, body.withdrawn, operator, body.reason, self._deps.clock())
+        await run_in_threadpool(self._deps.store.withdraw, one)
+        _logger.info("withdrawn" if body.withdrawn else "restored", extra={"rule": body.rule})
+        return Response(status_code=204)
+
+    async def openapi(self, _: Request) -> Response:
+        """Return the OpenAPI document."""
+        return json_response(openapi_document())
+
+    def _build(self, customer: str, locale: str | None = None) -> tuple[Feed, Kept]:
+        """Build the feed of a customer; without a consent there is nothing in it."""
+        deps = self._deps
+        kept = deps.store.kept(customer)
+        person = deps.people.find(customer, self._today())
+        if person.frozen:
+            person = person._replace(results=())
+        locale = locale or kept.preferences.locale or "en_GB"
+        return build_feed(person, kept, deps.policy, deps.clock(), locale), kept
+
+    def _today(self) -> Date:
+        return Date(self._deps.clock() // DAY)
+
+
+def _state(kept: Kept, item: ItemId) -> ItemState:
+    return kept.states.get(item, ItemState())

@@ -1,0 +1,371 @@
+"""The page as a web application: forms and links, which work without JavaScript."""
+
+import hmac
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tuppence.errors import UserError
+from tuppence.facts.identifiers import check_identifier
+from tuppence.feed.items import DAY, EventKind, item_id
+from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.services.feed.answers import check_preferences
+from tuppence.services.feed.app import FeedDependencies
+from tuppence.services.feed.tokens import Keys, read_receipt, receipt_of
+from tuppence.services.feed_page.showing import (
+    KINDS,
+    detail_of,
+    feed_of,
+    hidden_of,
+)
+from tuppence.services.metrics import Metrics
+from tuppence.services.problems import STATUSES
+from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.feed_ports import Kept, Person
+from tuppence.usecases.record_events import answer_item, see_item, undo_answer
+
+COOKIE: Final = "tuppence-page"
+BODY_BYTES: Final = 100_000
+"""Maximum size of a form."""
+MAX_LISTED: Final = 40
+"""Maximum number of customers that the first page lists."""
+_FOLDER: Final = Path(__file__).parent
+_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+}
+Customers = Callable[[str], Sequence[str]]
+"""Returns some customers whose names begin with a text."""
+
+
+def page_app(deps: FeedDependencies, customers: Customers, key: str) -> Starlette:
+    """Return the page as an application.
+
+    Args:
+        deps: What feeds work with; closed when the application ends.
+        customers: Lists customers.
+        key: The secret in the address that the command prints; whoever has it sees every feed.
+    """
+    page = _Page(deps, customers, key)
+    routes = [
+        Route("/", page.home),
+        Route("/feed", page.feed),
+        Route("/item", page.item),
+        Route("/hidden", page.hidden),
+        Route("/choices", page.choices, methods=["GET"]),
+        Route("/choices", page.choose, methods=["POST"]),
+        Route("/answer", page.answer, methods=["POST"]),
+        Route("/seen", page.seen, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=_FOLDER / "static")),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(deps.close)
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(_Guard, key=key)],
+        exception_handlers={UserError: page.on_error},
+        lifespan=lifespan,
+    )
+    app.state.metrics = Metrics("feed_page")  # which `run_service` expects
+    return app
+
+
+class _Guard:
+    """Middleware that lets in whoever has the key, refuses forms of other sites, adds headers.
+
+    Args:
+        app: The rest of the application.
+        key: The key.
+    """
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        refusal = self._refusal(Request(scope))
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    def _refusal(self, request: Request) -> Response | None:
+        given = request.query_params.get("key")
+        if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
+            response = RedirectResponse(request.url.path, 303)
+            response.set_cookie(COOKIE, self._key, httponly=True, samesite="strict")
+            return response
+        known = request.cookies.get(COOKIE, "")
+        if not hmac.compare_digest(known.encode(), self._key.encode()):
+            text = "Open the address that the command tuppence serve app has printed.\n"
+            return Response(text, 403, media_type="text/plain")
+        if request.method not in {"GET", "HEAD"} and not _is_own(request):
+            return Response("This form was sent by another site.\n", 403, media_type="text/plain")
+        return None
+
+
+def _is_own(request: Request) -> bool:
+    """Return whether a form was sent by this page itself."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+
+
+class _Page:
+    def __init__(self, deps: FeedDependencies, customers: Customers, key: str) -> None:
+        self._deps = deps
+        self._customers = customers
+        self._keys = Keys({"page": key})
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    async def home(self, request: Request) -> Response:
+        """List customers."""
+        wanted = request.query_params.get("customer", "")
+        found = await run_in_threadpool(self._customers, wanted)
+        listed = [(name, _address("/feed", name)) for name in found[:MAX_LISTED]]
+        more = len(found) > MAX_LISTED
+        return self._page("home.html", "Customers", None, listed=listed, wanted=wanted, more=more)
+
+    async def feed(self, request: Request) -> Response:
+        """Show a feed."""
+        customer = _customer(request)
+        feed, kept, person = await run_in_threadpool(self._build, customer)
+        shown = feed_of(
+            feed, person, kept, _locale(kept), lambda item: _address("/item", customer, item=item)
+        )
+        answered, item = (request.query_params.get(name) for name in ("answered", "item"))
+        return self._page(
+            "feed.html",
+            "For you",
+            customer,
+            kept,
+            shown=shown,
+            receipt=receipt_of(self._keys, feed.customer, feed.view),
+            answered=answered if answered in set(EventKind) else None,
+            item=item,
+        )
+
+    async def item(self, request: Request) -> Response:
+        """Show one item with what it was computed from."""
+        customer, item = _customer(request), item_id(request.query_params.get("item", ""))
+
+        def build() -> tuple[Feed, Kept, Person, Mapping[str, Any]]:
+            feed, kept, person = self._build(customer)
+            return feed, kept, person, self._deps.explain(customer, item.rule_id, self._today())
+
+        feed, kept, person, reasons = await run_in_threadpool(build)
+        detail = detail_of(feed, person, item, reasons, _locale(kept))
+        return self._page(
+            "item.html",
+            detail.title,
+            customer,
+            kept,
+            detail=detail,
+            receipt=receipt_of(self._keys, feed.customer, feed.view),
+        )
+
+    async def hidden(self, request: Request) -> Response:
+        """List what applies and is not shown."""
+        customer = _customer(request)
+        feed, kept, person = await run_in_threadpool(self._build, customer)
+        listed = hidden_of(feed, person, kept, _locale(kept))
+        return self._page("hidden.html", "Not shown", customer, kept, listed=listed)
+
+    async def choices(self, request: Request) -> Response:
+        """Show a person's choices."""
+        customer = _customer(request)
+        feed, kept, person = await run_in_threadpool(self._build, customer)
+        del feed
+        topics = sorted({rule.topic for rule in person.rules.values() if rule.topic})
+        return self._page(
+            "choices.html",
+            "Choices",
+            customer,
+            kept,
+            kinds=KINDS,
+            topics=topics,
+            chosen=kept.preferences,
+        )
+
+    # -- forms -----------------------------------------------------------------------------------
+
+    async def choose(self, request: Request) -> Response:
+        """Replace a person's choices."""
+        customer, form = _customer(request), await _form(request)
+        kinds, topics = form.get("kind", []), form.get("topic", [])
+        known = await run_in_threadpool(self._deps.people.find, customer, self._today())
+        all_topics = {rule.topic for rule in known.rules.values() if rule.topic}
+        chosen = Preferences(
+            [kind for kind in KINDS if kind not in kinds],
+            sorted(all_topics - {*topics}),
+            form.get("locale", [""])[0] or None,
+            form.get("time_zone", [""])[0] or None,
+        )
+        check_preferences(chosen)
+
+        def change() -> None:
+            with self._deps.store.change(customer) as changing:
+                changing.prefer(chosen)
+
+        await run_in_threadpool(change)
+        return RedirectResponse(_address("/feed", customer), 303)
+
+    async def answer(self, request: Request) -> Response:
+        """Record an answer to an item, or undo it."""
+        customer, form = _customer(request), await _form(request)
+        item, state = item_id(_field(form, "item")), _field(form, "state")
+        deps, now = self._deps, self._deps.clock()
+        if state == "undone":
+            await run_in_threadpool(undo_answer, deps.store, customer, item, deps.policy, now)
+            return RedirectResponse(_address("/feed", customer), 303)
+        if state not in {"acknowledged", "not_helpful", "acted", "snoozed"}:
+            raise UserError("request.body", f"state: {state[:40]!a} is not an answer")
+        view = read_receipt(self._keys, customer, _field(form, "receipt"))
+        days = {"snoozed": 7}.get(state)
+        until = None if days is None else now + days * DAY
+        kind = EventKind(state)
+        await run_in_threadpool(
+            answer_item, deps.store, customer, view, item, kind, deps.policy, now, until
+        )
+        target = _address("/feed", customer, answered=state, item=str(item))
+        return RedirectResponse(target, 303)
+
+    async def seen(self, request: Request) -> Response:
+        """Record that an item was seen; the script of the page says so."""
+        customer, form = _customer(request), await _form(request)
+        view = read_receipt(self._keys, customer, _field(form, "receipt"))
+        item, deps = item_id(_field(form, "item")), self._deps
+        await run_in_threadpool(
+            see_item, deps.store, customer, view, item, deps.policy, deps.clock()
+        )
+        return Response(status_code=204)
+
+    async def on_error(self, _: Request, error: Exception) -> Response:
+        """Show an error in a sentence."""
+        assert isinstance(error, UserError)  # noqa: S101 - it is registered for those
+        status = STATUSES.get(error.code, 400)
+        return self._page("error.html", "Not possible", None, error=error, status=status)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _build(self, customer: str) -> tuple[Feed, Kept, Person]:
+        deps = self._deps
+        kept = deps.store.kept(customer)
+        person = deps.people.find(customer, self._today())
+        if person.frozen:
+            person = person._replace(results=())
+        return build_feed(person, kept, deps.policy, deps.clock(), _locale(kept)), kept, person
+
+    def _today(self) -> Date:
+        return Date(self._deps.clock() // DAY)
+
+    def _page(
+        self,
+        template: str,
+        title: str,
+        customer: str | None,
+        kept: Kept | None = None,
+        status: int = 200,
+        **values: Any,
+    ) -> Response:
+        links = (
+            []
+            if customer is None
+            else [
+                (name, _address(path, customer))
+                for name, path in (
+                    ("For you", "/feed"),
+                    ("Not shown", "/hidden"),
+                    ("Choices", "/choices"),
+                )
+            ]
+        )
+        language = "en" if kept is None else _locale(kept).partition("_")[0]
+        html = self._templates.get_template(template).render(
+            title=title,
+            customer=customer,
+            links=links,
+            language=language,
+            action=lambda path: _address(path, customer or ""),
+            **values,
+        )
+        return Response(html, status, media_type="text/html")
+
+
+def _address(path: str, customer: str, **more: str) -> str:
+    return f"{path}?{urlencode({'customer': customer, **more})}"
+
+
+def _customer(request: Request) -> str:
+    return check_identifier(request.query_params.get("customer", ""), "customer")
+
+
+def _locale(kept: Kept) -> str:
+    return kept.preferences.locale or "en_GB"
+
+
+async def _form(request: Request) -> dict[str, list[str]]:
+    """Return the fields of a form.
+
+    Raises:
+        UserError: The form is too large or malformed.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise UserError("request.large", f"the form has more than {BODY_BYTES:,} bytes")
+    fields: dict[str, list[str]] = {}
+    try:
+        for name, value in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=500):
+            fields.setdefault(name, []).append(value)
+    except ValueError:
+        raise UserError("request.body", "the form is malformed") from None
+    return fields
+
+
+def _field(form: Mapping[str, Sequence[str]], name: str) -> str:
+    values = form.get(name, ())
+    if len(values) != 1:
+        raise UserError("request.body", f"the form needs the field {name} once")
+    return values[0]

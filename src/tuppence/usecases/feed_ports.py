@@ -1,0 +1,220 @@
+"""The ports of feeds: what is known about a person, and what is kept of their feeds."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tuppence.feed.choice import Outcome, Reader
+from tuppence.feed.items import Event, ItemId, ItemState, Told
+from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.results.result import Result
+from tuppence.rules.rule import Rule
+
+
+class Person(NamedTuple):
+    """What a feed is built from, except what the person did with it.
+
+    Attributes:
+        customer: The name by which the customer is known.
+        results: Results of the last evaluation.
+        rules: The rules that they were made with.
+        ruleset: Digest of the ruleset.
+        as_of: The day of the facts that the feed stands for.
+        frozen: The reason why it stands still on that day; empty if it does not.
+        currency: ISO 4217 code of the customer's currency.
+        vulnerable: Whether the customer is known to be vulnerable; None if that is unknown.
+    """
+
+    customer: str
+    results: Sequence[Result]
+    rules: Mapping[str, Rule]
+    ruleset: str
+    as_of: Date
+    frozen: str
+    currency: str
+    vulnerable: bool | None
+
+
+class People(Protocol):
+    """The customers whose feeds are built."""
+
+    def find(self, customer: str, today: Date) -> Person:
+        """Return what is known about a customer.
+
+        Raises:
+            UserError: There is no such customer, or nothing is kept of them.
+        """
+        ...
+
+
+class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A candidate of a view.
+
+    Attributes:
+        item: Its identity.
+        tier: Its tier.
+        score: Its score; None if unknown.
+        outcome: What became of it.
+        topic: The topic of its rule.
+        place: Its place in the feed, from 0; None if it was not shown.
+        told: What it said, if it was shown.
+    """
+
+    item: ItemId
+    tier: int
+    score: Decimal | None
+    outcome: Outcome
+    topic: str | None = None
+    place: int | None = None
+    told: Told | None = None
+
+    @property
+    def chance(self) -> int:
+        """The chance that it was shown: 1 or 0, because nothing about a feed is left to chance."""
+        return 0 if self.place is None else 1
+
+
+class View(msgspec.Struct, frozen=True):
+    """A feed as it was shown, with every candidate that was due.
+
+    Attributes:
+        night: The day of the facts, in days since 1970-01-01.
+        ruleset: Digest of the ruleset.
+        policy: Name and digest of the policy.
+        places: Maximum number of items.
+        candidates: The candidates, in order.
+    """
+
+    night: int
+    ruleset: str
+    policy: str
+    places: int
+    candidates: tuple[ViewedItem, ...]
+
+    def told(self, item: ItemId) -> Told | None:
+        """Return what an item said in the view; None if the view did not show it."""
+        return next((one.told for one in self.candidates if one.item == item), None)
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """A decision to withdraw a rule from all feeds, or to restore it.
+
+    Attributes:
+        rule_id: The rule.
+        withdrawn: False for a rule that is restored.
+        by: Who decided.
+        reason: Why.
+        at: When, in milliseconds since 1970-01-01.
+    """
+
+    rule_id: str
+    withdrawn: bool
+    by: str
+    reason: str
+    at: int
+
+
+def withdrawn_rules(withdrawals: Sequence[Withdrawal]) -> frozenset[str]:
+    """Return the rules that are withdrawn.
+
+    Args:
+        withdrawals: All withdrawals and restorations, oldest first.
+    """
+    last = {one.rule_id: one.withdrawn for one in withdrawals}
+    return frozenset(rule for rule, withdrawn in last.items() if withdrawn)
+
+
+class Received(NamedTuple):
+    """An event with the time when it was received, in milliseconds since 1970-01-01."""
+
+    event: Event
+    at: int
+
+
+class Kept(NamedTuple):
+    """What is kept of a person's feeds, as of one moment.
+
+    Attributes:
+        states: States of items.
+        preferences: The person's choices.
+        withdrawn: Rules that are withdrawn from all feeds.
+    """
+
+    states: Mapping[ItemId, ItemState]
+    preferences: Preferences
+    withdrawn: frozenset[str]
+
+    def reader(self, vulnerable: bool | None) -> Reader:
+        """Return the person as the choice of items needs them."""
+        return Reader(self.states, self.preferences, vulnerable)
+
+
+class FeedChange(Protocol):
+    """A change of what is kept of one person; nobody else changes it meanwhile.
+
+    Attributes:
+        kept: What is kept.
+    """
+
+    kept: Kept
+
+    def views(self, ids: Collection[str]) -> Mapping[str, View]:
+        """Return those of some views that are kept."""
+        ...
+
+    def events(self, ids: Collection[str]) -> Mapping[str, Event]:
+        """Return those of some events that are kept."""
+        ...
+
+    def add(
+        self,
+        views: Mapping[str, View],
+        events: Sequence[Received],
+        states: Mapping[ItemId, ItemState],
+    ) -> None:
+        """Keep new views and events, and the states that follow from them."""
+        ...
+
+    def prefer(self, preferences: Preferences) -> None:
+        """Keep the person's choices."""
+        ...
+
+
+class FeedStore(Protocol):
+    """Keeps views, events, states and preferences of every person, and withdrawals."""
+
+    def kept(self, customer: str) -> Kept:
+        """Return what is kept of a person; nothing need be."""
+        ...
+
+    def change(self, customer: str) -> AbstractContextManager[FeedChange]:
+        """Change what is kept of a person: all that the block does, or nothing.
+
+        Raises:
+            UserError: `facts.unknown-customer`: there is no such customer, or no longer.
+        """
+        ...
+
+    def withdrawals(self) -> Sequence[Withdrawal]:
+        """Return all withdrawals and restorations, oldest first."""
+        ...
+
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Keep a withdrawal, which holds at once."""
+        ...
+
+
+class FeedData(Protocol):
+    """All that is kept of one person's feeds, for them to read and to have erased."""
+
+    def export(self, customer: str) -> Mapping[str, Any]:
+        """Return all that is kept of a person, for JSON."""
+        ...
+
+    def erase(self, customer: str) -> int:
+        """Erase all that is kept of a person, and return the number of rows."""
+        ...

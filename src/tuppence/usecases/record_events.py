@@ -1,0 +1,268 @@
+"""Records what people do with the items of their feeds.
+
+Devices report events late, twice, out of order, and by clocks that are wrong. Each event counts
+once, and what they add up to does not depend on when they arrive.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tuppence.errors import UserError
+from tuppence.feed.items import (
+    DAY,
+    Event,
+    EventKind,
+    ItemId,
+    ItemState,
+    Order,
+    Told,
+    with_event,
+)
+from tuppence.feed.policy import Policy
+from tuppence.feed.preferences import local_day
+from tuppence.usecases.feed_ports import FeedStore, Received, View
+
+OLDEST: Final = 90 * DAY
+"""Age in milliseconds of events that are still recorded."""
+AHEAD: Final = DAY
+"""Milliseconds by which the clock of a device may be ahead without its telling."""
+
+
+class Happened(NamedTuple):
+    """An event as a device reports it.
+
+    Attributes:
+        id: Identifier that the device gave it.
+        kind: What happened.
+        item: The item.
+        view: Identifier of the view that the person saw.
+        at: When it happened by the clock of the device, in milliseconds since 1970-01-01.
+        until: The end of a snooze.
+    """
+
+    id: str
+    kind: EventKind
+    item: ItemId
+    view: str
+    at: int
+    until: int | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An event that was not recorded.
+
+    Attributes:
+        id: Identifier that the device gave it.
+        code: Stable identifier of the reason.
+        title: The reason in a sentence.
+    """
+
+    id: str
+    code: str
+    title: str
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What became of a batch of events.
+
+    Attributes:
+        recorded: Number of new events.
+        repeated: Number of events that had been recorded before.
+        refused: Events that cannot be recorded, now or later.
+    """
+
+    recorded: int
+    repeated: int
+    refused: tuple[Refused, ...]
+
+
+def record_events(
+    store: FeedStore,
+    customer: str,
+    views: Mapping[str, View],
+    happened: Sequence[Happened],
+    policy: Policy,
+    now: int,
+    sent_at: int | None = None,
+) -> Recorded:
+    """Record a batch of events of one person: all that can be recorded, in one step.
+
+    Args:
+        store: Keeps the events.
+        customer: The person.
+        views: Views that the service has shown this person, by identifier.
+        happened: The events.
+        policy: The policy of the feed.
+        now: When they were received, in milliseconds since 1970-01-01.
+        sent_at: When they were sent by the clock of the device; it corrects the times of events.
+
+    Raises:
+        UserError: There is no such customer.
+    """
+    ahead = 0 if sent_at is None else sent_at - now
+    refused, repeated = list[Refused](), 0
+    with store.change(customer) as change:
+        known = {**views, **change.views({one.view for one in happened} - views.keys())}
+        earlier = dict(change.events({one.id for one in happened}))
+        time_zone = change.kept.preferences.time_zone or policy.time_zone
+        new, states = list[Received](), dict[ItemId, ItemState]()
+        for one in happened:
+            before = earlier.get(one.id)
+            if before is not None and _is_same(before, one):
+                repeated += 1
+                continue
+            told = _told(one, known)
+            problem = _problem(one, before, told, policy, now, ahead)
+            if problem is not None or told is None:
+                refused.append(Refused(one.id, *(problem or _NOT_SHOWN)))
+                continue
+            order = Order(min(one.at - ahead, now), one.at, one.id)
+            event = Event(order, one.kind, one.item, one.view, one.until)
+            earlier[one.id] = event
+            new.append(Received(event, now))
+            state = states.get(one.item) or change.kept.states.get(one.item, ItemState())
+            day = local_day(order.at, time_zone)
+            states[one.item] = with_event(state, event, told, day)
+        used = {one.event.view for one in new}
+        change.add({name: known[name] for name in sorted(used)}, new, states)
+    return Recorded(len(new), repeated, tuple(refused))
+
+
+def answer_item(
+    store: FeedStore,
+    customer: str,
+    view: tuple[str, View],
+    item: ItemId,
+    kind: EventKind,
+    policy: Policy,
+    now: int,
+    until: int | None = None,
+) -> None:
+    """Record a person's answer to an item, unless it is the answer already.
+
+    Args:
+        store: Keeps the answer.
+        customer: The person.
+        view: The view that the person saw, with its identifier.
+        item: The item.
+        kind: The answer.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        until: The end of a snooze.
+
+    Raises:
+        UserError: The view does not show the item, or a snooze has no end, or too late a one.
+    """
+    name, shown = view
+    state = store.kept(customer).states.get(item, ItemState())
+    answer = state.answer
+    if answer and (answer.kind, answer.until, answer.told) == (kind, until, shown.told(item)):
+        return
+    one = Happened(_own_id(item, kind, name, now, until), kind, item, name, now, until)
+    done = record_events(store, customer, {name: shown}, [one], policy, now)
+    for refused in done.refused:
+        raise UserError(refused.code, refused.title)
+
+
+def see_item(
+    store: FeedStore,
+    customer: str,
+    view: tuple[str, View],
+    item: ItemId,
+    policy: Policy,
+    now: int,
+) -> None:
+    """Record that a person sees an item, unless they have seen it today.
+
+    Args:
+        store: Keeps the event.
+        customer: The person.
+        view: The view that the person sees, with its identifier.
+        item: The item.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: The view does not show the item.
+    """
+    kept = store.kept(customer)
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    if today in kept.states.get(item, ItemState()).seen:
+        return
+    name, shown = view
+    kind = EventKind.SEEN
+    one = Happened(_own_id(item, kind, name, now, None), kind, item, name, now)
+    for refused in record_events(store, customer, {name: shown}, [one], policy, now).refused:
+        raise UserError(refused.code, refused.title)
+
+
+def undo_answer(store: FeedStore, customer: str, item: ItemId, policy: Policy, now: int) -> None:
+    """Undo a person's answer to an item; without an answer nothing happens.
+
+    Args:
+        store: Keeps the answer.
+        customer: The person.
+        item: The item.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+    """
+    with store.change(customer) as change:
+        state = change.kept.states.get(item, ItemState())
+        if state.answer is None or state.answered is None:
+            return
+        at = max(now, state.answer.order.at + 1)
+        order = Order(at, at, _own_id(item, EventKind.UNDONE, "", at, None))
+        event = Event(order, EventKind.UNDONE, item, "")
+        day = local_day(at, change.kept.preferences.time_zone or policy.time_zone)
+        states = {item: with_event(state, event, state.answer.told, day)}
+        change.add({}, [Received(event, now)], states)
+
+
+_Problem = tuple[str, str]
+"""The code and the sentence of a refusal."""
+_NOT_SHOWN: Final[_Problem] = ("feed.not-shown", "no view that is known showed this item")
+
+
+def _told(one: Happened, views: Mapping[str, View]) -> Told | None:
+    view = views.get(one.view)
+    return None if view is None else view.told(one.item)
+
+
+def _problem(
+    one: Happened, before: Event | None, told: Told | None, policy: Policy, now: int, ahead: int
+) -> _Problem | None:
+    """Return why an event cannot be recorded, or None."""
+    if before is not None:
+        return "feed.conflict", "another event with this id was recorded before"
+    if told is None:
+        return _NOT_SHOWN
+    at = one.at - ahead
+    if at > now + AHEAD:
+        return "feed.future", "it is more than a day ahead: send sent_at by the same clock"
+    if at < now - OLDEST:
+        return "feed.old", f"it is more than {OLDEST // DAY} days old"
+    if one.kind is not EventKind.SNOOZED:
+        return None if one.until is None else ("feed.until", "until belongs to snoozed only")
+    longest = policy.longest_snooze_days
+    if one.until is None or not at < one.until <= at + longest * DAY:
+        return "feed.until", f"snoozed needs until, a later time within {longest} days"
+    return None
+
+
+def _is_same(before: Event, one: Happened) -> bool:
+    return (before.order.stated, before.kind, before.item, before.view, before.until) == (
+        one.at,
+        one.kind,
+        one.item,
+        one.view,
+        one.until,
+    )
+
+
+def _own_id(item: ItemId, kind: EventKind, view: str, at: int, until: int | None) -> str:
+    """Return the identifier of an event that no device has named."""
+    content = f"{item} {kind} {view} {at} {until}"
+    return f"own-{hashlib.sha256(content.encode()).hexdigest()[:32]}"

@@ -1,0 +1,256 @@
+"""Contract of the stores of feeds, checked for every implementation."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
+from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
+from tuppence.bootstrap.local import fact_database
+from tuppence.errors import UserError
+from tuppence.feed.choice import Outcome
+from tuppence.feed.items import DAY, EventKind, ItemId, Told
+from tuppence.feed.policy import STANDARD
+from tuppence.feed.preferences import Preferences
+from tuppence.usecases.build_feed import view_id
+from tuppence.usecases.feed_ports import FeedData, FeedStore, View, ViewedItem, Withdrawal
+from tuppence.usecases.record_events import Happened, Recorded, record_events, undo_answer
+
+NOW = 20_000 * DAY + DAY // 2
+ITEM, OTHER = ItemId("fees", 20_000), ItemId("coffee", 19_990)
+TOLD = Told(20_000, Decimal("12.5"), {"x": "12.5", "name": '"Café"'})
+
+
+def seen(item: ItemId, place: int) -> ViewedItem:
+    return ViewedItem(item, 2, Decimal(50), Outcome.SHOWN, "bank", place, TOLD)
+
+
+VIEW = View(20_000, "ruleset", "standard:1", 5, (seen(ITEM, 0), seen(OTHER, 1)))
+
+
+class Kept:
+    """A store of feeds, opened as each of its users opens it.
+
+    Attributes:
+        remove: Erases a customer, as `tuppence forget` does.
+        open_store: Opens the store for a service.
+        data: The store for exports and erasures.
+    """
+
+    def __init__(
+        self,
+        remove: Callable[[str], object],
+        open_store: Callable[[], FeedStore],
+        data: FeedData,
+    ) -> None:
+        self.remove = remove
+        self.open_store = open_store
+        self.data = data
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> Kept:
+    found: Kept = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Kept]:
+    customers = {"ann", "bob"}
+    opened: list[FeedFile] = []
+
+    def open_store() -> FeedStore:
+        opened.append(FeedFile(tmp_path, customers.__contains__))
+        return opened[-1]
+
+    yield Kept(customers.discard, open_store, FeedRecords(tmp_path))
+    for one in opened:
+        one.close()
+
+
+class InDatabase:
+    """What the database keeps of feeds, for exports and erasures. Implements the port FeedData."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def export(self, customer: str) -> Mapping[str, Any]:
+        with fact_database(self._url) as facts:
+            return facts.feed_of(customer)
+
+    def erase(self, customer: str) -> int:
+        with fact_database(self._url) as facts:
+            rows = facts.erase(customer)
+        return sum(count for table, count in rows.items() if table.startswith("feed_"))
+
+
+@pytest.fixture
+def postgresql(database: str, login: Callable[..., str]) -> Iterator[Kept]:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP'), ('bob', 'GBP')"
+        )
+    feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
+    opened: list[Connections] = []
+
+    def open_store() -> FeedStore:
+        opened.append(Connections(feed, 2))
+        return PostgresFeeds(opened[-1])
+
+    data = InDatabase(loader)
+    yield Kept(data.erase, open_store, data)
+    for one in opened:
+        one.close()
+
+
+def record(store: FeedStore, *happened: Happened, customer: str = "ann") -> Recorded:
+    name = view_id(customer, VIEW)
+    named = [one._replace(view=name) for one in happened]
+    return record_events(store, customer, {name: VIEW}, named, STANDARD, NOW)
+
+
+def event(name: str, kind: EventKind, item: ItemId = ITEM, at: int = NOW - 5) -> Happened:
+    until = at + DAY if kind is EventKind.SNOOZED else None
+    return Happened(name, kind, item, "", at, until)
+
+
+def test_nothing_is_kept_of_somebody_new(kept: Kept) -> None:
+    found = kept.open_store().kept("ann")
+    assert (found.states, found.preferences, found.withdrawn) == ({}, Preferences(), frozenset())
+    assert not any(kept.data.export("ann").values())
+    assert kept.data.erase("ann") == 0
+
+
+def test_what_a_person_did_is_kept_and_read_back_by_others(kept: Kept) -> None:
+    store = kept.open_store()
+    done = record(
+        store,
+        event("e1", EventKind.SEEN),
+        event("e2", EventKind.SNOOZED),
+        event("e3", EventKind.OPENED, OTHER),
+    )
+    assert done == Recorded(3, 0, ())
+    for other in (store, kept.open_store()):
+        states = other.kept("ann").states
+        assert set(states) == {ITEM, OTHER}
+        state = states[ITEM]
+        assert state.seen == (20_000,)
+        assert state.answer is not None
+        assert (state.answered, state.answer.told) == (EventKind.SNOOZED, TOLD)
+        assert states[OTHER].opened == NOW - 5
+        assert other.kept("bob").states == {}
+
+
+def test_an_event_is_kept_once(kept: Kept) -> None:
+    store, other = kept.open_store(), kept.open_store()
+    assert record(store, event("e1", EventKind.SEEN)).recorded == 1
+    assert record(other, event("e1", EventKind.SEEN)).repeated == 1
+    (refused,) = record(other, event("e1", EventKind.ACTED)).refused
+    assert refused.code == "feed.conflict"
+    assert record(other, event("e1", EventKind.SEEN), customer="bob").recorded == 1
+    assert len(kept.data.export("ann")["events"]) == 1
+
+
+def test_changes_of_one_person_happen_one_after_another(kept: Kept) -> None:
+    """Several processes send the same events and others at once; none is lost or counted twice."""
+    stores = [kept.open_store() for _ in range(3)]
+    outcomes: list[Recorded] = []
+
+    def send(store: FeedStore, own: int) -> None:
+        for number in range(10):
+            both = event(f"same{number}", EventKind.SEEN, at=NOW - number * DAY)
+            mine = event(f"own{own}-{number}", EventKind.SEEN, at=NOW - (20 + own) * DAY)
+            outcomes.append(record(store, both, mine))
+
+    threads = [threading.Thread(target=send, args=(store, own)) for own, store in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(one.recorded for one in outcomes) == 10 + 30
+    assert sum(one.repeated for one in outcomes) == 20
+    assert not any(one.refused for one in outcomes)
+    (state,) = stores[0].kept("ann").states.values()
+    assert len(state.seen) == 10 + 3
+
+
+def test_a_change_that_fails_leaves_nothing(kept: Kept) -> None:
+    store = kept.open_store()
+
+    def fail() -> None:
+        with store.change("ann") as change:
+            change.prefer(Preferences(["tip"]))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert store.kept("ann").preferences == Preferences()
+    assert record(store, event("e1", EventKind.SEEN)).recorded == 1
+
+
+def test_an_answer_is_undone(kept: Kept) -> None:
+    store = kept.open_store()
+    record(store, event("e1", EventKind.NOT_HELPFUL))
+    undo_answer(store, "ann", ITEM, STANDARD, NOW)
+    undo_answer(store, "ann", ITEM, STANDARD, NOW + 1)
+    undo_answer(store, "ann", OTHER, STANDARD, NOW)
+    assert store.kept("ann").states[ITEM].answered is None
+    assert len(kept.data.export("ann")["events"]) == 2
+
+
+def test_choices_are_replaced(kept: Kept) -> None:
+    store = kept.open_store()
+    for chosen in (Preferences(["tip"], ["bank"], "cs_CZ", "Europe/Prague"), Preferences()):
+        with store.change("ann") as change:
+            change.prefer(chosen)
+        assert kept.open_store().kept("ann").preferences == chosen
+
+
+def test_a_withdrawal_is_seen_at_once_by_every_process(kept: Kept) -> None:
+    store, other = kept.open_store(), kept.open_store()
+    one = Withdrawal("fees", True, "desk", "wrong", NOW)
+    two = Withdrawal("coffee", True, "desk", "wrong", NOW)
+    back = Withdrawal("fees", False, "desk", "mended", NOW + 1)
+    for withdrawal, expected in ((one, {"fees"}), (two, {"fees", "coffee"}), (back, {"coffee"})):
+        store.withdraw(withdrawal)
+        assert other.kept("ann").withdrawn == expected
+    assert list(other.withdrawals()) == [one, two, back]
+
+
+def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None:
+    store = kept.open_store()
+    for customer in ("ann", "bob"):
+        record(store, event("e1", EventKind.ACKNOWLEDGED), customer=customer)
+        with store.change(customer) as change:
+            change.prefer(Preferences(["tip"]))
+    found = kept.data.export("ann")
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "events": 1,
+        "views": 1,
+        "states": 1,
+        "preferences": 1,
+    }
+    (event_row,), (view_row,) = found["events"], found["views"]
+    assert event_row["event"]["kind"] == "acknowledged"
+    assert view_row["view"]["candidates"][0]["told"]["values"]["name"] == '"Café"'
+    before = kept.data.export("bob")
+    assert kept.data.erase("ann") == 4
+    assert not any(kept.data.export("ann").values())
+    assert store.kept("ann").states == {}
+    assert kept.data.export("bob") == before
+    assert kept.data.erase("ann") == 0
+
+
+def test_nothing_is_kept_of_somebody_who_was_erased(kept: Kept) -> None:
+    store = kept.open_store()
+    record(store, event("e1", EventKind.SEEN))
+    kept.remove("ann")
+    with pytest.raises(UserError, match="there is no customer ann"):
+        record(store, event("e2", EventKind.SEEN))
+    with pytest.raises(UserError, match="there is no customer"):
+        undo_answer(store, "eve", ITEM, STANDARD, NOW)

@@ -1,0 +1,507 @@
+"""The feed as a service: what an app's requests get."""
+
+import base64
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jwt
+import msgspec
+import pytest
+from tests.feeds import KEYS, NOW, TODAY, Desk, desk, urgent
+from tests.serving import log_lines
+
+from tuppence.errors import UserError
+from tuppence.feed.items import DAY
+from tuppence.services.feed.tokens import (
+    AUDIENCE,
+    add_key,
+    customer_of,
+    customer_token,
+    read_keys,
+)
+
+FEES, SAVINGS, COFFEE, ENERGY = "£12.50 in fees", "Savings", "Coffee", "Energy"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path) as found:
+        yield found
+
+
+def time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat()
+
+
+def event(
+    feed: dict[str, Any], place: int, kind: str, at: int = NOW, **more: Any
+) -> dict[str, Any]:
+    name = uuid.uuid5(uuid.NAMESPACE_URL, f"{kind} {place} {at}")
+    item, view = feed["items"][place]["id"], feed["view"]["id"]
+    return {"id": str(name), "kind": kind, "item": item, "view": view, "at": time(at), **more}
+
+
+def send(running: Desk, feed: dict[str, Any], *events: Any, **more: Any) -> dict[str, Any]:
+    body = {"events": events, "receipts": [feed["view"]["receipt"]], **more}
+    answer = running.call("POST", "/v1/feed/events", body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def put(running: Desk, feed: dict[str, Any], place: int, state: str, **more: Any) -> Any:
+    path = f"/v1/feed/items/{feed['items'][place]['id']}/state"
+    body = {"state": state, "receipt": feed["view"]["receipt"], **more}
+    return running.call("PUT", path, body)
+
+
+def rows(tmp_path: Path) -> list[tuple[Any, ...]]:
+    """Return all rows of all tables."""
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return [row for (name,) in names for row in database.execute(f"SELECT * FROM {name}")]
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def test_a_feed_has_items_as_an_app_shows_them(running: Desk) -> None:
+    feed = running.feed()
+    first, last = feed["items"][0], feed["items"][-1]
+    assert [one["title"] for one in feed["items"]] == [FEES, COFFEE, ENERGY]
+    assert (feed["as_of"], feed["frozen"], feed["count"]) == ("2024-10-04", "", 3)
+    assert feed["next"] is None
+    assert first["id"] == "fees.2024-10-03"
+    assert first["text"] == "Since 1 October 2024."
+    assert first["values"] == {"x": 12.5, "d": "2024-10-01"}
+    assert (first["kind"], first["topic"], first["urgent"]) == ("insight", "bank", False)
+    assert (first["since"], first["expires"]) == ("2024-10-03", "2024-10-17")
+    assert first["explanation"] == "/v1/feed/items/fees.2024-10-03/explanation"
+    assert last["expires"] == "2024-11-02"
+
+
+def test_a_promotion_has_its_approval_and_its_terms(running: Desk) -> None:
+    running.people.results["ann"] = running.people.results["ann"][:2]
+    (_, offer) = running.feed()["items"]
+    assert offer["communication"] == "financial promotion"
+    assert offer["approval"] == {
+        "by": "Firm", "date": "2020-01-01", "reference": "FP-1", "until": None,
+    }  # fmt: skip
+    assert offer["offer"] == {"partner": "Fernhill", "terms": "The rate may fall."}
+
+
+def test_money_and_dates_are_in_the_locale_of_the_person_or_of_the_request(running: Desk) -> None:
+    assert running.feed(query="?locale=de_DE")["items"][0]["title"] == "12,50\xa0£ in fees"
+    assert running.call("PUT", "/v1/preferences", {"locale": "cs_CZ"}).status_code == 200
+    assert running.feed()["items"][0]["text"] == "Since 1. října 2024."
+    answer = running.call("GET", "/v1/feed?locale=xx_XX")
+    assert (answer.status_code, answer.json()["code"]) == (400, "message.locale")
+
+
+def test_reading_changes_nothing(running: Desk, tmp_path: Path) -> None:
+    before = running.feed()
+    for path in ("/v1/feed", "/v1/feed/count", "/v1/feed/hidden", "/v1/preferences"):
+        assert running.call("GET", path).status_code == 200
+    item = before["items"][0]["id"]
+    assert running.call("GET", f"/v1/feed/items/{item}/explanation").status_code == 200
+    assert running.feed() == before
+    assert rows(tmp_path) == []
+
+
+def test_a_feed_is_sent_again_only_if_it_has_changed(running: Desk) -> None:
+    first = running.call("GET", "/v1/feed")
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        again = running.call("GET", "/v1/feed", **{"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag
+    assert put(running, running.feed(), 0, "acknowledged").status_code == 204
+    changed = running.call("GET", "/v1/feed", **{"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != tag
+
+
+def test_pages_neither_repeat_nor_miss_an_item_when_one_is_dismissed_between_them(
+    running: Desk,
+) -> None:
+    first = running.feed(query="?limit=1")
+    assert [one["title"] for one in first["items"]] == [FEES]
+    assert first["count"] == 3
+    assert put(running, first, 0, "acknowledged").status_code == 204
+    second = running.feed(query=f"?limit=1&cursor={first['next']}")
+    third = running.feed(query=f"?limit=5&cursor={second['next']}")
+    assert [one["title"] for one in second["items"] + third["items"]] == [COFFEE, ENERGY, SAVINGS]
+    assert third["next"] is None
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=1~1~A", "cursor="]
+)
+def test_malformed_pages_are_refused(running: Desk, query: str) -> None:
+    answer = running.call("GET", f"/v1/feed?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.query")
+
+
+def test_items_are_counted_and_unseen_ones_apart(running: Desk) -> None:
+    assert running.call("GET", "/v1/feed/count").json() == {"count": 3, "unseen": 3}
+    feed = running.feed()
+    send(running, feed, event(feed, 0, "seen"))
+    assert running.call("GET", "/v1/feed/count").json() == {"count": 3, "unseen": 2}
+
+
+def test_an_explanation_says_why_an_item_is_shown_or_not(running: Desk) -> None:
+    path = "/v1/feed/items/{}.2024-10-03/explanation"
+    shown = running.call("GET", path.format("fees")).json()
+    assert (shown["outcome"], shown["place"], shown["tier"]) == ("shown", 0, 2)
+    assert shown["result"]["rule_id"] == "fees"
+    hidden = running.call("GET", path.format("savings")).json()
+    assert (hidden["outcome"], hidden["place"]) == ("no_place", None)
+    for item in ("other", "fees.2024-10-04", "fees.x"):
+        answer = running.call("GET", f"/v1/feed/items/{item}/explanation")
+        assert (answer.status_code, answer.json()["code"]) == (404, "feed.unknown-item")
+
+
+def test_a_customer_without_a_consent_has_an_empty_feed_with_the_reason(running: Desk) -> None:
+    running.people.frozen = "frozen on 2024-10-01: no consent"
+    feed = running.feed()
+    assert (feed["items"], feed["count"]) == ([], 0)
+    assert feed["frozen"] == "frozen on 2024-10-01: no consent"
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+def test_an_acknowledged_item_gives_way_and_returns_when_it_is_undone(running: Desk) -> None:
+    feed = running.feed()
+    assert put(running, feed, 0, "acknowledged").status_code == 204
+    assert running.titles() == [COFFEE, ENERGY, SAVINGS]
+    (hidden,) = running.call("GET", "/v1/feed/hidden").json()["items"]
+    assert (hidden["id"], hidden["reason"]) == (feed["items"][0]["id"], "acknowledged")
+    path = f"/v1/feed/items/{feed['items'][0]['id']}/state"
+    assert running.call("DELETE", path).status_code == 204
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+    assert running.call("DELETE", path).status_code == 204
+    assert running.titles("bob") == [FEES, COFFEE, ENERGY]
+
+
+def test_an_acknowledgement_covers_the_numbers_of_the_view_that_was_seen(running: Desk) -> None:
+    feed = running.feed()
+    results = running.people.results["ann"]
+    results[0] = msgspec.structs.replace(results[0], values={**results[0].values, "x": Decimal(25)})
+    assert put(running, feed, 0, "acknowledged").status_code == 204
+    assert running.titles()[0] == "£25 in fees", "the person acknowledged another amount"
+    assert put(running, running.feed(), 0, "acknowledged").status_code == 204
+    assert running.titles()[0] == COFFEE
+
+
+def test_the_same_answer_twice_is_one_event(running: Desk, tmp_path: Path) -> None:
+    feed = running.feed()
+    put(running, feed, 0, "not_helpful")
+    before = rows(tmp_path)
+    running.clock.now += 1_000
+    assert put(running, feed, 0, "not_helpful").status_code == 204
+    assert rows(tmp_path) == before
+
+
+def test_a_snoozed_item_is_away_until_its_time(running: Desk) -> None:
+    feed = running.feed()
+    until = NOW + 2 * DAY
+    assert put(running, feed, 0, "snoozed", until=time(until)).status_code == 204
+    assert FEES not in running.titles()
+    (hidden,) = running.call("GET", "/v1/feed/hidden").json()["items"]
+    assert datetime.fromisoformat(hidden["until"]) == datetime.fromtimestamp(until / 1_000, UTC)
+    running.clock.now = until
+    assert FEES in running.titles()
+
+
+@pytest.mark.parametrize("until", [None, NOW, NOW - 1, NOW + 91 * DAY])
+def test_a_snooze_needs_an_end_that_is_not_too_far_away(running: Desk, until: int | None) -> None:
+    more = {} if until is None else {"until": time(until)}
+    answer = put(running, running.feed(), 0, "snoozed", **more)
+    assert (answer.status_code, answer.json()["code"]) == (400, "feed.until")
+
+
+def test_only_what_a_view_has_shown_can_be_answered(running: Desk) -> None:
+    feed = running.feed()
+    body = {"state": "acknowledged", "receipt": feed["view"]["receipt"]}
+    answer = running.call("PUT", "/v1/feed/items/savings.2024-10-03/state", body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "feed.not-shown")
+
+
+# -- events ---------------------------------------------------------------------------------------
+
+
+def test_events_count_once_however_often_they_are_sent(running: Desk, tmp_path: Path) -> None:
+    feed = running.feed()
+    events = [event(feed, 0, "seen"), event(feed, 0, "opened", NOW + 5), event(feed, 1, "seen")]
+    assert send(running, feed, *events) == {"recorded": 3, "repeated": 0, "refused": []}
+    before = rows(tmp_path)
+    assert send(running, feed, *events[::-1]) == {"recorded": 0, "repeated": 3, "refused": []}
+    assert send(running, feed, events[0], events[0])["repeated"] == 2
+    assert rows(tmp_path) == before
+
+
+def test_an_id_with_another_body_is_refused_and_the_others_are_recorded(running: Desk) -> None:
+    feed = running.feed()
+    one = event(feed, 0, "seen")
+    assert send(running, feed, one)["recorded"] == 1
+    other = {**one, "kind": "not_helpful"}
+    done = send(running, feed, other, event(feed, 1, "seen"))
+    assert (done["recorded"], done["repeated"]) == (1, 0)
+    ((refused),) = done["refused"]
+    assert (refused["id"], refused["code"]) == (one["id"], "feed.conflict")
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+
+
+def test_a_view_is_logged_with_every_candidate_once_it_was_seen(
+    running: Desk, tmp_path: Path
+) -> None:
+    feed = running.feed()
+    send(running, feed, event(feed, 0, "seen"))
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        ((customer, name, content),) = database.execute("SELECT * FROM views").fetchall()
+    view = json.loads(content)
+    assert (customer, name) == ("ann", feed["view"]["id"])
+    assert (view["night"], view["ruleset"], view["places"]) == (TODAY, "ruleset", 3)
+    assert view["policy"].startswith("standard:")
+    found = [(one["item"][0], one["outcome"], one.get("place")) for one in view["candidates"]]
+    assert found == [
+        ("fees", "shown", 0), ("coffee", "shown", 1), ("energy", "shown", 2),
+        ("savings", "no_place", None),
+    ]  # fmt: skip
+    assert view["candidates"][0]["told"]["values"] == {"x": "12.5", "d": '@"2024-10-01"'}
+    later = {"events": [event(feed, 1, "seen")]}
+    assert running.call("POST", "/v1/feed/events", later).json()["recorded"] == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "sent_at", "code"),
+    [
+        (NOW + 2 * DAY, None, "feed.future"),
+        (NOW - 91 * DAY, None, "feed.old"),
+        (NOW + 400 * DAY, NOW + 400 * DAY, None),
+        (NOW - 400 * DAY, NOW - 399 * DAY, None),
+        (NOW + 60_000, None, None),
+        (NOW - 89 * DAY, None, None),
+    ],
+)
+def test_clocks_of_devices_may_be_wrong(
+    running: Desk, at: int, sent_at: int | None, code: str | None
+) -> None:
+    feed = running.feed()
+    more = {} if sent_at is None else {"sent_at": time(sent_at)}
+    done = send(running, feed, event(feed, 0, "seen", at), **more)
+    assert [one["code"] for one in done["refused"]] == ([] if code is None else [code])
+
+
+def test_what_happened_last_counts_even_by_a_clock_that_is_ahead(running: Desk) -> None:
+    feed = running.feed()
+    ahead = NOW + 3_600_000
+    done, undone = (event(feed, 0, kind, ahead + n) for n, kind in enumerate(("acted", "undone")))
+    send(running, feed, undone)
+    send(running, feed, done)
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+
+
+def test_events_of_a_view_that_nobody_knows_are_refused(running: Desk) -> None:
+    feed = running.feed()
+    body = {"events": [event(feed, 0, "seen")]}
+    done = running.call("POST", "/v1/feed/events", body).json()
+    assert [one["code"] for one in done["refused"]] == ["feed.not-shown"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "x"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"}, {"at": "yesterday"},
+        {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
+    ],
+)  # fmt: skip
+def test_malformed_events_are_refused(running: Desk, change: dict[str, Any]) -> None:
+    feed = running.feed()
+    body = {"events": [{**event(feed, 0, "seen"), **change}]}
+    answer = running.call("POST", "/v1/feed/events", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+
+
+def test_a_batch_has_a_limit(running: Desk) -> None:
+    feed = running.feed()
+    body = {"events": [event(feed, 0, "seen")] * 501}
+    assert running.call("POST", "/v1/feed/events", body).status_code == 400
+    body = {"events": [{**event(feed, 0, "seen"), "view": "0" * 1_000_001}]}
+    assert running.call("POST", "/v1/feed/events", body).status_code == 413
+
+
+# -- whose feed it is -----------------------------------------------------------------------------
+
+
+def test_nobody_reads_or_answers_the_feed_of_somebody_else(running: Desk) -> None:
+    mine = running.feed("ann")
+    path = f"/v1/feed/items/{mine['items'][0]['id']}/state"
+    body = {"state": "acknowledged", "receipt": mine["view"]["receipt"]}
+    answer = running.call("PUT", path, body, customer="bob")
+    assert (answer.status_code, answer.json()["code"]) == (422, "feed.receipt")
+    events = {"events": [event(mine, 0, "seen")], "receipts": [mine["view"]["receipt"]]}
+    assert running.call("POST", "/v1/feed/events", events, customer="bob").status_code == 422
+    del events["receipts"]
+    send(running, mine, event(mine, 0, "seen"))
+    done = running.call("POST", "/v1/feed/events", events, customer="bob").json()
+    assert [one["code"] for one in done["refused"]] == ["feed.not-shown"]
+    assert running.call("GET", "/v1/feed", customer="eve").status_code == 404
+
+
+def forged(**change: Any) -> str:
+    seconds = NOW // 1_000
+    claims = {"sub": "ann", "aud": AUDIENCE, "iat": seconds, "exp": seconds + 900, **change}
+    key = change.pop("key", "k" * 43)
+    claims.pop("key", None)
+    kid = claims.pop("kid", "first")
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, "HS256", {"kid": kid})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "x" * 43}, {"kid": "other"}, {"aud": "another"}, {"aud": None}, {"exp": None},
+        {"iat": None}, {"sub": None}, {"sub": ""}, {"exp": NOW // 1_000}, {"exp": NOW // 1_000 - 1},
+        {"exp": NOW // 1_000 + 3_601}, {"iat": NOW // 1_000 + 61}, {"sub": "a\x00"},
+    ],
+)  # fmt: skip
+def test_a_token_that_is_not_valid_is_refused(running: Desk, change: dict[str, Any]) -> None:
+    assert customer_of(KEYS, forged(), NOW) == "ann"
+    assert customer_of(KEYS, forged(**change), NOW) is None
+    headers = {"Authorization": f"Bearer {forged(**change)}"}
+    answer = running.client.get("/v1/feed", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "access.denied")
+
+
+def test_a_token_without_a_signature_and_a_receipt_are_no_tokens(running: Desk) -> None:
+    claims = {"sub": "ann", "aud": AUDIENCE, "iat": NOW // 1_000, "exp": NOW // 1_000 + 60}
+    parts = [{"alg": "none", "kid": "first", "typ": "JWT"}, claims]
+    text = [
+        base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in parts
+    ]
+    receipt = running.feed()["view"]["receipt"]
+    for token in (".".join([*text, ""]), receipt, "", "..", "a.b.c"):
+        answer = running.client.get("/v1/feed", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401
+    token = customer_token(KEYS, "ann", NOW, 60)
+    body = {"state": "acknowledged", "receipt": token}
+    answer = running.call("PUT", "/v1/feed/items/fees.2024-10-03/state", body)
+    assert answer.json()["code"] == "feed.receipt"
+
+
+def test_keys_are_replaced_without_refusing_anybody(tmp_path: Path) -> None:
+    path = tmp_path / "feed.keys"
+    add_key("old", path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = customer_token(read_keys(str(path)), "ann", NOW, 60)
+    add_key("new", path)
+    both = read_keys(str(path))
+    assert customer_of(both, before, NOW) == "ann"
+    assert both.signing[0] == "old"
+    old, new = path.read_text().splitlines()
+    path.write_text(f"{new}\n{old}\n")
+    turned = read_keys(str(path))
+    after = customer_token(turned, "ann", NOW, 60)
+    assert customer_of(both, after, NOW) == customer_of(turned, before, NOW) == "ann"
+    path.write_text(f"{new}\n")
+    assert customer_of(read_keys(str(path)), before, NOW) is None
+    assert customer_of(read_keys(str(path)), after, NOW) == "ann"
+
+
+@pytest.mark.parametrize("text", ["", "# none", "a short", "a b c", f"a {'k' * 43}\na {'l' * 43}"])
+def test_a_malformed_file_of_keys_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "feed.keys"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"feed\.keys"):
+        read_keys(str(path))
+
+
+def test_a_key_has_a_new_name(tmp_path: Path) -> None:
+    add_key("a", tmp_path / "keys")
+    for name in ("a", "a b", ""):
+        with pytest.raises(UserError, match="key"):
+            add_key(name, tmp_path / "keys")
+
+
+def test_logs_do_not_name_customers(running: Desk) -> None:
+    running.people.results["Ann Smith"] = running.people.results["ann"]
+    with log_lines() as lines:
+        feed = running.feed("Ann Smith")
+        running.call("GET", f"/v1/feed/items/{feed['items'][0]['id']}/explanation")
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [line["caller"] for line in requests] == ["a customer"] * 2
+    assert "Smith" not in json.dumps(lines)
+
+
+# -- withdrawals ----------------------------------------------------------------------------------
+
+
+def test_a_withdrawal_holds_at_once_and_for_everybody(running: Desk) -> None:
+    assert FEES in running.titles()
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "fees", "reason": "wrong numbers"}
+    done = running.client.post("/v1/withdrawals", json=body, headers=headers)
+    assert done.status_code == 204
+    assert running.titles() == running.titles("bob") == [COFFEE, ENERGY, SAVINGS]
+    restored = running.client.post(
+        "/v1/withdrawals", json={**body, "withdrawn": False}, headers=headers
+    )
+    assert restored.status_code == 204
+    assert FEES in running.titles()
+    kept = running.client.get("/v1/withdrawals", headers=headers).json()["withdrawals"]
+    assert [(one["rule"], one["withdrawn"], one["by"]) for one in kept] == [
+        ("fees", True, "desk"),
+        ("fees", False, "desk"),
+    ]
+
+
+def test_customers_withdraw_nothing_and_operators_read_no_feed(running: Desk) -> None:
+    body = {"rule": "fees", "reason": "x"}
+    assert running.call("POST", "/v1/withdrawals", body).json()["code"] == "access.forbidden"
+    assert running.call("GET", "/v1/withdrawals").status_code == 403
+    headers = {"Authorization": "Bearer secret"}
+    answer = running.client.get("/v1/feed", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.forbidden")
+    assert running.client.get("/v1/withdrawals", headers={}).status_code == 401
+
+
+def test_an_urgent_insight_is_marked_and_promotions_give_way(running: Desk) -> None:
+    running.people.rules["coffee"] = urgent(running.people.rules["coffee"])
+    feed = running.feed()
+    assert [one["urgent"] for one in feed["items"]] == [True, False, False]
+    hidden = running.call("GET", "/v1/feed/hidden").json()["items"]
+    assert [one["reason"] for one in hidden] == ["no_promotion"]
+
+
+# -- choices --------------------------------------------------------------------------------------
+
+
+def test_a_person_chooses_what_they_see(running: Desk) -> None:
+    assert running.call("GET", "/v1/preferences").json() == {}
+    chosen = {"kinds_off": ["tip"], "topics_off": ["home"], "time_zone": "Europe/Dublin"}
+    assert running.call("PUT", "/v1/preferences", chosen).json() == chosen
+    assert running.call("GET", "/v1/preferences").json() == chosen
+    assert running.titles() == [FEES, SAVINGS]
+    assert len(running.titles("bob")) == 3
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"kinds_off": ["tips"]}, {"locale": "xx_XX"}, {"time_zone": "Mars/Base"}, {"x": 1},
+        {"topics_off": ["a b"]}, {"locale": ""},
+    ],
+)  # fmt: skip
+def test_choices_that_do_not_exist_are_refused(running: Desk, choice: dict[str, Any]) -> None:
+    assert running.call("PUT", "/v1/preferences", choice).status_code == 400
+    assert running.call("GET", "/v1/preferences").json() == {}
