@@ -69,7 +69,7 @@ class Absence(StrEnum):
 
 
 class Before(NamedTuple):
-    """The values and the message that an insight had in the feed after the run before."""
+    """The values that an insight had after the run before, and its present wording of them."""
 
     values: Mapping[str, Any]
     message: Rendered
@@ -87,7 +87,7 @@ class FeedChanges(NamedTuple):
     """The differences between two feeds.
 
     Attributes:
-        since: The day of the feed before.
+        since: The day of the run before. A feed that was frozen then shows an earlier day.
         entries: For each insight of the feed its change, and what it was before if it was there.
         gone: The insights that went, in the order that they had.
     """
@@ -130,7 +130,8 @@ def changes_of(
     if before is not None:
         then = before._replace(as_of=Date(earlier.day))
         earlier = _shown(build_feed(then, kept, policy, now, locale), then)
-    return compare_feeds(_shown(feed, person), earlier, person.currency, locale)
+    changes = compare_feeds(_shown(feed, person), earlier, person.currency, locale)
+    return changes._replace(since=day_before)
 
 
 def _shown(feed: Feed, person: Person) -> Shown:

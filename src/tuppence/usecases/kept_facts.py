@@ -1,11 +1,17 @@
 """Facts of all customers, of which the columns that were read stay in memory."""
 
+import itertools
+import sys
 import threading
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
 from tuppence.facts.batch import FactBatch, Table
 from tuppence.facts.source import FactSource
+
+_REFERENCE: Final = 8
+"""Bytes of a place in a list of texts."""
 
 
 class KeptFacts:
@@ -58,7 +64,10 @@ class KeptFacts:
 
 
 def size_of(batch: FactBatch) -> int:
-    """Return the number of bytes of a batch's arrays."""
+    """Return the number of bytes of a batch's arrays and texts."""
     tables = (batch.accounts, batch.transactions)
     columns = [*batch.customers.values(), *(c for t in tables for c in t.columns.values())]
-    return sum(c.values.nbytes for c in columns) + sum(t.offsets.nbytes for t in tables)
+    arrays = sum(c.values.nbytes for c in columns) + sum(t.offsets.nbytes for t in tables)
+    dictionaries = {id(c.dictionary): c.dictionary for c in columns}.values()
+    texts = itertools.chain(batch.customer_ids, *dictionaries)
+    return arrays + sum(_REFERENCE + sys.getsizeof(text) for text in texts)

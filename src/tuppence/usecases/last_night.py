@@ -67,7 +67,8 @@ class LastNight(NamedTuple):
 def read_last_night(store: RunStore, customers: Sequence[str]) -> LastNight | None:
     """Return the stored results of the last run; None if nothing has run in the store.
 
-    Results of an earlier run, of customers whom the last one left out, are not part of it.
+    Results by other rules are not part of it. Results of an earlier run by the same rules, of
+    customers whom the last one left out, are: an unchanged row is not written again.
 
     Args:
         store: The store.

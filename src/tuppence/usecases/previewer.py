@@ -90,7 +90,7 @@ class LiveResults:
         as_of: The day as of which they are, such as 2026-06-30.
         ruleset: Digest of the live rules.
         differences: What distinguishes them from results that were evaluated just now.
-        without: Number of customers of whom the last run stored nothing, who are not compared.
+        without: Number of customers of whom nothing by these rules is stored, who are not compared.
     """
 
     as_of: str
@@ -149,14 +149,16 @@ class Previewer:
     """Previews rules over the same facts, whose columns it keeps in memory.
 
     Only the previewed rule is evaluated: the results of live rules are those that the last run
-    stored. It serves one thread at a time.
+    stored. It serves one thread at a time, and shows the store as it was when it was made and at
+    its first preview: make another one after a run, an import or an erasure.
 
     Args:
         store: The store, of which the stored results are read.
         facts: Its facts, as far as they may be read.
         as_of: The date that `today()` gives.
         threads: Number of threads that evaluate.
-        budget: Maximum number of bytes of columns that are kept; the rest is read each time.
+        budget: Maximum number of bytes of columns that are kept; the rest is read each time. The
+            results of the last run come on top: seven bytes for each customer and rule.
     """
 
     def __init__(
@@ -191,8 +193,8 @@ class Previewer:
 
         Args:
             checked: The rule.
-            live: The live rules, which are evaluated unless they are those of the last run; those
-                of the last run where it is None.
+            live: The live rules, which are evaluated unless the stored results are theirs, of this
+                day and of these facts; None for those of the last run.
             advance: Called with the number of customers that were evaluated, again and again.
             is_cancelled: Asked again and again whether to give up.
 
@@ -236,7 +238,9 @@ class Previewer:
     ) -> tuple[Mapping[str, Array], Array, FeedEffect | None, LiveResults | None]:
         """Return who qualifies for each live rule, for whom that is known, and what follows."""
         night = self._night
-        if live is not None and (night is None or live.digest != night.run.ruleset):
+        if live is not None and (
+            night is None or live.digest != night.run.ruleset or self._differences(night.run)
+        ):
             found = self._evaluate(live, lambda _: None, is_cancelled)
             of_rules = zip((one.rule.id for one in live.rules), found.states, strict=True)
             others = {name: row == QUALIFIED for name, row in of_rules}
