@@ -171,7 +171,7 @@ def test_results_come_in_every_format(tuppence: Run, ran: Path, tmp_path: Path) 
         }
     ]  # fmt: skip
     line = tuppence("results", "--store", ran, "--format", "json", "--customer", "ann").stdout
-    assert json.loads(line)["values"] == {"fees": "12.5"}
+    assert json.loads(line)["values"] == {"fees": 12.5}
     command = ("results", "--store", ran, "--format", "parquet")
     assert "parquet is not for the screen" in tuppence(*command, status=1).stderr
     tuppence(*command, "--output", "r.parquet")
@@ -475,15 +475,17 @@ def test_a_run_tells_of_words_that_find_nobody(tuppence: Run, store: Path, rules
 def test_a_rule_finds_nobody_outside_its_validity(tuppence: Run, store: Path, rules: Path) -> None:
     command = ("run", "--store", store, "--rules", rules, "--processes", 1)
     (rules / "fees.yaml").write_text(RULE + "valid_from: 2026-06-10\nvalid_until: 2026-06-20\n")
-    for date, insights in (
-        ("2026-06-09", 0),
-        ("2026-06-10", 1),
-        ("2026-06-20", 1),
-        ("2026-06-21", 0),
+    for date, state in (
+        ("2026-06-09", "not_qualified"),
+        ("2026-06-10", "qualified"),
+        ("2026-06-20", "qualified"),
+        ("2026-06-21", "not_qualified"),
     ):
         tuppence(*command, "--as-of", date)
-        shown = json.loads(tuppence("feed", "ann", "--store", store, "--format", "json").stdout)
-        assert (date, len(shown)) == (date, insights)
+        found = json.loads(tuppence("results", "--store", store, "--format", "json").stdout)
+        assert (date, found["state"]) == (date, state)
+        feed = json.loads(tuppence("feed", "ann", "--store", store, "--format", "json").stdout)
+        assert feed == [], "today, too, the rule is not valid any more"
     text = tuppence("explain", "ann", "fees", "--store", store).stdout
     assert "the rule or its approval is not valid on 2026-06-21" in text
 
@@ -491,7 +493,7 @@ def test_a_rule_finds_nobody_outside_its_validity(tuppence: Run, store: Path, ru
 def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
     victim = next((ran / "facts").glob("*/transactions.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
-    for command in (["store", "check"], ["feed", "ann"]):
+    for command in (["store", "check"], ["explain", "ann", "fees"]):
         text = tuppence(*command, "--store", ran, status=1).stderr
         assert "error[store.corrupt]" in text
 
