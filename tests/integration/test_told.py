@@ -7,7 +7,7 @@ compared with what they are told.
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -158,14 +158,21 @@ def test_invented_people_are_told_many_things(told: list[Told]) -> None:
 def test_each_offer_and_reward_is_shown_to_somebody(
     catalogue: Ruleset, evenings: list[Evening]
 ) -> None:
-    """Insights of a higher score come first, until they have expired."""
+    """Insights of a higher tier or score come first, until they have expired or were dismissed."""
     rules = {one.rule.id: one.rule for one in catalogue.rules}
+
+    def shown_in_turn(results: Sequence[Result], day: int) -> Iterator[str]:
+        """Yield what a person sees who dismisses whatever is shown."""
+        while names := {one.rule_id for one in building.ranked(results, rules, day, FEED)}:
+            yield from names
+            results = [one for one in results if one.rule_id not in names]
+
     shown = {
-        one.rule_id
+        name
         for evening in evenings
         for _, results in evening.results
         for later in range(0, LATER, 5)
-        for one in building.ranked(results, rules, day_of(evening.day).day + later, FEED)
+        for name in shown_in_turn(results, day_of(evening.day).day + later)
     }
     wanted = {name for name, rule in rules.items() if rule.kind in {"offer", "reward"}}
     assert sorted(wanted - shown) == []
