@@ -103,7 +103,7 @@ def test_a_clock_that_goes_backwards_loses_no_withdrawal_and_no_row(
 ) -> None:
     def clock(text: str) -> None:
         now = datetime.date.fromisoformat(text)
-        for command in ("consent", "import_"):
+        for command in ("consent", "imported"):
             monkeypatch.setattr(f"tuppence.cli.{command}.today", lambda: now)
 
     clock("2026-06-10")

@@ -78,7 +78,6 @@ def test_files_before_the_one_that_fails_stay(tuppence: Run, folder: Path) -> No
     files = ("good.csv", "bank.csv")
     tuppence("import", "csv", *files, "--mapping", "bank.yaml", "--store", "money", status=1)
     assert FactStore(folder / "money").transaction_count == 1
-    assert (folder / "money" / IDENTIFIER_KEY).exists()
 
 
 def test_synth_leaves_all_customers_or_no_store(
