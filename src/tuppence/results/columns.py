@@ -18,7 +18,7 @@ class StoredStates(NamedTuple):
 
     Attributes:
         states: NOT_QUALIFIED, QUALIFIED or UNKNOWN.
-        since: Day since which the state has held, in days since 1970-01-01.
+        since: Days of the results, see `Result.since`.
         scores: Scores in ten-thousandths; -1 for null, and unless qualified.
     """
 

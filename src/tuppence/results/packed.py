@@ -3,7 +3,8 @@
 The format is little-endian, without gaps, for the R rules of a layout in their order:
 
     R x 1 byte      state: 0 not qualified, 1 qualified, 2 unknown
-    R x 2 bytes     day since which the state has held, in days since 1970-01-01
+    R x 2 bytes     day since which the state has held, in days since 1970-01-01; of an unknown
+                    result that follows a qualified one, the day of that one
     and for each qualified rule
         4 bytes     score in ten-thousandths, signed; -1 for null
         for each of its values
@@ -293,7 +294,8 @@ class Merged(NamedTuple):
     """New results merged with old ones.
 
     Attributes:
-        data: The new results; states that have not changed keep the day since which they hold.
+        data: The new results; states that have not changed keep the day since which they hold, and
+            unknown ones that follow a qualified one have its day.
         damaged: Index of the first customer whose old results are damaged, or -1.
         changed: Number of results that differ, including those of removed rules, by customer.
         qualified: Number of qualified results, by customer.
@@ -415,7 +417,11 @@ def _merge(
             elif state == UNKNOWN:
                 counts[2][i] += 1
             old = old_of[rule]
-            if not known or old < 0 or old_data[old_start + old] != state:
+            if not known or old < 0:
+                changed += 1
+                continue
+            was = old_data[old_start + old]
+            if was != state and not (was == QUALIFIED and state == UNKNOWN):
                 changed += 1
                 continue
             for byte in range(2):

@@ -31,7 +31,8 @@ class Result(msgspec.Struct, frozen=True):
         state: The outcome of the condition; unknown if that is null.
         score: Relevance from 0 to 100, with 4 decimals; None unless qualified.
         values: The rule's values as FEEL values, numbers with 4 decimals; empty unless qualified.
-        since: Day since which the state has held, in days since 1970-01-01.
+        since: Day since which the state has held, in days since 1970-01-01. An unknown result that
+            follows a qualified one has the day of that one.
     """
 
     rule_id: str

@@ -61,8 +61,15 @@ def test_an_unchanged_state_keeps_its_first_day() -> None:
     found = merge_results(
         {"ann": before}, batch(result("a"), result("b", State.UNKNOWN), result("c", score="2"))
     )
-    assert [r.since for r in found.rows[0].results] == [3, 10, 3]
+    assert [r.since for r in found.rows[0].results] == [3, 3, 3]
     assert found.changed == 2
+
+
+def test_an_unknown_result_has_the_day_of_the_qualified_one_before_it_and_no_other() -> None:
+    for state, day in ((State.QUALIFIED, 3), (State.NOT_QUALIFIED, 10)):
+        before = row(result("a", state, since=3), as_of=9)
+        (after,) = merge_results({"ann": before}, batch(result("a", State.UNKNOWN))).rows
+        assert [r.since for r in after.results] == [day]
 
 
 def test_unchanged_results_are_not_written_again() -> None:

@@ -3,7 +3,7 @@
 customer_id   S     partition key
 rule_id       S     sort key
 state         S     qualified, not_qualified or unknown
-since         S     first day of this state, such as 2026-06-30
+since         S     first day of this state, such as 2026-06-30, see `Result.since`
 as_of         S     date of the evaluation that wrote the item
 ruleset       S     digest of the ruleset of that evaluation
 score         N     only if qualified
