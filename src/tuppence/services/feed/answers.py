@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuppence.errors import UserError
-from tuppence.feed.choice import Candidate, Outcome
+from tuppence.feed.choice import Candidate, Outcome, answered_item
 from tuppence.feed.items import ItemState
 from tuppence.feed.policy import URGENT
 from tuppence.feed.preferences import Preferences, is_time_zone
@@ -58,10 +58,20 @@ def hidden_answer(candidates: Sequence[Candidate], kept: Kept) -> HiddenAnswer:
     """Return the candidates that are not shown, each with the reason."""
     return HiddenAnswer(
         tuple(
-            HiddenItem(str(one.item), one.rule.kind, one.rule.topic, one.outcome, _until(one, kept))
-            for one in candidates
-            if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
+            _hidden(one, kept) for one in candidates if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
         )
+    )
+
+
+def _hidden(one: Candidate, kept: Kept) -> HiddenItem:
+    rule, answered = one.rule, answered_item(one, kept.states)
+    return HiddenItem(
+        str(one.item),
+        rule.kind,
+        rule.topic,
+        one.outcome,
+        _until(one, kept),
+        None if answered is None else str(answered),
     )
 
 

@@ -167,7 +167,8 @@ class EventsIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         events: The events.
         receipts: Receipts of their views; those of views that were sent before may be left out.
-        sent_at: When the batch is sent by the clock of the device, which may be wrong.
+        sent_at: The time of this sending by the clock of the device, which may be wrong: set it
+            anew each time a batch is sent.
     """
 
     events: Annotated[list[EventIn], Meta(min_length=1, max_length=MAX_EVENTS)]
