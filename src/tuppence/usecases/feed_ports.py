@@ -72,11 +72,6 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
     place: int | None = None
     told: Told | None = None
 
-    @property
-    def chance(self) -> int:
-        """The chance that it was shown: 1 or 0, because nothing about a feed is left to chance."""
-        return 0 if self.place is None else 1
-
 
 class View(msgspec.Struct, frozen=True):
     """A feed as it was shown, with every candidate that was due.

@@ -174,7 +174,8 @@ class _FeedService:
         views = dict[str, View]()
         for text in body.receipts:
             with suppress(UserError):  # events of a view that is not known are refused one by one
-                views |= [read_receipt(self._keys, customer, text)]
+                name, view = read_receipt(self._keys, customer, text)
+                views[name] = view
         happened, impossible = list[Happened](), list[Refused]()
         for one in body.events:
             try:

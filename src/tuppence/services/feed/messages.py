@@ -57,7 +57,8 @@ class ItemAnswer(msgspec.Struct, frozen=True):
         approval: The approval of a financial promotion.
         action: The step that it proposes.
         since: First day of the turn.
-        expires: First day on which it is not shown any more.
+        expires: First day on which it is not shown any more. The feed of a store stands for the day
+            of its last run, so there it goes with the first run of that day or a later one.
         as_of: The day of the facts that it was computed from.
         explanation: Path of its explanation.
     """
