@@ -45,6 +45,7 @@ class FewPeople:
         self.results: dict[str, list[Result]] = {name: standard() for name in ("ann", "bob")}
         self.frozen = ""
         self.day = TODAY
+        self.evaluated = TODAY
 
     def has_customer(self, customer: str) -> bool:
         return customer in self.results
@@ -59,6 +60,7 @@ class FewPeople:
             self.rules,
             "ruleset",
             Date(self.day),
+            Date(self.evaluated),
             self.frozen,
             "GBP",
             False,

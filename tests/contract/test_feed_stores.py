@@ -1,5 +1,6 @@
 """Contract of the stores of feeds, checked for every implementation."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -8,17 +9,23 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
-from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
+from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds
-from tuppence.bootstrap.local import fact_database
+from tuppence.bootstrap.local import fact_database, result_store, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
+from tuppence.facts.schema import Schema
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, Event, EventKind, ItemId, Order, Told
 from tuppence.feed.policy import STANDARD
 from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.results.packed import Layout, pack
+from tuppence.results.result import CustomerResults, Result, State, packed
+from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.build_feed import view_id
 from tuppence.usecases.feed_ports import (
     FeedData,
@@ -234,6 +241,25 @@ def test_a_service_makes_the_months_to_come_when_it_starts(
             "WHERE inhparent = 'tuppence.feed_events'::regclass ORDER BY 1"
         ).fetchall()
     assert made == [("tuppence.feed_events_2024_10",), ("tuppence.feed_events_2024_11",)]
+
+
+@pytest.mark.usefixtures("postgresql")
+def test_the_numbers_of_a_database_have_the_day_of_the_night_that_made_them(
+    login: Callable[..., str], tmp_path: Path
+) -> None:
+    ruleset = make_ruleset([rule("true", name="always")])
+    rulesets = ruleset_store(str(tmp_path / "rulesets"))
+    rulesets.put(ruleset)
+    where = str(tmp_path / "results.sqlite")
+    results = result_store(where, rulesets)
+    always = Result("always", State.QUALIFIED, Decimal(1), {}, 19_990)
+    data = pack([packed(always)])
+    layout = Layout(ruleset.digest, (("always", ()),))
+    results().put([CustomerResults("ann", 19_998, layout, data)])
+    with contextlib.closing(Connections(login("reader_login", "feed"), 1)) as connections:
+        people = PostgresPeople(connections, results, rulesets, Schema, PURPOSES, None)
+        found = people.find("ann", Date(20_000))
+    assert (found.as_of, found.evaluated) == (Date(20_000), Date(19_998))
 
 
 def test_a_change_that_fails_leaves_nothing(kept: Kept) -> None:

@@ -52,7 +52,8 @@ class Moment(NamedTuple):
     """When a feed is built.
 
     Attributes:
-        day: The day of the facts, which decides what has expired, in days since 1970-01-01.
+        day: The day that the feed stands for, which decides what has expired, in days since
+            1970-01-01.
         today: The day of the clock in the person's time zone.
         now: The clock, in milliseconds since 1970-01-01.
     """

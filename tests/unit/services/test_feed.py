@@ -93,6 +93,20 @@ def test_a_feed_has_items_as_an_app_shows_them(running: Desk) -> None:
     assert last["expires"] == "2024-11-02"
 
 
+def test_the_day_of_the_numbers_is_that_of_the_night_that_made_them(
+    running: Desk, tmp_path: Path
+) -> None:
+    running.people.evaluated = TODAY - 1
+    feed = running.feed()
+    assert (feed["as_of"], feed["items"][0]["as_of"]) == ("2024-10-04", "2024-10-03")
+    send(running, feed, event(feed, 0, "seen"))
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    assert json.loads(content)["candidates"][0]["told"]["as_of"] == TODAY - 1
+    running.people.day = TODAY + 13
+    assert [one["title"] for one in running.feed()["items"]] == [ENERGY], "today decides the end"
+
+
 def test_a_promotion_has_its_approval_and_its_terms(running: Desk) -> None:
     running.people.results["ann"] = running.people.results["ann"][:2]
     (_, offer) = running.feed()["items"]

@@ -129,7 +129,7 @@ def test_an_item_of_an_earlier_night_says_until_when_its_transactions_go(
     running: Desk, read: Callable[[str], str]
 ) -> None:
     answer(running, EventKind.SEEN)
-    running.people.day = TODAY + 2
+    running.people.day = running.people.evaluated = TODAY + 2
     running.people.results["ann"] = [
         Result(one.rule_id, State.UNKNOWN, None, {}, one.since)
         for one in running.people.results["ann"]

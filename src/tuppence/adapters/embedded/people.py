@@ -92,6 +92,7 @@ class StorePeople:
             self._rules[row.ruleset],
             row.ruleset,
             as_of,
+            as_of,
             frozen,
             owner.currency,
             owner.vulnerable,

@@ -195,7 +195,8 @@ class _Change:
 class PostgresPeople:
     """The customers of a database. Implements the port People.
 
-    A feed stands for the present day: the services do not keep which night has looked at whom.
+    A feed stands for the present day: the services do not keep which night has looked at whom. The
+    day of its numbers is that of the night that last changed the customer's results.
 
     Args:
         connections: Connections of a login with the role tuppence_feed.
@@ -242,6 +243,7 @@ class PostgresPeople:
             self._rules_of(row.ruleset),
             row.ruleset,
             today,
+            Date(row.as_of),
             "" if readable else "no consent of this customer allows insights",
             currency,
             False if self._vulnerable is None else {"true": True, "false": False}.get(flag),

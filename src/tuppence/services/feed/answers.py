@@ -48,7 +48,7 @@ def feed_answer(feed: Feed, keys: Keys, after: Key | None, limit: int) -> FeedAn
         str(feed.as_of),
         feed.frozen,
         len(feed.items),
-        tuple(_item(one, feed.as_of) for one in page),
+        tuple(_item(one, feed.evaluated) for one in page),
         _cursor(page[-1].candidate) if len(rest) > limit else None,
         ViewAnswer(view_id(feed.customer, feed.view), receipt_of(keys, feed.customer, feed.view)),
     )
@@ -82,7 +82,7 @@ def _until(one: Candidate, kept: Kept) -> datetime.datetime | None:
     return moment(answer.until)
 
 
-def _item(one: FeedItem, as_of: Date) -> ItemAnswer:
+def _item(one: FeedItem, evaluated: Date) -> ItemAnswer:
     candidate, message = one
     rule, item = candidate.rule, str(candidate.item)
     return ItemAnswer(
@@ -99,7 +99,7 @@ def _item(one: FeedItem, as_of: Date) -> ItemAnswer:
         rule.feed_settings.action,
         str(Date(candidate.item.turn)),
         str(Date(candidate.item.turn + rule.expires_after_days)),
-        str(as_of if candidate.as_of is None else Date(candidate.as_of)),
+        str(evaluated if candidate.as_of is None else Date(candidate.as_of)),
         f"/v1/feed/items/{item}/explanation",
     )
 

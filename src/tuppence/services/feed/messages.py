@@ -59,7 +59,8 @@ class ItemAnswer(msgspec.Struct, frozen=True):
         since: First day of the turn.
         expires: First day on which it is not shown any more. The feed of a store stands for the day
             of its last run, so there it goes with the first run of that day or a later one.
-        as_of: The day of the facts that it was computed from.
+        as_of: The day of the facts that it was computed from, or in a database an earlier one, from
+            which on the customer's results were the same.
         explanation: Path of its explanation.
     """
 
@@ -84,7 +85,8 @@ class FeedAnswer(msgspec.Struct, frozen=True):
     """A page of a feed.
 
     Attributes:
-        as_of: The day of the facts that the feed stands for.
+        as_of: The day that the feed stands for: that of the last run for a store, today for a
+            database.
         frozen: The reason why there is nothing to show, if consents do not allow it; or empty.
         count: Number of items of the whole feed.
         items: The items of this page.

@@ -139,7 +139,7 @@ def feed_of(feed: Feed, locale: str, address: Callable[[str], str]) -> Shown:
         address: Returns the address of an item's details.
     """
     cards = tuple(
-        _card(one.candidate, one.message, feed.as_of, locale, address(str(one.candidate.item)))
+        _card(one.candidate, one.message, feed.evaluated, locale, address(str(one.candidate.item)))
         for one in feed.items
     )
     hidden = sum(one.outcome not in _NOT_HIDDEN for one in feed.candidates)
@@ -192,7 +192,7 @@ def detail_of(
     if found is None:
         raise UserError("feed.unknown-item", "this insight is no longer in the feed")
     candidate = found.candidate
-    card = _card(candidate, found.message, feed.as_of, locale, "")
+    card = _card(candidate, found.message, feed.evaluated, locale, "")
     is_old = candidate.as_of is not None
     return Detail(
         card,
@@ -203,13 +203,13 @@ def detail_of(
     )
 
 
-def _card(one: Candidate, message: Rendered, as_of: Date, locale: str, address: str) -> Card:
+def _card(one: Candidate, message: Rendered, evaluated: Date, locale: str, address: str) -> Card:
     rule, notes = one.rule, list[str]()
     if rule.offer is not None:
         notes.append(f"{rule.offer.partner}: {rule.offer.terms}")
     if rule.promotes and rule.approval is not None:
         notes.append(f"Financial promotion, approved by {rule.approval.by}.")
-    if one.as_of is not None and one.as_of != as_of.day:
+    if one.as_of is not None and one.as_of != evaluated.day:
         notes.append(f"As of {_day(Date(one.as_of), locale)}; newer numbers are not known.")
     action = rule.feed_settings.action
     return Card(
@@ -225,7 +225,7 @@ def _card(one: Candidate, message: Rendered, as_of: Date, locale: str, address: 
 
 
 def _why(one: Candidate, feed: Feed, locale: str) -> list[str]:
-    as_of = feed.as_of if one.as_of is None else Date(one.as_of)
+    as_of = feed.evaluated if one.as_of is None else Date(one.as_of)
     since, until = _day(Date(one.result.since), locale), _day(as_of, locale)
     said = [f"It has applied to you since {since}, going by your transactions until {until}."]
     place = (one.place or 0) + 1
