@@ -44,6 +44,8 @@ class FewPeople:
         self.rules = {one.id: one for one in RULES}
         self.results: dict[str, list[Result]] = {name: standard() for name in ("ann", "bob")}
         self.frozen = ""
+        self.day = TODAY
+        self.evaluated = TODAY
 
     def has_customer(self, customer: str) -> bool:
         return customer in self.results
@@ -57,7 +59,8 @@ class FewPeople:
             tuple(self.results[customer]),
             self.rules,
             "ruleset",
-            Date(TODAY),
+            Date(self.day),
+            Date(self.evaluated),
             self.frozen,
             "GBP",
             False,
@@ -104,10 +107,10 @@ class Desk:
     def __init__(self, store: Path) -> None:
         self.people, self.clock = FewPeople(), Clock()
         self.store: FeedStore = FeedFile(store, self.people.has_customer)
-        deps = FeedDependencies(
+        self.deps = FeedDependencies(
             self.people, self.store, self._explain, POLICY, self.clock, lambda: None, lambda: None
         )
-        self.app = feed_app(deps, KEYS, {digest("secret"): "desk"}, FeedLimits())
+        self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, FeedLimits())
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def _explain(self, customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:

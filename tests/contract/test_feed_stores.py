@@ -1,5 +1,6 @@
 """Contract of the stores of feeds, checked for every implementation."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -8,17 +9,32 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
-from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
-from tuppence.bootstrap.local import fact_database
+from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds, PostgresPeople
+from tuppence.bootstrap.feeds import database_feeds
+from tuppence.bootstrap.local import fact_database, result_store, ruleset_store
 from tuppence.errors import UserError
+from tuppence.facts.consent import PURPOSES
+from tuppence.facts.schema import Schema
 from tuppence.feed.choice import Outcome
-from tuppence.feed.items import DAY, EventKind, ItemId, Told
+from tuppence.feed.items import DAY, Event, EventKind, ItemId, Order, Told
 from tuppence.feed.policy import STANDARD
 from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
+from tuppence.results.packed import Layout, pack
+from tuppence.results.result import CustomerResults, Result, State, packed
+from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.build_feed import view_id
-from tuppence.usecases.feed_ports import FeedData, FeedStore, View, ViewedItem, Withdrawal
+from tuppence.usecases.feed_ports import (
+    FeedData,
+    FeedStore,
+    Received,
+    View,
+    ViewedItem,
+    Withdrawal,
+)
 from tuppence.usecases.record_events import Happened, Recorded, record_events, undo_answer
 
 NOW = 20_000 * DAY + DAY // 2
@@ -177,6 +193,73 @@ def test_changes_of_one_person_happen_one_after_another(kept: Kept) -> None:
     assert not any(one.refused for one in outcomes)
     (state,) = stores[0].kept("ann").states.values()
     assert len(state.seen) == 10 + 3
+
+
+def add_event(store: FeedStore, customer: str, at: int, ready: Callable[[], object]) -> None:
+    """Add an event that is received at a time; both people have read before either writes."""
+    with store.change(customer) as change:
+        change.events(["e1"])
+        ready()
+        one = Event(Order(at, at, f"e{at}"), EventKind.SEEN, ITEM, "view")
+        change.add({}, [Received(one, at)], {})
+
+
+def test_a_new_month_holds_up_nobody(postgresql: Kept) -> None:
+    store, both = postgresql.open_store(), threading.Barrier(2)
+    done: list[str] = []
+
+    def send(customer: str) -> None:
+        add_event(store, customer, NOW, lambda: both.wait(30))
+        done.append(customer)
+
+    threads = [threading.Thread(target=send, args=(name,)) for name in ("ann", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(done) == ["ann", "bob"]
+
+
+def test_a_month_is_made_before_it_begins(postgresql: Kept, database: str) -> None:
+    store = postgresql.open_store()
+    add_event(store, "ann", NOW + 24 * DAY, lambda: None)  # 28 October
+    with psycopg.connect(database) as load:
+        load.execute("LOCK TABLE tuppence.customers IN ROW EXCLUSIVE MODE")
+        add_event(store, "ann", NOW + 28 * DAY, lambda: None)  # 1 November, during a load
+    assert len(postgresql.data.export("ann")["events"]) == 2
+
+
+def test_a_service_makes_the_months_to_come_when_it_starts(
+    database: str, login: Callable[..., str], tmp_path: Path
+) -> None:
+    now, url = NOW + 24 * DAY, login("feed_login", "feed")
+    where = (str(tmp_path / "results.sqlite"), str(tmp_path / "rulesets"))
+    database_feeds(url, *where, 1, None, PURPOSES, lambda: now).close()
+    with psycopg.connect(database) as connection:
+        made = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits "
+            "WHERE inhparent = 'tuppence.feed_events'::regclass ORDER BY 1"
+        ).fetchall()
+    assert made == [("tuppence.feed_events_2024_10",), ("tuppence.feed_events_2024_11",)]
+
+
+@pytest.mark.usefixtures("postgresql")
+def test_the_numbers_of_a_database_have_the_day_of_the_night_that_made_them(
+    login: Callable[..., str], tmp_path: Path
+) -> None:
+    ruleset = make_ruleset([rule("true", name="always")])
+    rulesets = ruleset_store(str(tmp_path / "rulesets"))
+    rulesets.put(ruleset)
+    where = str(tmp_path / "results.sqlite")
+    results = result_store(where, rulesets)
+    always = Result("always", State.QUALIFIED, Decimal(1), {}, 19_990)
+    data = pack([packed(always)])
+    layout = Layout(ruleset.digest, (("always", ()),))
+    results().put([CustomerResults("ann", 19_998, layout, data)])
+    with contextlib.closing(Connections(login("reader_login", "feed"), 1)) as connections:
+        people = PostgresPeople(connections, results, rulesets, Schema, PURPOSES, None)
+        found = people.find("ann", Date(20_000))
+    assert (found.as_of, found.evaluated) == (Date(20_000), Date(19_998))
 
 
 def test_a_change_that_fails_leaves_nothing(kept: Kept) -> None:

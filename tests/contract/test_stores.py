@@ -75,7 +75,7 @@ def new_table(*keys: str) -> str:
 
 def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults:
     result = Result("a", State.QUALIFIED, Decimal(score), {"x": "é"}, as_of)
-    other = Result("b", State.UNKNOWN, None, {}, 1)
+    other = Result("b", State.UNKNOWN, None, {}, 1, suspended=True)
     return CustomerResults(customer, as_of, LAYOUT, pack([packed(result), packed(other)]))
 
 

@@ -9,7 +9,6 @@ from tests.building import bank
 from tests.conftest import Run
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.layout import IDENTIFIER_KEY
 from tuppence.bankdata import synthetic
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows

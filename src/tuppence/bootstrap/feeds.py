@@ -13,6 +13,7 @@ from tuppence.bootstrap.local import (
     result_store,
     ruleset_store,
 )
+from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
 
@@ -104,6 +105,7 @@ def database_feeds(
     """
     with extra("database"):
         from tuppence.adapters.postgres.feeds import (  # noqa: PLC0415
+            AHEAD_DAYS,
             Connections,
             PostgresFeeds,
             PostgresPeople,
@@ -120,15 +122,16 @@ def database_feeds(
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
     people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
+    feeds = PostgresFeeds(pool)
+    for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
+        feeds.make_month(day)
 
     def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
         with fact_database(url) as facts:
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    return FeedDependencies(
-        people, PostgresFeeds(pool), explain, policy, clock, people.check, pool.close
-    )
+    return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
 
 
 def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":

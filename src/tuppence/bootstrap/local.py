@@ -159,7 +159,7 @@ def read_feed(
     if limit is not None:
         policy = msgspec.structs.replace(policy, places=limit)
     with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
-        person = people.find(customer, Date(now // DAY))
+        person = people.find(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
     feed = build_feed(person, kept, policy, now, locale)
     last = last_evaluation(store, person.customer)

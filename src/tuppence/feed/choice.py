@@ -52,7 +52,8 @@ class Moment(NamedTuple):
     """When a feed is built.
 
     Attributes:
-        day: The day of the facts, which decides what has expired, in days since 1970-01-01.
+        day: The day that the feed stands for, which decides what has expired, in days since
+            1970-01-01.
         today: The day of the clock in the person's time zone.
         now: The clock, in milliseconds since 1970-01-01.
     """
@@ -123,11 +124,13 @@ def choose(
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
     """
+    results = tuple(results)
     unsorted = [_candidate(one, rules, reader, policy, moment) for one in results]
     candidates = sorted((one for one in unsorted if one is not None), key=lambda one: one.key)
     muted = _muted(reader.states, policy, moment.now)
+    urgent = {name for name, rule in rules.items() if policy.tier(rule) == URGENT}
     promotes = reader.vulnerable is False and not any(
-        one.tier == URGENT and one.rule.id not in withdrawn for one in candidates
+        one.state is not State.NOT_QUALIFIED and one.rule_id in urgent for one in results
     )
     caps = _Caps(policy, reader.states, rules, moment.today)
     topics = set[str]()
@@ -201,7 +204,7 @@ def _candidate(
         return None
     as_of = None
     if result.state is State.UNKNOWN:
-        found = _last_told(rule, reader.states, moment.day)
+        found = None if rule.promotes else _last_told(rule, result.since, reader.states, moment)
         if found is None:
             return None
         result, as_of = found
@@ -210,23 +213,20 @@ def _candidate(
 
 
 def _last_told(
-    rule: Rule, states: Mapping[ItemId, ItemState], day: int
+    rule: Rule, since: int, states: Mapping[ItemId, ItemState], moment: Moment
 ) -> tuple[Result, int] | None:
     """Return what a person was last told in a turn that has not ended; None if nothing.
 
     A rule that cannot tell tonight, because it failed or because data is missing, takes nothing
-    back: the item stays until it expires, and says of which day its numbers are.
+    back: the item stays until it expires, and says of which day its numbers are. An unknown result
+    has the day of the qualified one before it, so what had cleared before does not come back.
     """
-    found = [
-        (item, state.told)
-        for item, state in states.items()
-        if item.rule_id == rule.id and 0 <= day - item.turn < rule.expires_after_days
-    ]
-    item, told = max(found, default=(None, None), key=lambda one: one[0])
-    if item is None or told is None:
+    state = states.get(ItemId(rule.id, turn_of(rule, since, moment.day)))
+    if state is None or state.told is None or not is_due(rule, moment.day - since):
         return None
+    told = state.told
     values: dict[str, Any] = {name: value_of(text) for name, text in told.values.items()}
-    return Result(rule.id, State.QUALIFIED, told.score, values, item.turn), told.as_of
+    return Result(rule.id, State.QUALIFIED, told.score, values, since), told.as_of
 
 
 def _own_outcome(

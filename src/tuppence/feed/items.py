@@ -100,7 +100,7 @@ class Event(msgspec.Struct, frozen=True):
         kind: What happened.
         item: The item.
         view: Identifier of the view that the person saw.
-        until: The end of a snooze, in milliseconds since 1970-01-01.
+        until: The end of a snooze by the clock of the device, in milliseconds since 1970-01-01.
     """
 
     order: Order
@@ -111,7 +111,14 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The last event that decides whether an item stays in the feed, with what the item said."""
+    """The last event that decides whether an item stays in the feed, with what the item said.
+
+    Attributes:
+        order: When it happened, with its identifier.
+        kind: What happened.
+        told: What the item said.
+        until: The end of a snooze by a clock that is right, in milliseconds since 1970-01-01.
+    """
 
     order: Order
     kind: EventKind
@@ -162,7 +169,9 @@ def with_event(state: ItemState, event: Event, told: Told, day: int) -> ItemStat
     is_last = state.last is None or event.order > state.last
     answer = state.answer
     if event.kind in ANSWERS and (answer is None or event.order > answer.order):
-        answer = Answer(event.order, event.kind, told, event.until)
+        error = event.order.stated - event.order.at  # of the clock that told the end as well
+        until = None if event.until is None else event.until - error
+        answer = Answer(event.order, event.kind, told, until)
     return ItemState(
         seen,
         opened,

@@ -67,7 +67,8 @@ class ResultDiff(NamedTuple):
 def merge_results(before: Mapping[str, CustomerResults], fresh: ResultBatch) -> ResultDiff:
     """Compare a batch of results with the stored ones of its customers.
 
-    A state that has not changed keeps the day since which it has held.
+    A state that has not changed keeps the day since which it has held. From qualified to unknown
+    and back the day stays too, since what cannot be told tonight need not have changed.
 
     Args:
         before: Stored results by customer.

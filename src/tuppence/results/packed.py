@@ -2,8 +2,9 @@
 
 The format is little-endian, without gaps, for the R rules of a layout in their order:
 
-    R x 1 byte      state: 0 not qualified, 1 qualified, 2 unknown
-    R x 2 bytes     day since which the state has held, in days since 1970-01-01
+    R x 1 byte      state: 0 not qualified, 1 qualified, 2 unknown, 3 unknown, and qualified before
+    R x 2 bytes     day since which the state has held, in days since 1970-01-01; of state 3, the
+                    day since which it qualified
     and for each qualified rule
         4 bytes     score in ten-thousandths, signed; -1 for null
         for each of its values
@@ -41,6 +42,8 @@ LITERAL: Final = 5
 NOT_QUALIFIED: Final = 0
 QUALIFIED: Final = 1
 UNKNOWN: Final = 2
+SUSPENDED: Final = 3
+"""The state of a stored result that is unknown, and was qualified before; merging makes it."""
 
 LAST_DAY: Final = 65_535
 """2149-06-06, the last day that fits into two bytes."""
@@ -293,7 +296,8 @@ class Merged(NamedTuple):
     """New results merged with old ones.
 
     Attributes:
-        data: The new results; states that have not changed keep the day since which they hold.
+        data: The new results; states that have not changed keep the day since which they hold, and
+            from qualified to unknown and back the day stays too.
         damaged: Index of the first customer whose old results are damaged, or -1.
         changed: Number of results that differ, including those of removed rules, by customer.
         qualified: Number of qualified results, by customer.
@@ -415,7 +419,13 @@ def _merge(
             elif state == UNKNOWN:
                 counts[2][i] += 1
             old = old_of[rule]
-            if not known or old < 0 or old_data[old_start + old] != state:
+            if not known or old < 0:
+                changed += 1
+                continue
+            was = old_data[old_start + old]
+            if state == UNKNOWN and (was == QUALIFIED or was == SUSPENDED):
+                merged[start + rule] = SUSPENDED
+            elif was != state and not (state == QUALIFIED and was == SUSPENDED):
                 changed += 1
                 continue
             for byte in range(2):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tuppence.feel.numbers import CONTEXT
-from tuppence.results.packed import Layout, Packed, unpack
+from tuppence.results.packed import SUSPENDED, Layout, Packed, unpack
 
 
 class State(StrEnum):
@@ -31,7 +31,9 @@ class Result(msgspec.Struct, frozen=True):
         state: The outcome of the condition; unknown if that is null.
         score: Relevance from 0 to 100, with 4 decimals; None unless qualified.
         values: The rule's values as FEEL values, numbers with 4 decimals; empty unless qualified.
-        since: Day since which the state has held, in days since 1970-01-01.
+        since: Day since which the state has held, in days since 1970-01-01. If it was qualified,
+            then unknown, that is the day since which it qualified, also once it qualifies again.
+        suspended: Whether it is unknown, and was qualified before.
     """
 
     rule_id: str
@@ -39,6 +41,7 @@ class Result(msgspec.Struct, frozen=True):
     score: Decimal | None
     values: Mapping[str, Any]
     since: int
+    suspended: bool = False
 
 
 class CustomerResults(msgspec.Struct, frozen=True, gc=False):
@@ -68,10 +71,11 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
         return tuple(
             Result(
                 rule_id,
-                STATES[found.state],
+                State.UNKNOWN if found.state == SUSPENDED else STATES[found.state],
                 None if found.score is None else Decimal(found.score).scaleb(-4),
                 dict(zip(names, found.values, strict=True)) if found.state == 1 else {},
                 found.since,
+                found.state == SUSPENDED,
             )
             for (rule_id, names), found in zip(
                 self.layout.rules, unpack(self.layout, self.packed), strict=True
@@ -106,7 +110,8 @@ def packed(result: Result) -> Packed:
     """Convert a result to the form that can be packed."""
     score = None if result.score is None else int(result.score.scaleb(4))
     values = tuple(result.values.values())
-    return Packed(STATES.index(result.state), result.since, score, values)
+    state = SUSPENDED if result.suspended else STATES.index(result.state)
+    return Packed(state, result.since, score, values)
 
 
 def rounded(value: Any) -> Any:

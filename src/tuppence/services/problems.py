@@ -38,6 +38,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "service.draining": 503,
     "service.timeout": 504,
     "database.unreachable": 503,
+    "database.busy": 503,
     "database.timeout": 504,
     "relay.unreachable": 503,
     "relay.denied": 503,
@@ -54,6 +55,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "store.corrupt": 500,
     "store.disk": 503,
     "store.format": 500,
+    "store.busy": 503,
+    "store.changed": 503,
 }
 """HTTP status by error code; 400 for a code that is not listed."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"

@@ -37,7 +37,8 @@ class Feed(NamedTuple):
 
     Attributes:
         customer: The name by which the customer is known.
-        as_of: The day of the facts that it stands for.
+        as_of: The day that it stands for.
+        evaluated: The day of the facts that its newest insights were computed from.
         frozen: The reason why it stands still on that day; empty if it does not.
         items: The insights, the most relevant first.
         candidates: All insights that qualify, shown or not.
@@ -48,6 +49,7 @@ class Feed(NamedTuple):
 
     customer: str
     as_of: Date
+    evaluated: Date
     frozen: str
     items: tuple[FeedItem, ...]
     candidates: tuple[Candidate, ...]
@@ -95,6 +97,7 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
     return Feed(
         person.customer,
         person.as_of,
+        person.evaluated,
         person.frozen,
         found,
         candidates,
@@ -151,7 +154,7 @@ def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> Vi
             one.outcome,
             one.rule.topic,
             one.place,
-            None if one.place is None else told_by(one, day),
+            None if one.place is None else told_by(one, person.evaluated.day),
         )
         for one in candidates
         if one.outcome not in NOT_DUE

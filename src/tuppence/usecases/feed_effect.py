@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tuppence.compiled import loop, part_of_loops
 from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT
 from tuppence.results.columns import StoredStates
-from tuppence.results.packed import QUALIFIED
+from tuppence.results.packed import NOT_QUALIFIED, QUALIFIED
 from tuppence.rules.rule import Rule
 
 Array = npt.NDArray[Any]
@@ -109,13 +109,15 @@ def _is_due(styles: Any, rule: int, days: int) -> bool:
 
 @part_of_loops
 def _promotes(
-    customer: int, states: Any, styles: Any, left_out: int, draft_qualifies: bool
+    customer: int, states: Any, styles: Any, left_out: int, draft_may_apply: bool
 ) -> bool:
-    """Return whether a feed may have a promotion: beside urgent insights it has none."""
-    if draft_qualifies and styles[len(states)][4] == URGENT:
+    """Return whether a feed may have a promotion: not where an urgent insight applies or may."""
+    if draft_may_apply and styles[len(states)][4] == URGENT:
         return False
     for rule in range(len(states)):
-        if rule != left_out and styles[rule][4] == URGENT and states[rule][customer] == QUALIFIED:
+        if rule == left_out or styles[rule][4] != URGENT:
+            continue
+        if states[rule][customer] != NOT_QUALIFIED:
             return False
     return True
 
@@ -128,7 +130,7 @@ def _pick(
     scores: Any,
     styles: Any,
     left_out: int,
-    draft_qualifies: bool,
+    draft_may_apply: bool,
     draft_score: int,
     day: int,
     shown: Any,
@@ -138,7 +140,7 @@ def _pick(
     The rule after the last one is the draft, which is a candidate if its score is not negative.
     """
     drafted, count = len(states), 0
-    promotes = _promotes(customer, states, styles, left_out, draft_qualifies)
+    promotes = _promotes(customer, states, styles, left_out, draft_may_apply)
     while count < len(shown):
         best, best_score = -1, -1
         for rule in range(drafted + 1):
@@ -192,13 +194,14 @@ def _count(
     drafted = len(states)
     for i in range(len(known)):
         was = own >= 0 and states[own][i] == QUALIFIED
-        if not known[i] or (draft_states[i] != QUALIFIED and not was):
+        could = own >= 0 and states[own][i] != NOT_QUALIFIED
+        drafts = draft_states[i] != NOT_QUALIFIED
+        if not known[i] or not (drafts or could):
             continue
         days = day - int(since[own][i]) if was else 0
         score = -1
         if draft_states[i] == QUALIFIED and _is_due(styles, drafted, days):
             score = max(draft_scores[i], 0)
-        drafts = draft_states[i] == QUALIFIED
         many = _pick(i, states, since, scores, styles, -1, False, -1, day, before)
         more = _pick(i, states, since, scores, styles, own, drafts, score, day, after)
         for place in range(more):

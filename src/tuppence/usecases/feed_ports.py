@@ -23,7 +23,9 @@ class Person(NamedTuple):
         results: Results of the last evaluation.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
-        as_of: The day of the facts that the feed stands for.
+        as_of: The day that the feed stands for, which decides what has expired.
+        evaluated: The day of the facts that the results were computed from, or an earlier one on
+            which they were the same.
         frozen: The reason why it stands still on that day; empty if it does not.
         currency: ISO 4217 code of the customer's currency.
         vulnerable: Whether the customer is known to be vulnerable; None if that is unknown.
@@ -34,6 +36,7 @@ class Person(NamedTuple):
     rules: Mapping[str, Rule]
     ruleset: str
     as_of: Date
+    evaluated: Date
     frozen: str
     currency: str
     vulnerable: bool | None
@@ -71,11 +74,6 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
     topic: str | None = None
     place: int | None = None
     told: Told | None = None
-
-    @property
-    def chance(self) -> int:
-        """The chance that it was shown: 1 or 0, because nothing about a feed is left to chance."""
-        return 0 if self.place is None else 1
 
 
 class View(msgspec.Struct, frozen=True):

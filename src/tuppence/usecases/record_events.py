@@ -1,7 +1,9 @@
 """Records what people do with the items of their feeds.
 
 Devices report events late, twice, out of order, and by clocks that are wrong. Each event counts
-once, and what they add up to does not depend on when they arrive.
+once. What they add up to does not depend on the order in which they arrive if clocks are right, or
+each batch says when it is sent. Otherwise an event of a clock that is up to a minute ahead happened
+when it was received, and later ones are refused.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ from tuppence.usecases.feed_ports import FeedStore, Received, View
 
 OLDEST: Final = 90 * DAY
 """Age in milliseconds of events that are still recorded."""
-AHEAD: Final = DAY
+AHEAD: Final = 60_000
 """Milliseconds by which the clock of a device may be ahead without its telling."""
 
 
@@ -241,13 +243,13 @@ def _problem(
         return _NOT_SHOWN
     at = one.at - ahead
     if at > now + AHEAD:
-        return "feed.future", "it is more than a day ahead: send sent_at by the same clock"
+        return "feed.future", "it is more than a minute ahead: send sent_at by the same clock"
     if at < now - OLDEST:
         return "feed.old", f"it is more than {OLDEST // DAY} days old"
     if one.kind is not EventKind.SNOOZED:
         return None if one.until is None else ("feed.until", "until belongs to snoozed only")
     longest = policy.longest_snooze_days
-    if one.until is None or not at < one.until <= at + longest * DAY:
+    if one.until is None or not one.at < one.until <= one.at + longest * DAY:
         return "feed.until", f"snoozed needs until, a later time within {longest} days"
     return None
 

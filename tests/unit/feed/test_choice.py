@@ -150,7 +150,12 @@ def test_promotions_are_last_at_most_one_and_none_beside_trouble(
     found = choose(results.values(), rules, Reader(vulnerable=vulnerable), policy, MOMENT)
     promoted = [place for place, name in enumerate(shown(found)) if rules[name].promotes]
     assert promoted in ([], [len(shown(found)) - 1])
-    if vulnerable is not False or any(one.tier == URGENT for one in found):
+    trouble = [
+        one
+        for one in results.values()
+        if one.state is not State.NOT_QUALIFIED and policy.tier(rules[one.rule_id]) == URGENT
+    ]
+    if vulnerable is not False or trouble:
         assert not promoted
     assert all(one.tier == PROMOTIONS for one in found if one.rule.promotes)
 
@@ -164,7 +169,20 @@ def test_a_promotion_is_shown_where_nothing_speaks_against_it() -> None:
     assert outcomes(found)["a"] is Outcome.NO_PROMOTION
     withdrawn = frozenset({"u"})
     found = choose([*results, result("u", "1")], urgent, Reader(), OPEN, MOMENT, withdrawn)
-    assert shown(found) == ["c", "a"], "an insight that is withdrawn says nothing"
+    assert shown(found) == ["c"], "a withdrawal does not say that nobody is in trouble"
+    unknown = Result("u", State.UNKNOWN, None, {}, TODAY)
+    found = choose([*results, unknown], urgent, Reader(), OPEN, MOMENT)
+    assert shown(found) == ["c"], "nothing is advertised where trouble is possible"
+    clear = Result("u", State.NOT_QUALIFIED, None, {}, TODAY)
+    assert shown(choose([*results, clear], urgent, Reader(), OPEN, MOMENT)) == ["c", "a"]
+
+
+def test_a_promotion_that_is_unknown_tonight_is_not_shown() -> None:
+    rules = by_id(rule("a", promotes=True), rule("b"))
+    found = choose([result("a"), result("b")], rules, Reader(), OPEN, MOMENT)
+    states = {one.item: after(one, EventKind.SEEN) for one in found}
+    failed = [Result(name, State.UNKNOWN, None, {}, TODAY) for name in rules]
+    assert shown(choose(failed, rules, Reader(states), OPEN, MOMENT)) == ["b"]
 
 
 @given(drawn_rules, drawn_results, policies, st.integers(1, 12), st.booleans())
@@ -349,7 +367,16 @@ def test_a_rule_that_fails_takes_nothing_back(
     moment = Moment(TODAY, TODAY, NOW)
     found = choose(results.values(), rules, Reader(), policy, moment)
     states = {one.item: after(one, EventKind.SEEN) for one in found if one.outcome is Outcome.SHOWN}
-    failed = [Result(name, State.UNKNOWN, None, {}, TODAY + 1) for name in rules]
+    failed = [
+        Result(
+            name,
+            State.UNKNOWN,
+            None,
+            {},
+            one.since if one.state is State.QUALIFIED else TODAY + 1,
+        )
+        for name, one in results.items()
+    ]
     later = Moment(TODAY + 1, TODAY, NOW)
     kept = choose(failed, rules, Reader(states), policy, later)
     still = [
@@ -357,6 +384,7 @@ def test_a_rule_that_fails_takes_nothing_back(
         for name in shown(found)
         if TODAY + 1 - found[[o.rule.id for o in found].index(name)].item.turn
         < rules[name].expires_after_days
+        and not rules[name].promotes
     ]
     assert [one.rule.id for one in kept] == still
     before = {one.rule.id: one for one in found}
@@ -364,6 +392,15 @@ def test_a_rule_that_fails_takes_nothing_back(
         assert one.item == before[one.rule.id].item
         assert one.result.values == before[one.rule.id].result.values
         assert one.as_of == TODAY
+
+
+def test_what_had_cleared_does_not_come_back_when_its_rule_fails() -> None:
+    (seen,) = choose([result("a")], by_id(rule("a")), Reader(), OPEN, MOMENT)
+    reader = Reader({seen.item: after(seen, EventKind.SEEN)})
+    later = Moment(TODAY + 3, TODAY + 3, NOW + 3 * DAY)
+    for since, expected in ((TODAY, ["a"]), (TODAY + 3, [])):
+        failed = [Result("a", State.UNKNOWN, None, {}, since)]
+        assert shown(choose(failed, by_id(rule("a")), reader, OPEN, later)) == expected
 
 
 def test_a_rule_that_fails_shows_nothing_that_was_never_seen() -> None:

@@ -10,8 +10,9 @@ import pytest
 from tuppence.errors import UserError
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
-from tuppence.results.batch import ResultBatch, merge_results
-from tuppence.results.packed import Grid, Layout, check_day, pack, pack_all
+from tuppence.results.batch import ResultBatch, merge_results, narrowed
+from tuppence.results.columns import unpack_states
+from tuppence.results.packed import UNKNOWN, Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.usecases.ledger import ProblemCount, Tally, add
 
@@ -41,6 +42,7 @@ def test_packed_results_are_unpacked_unchanged() -> None:
         Result("b", State.QUALIFIED, None, {}, 0),
         result("c", State.NOT_QUALIFIED),
         result("d", State.UNKNOWN),
+        Result("e", State.UNKNOWN, None, {}, 4, suspended=True),
     ]
     assert list(row(one, *others).results) == [one, *others]
 
@@ -61,8 +63,47 @@ def test_an_unchanged_state_keeps_its_first_day() -> None:
     found = merge_results(
         {"ann": before}, batch(result("a"), result("b", State.UNKNOWN), result("c", score="2"))
     )
-    assert [r.since for r in found.rows[0].results] == [3, 10, 3]
+    assert [r.since for r in found.rows[0].results] == [3, 3, 3]
     assert found.changed == 2
+
+
+def test_an_unknown_result_has_the_day_of_the_qualified_one_before_it_and_no_other() -> None:
+    for state, day in ((State.QUALIFIED, 3), (State.NOT_QUALIFIED, 10)):
+        before = row(result("a", state, since=3), as_of=9)
+        (after,) = merge_results({"ann": before}, batch(result("a", State.UNKNOWN))).rows
+        is_suspended = state is State.QUALIFIED
+        assert [(r.since, r.suspended) for r in after.results] == [(day, is_suspended)]
+        states = unpack_states(after.layout, [after])
+        assert (states.states.tolist(), states.since.tolist()) == ([[UNKNOWN]], [[day]])
+
+
+@pytest.mark.parametrize(
+    ("states", "since"),
+    [
+        ((State.QUALIFIED, State.UNKNOWN, State.QUALIFIED), 0),
+        ((State.QUALIFIED, State.UNKNOWN, State.UNKNOWN, State.QUALIFIED), 0),
+        ((State.NOT_QUALIFIED, State.UNKNOWN, State.QUALIFIED), 2),
+        ((State.UNKNOWN, State.QUALIFIED), 1),
+        ((State.QUALIFIED, State.UNKNOWN, State.NOT_QUALIFIED), 2),
+        ((State.QUALIFIED, State.NOT_QUALIFIED, State.UNKNOWN, State.QUALIFIED), 3),
+        ((State.QUALIFIED, State.UNKNOWN, State.NOT_QUALIFIED, State.UNKNOWN), 3),
+    ],
+)
+@pytest.mark.parametrize("narrows", [False, True])
+def test_a_night_that_cannot_tell_does_not_end_what_holds(
+    states: tuple[State, ...], since: int, narrows: bool
+) -> None:
+    rows: dict[str, CustomerResults] = {}
+    for night, state in enumerate(states):
+        fresh = batch(
+            result("a", state, since=night),
+            *([] if narrows and night else [result("b", since=night)]),
+            as_of=night,
+        )
+        found = merge_results(narrowed(fresh.layout, rows), fresh)
+        assert found.unknown.tolist() == [state is State.UNKNOWN]
+        rows |= {one.customer_id: one for one in found.rows}
+    assert next((r.state, r.since) for r in rows["ann"].results) == (states[-1], since)
 
 
 def test_unchanged_results_are_not_written_again() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -20,12 +21,18 @@ from tuppence.errors import UserError
 from tuppence.feed.items import DAY
 from tuppence.services.feed.tokens import (
     AUDIENCE,
+    Keys,
     add_key,
     customer_of,
     customer_token,
     read_keys,
+    receipt_of,
 )
+from tuppence.services.problems import RETRYABLE, problem_of, problem_response
+from tuppence.usecases.feed_ports import View
 
+DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
+NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
 FEES, SAVINGS, COFFEE, ENERGY = "£12.50 in fees", "Savings", "Coffee", "Energy"
 
 
@@ -84,6 +91,20 @@ def test_a_feed_has_items_as_an_app_shows_them(running: Desk) -> None:
     assert (first["since"], first["expires"]) == ("2024-10-03", "2024-10-17")
     assert first["explanation"] == "/v1/feed/items/fees.2024-10-03/explanation"
     assert last["expires"] == "2024-11-02"
+
+
+def test_the_day_of_the_numbers_is_that_of_the_night_that_made_them(
+    running: Desk, tmp_path: Path
+) -> None:
+    running.people.evaluated = TODAY - 1
+    feed = running.feed()
+    assert (feed["as_of"], feed["items"][0]["as_of"]) == ("2024-10-04", "2024-10-03")
+    send(running, feed, event(feed, 0, "seen"))
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    assert json.loads(content)["candidates"][0]["told"]["as_of"] == TODAY - 1
+    running.people.day = TODAY + 13
+    assert [one["title"] for one in running.feed()["items"]] == [ENERGY], "today decides the end"
 
 
 def test_a_promotion_has_its_approval_and_its_terms(running: Desk) -> None:
@@ -184,6 +205,7 @@ def test_an_acknowledged_item_gives_way_and_returns_when_it_is_undone(running: D
     assert running.titles() == [COFFEE, ENERGY, SAVINGS]
     (hidden,) = running.call("GET", "/v1/feed/hidden").json()["items"]
     assert (hidden["id"], hidden["reason"]) == (feed["items"][0]["id"], "acknowledged")
+    assert hidden["answered"] == hidden["id"]
     path = f"/v1/feed/items/{feed['items'][0]['id']}/state"
     assert running.call("DELETE", path).status_code == 204
     assert running.titles() == [FEES, COFFEE, ENERGY]
@@ -289,6 +311,7 @@ def test_a_view_is_logged_with_every_candidate_once_it_was_seen(
         (NOW + 400 * DAY, NOW + 400 * DAY, None),
         (NOW - 400 * DAY, NOW - 399 * DAY, None),
         (NOW + 60_000, None, None),
+        (NOW + 60_001, None, "feed.future"),
         (NOW - 89 * DAY, None, None),
     ],
 )
@@ -305,9 +328,61 @@ def test_what_happened_last_counts_even_by_a_clock_that_is_ahead(running: Desk) 
     feed = running.feed()
     ahead = NOW + 3_600_000
     done, undone = (event(feed, 0, kind, ahead + n) for n, kind in enumerate(("acted", "undone")))
-    send(running, feed, undone)
-    send(running, feed, done)
+    (refused,) = send(running, feed, undone)["refused"]
+    assert refused["code"] == "feed.future"
+    for one in (undone, done):
+        running.clock.now += 1_000
+        send(running, feed, one, sent_at=time(running.clock.now + 3_600_000))
     assert running.titles() == [FEES, COFFEE, ENERGY]
+
+
+@pytest.mark.parametrize("error", [-2 * DAY, 2 * DAY])
+def test_a_snooze_ends_when_it_should_by_a_clock_that_is_wrong(running: Desk, error: int) -> None:
+    feed, at = running.feed(), NOW + error
+    snoozed = event(feed, 0, "snoozed", at, until=time(at + DAY))
+    assert send(running, feed, snoozed, sent_at=time(at))["recorded"] == 1
+    for later, is_there in ((DAY - 1, False), (DAY, True)):
+        running.clock.now = NOW + later
+        assert (FEES in running.titles()) is is_there
+    assert send(running, feed, snoozed, sent_at=time(at + DAY))["repeated"] == 1
+
+
+def test_what_can_never_be_recorded_does_not_keep_the_rest_of_a_batch(running: Desk) -> None:
+    feed = running.feed()
+    good = event(feed, 0, "seen")
+    bad = {**event(feed, 1, "seen"), "item": "coffee.2024-02-31"}
+    stray = {**event(feed, 2, "seen"), "view": "0" * 32}
+    receipts = [receipt_of(Keys({"removed": "r" * 43}), "ann", NO_VIEW), feed["view"]["receipt"]]
+    body = {"events": [bad, good, stray], "receipts": receipts}
+    answer = running.call("POST", "/v1/feed/events", body)
+    assert (answer.status_code, answer.json()["recorded"]) == (200, 1)
+    assert {one["id"]: one["code"] for one in answer.json()["refused"]} == {
+        bad["id"]: "feed.unknown-item",
+        stray["id"]: "feed.not-shown",
+    }
+
+
+def test_the_answer_of_an_earlier_turn_can_be_undone(running: Desk) -> None:
+    feed = running.feed()
+    assert put(running, feed, 0, "not_helpful").status_code == 204
+    running.people.results["ann"] = [
+        msgspec.structs.replace(one, since=TODAY) for one in running.people.results["ann"]
+    ]
+    (hidden,) = running.call("GET", "/v1/feed/hidden").json()["items"]
+    assert (hidden["id"], hidden["reason"]) == ("fees.2024-10-04", "muted")
+    assert hidden["answered"] == "fees.2024-10-03"
+    path = f"/v1/feed/items/{hidden['answered']}/state"
+    assert running.call("DELETE", path).status_code == 204
+    assert FEES in running.titles()
+
+
+def test_a_busy_store_asks_to_send_again() -> None:
+    codes = re.findall(r"`([a-z]+\.(?:busy|changed))`", DIAGNOSTICS.read_text())
+    assert {"database.busy", "store.busy", "store.changed"} <= {*codes}
+    for code in codes:
+        answer = problem_response(problem_of(UserError(code, "x")))
+        assert answer.status_code in RETRYABLE
+        assert answer.headers["retry-after"]
 
 
 def test_events_of_a_view_that_nobody_knows_are_refused(running: Desk) -> None:
@@ -349,7 +424,8 @@ def test_nobody_reads_or_answers_the_feed_of_somebody_else(running: Desk) -> Non
     answer = running.call("PUT", path, body, customer="bob")
     assert (answer.status_code, answer.json()["code"]) == (422, "feed.receipt")
     events = {"events": [event(mine, 0, "seen")], "receipts": [mine["view"]["receipt"]]}
-    assert running.call("POST", "/v1/feed/events", events, customer="bob").status_code == 422
+    done = running.call("POST", "/v1/feed/events", events, customer="bob").json()
+    assert (done["recorded"], [one["code"] for one in done["refused"]]) == (0, ["feed.not-shown"])
     del events["receipts"]
     send(running, mine, event(mine, 0, "seen"))
     done = running.call("POST", "/v1/feed/events", events, customer="bob").json()
@@ -453,6 +529,8 @@ def test_a_withdrawal_holds_at_once_and_for_everybody(running: Desk) -> None:
     done = running.client.post("/v1/withdrawals", json=body, headers=headers)
     assert done.status_code == 204
     assert running.titles() == running.titles("bob") == [COFFEE, ENERGY, SAVINGS]
+    explanation = running.call("GET", "/v1/feed/items/fees.2024-10-03/explanation")
+    assert (explanation.status_code, explanation.json()["code"]) == (404, "feed.unknown-item")
     restored = running.client.post(
         "/v1/withdrawals", json={**body, "withdrawn": False}, headers=headers
     )

@@ -1,14 +1,27 @@
 """What the page of a feed shows, apart from the browser."""
 
+import html
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from tests.feeds import KEYS, NOW, TODAY, Desk, desk
 
 from tuppence.feed.choice import Outcome
+from tuppence.feed.items import DAY, EventKind, item_id
+from tuppence.feed.preferences import Preferences
+from tuppence.results.result import Result, State
+from tuppence.services.feed.tokens import read_receipt
+from tuppence.services.feed_page.app import page_app
 from tuppence.services.feed_page.chart import HEIGHT, MONTHS, WIDTH, bars
 from tuppence.services.feed_page.showing import REASONS
 from tuppence.usecases.build_feed import NOT_DUE
+from tuppence.usecases.feed_ports import Withdrawal
+from tuppence.usecases.record_events import answer_item, see_item
 
 rows = st.lists(
     st.fixed_dictionaries(
@@ -50,3 +63,81 @@ def test_bars_stay_inside_of_the_chart(drawn: list[dict[str, str | None]]) -> No
 
 def test_every_outcome_has_a_sentence_for_the_reader() -> None:
     assert REASONS.keys() == {*Outcome} - NOT_DUE - {Outcome.SHOWN}
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+FEES = "fees.2024-10-03"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Desk]:
+    with desk(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def read(running: Desk) -> Iterator[Callable[[str], str]]:
+    """Yield a function that returns the text of a page of ann."""
+    with TestClient(page_app(running.deps, lambda _: (), "k" * 43)) as client:
+        client.get(f"/?key={'k' * 43}")
+
+        def text(address: str) -> str:
+            path, _, query = address.partition("?")
+            answer = client.get(f"{path}?customer=ann&{query}")
+            assert answer.status_code == 200, answer.text
+            return html.unescape(answer.text)
+
+        yield text
+
+
+def answer(running: Desk, kind: EventKind, until: int | None = None) -> None:
+    feed = running.feed()
+    view = read_receipt(KEYS, "ann", feed["view"]["receipt"])
+    deps, item = running.deps, item_id(FEES)
+    if kind is EventKind.SEEN:
+        see_item(deps.store, "ann", view, item, deps.policy, NOW)
+    else:
+        answer_item(deps.store, "ann", view, item, kind, deps.policy, NOW, until)
+
+
+def test_what_is_not_shown_advertises_nothing(running: Desk, read: Callable[[str], str]) -> None:
+    assert running.call("GET", "/v1/feed/hidden").json()["items"][0]["id"].startswith("savings")
+    assert "1 more applies" in read("/feed")
+    page = read("/hidden")
+    assert "An offer" in page
+    assert "Savings" not in page
+
+
+def test_what_was_withdrawn_is_not_repeated(running: Desk, read: Callable[[str], str]) -> None:
+    running.store.withdraw(Withdrawal("fees", True, "desk", "wrong", NOW))
+    page = read("/hidden")
+    assert "An insight" in page
+    assert "It was withdrawn." in page
+    assert "12.50" not in page
+
+
+def test_a_snooze_ends_on_a_day_of_the_person(running: Desk, read: Callable[[str], str]) -> None:
+    answer(running, EventKind.SNOOZED, (TODAY + 1) * DAY + 3_600_000)
+    assert "it returns on 5 October 2024" in read("/hidden")
+    with running.store.change("ann") as change:
+        change.prefer(Preferences(time_zone="America/Los_Angeles"))
+    assert "it returns on 4 October 2024" in read("/hidden")
+
+
+def test_an_item_of_an_earlier_night_says_until_when_its_transactions_go(
+    running: Desk, read: Callable[[str], str]
+) -> None:
+    answer(running, EventKind.SEEN)
+    running.people.day = running.people.evaluated = TODAY + 2
+    running.people.results["ann"] = [
+        Result(one.rule_id, State.UNKNOWN, None, {}, one.since)
+        for one in running.people.results["ann"]
+    ]
+    assert "going by your transactions until 4 October 2024" in read(f"/item?item={FEES}")
+
+
+@pytest.mark.parametrize("answered", ["seen", "opened", "undone", "x", "acknowledged"])
+def test_only_an_answer_is_confirmed(read: Callable[[str], str], answered: str) -> None:
+    page = read(f"/feed?answered={answered}&item={FEES}")
+    assert ("Dismissed." in page) is (answered == "acknowledged")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +26,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
-from tuppence.rules.rule import Message, Rule
+from tuppence.rules.rule import Approval, FeedSettings, Message, Rule
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.feed_effect import LENGTH
 from tuppence.usecases.previewer import Comparison, Difference, Previewer
@@ -83,14 +84,23 @@ def test_a_preview_of_nobody_is_empty() -> None:
         assert [(o.rule_id, o.both, o.other) for o in found.overlaps] == [("other", 0, 0)]
 
 
-def live_rule(name: str, when: str, score: str, topic: str | None = None) -> CheckedRule:
-    written = Rule(name, "tip", name, when, score, Message("x", "x"), topic=topic)
+def live_rule(
+    name: str, when: str, score: str, topic: str | None = None, **fields: Any
+) -> CheckedRule:
+    written = Rule(name, "tip", name, when, score, Message("x", "x"), topic=topic, **fields)
     return check_rule(written, Schema(), load_definitions())[0]
 
 
 LIVE = (
     live_rule("always", "true", "60", "b"),
     live_rule("big", "total(payments.amount) > 60", "total(payments.amount)"),
+    live_rule(
+        "deal",
+        "count(payments) < 4",
+        "10",
+        communication="financial promotion",
+        approval=Approval("Firm", "2020-01-01", "1"),
+    ),
     live_rule("few", "count(payments) < 3", "50 + count(payments)", "a"),
     live_rule("largest", "max(payments.amount) > 20", "max(payments.amount)", "a"),
     live_rule("many", "count(payments) > 1", "50"),
@@ -104,6 +114,9 @@ DRAFTS = (
     live_rule("many", "count(payments) > 2", "52", "b"),
     live_rule("largest", "false", "1", "a"),
     live_rule("draft", "count(payments) > 3", "0"),
+    live_rule(
+        "draft", "if count(payments) > 1 then null else false", "1", feed=FeedSettings(tier=1)
+    ),
 )
 
 
@@ -196,6 +209,8 @@ def test_a_draft_somewhere_changes_a_feed(night: StoreFolder) -> None:
     """The comparison above compares something."""
     effects = [previewer(night).preview(draft).effect for draft in DRAFTS]
     assert any(effect and effect.displaced for effect in effects)
+    assert effects[-1] is not None
+    assert [name for name, _ in effects[-1].displaced] == ["deal"], "trouble is possible"
     assert any(effect and effect.promoted for effect in effects)
 
 

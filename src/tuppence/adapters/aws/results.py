@@ -3,7 +3,8 @@
 customer_id   S     partition key
 rule_id       S     sort key
 state         S     qualified, not_qualified or unknown
-since         S     first day of this state, such as 2026-06-30
+since         S     first day of this state, such as 2026-06-30, see `Result.since`
+suspended     BOOL  only if true: unknown, and qualified before
 as_of         S     date of the evaluation that wrote the item
 ruleset       S     digest of the ruleset of that evaluation
 score         N     only if qualified
@@ -19,6 +20,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from tuppence.adapters.aws.clients import DAY_SECONDS, aws_errors, error_code
@@ -208,7 +210,7 @@ class DynamoResults:
 def _with_values(result: Result, names: Sequence[str]) -> Result:
     """Return a result with the values of some names; a missing value becomes null."""
     values = {name: result.values.get(name) for name in names}
-    return Result(result.rule_id, result.state, result.score, values, result.since)
+    return msgspec.structs.replace(result, values=values)
 
 
 def _insertion(table: str, item: Item) -> Item:
@@ -227,6 +229,8 @@ def _encode(row: CustomerResults, result: Result) -> Item:
         "as_of": {"S": str(Date(row.as_of))},
         "ruleset": {"S": row.ruleset},
     }
+    if result.suspended:
+        item["suspended"] = {"BOOL": True}
     if result.state is State.QUALIFIED:
         item["values"] = {"M": {name: _attribute(v) for name, v in result.values.items()}}
         if result.score is not None:
@@ -243,6 +247,7 @@ def _decode(item: Item) -> _Stored:
             Decimal(item["score"]["N"]) if "score" in item else None,
             {name: _value(attribute) for name, attribute in values.items()},
             _day(item["since"]["S"]),
+            "suspended" in item,
         )
         return _Stored(result, _day(item["as_of"]["S"]), item["ruleset"]["S"], "expires_at" in item)
     except (KeyError, ValueError) as error:

@@ -74,9 +74,6 @@ class StorePeople:
     def _find(self, customer: str, today: Date) -> Person:
         owner = self._known().get(customer)
         if owner is None:
-            customer = self._store.name_of(customer)
-            owner = self._known().get(customer)
-        if owner is None:
             message = f"{self._store}: there is no customer {customer}"
             hint = "tuppence results lists the customers"
             raise UserError("facts.unknown-customer", message, hint)
@@ -94,6 +91,7 @@ class StorePeople:
             row.results,
             self._rules[row.ruleset],
             row.ruleset,
+            as_of,
             as_of,
             frozen,
             owner.currency,

@@ -139,7 +139,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.LockNotAvailable:
-        message = "another process has held the lock for a minute"
+        message = "another process has held a lock for too long"
         raise UserError("database.busy", message, "try again when it has finished") from None
     except psycopg.OperationalError as error:
         raise _unreachable(str(error)) from None

@@ -1,6 +1,7 @@
 """What is kept of feeds in PostgreSQL, and the customers whose feeds are built from it."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ FRESH_SECONDS: Final = 1.0
 """Time after its last use during which a connection is reused without a ping."""
 WAIT_SECONDS: Final = 2.0
 """Seconds that a request waits for a connection before it is refused."""
+AHEAD_DAYS: Final = 7
+"""Days before its month begins on which a partition is first made."""
+_logger: Final = logging.getLogger(__name__)
 _States: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
 
 
@@ -102,6 +106,19 @@ class PostgresFeeds:
             change = _Change(connection, customer, self._days)
             yield change
         self._days |= change.days  # only now their partitions are there for good
+        for day in change.days:
+            self.make_month(day + AHEAD_DAYS)
+
+    def make_month(self, day: int) -> None:
+        """Make the partition of a day ahead of time; if that fails, a later day tries again.
+
+        A new partition locks the customers for a moment, for which it may have to wait for a load.
+        """
+        try:
+            with self._connections.transaction() as connection:
+                connection.execute(load_query("feed_month"), [day * DAY])
+        except UserError as error:
+            _logger.warning("month not made", extra={"code": error.code})
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""
@@ -178,7 +195,8 @@ class _Change:
 class PostgresPeople:
     """The customers of a database. Implements the port People.
 
-    A feed stands for the present day: the services do not keep which night has looked at whom.
+    A feed stands for the present day: the services do not keep which night has looked at whom. The
+    day of its numbers is that of the night that last changed the customer's results.
 
     Args:
         connections: Connections of a login with the role tuppence_feed.
@@ -225,6 +243,7 @@ class PostgresPeople:
             self._rules_of(row.ruleset),
             row.ruleset,
             today,
+            Date(row.as_of),
             "" if readable else "no consent of this customer allows insights",
             currency,
             False if self._vulnerable is None else {"true": True, "false": False}.get(flag),

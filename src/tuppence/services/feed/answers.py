@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuppence.errors import UserError
-from tuppence.feed.choice import Candidate, Outcome
+from tuppence.feed.choice import Candidate, Outcome, answered_item
 from tuppence.feed.items import ItemState
 from tuppence.feed.policy import URGENT
 from tuppence.feed.preferences import Preferences, is_time_zone
@@ -48,7 +48,7 @@ def feed_answer(feed: Feed, keys: Keys, after: Key | None, limit: int) -> FeedAn
         str(feed.as_of),
         feed.frozen,
         len(feed.items),
-        tuple(_item(one, feed.as_of) for one in page),
+        tuple(_item(one, feed.evaluated) for one in page),
         _cursor(page[-1].candidate) if len(rest) > limit else None,
         ViewAnswer(view_id(feed.customer, feed.view), receipt_of(keys, feed.customer, feed.view)),
     )
@@ -58,10 +58,20 @@ def hidden_answer(candidates: Sequence[Candidate], kept: Kept) -> HiddenAnswer:
     """Return the candidates that are not shown, each with the reason."""
     return HiddenAnswer(
         tuple(
-            HiddenItem(str(one.item), one.rule.kind, one.rule.topic, one.outcome, _until(one, kept))
-            for one in candidates
-            if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
+            _hidden(one, kept) for one in candidates if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
         )
+    )
+
+
+def _hidden(one: Candidate, kept: Kept) -> HiddenItem:
+    rule, answered = one.rule, answered_item(one, kept.states)
+    return HiddenItem(
+        str(one.item),
+        rule.kind,
+        rule.topic,
+        one.outcome,
+        _until(one, kept),
+        None if answered is None else str(answered),
     )
 
 
@@ -72,7 +82,7 @@ def _until(one: Candidate, kept: Kept) -> datetime.datetime | None:
     return moment(answer.until)
 
 
-def _item(one: FeedItem, as_of: Date) -> ItemAnswer:
+def _item(one: FeedItem, evaluated: Date) -> ItemAnswer:
     candidate, message = one
     rule, item = candidate.rule, str(candidate.item)
     return ItemAnswer(
@@ -89,7 +99,7 @@ def _item(one: FeedItem, as_of: Date) -> ItemAnswer:
         rule.feed_settings.action,
         str(Date(candidate.item.turn)),
         str(Date(candidate.item.turn + rule.expires_after_days)),
-        str(as_of if candidate.as_of is None else Date(candidate.as_of)),
+        str(evaluated if candidate.as_of is None else Date(candidate.as_of)),
         f"/v1/feed/items/{item}/explanation",
     )
 

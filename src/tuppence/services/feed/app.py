@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tuppence.errors import UserError
+from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import Preferences
@@ -32,6 +33,7 @@ from tuppence.services.feed.answers import (
 )
 from tuppence.services.feed.messages import (
     CountAnswer,
+    EventIn,
     EventsIn,
     StateIn,
     WithdrawalIn,
@@ -42,8 +44,14 @@ from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, build_feed
-from tuppence.usecases.feed_ports import FeedStore, Kept, People, Withdrawal
-from tuppence.usecases.record_events import Happened, answer_item, record_events, undo_answer
+from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
+from tuppence.usecases.record_events import (
+    Happened,
+    Refused,
+    answer_item,
+    record_events,
+    undo_answer,
+)
 
 _logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 1_000_000
@@ -163,18 +171,17 @@ class _FeedService:
         """Record what the customer did."""
         customer = customer_in(request)
         body = await read_body(request, self._events, BODY_BYTES)
-        views = dict(read_receipt(self._keys, customer, text) for text in body.receipts)
-        happened = [
-            Happened(
-                one.id,
-                one.kind,
-                item_id(one.item),
-                one.view,
-                milliseconds(one.at),
-                None if one.until is None else milliseconds(one.until),
-            )
-            for one in body.events
-        ]
+        views = dict[str, View]()
+        for text in body.receipts:
+            with suppress(UserError):  # events of a view that is not known are refused one by one
+                name, view = read_receipt(self._keys, customer, text)
+                views[name] = view
+        happened, impossible = list[Happened](), list[Refused]()
+        for one in body.events:
+            try:
+                happened.append(_happened(one))
+            except UserError as error:
+                impossible.append(Refused(one.id, error.code, error.message))
         sent_at = None if body.sent_at is None else milliseconds(body.sent_at)
         deps = self._deps
         done = await run_in_threadpool(
@@ -182,6 +189,7 @@ class _FeedService:
                 deps.store, customer, views, happened, deps.policy, deps.clock(), sent_at
             )
         )
+        done = msgspec.structs.replace(done, refused=(*done.refused, *impossible))
         counts = {
             "recorded": done.recorded,
             "repeated": done.repeated,
@@ -228,7 +236,7 @@ class _FeedService:
         def explain() -> dict[str, Any]:
             feed, _ = self._build(customer)
             found = next((one for one in feed.candidates if one.item == item), None)
-            if found is None:
+            if found is None or found.outcome is Outcome.WITHDRAWN:
                 raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
             reasons = self._deps.explain(customer, item.rule_id, self._today())
             about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
@@ -292,6 +300,12 @@ class _FeedService:
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
+
+
+def _happened(one: EventIn) -> Happened:
+    until = None if one.until is None else milliseconds(one.until)
+    item = item_id(one.item)
+    return Happened(one.id, one.kind, item, one.view, milliseconds(one.at), until)
 
 
 def _state(kept: Kept, item: ItemId) -> ItemState:

@@ -57,8 +57,10 @@ class ItemAnswer(msgspec.Struct, frozen=True):
         approval: The approval of a financial promotion.
         action: The step that it proposes.
         since: First day of the turn.
-        expires: First day on which it is not shown any more.
-        as_of: The day of the facts that it was computed from.
+        expires: First day on which it is not shown any more. The feed of a store stands for the day
+            of its last run, so there it goes with the first run of that day or a later one.
+        as_of: The day of the facts that it was computed from, or in a database an earlier one, from
+            which on the customer's results were the same.
         explanation: Path of its explanation.
     """
 
@@ -83,7 +85,8 @@ class FeedAnswer(msgspec.Struct, frozen=True):
     """A page of a feed.
 
     Attributes:
-        as_of: The day of the facts that the feed stands for.
+        as_of: The day that the feed stands for: that of the last run for a store, today for a
+            database.
         frozen: The reason why there is nothing to show, if consents do not allow it; or empty.
         count: Number of items of the whole feed.
         items: The items of this page.
@@ -167,7 +170,8 @@ class EventsIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         events: The events.
         receipts: Receipts of their views; those of views that were sent before may be left out.
-        sent_at: When the batch is sent by the clock of the device, which may be wrong.
+        sent_at: The time of this sending by the clock of the device, which may be wrong: set it
+            anew each time a batch is sent.
     """
 
     events: Annotated[list[EventIn], Meta(min_length=1, max_length=MAX_EVENTS)]

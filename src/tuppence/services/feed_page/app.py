@@ -42,6 +42,7 @@ BODY_BYTES: Final = 100_000
 """Maximum size of a form."""
 MAX_LISTED: Final = 40
 """Maximum number of customers that the first page lists."""
+_ANSWERS: Final = frozenset({"acknowledged", "not_helpful", "acted", "snoozed"})
 _FOLDER: Final = Path(__file__).parent
 _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -169,10 +170,8 @@ class _Page:
     async def feed(self, request: Request) -> Response:
         """Show a feed."""
         customer = _customer(request)
-        feed, kept, person = await run_in_threadpool(self._build, customer)
-        shown = feed_of(
-            feed, person, kept, _locale(kept), lambda item: _address("/item", customer, item=item)
-        )
+        feed, kept, _ = await run_in_threadpool(self._build, customer)
+        shown = feed_of(feed, _locale(kept), lambda item: _address("/item", customer, item=item))
         answered, item = (request.query_params.get(name) for name in ("answered", "item"))
         return self._page(
             "feed.html",
@@ -181,7 +180,7 @@ class _Page:
             kept,
             shown=shown,
             receipt=receipt_of(self._keys, feed.customer, feed.view),
-            answered=answered if answered in set(EventKind) else None,
+            answered=answered if answered in _ANSWERS else None,
             item=item,
         )
 
@@ -208,7 +207,7 @@ class _Page:
         """List what applies and is not shown."""
         customer = _customer(request)
         feed, kept, person = await run_in_threadpool(self._build, customer)
-        listed = hidden_of(feed, person, kept, _locale(kept))
+        listed = hidden_of(feed, person, kept, _locale(kept), self._deps.policy.time_zone)
         return self._page("hidden.html", "Not shown", customer, kept, listed=listed)
 
     async def choices(self, request: Request) -> Response:
@@ -258,7 +257,7 @@ class _Page:
         if state == "undone":
             await run_in_threadpool(undo_answer, deps.store, customer, item, deps.policy, now)
             return RedirectResponse(_address("/feed", customer), 303)
-        if state not in {"acknowledged", "not_helpful", "acted", "snoozed"}:
+        if state not in _ANSWERS:
             raise UserError("request.body", f"state: {state[:40]!a} is not an answer")
         view = read_receipt(self._keys, customer, _field(form, "receipt"))
         days = {"snoozed": 7}.get(state)

@@ -12,9 +12,10 @@ from tuppence.errors import UserError
 from tuppence.feed.choice import Candidate, Outcome, answered_item
 from tuppence.feed.items import ItemId, ItemState
 from tuppence.feed.policy import URGENT
+from tuppence.feed.preferences import local_day
 from tuppence.feel.values import Date, civil
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.rules.rule import InsightKind, Rule
+from tuppence.rules.rule import InsightKind
 from tuppence.services.feed_page.chart import Bar, bars
 from tuppence.usecases.build_feed import NOT_DUE, Feed
 from tuppence.usecases.feed_ports import Kept, Person
@@ -23,12 +24,12 @@ KINDS: Final[tuple[InsightKind, ...]] = get_args(InsightKind)
 MAX_ROWS: Final = 30
 """Maximum number of transactions that are shown of each selection."""
 REASONS: Final[Mapping[Outcome, str]] = {
-    Outcome.WITHDRAWN: "It was withdrawn, because something about it was wrong.",
+    Outcome.WITHDRAWN: "It was withdrawn.",
     Outcome.UNWRITABLE: "A number that its text needs is not known.",
     Outcome.TURNED_OFF: "You have turned off its kind or its topic.",
     Outcome.MUTED: "You said that it was not helpful.",
     Outcome.ACTED: "You have dealt with it.",
-    Outcome.ACKNOWLEDGED: "You have dismissed it, and its numbers have hardly changed since.",
+    Outcome.ACKNOWLEDGED: "You have dismissed it.",
     Outcome.SNOOZED: "You wanted to see it later.",
     Outcome.NO_PROMOTION: "Nothing is advertised beside another offer or an urgent matter, or to "
     "people who need care.",
@@ -36,6 +37,7 @@ REASONS: Final[Mapping[Outcome, str]] = {
     Outcome.SAME_TOPIC: "A more relevant insight is about the same topic.",
     Outcome.NO_PLACE: "More relevant insights have taken all places.",
 }
+_NOT_HIDDEN: Final = NOT_DUE | {Outcome.SHOWN}
 
 
 class Card(NamedTuple):
@@ -128,39 +130,45 @@ class Detail(NamedTuple):
     selections: tuple[Selection, ...]
 
 
-def feed_of(
-    feed: Feed, person: Person, kept: Kept, locale: str, address: Callable[[str], str]
-) -> Shown:
+def feed_of(feed: Feed, locale: str, address: Callable[[str], str]) -> Shown:
     """Return a feed as the page shows it.
+
+    Args:
+        feed: The feed.
+        locale: Locale of money and dates.
+        address: Returns the address of an item's details.
+    """
+    cards = tuple(
+        _card(one.candidate, one.message, feed.evaluated, locale, address(str(one.candidate.item)))
+        for one in feed.items
+    )
+    hidden = sum(one.outcome not in _NOT_HIDDEN for one in feed.candidates)
+    return Shown(_day(feed.as_of, locale), feed.frozen, cards, hidden)
+
+
+def hidden_of(
+    feed: Feed, person: Person, kept: Kept, locale: str, time_zone: str
+) -> tuple[Hidden, ...]:
+    """Return the insights that apply and are not shown, each with the reason.
 
     Args:
         feed: The feed.
         person: The person.
         kept: What is kept of them.
         locale: Locale of money and dates.
-        address: Returns the address of an item's details.
+        time_zone: Time zone of those who have chosen none.
     """
-    cards = tuple(
-        _card(one.candidate, one.message, feed.as_of, locale, address(str(one.candidate.item)))
-        for one in feed.items
-    )
-    hidden = len(hidden_of(feed, person, kept, locale))
-    return Shown(_day(feed.as_of, locale), feed.frozen, cards, hidden)
-
-
-def hidden_of(feed: Feed, person: Person, kept: Kept, locale: str) -> tuple[Hidden, ...]:
-    """Return the insights that apply and are not shown, each with the reason."""
     found = []
     for one in feed.candidates:
-        if one.outcome in {Outcome.SHOWN, *NOT_DUE}:
+        if one.outcome in _NOT_HIDDEN:
             continue
         item = answered_item(one, kept.states)
         reason = REASONS[one.outcome]
         answer = kept.states.get(one.item, ItemState()).answer
         if one.outcome is Outcome.SNOOZED and answer and answer.until:
-            until = Date(answer.until // 86_400_000)
+            until = Date(local_day(answer.until, kept.preferences.time_zone or time_zone))
             reason = f"You wanted to see it later: it returns on {_day(until, locale)}."
-        title = _title(one.rule, one.result.values, person.currency, locale)
+        title = _hidden_title(one, person.currency, locale)
         found.append(Hidden(title, one.rule.kind, reason, None if item is None else str(item)))
     return tuple(found)
 
@@ -184,7 +192,7 @@ def detail_of(
     if found is None:
         raise UserError("feed.unknown-item", "this insight is no longer in the feed")
     candidate = found.candidate
-    card = _card(candidate, found.message, feed.as_of, locale, "")
+    card = _card(candidate, found.message, feed.evaluated, locale, "")
     is_old = candidate.as_of is not None
     return Detail(
         card,
@@ -195,13 +203,13 @@ def detail_of(
     )
 
 
-def _card(one: Candidate, message: Rendered, as_of: Date, locale: str, address: str) -> Card:
+def _card(one: Candidate, message: Rendered, evaluated: Date, locale: str, address: str) -> Card:
     rule, notes = one.rule, list[str]()
     if rule.offer is not None:
         notes.append(f"{rule.offer.partner}: {rule.offer.terms}")
     if rule.promotes and rule.approval is not None:
         notes.append(f"Financial promotion, approved by {rule.approval.by}.")
-    if one.as_of is not None and one.as_of != as_of.day:
+    if one.as_of is not None and one.as_of != evaluated.day:
         notes.append(f"As of {_day(Date(one.as_of), locale)}; newer numbers are not known.")
     action = rule.feed_settings.action
     return Card(
@@ -217,7 +225,8 @@ def _card(one: Candidate, message: Rendered, as_of: Date, locale: str, address: 
 
 
 def _why(one: Candidate, feed: Feed, locale: str) -> list[str]:
-    since, until = _day(Date(one.result.since), locale), _day(feed.as_of, locale)
+    as_of = feed.evaluated if one.as_of is None else Date(one.as_of)
+    since, until = _day(Date(one.result.since), locale), _day(as_of, locale)
     said = [f"It has applied to you since {since}, going by your transactions until {until}."]
     place = (one.place or 0) + 1
     if one.tier == URGENT:
@@ -259,11 +268,16 @@ def _row(row: Mapping[str, str | None], currency: str, locale: str) -> tuple[str
     return day, text, amount
 
 
-def _title(rule: Rule, values: Mapping[str, Any], currency: str, locale: str) -> str:
+def _hidden_title(one: Candidate, currency: str, locale: str) -> str:
+    """Return a title that neither advertises nor repeats what was withdrawn."""
+    if one.outcome is Outcome.WITHDRAWN:
+        return "An insight"
+    if one.rule.promotes:
+        return "An offer"
     try:
-        return render(rule, values, currency, locale).title
+        return render(one.rule, one.result.values, currency, locale).title
     except MessageError:
-        return rule.title
+        return one.rule.title
 
 
 def _day(day: Date, locale: str) -> str:

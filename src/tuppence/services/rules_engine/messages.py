@@ -67,7 +67,8 @@ class OneAnswer(msgspec.Struct):
         state: The same as a word.
         score: From 0 to 100 if the rule qualified.
         values: Values for the rule's message, by name.
-        since: First day of the current state.
+        since: First day of the current state; from qualified to unknown and back, the first day on
+            which it qualified.
         ruleset: Digest of the ruleset.
         as_of: The date that the rule took for today.
     """

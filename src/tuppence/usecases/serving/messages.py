@@ -34,7 +34,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class RuleAnswer(msgspec.Struct, frozen=True):
-    """One result for JSON; `since` is the day since which the state has been so."""
+    """One result for JSON; `since` is that of `Result`."""
 
     rule_id: str
     state: State

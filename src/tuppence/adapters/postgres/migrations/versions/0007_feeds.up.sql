@@ -48,7 +48,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tuppence.feed_
     FOR EACH STATEMENT EXECUTE FUNCTION tuppence.append_only();
 
 CREATE FUNCTION tuppence.feed_month(moment timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, tuppence, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     first timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
     name text := 'feed_events_' || to_char(first, 'YYYY_MM');
@@ -59,8 +59,10 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('tuppence.feed_month'), 0);
     IF to_regclass('tuppence.' || name) IS NULL THEN
+        -- Attached, since a table that is made as a partition locks out whoever has read the others.
+        EXECUTE format('CREATE TABLE tuppence.%I (LIKE tuppence.feed_events INCLUDING ALL)', name);
         EXECUTE format(
-            'CREATE TABLE tuppence.%I PARTITION OF tuppence.feed_events FOR VALUES FROM (%L) TO (%L)',
+            'ALTER TABLE tuppence.feed_events ATTACH PARTITION tuppence.%I FOR VALUES FROM (%L) TO (%L)',
             name, first || '+00', first + interval '1 month' || '+00'
         );
     END IF;
