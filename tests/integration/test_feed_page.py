@@ -1,6 +1,7 @@
 """The page of a feed in a real browser: what a person sees and does there."""
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -103,6 +104,33 @@ def test_an_item_that_is_dismissed_gives_way_and_returns_when_it_is_undone(
         assert before[0] not in titles(page)
         page.get_by_role("button", name="Undo").click()
         assert titles(page) == before
+
+
+def test_what_came_changed_and_went_since_the_run_before_is_marked(
+    browser: Browser, made: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    command("synth", "--store", store, "--customers", 40, "--seed", 1)
+    for day_ in ("2026-06-23", "2026-06-30"):
+        command("run", "--store", store, "--rules", made.parent / "rules", "--as-of", day_)
+    asked = ("feed", PERSON, "--store", store, "--new", "--format", "json")
+    told = json.loads(command(*asked))
+    deps = store_feeds(store, None, PURPOSES, lambda: NOW)
+    marks = {"came": "New", "changed": "Changed", "same": None}
+    with (
+        served(store_page(deps, store, KEY)) as port,
+        opened(browser, f"http://127.0.0.1:{port}") as page,
+    ):
+        picture(page, "compared")
+        kinds = page.locator("article .kind").all_inner_texts()
+        found = [text.split(" · ")[-1] if " · " in text else None for text in kinds]
+        text = page.locator("main").inner_text()
+    assert found == [marks[one["change"]] for one in told["entries"]]
+    assert {"came", "changed"} <= {one["change"] for one in told["entries"]}
+    assert "compared with 23 June 2026" in text
+    assert told["gone"]
+    for one in told["gone"]:
+        assert f"{one['title']}: " in text
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

@@ -8,6 +8,7 @@ from tuppence.bootstrap.local import (
     StoreFolder,
     extra,
     fact_database,
+    feed_changes,
     feed_policy,
     open_store,
     result_store,
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from tuppence.facts.schema import Schema
     from tuppence.services.feed.app import FeedDependencies
+    from tuppence.usecases.build_feed import Feed
+    from tuppence.usecases.compare_feeds import FeedChanges
+    from tuppence.usecases.feed_ports import Kept, Person
 
 
 def feed_service(
@@ -149,7 +153,11 @@ def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
         names = open_store(store).facts().customers()["id"].to_list()
         return sorted(name for name in names if name.startswith(beginning))
 
-    return page_app(deps, customers, key)
+    def changes(feed: "Feed", person: "Person", kept: "Kept", locale: str) -> "FeedChanges | None":
+        now = deps.clock()
+        return feed_changes(open_store(store), feed, person, kept, deps.policy, now, locale)
+
+    return page_app(deps, customers, changes, key)
 
 
 def _explainer(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.build_feed import Feed
     from tuppence.usecases.compare_feeds import FeedChanges
+    from tuppence.usecases.feed_ports import Kept, Person
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
@@ -152,8 +153,6 @@ def read_feed(
     """
     from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415 - for one command
     from tuppence.usecases.build_feed import build_feed  # noqa: PLC0415
-    from tuppence.usecases.compare_feeds import changes_of  # noqa: PLC0415
-    from tuppence.usecases.customer_store import last_evaluation  # noqa: PLC0415
 
     policy = feed_policy(policy_file, store.schema)
     if limit is not None:
@@ -162,14 +161,41 @@ def read_feed(
         person = people.find(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
     feed = build_feed(person, kept, policy, now, locale)
+    changes = feed_changes(store, feed, person, kept, policy, now, locale) if compare else None
+    return feed, changes
+
+
+def feed_changes(
+    store: StoreFolder,
+    feed: "Feed",
+    person: "Person",
+    kept: "Kept",
+    policy: Policy,
+    now: int,
+    locale: str,
+) -> "FeedChanges | None":
+    """Compare a feed with the one after the run before; None if there was no run before.
+
+    Args:
+        store: The store.
+        feed: The feed.
+        person: What it was built from.
+        kept: What is kept of the person.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates.
+    """
+    from tuppence.usecases.compare_feeds import changes_of  # noqa: PLC0415 - for one command
+    from tuppence.usecases.customer_store import last_evaluation  # noqa: PLC0415
+
     last = last_evaluation(store, person.customer)
-    if not compare or last.day_before is None:
-        return feed, None
+    if last.day_before is None:
+        return None
     earlier = None
     if last.before is not None:
         rules = store.rules(last.before.ruleset)
         earlier = person._replace(results=last.before.results, rules=rules)
-    return feed, changes_of(feed, person, earlier, last.day_before, kept, policy, now, locale)
+    return changes_of(feed, person, earlier, last.day_before, kept, policy, now, locale)
 
 
 def feed_policy(path: Path | None, schema: "Schema") -> Policy:

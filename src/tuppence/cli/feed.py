@@ -25,7 +25,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import json_value
 from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.compare_feeds import (
-    Absence,
+    ABSENCES,
     Before,
     Change,
     FeedChanges,
@@ -34,14 +34,6 @@ from tuppence.usecases.compare_feeds import (
 )
 
 MARKS: Final[Mapping[Change | None, str]] = {Change.CAME: "  new", Change.CHANGED: "  changed"}
-REASONS: Final[Mapping[Absence, str]] = {
-    Absence.NO_RULE: "its rule is no longer run",
-    Absence.NOT_QUALIFIED: "its condition no longer holds",
-    Absence.UNKNOWN: "it is not known whether its condition holds",
-    Absence.EXPIRED: "it has been shown for as long as its rule says",
-    Absence.UNWRITABLE: "its message cannot be written",
-    Absence.OUTRANKED: "other insights come first",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -161,4 +153,4 @@ def _print(
     if changes is not None and changes.gone:
         out.print("\nNo longer shown:")
         for gone in changes.gone:
-            out.print(Text(f"  {gone.message.title}: {REASONS[gone.reason]}"))
+            out.print(Text(f"  {gone.message.title}: {ABSENCES[gone.reason]}"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tuppence.feed.policy import Policy
 from tuppence.feed.turns import is_due, variant_index
@@ -66,6 +66,17 @@ class Absence(StrEnum):
     EXPIRED = "expired"
     UNWRITABLE = "unwritable"
     OUTRANKED = "outranked"
+
+
+ABSENCES: Final[Mapping[Absence, str]] = {
+    Absence.NO_RULE: "its rule is no longer run",
+    Absence.NOT_QUALIFIED: "its condition no longer holds",
+    Absence.UNKNOWN: "it is not known whether its condition holds",
+    Absence.EXPIRED: "it has been shown for as long as its rule says",
+    Absence.UNWRITABLE: "its message cannot be written",
+    Absence.OUTRANKED: "other insights come first",
+}
+"""Each reason in words."""
 
 
 class Before(NamedTuple):

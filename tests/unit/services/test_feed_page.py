@@ -79,7 +79,7 @@ def running(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def read(running: Desk) -> Iterator[Callable[[str], str]]:
     """Yield a function that returns the text of a page of ann."""
-    with TestClient(page_app(running.deps, lambda _: (), "k" * 43)) as client:
+    with TestClient(page_app(running.deps, lambda _: (), lambda *_: None, "k" * 43)) as client:
         client.get(f"/?key={'k' * 43}")
 
         def text(address: str) -> str:

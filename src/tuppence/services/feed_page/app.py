@@ -34,6 +34,7 @@ from tuppence.services.feed_page.showing import (
 from tuppence.services.metrics import Metrics
 from tuppence.services.problems import STATUSES
 from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.compare_feeds import FeedChanges
 from tuppence.usecases.feed_ports import Kept, Person
 from tuppence.usecases.record_events import answer_item, see_item, undo_answer
 
@@ -55,17 +56,20 @@ _HEADERS: Final = {
 }
 Customers = Callable[[str], Sequence[str]]
 """Returns some customers whose names begin with a text."""
+Changes = Callable[[Feed, Person, Kept, str], FeedChanges | None]
+"""Compares a feed with the one after the run before; None if there was no run before."""
 
 
-def page_app(deps: FeedDependencies, customers: Customers, key: str) -> Starlette:
+def page_app(deps: FeedDependencies, customers: Customers, changes: Changes, key: str) -> Starlette:
     """Return the page as an application.
 
     Args:
         deps: What feeds work with; closed when the application ends.
         customers: Lists customers.
+        changes: Compares feeds.
         key: The secret in the address that the command prints; whoever has it sees every feed.
     """
-    page = _Page(deps, customers, key)
+    page = _Page(deps, customers, changes, key)
     routes = [
         Route("/", page.home),
         Route("/feed", page.feed),
@@ -145,9 +149,12 @@ def _is_own(request: Request) -> bool:
 
 
 class _Page:
-    def __init__(self, deps: FeedDependencies, customers: Customers, key: str) -> None:
+    def __init__(
+        self, deps: FeedDependencies, customers: Customers, changes: Changes, key: str
+    ) -> None:
         self._deps = deps
         self._customers = customers
+        self._changes = changes
         self._keys = Keys({"page": key})
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
@@ -170,8 +177,15 @@ class _Page:
     async def feed(self, request: Request) -> Response:
         """Show a feed."""
         customer = _customer(request)
-        feed, kept, _ = await run_in_threadpool(self._build, customer)
-        shown = feed_of(feed, _locale(kept), lambda item: _address("/item", customer, item=item))
+
+        def build() -> tuple[Feed, Kept, FeedChanges | None]:
+            feed, kept, person = self._build(customer)
+            return feed, kept, self._changes(feed, person, kept, _locale(kept))
+
+        feed, kept, changes = await run_in_threadpool(build)
+        shown = feed_of(
+            feed, changes, _locale(kept), lambda item: _address("/item", customer, item=item)
+        )
         answered, item = (request.query_params.get(name) for name in ("answered", "item"))
         return self._page(
             "feed.html",

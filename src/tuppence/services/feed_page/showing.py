@@ -18,6 +18,7 @@ from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.rule import InsightKind
 from tuppence.services.feed_page.chart import Bar, bars
 from tuppence.usecases.build_feed import NOT_DUE, Feed
+from tuppence.usecases.compare_feeds import ABSENCES, Before, Change, FeedChanges
 from tuppence.usecases.feed_ports import Kept, Person
 
 KINDS: Final[tuple[InsightKind, ...]] = get_args(InsightKind)
@@ -52,6 +53,8 @@ class Card(NamedTuple):
         notes: What must stand beside it: terms, approval, the day of old numbers.
         action: Label and link of the step that it proposes; None if it proposes none.
         address: Address of its details.
+        mark: What became of it since the run before: `New`, `Changed`, or empty.
+        before: What it said before, if it has changed.
     """
 
     item: str
@@ -62,6 +65,8 @@ class Card(NamedTuple):
     notes: tuple[str, ...]
     action: tuple[str, str] | None
     address: str
+    mark: str = ""
+    before: str = ""
 
 
 class Shown(NamedTuple):
@@ -72,12 +77,16 @@ class Shown(NamedTuple):
         frozen: The reason why it stands still, or empty.
         cards: Its items.
         hidden: Number of insights that apply and are not shown.
+        since: The day of the run before, in words; empty if there was none.
+        gone: Title and reason of each insight that went since then.
     """
 
     as_of: str
     frozen: str
     cards: tuple[Card, ...]
     hidden: int
+    since: str
+    gone: tuple[tuple[str, str], ...]
 
 
 class Hidden(NamedTuple):
@@ -130,11 +139,14 @@ class Detail(NamedTuple):
     selections: tuple[Selection, ...]
 
 
-def feed_of(feed: Feed, locale: str, address: Callable[[str], str]) -> Shown:
+def feed_of(
+    feed: Feed, changes: FeedChanges | None, locale: str, address: Callable[[str], str]
+) -> Shown:
     """Return a feed as the page shows it.
 
     Args:
         feed: The feed.
+        changes: How it differs from the one after the run before; None if there was none.
         locale: Locale of money and dates.
         address: Returns the address of an item's details.
     """
@@ -143,7 +155,20 @@ def feed_of(feed: Feed, locale: str, address: Callable[[str], str]) -> Shown:
         for one in feed.items
     )
     hidden = sum(one.outcome not in _NOT_HIDDEN for one in feed.candidates)
-    return Shown(_day(feed.as_of, locale), feed.frozen, cards, hidden)
+    as_of = _day(feed.as_of, locale)
+    if changes is None:
+        return Shown(as_of, feed.frozen, cards, hidden, "", ())
+    marked = tuple(map(_marked, cards, changes.entries))
+    gone = tuple((one.message.title, ABSENCES[one.reason]) for one in changes.gone)
+    return Shown(as_of, feed.frozen, marked, hidden, _day(changes.since, locale), gone)
+
+
+def _marked(card: Card, entry: tuple[Change, Before | None]) -> Card:
+    change, before = entry
+    if change is not Change.CHANGED or before is None:
+        return card._replace(mark="New" if change is Change.CAME else "")
+    was = before.message.title if before.message.body == card.body else before.message.body
+    return card._replace(mark="Changed", before=was)
 
 
 def hidden_of(
