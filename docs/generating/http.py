@@ -85,7 +85,7 @@ def _feed_requests() -> Iterator[str]:
 def _http_limits() -> Iterator[str]:
     yield "## Limits\n"
     yield (
-        "Both services refuse what exceeds these limits, and close connections that are too slow.\n"
+        "The services refuse what exceeds these limits, and close connections that are too slow.\n"
         "An identifier has 1 to "
         f"{MAX_LENGTH} visible characters, without blanks around them. A key may be\n"
         "in an object only once. Bodies are UTF-8 and not compressed.\n"
