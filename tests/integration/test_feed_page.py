@@ -125,6 +125,17 @@ def test_what_came_changed_and_went_since_the_run_before_is_marked(
         kinds = page.locator("article .kind").all_inner_texts()
         found = [text.split(" · ")[-1] if " · " in text else None for text in kinds]
         text = page.locator("main").inner_text()
+        page.get_by_role("button", name=f"Dismiss {titles(page)[0]}").click()
+        dismissed = page.locator("main").inner_text()
+        command("consent", "grant", PERSON, "--on", "2026-01-01", "--until", "2026-06-25",
+                "--store", store)  # fmt: skip
+        page.reload()
+        ended = page.locator("main").inner_text()
+    assert told["entries"][0]["change"] == "changed"
+    assert "Dismissed." in dismissed
+    assert "other insights come first" not in dismissed, "a person who dismisses it took it away"
+    assert "There is nothing to show" in ended
+    assert "No longer shown" not in ended
     assert found == [marks[one["change"]] for one in told["entries"]]
     assert {"came", "changed"} <= {one["change"] for one in told["entries"]}
     assert "compared with 23 June 2026" in text

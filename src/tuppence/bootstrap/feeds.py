@@ -154,6 +154,8 @@ def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
         return sorted(name for name in names if name.startswith(beginning))
 
     def changes(feed: "Feed", person: "Person", kept: "Kept", locale: str) -> "FeedChanges | None":
+        if person.frozen:  # without a consent nothing is told, not even what was told before
+            return None
         now = deps.clock()
         return feed_changes(open_store(store), feed, person, kept, deps.policy, now, locale)
 

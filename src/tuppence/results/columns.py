@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.compiled import loop
-from tuppence.results.packed import QUALIFIED, SUSPENDED, UNKNOWN, Layout, damaged, skip
+from tuppence.results.packed import QUALIFIED, SUSPENDED, Layout, damaged, skip
 from tuppence.results.result import CustomerResults
 
 Array = npt.NDArray[Any]
@@ -17,7 +17,7 @@ class StoredStates(NamedTuple):
     """Stored results without their values, by rule and then by customer.
 
     Attributes:
-        states: NOT_QUALIFIED, QUALIFIED or UNKNOWN.
+        states: NOT_QUALIFIED, QUALIFIED, UNKNOWN or SUSPENDED.
         since: Days of the results, see `Result.since`.
         scores: Scores in ten-thousandths; -1 for null, and unless qualified.
     """
@@ -69,7 +69,9 @@ def _unpack(
         for rule in range(rules if place >= 0 else 0):
             state = data[start + rule]
             day = start + rules + 2 * rule
-            states[rule][i] = UNKNOWN if state == SUSPENDED else state
+            if state > SUSPENDED and broken[0] < 0:
+                broken[0] = i
+            states[rule][i] = state
             since[rule][i] = int(data[day]) + 256 * int(data[day + 1])
             if state != QUALIFIED or place < 0:
                 continue

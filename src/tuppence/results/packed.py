@@ -111,6 +111,8 @@ def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
     days = struct.unpack_from(f"<{count}H", data, count)
     place = 3 * count
     for rule, (_, names) in enumerate(layout.rules):
+        if data[rule] > SUSPENDED:
+            raise ValueError
         if data[rule] != QUALIFIED:
             yield Packed(data[rule], days[rule], None, ())
             continue

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from tuppence.feed.choice import Outcome
 from tuppence.feed.policy import Policy
 from tuppence.feed.turns import is_due, variant_index
 from tuppence.feel.values import Date
@@ -77,6 +78,7 @@ ABSENCES: Final[Mapping[Absence, str]] = {
     Absence.OUTRANKED: "other insights come first",
 }
 """Each reason in words."""
+_ANSWERED: Final = frozenset({Outcome.ACKNOWLEDGED, Outcome.ACTED, Outcome.SNOOZED, Outcome.MUTED})
 
 
 class Before(NamedTuple):
@@ -100,7 +102,8 @@ class FeedChanges(NamedTuple):
     Attributes:
         since: The day of the run before. A feed that was frozen then shows an earlier day.
         entries: For each insight of the feed its change, and what it was before if it was there.
-        gone: The insights that went, in the order that they had.
+        gone: The insights that went without an answer, except promotions, in the order that they
+            had.
     """
 
     since: Date
@@ -142,7 +145,13 @@ def changes_of(
         then = before._replace(as_of=Date(earlier.day))
         earlier = _shown(build_feed(then, kept, policy, now, locale), then)
     changes = compare_feeds(_shown(feed, person), earlier, person.currency, locale)
-    return changes._replace(since=day_before)
+    answered = {one.rule.id for one in feed.candidates if one.outcome in _ANSWERED}
+    gone = [  # what the person has answered did not go by itself, and nothing is advertised here
+        one
+        for one in changes.gone
+        if one.rule_id not in answered and not earlier.rules[one.rule_id].promotes
+    ]
+    return changes._replace(since=day_before, gone=gone)
 
 
 def _shown(feed: Feed, person: Person) -> Shown:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tuppence.compiled import loop, part_of_loops
 from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT
 from tuppence.results.columns import StoredStates
-from tuppence.results.packed import NOT_QUALIFIED, QUALIFIED
+from tuppence.results.packed import NOT_QUALIFIED, QUALIFIED, SUSPENDED
 from tuppence.rules.rule import Rule
 
 Array = npt.NDArray[Any]
@@ -193,7 +193,7 @@ def _count(
     before, after = room[0], room[1]
     drafted = len(states)
     for i in range(len(known)):
-        was = own >= 0 and states[own][i] == QUALIFIED
+        was = own >= 0 and (states[own][i] == QUALIFIED or states[own][i] == SUSPENDED)
         could = own >= 0 and states[own][i] != NOT_QUALIFIED
         drafts = draft_states[i] != NOT_QUALIFIED
         if not known[i] or not (drafts or could):

@@ -12,7 +12,7 @@ from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.batch import ResultBatch, merge_results, narrowed
 from tuppence.results.columns import unpack_states
-from tuppence.results.packed import UNKNOWN, Grid, Layout, check_day, pack, pack_all
+from tuppence.results.packed import SUSPENDED, UNKNOWN, Grid, Layout, check_day, pack, pack_all
 from tuppence.results.result import CustomerResults, Result, State, packed, rounded
 from tuppence.usecases.ledger import ProblemCount, Tally, add
 
@@ -74,7 +74,17 @@ def test_an_unknown_result_has_the_day_of_the_qualified_one_before_it_and_no_oth
         is_suspended = state is State.QUALIFIED
         assert [(r.since, r.suspended) for r in after.results] == [(day, is_suspended)]
         states = unpack_states(after.layout, [after])
-        assert (states.states.tolist(), states.since.tolist()) == ([[UNKNOWN]], [[day]])
+        stored = SUSPENDED if is_suspended else UNKNOWN
+        assert (states.states.tolist(), states.since.tolist()) == ([[stored]], [[day]])
+
+
+def test_a_state_that_does_not_exist_is_damage() -> None:
+    (kept,) = merge_results({}, batch(result("a"))).rows
+    broken = msgspec.structs.replace(kept, packed=bytes([4]) + kept.packed[1:])
+    with pytest.raises(UserError, match="damaged"):
+        list(broken.results)
+    with pytest.raises(UserError, match="damaged"):
+        unpack_states(broken.layout, [broken])
 
 
 @pytest.mark.parametrize(

@@ -91,17 +91,13 @@ class S3Inbox:
         self._move(file, REFUSED, f"{file.name}.reason.txt", f"{reason}\n".encode())
 
     def _move(self, file: Arrived, to: str, label: str, beside: bytes | None) -> None:
-        """Write what goes beside a file, then copy the file, and remove it from the inbox last.
+        """Copy a file, then write what goes beside it, and remove it from the inbox last.
 
         A file that was replaced meanwhile stays in the inbox, where it waits as a new one.
         """
         key, place = _key(INBOX, file), _key(to, Arrived(file.source, label))
         version = self._versions[file]
         with self._errors():
-            if beside is None:
-                self._client.delete_object(Bucket=self._bucket, Key=place)
-            else:
-                self._client.put_object(Bucket=self._bucket, Key=place, Body=beside)
             try:
                 self._client.copy_object(
                     Bucket=self._bucket,
@@ -109,6 +105,10 @@ class S3Inbox:
                     CopySource={"Bucket": self._bucket, "Key": key},
                     CopySourceIfMatch=version,
                 )
+                if beside is None:
+                    self._client.delete_object(Bucket=self._bucket, Key=place)
+                else:
+                    self._client.put_object(Bucket=self._bucket, Key=place, Body=beside)
                 self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=version)
             except ClientError as error:
                 if error_code(error) not in REPLACED:

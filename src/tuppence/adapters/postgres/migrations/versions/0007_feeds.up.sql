@@ -57,15 +57,18 @@ BEGIN
         RAISE EXCEPTION 'no event is received at %', moment
             USING ERRCODE = 'check_violation', CONSTRAINT = 'feed_month';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('tuppence.feed_month'), 0);
-    IF to_regclass('tuppence.' || name) IS NULL THEN
-        -- Attached, since a table that is made as a partition locks out whoever has read the others.
-        EXECUTE format('CREATE TABLE tuppence.%I (LIKE tuppence.feed_events INCLUDING ALL)', name);
-        EXECUTE format(
-            'ALTER TABLE tuppence.feed_events ATTACH PARTITION tuppence.%I FOR VALUES FROM (%L) TO (%L)',
-            name, first || '+00', first + interval '1 month' || '+00'
-        );
+    IF to_regclass('tuppence.' || name) IS NOT NULL THEN
+        RETURN;
     END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('tuppence.feed_month'), 0);
+    -- Attached, since a table that is made as a partition locks out whoever has read the others.
+    EXECUTE format('CREATE TABLE tuppence.%I (LIKE tuppence.feed_events INCLUDING ALL)', name);
+    EXECUTE format(
+        'ALTER TABLE tuppence.feed_events ATTACH PARTITION tuppence.%I FOR VALUES FROM (%L) TO (%L)',
+        name, first || '+00', first + interval '1 month' || '+00'
+    );
+EXCEPTION WHEN duplicate_table THEN
+    NULL; -- another process made it while this one waited
 END $$;
 COMMENT ON FUNCTION tuppence.feed_month IS 'Makes the partition for the month of a moment.';
 REVOKE ALL ON FUNCTION tuppence.feed_month(timestamptz) FROM PUBLIC;
