@@ -8,12 +8,11 @@ from tuppence.bootstrap.local import (
     StoreFolder,
     extra,
     fact_database,
-    feed_changes,
-    feed_policy,
     open_store,
     result_store,
     ruleset_store,
 )
+from tuppence.bootstrap.store_feed import feed_changes, feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result

@@ -10,7 +10,8 @@ from tests.unit.engine.test_columnar import TODAY, rule
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
-from tuppence.bootstrap.local import night_dependencies, read_feed
+from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.store_feed import read_feed
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.schema import Schema

@@ -1,0 +1,86 @@
+"""Composes the feed of a customer of a store, and what is new in it, with real adapters."""
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+from tuppence.adapters.embedded.people import StorePeople
+from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.facts.schema import Schema
+from tuppence.feed.items import DAY
+from tuppence.feed.policy import STANDARD, Policy, read_policy
+from tuppence.feel.values import Date
+from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.compare_feeds import FeedChanges, changes_of
+from tuppence.usecases.customer_store import last_evaluation
+from tuppence.usecases.feed_ports import Kept, Person
+
+
+def read_feed(
+    store: StoreFolder,
+    customer: str,
+    purposes: frozenset[str],
+    policy_file: Path | None,
+    limit: int | None,
+    now: int,
+    locale: str,
+    *,
+    compare: bool,
+) -> tuple[Feed, FeedChanges | None]:
+    """Build the feed of a customer of a store, as a service would now.
+
+    Args:
+        store: The store.
+        customer: Identifier of the customer.
+        purposes: Consents for these count, and for no others.
+        policy_file: The file of the policy; None for the standard one.
+        limit: Maximum number of insights; None for what the policy says.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates.
+        compare: Whether to compare it with the feed after the run before, if there is one.
+    """
+    policy = feed_policy(policy_file, store.schema)
+    if limit is not None:
+        policy = msgspec.structs.replace(policy, places=limit)
+    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+        person = people.find(store.name_of(customer), Date(now // DAY))
+    kept = store.feed.kept(person.customer)
+    feed = build_feed(person, kept, policy, now, locale)
+    changes = feed_changes(store, feed, person, kept, policy, now, locale) if compare else None
+    return feed, changes
+
+
+def feed_changes(
+    store: StoreFolder,
+    feed: Feed,
+    person: Person,
+    kept: Kept,
+    policy: Policy,
+    now: int,
+    locale: str,
+) -> FeedChanges | None:
+    """Compare a feed with the one after the run before; None if there was no run before.
+
+    Args:
+        store: The store.
+        feed: The feed.
+        person: What it was built from.
+        kept: What is kept of the person.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates.
+    """
+    last = last_evaluation(store, person.customer)
+    if last.day_before is None:
+        return None
+    earlier = None
+    if last.before is not None:
+        rules = store.rules(last.before.ruleset)
+        earlier = person._replace(results=last.before.results, rules=rules)
+    return changes_of(feed, person, earlier, last.day_before, kept, policy, now, locale)
+
+
+def feed_policy(path: Path | None, schema: Schema) -> Policy:
+    """Return the policy of a file, or the standard one without a file."""
+    return STANDARD if path is None else read_policy(path, schema)
