@@ -1,4 +1,4 @@
-"""What many tests start from."""
+"""Fixtures that many tests share."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from tuppence.facts.schema import Schema
 
 
 class Done(NamedTuple):
-    """What a command printed."""
+    """The output of a command."""
 
     stdout: str
     stderr: str

@@ -90,7 +90,7 @@ def sqlite(tmp_path: Path) -> Iterator[Kept]:
 
 
 class InDatabase:
-    """What the database keeps of feeds, for exports and erasures. Implements the port FeedData."""
+    """The memory of feeds in the database, for exports and erasures. Implements FeedData."""
 
     def __init__(self, url: str) -> None:
         self._url = url

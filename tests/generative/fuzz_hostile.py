@@ -205,7 +205,7 @@ FIRST = (
 
 
 def run_expression(text: str, steps: int = STEPS) -> str:
-    """What became of it: `value`, `diagnostic` or `syntax`.
+    """Return the outcome: `value`, `diagnostic` or `syntax`.
 
     Raises:
         AssertionError: The value is larger than what was paid for.
@@ -224,7 +224,7 @@ def run_expression(text: str, steps: int = STEPS) -> str:
 
 
 def run_template(text: str) -> str:
-    """What became of it: `value` or `diagnostic`."""
+    """Return the outcome: `value` or `diagnostic`."""
     try:
         fill(text, message_environment("GBP", "en_GB"), VALUES)
     except (TemplateError, jinja2.TemplateError, TypeError, ValueError):
@@ -245,7 +245,7 @@ def inputs(rng: random.Random, count: int) -> Iterator[str]:
 
 @dataclass
 class Report:
-    """What became of some inputs.
+    """The outcomes of some inputs.
 
     Attributes:
         outcomes: How many had each outcome.

@@ -75,7 +75,7 @@ def test_loops_never_leave_the_bounds_of_their_arrays(
 
 
 def reasons(problems: Counter[Problem]) -> set[tuple[str, str, int]]:
-    """Where something was null; how often, where history was too short.
+    """Return the places where something was null, and the number where history was too short.
 
     What the interpreter met on the way, inside of filters too, is told by one example for all
     customers in whom the same parts were null; so texts and counts can differ.

@@ -191,7 +191,7 @@ AURORA = """
     $$;
     CREATE TABLE aws_lambda.reachable ();
 """
-"""What stands for Aurora's extension; it fails where the last table is missing."""
+"""A stand-in for Aurora's extension, which fails where the last table is missing."""
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ ROW: Final = "row"
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Who is in the store already.
+    """The customers and accounts that the store already has.
 
     Attributes:
         customers: `id`, `currency`.

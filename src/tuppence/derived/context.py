@@ -30,7 +30,7 @@ Row = dict[str, Any]
 
 
 class Derived(NamedTuple):
-    """What was derived for one customer of a batch, in columns.
+    """Derived facts of one customer of a batch, in columns.
 
     Attributes:
         balances: Balance of each account, in minor units.

@@ -247,7 +247,7 @@ class _KnownClasses:
 
     @property
     def accepted(self) -> Array:
-        """Whether each predicate accepts the values of each class, classes first."""
+        """A flag for each class and predicate: true if the predicate accepts the class's values."""
         return np.array(self._accepted, bool)
 
     def fix(self, accepted: Array) -> None:

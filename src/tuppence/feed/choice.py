@@ -29,7 +29,7 @@ from tuppence.rules.rule import Cap, Rule
 
 
 class Outcome(StrEnum):
-    """What became of a candidate; every word but `shown` is a reason why it is not shown."""
+    """The outcome of a candidate: it is shown, or the reason why it is not."""
 
     SHOWN = "shown"
     EXPIRED = "expired"
@@ -49,7 +49,7 @@ class Outcome(StrEnum):
 
 
 class Moment(NamedTuple):
-    """When a feed is built.
+    """The moment at which a feed is built.
 
     Attributes:
         day: The day that the feed stands for, which decides what has expired, in days since
@@ -64,7 +64,7 @@ class Moment(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """What is known about the person who reads a feed.
+    """The person who reads a feed, as far as they are known.
 
     Attributes:
         states: States of items.

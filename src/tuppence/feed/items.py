@@ -49,7 +49,7 @@ def item_id(text: str) -> ItemId:
 
 
 class EventKind(StrEnum):
-    """What happened to an item."""
+    """The kind of an event: something that a person did with an item."""
 
     SEEN = "seen"
     OPENED = "opened"
@@ -65,7 +65,7 @@ ANSWERS: Final = frozenset(EventKind) - {EventKind.SEEN, EventKind.OPENED}
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What an item said.
+    """The numbers that an item told the person.
 
     Attributes:
         as_of: The day of the facts, in days since 1970-01-01.
@@ -127,7 +127,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ItemState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the events of an item add up to.
+    """The sum of an item's events.
 
     Attributes:
         seen: Days on which the person saw it, in ascending order.

@@ -68,7 +68,7 @@ _KINDS: Final[tuple[str, ...]] = get_args(InsightKind)
 
 
 class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
-    """What holds for all insights of a feed, unless a rule file says otherwise.
+    """The settings of all insights of a feed, which a rule file may override.
 
     Attributes:
         name: Name of the policy, which is logged with every view.

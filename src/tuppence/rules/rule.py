@@ -233,7 +233,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     @property
     def promotes(self) -> bool:
-        """Whether the message is a financial promotion."""
+        """True if the message is a financial promotion."""
         return self.communication == "financial promotion"
 
     def in_force(self, as_of: Date) -> bool:

@@ -60,7 +60,7 @@ class ErasableStore(Protocol):
 
 
 class ErasedRows(NamedTuple):
-    """What was erased beside the facts.
+    """The rows and files that were erased beside the facts.
 
     Attributes:
         results: Whether there were results.

@@ -16,7 +16,7 @@ from tuppence.rules.rule import Rule
 
 
 class Person(NamedTuple):
-    """What a feed is built from, except what the person did with it.
+    """The input of a feed, except what the person did with it.
 
     Attributes:
         customer: The name by which the customer is known.
@@ -134,7 +134,7 @@ class Received(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is kept of a person's feeds, as of one moment.
+    """The memory of a person's feeds, as of one moment.
 
     Attributes:
         states: States of items.

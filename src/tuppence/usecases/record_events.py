@@ -68,7 +68,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What became of a batch of events.
+    """The outcome of a batch of events.
 
     Attributes:
         recorded: Number of new events.

@@ -1,4 +1,4 @@
-"""What the adapters for AWS do when AWS is slow, throttles, or takes half of what it is given."""
+"""Adapters for AWS while it is slow, throttles, or takes half of what it is given."""
 
 import io
 import uuid

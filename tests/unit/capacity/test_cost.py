@@ -1,4 +1,4 @@
-"""What a fleet costs, against arithmetic by hand."""
+"""The cost of a fleet, compared with arithmetic by hand."""
 
 import itertools
 import json

@@ -44,7 +44,7 @@ def planned(rules: Ruleset) -> Plan:
 
 
 def outcome(store: Path, **given: Any) -> tuple[Result, Counter[Problem]]:
-    """What every engine says of ann."""
+    """Return the result that every engine gives for ann."""
     plan, facts = planned(ruleset(**given)), FactStore(store).find("ann")
     evaluation = evaluate(plan, facts)
     found = Engine(plan).evaluate(facts)

@@ -35,7 +35,7 @@ SETTINGS = Settings(tries=3)
 
 
 class Context:
-    """What AWS tells a function about its call."""
+    """The context that AWS gives a function with its call."""
 
     function_name = "f"
     memory_limit_in_mb = 128
@@ -125,7 +125,7 @@ def rule_deps(queue: MemoryQueue) -> Any:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the functions log."""
+    """Return the lines that the functions log."""
     stream = io.StringIO()
     for module in (customer, dead, invoke, rule, watch):
         monkeypatch.setattr(module.logger.registered_handler, "stream", stream)

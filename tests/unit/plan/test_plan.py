@@ -30,7 +30,7 @@ intervals = st.tuples(bounds, st.booleans(), bounds, st.booleans())
 
 
 def lets(predicate: IntervalSet, value: int | None) -> bool:
-    """Whether an amount in pennies passes."""
+    """Return whether an amount in pennies passes."""
     if value is None:
         return predicate.null
     return any(

@@ -1,4 +1,4 @@
-"""What the page of a feed shows, apart from the browser."""
+"""The content of the page of a feed, without a browser."""
 
 import html
 from collections.abc import Callable, Iterator

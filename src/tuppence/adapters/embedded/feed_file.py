@@ -1,4 +1,4 @@
-"""What is kept of feeds in a store: the SQLite file `feed.sqlite`."""
+"""The memory of feeds in a store: the SQLite file `feed.sqlite`."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""What is kept of feeds in PostgreSQL, and the customers whose feeds are built from it."""
+"""The memory of feeds in PostgreSQL, and the customers whose feeds are built from it."""
 
 import contextlib
 import logging
@@ -81,7 +81,7 @@ class Connections:
 
 
 class PostgresFeeds:
-    """What is kept of feeds. Implements the port FeedStore.
+    """The memory of feeds. Implements the port FeedStore.
 
     Args:
         connections: Connections of a login with the role tuppence_feed.

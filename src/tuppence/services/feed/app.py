@@ -59,7 +59,7 @@ BODY_BYTES: Final = 1_000_000
 
 
 class FeedDependencies(NamedTuple):
-    """What the service works with.
+    """The dependencies of the service.
 
     Attributes:
         people: The customers.

@@ -30,7 +30,7 @@ Receipt = Annotated[str, Meta(min_length=1, max_length=60_000)]
 
 
 class ViewAnswer(msgspec.Struct, frozen=True):
-    """What was shown, to be sent back with events.
+    """A view: a record of what was sent, which comes back with events.
 
     Attributes:
         id: Identifier of the view.

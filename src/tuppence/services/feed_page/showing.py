@@ -1,4 +1,4 @@
-"""What the page shows, in words and formats of the reader."""
+"""The content of the page, in words and formats of the reader."""
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What Alembic runs a migration with: the connection that `migrate` hands over."""
+"""The entry point of Alembic, which uses the connection that `migrate` hands over."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""What is inferred of transactions, and the scope of consents: see the .sql files of this name."""
+"""Inferred fields of transactions, and the scope of consents: see the .sql files of this name."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What people do with their feeds, and which rules are withdrawn: see the .sql files."""
+"""The memory of feeds, and withdrawn rules: see the .sql files of this name."""
 
 from alembic import op
 
