@@ -11,14 +11,13 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-import schemathesis
 from hypothesis import given
 from local.servers import PATIENCE, Server, free_port
 from schemathesis import GenerationMode
-from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import copy_rules
 from tests.commands import command
+from tests.documents import operations
 from tests.examples import examples
 from tests.feeds import KEYS, desk
 from tests.serving import served
@@ -150,14 +149,7 @@ def test_the_feed_does_what_its_document_says(tmp_path: Path, mode: GenerationMo
     """Sends valid and invalid requests made from the document; answers must have its shapes."""
     with desk(tmp_path) as running, served(running.app) as port:
         token = customer_token(KEYS, "ann", running.clock.now, 900)
-        url = f"http://127.0.0.1:{port}/openapi.json"
-        document = schemathesis.openapi.from_url(url)
-        found = list(document.get_all_operations())
-        operations = [one.ok() for one in found if isinstance(one, Ok)]
-        assert len(operations) == len(found) == 11
-        for operation in operations:
-            if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
-                continue  # nothing in it can be wrong
+        for operation in operations(f"http://127.0.0.1:{port}", mode, 11):
 
             @examples(8, 200, derandomize=True, database=None)
             @given(case=operation.as_strategy(generation_mode=mode))

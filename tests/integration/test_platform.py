@@ -15,15 +15,14 @@ import nanoarrow
 import polars as pl
 import psycopg
 import pytest
-import schemathesis
 from hypothesis import given
 from local.servers import PATIENCE, MissingError
 from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
-from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
 from tests.commands import command
+from tests.documents import operations
 from tests.examples import examples
 from tests.waiting import wait_until
 
@@ -435,14 +434,7 @@ def test_a_database_trigger_has_an_approved_rule_published(
 def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
     """Sends valid and invalid requests made from the document; answers must have its shapes."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    url = f"{running.platform.url}/openapi.json"
-    document = schemathesis.openapi.from_url(url, headers=headers)
-    found = list(document.get_all_operations())
-    operations = [one.ok() for one in found if isinstance(one, Ok)]
-    assert len(operations) == len(found) == 5
-    for operation in operations:
-        if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
-            continue  # nothing in it can be wrong
+    for operation in operations(running.platform.url, mode, 5, headers):
 
         @examples(8, 200, derandomize=True, database=None)
         @given(case=operation.as_strategy(generation_mode=mode))

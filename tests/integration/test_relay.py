@@ -16,7 +16,7 @@ from tests.serving import connect, post, served, status
 from tests.waiting import wait_until
 
 from tuppence.adapters.postgres.migrating import migrate
-from tuppence.adapters.postgres.pool import Pool, _lent
+from tuppence.adapters.postgres.pool import Pool
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.feel.values import Date
@@ -56,7 +56,7 @@ def client(pool: Pool, limits: RelayLimits = LIMITS) -> Iterator[TestClient]:
 
 def through(pool: Pool, query: str) -> None:
     """Run the test's own query on a connection of the pool."""
-    with _lent(pool._pool) as connection, connection.cursor() as cursor:
+    with pool._pool.lend() as connection, connection.cursor() as cursor:
         cursor.execute(query)
         cursor.fetchall()
 

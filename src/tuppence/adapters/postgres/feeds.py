@@ -3,16 +3,14 @@
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 import psycopg
-import sqlalchemy
-from sqlalchemy.pool import QueuePool
 
-from tuppence.adapters.postgres.connection import connect, database_errors, load_query
+from tuppence.adapters.postgres.connection import connect, load_query
+from tuppence.adapters.postgres.connection_pool import ConnectionPool
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY, Event, ItemId, ItemState
@@ -23,8 +21,6 @@ from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, read_ruleset
 from tuppence.usecases.feed_ports import Kept, Person, Received, View, Withdrawal
 
-FRESH_SECONDS: Final = 1.0
-"""Time after its last use during which a connection is reused without a ping."""
 WAIT_SECONDS: Final = 2.0
 """Seconds that a request waits for a connection before it is refused."""
 AHEAD_DAYS: Final = 7
@@ -34,7 +30,7 @@ _States: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
 
 
 class Connections:
-    """A bounded number of connections, which threads share.
+    """A bounded number of connections, which threads share, each for a transaction.
 
     Args:
         url: Address of the database.
@@ -42,42 +38,21 @@ class Connections:
     """
 
     def __init__(self, url: str, size: int) -> None:
-        self._pool = QueuePool(
-            lambda: cast(Any, connect(url)),
-            pool_size=size,
-            max_overflow=0,
-            timeout=WAIT_SECONDS,
-            reset_on_return="rollback",
-        )
-        sqlalchemy.event.listen(self._pool, "checkout", _pre_ping)
-        sqlalchemy.event.listen(self._pool, "checkin", _record_use)
+        self._pool = ConnectionPool(lambda: connect(url), _ping, size, WAIT_SECONDS)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
         """Lend a connection for a transaction, which takes effect at the end of the block.
 
         Raises:
-            UserError: `service.busy` if all connections are in use; `database.unreachable` if the
-                server is gone, after which other connections are made.
+            UserError: As from `ConnectionPool.lend`.
         """
-        try:
-            lent: Any = self._pool.connect()
-        except sqlalchemy.exc.TimeoutError:
-            message = "all connections to the database are in use"
-            raise UserError("service.busy", message, "try again in a second") from None
-        try:
-            with database_errors(), lent.dbapi_connection.transaction():
-                yield lent.dbapi_connection
-        except UserError as error:
-            if error.code == "database.unreachable":
-                lent.invalidate()
-            raise
-        finally:
-            lent.close()
+        with self._pool.lend() as connection, connection.transaction():
+            yield connection
 
     def close(self) -> None:
         """Close all connections that are not in use."""
-        self._pool.dispose()
+        self._pool.close()
 
 
 class PostgresFeeds:
@@ -284,16 +259,6 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _pre_ping(connection: psycopg.Connection, record: Any, _: Any) -> None:
-    """Replace all connections of the pool if this one has failed since its last use."""
-    if time.monotonic() - record.info.get("used", 0.0) < FRESH_SECONDS:
-        return
-    try:
-        connection.execute(load_query("ping"))
-        connection.rollback()
-    except psycopg.OperationalError as error:
-        raise sqlalchemy.exc.InvalidatePoolError from error
-
-
-def _record_use(_: Any, record: Any) -> None:
-    record.info["used"] = time.monotonic()
+def _ping(connection: psycopg.Connection) -> None:
+    connection.execute(load_query("ping"))
+    connection.rollback()

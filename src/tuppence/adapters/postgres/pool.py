@@ -2,32 +2,24 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import adbc_driver_manager
 import pyarrow as pa
-import sqlalchemy.event
-import sqlalchemy.exc
 from adbc_driver_postgresql import dbapi
-from sqlalchemy.pool import QueuePool
 
 from tuppence.adapters.postgres.connection import (
     connect_columns,
-    database_errors,
     execute,
-    unreachable,
 )
+from tuppence.adapters.postgres.connection_pool import ConnectionPool
 from tuppence.adapters.postgres.facts import TABLES, gone, page, read_schema, tables
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-
-FRESH_SECONDS: Final = 1.0
-"""Time after its last use during which a connection is reused without a ping."""
 
 
 class Pool:
@@ -56,27 +48,27 @@ class Pool:
         self._purposes = purposes
         self._today = today
         limited = _read_only(url, query_seconds)
-        self._pool = _queue_pool(limited, size)
-        self._checking = _queue_pool(limited, 1)
+        self._pool = _connections(limited, size)
+        self._checking = _connections(limited, 1)
 
     @property
     def in_use(self) -> int:
         """The number of connections in use."""
-        return self._pool.checkedout()
+        return self._pool.in_use
 
     def schema(self) -> Schema:
         """Return the schema of the facts."""
-        with _lent(self._pool) as connection:
+        with self._pool.lend() as connection:
             return read_schema(connection)
 
     def page(self, after: str, as_of: Date, limit: int) -> list[str]:
         """Return identifiers after a given one, of customers who consent to an evaluation."""
-        with _lent(self._pool) as connection:
+        with self._pool.lend() as connection:
             return page(connection, after, self._use(as_of), limit)
 
     def gone(self, customers: Sequence[str]) -> list[str]:
         """Return those of some customers who are not in the database."""
-        with _lent(self._pool) as connection:
+        with self._pool.lend() as connection:
             return gone(connection, customers)
 
     def facts(
@@ -94,7 +86,7 @@ class Pool:
         Each row has the number of versions of all definitions; if no rule is in force there is one
         row without a rule.
         """
-        with _lent(self._pool) as connection:
+        with self._pool.lend() as connection:
             rows = execute(connection, "rules_in_force", as_of)
             return rows.to_pylist() if rows else []
 
@@ -104,7 +96,7 @@ class Pool:
         Raises:
             UserError: The database does not answer, or the login may do more than read.
         """
-        with _lent(self._checking) as connection:
+        with self._checking.lend() as connection:
             rows = execute(connection, "powers")
             powers = rows.column("what").to_pylist() if rows else []
             if powers:
@@ -117,8 +109,8 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections that are not in use."""
-        self._pool.dispose()
-        self._checking.dispose()
+        self._pool.close()
+        self._checking.close()
 
 
 class FactRows:
@@ -135,7 +127,7 @@ class FactRows:
 
     def __init__(
         self,
-        pool: QueuePool,
+        pool: ConnectionPool[dbapi.Connection],
         customers: Sequence[str],
         use: Use,
         fields: Sequence[str] | None,
@@ -162,12 +154,12 @@ class FactRows:
 
     def _read(
         self,
-        pool: QueuePool,
+        pool: ConnectionPool[dbapi.Connection],
         customers: Sequence[str],
         use: Use,
         fields: Sequence[str] | None,
     ) -> Generator[tuple[str, pa.RecordBatch], None, None]:
-        with _lent(pool) as connection, self._cancellable(connection):
+        with pool.lend() as connection, self._cancellable(connection):
             readers = tables(connection, customers, use, fields)
             for table, reader in zip(TABLES, readers, strict=True):
                 yield table, pa.RecordBatch.from_pylist([], reader.schema)
@@ -187,56 +179,13 @@ class FactRows:
                 self._connection = None
 
 
-def _queue_pool(url: str, size: int) -> QueuePool:
-    pool = QueuePool(
-        lambda: connect_columns(url),
-        pool_size=size,
-        max_overflow=0,
-        timeout=0,
-        reset_on_return="rollback",
-    )
-    sqlalchemy.event.listen(pool, "checkout", _pre_ping)
-    sqlalchemy.event.listen(pool, "checkin", _record_use)
-    return pool
+def _connections(url: str, size: int) -> ConnectionPool[dbapi.Connection]:
+    return ConnectionPool(lambda: connect_columns(url), _ping, size, wait_seconds=0)
 
 
-@contextlib.contextmanager
-def _lent(pool: QueuePool) -> Iterator[dbapi.Connection]:
-    try:
-        lent: Any = pool.connect()
-    except sqlalchemy.exc.TimeoutError:
-        raise _busy() from None
-    try:
-        with database_errors():
-            yield lent.dbapi_connection
-    except UserError as error:
-        if error.code == "database.unreachable":
-            lent.invalidate()
-        raise
-    finally:
-        lent.close()
-
-
-def _busy() -> UserError:
-    message = "all connections to the database are in use"
-    return UserError("service.busy", message, "try again in a second, or with fewer requests")
-
-
-def _pre_ping(connection: dbapi.Connection, record: Any, _: Any) -> None:
-    """Replace all connections of the pool if this one has failed since its last use."""
-    if time.monotonic() - record.info.get("used", 0.0) < FRESH_SECONDS:
-        return
-    try:
-        execute(connection, "ping")
-        connection.rollback()
-    except adbc_driver_manager.Error as error:
-        if unreachable(error):
-            raise sqlalchemy.exc.InvalidatePoolError from error
-        raise
-
-
-def _record_use(_: Any, record: Any) -> None:
-    record.info["used"] = time.monotonic()
+def _ping(connection: dbapi.Connection) -> None:
+    execute(connection, "ping")
+    connection.rollback()
 
 
 def _read_only(url: str, query_seconds: float) -> str:
