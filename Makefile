@@ -90,7 +90,7 @@ bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 
 	$(BIN)/python benchmarks/services/run.py
 
 bench-quick: .venv/.ready  ## ratios of the catalogue in three minutes; BEFORE=FILE shows the change since then
-	$(BIN)/python benchmarks/columns/run.py --quick $(if $(BEFORE),--before $(BEFORE))
+	$(BIN)/python benchmarks/columns/quick.py $(if $(BEFORE),--before $(BEFORE))
 
 hooks: .venv/.ready  ## have git check each commit: format, lint, import layers
 	$(BIN)/pre-commit install

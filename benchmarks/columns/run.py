@@ -2,9 +2,6 @@
 
 The population is made once, in build/bench/population: a million customers take a few minutes and
 two gigabytes. Figures are medians of five rounds, all of one run; compare the ratios.
-
-`--quick` measures the shipped catalogue with 20,000 customers in three minutes or less, prints the
-ratios, and writes them to build/bench/quick.json; `--before FILE` shows what changed since then.
 """
 
 import argparse
@@ -190,13 +187,6 @@ def in_columns(store: Path, partitions: int) -> dict[str, Any]:
                 return list(pool.map(touch, asked))
 
             found["touch"] = median(touch_all_parts)
-            one = prepared[0]
-            times = []
-            for i in range(2000):
-                began = time.perf_counter()
-                one.run(i, i + 1)
-                times.append(time.perf_counter() - began)
-            found["one customer"] = statistics.median(times)
         say(f"  {count} rules: {found[str(count)]['rate'] / 1e6:.1f} M evaluations/s")
     return found
 
@@ -238,179 +228,6 @@ def preview(store: Path) -> dict[str, float]:
         previewer = Previewer(held, facts, date, THREADS, budget)
         found[name] = median(functools.partial(previewer.preview, rule))
     return found
-
-
-# -- the shipped catalogue, quickly ----------------------------------------------------------------
-
-QUICK_CUSTOMERS, QUICK_MONTHS, QUICK_ROUNDS = 20_000, 13, 3
-CATALOGUE = ROOT / "catalogue"
-PLAIN_RULE, STREAM_RULE = "eating_out_up", "bill_price_rise"
-WATCH = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, used = os.wait4(process.pid, 0)
-process.returncode = os.waitstatus_to_exitcode(status)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
-sys.exit(process.returncode)
-"""
-"""Runs a command from a small process: its peak begins with the size of the one that starts it."""
-
-
-def cpu(work: Callable[[], Any], rounds: int = QUICK_ROUNDS) -> float:
-    """Return the least processor seconds, of all threads, of several rounds of work."""
-    times = []
-    for _ in range(rounds):
-        began = time.process_time()
-        work()
-        times.append(time.process_time() - began)
-    return min(times)
-
-
-def command_cpu(*arguments: str) -> tuple[float, float]:
-    """Return the least processor seconds of a command, start-up included, and its peak in MiB."""
-    found = []
-    for _ in range(QUICK_ROUNDS):
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", WATCH, sys.executable, "-m", "tuppence", *arguments],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        seconds, peak = done.stdout.split()
-        found.append((float(seconds), float(peak)))
-    return min(found)
-
-
-def nights(store: Path) -> dict[str, float]:
-    """Measure a night of the catalogue, and a night of its rules without streams."""
-    from tuppence.bootstrap.local import night_dependencies, open_store
-    from tuppence.facts.consent import PURPOSES, Use
-    from tuppence.feel.values import parse_date
-    from tuppence.plan.plan import PlannedRule
-    from tuppence.rules.files import read_rules
-    from tuppence.rules.ruleset import make_ruleset
-    from tuppence.usecases.run_night import run_night
-
-    held, date = open_store(store), parse_date(NEXT_DAY)
-    assert date is not None
-    rules = read_rules(CATALOGUE, held.schema).usable()
-    plain = [one for one in rules if not PlannedRule(one, date).reads_streams]
-    use = Use(PURPOSES, date.day, date.day)
-
-    def night(chosen: Sequence[Any]) -> None:
-        for path in store.glob("results.sqlite*"):
-            path.unlink()
-        run_night(
-            night_dependencies(held, use), make_ruleset(chosen), date, THREADS, lambda _: None
-        )
-
-    night(rules)  # compiles what is not compiled yet
-    return {"plain": cpu(lambda: night(plain)), "catalogue": cpu(lambda: night(rules))}
-
-
-def alone(store: Path) -> dict[str, float]:
-    """Measure the catalogue for one customer at a time, and for 25: seconds a customer."""
-    from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.engine.columnar import Engine
-    from tuppence.feel.values import parse_date
-    from tuppence.plan.plan import make_plan
-    from tuppence.rules.files import read_rules
-    from tuppence.rules.ruleset import make_ruleset
-
-    facts, date = FactStore(store), parse_date(NEXT_DAY)
-    assert date is not None
-    rules = read_rules(CATALOGUE, facts.schema).usable()
-    engine = Engine(make_plan(make_ruleset(rules), date, facts.schema))
-    batch = facts.read(facts.partitions()[0][0]).slice(0, 500)
-    found = {}
-    for size in (1, 25):
-        slices = [batch.slice(start, start + size) for start in range(0, 4 * 25, size)]
-
-        def work(slices: Sequence[Any] = slices) -> None:
-            for part in slices:
-                engine.evaluate(part)
-
-        work()
-        found[str(size)] = cpu(work) / 100
-    return found
-
-
-def previews(store: Path) -> dict[str, float]:
-    """Measure previews with columns in memory: wall seconds, the second time."""
-    from tuppence.bootstrap.local import open_store
-    from tuppence.facts.permitted import PermittedFacts
-    from tuppence.feel.values import parse_date
-    from tuppence.rules.files import read_rules
-    from tuppence.usecases.previewer import Previewer
-
-    held, date = open_store(store), parse_date(NEXT_DAY)
-    assert date is not None
-    facts = PermittedFacts(held.facts(), {})
-    previewer = Previewer(held, facts, date, THREADS, 1 << 40)
-    found = {}
-    for name in (PLAIN_RULE, STREAM_RULE):
-        (rule,) = read_rules(CATALOGUE / f"{name}.yaml", facts.schema).rules
-        found[name] = median(functools.partial(previewer.preview, rule), QUICK_ROUNDS)
-    return found
-
-
-def quick(store: Path) -> dict[str, float]:
-    """Measure the shipped catalogue, and return the figures by what they are."""
-    from tuppence.adapters.embedded.fact_store import FactStore
-
-    facts = FactStore(store)
-    rows, customers = facts.transaction_count, sum(count for _, count in facts.partitions())
-    size = sum(path.stat().st_size for path in (store / "facts").glob("*/*"))
-    say("nights")
-    night = nights(store)
-    say("single customers")
-    one = alone(store)
-    say("previews")
-    kept = previews(store)
-    say("commands")
-    who = ("C0000007", "--store", str(store))
-    files = {name: str(CATALOGUE / f"{name}.yaml") for name in (PLAIN_RULE, STREAM_RULE)}
-    commands = {
-        "tuppence --help": ("--help",),
-        "tuppence feed": ("feed", *who),
-        "tuppence explain": ("explain", who[0], "bank_fees", *who[1:]),
-        "tuppence rules test catalogue": ("rules", "test", str(CATALOGUE)),
-        "preview at the command line, a plain rule": (
-            "rules", "preview", files[PLAIN_RULE], *who[1:],
-        ),
-        "preview at the command line, a rule on streams": (
-            "rules", "preview", files[STREAM_RULE], *who[1:],
-        ),
-    }  # fmt: skip
-    measured = {name: command_cpu(*arguments) for name, arguments in commands.items()}
-    say("500 rules")
-    streams = night["catalogue"] - night["plain"]
-    return {
-        "night of the catalogue / night of its plain rules (CPU)": night["catalogue"]
-        / night["plain"],
-        "streams and forecasts, a transaction (ns, CPU)": 1e9 * streams / rows,
-        "plain rules, a transaction (ns, CPU)": 1e9 * night["plain"] / rows,
-        "facts on disk, a transaction (bytes)": size / rows,
-        "catalogue, one customer alone (ms, CPU)": 1000 * one["1"],
-        "catalogue, a customer of 25 (ms, CPU)": 1000 * one["25"],
-        "preview in memory, a plain rule, 1,000 customers (ms)": 1e6 * kept[PLAIN_RULE] / customers,
-        "preview in memory, a rule on streams, 1,000 customers (ms)": 1e6
-        * kept[STREAM_RULE]
-        / customers,
-        **{f"{name} (s, CPU)": seconds for name, (seconds, _) in measured.items()},
-        **{f"{name} (MiB)": measured[name][1] for name in ("tuppence feed", "tuppence explain")},
-        "500 rules read, checked, planned (s, CPU)": ready(cpu)["new"],
-    }
-
-
-def quick_table(found: dict[str, float], before: dict[str, float]) -> str:
-    """Return the figures as a Markdown table, with the change since an earlier run."""
-    lines = ["| figure | now | before | change |", "|---|---|---|---|"]
-    for name, value in found.items():
-        was = before.get(name)
-        change = f"{100 * (value / was - 1):+.0f} %" if was else ""
-        lines.append(f"| {name} | {value:.4g} | {f'{was:.4g}' if was else ''} | {change} |")
-    return "\n".join(lines) + "\n"
 
 
 def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
@@ -611,7 +428,6 @@ def report(found: dict[str, Any]) -> str:
         f"| kernel, 60 rules, beside a loop that only touches every column | {ratio:.1f} × |",
         f"| pairs left to the reference, 60 rules | {100 * sixty['unsure']:.4f} % |",
         f"| pairs left to the reference, 500 rules | {100 * many['unsure']:.4f} % |",
-        f"| one customer, 60 rules, facts in columns | {1e6 * kernel['one customer']:.0f} µs |",
         f"| 500 rules read, checked, planned | {1000 * found['ready']['new']:.0f} ms |",
         f"| the same, ten of them new | {1000 * found['ready']['known']:.0f} ms |",
         f"| preview of one rule, facts in memory | {found['preview']['memory']:.2f} s |",
@@ -647,16 +463,8 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a population that is there already")
     parser.add_argument("--only", help="measure only this part, and keep the other figures")
-    parser.add_argument("--quick", action="store_true", help="measure the catalogue, quickly")
-    parser.add_argument("--before", type=Path, help="with --quick: its figures of another run")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
-    if options.quick:
-        figures = quick(options.store or population(QUICK_CUSTOMERS, QUICK_MONTHS))
-        before_ = json.loads(options.before.read_text("utf-8")) if options.before else {}
-        (BUILD / "quick.json").write_text(json.dumps(figures, indent=1), "utf-8")
-        print(quick_table(figures, before_))
-        return
     store = options.store or population(options.customers)
     facts = FactStore(store)
     partitions = min(10, len(facts.partitions()))

@@ -1,4 +1,4 @@
-"""Columns of facts from Arrow streams, by numpy alone."""
+"""Columns of facts from Arrow streams, by nanoarrow and numpy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple

@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from tuppence.compiled import loop, part_of_loops
-from tuppence.derived.groups import TOO_LARGE, read_only
+from tuppence.derived.groups import TOO_LARGE
 from tuppence.derived.measures import INCOME, STOPPED
 from tuppence.derived.streams import FoundStreams
-from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Array, Column, FactBatch
+from tuppence.facts.batch import NULL_DATE, NULL_MONEY, Array, Column, FactBatch, read_only
 from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date, add_months
 

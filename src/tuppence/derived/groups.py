@@ -11,7 +11,7 @@ import numpy as np
 
 from tuppence.compiled import loop
 from tuppence.derived.payees import Payees, find_payees
-from tuppence.facts.batch import Array, FactBatch
+from tuppence.facts.batch import Array, FactBatch, read_only
 
 FIELDS: Final = frozenset(
     {"account", "amount", "booking date", "category", "merchant", "own transfer", "text", "type"}
@@ -138,13 +138,6 @@ def group_payments(rows: Rows, first: int, last: int, as_of: int, out: Groups) -
     """Write the payments of the customers `first` to `last` to `out`, group by group."""
     _assign(rows, first, last, as_of, out)
     _scatter(rows, first, last, out)
-
-
-def read_only(values: Array) -> Array:
-    """Return a view that cannot be written through, so that loops are compiled once for all."""
-    view = np.ascontiguousarray(values).view()
-    view.flags.writeable = False
-    return view
 
 
 @loop

@@ -13,7 +13,7 @@ from tuppence.derived.chains import room_for_chains
 from tuppence.derived.groups import chunks, group_payments, room_for_groups, rows_of
 from tuppence.derived.linking import find_chains
 from tuppence.derived.measures import COLUMNS, DAYS, KINDS, NAMES, STATES, Measures, measure
-from tuppence.facts.batch import DTYPES, Array, Column, FactBatch, Table
+from tuppence.facts.batch import DTYPES, Array, Column, FactBatch, Table, row_offsets
 from tuppence.facts.schema import STREAMS, FieldType
 from tuppence.feel.values import Date
 
@@ -107,5 +107,4 @@ def _table(streams: dict[str, Array], payees: tuple[str | None, ...], batch: Fac
             dictionary,
             0 if field.kind is FieldType.TEXT else field.decimals,
         )
-    offsets = np.searchsorted(streams["customer"], np.arange(len(batch) + 1))
-    return Table(offsets.astype(np.int64), made)
+    return Table(row_offsets(streams["customer"], len(batch)), made)

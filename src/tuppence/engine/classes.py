@@ -210,11 +210,8 @@ class TableClasses:
         if days not in self._first_days:
             if len(self._first_days) >= _MAX_RANGES:
                 self._first_days.clear()
-            known = self._known[place]
-            asked = np.concatenate([known.accepted, np.ones((known.count, 1), bool)], axis=1)
-            useful: Array = asked[:, known.dimension.of_term[self._useful]]
-            allowed: Array = np.any(useful, axis=1)
-            allowed = allowed[class_of]
+            useful = self._known[place].satisfied()[:, self._useful]
+            allowed: Array = np.any(useful, axis=1)[class_of]
             first = int(allowed.argmax()) if allowed.any() else len(allowed)
             self._first_days[days] = days[0] + first
         return self._first_days[days]
@@ -245,10 +242,14 @@ class _KnownClasses:
         """The number of classes."""
         return len(self._accepted)
 
-    @property
-    def accepted(self) -> Array:
-        """A flag for each class and predicate: true if the predicate accepts the class's values."""
-        return np.array(self._accepted, bool)
+    def satisfied(self, first: int = 0) -> Array:
+        """Return, for each class from `first` on and term, whether the class satisfies the term."""
+        accepted = np.array(self._accepted[first:], bool)
+        asked = np.concatenate([accepted, np.ones((len(accepted), 1), bool)], axis=1)
+        found: Array = asked[
+            :, self.dimension.of_term
+        ]  # -1, the last column, where no predicate is
+        return found
 
     def fix(self, accepted: Array) -> None:
         """Set the classes for good."""
@@ -292,12 +293,11 @@ class _KnownClasses:
 
     def words(self, first: int, width: int) -> Array:
         """Return the terms that classes from `first` on satisfy, as words of bits."""
-        kinds = np.array(self._accepted[first:], bool)
-        asked = np.concatenate([kinds, np.ones((len(kinds), 1), bool)], axis=1)
-        allowed = asked[:, self.dimension.of_term]
-        bits = np.zeros((len(kinds), width * TERM_BITS), np.int64)
-        bits[:, : allowed.shape[1]] = allowed
-        words: Array = (bits.reshape(len(kinds), width, TERM_BITS) * _POWERS).sum(axis=2).ravel()
+        satisfied = self.satisfied(first)
+        bits: Array = np.zeros((len(satisfied), width * TERM_BITS), np.int64)
+        bits[:, : satisfied.shape[1]] = satisfied
+        bits = bits.reshape(len(satisfied), width, TERM_BITS)
+        words: Array = (bits * _POWERS).sum(axis=2).ravel()
         return words
 
     def _add(self, holds: Array) -> Array:

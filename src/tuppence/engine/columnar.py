@@ -246,18 +246,15 @@ class _CurrencyGroup:
         self._binding = binding
         self._texts = texts
         self.derived = DerivedTables(batch, binding.plan.as_of, binding.fields)
-        self._bound = self._bind()
+        self._bound: BoundInputs | None = None
         self.features = binding.features(min(CHUNK, len(batch)))
-
-    def _bind(self) -> BoundInputs:
-        derived = self.derived
-        return self._binding.bind(derived.customers(), derived.table, self._texts)
 
     def run(self, start: int, stop: int, outputs: Outputs, first: int) -> None:
         """Fill the outputs, from index `first` on, for customers `start` to `stop` of the group."""
-        if self._binding.bound is not self._bound:  # another group was bound meanwhile
-            self._bound = self._bind()
-        bound, binding = self._bound, self._binding
+        binding, derived, bound = self._binding, self.derived, self._bound
+        if bound is None or binding.bound is not bound:  # another group was bound meanwhile
+            bound = binding.bind(derived.customers(), derived.table, self._texts)
+            self._bound = bound
         inputs = Inputs(
             bound.row_counts, self.features, bound.numbers, bound.number_errors, bound.conditions
         )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tuppence.engine.classes import TableClasses
+from tuppence.engine.kernel import memo
 from tuppence.engine.kernel.layout import (
     ACCUMULATOR,
     FEATURE,
@@ -16,13 +16,11 @@ from tuppence.engine.kernel.layout import (
     TableRows,
 )
 from tuppence.engine.text_numbers import TextNumbers
-from tuppence.facts.batch import NULL_DATE, Column, FactBatch, Table
+from tuppence.facts.batch import NULL_DATE, Array, Column, FactBatch, Table, read_only
 from tuppence.facts.schema import FieldType
 from tuppence.facts.values import feel_values
 from tuppence.plan.columns import TablePlan
 from tuppence.plan.instructions import Aggregation, Readout
-
-Array = npt.NDArray[Any]
 
 NUMBER_COLUMNS: Final = 8
 CODE_COLUMNS: Final = 20
@@ -101,8 +99,7 @@ class TableBinding:
         }
         classes, have_keys_changed = self._classes.bind(table, batch, days, values)
         if have_keys_changed:
-            self._memo.keys[:] = -1
-            self._memo.used[:2] = 0
+            memo.clear(self._memo)
         self._make_room(table, days)
         starts, numbers = self._text_numbers(table, texts)
         plan = GatherPlan(
@@ -235,13 +232,6 @@ def _memo(accumulators: int) -> Memo:
 def _padded(columns: Sequence[Array], empty: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return read-only columns, padded with empty ones; all tuples have one compiled type."""
     return (*map(read_only, columns), *empty[len(columns) :])
-
-
-def read_only(values: Array) -> Array:
-    """Return a view that cannot be written through."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
 
 
 _NO_NUMBERS: Final = (read_only(np.zeros(1, np.int64)),) * NUMBER_COLUMNS

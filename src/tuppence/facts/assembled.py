@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table
+from tuppence.facts.batch import DTYPES, NULLS, Array, Column, FactBatch, Table, row_offsets
 from tuppence.facts.rows import CERTAIN
 from tuppence.facts.schema import Field, FieldType
 
@@ -54,8 +54,8 @@ def assembled(customers: Columns, accounts: Columns, transactions: Columns) -> F
     return FactBatch(
         tuple(names[row] for row in by_name),
         customer_columns,
-        Table(_offsets(np.array(owners, np.int64)[by_owner], len(names)), account_columns),
-        Table(_offsets(owner[order], len(names)), rows),
+        Table(row_offsets(np.array(owners, np.int64)[by_owner], len(names)), account_columns),
+        Table(row_offsets(owner[order], len(names)), rows),
     )
 
 
@@ -95,11 +95,6 @@ def _taken(columns: Columns, order: Any) -> dict[str, Column]:
         name: Column(one.kind, one.values[order], one.dictionary, one.decimals)
         for name, one in columns.items()
     }
-
-
-def _offsets(owners: Array, count: int) -> Array:
-    """Return the first row of each customer, given each row's customer in ascending order."""
-    return np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
 
 
 def _confident(transactions: dict[str, Column]) -> dict[str, Column]:

@@ -125,3 +125,15 @@ class FactBatch:
             self.accounts.slice(start, stop),
             self.transactions.slice(start, stop),
         )
+
+
+def row_offsets(owners: Array, count: int) -> Array:
+    """Return the first row of each customer, given each row's customer in ascending order."""
+    return np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
+
+
+def read_only(values: Array) -> Array:
+    """Return a view that cannot be written through, so that loops are compiled once for all."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view

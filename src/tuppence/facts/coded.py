@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table
+from tuppence.facts.batch import DTYPES, NULLS, Column, FactBatch, Table, row_offsets
 from tuppence.facts.rows import POLARS_TYPES, columns, with_confidence
 from tuppence.facts.schema import Field, FieldType, Schema
 
@@ -152,13 +152,13 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
         tuple(customers["id"]),
         _columns(customers, {f.name: f for f in schema.customer if not f.derived}),
         Table(
-            _offsets(owners.to_numpy(), customers.height),
+            row_offsets(owners.to_numpy(), customers.height),
             _columns(
                 accounts, {n: f for n, f in columns("accounts", schema).items() if n != "customer"}
             ),
         ),
         Table(
-            _offsets(np.take(owner, transactions["account"].to_numpy()), customers.height),
+            row_offsets(np.take(owner, transactions["account"].to_numpy()), customers.height),
             {
                 name: _column(transactions[name], field, content.dictionaries.get(name))
                 for name, field in stored.items()
@@ -166,11 +166,6 @@ def batch_from(content: Coded, schema: Schema) -> FactBatch:
             },
         ),
     )
-
-
-def _offsets(owners: "np.ndarray[Any, Any]", count: int) -> "np.ndarray[Any, Any]":
-    """Return the first row of each customer, given each row's customer in ascending order."""
-    return np.searchsorted(owners, np.arange(count + 1)).astype(np.int64)
 
 
 def _columns(frame: pl.DataFrame, fields: Mapping[str, Field]) -> dict[str, Column]:

@@ -53,7 +53,7 @@ def _code(
         start, length = offsets[i], offsets[i + 1] - offsets[i]
         mixed = 0
         for byte in range(length):
-            mixed = ((mixed ^ data[start + byte]) * 16_777_619) & 0x7FFF_FFFF
+            mixed = ((mixed ^ int(data[start + byte])) * 16_777_619) & 0x7FFF_FFFF
         slot = (mixed ^ (mixed >> 15)) & mask
         code = 0
         while code == 0:

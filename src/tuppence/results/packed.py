@@ -12,7 +12,8 @@ The format is little-endian, without gaps, for the R rules of a layout in their 
             and     number: 8 bytes, in ten-thousandths; date: 8 bytes, days; boolean: 8 bytes, 0
                     or 1; text, or any other value as a FEEL literal: 4 bytes length, then UTF-8
 
-One module because the loops that write bytes and those that read them share the format above.
+One module because the loops that write bytes and those that read them share the format above;
+`columns` reads states and scores without values.
 """
 
 import functools

@@ -68,7 +68,7 @@ class Classes(NamedTuple):
         relative: Comparisons with a field of the customer, records of RELATIVE.
         customer_values: The customer's value by place and customer; for texts a code, or -1.
         strides: Number that one class of each dimension adds to the key.
-        counts: Number of classes of each dimension.
+        counts: Number of classes that each dimension has room for.
         first_word: Index in `words` of each dimension's first class.
         words: Bit sets of the terms that each class satisfies.
         words_a_class: Number of words of each class.
