@@ -369,3 +369,29 @@ def test_equal_amounts_by_chance_are_no_transfer(printed: Printed) -> None:
     for part in printed("35").split("-- B."):
         own = {row["text"] for row in rows(part) if row["own transfer"] == "True"}
         assert own == {"TO SAVINGS", "FROM CURRENT"}
+
+
+def cadences(text: str) -> list[str]:
+    """Return the words for cadences in a text, in their order."""
+    words = "weekly|fortnightly|four-weekly|monthly|quarterly|half-yearly|yearly"
+    return re.findall(rf"(?<![-\w])(?:{words})\b", text)
+
+
+def test_several_dues_of_one_payee_stay_apart(printed: Printed) -> None:
+    policies, by_card, club, energy = (part.partition("\n")[2] for part in parts(printed("21")))
+    assert cadences(policies) == cadences(by_card) == ["yearly"] * 3
+    assert cadences(club) == cadences(energy) == ["monthly"] * 2
+    assert "12.00" in club
+    assert "34.00" in club
+
+
+def test_habits_in_shops_are_no_streams(printed: Printed) -> None:
+    found = parts(printed("22"))
+    assert [cadences(part.partition("\n")[2]) for part in found[:4]] == [[]] * 4
+    assert not any("subscription" in part.partition("\n")[2] for part in found[4:])
+
+
+def test_one_stream_goes_through_any_price(printed: Printed) -> None:
+    found = parts(printed("24"))
+    assert [cadences(part.partition("\n")[2]) for part in found[:7]] == [["monthly"]] * 7
+    assert not any("subscription_stopped" in part for part in found[7:])

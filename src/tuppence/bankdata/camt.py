@@ -34,6 +34,8 @@ _MAX_DEPTH: Final = 40
 _TEXT: Final = "#"
 _CLOSING: Final = "CLBD"
 _OTHER_TYPES: Final = {"CHRG": "fee", "FEES": "fee", "INTR": "interest"}
+_OF_MESSAGE: Final = frozenset({"Id", "CreDtTm"})
+"""Elements that name a statement; they differ if it is sent again."""
 Element = Mapping[str, Any]
 """An element of XML: its text, its attributes as `@name`, and lists of its children by name."""
 
@@ -90,7 +92,8 @@ def items(content: Element) -> Iterator[Item]:
     for message in document["BkToCstmrStmt"]:
         for statement in message.get("Stmt", []):
             number += 1
-            place, whole = f"Stmt[{number}]", json.dumps(statement)
+            told = {name: one for name, one in statement.items() if name not in _OF_MESSAGE}
+            place, whole = f"Stmt[{number}]", json.dumps(told)
             if whole in seen:
                 yield Item(place, {}, ignore(TWICE))
                 continue

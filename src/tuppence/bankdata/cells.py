@@ -53,7 +53,7 @@ def parts_of(mapping: TableMapping, name: str) -> dict[str, str]:
 
 
 def sources(mapping: TableMapping, fields: dict[str, Field], table: Table) -> Iterator[pl.Expr]:
-    """Yield the text of each field, translated, blank as null; that of a number in its parts."""
+    """Yield the text of each field, translated, with blanks as null; a number comes in parts."""
     if mapping.sign.column:
         yield cell_of(table, mapping.sign.column).alias("sign word")
     for name, field in fields.items():
@@ -103,7 +103,7 @@ def without_cards(
 
 
 def unpadded(numbers: pl.Series) -> pl.Series:
-    """Return numbers without the zeros that a bank fills a column with."""
+    """Return numbers without the leading zeros that pad a column."""
     return numbers.str.replace(r"^(\s*[+-]?)0+(\d)", "${1}${2}")
 
 

@@ -57,7 +57,7 @@ def sign_doubts(amounts: pl.Series, *, is_marked: bool) -> Iterator[str]:
 
 
 def header_doubts(count: int) -> Iterator[str]:
-    """Yield that rows of several exports in one file may overlap.
+    """Yield a doubt if a file was put together from exports whose rows may overlap.
 
     Args:
         count: How often the header is repeated.
@@ -70,7 +70,7 @@ def header_doubts(count: int) -> Iterator[str]:
 
 
 def opening_doubts(texts: pl.Series, amounts: pl.Series) -> Iterator[str]:
-    """Yield that rows which say what was in the account are read as money in or out."""
+    """Yield a doubt if rows that state a balance are read as money in or out."""
     is_balance = texts.str.strip_chars().str.to_lowercase().is_in([*OPENING])
     words = texts.filter(is_balance & (amounts != 0))
     if len(words):

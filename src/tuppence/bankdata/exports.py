@@ -1,5 +1,6 @@
 """Statement files of home banking and bookkeeping (OFX, QIF, MT940, camt.053) as documents."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,7 @@ class Given(NamedTuple):
         account: The account of files that name none.
         currency: The currency of files that name none.
         date_format: Format of dates that can be read in two ways.
-        encoding: Encoding of files that are not UTF-8 and do not name theirs.
+        encoding: Encoding of the files, in place of the one that they name.
     """
 
     today: date
@@ -117,6 +118,10 @@ def _known_encoding(name: str) -> str:
     return name
 
 
+_THOUSANDS_BLANK: Final = re.compile("(?<=\\d)[ \u00a0](?=\\d{3}(?!\\d))")
+"""Matches blanks between thousands; others make no number of two."""
+
+
 def plain_number(text: str, point: str = "") -> str:
     """Return a number as statements have it: a minus or nothing, digits, and a decimal point.
 
@@ -125,10 +130,10 @@ def plain_number(text: str, point: str = "") -> str:
         point: The character before its decimals; the others are between thousands. If empty, the
             only separator in the number is taken for it.
     """
-    number = text.strip().replace("\u00a0", "").replace(" ", "").removeprefix("+")
+    number = _THOUSANDS_BLANK.sub("", text.strip()).removeprefix("+")
     if point:
         number = "".join(c for c in number if c not in {",", ".", "'"} or c == point)
-    sign, number = ("-", number[1:]) if number.startswith("-") else ("", number)
+    sign, number = ("-", number[1:].lstrip()) if number.startswith("-") else ("", number.lstrip())
     number = number.replace(",", ".") if number.count(",") + number.count(".") == 1 else number
     number = f"0{number}" if number.startswith(".") else number
     return sign + number.removesuffix(".")

@@ -5,6 +5,7 @@ Their tags are read one by one; there are no entities besides those of single ch
 
 import codecs
 import html
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final
 from tuppence.bankdata.columns import LONE
 from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
+    TWICE,
     Account,
     Balance,
     Booking,
@@ -23,6 +25,7 @@ from tuppence.bankdata.records import (
     Record,
     elements,
     given_id,
+    ignore,
     moment_of,
     optional,
     refuse,
@@ -33,7 +36,7 @@ from tuppence.facts.currency import minor_digits
 
 ENDINGS: Final = (".ofx", ".qfx")
 _TAG: Final = re.compile(r"<(/?)([A-Za-z0-9_.]{1,40})>([^<]*)")
-_DAY: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\D|\d|$)")
+_DAY: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:\D|\d\d|$)")
 _MAX_DEPTH: Final = 40
 _ACCOUNTS: Final = {
     "CHECKING": "current",
@@ -66,7 +69,7 @@ def decode(path: Path, data: bytes, given: Given) -> Decoded:
     Raises:
         UserError: It has no OFX element, or is too deep.
     """
-    text, doubts = text_of(path, data, given, _charset(path, data))
+    text, doubts = text_of(path, data, given, "" if given.encoding else _charset(path, data))
     start = text.upper().find("<OFX>")
     if start < 0:
         raise UserError("file.ofx", f"{path}: this is not an OFX file: it has no <OFX>")
@@ -109,7 +112,7 @@ def _add(parent: dict[str, Any], name: str, value: Any) -> None:
 
 def items(content: dict[str, Any]) -> Iterator[Item]:
     """Find the accounts, balances and transactions of a file."""
-    number = 0
+    number, seen = 0, set[str]()
     for message, response, body, owner in (
         ("BANKMSGSRSV1", "STMTTRNRS", "STMTRS", "BANKACCTFROM"),
         ("CREDITCARDMSGSRSV1", "CCSTMTTRNRS", "CCSTMTRS", "CCACCTFROM"),
@@ -119,7 +122,12 @@ def items(content: dict[str, Any]) -> Iterator[Item]:
                 for one in elements(part, response):
                     for statement in elements(one, body):
                         number += 1
-                        yield from _statement(f"{body}[{number}]", statement, owner)
+                        place, whole = f"{body}[{number}]", json.dumps(statement)
+                        if whole in seen:
+                            yield Item(place, {}, ignore(TWICE))
+                            continue
+                        seen.add(whole)
+                        yield from _statement(place, statement, owner)
     if not number:
         reason = "this file has no statement of an account or a card"
         yield Item("", {}, refuse(reason))
@@ -179,7 +187,7 @@ def _money(content: Any, name: str) -> Money:
         raise InvalidItem("CURDEF is missing, so the currency is not known")
     text, code = required(content, "of", name).strip(), currency.upper()
     has_thousandths = minor_digits(code) == _THOUSANDTHS and "." in text
-    if LONE.fullmatch(text.lstrip("+-")) and not has_thousandths:
+    if LONE.fullmatch(text.lstrip("+-0 \u00a0")) and not has_thousandths:
         raise InvalidItem(f"{name} can be read with decimals and without: {text}")
     return Money(plain_number(text), code)
 
@@ -206,8 +214,9 @@ def _charset(path: Path, data: bytes) -> str:
     name = (found[1] or found[2]).decode() if found else "NONE"
     if name == "NONE":
         return ""
-    used = f"windows-{name}" if name.isdigit() else name
+    used = f"cp{name}" if name.isdigit() else name
     try:
         return codecs.lookup(used).name
     except LookupError:
-        raise UserError("file.encoding", f"{path}: there is no encoding {name}") from None
+        message = f"{path}: there is no encoding {name}"
+        raise UserError("file.encoding", message, "name the right one with --encoding") from None

@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from tuppence.bankdata.amounts import Separators
-from tuppence.bankdata.columns import OPENING, Column, date_readings, in_order, separators_of
+from tuppence.bankdata.columns import LONE, OPENING, Column, date_readings, in_order, separators_of
 from tuppence.bankdata.dates import check_format, days_as_written
 from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
 from tuppence.bankdata.records import (
@@ -72,7 +72,8 @@ def decode(path: Path, data: bytes, given: Given) -> Decoded:
     form = _form(path, [one["D"] for one in whole if one.get("D")], given)
     amounts = [one["T"] for one in whole if one.get("T")]
     found = separators_of([_column(amounts)])
-    if found is None:
+    is_open = any(LONE.fullmatch(one.lstrip("+-0 \u00a0")) for one in amounts)
+    if found is None or (is_open and not found.point):
         message = f"{path}: the amounts can be read with a decimal point or with a decimal comma"
         raise UserError("import.undecided", message, "save the file with two decimals in each")
     return Decoded([_told(one, form, found, given.currency) for one in records], doubts)

@@ -131,7 +131,10 @@ def _register_standard(app: typer.Typer, standard: Standard, title: str) -> None
         today_: Today = None,
     ) -> None:
         documents = read_documents(paths)
-        if account and standard.items is berlin_group.items:
+        if account and standard.items is not berlin_group.items:
+            message = f"documents of {standard.name} name their accounts: omit --account"
+            raise typer.BadParameter(message)
+        if account:
             documents = (
                 one._replace(content=berlin_group.with_account(one.content, account))
                 for one in documents

@@ -37,6 +37,7 @@ def another() -> Enricher:
 @pytest.mark.parametrize(
     ("text", "words", "lead"),
     [
+        ("LITTLE OAK NURSERY FEB REF AXQ", "little oak nursery feb", 0),
         ("CARD PAYMENT TO TESCO STORES 2041 GB", "card payment to tesco stores 2041 gb", 3),
         ("SQ *BEAN YARD", "bean yard", 0),
         ("PAYPAL *SPOTIFY 353143", "spotify 353143", 0),

@@ -409,3 +409,56 @@ def test_a_statement_with_another_reference_is_the_same(tmp_path: Path) -> None:
 def test_an_ofx_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the file is cut off"):
         read(ofx, OFX[: OFX.index("BEAN")], Given(TODAY), tmp_path)
+
+
+def test_amounts_of_qif_without_a_decimal_point_of_their_own_are_asked_for(tmp_path: Path) -> None:
+    text = "!Type:Bank\n" + "".join(f"D{day_}/06/2026\nT{amount}\nPX\n^\n" for day_, amount in (
+        (13, "-1,100"), (14, "-2,50"), (15, "-3.20"),
+    ))  # fmt: skip
+    with pytest.raises(UserError, match="decimal point or with a decimal comma"):
+        read(qif, text, Given(TODAY, account="main", currency="GBP"), tmp_path)
+
+
+@pytest.mark.parametrize("amount", ["- 1,100", "0001,100", "1 2.50", "1.000"])
+def test_amounts_of_ofx_that_are_not_certain_are_set_aside(tmp_path: Path, amount: str) -> None:
+    text = OFX.replace("<TRNAMT>-12.50", f"<TRNAMT>{amount}")
+    assert text != OFX
+    found = read(ofx, text, Given(TODAY), tmp_path)
+    assert any(amount.strip("- ") in reason for _, reason in rejects(found)), rejects(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1 234.50", "1234.50"),
+        ("- 5.00", "-5.00"),
+        ("1 234 567,00", "1234567.00"),
+        ("0,50", "0.50"),
+    ],
+)
+def test_blanks_between_thousands_are_read(text: str, number: str) -> None:
+    assert plain_number(text) == number
+
+
+def test_a_day_has_eight_digits_or_more_of_a_time(tmp_path: Path) -> None:
+    text = OFX.replace("<DTPOSTED>20260601<", "<DTPOSTED>202606011<")
+    assert text != OFX
+    found = read(ofx, text, Given(TODAY), tmp_path)
+    assert any("DTPOSTED is not a date" in reason and "202606011" in reason
+               for _, reason in rejects(found)), rejects(found)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["ANSI", "KLINGON"])
+def test_an_encoding_that_a_person_names_wins_over_the_header(tmp_path: Path, name: str) -> None:
+    text = OFX.replace("CHARSET:1252", f"CHARSET:{name}")
+    found = read(ofx, text.encode("windows-1252"), Given(TODAY, encoding="windows-1252"), tmp_path)
+    assert len(told(found)) == 2
+
+
+def test_a_statement_that_is_sent_again_is_read_once(tmp_path: Path) -> None:
+    statement = CAMT[CAMT.index("<Stmt>") : CAMT.index("</Stmt>") + len("</Stmt>")]
+    again = CAMT.replace("</Stmt>", "</Stmt>" + statement.replace("<Id>1</Id>", "<Id>2</Id>", 1), 1)
+    assert told(read(camt, again, Given(TODAY), tmp_path)) == told(of("camt", tmp_path))
+    response = OFX[OFX.index("<STMTTRNRS>") : OFX.index("</STMTTRNRS>") + len("</STMTTRNRS>")]
+    twice = OFX.replace(response, response + response)
+    assert told(read(ofx, twice, Given(TODAY), tmp_path)) == told(of("ofx", tmp_path))

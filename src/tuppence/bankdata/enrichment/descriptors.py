@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Final, NamedTuple
 
+from tuppence.derived.words import REFERENCE_WORDS
+
 WORDS: Final = "words.csv"
 PLACES: Final = "places.txt"
 _PROCESSORS: Final = re.compile(
@@ -99,7 +101,7 @@ def descriptor_of(text: str) -> Descriptor:
     """
     plain = _PROCESSORS.sub(" ", text)
     without = _PAYPAL.sub(" ", plain)
-    words = split(without)
+    words = _without_references(split(without))
     lead = _leading(words, 0)
     by_paypal = without != plain
     if words[lead : lead + 1] == ("paypal",) and len(words) > lead + 1:
@@ -109,6 +111,16 @@ def descriptor_of(text: str) -> Descriptor:
             lead = _leading(words, lead + length)
             break
     return Descriptor(words, lead, by_paypal)
+
+
+def _without_references(words: Sequence[str]) -> tuple[str, ...]:
+    """Return words without references, which change from payment to payment."""
+    after = ("", *words)
+    return tuple(
+        word
+        for before, word in zip(after, words, strict=False)
+        if not {before.upper(), word.upper()} & REFERENCE_WORDS
+    )
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -24,15 +24,7 @@ def phrases() -> Iterator[tuple[str, str]]:
 def trades_of(words: Sequence[str]) -> frozenset[str]:
     """Return the categories of the trades that some words name; the last may be cut short."""
     known, ordered = _known()
-    found: set[str] = set()
-    at = 0
-    while at < len(words):
-        length = next(
-            (n for n in range(_MAX_WORDS, 0, -1) if " ".join(words[at : at + n]) in known), 0
-        )
-        if length:
-            found.add(known[" ".join(words[at : at + length])])
-        at += length or 1
+    found = {one for one in _named(words) if one is not None}
     if words and words[-1] not in known and len(words[-1]) >= _MIN_TRUNCATED:
         place = bisect.bisect_left(ordered, words[-1])
         if place < len(ordered) and ordered[place].startswith(words[-1]):
@@ -42,17 +34,20 @@ def trades_of(words: Sequence[str]) -> frozenset[str]:
 
 def only_trade(words: Sequence[str]) -> str | None:
     """Return the category of the trade of which all words are phrases; None if there is none."""
+    found = {*_named(words)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _named(words: Sequence[str]) -> Iterator[str | None]:
+    """Yield the category of each phrase in order, and None for a word that is in no phrase."""
     known, _ = _known()
-    found: set[str] = set()
     at = 0
     while at < len(words):
-        parts = (" ".join(words[at : at + n]) for n in range(_MAX_WORDS, 0, -1))
+        longest = min(_MAX_WORDS, len(words) - at)
+        parts = (" ".join(words[at : at + n]) for n in range(longest, 0, -1))
         phrase = next((part for part in parts if part in known), None)
-        if phrase is None:
-            return None
-        found.add(known[phrase])
-        at += phrase.count(" ") + 1
-    return found.pop() if len(found) == 1 else None
+        yield None if phrase is None else known[phrase]
+        at += 1 if phrase is None else phrase.count(" ") + 1
 
 
 def trade_at_end(words: Sequence[str]) -> str | None:
