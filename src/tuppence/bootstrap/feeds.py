@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.bootstrap.local import (
     StoreFolder,
     extra,
@@ -16,6 +17,7 @@ from tuppence.bootstrap.store_feed import feed_changes, feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -79,7 +81,14 @@ def store_feeds(
         people.close()
 
     return FeedDependencies(
-        people, file, _explainer(store, purposes), policy, clock, people.check, close
+        people,
+        file,
+        _explainer(store, purposes),
+        policy,
+        clock,
+        people.check,
+        close,
+        store.models.published,
     )
 
 
@@ -91,6 +100,7 @@ def database_feeds(
     policy_file: Path | None,
     purposes: frozenset[str],
     clock: Callable[[], int],
+    models: Path | None = None,
 ) -> "FeedDependencies":
     """Return what the feeds of the services work with.
 
@@ -102,6 +112,7 @@ def database_feeds(
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
+        models: The folder of models; feeds are in rule order if omitted.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -134,7 +145,10 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
+    published = no_model if models is None else ModelDirectory(models).published
+    return FeedDependencies(
+        people, feeds, explain, policy, clock, people.check, pool.close, published
+    )
 
 
 def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":

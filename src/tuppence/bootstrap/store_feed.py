@@ -7,14 +7,17 @@ import msgspec
 
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.compiled import interpreted
 from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY
 from tuppence.feed.policy import STANDARD, Policy, read_policy
 from tuppence.feel.values import Date
+from tuppence.relevance.scorecard import Scorecard
 from tuppence.usecases.build_feed import Feed, build_feed
 from tuppence.usecases.compare_feeds import FeedChanges, changes_of
 from tuppence.usecases.customer_store import last_evaluation
 from tuppence.usecases.feed_ports import Kept, Person
+from tuppence.usecases.order_feed import Model
 
 
 def read_feed(
@@ -46,9 +49,36 @@ def read_feed(
     with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
         person = people.find(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
-    feed = build_feed(person, kept, policy, now, locale)
+    with interpreted():  # the draw of one feed
+        feed = build_feed(person, kept, policy, now, locale, store.models.published())
     changes = feed_changes(store, feed, person, kept, policy, now, locale) if compare else None
     return feed, changes
+
+
+def ordered_feed(
+    store: StoreFolder,
+    customer: str,
+    purposes: frozenset[str],
+    policy_file: Path | None,
+    now: int,
+    model: tuple[str, Scorecard],
+) -> Feed:
+    """Build the feed of a customer of a store as a model would order it now.
+
+    Args:
+        store: The store.
+        customer: Identifier of the customer.
+        purposes: Consents for these count, and for no others.
+        policy_file: The file of the policy; None for the standard one.
+        now: The clock, in milliseconds since 1970-01-01.
+        model: The model, with its digest.
+    """
+    policy = feed_policy(policy_file, store.schema)
+    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+        person = people.find(store.name_of(customer), Date(now // DAY))
+    kept = store.feed.kept(person.customer)
+    with interpreted():
+        return build_feed(person, kept, policy, now, "en_GB", Model(*model))
 
 
 def feed_changes(

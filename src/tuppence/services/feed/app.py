@@ -29,6 +29,8 @@ from tuppence.services.feed.answers import (
     matches,
     milliseconds,
     moment,
+    order_answer,
+    parse_channel,
     read_cursor,
 )
 from tuppence.services.feed.messages import (
@@ -45,6 +47,7 @@ from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operato
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, build_feed
 from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
+from tuppence.usecases.order_feed import Model, no_model
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
@@ -69,6 +72,7 @@ class FeedDependencies(NamedTuple):
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
         close: Closes what is open.
+        model: Returns the published model; None if feeds are in rule order.
     """
 
     people: People
@@ -78,6 +82,7 @@ class FeedDependencies(NamedTuple):
     clock: Callable[[], int]
     check: Callable[[], None]
     close: Callable[[], None]
+    model: Callable[[], Model | None] = no_model
 
 
 class FeedLimits(NamedTuple):
@@ -147,7 +152,8 @@ class _FeedService:
         customer = customer_in(request)
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
-        feed, _ = await run_in_threadpool(self._build, customer, query.get("locale"))
+        locale, channel = query.get("locale"), parse_channel(query.get("channel"))
+        feed, _ = await run_in_threadpool(self._build, customer, locale, channel)
         response = json_response(feed_answer(feed, self._keys, after, limit))
         tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
@@ -240,7 +246,8 @@ class _FeedService:
                 raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
             reasons = self._deps.explain(customer, item.rule_id, self._today())
             about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
-            return {**about, "place": found.place, "result": reasons}
+            order = order_answer(feed, found)
+            return {**about, "place": found.place, "order": order, "result": reasons}
 
         return json_response(await run_in_threadpool(explain))
 
@@ -288,7 +295,9 @@ class _FeedService:
         """Return the OpenAPI document."""
         return json_response(openapi_document())
 
-    def _build(self, customer: str, locale: str | None = None) -> tuple[Feed, Kept]:
+    def _build(
+        self, customer: str, locale: str | None = None, channel: str | None = None
+    ) -> tuple[Feed, Kept]:
         """Build the feed of a customer; without a consent there is nothing in it."""
         deps = self._deps
         kept = deps.store.kept(customer)
@@ -296,7 +305,8 @@ class _FeedService:
         if person.frozen:
             person = person._replace(results=())
         locale = locale or kept.preferences.locale or "en_GB"
-        return build_feed(person, kept, deps.policy, deps.clock(), locale), kept
+        now, model = deps.clock(), deps.model()
+        return build_feed(person, kept, deps.policy, now, locale, model, channel), kept
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

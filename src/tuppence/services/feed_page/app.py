@@ -253,6 +253,7 @@ class _Page:
             sorted(all_topics - {*topics}),
             form.get("locale", [""])[0] or None,
             form.get("time_zone", [""])[0] or None,
+            "rule_order" in form,
         )
         check_preferences(chosen)
 
@@ -307,7 +308,9 @@ class _Page:
         person = deps.people.find(customer, self._today())
         if person.frozen:
             person = person._replace(results=())
-        return build_feed(person, kept, deps.policy, deps.clock(), _locale(kept)), kept, person
+        now, model = deps.clock(), deps.model()
+        feed = build_feed(person, kept, deps.policy, now, _locale(kept), model)
+        return feed, kept, person
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
