@@ -188,7 +188,7 @@ def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple
         if outcome is Outcome.SHOWN:
             if one.rule.promotes and promoted:
                 outcome = Outcome.NO_PROMOTION
-            elif caps.hold_back(one):
+            elif one.draw is None and caps.hold_back(one):  # what is drawn has passed them
                 outcome = Outcome.CAPPED
             elif one.rule.topic in topics:
                 outcome = Outcome.SAME_TOPIC

@@ -146,20 +146,36 @@ def _layout(rules: int, kinds: int, topics: int) -> _Layout:
 def _newton(
     columns: Array, numbers: Array, clicked: Array, weight: Array, layout: _Layout
 ) -> Array:
+    """Return the coefficients of greatest posterior probability.
+
+    The logarithm of that probability is concave, so a step that goes too far is halved until it
+    rises.
+    """
     size = len(layout.mean)
-    first = layout.starts[_LEVELS]
-    found, precision = layout.mean.copy(), 1 / layout.variance
-    for _ in range(_STEPS):
-        gradient, curvature = np.zeros(size), np.zeros((size, size))
-        slots, values = np.zeros(columns.shape[1] + _NUMBERS, np.int64), np.zeros(_NUMBERS)
-        _accumulate(
-            columns, numbers, clicked, weight, found, first, slots, values, gradient, curvature
-        )
-        gradient -= precision * (found - layout.mean)
+    precision, first = 1 / layout.variance, layout.starts[_LEVELS]
+    rows = (columns, numbers, clicked, weight)
+    room = (np.zeros(columns.shape[1] + _NUMBERS, np.int64), np.zeros(_NUMBERS))
+
+    def at(found: Array) -> tuple[float, Array, Array]:
+        gradient, curvature, likelihood = np.zeros(size), np.zeros((size, size)), np.zeros(1)
+        _accumulate(*rows, found, first, *room, gradient, curvature, likelihood)
+        apart = found - layout.mean
         curvature[np.diag_indices(size)] += precision
-        _solve(curvature, gradient)
-        found += gradient
-        if np.abs(gradient).max() < _CLOSE:
+        height = float(likelihood[0] - (precision * apart**2).sum() / 2)
+        return height, gradient - precision * apart, curvature
+
+    found = layout.mean.copy()
+    height, gradient, curvature = at(found)
+    for _ in range(_STEPS):
+        step = gradient.copy()
+        _solve(curvature, step)
+        ahead = at(found + step)
+        while ahead[0] < height and np.abs(step).max() >= _CLOSE:
+            step /= 2
+            ahead = at(found + step)
+        found += step
+        height, gradient, curvature = ahead
+        if np.abs(step).max() < _CLOSE:
             break
     return found
 
@@ -216,8 +232,9 @@ def _accumulate(
     values: Any,
     gradient: Any,
     curvature: Any,
+    likelihood: Any,
 ) -> None:
-    """Add up the gradient and the lower half of the curvature of the log likelihood."""
+    """Add up the log likelihood, its gradient, and the lower half of its curvature."""
     levels, many = columns.shape[1], numbers.shape[1]
     for row in range(len(clicked)):
         total = 0.0
@@ -229,6 +246,10 @@ def _accumulate(
             values[f] = numbers[row][f]
             total += found[first + f] * values[f]
         chance = 1.0 / (1.0 + np.exp(-total))
+        # log(1 + exp(total)), without overflow
+        likelihood[0] += weight[row] * (
+            clicked[row] * total - max(total, 0.0) - np.log1p(np.exp(-abs(total)))
+        )
         error = weight[row] * (clicked[row] - chance)
         spread = weight[row] * chance * (1.0 - chance)
         for a in range(levels + many):

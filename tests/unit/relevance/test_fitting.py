@@ -29,6 +29,17 @@ def test_it_learns_what_is_opened_and_that_lower_places_are_looked_at_less() -> 
     assert card.fitted.clicks > 1_000
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.98, 1.0])
+def test_it_finds_the_maximum_whatever_the_share_of_clicks(share: float) -> None:
+    """Steps of Newton's method go too far where many more click than the prior expects."""
+    random = np.random.default_rng(8)
+    rows = shown(random, 3_000)._replace(clicked=random.random(3_000) < share)
+    card = fit(rows._replace(features=rows.features * 0), RULES, 900)
+    parts = contributions(card, RULES, rows.rule, rows.features * 0).sum(axis=1)
+    points = parts + card.place_points(5)[rows.place]
+    assert (1 / (1 + np.exp(-points / 100))).mean() == pytest.approx(share, abs=0.01)
+
+
 def test_what_is_sensitive_is_not_learned() -> None:
     """Clicks on a sensitive insight change no byte of the model but its counts."""
     rules = insights(sensitive=frozenset({3}))

@@ -97,8 +97,8 @@ def test_noise_follows_from_seed_night_customer_and_rule_alone() -> None:
     first = noise(1, 20_000, customers, rules)
     assert list(first) == list(noise(1, 20_000, customers[::-1], rules[::-1])[::-1])
     assert first[1] == noise(1, 20_000, customers[:1], rules[1:2])[0]
-    others = (noise(2, 20_000, customers, rules), noise(1, 20_001, customers, rules))
-    others = (*others, noise(1, 20_000, codes_of(["bob"] * 3), rules))
+    others = [noise(2, 20_000, customers, rules), noise(1, 20_001, customers, rules)]
+    others.append(noise(1, 20_000, codes_of(["bob"] * 3), rules))
     assert all((first != one).all() for one in others)
 
 

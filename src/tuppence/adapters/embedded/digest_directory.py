@@ -1,4 +1,4 @@
-"""A directory of things that are named by the digest of their bytes, of which one is the current."""
+"""A directory of files that are named by the digests of their bytes, one of which is current."""
 
 import hashlib
 import re
