@@ -32,7 +32,7 @@ def chances(deck: Deck, temperature: int, places: int) -> Array:
     found = np.zeros((len(deck.tier), places))
     longest = int(np.diff(deck.starts).max(initial=0))
     room = np.zeros((4, max(longest, places) + 1))
-    marks = np.zeros((2, longest + 1), np.int64)
+    marks = np.zeros((4, longest + 1), np.int64)
     _chances(*deck, float(temperature), room, marks, found)
     return found
 
@@ -104,6 +104,25 @@ def _gather(
     return groups
 
 
+@part_of_loops
+def _above(i: int, count: int, groups: int, deck: Any, marks: Any) -> tuple[int, int]:
+    """Return the group of a drawn card, and the number of groups that are above it for certain.
+
+    The group is -1 for a card that cannot be shown, as its group is in an earlier tier.
+    """
+    tier, group, fixed, _, _ = deck
+    own, above = -1, count
+    if fixed[i]:
+        return own, above
+    for j in range(count, groups):
+        if marks[0][j] == group[i]:
+            if marks[1][j] == tier[i]:
+                own = j
+        elif marks[1][j] < tier[i]:
+            above += 1
+    return own, above
+
+
 @loop
 def _chances(
     starts: Any,
@@ -118,7 +137,8 @@ def _chances(
     found: Any,
 ) -> None:
     """Write the chance of each card at each place."""
-    weight, unbeaten, at_place = room[0], room[1], room[2]
+    weight, unbeaten, at_place, own_weight = room[0], room[1], room[2], room[3]
+    own, above = marks[2], marks[3]
     places = found.shape[1]
     deck = (tier, group, fixed, points, rule)
     for feed in range(len(starts) - 1):
@@ -132,35 +152,30 @@ def _chances(
         if best < least or count >= places:
             continue
         groups = _gather(first, last, count, deck, best, scale, marks, weight)
+        for i in range(first, last):
+            own[i - first], above[i - first] = _above(i, count, groups, deck, marks)
+            own_weight[i - first] = np.exp((points[i] - best) / scale)
         low = (least - best) / scale - _BELOW
-        steps = int((_ABOVE - low) / _STEP) + 1
-        for step in range(steps):
+        for step in range(int((_ABOVE - low) / _STEP) + 1):
             shrink = np.exp(-(low + step * _STEP))
             for j in range(count, groups):
                 unbeaten[j] = np.exp(-weight[j] * shrink)
             for i in range(first, last):
-                if fixed[i]:
+                mine, start = own[i - first], above[i - first]
+                if mine < 0 or start >= places:
                     continue
-                own, above = -1, count
-                for j in range(count, groups):
-                    if marks[0][j] == group[i]:
-                        own = j
-                    elif marks[1][j] < tier[i]:
-                        above += 1
-                if own < 0 or marks[1][own] != tier[i] or above >= places:
-                    continue
-                density = _STEP * np.exp((points[i] - best) / scale) * shrink * unbeaten[own]
+                density = _STEP * own_weight[i - first] * shrink * unbeaten[mine]
                 if density < 1e-14:
                     continue
-                for k in range(places):
+                for k in range(start, places):
                     at_place[k] = 0.0
-                at_place[above] = 1.0
+                at_place[start] = 1.0
                 for j in range(count, groups):
-                    if j == own or marks[1][j] != tier[i]:
+                    if j == mine or marks[1][j] != tier[i]:
                         continue
                     beats = 1.0 - unbeaten[j]
-                    for k in range(places - 1, above, -1):
-                        at_place[k] = at_place[k] * (1.0 - beats) + at_place[k - 1] * beats
-                    at_place[above] *= 1.0 - beats
-                for k in range(above, places):
+                    for k in range(places - 1, start, -1):
+                        at_place[k] = at_place[k] * unbeaten[j] + at_place[k - 1] * beats
+                    at_place[start] *= unbeaten[j]
+                for k in range(start, places):
                     found[i][k] += density * at_place[k]

@@ -64,14 +64,17 @@ def noise(seed: int, night: Array | int, customer: Array, rule: Array) -> Array:
         customer: Number that stands for the customer of each card.
         rule: Number that stands for the rule of each card.
     """
-    uniform = uniforms(seed, np.full(len(rule), night), customer, rule)
+    uniform = uniforms(seed, np.atleast_1d(night), customer, rule)
     noises: Array = np.rint(-np.log(-np.log(uniform)) * _MICRO).astype(np.int64)
     return noises
 
 
 def uniforms(seed: int, *columns: Array) -> Array:
-    """Return numbers between 0 and 1 that hash a seed and a row of whole numbers each."""
-    mixed = _mixed(np.full(len(columns[0]), seed, np.uint64))
+    """Return numbers between 0 and 1 that hash a seed and a row of whole numbers each.
+
+    A column of one number stands for as many as the others have.
+    """
+    mixed = _mixed(np.full(1, seed, np.uint64))
     for column in columns:
         mixed = _mixed(mixed ^ column.astype(np.uint64))
     return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
