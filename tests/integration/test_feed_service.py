@@ -122,6 +122,23 @@ def test_a_killed_service_has_kept_what_it_has_acknowledged_and_counts_nothing_t
     assert len(rows) == len({row["id"] for row in rows}) == recorded + repeated == 5 * len(sent)
 
 
+@pytest.mark.parametrize(
+    "places",
+    [
+        (),
+        ("--store", "s", "--results", "r"),
+        ("--store", "s", "--rulesets", "r"),
+        ("--store", "s", "--database", "d", "--results", "r", "--rulesets", "r"),
+        ("--database", "d", "--results", "r"),
+        ("--results", "r", "--rulesets", "r"),
+    ],
+    ids=" ".join,
+)
+def test_feeds_are_those_of_a_store_or_of_the_services(places: tuple[str, ...]) -> None:
+    said = command("serve", "feed", "--keys", "feed.keys", *places, status=1)
+    assert "give --store alone, or --database with --results and --rulesets" in said
+
+
 def test_a_night_and_a_withdrawal_of_consent_are_seen_at_once(
     store: Path, client: Callable[[], httpx2.Client]
 ) -> None:

@@ -180,6 +180,20 @@ def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> I
     return None
 
 
+def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> int | None:
+    """Return the end of the snooze that hides a candidate; None if no snooze does.
+
+    Args:
+        candidate: The candidate.
+        states: States of items.
+
+    Returns:
+        Milliseconds since 1970-01-01.
+    """
+    answer = states.get(candidate.item, ItemState()).answer
+    return answer.until if answer and candidate.outcome is Outcome.SNOOZED else None
+
+
 def told_by(candidate: Candidate, day: int) -> Told:
     """Return what a candidate says.
 

@@ -1,10 +1,7 @@
 """Builds a feed: the insights of one customer as the customer sees them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-
-import msgspec
 
 from tuppence.facts.consent import Consent
 from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
@@ -18,6 +15,7 @@ from tuppence.usecases.feed_ports import Kept, Person, View, ViewedItem
 
 NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
 """Outcomes of insights that are no candidates of a view."""
+_NOT_HIDDEN = NOT_DUE | {Outcome.SHOWN}
 
 
 class FeedItem(NamedTuple):
@@ -55,6 +53,36 @@ class Feed(NamedTuple):
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, str]
     view: View
+
+    @property
+    def hidden(self) -> tuple[Candidate, ...]:
+        """The insights that apply and are not shown, in order."""
+        return tuple(one for one in self.candidates if one.outcome not in _NOT_HIDDEN)
+
+
+def served_feed(
+    person: Person, kept: Kept, policy: Policy, now: int, locale: str | None = None
+) -> Feed:
+    """Build the feed of a customer as a service shows it; without a consent nothing is in it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+
+    Raises:
+        UserError: There is no such locale.
+    """
+    if person.frozen:
+        person = person._replace(results=())
+    return build_feed(person, kept, policy, now, locale or locale_of(kept))
+
+
+def locale_of(kept: Kept) -> str:
+    """Return the locale of a customer's money and dates."""
+    return kept.preferences.locale or "en_GB"
 
 
 def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str) -> Feed:
@@ -122,18 +150,6 @@ def frozen_day(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tup
     return day, f"frozen on {day}: no consent of this customer has held since {Date(ended)}"
 
 
-def view_id(customer: str, view: View) -> str:
-    """Return the identifier of a view, which is the same for equal views of a customer."""
-    content = msgspec.json.encode([customer, view])
-    return hashlib.sha256(content).hexdigest()[:32]
-
-
-def policy_name(policy: Policy) -> str:
-    """Return the name of a policy with a digest of all that it says."""
-    digest = hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:8]
-    return f"{policy.name}:{digest}"
-
-
 def values_of(candidate: Candidate) -> dict[str, object]:
     """Return the values of a candidate for JSON."""
     return {name: json_value(value) for name, value in candidate.result.values.items()}
@@ -159,4 +175,4 @@ def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> Vi
         for one in candidates
         if one.outcome not in NOT_DUE
     )
-    return View(day, person.ruleset, policy_name(policy), policy.places, seen)
+    return View(day, person.ruleset, policy.version, policy.places, seen)

@@ -26,10 +26,10 @@ from tuppence.services.feed.tokens import (
     customer_of,
     customer_token,
     read_keys,
-    receipt_of,
+    signed_view,
 )
 from tuppence.services.problems import RETRYABLE, problem_of, problem_response
-from tuppence.usecases.feed_ports import View
+from tuppence.usecases.feed_ports import View, Withdrawal
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
 NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
@@ -352,7 +352,8 @@ def test_what_can_never_be_recorded_does_not_keep_the_rest_of_a_batch(running: D
     good = event(feed, 0, "seen")
     bad = {**event(feed, 1, "seen"), "item": "coffee.2024-02-31"}
     stray = {**event(feed, 2, "seen"), "view": "0" * 32}
-    receipts = [receipt_of(Keys({"removed": "r" * 43}), "ann", NO_VIEW), feed["view"]["receipt"]]
+    removed = signed_view(Keys({"removed": "r" * 43}), "ann", NO_VIEW).receipt
+    receipts = [removed, feed["view"]["receipt"]]
     body = {"events": [bad, good, stray], "receipts": receipts}
     answer = running.call("POST", "/v1/feed/events", body)
     assert (answer.status_code, answer.json()["recorded"]) == (200, 1)
@@ -541,6 +542,24 @@ def test_a_withdrawal_holds_at_once_and_for_everybody(running: Desk) -> None:
         ("fees", True, "desk"),
         ("fees", False, "desk"),
     ]
+
+
+def test_a_rule_that_nobody_has_is_neither_withdrawn_nor_restored(running: Desk) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "feees", "reason": "wrong numbers"}
+    for more in ({}, {"withdrawn": False}):
+        answer = running.client.post("/v1/withdrawals", json={**body, **more}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "rule.unknown")
+        assert "there is no rule feees" in answer.json()["title"]
+    assert running.store.withdrawals() == []
+
+
+def test_a_rule_that_was_removed_meanwhile_is_restored(running: Desk) -> None:
+    running.store.withdraw(Withdrawal("gone", True, "desk", "wrong", NOW))
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "gone", "reason": "mended", "withdrawn": False}
+    assert running.client.post("/v1/withdrawals", json=body, headers=headers).status_code == 204
+    assert running.store.kept("ann").withdrawn == frozenset()
 
 
 def test_customers_withdraw_nothing_and_operators_read_no_feed(running: Desk) -> None:

@@ -23,7 +23,6 @@ from tuppence.services.application import application
 from tuppence.services.bodies import json_response, parse_count, read_body
 from tuppence.services.feed.answers import (
     MAX_LIMIT,
-    check_preferences,
     feed_answer,
     hidden_answer,
     matches,
@@ -43,15 +42,18 @@ from tuppence.services.feed.messages import (
 from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.metrics import Metrics
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.build_feed import Feed, served_feed
 from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
     answer_item,
     record_events,
+    refusal,
     undo_answer,
 )
+from tuppence.usecases.replace_preferences import replace_preferences
+from tuppence.usecases.withdraw_rule import withdraw_rule
 
 _logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 1_000_000
@@ -80,18 +82,8 @@ class FeedDependencies(NamedTuple):
     close: Callable[[], None]
 
 
-class FeedLimits(NamedTuple):
-    """Limits on the load of the service.
-
-    Attributes:
-        caller_requests: Maximum number of concurrent requests of one caller.
-    """
-
-    caller_requests: int = 16
-
-
 def feed_app(
-    deps: FeedDependencies, keys: Keys, operators: Mapping[str, str], limits: FeedLimits
+    deps: FeedDependencies, keys: Keys, operators: Mapping[str, str], caller_requests: int
 ) -> Starlette:
     """Return the feed as an application.
 
@@ -99,7 +91,7 @@ def feed_app(
         deps: What it works with; closed when the application ends.
         keys: Keys of customers' tokens.
         operators: Names of operators by the digest of their token.
-        limits: Limits on its load.
+        caller_requests: Maximum number of concurrent requests of one caller.
     """
     metrics = Metrics("feed")
     service = _FeedService(deps, keys, metrics)
@@ -128,7 +120,7 @@ def feed_app(
         Route("/openapi.json", service.openapi),
     ]
     access = FeedAccess(keys, operators, deps.clock)
-    return application(routes, check, metrics, access, limits.caller_requests, lifespan)
+    return application(routes, check, metrics, access, caller_requests, lifespan)
 
 
 class _FeedService:
@@ -165,7 +157,7 @@ class _FeedService:
     async def hidden(self, request: Request) -> Response:
         """Return the insights that apply to the customer and are not shown, with reasons."""
         feed, kept = await run_in_threadpool(self._build, customer_in(request))
-        return json_response(hidden_answer(feed.candidates, kept))
+        return json_response(hidden_answer(feed, kept))
 
     async def events(self, request: Request) -> Response:
         """Record what the customer did."""
@@ -181,7 +173,7 @@ class _FeedService:
             try:
                 happened.append(_happened(one))
             except UserError as error:
-                impossible.append(Refused(one.id, error.code, error.message))
+                impossible.append(refusal(one.id, error))
         sent_at = None if body.sent_at is None else milliseconds(body.sent_at)
         deps = self._deps
         done = await run_in_threadpool(
@@ -253,13 +245,7 @@ class _FeedService:
         """Replace the customer's choices."""
         customer = customer_in(request)
         body = await read_body(request, self._preferences, BODY_BYTES)
-        check_preferences(body)
-
-        def change() -> None:
-            with self._deps.store.change(customer) as changing:
-                changing.prefer(body)
-
-        await run_in_threadpool(change)
+        await run_in_threadpool(replace_preferences, self._deps.store, customer, body)
         return json_response(body)
 
     async def withdrawals(self, request: Request) -> Response:
@@ -280,7 +266,7 @@ class _FeedService:
         operator = operator_in(request)
         body = await read_body(request, self._withdrawal, BODY_BYTES)
         one = Withdrawal(body.rule, body.withdrawn, operator, body.reason, self._deps.clock())
-        await run_in_threadpool(self._deps.store.withdraw, one)
+        await run_in_threadpool(withdraw_rule, self._deps.people, self._deps.store, one)
         _logger.info("withdrawn" if body.withdrawn else "restored", extra={"rule": body.rule})
         return Response(status_code=204)
 
@@ -289,14 +275,10 @@ class _FeedService:
         return json_response(openapi_document())
 
     def _build(self, customer: str, locale: str | None = None) -> tuple[Feed, Kept]:
-        """Build the feed of a customer; without a consent there is nothing in it."""
         deps = self._deps
         kept = deps.store.kept(customer)
         person = deps.people.find(customer, self._today())
-        if person.frozen:
-            person = person._replace(results=())
-        locale = locale or kept.preferences.locale or "en_GB"
-        return build_feed(person, kept, deps.policy, deps.clock(), locale), kept
+        return served_feed(person, kept, deps.policy, deps.clock(), locale), kept
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

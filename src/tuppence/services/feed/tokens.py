@@ -24,9 +24,9 @@ from starlette.requests import HTTPConnection
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import why_not_identifier
 from tuppence.services.access import OPEN_PATHS, BearerTokens
+from tuppence.services.feed.messages import ViewAnswer
 from tuppence.structured import read_secret
-from tuppence.usecases.build_feed import view_id
-from tuppence.usecases.feed_ports import View
+from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
 """The audience of customers' tokens."""
@@ -131,19 +131,15 @@ def customer_of(keys: Keys, token: str, now: int) -> str | None:
     return customer if in_time and why_not_identifier(customer) is None else None
 
 
-class _Receipt(msgspec.Struct, frozen=True):
-    customer: str
-    view: View
-
-
-def receipt_of(keys: Keys, customer: str, view: View) -> str:
+def signed_view(keys: Keys, customer: str, view: View) -> ViewAnswer:
     """Return a signed record of what a customer is shown, for them to send back with events.
 
     So the service need not keep what nobody has seen, and reading a feed changes nothing.
     """
     name, secret = keys.signing
-    content = msgspec.json.encode(_Receipt(customer, view))
-    return jwt.PyJWS().encode(content, secret, _ALGORITHM, {"kid": name, "typ": _RECEIPT})
+    content = ShownView(customer, view).content
+    header = {"kid": name, "typ": _RECEIPT}
+    return ViewAnswer(view_id(content), jwt.PyJWS().encode(content, secret, _ALGORITHM, header))
 
 
 def read_receipt(keys: Keys, customer: str, receipt: str) -> tuple[str, View]:
@@ -158,12 +154,12 @@ def read_receipt(keys: Keys, customer: str, receipt: str) -> tuple[str, View]:
             raise _not_signed()
         secret = keys.secrets[header["kid"]]
         content = jwt.PyJWS().decode(receipt, secret, [_ALGORITHM])
-        found = msgspec.json.decode(content, type=_Receipt)
+        found = msgspec.json.decode(content, type=ShownView)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
         raise _not_signed() from None
     if found.customer != customer:
         raise _not_signed()
-    return view_id(customer, found.view), found.view
+    return view_id(content), found.view
 
 
 def _not_signed() -> UserError:
