@@ -60,6 +60,7 @@ class FewPeople:
         return Person(
             customer,
             tuple(self.results[customer]),
+            str(self.results[customer]),
             self.rules,
             "ruleset",
             Date(self.day),

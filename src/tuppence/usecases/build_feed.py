@@ -3,8 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from tuppence.facts.consent import Consent
-from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
+from tuppence.feed.choice import (
+    Candidate,
+    Moment,
+    Outcome,
+    choose,
+    items_away,
+    told_by,
+)
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
@@ -78,6 +87,27 @@ def served_feed(
     if person.frozen:
         person = person._replace(results=())
     return build_feed(person, kept, policy, now, locale or locale_of(kept))
+
+
+def feed_version(
+    person: Person, kept: Kept, policy: Policy, now: int, locale: str | None = None
+) -> bytes:
+    """Return bytes that differ wherever the feed may differ, without building it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+    """
+    known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    away = sorted(items_away(kept.states, policy, now))
+    states, withdrawn = sorted(kept.states.items()), sorted(kept.withdrawn)
+    return msgspec.json.encode(
+        [known, policy.version, today, away, states, withdrawn, kept.preferences, locale]
+    )
 
 
 def locale_of(kept: Kept) -> str:

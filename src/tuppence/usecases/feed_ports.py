@@ -22,6 +22,7 @@ class Person(NamedTuple):
     Attributes:
         customer: The name by which the customer is known.
         results: Results of the last evaluation.
+        version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
         as_of: The day that the feed stands for, which decides what has expired.
@@ -34,6 +35,7 @@ class Person(NamedTuple):
 
     customer: str
     results: Sequence[Result]
+    version: str
     rules: Mapping[str, Rule]
     ruleset: str
     as_of: Date

@@ -60,7 +60,7 @@ def shown(
     view = View(DAY, "ruleset", "standard:1", 5, ())
     return Shown(
         Feed("ann", day, day, "", tuple(items), candidates, unwritable or {}, view),
-        Person("ann", found, by_id, "ruleset", day, day, "", "GBP", False),
+        Person("ann", found, "1", by_id, "ruleset", day, day, "", "GBP", False),
     )
 
 

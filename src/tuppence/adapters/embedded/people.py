@@ -92,6 +92,7 @@ class StorePeople:
             if before is not None:
                 then = person._replace(
                     results=before.results,
+                    version=before.version,
                     rules=self._rules_of(before.ruleset),
                     ruleset=before.ruleset,
                 )
@@ -122,6 +123,7 @@ class StorePeople:
         return Person(
             customer,
             row.results,
+            row.version,
             self._rules_of(row.ruleset),
             row.ruleset,
             as_of,

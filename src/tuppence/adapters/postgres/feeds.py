@@ -38,7 +38,17 @@ class Connections:
     """
 
     def __init__(self, url: str, size: int) -> None:
-        self._pool = ConnectionPool(lambda: connect(url), _ping, size, WAIT_SECONDS)
+        self._pool = ConnectionPool(lambda: _connected(url), _ping, size, WAIT_SECONDS)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        """Lend a connection for single queries, each of which sees one moment of its own.
+
+        Raises:
+            UserError: As from `ConnectionPool.lend`.
+        """
+        with self._pool.lend() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
@@ -68,7 +78,7 @@ class PostgresFeeds:
 
     def kept(self, customer: str) -> Kept:
         """Return what is kept of a person."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             return _kept(connection, customer)
 
     @contextlib.contextmanager
@@ -97,7 +107,7 @@ class PostgresFeeds:
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(load_query("feed_withdrawals")).fetchall()
             return [Withdrawal(*row) for row in rows]
 
@@ -200,7 +210,7 @@ class PostgresPeople:
     def find(self, customer: str, today: Date) -> Person:
         """Return what is known about a customer."""
         given = [customer, str(today), self._purposes, self._vulnerable]
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(load_query("feed_person"), given).fetchone()
         if found is None:
             raise UserError("facts.unknown-customer", f"there is no customer {customer}")
@@ -211,6 +221,7 @@ class PostgresPeople:
         return Person(
             customer,
             row.results,
+            row.version,
             self._rules_of(row.ruleset),
             row.ruleset,
             today,
@@ -230,7 +241,7 @@ class PostgresPeople:
         Raises:
             UserError: It does not.
         """
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             connection.execute(load_query("feed_withdrawals"))
 
     def results(self) -> ResultStore:
@@ -259,6 +270,11 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _connected(url: str) -> psycopg.Connection:
+    connection = connect(url)
+    connection.autocommit = True  # a query is its own transaction, without two further round trips
+    return connection
+
+
 def _ping(connection: psycopg.Connection) -> None:
     connection.execute(load_query("ping"))
-    connection.rollback()

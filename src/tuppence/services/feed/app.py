@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence import __version__
 from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
@@ -42,8 +43,8 @@ from tuppence.services.feed.messages import (
 from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.metrics import Metrics
-from tuppence.usecases.build_feed import Feed, served_feed
-from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
+from tuppence.usecases.build_feed import Feed, feed_version, served_feed
+from tuppence.usecases.feed_ports import FeedStore, Kept, People, Person, View, Withdrawal
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
@@ -127,6 +128,7 @@ class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
         self._keys = keys
+        self._answers = [__version__, keys.signing[0]]  # what answers depend on beside feeds
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
@@ -136,17 +138,27 @@ class _FeedService:
     async def feed(self, request: Request) -> Response:
         """Return a page of the customer's feed."""
         query = request.query_params
-        customer = customer_in(request)
+        customer, locale = customer_in(request), query.get("locale")
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
-        feed, _ = await run_in_threadpool(self._build, customer, query.get("locale"))
-        response = json_response(feed_answer(feed, self._keys, after, limit))
-        tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-        if matches(request.headers.get("if-none-match", ""), tag):
-            return Response(status_code=304, headers=headers)
-        response.headers.update(headers)
-        return response
+        known = request.headers.get("if-none-match", "")
+        deps, page = self._deps, msgspec.json.encode([self._answers, after, limit])
+
+        def answer() -> Response:
+            kept, person = self._read(customer)
+            now = deps.clock()
+            content = feed_version(person, kept, deps.policy, now, locale) + page
+            tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            response = Response(status_code=304)
+            if not matches(known, tag):
+                feed = served_feed(person, kept, deps.policy, now, locale)
+                response = json_response(feed_answer(feed, self._keys, after, limit))
+            response.headers.update(
+                {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+            )
+            return response
+
+        return await run_in_threadpool(answer)
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""
@@ -274,11 +286,12 @@ class _FeedService:
         """Return the OpenAPI document."""
         return json_response(openapi_document())
 
-    def _build(self, customer: str, locale: str | None = None) -> tuple[Feed, Kept]:
-        deps = self._deps
-        kept = deps.store.kept(customer)
-        person = deps.people.find(customer, self._today())
-        return served_feed(person, kept, deps.policy, deps.clock(), locale), kept
+    def _build(self, customer: str) -> tuple[Feed, Kept]:
+        kept, person = self._read(customer)
+        return served_feed(person, kept, self._deps.policy, self._deps.clock()), kept
+
+    def _read(self, customer: str) -> tuple[Kept, Person]:
+        return self._deps.store.kept(customer), self._deps.people.find(customer, self._today())
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
