@@ -15,7 +15,8 @@ from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY, EventKind
 from tuppence.feel.values import Date, parse_date
 from tuppence.relevance.ranking import is_held_out
-from tuppence.usecases.build_feed import build_feed, view_id
+from tuppence.usecases.build_feed import build_feed
+from tuppence.usecases.feed_ports import ShownView, view_id
 from tuppence.usecases.record_events import Happened, record_events
 
 RULES = ("bank_fees", "cash_share", "groceries_up", "month_in_review", "week_in_review",
@@ -33,7 +34,7 @@ def use(store: Path, night: str, chance: random.Random) -> None:
     for name in StoreFolder(store).facts().customers()["id"].sort():
         kept, person = deps.store.kept(name), deps.people.find(name, day)
         feed = build_feed(person, kept, deps.policy, now, "en_GB", deps.model(), "app")
-        view = view_id(name, feed.view)
+        view = view_id(ShownView(name, feed.view).content)
         happened = []
         for one in feed.items:
             item, likes = one.candidate.item, 0.9 if one.candidate.rule.id == POPULAR else 0.3

@@ -1,5 +1,7 @@
 """The policy of a feed: what its author decides for all rules together, in the file `feed.yaml`."""
 
+import functools
+import hashlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +88,9 @@ class PolicyValue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 _KINDS: Final[tuple[str, ...]] = get_args(InsightKind)
 
 
-class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+class Policy(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, dict=True
+):
     """The settings of all insights of a feed, which a rule file may override.
 
     Attributes:
@@ -124,6 +128,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defau
             one.value for one in self.values if one.only == (kind if one.of == "kind" else rule_id)
         ]
         return round(100 * math.log(math.prod(factors)))
+
+    @functools.cached_property
+    def version(self) -> str:
+        """The name with a digest of all that the policy says."""
+        content = msgspec.json.encode(self, order="sorted")
+        return f"{self.name}:{hashlib.sha256(content).hexdigest()[:8]}"
 
     def tier(self, rule: Rule) -> int:
         """Return the tier of a rule's insight."""
