@@ -1,4 +1,6 @@
-"""Compares estimates of other orders with the truth: python -m benchmarks.relevance.off_policy SEED TEMPERATURE.
+"""Compares estimates of other orders with the truth.
+
+    python -m benchmarks.relevance.off_policy SEED TEMPERATURE
 
 A scorecard learns for 20 nights of the base world. Its feeds of the next 40 nights are drawn again
 and again, and from each log six orders are estimated, of which the truth is known exactly. It

@@ -1,20 +1,22 @@
 """The commands `tuppence relevance`."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
 import typer
 
+from tuppence.bootstrap.learning import Learning, learning_of_services, learning_of_store
 from tuppence.bootstrap.local import open_store
 from tuppence.bootstrap.store_feed import feed_policy, ordered_feed
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
+    Database,
     FeedPolicy,
     Format,
     Purposes,
-    Store,
     console,
     current_time,
     echo,
@@ -22,14 +24,22 @@ from tuppence.cli.output import (
     print_json,
     table,
 )
+from tuppence.errors import UserError
 from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import PRIOR, Scorecard, read_scorecard
 from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_against_hold_out
-from tuppence.usecases.learn_order import fit_order, read_log
+from tuppence.usecases.learn_order import fit_order
 
 MOST_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
+OneStore = Annotated[
+    Path | None, typer.Option("--store", help="The folder of the store.", show_default=False)
+]
+Models = Annotated[
+    Path | None,
+    typer.Option(help="With a database: the folder of models that the feed service reads."),
+]
 Model = Annotated[
     str, typer.Option("--model", help="Digest of a model; the published one if omitted.")
 ]
@@ -52,7 +62,9 @@ def _add_fit(group: typer.Typer) -> None:
     @group.command(epilog="Example: `tuppence relevance fit --store demo --publish`")
     def fit(
         ctx: typer.Context,
-        store: Store,
+        store: OneStore = None,
+        database: Database = "",
+        models: Models = None,
         temperature: Annotated[
             int,
             typer.Option(
@@ -69,12 +81,12 @@ def _add_fit(group: typer.Typer) -> None:
         The same log gives the same model, byte for byte. Nothing is learned from urgent and from
         sensitive insights. One customer in twenty stays in rule order for good, to compare with.
         """
-        held = hold(ctx, store)
-        card = fit_order(read_log(held.feed.log()), temperature, seed)
-        held.models.put(card)
+        where = _where(store, database, models, ctx)
+        card = fit_order(where.read_log(), temperature, seed)
+        where.models.put(card)
         echo(f"fitted {card.digest} to {_fitted(card)}")
         if publish:
-            held.models.publish(card.digest)
+            where.models.publish(card.digest)
             echo(f"published {card.digest}")
 
     @group.command(
@@ -83,10 +95,12 @@ def _add_fit(group: typer.Typer) -> None:
     )
     def publish(
         ctx: typer.Context,
-        store: Store,
         digest: Annotated[
             str, typer.Argument(help="Digest of a model that is kept.", show_default=False)
         ] = "",
+        store: OneStore = None,
+        database: Database = "",
+        models: Models = None,
         rule_order: Annotated[
             bool, typer.Option("--rule-order", help="Let feeds be in rule order again.")
         ] = False,
@@ -94,19 +108,21 @@ def _add_fit(group: typer.Typer) -> None:
         """Let feeds be ordered by a model that is kept, or by rules again; at once."""
         if bool(digest) == rule_order:
             raise typer.BadParameter("give the digest of a model, or --rule-order")
-        held = hold(ctx, store)
+        where = _where(store, database, models, ctx)
         if rule_order:
-            held.models.withdraw()
+            where.models.withdraw()
             echo("feeds are in rule order")
         else:
-            held.models.publish(digest)
+            where.models.publish(digest)
             echo(f"published {digest}")
 
 
 def _add_show(group: typer.Typer) -> None:
     @group.command(epilog="Example: `tuppence relevance show --store demo --customer C0000007`")
     def show(
-        store: Store,
+        store: OneStore = None,
+        database: Database = "",
+        models: Models = None,
         model: Model = "",
         customer: Annotated[
             str | None,
@@ -123,24 +139,24 @@ def _add_show(group: typer.Typer) -> None:
 
         A hundred points multiply the odds of a click by 2.7.
         """
-        found = open_store(store)
-        published = found.models.published()
+        kept = _where(store, database, models).models
+        published = kept.published()
         digest = model or ("" if published is None else published.digest)
         if not digest:
-            echo(
-                f"feeds are in rule order; models that are kept: {_listed(found.models.digests())}"
-            )
+            echo(f"feeds are in rule order; models that are kept: {_listed(kept.digests())}")
             return
-        card = read_scorecard(found.models.get(digest))
+        card = read_scorecard(kept.get(digest))
         if customer is not None:
-            now = current_time()
-            feed = ordered_feed(found, customer, frozenset(purposes), policy, now, (digest, card))
+            if store is None:
+                raise typer.BadParameter("a customer's feed is shown from a store: give --store")
+            wanted, now = frozenset(purposes), current_time()
+            feed = ordered_feed(open_store(store), customer, wanted, policy, now, (digest, card))
             print_json(_feed_document(feed)) if format_ is Format.JSON else _print_feed(feed)
         elif format_ is Format.JSON:
             print_json({"digest": digest, "model": msgspec.to_builtins(card)})
         else:
             echo(f"model {digest}, fitted to {_fitted(card)}")
-            echo(f"others that are kept: {_listed(set(found.models.digests()) - {digest})}")
+            echo(f"others that are kept: {_listed(set(kept.digests()) - {digest})}")
             _print_card(card)
 
 
@@ -149,7 +165,9 @@ def _add_evaluate(group: typer.Typer) -> None:
         epilog="Example: `tuppence relevance evaluate --store demo --policy with-values.yaml`"
     )
     def evaluate(
-        store: Store,
+        store: OneStore = None,
+        database: Database = "",
+        models: Models = None,
         model: Model = "",
         policy: FeedPolicy = None,
         temperature: Annotated[
@@ -163,20 +181,20 @@ def _add_evaluate(group: typer.Typer) -> None:
         in a known way. The model alone and rule order are estimated beside it, so the difference
         to the model alone is what the policy's values cost.
         """
-        found = open_store(store)
-        log = read_log(found.feed.log())
+        where = _where(store, database, models)
+        log = where.read_log()
         own = fit_order(log)
-        published = found.models.published()
+        published = where.models.published()
         card = own if published is None else published.card
         if model:
-            card = read_scorecard(found.models.get(model))
+            card = read_scorecard(where.models.get(model))
         heat = card.temperature if temperature is None else temperature
-        standard, wanted = feed_policy(None, found.schema), feed_policy(policy, found.schema)
+        wanted = feed_policy(policy, where.schema())
         alone = msgspec.structs.replace(wanted, values=[])
         targets = [Target("the model", card, alone, heat)]
         if wanted.values:
             targets.append(Target("with the policy's values", card, wanted, heat))
-        targets.append(Target(RULE_ORDER, None, standard, 0))
+        targets.append(Target(RULE_ORDER, None, alone, 0))
         judged = judge(log, own, targets)
         if format_ is Format.JSON:
             print_json([{"order": one.target.name, **one.estimate._asdict()} for one in judged])
@@ -191,12 +209,17 @@ def _add_evaluate(group: typer.Typer) -> None:
 
 def _add_compare(group: typer.Typer) -> None:
     @group.command(epilog="Example: `tuppence relevance compare --store demo`")
-    def compare(store: Store, format_: FormatOption = Format.TABLE) -> None:
+    def compare(
+        store: OneStore = None,
+        database: Database = "",
+        models: Models = None,
+        format_: FormatOption = Format.TABLE,
+    ) -> None:
         """Compare the clicks of customers with a learned order with those of the hold-outs.
 
         The interval holds at all times at once, so it may be looked at every day.
         """
-        found = live_against_hold_out(read_log(open_store(store).feed.log()))
+        found = live_against_hold_out(_where(store, database, models).read_log())
         if format_ is Format.JSON:
             print_json(found._asdict())
             return
@@ -208,6 +231,22 @@ def _add_compare(group: typer.Typer) -> None:
         echo(f"difference:    {found.lift:+.1%}, between {found.low:+.1%} and {found.high:+.1%}")
         proven = found.low > 0 or found.high < 0
         echo("that is no chance" if proven else "that may be chance: look again another day")
+
+
+def _where(
+    store: Path | None, database: str, models: Path | None, ctx: typer.Context | None = None
+) -> Learning:
+    """Return the log and the models of services, or of a store, held where there is a context.
+
+    Raises:
+        UserError: Neither, or both, are given.
+    """
+    if store is not None and not models:  # the address may be in the environment
+        return learning_of_store(open_store(store) if ctx is None else hold(ctx, store))
+    if store is None and database and models is not None:
+        return learning_of_services(database, models)
+    message = "say where the log of feeds is: --store, or --database and --models"
+    raise UserError("cli.where", message, "tuppence relevance --help")
 
 
 def _fitted(card: Scorecard) -> str:

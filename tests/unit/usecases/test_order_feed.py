@@ -58,7 +58,7 @@ def person(customer: str, numbers: Sequence[int], night: int = TODAY) -> Person:
         Result(f"rule_{n}", State.QUALIFIED, Decimal(60 - 5 * n), {}, night - 1) for n in numbers
     ]
     day = Date(night)
-    return Person(customer, results, RULES, "ruleset", day, day, "1", "", "GBP", False)
+    return Person(customer, results, "1", RULES, "ruleset", day, day, "", "GBP", False)
 
 
 def feed(
