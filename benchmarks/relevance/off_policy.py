@@ -17,9 +17,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402
-
 from benchmarks.relevance.policies import Learned  # noqa: E402
 from benchmarks.relevance.world import LOOKS, WORLDS, Night, World  # noqa: E402
+
 from tuppence.relevance.chances import chances  # noqa: E402
 from tuppence.relevance.estimates import Views, estimate  # noqa: E402
 from tuppence.relevance.features import SCORE  # noqa: E402

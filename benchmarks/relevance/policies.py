@@ -43,7 +43,8 @@ class Policy:
     def __init__(self, world: World, seed: int = 0) -> None:
         self.world, self.seed = world, seed
         self.seconds = 0.0
-        self._past = Past(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0, bool))
+        none = np.zeros(0, np.int64)
+        self._past = Past(none, none, none, none > 0)
         self.rates = PRIOR.rates_of(world.insights)
 
     def show(self, night: Night) -> Array:
@@ -67,6 +68,7 @@ class Policy:
         """Learn from what people did."""
 
     def gumbel(self, night: Night) -> Array:
+        """Return the noise of cards."""
         customer = night.customers[night.cards.person].astype(np.uint64)
         return noise(self.seed, night.number, customer, night.cards.rule.astype(np.uint64))
 
@@ -97,6 +99,7 @@ class RuleOrder(Policy):
     """By the rule's score, as without a model."""
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         return night.cards.score
 
 
@@ -104,6 +107,7 @@ class Oracle(Policy):
     """By the truth, which nobody knows."""
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         return np.rint(1e6 * night.logit).astype(np.int64)
 
 
@@ -117,6 +121,7 @@ class Learned(Policy):
         self.views = 0
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         self.found = self.features(night)
         self.points = contributions(
             self.card, self.world.insights, night.cards.rule, self.found
@@ -127,6 +132,7 @@ class Learned(Policy):
         return keys(deck, self.temperature, self.gumbel(night))
 
     def learn(self, night: Night, outcome: Outcome) -> None:
+        """Learn from what people did."""
         start = time.process_time()
         card, drawn = outcome.card, night.tier[outcome.card] != URGENT
         columns = (
@@ -155,6 +161,7 @@ class BetaThompson(Policy):
         self._random = np.random.default_rng(seed)
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         rule = night.cards.rule
         misses = np.maximum(self._looks - self._clicks, 0)
         return np.rint(1e6 * self._random.beta(2 + self._clicks[rule], 28 + misses[rule])).astype(
@@ -162,6 +169,7 @@ class BetaThompson(Policy):
         )
 
     def learn(self, night: Night, outcome: Outcome) -> None:
+        """Learn from what people did."""
         rule = night.cards.rule[outcome.card]
         self._clicks = 0.985 * self._clicks + np.bincount(rule, outcome.clicked, len(self._clicks))
         self._looks = 0.985 * self._looks + np.bincount(
@@ -179,12 +187,13 @@ class LinUcb(Policy):
         sizes = (len(kinds), 1 + kinds.max(), 1 + topics.max(), 6, 5, 2, len(LOOKS))
         self._starts = np.cumsum([0, *sizes])
         size = int(self._starts[-1]) + 6
-        self._mean = np.zeros(size)
+        self._mean: Array = np.zeros(size)
         self._mean[-6], self._mean[-5] = 0.06, 0.015
         self._start = 2.0 * np.eye(size)
         self._matrix, self._right = self._start.copy(), self._start @ self._mean
 
     def rows(self, night: Night, card: Array, place: Array) -> Array:
+        """Return cards in places as rows of levels and numbers."""
         found, rule = self.found[card], night.cards.rule[card]
         rows = np.zeros((len(card), len(self._mean)))
         levels = [code[rule] for code in self._codes] + [found[:, f] for f in (SEEN, AGE, CLICKED)]
@@ -196,6 +205,7 @@ class LinUcb(Policy):
         return rows
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         self.found = self.features(night)
         everything = np.arange(len(night.cards.rule))
         rows = self.rows(night, everything, everything * 0)
@@ -204,6 +214,7 @@ class LinUcb(Policy):
         return np.rint(1e6 * (rows @ self._mean + spread)).astype(np.int64)
 
     def learn(self, night: Night, outcome: Outcome) -> None:
+        """Learn from what people did."""
         start = time.process_time()
         rows = self.rows(night, outcome.card, outcome.place)
         keep = 0.985
@@ -218,21 +229,23 @@ class LinUcb(Policy):
 
 
 class LightGbm(Learned):
-    """Trees that LightGBM trains anew every week on the same features; ranked with the same noise."""
+    """Trees that LightGBM trains anew every week on the same features, with the same noise."""
 
     def __init__(self, world: World, seed: int = 0) -> None:
         super().__init__(world, seed)
         import lightgbm
 
-        self._library, self._trees = lightgbm, None
+        self._library, self._trees = lightgbm, None  # type: Any, Any
         kinds, topics = world.insights.codes()
         self._codes = (kinds, topics)
 
     def rows(self, rule: Array, found: Array, place: Array) -> Array:
+        """Return cards in places as rows."""
         kinds, topics = self._codes
         return np.column_stack([rule, kinds[rule], topics[rule], found, place]).astype(np.float32)
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         self.found = self.features(night)
         if self._trees is None:
             priority = PRIOR.score * (self.found[:, SCORE] - 4_000) / 2_000
@@ -242,6 +255,7 @@ class LightGbm(Learned):
         return np.rint(1e6 * priority).astype(np.int64) + self.temperature * self.gumbel(night)
 
     def learn(self, night: Night, outcome: Outcome) -> None:
+        """Learn from what people did."""
         start = time.process_time()
         card = outcome.card
         columns = (
@@ -265,9 +279,9 @@ class LightGbm(Learned):
                 categorical_feature=[0, 1, 2],
             )
             options = {
-                "objective": "binary", "num_leaves": 15, "learning_rate": 0.06, "min_data_in_leaf": 100,
-                "lambda_l2": 5.0, "cat_smooth": 20, "verbose": -1, "num_threads": 1,
-                "deterministic": True, "force_row_wise": True, "seed": 1,
+                "objective": "binary", "num_leaves": 15, "learning_rate": 0.06,
+                "min_data_in_leaf": 100, "lambda_l2": 5.0, "cat_smooth": 20, "verbose": -1,
+                "num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1,
             }  # fmt: skip
             self._trees = self._library.train(options, data, 120)
         self.seconds += time.process_time() - start
@@ -287,15 +301,17 @@ class VowpalWabbit(Learned):
         self._topics = world.insights.topics
 
     def texts(self, night: Night, card: Array) -> list[str]:
+        """Return cards in the form of Vowpal Wabbit."""
         insights, found = self.world.insights, self.found
         return [
             f"|r {rule} |k {insights.kinds[rule]} |s s{f[SEEN]} a{f[AGE]} c{f[CLICKED]} "
             f"score:{(f[SCORE] - 4_000) / 2_000:.3f} t{insights.topics[rule]} "
-            f"|a all:{f[OF_ALL] / 100} kind:{f[OF_ALL + 1] / 100} topic:{f[OF_ALL + 2] / 100} rule:{f[OF_ALL + 3] / 100}"
+            "|a " + " ".join(f"a{n}:{f[OF_ALL + n] / 100}" for n in range(4))
             for rule, f in zip(night.cards.rule[card].tolist(), found[card].tolist(), strict=True)
         ]
 
     def priority(self, night: Night) -> Array:
+        """Return whole numbers by which cards are ordered."""
         self.found = self.features(night)
         if night.number < 2:
             priority = PRIOR.score * (self.found[:, SCORE] - 4_000) / 2_000
@@ -305,6 +321,7 @@ class VowpalWabbit(Learned):
         return np.rint(1e6 * priority).astype(np.int64) + self.temperature * self.gumbel(night)
 
     def learn(self, night: Night, outcome: Outcome) -> None:
+        """Learn from what people did."""
         start = time.process_time()
         texts = self.texts(night, outcome.card)
         for text, place, clicked in zip(texts, outcome.place, outcome.clicked, strict=True):

@@ -1,11 +1,15 @@
-"""Compares orders of feeds in invented worlds: python benchmarks/relevance/run.py WORLD SEED [POLICY…].
+"""Compares orders of feeds in invented worlds.
 
-It prints a line for each policy and adds it to build/bench/relevance.json. LightGBM and Vowpal
-Wabbit are left out where they are not installed: see requirements/relevance.txt.
+    python -m benchmarks.relevance.run WORLD SEED [POLICY…]
+
+It prints a line for each policy, or for all, and adds it to build/bench/relevance.json. LightGBM
+and Vowpal Wabbit are installed in a folder of their own, or left out.
 """
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,7 +19,24 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 from benchmarks.relevance.policies import POLICIES  # noqa: E402
 from benchmarks.relevance.world import NIGHTS, WORLDS, World  # noqa: E402
 
-BUILD = Path(__file__).parent.parent.parent / "build/bench"
+ROOT = Path(__file__).parent.parent.parent
+BUILD = ROOT / "build/bench"
+
+
+def install_peers() -> None:
+    """Install the packages of peers, unless they are there."""
+    peers = BUILD / "peers"
+    if not peers.exists():
+        uv = shutil.which("uv") or str(ROOT / ".tools/bin/uv")
+        command = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        where = ["--python", sys.executable, "--target", str(peers)]
+        try:
+            subprocess.run(  # noqa: S603
+                [*command, *where, "-r", ROOT / "requirements/relevance.txt"], check=True
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"the peers' packages cannot be installed: {error}")
+    sys.path.append(str(peers))
 
 
 def simulate(world_name: str, seed: int, policy_name: str) -> dict[str, object]:
@@ -46,6 +67,7 @@ def simulate(world_name: str, seed: int, policy_name: str) -> dict[str, object]:
 def main() -> None:
     """Run the policies that are named, or all."""
     world, seed = sys.argv[1], int(sys.argv[2])
+    install_peers()
     BUILD.mkdir(parents=True, exist_ok=True)
     path = BUILD / "relevance.json"
     kept = json.loads(path.read_text("utf-8")) if path.exists() else []

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -67,7 +68,7 @@ def main() -> None:
         columns = (random.integers(0, 60, many), random.integers(0, RULES, many))
         place = random.integers(0, 5, many)
         shown = Shown(*columns, place, found, random.random(many) < 0.13)
-        measured(f"fit to {many:,} cards", lambda s=shown: fit(s, insights, many))
+        measured(f"fit to {many:,} cards", partial(fit, shown, insights, many))
 
 
 if __name__ == "__main__":

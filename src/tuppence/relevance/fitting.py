@@ -40,7 +40,8 @@ WINDOW: Final = 60
 HALF_LIFE: Final = 45
 """Number of nights after which a view counts half."""
 _STEPS: Final = 25
-_CLOSE: Final = 1e-7
+_CLOSE: Final = 1e-4
+"""A step of Newton's method, in logits, after which the next would change no point."""
 _USUAL: Final = 20
 """Views of an insight that its rate begins with, at the rate of all."""
 _NUMBERS: Final = 6
@@ -102,7 +103,9 @@ def fit(
         raise UserError(
             "relevance.empty", message, "views are kept when events arrive with receipts"
         )
-    order = np.lexsort((*shown.features.T, shown.clicked, shown.place, shown.rule, shown.night))
+    order = _order(
+        [shown.night, shown.rule, shown.place, shown.clicked.astype(np.int64), *shown.features.T]
+    )
     shown = Shown(*(column[order] for column in shown))
     kinds, topics = insights.codes()
     layout = _layout(len(insights.ids), 1 + kinds.max(), 1 + topics.max())
@@ -119,6 +122,20 @@ def fit(
     rates = _rates(shown, len(insights.ids))
     card = _scorecard(found, layout, insights, (kinds, topics), rates)
     return msgspec.structs.replace(card, temperature=temperature, seed=seed, fitted=fitted)
+
+
+def _order(columns: Sequence[Array]) -> Array:
+    """Return the order of rows by all columns, of which as many as fit are one number."""
+    keys, room = [np.zeros_like(columns[0])], 1 << 62
+    for column in columns:
+        least = int(column.min())
+        size = int(column.max()) - least + 1
+        if size > room:
+            keys.append(np.zeros_like(column))
+            room = 1 << 62
+        keys[-1] = keys[-1] * size + (column - least)
+        room //= size
+    return np.lexsort(keys[::-1])
 
 
 def _layout(rules: int, kinds: int, topics: int) -> _Layout:
