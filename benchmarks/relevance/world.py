@@ -99,7 +99,7 @@ class Night(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What people did in a night, a row for each card that was shown.
+    """The deeds of people in a night, a row for each card that was shown.
 
     Attributes:
         card: Number of the card in the night.

@@ -97,7 +97,7 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrderedBy(StrEnum):
-    """Who orders a feed where there is a model: the model, or the rules for one of two reasons."""
+    """The order of a feed where there is a model: the model's, or the rules' for a reason."""
 
     MODEL = "model"
     HOLD_OUT = "hold_out"
