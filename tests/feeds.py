@@ -19,7 +19,7 @@ from tuppence.rules.rule import Approval, FeedSettings, Message, Offer, Rule
 from tuppence.services.access import digest
 from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
-from tuppence.usecases.feed_ports import FeedStore, Person
+from tuppence.usecases.feed_ports import FeedStore, Person, read_each
 
 TODAY = 20_000
 NOW = TODAY * DAY + 9 * 3_600_000
@@ -112,7 +112,14 @@ class Desk:
         self.people, self.clock = FewPeople(), Clock()
         self.store: FeedStore = FeedFile(store, self.people.has_customer)
         self.deps = FeedDependencies(
-            self.people, self.store, self._explain, POLICY, self.clock, lambda: None, lambda: None
+            self.people,
+            self.store,
+            read_each(self.people, self.store),
+            self._explain,
+            POLICY,
+            self.clock,
+            lambda: None,
+            lambda: None,
         )
         self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, 16)
         self.client = TestClient(self.app, raise_server_exceptions=False)

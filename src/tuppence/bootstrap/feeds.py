@@ -16,6 +16,7 @@ from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.feed_ports import read_each
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -84,7 +85,8 @@ def _feeds_of(
         people.close()
 
     explain = _explainer(store, purposes)
-    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close)
+    read = read_each(people, file)
+    deps = FeedDependencies(people, file, read, explain, policy, clock, people.check, close)
     return deps, people
 
 
@@ -136,7 +138,9 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
+    return FeedDependencies(
+        people, feeds, people.read, explain, policy, clock, people.check, pool.close
+    )
 
 
 def store_page(

@@ -1,13 +1,14 @@
 """The ports of feeds: what is known about a person, and what is kept of their feeds."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome, Reader
 from tuppence.feed.items import Event, ItemId, ItemState, Told
 from tuppence.feed.preferences import Preferences
@@ -237,6 +238,29 @@ class FeedStore(Protocol):
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Keep a withdrawal, which holds at once."""
         ...
+
+
+Known = tuple[Person, Kept]
+"""The input of a feed."""
+FeedReader = Callable[[Sequence[str], Date], Sequence[Known | UserError]]
+"""Returns the input of the feed of each of some customers on a day, or why there is none."""
+
+
+def read_each(people: People, store: FeedStore) -> FeedReader:
+    """Return a function that reads the input of feeds of one customer after another.
+
+    Args:
+        people: The customers.
+        store: What is kept of them.
+    """
+
+    def read(customer: str, today: Date) -> Known | UserError:
+        try:
+            return people.find(customer, today), store.kept(customer)
+        except UserError as error:
+            return error
+
+    return lambda customers, today: [read(customer, today) for customer in customers]
 
 
 class FeedData(Protocol):

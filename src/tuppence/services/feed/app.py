@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +22,11 @@ from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
 from tuppence.services.application import application
+from tuppence.services.batching import Batcher
 from tuppence.services.bodies import json_response, parse_count, read_body
 from tuppence.services.feed.answers import (
     MAX_LIMIT,
+    Key,
     feed_answer,
     hidden_answer,
     matches,
@@ -44,7 +47,15 @@ from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, feed_version, served_feed
-from tuppence.usecases.feed_ports import FeedStore, Kept, People, Person, View, Withdrawal
+from tuppence.usecases.feed_ports import (
+    FeedReader,
+    FeedStore,
+    Kept,
+    Known,
+    People,
+    View,
+    Withdrawal,
+)
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
@@ -59,6 +70,12 @@ from tuppence.usecases.withdraw_rule import withdraw_rule
 _logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 1_000_000
 """Maximum size of a request's body."""
+WORKERS: Final = 3
+"""Number of threads that answer requests for feeds; two of them can be at work, see `Shares`."""
+MAX_BATCH: Final = 32
+"""Maximum number of requests for feeds that are answered together."""
+MAX_WAITING: Final = 8_000
+"""Maximum number of requests for feeds that wait."""
 
 
 class FeedDependencies(NamedTuple):
@@ -67,6 +84,7 @@ class FeedDependencies(NamedTuple):
     Attributes:
         people: The customers.
         store: Keeps what they do.
+        read: Reads the input of feeds.
         explain: Explains the result of a rule for a customer on a day.
         policy: The policy of the feed.
         clock: Returns the time, in milliseconds since 1970-01-01.
@@ -76,6 +94,7 @@ class FeedDependencies(NamedTuple):
 
     people: People
     store: FeedStore
+    read: FeedReader
     explain: Callable[[str, str, Date], Mapping[str, Any]]
     policy: Policy
     clock: Callable[[], int]
@@ -100,6 +119,7 @@ def feed_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        service.executor.shutdown()
         await run_in_threadpool(deps.close)
 
     async def check() -> None:
@@ -124,10 +144,32 @@ def feed_app(
     return application(routes, check, metrics, access, caller_requests, lifespan)
 
 
+class _Asked(NamedTuple):
+    """A request for a feed.
+
+    Attributes:
+        customer: The customer.
+        locale: Locale of money and dates; that of the customer if None.
+        after: The place of the last item of the page before; None for the first page.
+        limit: Maximum number of items.
+        known: The tags of what the app has, as the header If-None-Match names them.
+    """
+
+    customer: str
+    locale: str | None
+    after: Key | None
+    limit: int
+    known: str
+
+
 class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
         self._keys = keys
+        self.executor = ThreadPoolExecutor(WORKERS, "feed")
+        self._batcher: Batcher[None, _Asked, Response] = Batcher(
+            self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
+        )
         self._answers = [__version__, keys.signing[0]]  # what answers depend on beside feeds
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
@@ -138,27 +180,35 @@ class _FeedService:
     async def feed(self, request: Request) -> Response:
         """Return a page of the customer's feed."""
         query = request.query_params
-        customer, locale = customer_in(request), query.get("locale")
+        customer = customer_in(request)
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
         known = request.headers.get("if-none-match", "")
-        deps, page = self._deps, msgspec.json.encode([self._answers, after, limit])
+        asked = _Asked(customer, query.get("locale"), after, limit, known)
+        return await self._batcher.answer("feeds", None, asked, 1)
 
-        def answer() -> Response:
-            kept, person = self._read(customer)
-            now = deps.clock()
-            content = feed_version(person, kept, deps.policy, now, locale) + page
-            tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            response = Response(status_code=304)
-            if not matches(known, tag):
-                feed = served_feed(person, kept, deps.policy, now, locale)
-                response = json_response(feed_answer(feed, self._keys, after, limit))
-            response.headers.update(
-                {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-            )
-            return response
+    def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
+        """Answer requests for feeds: what they need is read together."""
+        known = self._deps.read([one.customer for one in asked], self._today())
+        return [self._answer(*pair) for pair in zip(asked, known, strict=True)]
 
-        return await run_in_threadpool(answer)
+    def _answer(self, asked: _Asked, known: Known | UserError) -> Response | UserError:
+        if isinstance(known, UserError):
+            return known
+        policy, now, after, limit = self._deps.policy, self._deps.clock(), asked.after, asked.limit
+        page = msgspec.json.encode([self._answers, after, limit])
+        content = feed_version(*known, policy, now, asked.locale) + page
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if matches(asked.known, tag):
+            return Response(status_code=304, headers=headers)
+        try:
+            feed = served_feed(*known, policy, now, asked.locale)
+        except UserError as error:
+            return error
+        response = json_response(feed_answer(feed, self._keys, after, limit))
+        response.headers.update(headers)
+        return response
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""
@@ -287,11 +337,11 @@ class _FeedService:
         return json_response(openapi_document())
 
     def _build(self, customer: str) -> tuple[Feed, Kept]:
-        kept, person = self._read(customer)
+        (found,) = self._deps.read([customer], self._today())
+        if isinstance(found, UserError):
+            raise found
+        person, kept = found
         return served_feed(person, kept, self._deps.policy, self._deps.clock()), kept
-
-    def _read(self, customer: str) -> tuple[Kept, Person]:
-        return self._deps.store.kept(customer), self._deps.people.find(customer, self._today())
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
