@@ -22,7 +22,7 @@ class Person(NamedTuple):
 
     Attributes:
         customer: The name by which the customer is known.
-        results: Results of the last evaluation.
+        results: Results of the last evaluation; those that do not qualify may be left out.
         version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.

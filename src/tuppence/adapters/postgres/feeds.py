@@ -238,7 +238,7 @@ class PostgresPeople:
         known = {"true": True, "false": False}
         return Person(
             row.customer_id,
-            row.results,
+            row.that_apply,
             row.version,
             self._rules_of(row.ruleset),
             row.ruleset,

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence import __version__
 from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
@@ -170,7 +170,7 @@ class _FeedService:
         self._batcher: Batcher[None, _Asked, Response] = Batcher(
             self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
         )
-        self._answers = [__version__, keys.signing[0]]  # what answers depend on beside feeds
+        self._answers = [version("tuppence"), keys.signing[0]]  # what answers depend on beside feeds
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
