@@ -83,7 +83,7 @@ FROM tuppence.feed_states
 
 
 class Place(NamedTuple):
-    """What is measured.
+    """The place where the feed is measured.
 
     Attributes:
         folder: Results, rulesets and keys.

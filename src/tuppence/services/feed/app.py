@@ -170,7 +170,7 @@ class _FeedService:
         self._batcher: Batcher[None, _Asked, Response] = Batcher(
             self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
         )
-        self._answers = [version("tuppence"), keys.signing[0]]  # what answers depend on beside feeds
+        self._answers = [version("tuppence"), keys.signing[0]]  # part of what tags stand for
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
