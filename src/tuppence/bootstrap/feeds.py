@@ -17,6 +17,7 @@ from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.feed_ports import read_each
 from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _feeds_of(
         people.close()
 
     explain, model = _explainer(store, purposes), store.models.published
-    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close, model)
+    read = read_each(people, file)
+    deps = FeedDependencies(people, file, read, explain, policy, clock, people.check, close, model)
     return deps, people
 
 
@@ -140,9 +142,9 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    published = no_model if models is None else ModelDirectory(models).published
+    model = no_model if models is None else ModelDirectory(models).published
     return FeedDependencies(
-        people, feeds, explain, policy, clock, people.check, pool.close, published
+        people, feeds, people.read, explain, policy, clock, people.check, pool.close, model
     )
 
 

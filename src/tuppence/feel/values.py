@@ -39,8 +39,7 @@ class Date(NamedTuple):
     def __str__(self) -> str:
         return _written_day(self.day)
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
 
 @functools.lru_cache(maxsize=10_000)  # thousands of texts name the same few days

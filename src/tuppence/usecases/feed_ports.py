@@ -1,7 +1,7 @@
 """The ports of feeds: what is known about a person, and what is kept of their feeds."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome, Reader
 from tuppence.feed.items import Event, ItemId, ItemState, Told
 from tuppence.feed.preferences import Preferences
@@ -22,7 +23,7 @@ class Person(NamedTuple):
 
     Attributes:
         customer: The name by which the customer is known.
-        results: Results of the last evaluation.
+        results: Results of the last evaluation; those that do not qualify may be left out.
         version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
@@ -302,6 +303,29 @@ class FeedLog(Protocol):
     def log(self) -> Iterator[LoggedView]:
         """Return all views that are kept, as of one moment."""
         ...
+
+
+Known = tuple[Person, Kept]
+"""The input of a feed."""
+FeedReader = Callable[[Sequence[str], Date], Sequence[Known | UserError]]
+"""Returns the input of the feed of each of some customers on a day, or why there is none."""
+
+
+def read_each(people: People, store: FeedStore) -> FeedReader:
+    """Return a function that reads the input of feeds of one customer after another.
+
+    Args:
+        people: The customers.
+        store: What is kept of them.
+    """
+
+    def read(customer: str, today: Date) -> Known | UserError:
+        try:
+            return people.find(customer, today), store.kept(customer)
+        except UserError as error:
+            return error
+
+    return lambda customers, today: [read(customer, today) for customer in customers]
 
 
 class FeedData(Protocol):
