@@ -26,7 +26,15 @@ from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
 ROOT: Final = Path(__file__).parent.parent
-STACKS: Final = ("network", "data", "migration", "services", "fleet", "monitoring")
+STACKS: Final = (
+    "network",
+    "data",
+    "migration",
+    "services",
+    "take-in",
+    "fleet",
+    "monitoring",
+)
 LACKING: Final = frozenset(
     {
         "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -35,6 +43,7 @@ LACKING: Final = frozenset(
         "AWS::EC2::FlowLog",
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
+        "AWS::Pipes::Pipe",
         "AWS::RDS::EventSubscription",
     }
 )
@@ -127,7 +136,7 @@ class Cloud:
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data", "migration", "services"):
+        for stack in ("network", "data", "migration", "services", "take-in"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(
@@ -135,7 +144,7 @@ class Cloud:
                 self.engine_count,
                 f"s3://{self.name('data', 'Rulesets')}/rulesets/",
                 f"dynamodb://{self.name('data', 'Results')}",
-                self.environment | self._credentials("EngineTaskTaskRole"),
+                self.environment | self.credentials("services", "EngineTaskTaskRole"),
             )
         )
         relay_token = (self.platform.folder / "relay.token").read_text()
@@ -151,9 +160,9 @@ class Cloud:
             self._deploy(templates, stack, here)
         self._register()
 
-    def _credentials(self, label: str) -> dict[str, str]:
-        """Return environment variables with which a program acts in a role of the services."""
-        arn = f"arn:aws:iam::000000000000:role/{self.name('services', label)}"
+    def credentials(self, stack: str, label: str) -> dict[str, str]:
+        """Return environment variables with which a program acts in a role of a stack."""
+        arn = f"arn:aws:iam::000000000000:role/{self.name(stack, label)}"
         found = client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
         return {
             "AWS_ACCESS_KEY_ID": found["AccessKeyId"],

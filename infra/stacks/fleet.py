@@ -60,6 +60,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_ENGINES_SERVICE": "engines",
             "TUPPENCE_ENGINES_PORT": str(ENGINE_PORT),
             "TUPPENCE_RULESETS": data.rulesets.bucket_name,
+            "TUPPENCE_INBOX": data.inbox.bucket_name,
             "TUPPENCE_LEDGER": data.ledger.table_name,
             "TUPPENCE_CUSTOMER_QUEUE": self._data.customer_queue.queue_url,
             "TUPPENCE_INVOKE_QUEUE": self._data.invoke_queue.queue_url,
@@ -222,9 +223,12 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_CUSTOMER_FUNCTION",
             "TUPPENCE_TIME_ZONE",
             "TUPPENCE_WHOLE_BY",
+            "TUPPENCE_INBOX",
         }
         found = self._function("watch", self._environment.timing.rule, FUNCTION_MEMORY, names)
         grants.grant_table(found, self._data, self._data.ledger, "GetItem", "Query")
+        listed = {"StringLike": {"s3:prefix": "inbox/*"}}
+        grants.grant(found, self._data.inbox.bucket_arn, "s3:ListBucket", conditions=listed)
         grants.grant(found, self.customer.function_arn, "lambda:InvokeFunction")
         return found
 

@@ -19,6 +19,7 @@ from infra.stacks.data import NOTIFIERS, Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
+from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import Environment
 
 MINUTE = cdk.Duration.minutes(1)
@@ -37,12 +38,14 @@ class Monitoring(EnvironmentStack):
         environment: Environment,
         data: Data,
         services: Services,
+        take_in: TakeIn,
         fleet: Fleet,
         recipients: Sequence[str],
     ) -> None:
         super().__init__(scope, environment, "monitoring")
         self._data = data
         self._services = services
+        self._take_in = take_in
         self._fleet = fleet
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
         self._topic.add_to_resource_policy(
@@ -82,6 +85,7 @@ class Monitoring(EnvironmentStack):
         self._work_alarms(environment)
         self._function_alarms()
         self._service_alarms()
+        self._take_in_alarms()
 
     def _queue_alarms(self) -> None:
         data = self._data
@@ -154,14 +158,20 @@ class Monitoring(EnvironmentStack):
         )
         meaning = "no engine or relay took a request in time"
         self._alarm("BalancerErrors", unanswered, 10, meaning, "engines")
-        crashes = cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="TriggeredRules",
-            dimensions_map={"RuleName": services.crash_rule},
-            statistic="Sum",
-            period=FIVE_MINUTES,
-        )
+        crashes = _seen(services.crash_rule)
         self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
+
+    def _take_in_alarms(self) -> None:
+        take_in = self._take_in
+        age = _ours("FilesOldestSeconds", "watch", FIVE_MINUTES, "Maximum")
+        self._alarm("OldFiles", age, 7_200, "files wait for two hours", "files")
+        meaning = "a file was refused, or the task that takes files in failed"
+        self._alarm("TakeInFailures", _seen(take_in.failure_rule), 1, meaning, "files")
+        waiting = take_in.dead_arrivals.metric_approximate_number_of_messages_visible(
+            period=FIVE_MINUTES
+        )
+        meaning = "the task that takes files in could not be started"
+        self._alarm("DeadArrivals", waiting, 1, meaning, "files")
 
     def _alarm(
         self,
@@ -299,6 +309,10 @@ class Monitoring(EnvironmentStack):
                 data.results.metric_consumed_write_capacity_units(period=MINUTE),
             ),
         )
+        board.add_widgets(
+            graph("files that wait", *watched("FilesWaiting")),
+            graph("age of the oldest file, seconds", *watched("FilesOldestSeconds")),
+        )
 
     def _tell_of_the_database(self, environment: Environment) -> None:
         """Send the database's own events to the topic, such as a fail-over.
@@ -344,6 +358,17 @@ class Monitoring(EnvironmentStack):
                 for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
             ],
         )
+
+
+def _seen(rule: str) -> cloudwatch.Metric:
+    """Return how often a rule of EventBridge has matched."""
+    return cloudwatch.Metric(
+        namespace="AWS/Events",
+        metric_name="TriggeredRules",
+        dimensions_map={"RuleName": rule},
+        statistic="Sum",
+        period=FIVE_MINUTES,
+    )
 
 
 def _ours(

@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime
+import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,17 +15,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psutil
+import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError, Server
+from local.stack import TUPPENCE
 from tests.building import copy_rules
 from tests.commands import command
 from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.fleet import Fleet
+from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.capacity.environments import ENVIRONMENTS
@@ -151,13 +156,13 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
     assert night.is_right()
 
 
-def count(night: Night, queue: str) -> int:
-    """Return the number of messages that wait in a queue."""
-    name = "ApproximateNumberOfMessages"
+def count(night: Night, queue: str, *which: str, stack: str = "data") -> int:
+    """Return the number of messages that wait in a queue, or of those in other states."""
+    names = [f"ApproximateNumberOfMessages{state}" for state in which or ("",)]
     found = client("sqs").get_queue_attributes(
-        QueueUrl=night.cloud.name("data", queue), AttributeNames=[name]
+        QueueUrl=night.cloud.name(stack, queue), AttributeNames=names
     )
-    return int(found["Attributes"][name])
+    return sum(int(found["Attributes"][name]) for name in names)
 
 
 def wait_until_tried_again(run_id: str, times: int) -> None:
@@ -171,14 +176,12 @@ def wait_until_tried_again(run_id: str, times: int) -> None:
 
 
 def until_taken(night: Night) -> None:
-    """Wait until no message waits in a queue; messages being processed do not count."""
-    deadline = time.monotonic() + PATIENCE
-    quiet = 0
-    while quiet < 4:
-        assert time.monotonic() < deadline
-        waiting = count(night, "CustomerQueue") + count(night, "InvokeQueue")
-        quiet = 0 if waiting else quiet + 1
-        time.sleep(0.5)
+    """Wait until the messages of all queues are done.
+
+    A page is in its queue until its items are in theirs, so the queues are asked in this order.
+    """
+    queues = ("CustomerQueue", "InvokeQueue")
+    wait_until(lambda: not any(count(night, queue, "", "NotVisible") for queue in queues))
 
 
 def test_an_engine_that_is_killed_loses_nothing(night: Night) -> None:
@@ -327,6 +330,66 @@ def visible_after(night: Night, seconds: str) -> Iterator[None]:
     finally:
         for url, found in zip(urls, before, strict=True):
             sqs.set_queue_attributes(QueueUrl=url, Attributes=found["Attributes"])
+
+
+MAPPING = """
+table: transactions
+columns: {id: Id, booking date: Date, amount: Amount, text: Text, customer: Owner}
+constants: {account: main, currency: GBP}
+"""
+FILES = 30
+
+
+def task_of(night: Night, label: str) -> list[str]:
+    """Return the command of a task's container."""
+    name = night.cloud.name("take-in", f"{label}Task")
+    task = client("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+    (container,) = task["containerDefinitions"]
+    return [str(part) for part in container["command"]]
+
+
+def test_files_that_arrive_start_one_task_which_takes_them_in(
+    night: Night, database: str, login: Callable[..., str], tmp_path: Path
+) -> None:
+    """The task runs here, by its command and with its role; its login may only load."""
+    s3, inbox = client("s3"), night.cloud.name("data", "Inbox")
+
+    def put(name: str, text: str) -> None:
+        s3.put_object(Bucket=inbox, Key=f"inbox/{name}", Body=text.encode())
+
+    put("bank/mapping.yaml", MAPPING)
+    for number in range(1, FILES + 1):
+        row = f"{number},2026-06-{number:02},-1.50,Bean Yard,ann"
+        put(f"bank/{number}.csv", f"Id,Date,Amount,Text,Owner\n{row}\n")
+    put("nobody/1.csv", "Id\n1\n")
+    assert count(night, "Arrivals", "Delayed", stack="take-in") == 1, "one task for all of them"
+    assert count(night, "Arrivals", stack="take-in") == 0, "which starts when all are there"
+    watched = invoke_function("tuppence-local-watch", b"{}")
+    assert watched["FilesWaiting"] == FILES + 1
+    command_line = task_of(night, "TakeIn")
+    where = command_line.index("--store") + 1
+    command_line[where] = str(tmp_path / "store")
+    command_line[command_line.index("--to") + 1] = login("loads", "loader")
+    role = night.cloud.environment | night.cloud.credentials("take-in", "TakeInTaskTaskRole")
+    done = subprocess.run(
+        [*TUPPENCE, *command_line],
+        env=os.environ | role,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"{FILES} transactions are in the database" in done.stdout
+    with psycopg.connect(database) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM tuppence.consents").fetchall()
+    assert found == (1,), "the environment says what new customers have agreed to"
+    keys = {one["Key"] for one in s3.list_objects_v2(Bucket=inbox)["Contents"]}
+    assert keys == {
+        "inbox/bank/mapping.yaml",
+        *(f"imported/bank/{number}.csv" for number in range(1, FILES + 1)),
+        *("refused/nobody/1.csv", "refused/nobody/1.csv.reason.txt"),
+    }
+    assert invoke_function("tuppence-local-watch", b"{}")["FilesWaiting"] == 0
 
 
 def test_what_cannot_be_done_is_named_and_can_be_sent_again(poisoned: str) -> None:

@@ -111,7 +111,7 @@ def test_every_store_is_encrypted_kept_and_closed(
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     policies = [*of(resources, "AWS::S3::BucketPolicy"), *of(resources, "AWS::SQS::QueuePolicy")]
-    assert len(policies) == 7
+    assert len(policies) == 10
     for name, policy in policies:
         statements = policy["PolicyDocument"]["Statement"]
         denied = [s for s in statements if s["Effect"] == "Deny"]
@@ -127,7 +127,7 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         for _, task in of(resources, "AWS::ECS::TaskDefinition")
         for container in task["ContainerDefinitions"]
     ]
-    assert len(containers) == 3
+    assert len(containers) == 4
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
@@ -181,6 +181,85 @@ def test_alarms_and_the_budget_reach_people(resources: Resources) -> None:
     assert publishers == wanted
     recipients = [p["Endpoint"] for _, p in of(resources, "AWS::SNS::Subscription")]
     assert sorted(recipients) == ["others@example.org", "you@example.org"]
+
+
+def test_files_that_arrive_start_few_tasks_and_none_of_them_too_early(
+    resources: Resources,
+) -> None:
+    """A thousand files are one message: the queue drops equal ones for five minutes."""
+    queue = one(resources, "AWS::SQS::Queue", "Arrivals")
+    assert (queue["FifoQueue"], queue["ContentBasedDeduplication"]) == (True, True)
+    assert queue["DelaySeconds"] > 300, "else a task could start before a file whose message fell"
+    (rule,) = (p for name, p in of(resources, "AWS::Events::Rule") if name == "ArrivalRule")
+    assert rule["EventPattern"]["detail"]["object"] == {"key": [{"prefix": "inbox/"}]}
+    hourly = resources["Again"]["Properties"]["Target"]
+    (arrived,) = rule["Targets"]
+    assert arrived["Input"] == hourly["Input"] == '{"arrived": true}', "each message is the same"
+    assert arrived["SqsParameters"] == hourly["SqsParameters"]
+    ((_, pipe),) = of(resources, "AWS::Pipes::Pipe")
+    assert pipe["SourceParameters"] == {"SqsQueueParameters": {"BatchSize": 1}}
+    started = pipe["TargetParameters"]["EcsTaskParameters"]
+    assert (started["LaunchType"], started["PropagateTags"]) == ("FARGATE", "TASK_DEFINITION")
+    network = started["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "DISABLED"
+    (failures,) = (p for name, p in of(resources, "AWS::Events::Rule") if name == "FailuresRule")
+    assert failures["EventPattern"]["detail"]["group"] == [started["Group"]]
+    key = one(resources, "AWS::KMS::Key", "Key")
+    assert "events.amazonaws.com" in json.dumps(key["KeyPolicy"]), "else its messages are dropped"
+
+
+def test_files_are_forgotten_when_they_were_taken_in_and_kept_while_they_wait(
+    resources: Resources,
+) -> None:
+    inbox = one(resources, "AWS::S3::Bucket", "Inbox")
+    assert inbox["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]
+    rules = inbox["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert expiring == {"imported/": 30, "refused/": 30}
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules), "no version outlives them"
+
+
+def test_the_task_that_takes_files_in_may_only_do_that(resources: Resources) -> None:
+    ((_, policy),) = (
+        (name, p)
+        for name, p in of(resources, "AWS::IAM::Policy")
+        if name.startswith("TakeInTaskTaskRole")
+    )
+    allowed: dict[str, set[str]] = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        resource = json.dumps(statement["Resource"])
+        found = re.search(r"(inbox|imported|refused)/\*|Key|Store|Inbox", resource)
+        assert found is not None, resource
+        allowed.setdefault(found[0], set()).update(
+            [actions] if isinstance(actions, str) else actions
+        )
+    moved = {"s3:PutObject", "s3:DeleteObject"}
+    assert allowed == {
+        "Inbox": {"s3:ListBucket"},
+        "inbox/*": {"s3:GetObject", "s3:DeleteObject"},
+        "imported/*": moved,
+        "refused/*": moved,
+        "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Store": {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"},
+    }
+
+
+def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
+    templates: tuple[str, Path], resources: Resources
+) -> None:
+    ((name, system),) = of(resources, "AWS::EFS::FileSystem")
+    assert system["Encrypted"]
+    assert (resources[name]["DeletionPolicy"] == "Retain") is (templates[0] == "prod")
+    volumes = [
+        volume["EFSVolumeConfiguration"]
+        for _, task in of(resources, "AWS::ECS::TaskDefinition")
+        for volume in task["Volumes"]
+        if "EFSVolumeConfiguration" in volume
+    ]
+    (volume,) = volumes
+    assert volume["TransitEncryption"] == "ENABLED"
+    assert volume["AuthorizationConfig"]["IAM"] == "ENABLED"
 
 
 def test_the_database_is_migrated_before_services_are_deployed(
@@ -302,6 +381,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
         "OldItems",
         "DeadLetters",
     }
+    wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
     wanted |= {"NightLate"} if templates[0] == "prod" else set()
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
@@ -334,7 +414,7 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
 def test_the_dashboard_shows_and_the_cost_counts_every_metric_of_the_functions(
     resources: Resources,
 ) -> None:
-    name = re.compile(r"\b(?:Pages|Items?|Night|Dead)[A-Z][A-Za-z]+")
+    name = re.compile(r"\b(?:Pages|Items?|Night|Dead|Files)[A-Z][A-Za-z]+")
     sources = "".join(path.read_text() for path in (ROOT / "src/tuppence/lambdas").glob("*.py"))
     written = {text for text in re.findall(r'"(\w+)"', sources) if name.fullmatch(text)}
     ((_, dashboard),) = of(resources, "AWS::CloudWatch::Dashboard")

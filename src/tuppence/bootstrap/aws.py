@@ -15,6 +15,7 @@ import msgspec
 from tuppence import logs
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.functions import begin_function
+from tuppence.adapters.aws.inbox import S3Inbox
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.rulesets import S3Rulesets
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
         engines_service: Cloud Map service of running engines.
         engines_port: Port of running engines.
         rulesets: Name of the bucket of rulesets.
+        inbox: Name of the bucket in which files of banks arrive.
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
         invoke_queue: Address of the invoke queue.
@@ -68,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True):
     engines_service: str = ""
     engines_port: int = 8602
     rulesets: str = ""
+    inbox: str = ""
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
@@ -202,6 +205,7 @@ class WatchDependencies(NamedTuple):
     settings: Settings
     ledger: DynamoLedger
     list_on: Callable[[dict[str, Any]], None]
+    arrivals: Callable[[], Sequence[datetime.datetime]]
 
 
 @functools.cache
@@ -210,7 +214,8 @@ def watch_dependencies() -> WatchDependencies:
     config = settings()
     ledger = DynamoLedger(client("dynamodb"), config.ledger)
     list_on = functools.partial(begin_function, config.customer_function)
-    return WatchDependencies(config, ledger, list_on)
+    inbox = S3Inbox(client("s3"), config.inbox, max_bytes=0)  # it fetches none
+    return WatchDependencies(config, ledger, list_on, inbox.arrivals)
 
 
 class ConvertDependencies(NamedTuple):

@@ -302,8 +302,9 @@ def open_inbox(address: str) -> "S3Inbox":
     with extra("aws"):
         from tuppence.adapters.aws.clients import client  # noqa: PLC0415
         from tuppence.adapters.aws.inbox import S3Inbox  # noqa: PLC0415
+        from tuppence.bankdata.table_file import MAX_BYTES  # noqa: PLC0415
 
-    return S3Inbox(client("s3", seconds=60.0), bucket)
+    return S3Inbox(client("s3", seconds=60.0), bucket, MAX_BYTES)
 
 
 def add_caller(name: str, callers: Path) -> str:

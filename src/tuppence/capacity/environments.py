@@ -23,6 +23,7 @@ class TaskSize:
 
 ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
+TAKE_IN_TASK: Final = TaskSize(1_024, 8_192)
 FUNCTION_MEMORY: Final = 512
 """Memory of the functions of a run, in MiB."""
 MESSAGES_PER_CALL: Final = 10
@@ -59,6 +60,9 @@ class Environment:
         keep: Whether data are kept when their stack is deleted.
         monthly_budget: Cost in US dollars a month above which an alarm is sent.
         whole_by: Time of the day, in the time zone, at which a scheduled run should have ended.
+        consent: Consent that the files' new customers have given: its first day, the first day
+            after it, and a jurisdiction for those whose country is not known. If None, new
+            customers are not evaluated until a consent of theirs is recorded.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Environment:
     keep: bool = True
     monthly_budget: int = 300
     whole_by: str = "06:00:00"
+    consent: tuple[str, str, str] | None = None
 
 
 ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
@@ -118,6 +123,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             schedule="cron(0 2 * * ? *)",
             timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
             whole_by="00:00:00",
+            consent=("2026-01-01", "2099-01-01", "GB"),
             invoke_concurrency=4,
             keep=False,
         ),
