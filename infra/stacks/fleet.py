@@ -225,7 +225,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_WHOLE_BY",
             "TUPPENCE_INBOX",
         }
-        found = self._function("watch", self._environment.timing.rule, FUNCTION_MEMORY, names)
+        found = self._function("watch", self._environment.timing.publish, FUNCTION_MEMORY, names)
         grants.grant_table(found, self._data, self._data.ledger, "GetItem", "Query")
         listed = {"StringLike": {"s3:prefix": "inbox/*"}}
         grants.grant(found, self._data.inbox.bucket_arn, "s3:ListBucket", conditions=listed)

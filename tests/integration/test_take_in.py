@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from local.servers import AWS_REGION
+from tests.building import day
 from tests.commands import command
 
 from tuppence.adapters.aws.clients import client
@@ -26,7 +27,7 @@ HEADER = "Id,Date,Amount,Text,Owner\n"
 JUNE = f"{HEADER}1,2026-06-01,-12.50,Bean Yard,ann\n2,2026-06-02,soon,Bean Yard,ann\n"
 JULY = f"{HEADER}3,2026-07-01,-9.50,Bean Yard,ann\n"
 PURPOSES = frozenset({"insights"})
-TODAY = Date.parse("2026-07-01")
+TODAY = Date(day("2026-07-01"))
 Ask = Callable[..., list[tuple[object, ...]]]
 
 
@@ -112,7 +113,9 @@ def test_without_a_consent_new_customers_are_loaded_and_not_evaluated(
     pool.close()
 
 
-def test_files_come_out_of_the_inbox_in_the_order_in_which_they_arrived(tmp_path: Path) -> None:
+def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
+    tmp_path: Path,
+) -> None:
     bucket = Bucket()
     for name in ("b.csv", "a.csv"):
         bucket.put(f"inbox/bank/{name}", name)

@@ -22,6 +22,7 @@ from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.aws.secrets import read_secret
 from tuppence.errors import UserError
 from tuppence.rules.value_names import value_names
+from tuppence.usecases.fleet.watching import Night
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
@@ -200,11 +201,20 @@ def dead_dependencies() -> DeadDependencies:
 
 
 class WatchDependencies(NamedTuple):
-    """Dependencies of the watch function."""
+    """Dependencies of the watch function.
+
+    Attributes:
+        settings: Settings of the functions.
+        ledger: The ledger.
+        list_on: Has the listing of a run continue.
+        complete: Nights that were seen to be complete, by the name of the run; they stay so.
+        arrivals: Returns the moments at which the files that wait have arrived.
+    """
 
     settings: Settings
     ledger: DynamoLedger
     list_on: Callable[[dict[str, Any]], None]
+    complete: dict[str, Night]
     arrivals: Callable[[], Sequence[datetime.datetime]]
 
 
@@ -215,7 +225,7 @@ def watch_dependencies() -> WatchDependencies:
     ledger = DynamoLedger(client("dynamodb"), config.ledger)
     list_on = functools.partial(begin_function, config.customer_function)
     inbox = S3Inbox(client("s3"), config.inbox, max_bytes=0)  # it fetches none
-    return WatchDependencies(config, ledger, list_on, inbox.arrivals)
+    return WatchDependencies(config, ledger, list_on, {}, inbox.arrivals)
 
 
 class ConvertDependencies(NamedTuple):

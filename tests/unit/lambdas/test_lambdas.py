@@ -217,7 +217,7 @@ def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
     arrived: list[datetime.datetime] = []
 
     def built(book: MemoryLedger) -> Any:
-        return WatchDependencies(always, book, called.append, lambda: arrived)  # type: ignore[arg-type]
+        return WatchDependencies(always, book, called.append, {}, lambda: arrived)  # type: ignore[arg-type]
 
     ledger = parts(watch, "watch_dependencies", built)
     assert watch.handler({}, Context(9_000))["late"]
@@ -243,7 +243,7 @@ def test_the_watch_function_reports_how_long_files_wait(
     arrived: list[datetime.datetime] = []
 
     def built(book: MemoryLedger) -> Any:
-        return WatchDependencies(Settings(), book, print, lambda: arrived)  # type: ignore[arg-type]
+        return WatchDependencies(Settings(), book, print, {}, lambda: arrived)  # type: ignore[arg-type]
 
     parts(watch, "watch_dependencies", built)
     watch.handler({}, Context(9_000))
