@@ -83,6 +83,8 @@ class Cloud:
     Attributes:
         folder: An empty folder for its files.
         secure: True if the emulator checks policies and uses TLS.
+        engine_count: Number of engines.
+        further: Environment variables added to those of functions, relay and engines.
         platform: PostgreSQL, relay, engines and load balancer.
         names: Names of the resources, by stack and by the name in its template.
     """
@@ -90,6 +92,7 @@ class Cloud:
     folder: Path
     secure: bool = False
     engine_count: int = 2
+    further: Mapping[str, str] = field(default_factory=dict)
     platform: Platform = field(init=False)
     emulator: Server = field(init=False)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -132,7 +135,7 @@ class Cloud:
         self.emulator = self._open.enter_context(
             aws_emulator(self.folder / "aws", secure=self.secure)
         )
-        self._open.enter_context(mock.patch.dict(os.environ, self.environment))
+        self._open.enter_context(mock.patch.dict(os.environ, {**self.environment, **self.further}))
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
@@ -238,6 +241,7 @@ class Cloud:
         """Make a function run from a zip, and point it to the services of this machine."""
         settings = function["Environment"]["Variables"]
         settings |= {key: value for key, value in addresses.items() if key in settings}
+        settings |= self.further
         if function.get("PackageType") == "Image":
             handler = function.pop("ImageConfig")["Command"][0]
             del function["PackageType"]

@@ -34,6 +34,7 @@ ACTIONS = {
     "sqs:deletemessagebatch": "sqs:DeleteMessage",
     "sqs:changemessagevisibilitybatch": "sqs:ChangeMessageVisibility",
 }
+DUE = "<aws.scheduler.scheduled-time>"
 _action = iam.extract_iam_action
 _tables = iam.dynamodb_resource_arns
 _concurrency = functions._sqs_esm_concurrency
@@ -132,13 +133,13 @@ def insertion(statement: str, count: int) -> Any:
     return _parse(statement, [{"S": str(number)} for number in range(count)])
 
 
-def target(called: Any, event: Any, schedule: Any) -> Any:
+def target(called: Any, event: Any, *others: Any, **options: Any) -> Any:
     """Insert the time at which a schedule was due where its input asks for it, as AWS does."""
-    due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
     text = called.get("Input") or ""
-    moment = due.strftime("%Y-%m-%dT%H:%M:%SZ")
-    dated = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
-    return _target(dated if text else called, event, schedule)
+    if DUE in text:
+        due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
+        called = {**called, "Input": text.replace(DUE, due.strftime("%Y-%m-%dT%H:%M:%SZ"))}
+    return _target(called, event, *others, **options)
 
 
 def to_queue(spec: Any, payload: str, parameters: Any = None) -> None:

@@ -103,6 +103,7 @@ class Data(EnvironmentStack):
             "LedgerTable": self.ledger.table_name,
             "ResultsTable": self.results.table_name,
             "RulesetsBucket": self.rulesets.bucket_name,
+            "InboxBucket": self.inbox.bucket_name,
             "PseudonymsSecret": self.pseudonyms.secret_arn,
             "CustomerQueueUrl": self.customer_queue.queue_url,
             "InvokeQueueUrl": self.invoke_queue.queue_url,

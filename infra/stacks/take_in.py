@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import grants
-from infra.nag_suppressions import suppress
+from infra.nag_suppressions import exported, suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.migration import Migration
@@ -80,7 +80,6 @@ class TakeIn(EnvironmentStack):
                 ],
             },
         )
-        cdk.CfnOutput(self, "InboxBucket", value=data.inbox.bucket_name)
         cdk.CfnOutput(self, "ArrivalsUrl", value=self.arrivals.queue_url)
         suppress(
             self,
@@ -202,9 +201,9 @@ class TakeIn(EnvironmentStack):
             keys = inbox.arn_for_objects(f"{folder}/*")
             grants.grant(role, keys, "s3:PutObject", "s3:DeleteObject")
         grants.grant(role, data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
-        keys = {f"IAM5[Resource::<{self.get_logical_id(inbox.node.default_child)}.Arn>/{one}/*]"
-                for one in ("inbox", "imported", "refused")}  # fmt: skip
-        suppress(role, dict.fromkeys(keys, "the task takes in every file of the folder"))
+        for folder in ("inbox", "imported", "refused"):
+            found = f"IAM5[Resource::{exported(data, inbox.bucket_arn)}/{folder}/*]"
+            suppress(role, {found: "the task takes in every file of the folder"})
         return task
 
     def _mount_store(self, task: ecs.FargateTaskDefinition) -> None:
@@ -288,7 +287,10 @@ class TakeIn(EnvironmentStack):
         for passed in (task.task_role, task.obtain_execution_role()):
             to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
             grants.grant(role, passed.role_arn, "iam:PassRole", conditions=to)
-        suppress(role, {"IAM5": "a task has no name before it is started"})
+        cluster = exported(cdk.Stack.of(self._cluster), self._cluster.cluster_name)
+        account = self._environment.account or "<AWS::AccountId>"
+        found = f"arn:<AWS::Partition>:ecs:{self.region}:{account}:task/{cluster}/*"
+        suppress(role, {f"IAM5[Resource::{found}]": "a task has no name before it is started"})
         subnets = self._network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         pipes.CfnPipe(
             self,

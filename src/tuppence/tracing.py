@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Kind = Literal["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
 Attribute = str | int | float
 CARRIED: Final = ("traceparent", "tracestate")
-"""Names of the headers, or of the attributes of a message, that carry a trace: W3C Trace Context."""
+"""Names of the headers, or of attributes of a message, that carry a trace (W3C Trace Context)."""
 
 
 def is_on() -> bool:
@@ -58,7 +58,8 @@ def span(
         context = tracecontext.TraceContextTextMapPropagator().extract(carried)
     elif root:
         context = Context()
-        links = [trace.Link(trace.get_current_span().get_span_context())]
+        around = trace.get_current_span().get_span_context()
+        links = [trace.Link(around)] if around.is_valid else []
     with trace.get_tracer("tuppence").start_as_current_span(
         name,
         context,

@@ -23,6 +23,7 @@ from local.cloud import Cloud
 from local.servers import MissingError, Server
 from local.stack import TUPPENCE
 from tests.building import copy_rules
+from tests.collector import Collector, collecting
 from tests.commands import command
 from tests.fleet import People
 from tests.waiting import wait_until
@@ -57,6 +58,7 @@ class Night(NamedTuple):
     ruleset: str
     as_of: str
     run_id: str
+    collector: Collector
 
     def start(self, run_id: str, **what: Any) -> Any:
         return Fleet("local").start(Start(as_of=self.as_of, run_id=run_id, **what))
@@ -71,12 +73,15 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("aws")
     store, rules = folder / "store", copy_rules(folder / "rules", *RULES)
     try:
-        with Cloud(folder / "cloud", secure=True) as cloud:
+        with (
+            collecting() as collector,
+            Cloud(folder / "cloud", secure=True, further=collector.environment) as cloud,
+        ):
             fill(cloud, store, CUSTOMERS, "2026-06-30", rules)
             as_of = time.strftime("%Y-%m-%d")
             ruleset = publish(cloud, as_of)
             fire_schedule()
-            yield Night(cloud, store, rules, ruleset, as_of, f"{as_of}-{ruleset}")
+            yield Night(cloud, store, rules, ruleset, as_of, f"{as_of}-{ruleset}", collector)
     except MissingError as error:
         pytest.skip(str(error))
 
@@ -108,6 +113,25 @@ def test_a_night_gives_what_one_process_gives(night: Night) -> None:
     printed = command("fleet", "status", night.run_id, "--env", "local")
     assert "complete" in printed
     assert not Fleet("local").progress("poisoned").complete
+
+
+def test_one_trace_leads_from_a_page_to_the_database(night: Night) -> None:
+    whole = [
+        ("customer", "page"),
+        ("rule", "split page"),
+        ("invoke", "evaluate item"),
+        ("invoke", "POST /v1/evaluations"),
+        ("rules-engine", "POST /v1/evaluations"),
+        ("rules-engine", "batch"),
+        ("rules-engine", "POST /v1/facts"),
+        ("sql-relay", "POST /v1/facts"),
+        ("sql-relay", "facts"),
+    ]
+    seen = night.collector
+    wait_until(lambda: whole in seen.lines("facts"), lambda: str(seen.lines("facts")))
+    listing = [("customer", "customer"), ("customer", "GET /v1/customers")]
+    wait_until(lambda: listing in seen.lines("GET /v1/customers"))
+    assert not any(b"C000000" in body for body in seen.bodies), "no customer is named"
 
 
 def test_roles_may_do_nothing_else(night: Night) -> None:
@@ -149,9 +173,7 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
     assert night.is_right()
 
 
-def count(
-    night: Night, queue: str, *which: str, stack: str = "data"
-) -> int:
+def count(night: Night, queue: str, *which: str, stack: str = "data") -> int:
     """Return the number of messages in a queue: waiting or being processed, or in other states."""
     names = [f"ApproximateNumberOfMessages{state}" for state in which or ("", "NotVisible")]
     found = client("sqs").get_queue_attributes(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from tuppence.bootstrap.local import extra
+from tuppence.bootstrap.extras import extra
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """Variable with the address of a collector. Further variables of OpenTelemetry hold, too, such as

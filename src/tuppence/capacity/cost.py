@@ -42,11 +42,11 @@ LOG_BYTES: Final = 5_000
 metrics, and three lines of AWS. An assumption."""
 ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
-SECRETS: Final = 5
+SECRETS: Final = 6
 """Number of secrets in the templates."""
-ALARMS: Final = 32
+ALARMS: Final = 35
 """Number of alarms in the templates."""
-METRICS: Final = 18
+METRICS: Final = 20
 """Number of metrics that the functions write."""
 SERVICE_METRICS: Final = 19
 """Number of metrics that engines and relays write to their logs."""

@@ -56,9 +56,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return fields | _watch_files(deps.arrivals(), now)
 
 
-def _watch_files(
-    arrivals: Sequence[datetime.datetime], now: datetime.datetime
-) -> dict[str, int]:
+def _watch_files(arrivals: Sequence[datetime.datetime], now: datetime.datetime) -> dict[str, int]:
     """Report how many files wait to be taken in, and for how long the oldest has."""
     oldest = max(((now - moment).total_seconds() for moment in arrivals), default=0.0)
     found = {"FilesWaiting": len(arrivals), "FilesOldestSeconds": max(round(oldest), 0)}
