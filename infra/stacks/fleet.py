@@ -18,7 +18,12 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from infra.stacks.services import ENGINE_PORT, Services
-from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
+from tuppence.capacity.environments import (
+    FUNCTION_MEMORY,
+    MESSAGES_PER_CALL,
+    RULE_CONCURRENCY,
+    Environment,
+)
 
 CODE: Final = ROOT / "build" / "functions"
 """Folder of the functions with their packages, filled by `make functions`."""
@@ -168,7 +173,7 @@ class Fleet(EnvironmentStack):
                 self._data.customer_queue,
                 batch_size=MESSAGES_PER_CALL,
                 report_batch_item_failures=True,
-                max_concurrency=20,
+                max_concurrency=RULE_CONCURRENCY,
             )
         )
         return found

@@ -25,6 +25,9 @@ from tuppence.capacity.environments import Environment
 MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 QUARTER = cdk.Duration.minutes(15)
+ENGINE = "rules-engine"
+RELAY = "sql-relay"
+"""Names of the services in their metrics."""
 RUNBOOK = "docs/how-to/on-call.md"
 """Page for the person on call, in the repository; an alarm names one of its sections."""
 
@@ -137,19 +140,26 @@ class Monitoring(EnvironmentStack):
 
     def _service_alarms(self) -> None:
         services = self._services
-        for label, targets, errors, page, meaning in (
-            ("Engine", services.engine_targets, 100, "engines", "engines answer with errors"),
+        # Not the balancer's own counts, in which a service that puts requests off has errors.
+        for label, service, targets, errors, page, meaning in (
+            (
+                "Engine",
+                ENGINE,
+                services.engine_targets,
+                100,
+                "engines",
+                "engines answer with errors",
+            ),
             (
                 "Relay",
+                RELAY,
                 services.relay_targets,
                 10,
                 "database",
-                "the relay has no database, or no free connection",
+                "the relay answers with errors, for example because it has no database",
             ),
         ):
-            failed = targets.metrics.http_code_target(
-                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
-            )
+            failed = _ours("errors_total", service, FIVE_MINUTES)
             self._alarm(f"{label}Errors", failed, errors, meaning, page)
             healthy = targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
             nobody = "no task of the service is healthy"
@@ -292,15 +302,24 @@ class Monitoring(EnvironmentStack):
                 services.relay_targets.metrics.target_response_time(statistic="p99"),
             ),
         )
-        engine, relay = "rules-engine", "sql-relay"
         board.add_widgets(
-            graph("evaluations", ours("evaluations_total", engine)),
-            graph("customers waiting in engines", ours("customers_waiting", engine, "Maximum")),
+            graph("evaluations", ours("evaluations_total", ENGINE)),
+            graph("customers waiting in engines", ours("customers_waiting", ENGINE, "Maximum")),
             graph(
                 "connections of the relay in use, requests that wait for one",
-                ours("connections_in_use", relay, "Maximum"),
-                ours("requests_waiting", relay, "Maximum"),
+                ours("connections_in_use", RELAY, "Maximum"),
+                ours("requests_waiting", RELAY, "Maximum"),
             ),
+        )
+        board.add_widgets(
+            *(
+                graph(
+                    f"{whose}: errors, requests put off",
+                    ours("errors_total", service),
+                    ours("busy_total", service),
+                )
+                for whose, service in (("engines", ENGINE), ("relay", RELAY))
+            )
         )
         board.add_widgets(
             graph("processor use of engines, %", services.engines.metric_cpu_utilization()),

@@ -26,6 +26,8 @@ RELAY_TASK: Final = TaskSize(512, 1_024)
 TAKE_IN_TASK: Final = TaskSize(1_024, 8_192)
 FUNCTION_MEMORY: Final = 512
 """Memory of the functions of a run, in MiB."""
+RULE_CONCURRENCY: Final = 20
+"""Maximum number of concurrent rule functions."""
 MESSAGES_PER_CALL: Final = 10
 """Maximum number of messages in a call of a function: SQS allows no more for a FIFO queue."""
 
