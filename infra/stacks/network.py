@@ -104,6 +104,7 @@ class Network(EnvironmentStack):
         subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         cdk.CfnOutput(self, "SubnetIds", value=",".join(subnets.subnet_ids))
         cdk.CfnOutput(self, "RelaySecurityGroupId", value=self.relay.security_group_id)
+        cdk.CfnOutput(self, "TakeInSecurityGroupId", value=self.take_in.security_group_id)
 
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(

@@ -81,6 +81,7 @@ class TakeIn(EnvironmentStack):
             },
         )
         cdk.CfnOutput(self, "ArrivalsUrl", value=self.arrivals.queue_url)
+        cdk.CfnOutput(self, "TaskDefinitionArn", value=task.task_definition_arn)
         suppress(
             self,
             {

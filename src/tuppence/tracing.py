@@ -29,9 +29,9 @@ def span(
     name: str,
     kind: Kind = "INTERNAL",
     carried: Mapping[str, str] | None = None,
+    attributes: Mapping[str, Attribute] | None = None,
     *,
     root: bool = False,
-    **attributes: Attribute,
 ) -> Iterator["Span | None"]:
     """Record what happens within a context as a span; the one around it is its parent.
 
@@ -39,8 +39,8 @@ def span(
         name: Name of the span, such as `POST /v1/facts`; one of few.
         kind: Its kind.
         carried: What another process has carried here, see `carrier`, of whose span it is a child.
+        attributes: Its attributes.
         root: Whether it begins a trace, which links to the span around it.
-        attributes: Attributes; underscores of their names become dots.
 
     Yields:
         The span; None if nothing is recorded.
@@ -64,7 +64,7 @@ def span(
         name,
         context,
         trace.SpanKind[kind],
-        {key.replace("_", "."): value for key, value in attributes.items()},
+        attributes,
         links,
         record_exception=False,
         set_status_on_exception=False,

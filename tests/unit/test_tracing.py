@@ -51,7 +51,7 @@ def test_without_a_collector_nothing_is_imported_or_recorded() -> None:
         "from tuppence.cli.app import build\n"
         "import tuppence.lambdas.invoke, tuppence.services.sql_relay\n"
         "build('serve'); begin_tracing('x')()\n"
-        "with tracing.span('x', run_id='y') as span: assert span is None\n"
+        "with tracing.span('x') as span: assert span is None\n"
         "assert tracing.carrier() == {} and tracing.trace_id() is None\n"
         "print(sorted(name for name in sys.modules if 'opentelemetry' in name))\n"
     )
@@ -62,7 +62,7 @@ def test_without_a_collector_nothing_is_imported_or_recorded() -> None:
 
 
 def test_a_span_continues_what_another_process_carried(recorded: InMemorySpanExporter) -> None:
-    with tracing.span("first", run_id="night"):
+    with tracing.span("first", attributes={"run.id": "night"}):
         carried = tracing.carrier()
         assert set(carried) == {"traceparent"}
     with tracing.span("second", "CONSUMER", carried):
@@ -106,9 +106,11 @@ def test_each_page_begins_a_trace_which_its_items_carry_on(recorded: InMemorySpa
         SqsQueue(sqs, "https://queue").send(PAGES)
     carried = [entry["MessageAttributes"] for entry in sqs.entries]
     record = sqs_record(carried[0])
-    with message_span("split page", record, "night", page_number=0):
+    with message_span("split page", record, "night", 0):
         SqsQueue(sqs, "https://queue.fifo").send([ITEM])
-    with message_span("evaluate item", sqs_record(sqs.entries[-1]["MessageAttributes"]), "night"):
+    with message_span(
+        "evaluate item", sqs_record(sqs.entries[-1]["MessageAttributes"]), "night", 0
+    ):
         pass
     pages = [span for span in recorded.get_finished_spans() if span.name == "page"]
     spans = by_name(recorded)

@@ -81,7 +81,9 @@ def _print(found: Estimate) -> None:
     echo(f"prices: list prices of {prices.region} as of {prices.dated}")
     if prices.region != found.environment.region:
         where = found.environment.region
-        echo(f"{found.environment.name} is in {where}, whose prices differ: give them with --prices")
+        echo(
+            f"{found.environment.name} is in {where}, whose prices differ: give them with --prices"
+        )
     echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")

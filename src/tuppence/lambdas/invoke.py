@@ -76,13 +76,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         logs.begin(f"{context.aws_request_id}.{item.page}.{item.number}")
         with (
             logger.append_context_keys(run_id=item.run_id, page=item.page, item=item.number),
-            message_span(
-                "evaluate item",
-                record,
-                item.run_id,
-                page_number=item.page,
-                item_number=item.number,
-            ),
+            message_span("evaluate item", record, item.run_id, item.page),
         ):
             evaluate(record)
 

@@ -38,7 +38,7 @@ def _split(record: SQSRecord) -> None:
     page = msgspec.json.decode(record.body, type=Page)
     with (
         logger.append_context_keys(run_id=page.run_id, page=page.number),
-        message_span("split page", record, page.run_id, page_number=page.number),
+        message_span("split page", record, page.run_id, page.number),
     ):
         try:
             items = make_items(page, lambda: deps.rules(page.ruleset), deps.queue, deps.ledger)

@@ -39,7 +39,7 @@ def traced(service: str) -> Callable[[Handler], Handler]:
 
 
 def message_span(
-    name: str, record: SQSRecord, run_id: str, **attributes: int
+    name: str, record: SQSRecord, run_id: str, page: int
 ) -> AbstractContextManager[Any]:
     """Return a span of the work on a message, in the trace that the message carries.
 
@@ -47,9 +47,10 @@ def message_span(
         name: Name of the span.
         record: The message.
         run_id: Run that it belongs to.
-        attributes: Further attributes.
+        page: Page of the run that it belongs to.
     """
-    return tracing.span(name, "CONSUMER", dict(_carried(record)), run_id=run_id, **attributes)
+    attributes: dict[str, tracing.Attribute] = {"run.id": run_id, "page.number": page}
+    return tracing.span(name, "CONSUMER", _carried(record), attributes)
 
 
 def _carried(record: SQSRecord) -> Mapping[str, str]:

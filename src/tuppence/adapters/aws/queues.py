@@ -98,9 +98,11 @@ def _carrier(message: Page | FleetItem) -> dict[str, Any]:
     if isinstance(message, FleetItem):
         found = tracing.carrier()
     else:
-        with tracing.span(
-            "page", "PRODUCER", root=True, run_id=message.run_id, page_number=message.number
-        ):
+        attributes: dict[str, tracing.Attribute] = {
+            "run.id": message.run_id,
+            "page.number": message.number,
+        }
+        with tracing.span("page", "PRODUCER", attributes=attributes, root=True):
             found = tracing.carrier()
     return {name: {"DataType": "String", "StringValue": value} for name, value in found.items()}
 
