@@ -302,6 +302,7 @@ class Data(EnvironmentStack):
             bucket.add_lifecycle_rule(prefix=f"{folder}/", expiration=cdk.Duration.days(KEPT_DAYS))
         bucket.add_lifecycle_rule(
             noncurrent_version_expiration=cdk.Duration.days(1),
+            expired_object_delete_marker=True,  # listing would become slow
             abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
         )
         resource = bucket.node.default_child

@@ -261,6 +261,15 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     (volume,) = volumes
     assert volume["TransitEncryption"] == "ENABLED"
     assert volume["AuthorizationConfig"]["IAM"] == "ENABLED"
+    mounting = [
+        name
+        for name, policy in of(resources, "AWS::IAM::Policy")
+        if "ClientMount" in json.dumps(policy["PolicyDocument"])
+    ]
+    assert len(mounting) == 1
+    assert mounting[0].startswith("TakeInTaskTaskRole")
+    (statement,) = system["FileSystemPolicy"]["Statement"]
+    assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
 
 
 def test_the_database_is_migrated_before_services_are_deployed(
@@ -409,6 +418,8 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     unscheduled = templates[0] == "dev"  # no run of it can be late
     assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS - unscheduled
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
+    services = len(list(of(resources, "AWS::ECS::Service")))
+    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 
