@@ -315,7 +315,7 @@ class Fleet(EnvironmentStack):
             log_group=group,
             role=grants.function_role(self, label, group),
             logging_format=functions.LoggingFormat.JSON,
-            environment=settings,
+            environment=settings | self._environment.tracing,
         )
 
     def _suppress_nags(self) -> None:

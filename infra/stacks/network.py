@@ -1,6 +1,7 @@
 """A network without a route to the internet, with endpoints for the AWS services that are used."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -100,6 +101,11 @@ class Network(EnvironmentStack):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
         for group in (self.functions, self.engines, self.relay, self.take_in):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
+
+        collector = urlsplit(environment.collector or "")
+        if collector.port is not None:
+            for group in (self.functions, self.engines, self.relay):
+                group.add_egress_rule(inside, ec2.Port.tcp(collector.port), "traces")
 
         subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         cdk.CfnOutput(self, "SubnetIds", value=",".join(subnets.subnet_ids))

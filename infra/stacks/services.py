@@ -99,6 +99,7 @@ class Services(EnvironmentStack):
             ],
             environment={
                 **DATABASE_SETTINGS,
+                **self._environment.tracing,
                 "PGHOST": (
                     database.cluster_read_endpoint.hostname
                     if self._environment.readers
@@ -131,7 +132,7 @@ class Services(EnvironmentStack):
                 *("--host", "0.0.0.0"),
                 *("--log-metrics", "--pseudonyms", "env:PSEUDONYMS"),
             ],
-            environment={"AWS_DEFAULT_REGION": self.region},
+            environment={"AWS_DEFAULT_REGION": self.region, **self._environment.tracing},
             hidden={
                 "RELAY_TOKEN": ecs.Secret.from_secrets_manager(data.relay_token),
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),

@@ -52,7 +52,10 @@ def templates(request: pytest.FixtureRequest, written: dict[str, Path]) -> tuple
 @pytest.fixture
 def resources(templates: tuple[str, Path]) -> Resources:
     """Return the resources of all stacks, by their name in the template."""
-    name, folder = templates
+    return resources_of(*templates)
+
+
+def resources_of(name: str, folder: Path) -> Resources:
     found: Resources = {}
     for stack in STACKS:
         template = json.loads((folder / f"tuppence-{name}-{stack}.template.json").read_text())
@@ -270,6 +273,34 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     assert mounting[0].startswith("TakeInTaskTaskRole")
     (statement,) = system["FileSystemPolicy"]["Statement"]
     assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
+
+
+def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_path: Path) -> None:
+    script = (
+        "import dataclasses, sys, aws_cdk, infra.app as app\n"
+        "from tuppence.capacity.environments import ENVIRONMENTS\n"
+        "traced = dataclasses.replace(ENVIRONMENTS['dev'], collector='http://10.0.0.9:4318')\n"
+        "whole = aws_cdk.App(outdir=sys.argv[1], context=app.FEATURES)\n"
+        "app.build(whole, traced)\n"
+        "whole.synth()\n"
+    )
+    python = ROOT / ".tools/infra/bin/python"
+    command = [python, "-c", script, tmp_path]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
+    found = resources_of("dev", tmp_path)
+    told = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    for name, function in of(found, "AWS::Lambda::Function"):
+        assert function["Environment"]["Variables"][told] == "http://10.0.0.9:4318", name
+    tasks = [json.dumps(task) for _, task in of(found, "AWS::ECS::TaskDefinition")]
+    assert [told in task for task in tasks].count(True) == 2, "engines and relays"
+    ports = [
+        rule["ToPort"]
+        for _, group in of(found, "AWS::EC2::SecurityGroup")
+        for rule in group.get("SecurityGroupEgress", [])
+    ]
+    assert ports.count(4318) == 3
+    without = resources_of("dev", written["dev"])
+    assert told not in json.dumps(without), "nothing is recorded where no collector is named"
 
 
 def test_the_database_is_migrated_before_services_are_deployed(

@@ -65,6 +65,9 @@ class Environment:
         consent: Consent that the files' new customers have given: its first day, the first day
             after it, and a jurisdiction for those whose country is not known. If None, new
             customers are not evaluated until a consent of theirs is recorded.
+        collector: Address of a collector of OpenTelemetry inside the network, such as
+            http://10.0.0.9:4318, which gets traces; None for no traces.
+        traced: Share of the pages of a run whose traces are recorded.
     """
 
     name: str
@@ -90,6 +93,19 @@ class Environment:
     monthly_budget: int = 300
     whole_by: str = "06:00:00"
     consent: tuple[str, str, str] | None = None
+    collector: str | None = None
+    traced: float = 0.01
+
+    @property
+    def tracing(self) -> dict[str, str]:
+        """Environment variables with which functions and services send traces, if they do."""
+        if self.collector is None:
+            return {}
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector,
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(self.traced),
+        }
 
 
 ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
