@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
-    extra,
     fact_database,
     open_store,
     result_store,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.local import dispatching
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -59,6 +60,7 @@ def register(app: typer.Typer) -> None:
         date = date_option(as_of, "--as-of")
         name = run_id or f"{date}-{ruleset}"
         began = time.monotonic()
+        begin_tracing("dispatch")
         with progress() as bar:
             task = bar.add_task("customers", total=None, unit="customers")
 

@@ -3,12 +3,14 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.plain_text import printable
-from tuppence.usecases.import_bank_data import ImportedTable
+
+if TYPE_CHECKING:  # a function on AWS lists the files, without the packages that read them
+    from tuppence.usecases.import_bank_data import ImportedTable
 
 MAPPING: Final = "mapping.yaml"
 """Name of the mapping in the folder of a source."""
@@ -62,11 +64,13 @@ class TakenIn(NamedTuple):
     """
 
     file: Arrived
-    imported: ImportedTable | None
+    imported: "ImportedTable | None"
     reason: str
 
 
-def take_in(inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable]) -> Iterator[TakenIn]:
+def take_in(
+    inbox: Inbox, import_file: "Callable[[Path, Path], ImportedTable]"
+) -> Iterator[TakenIn]:
     """Import what has arrived, until nothing waits.
 
     A file leaves the inbox after it was imported. If this is interrupted between the two, the file
@@ -89,7 +93,7 @@ def take_in(inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable]) ->
 
 
 def _take_in(
-    file: Arrived, inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable], folder: Path
+    file: Arrived, inbox: Inbox, import_file: "Callable[[Path, Path], ImportedTable]", folder: Path
 ) -> TakenIn:
     try:
         mapping = inbox.fetch(Arrived(file.source, MAPPING), folder)
