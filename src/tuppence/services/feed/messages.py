@@ -194,6 +194,26 @@ class StateIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: Moment | None = None
 
 
+class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The reason for an item's place among those of its tier.
+
+    Attributes:
+        by: `model` if a model orders the feed; otherwise rules do, because there is no model
+            (`rules`), the customer chose so (`choice`), or the customer's feed is one that learned
+            feeds are compared with (`hold_out`).
+        points: The points that order it, before chance adds to them.
+        parts: What they are the sum of; what adds nothing is left out.
+        chance: Chance of being shown.
+        model: Digest of the model.
+    """
+
+    by: str
+    points: int | None = None
+    parts: dict[str, int] | None = None
+    chance: float | None = None
+    model: str | None = None
+
+
 class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A decision to withdraw a rule from all feeds, or to restore it.
 
