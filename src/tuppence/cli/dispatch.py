@@ -2,11 +2,13 @@
 
 import functools
 import time
+import uuid
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tuppence import logs
 from tuppence.bootstrap.local import dispatching
 from tuppence.cli.output import (
     Format,
@@ -59,6 +61,7 @@ def register(app: typer.Typer) -> None:
         date = date_option(as_of, "--as-of")
         name = run_id or f"{date}-{ruleset}"
         began = time.monotonic()
+        logs.begin(uuid.uuid4().hex)  # the id that engines and relay log
         with progress() as bar:
             task = bar.add_task("customers", total=None, unit="customers")
 

@@ -1,7 +1,8 @@
 """Runs rules over all customers through running engines: list, distribute, check completeness."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Protocol
 
 from tuppence.facts.source import CustomerFacts
@@ -64,7 +65,11 @@ def dispatch_run(
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         with ThreadPoolExecutor(parallel) as pool:
-            for item, tally in in_order(left, lambda item: pool.submit(evaluate, item), parallel):
+
+            def submit(item: WorkItem) -> Future[Tally]:  # with the id of this request
+                return pool.submit(copy_context().run, evaluate, item)
+
+            for item, tally in in_order(left, submit, parallel):
                 with ledger.completing(run_id, item.name, tally):
                     pass  # the engine stored the results before it answered
                 yield item, tally
