@@ -21,7 +21,7 @@ from tests.statements import TODAY
 from tuppence.adapters.embedded.rejects import rejects_csv
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
-from tuppence.bankdata.mapping import Mapping, read_mapping
+from tuppence.bankdata.mapping import TableMapping, read_mapping
 from tuppence.bankdata.records import Items
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import ParsedTable, read_table
@@ -207,7 +207,7 @@ def end_of(found: ParsedTable, taken: int, reason: str = "reason") -> str:
     return "rows" if taken else "rejects"
 
 
-def check_table(path: Path, data: bytes, mapping: Mapping) -> str:
+def check_table(path: Path, data: bytes, mapping: TableMapping) -> str:
     """Read a file, and return how that ended: in rows, in rejects alone, or in an error."""
     path.write_bytes(data)
     try:

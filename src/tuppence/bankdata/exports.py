@@ -15,7 +15,7 @@ MAX_BYTES: Final = 64_000_000
 """About 40,000 transactions in XML, which take twenty times the memory."""
 
 
-class Given(NamedTuple):
+class FileDefaults(NamedTuple):
     """The facts that a person gives about files which lack them.
 
     Attributes:
@@ -47,12 +47,12 @@ class Decoded(NamedTuple):
 
 _USUAL: Final = "windows-1252"
 _BY_OPTION: Final = "--encoding {}"
-Decode = Callable[[Path, bytes, Given], Decoded]
+Decode = Callable[[Path, bytes, FileDefaults], Decoded]
 """Turns the bytes of a file into the content of a document."""
 
 
 def read_exports(
-    paths: Sequence[Path], endings: Sequence[str], decode: Decode, given: Given
+    paths: Sequence[Path], endings: Sequence[str], decode: Decode, given: FileDefaults
 ) -> Iterator[Document]:
     """Read files in the given order; those of a folder are sorted by path.
 
@@ -78,7 +78,9 @@ def read_exports(
             yield Document(source, *decode(file, read_bytes(file, MAX_BYTES), given))
 
 
-def text_of(path: Path, data: bytes, given: Given, named: str = "") -> tuple[str, tuple[str, ...]]:
+def text_of(
+    path: Path, data: bytes, given: FileDefaults, named: str = ""
+) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, and a doubt if its encoding was guessed.
 
     Args:

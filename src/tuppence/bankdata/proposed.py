@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from tuppence.bankdata.evidence import Question
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.structured import to_yaml
 
 

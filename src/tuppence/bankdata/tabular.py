@@ -33,8 +33,7 @@ from tuppence.bankdata.doubts import (
     word_doubts,
 )
 from tuppence.bankdata.identity import identifiers
-from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, words_of
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, TableMapping, words_of
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
 from tuppence.bankdata.rejected import Again, again_in_table, never

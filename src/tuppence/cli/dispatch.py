@@ -24,7 +24,7 @@ from tuppence.errors import UserError
 from tuppence.structured import read_text
 from tuppence.usecases.dispatch import dispatch_run
 from tuppence.usecases.ledger import Tally
-from tuppence.usecases.run import Outcome
+from tuppence.usecases.run import RunOutcome
 
 
 def register(app: typer.Typer) -> None:
@@ -97,7 +97,7 @@ def register(app: typer.Typer) -> None:
         _print(outcome, ruleset, as_of, time.monotonic() - began, format_)
 
 
-def _print(outcome: Outcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
+def _print(outcome: RunOutcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
     name = outcome.run_id
     counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
     if format_ is Format.JSON:

@@ -8,7 +8,7 @@ from typing import Protocol
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.usecases.ledger import Ledger, RunRecord, Tally, WorkItem
-from tuppence.usecases.run import Outcome, in_order, resume_run
+from tuppence.usecases.run import RunOutcome, in_order, resume_run
 
 PAGE = 5_000
 
@@ -35,7 +35,7 @@ def dispatch_run(
     advance: Callable[[int, Tally], None] = lambda *_: None,
     customers_per_item: int = 500,
     parallel: int = 8,
-) -> Outcome:
+) -> RunOutcome:
     """Have every eligible customer evaluated, or after an interruption the rest of them.
 
     Args:

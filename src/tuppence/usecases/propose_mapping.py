@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from tuppence.bankdata.enrichment.enricher import Enricher, Evidence
 from tuppence.bankdata.evidence import Circumstances
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.proposal import ME, propose
 from tuppence.bankdata.proposed import Proposal

@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tuppence.bankdata.mapping import Mapping as TableMapping
-from tuppence.bankdata.mapping import nearest
+from tuppence.bankdata.mapping import TableMapping, nearest
 from tuppence.bankdata.table_file import plain_title
 from tuppence.errors import UserError
 from tuppence.structured import read_yaml
