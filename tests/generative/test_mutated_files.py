@@ -197,7 +197,7 @@ def end_of(found: ParsedTable, taken: int, reason: str = "reason") -> str:
     """Return how reading ended, after looking at the rows that were set aside.
 
     Args:
-        found: What was read.
+        found: The outcome of reading the file.
         taken: Number of rows that can be imported.
         reason: The column of the reasons; the file may have one called `reason`.
     """
@@ -237,7 +237,7 @@ class Door:
     """Files of every format, and what becomes of them when they are mutated.
 
     Args:
-        folder: Where the files are written.
+        folder: Folder that the files are written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -282,7 +282,7 @@ class Door:
 
         Args:
             count: Number of files.
-            seed: Of the first file.
+            seed: Seed of the first file.
             parquet: Share of Parquet files.
         """
         ended: Counter[str] = Counter()

@@ -138,8 +138,8 @@ class Column(NamedTuple):
     """A column of a statement.
 
     Attributes:
-        name: How a mapping names it: its title, or its number where that is not unique.
-        role: What its title says, such as `balance`; empty where nothing is known.
+        name: Its name in a mapping: its title, or its number where that is not unique.
+        role: The meaning of its title, such as `balance`; empty where it is not known.
         currency: The currency that its title names.
         texts: Its texts.
         is_date: Whether they are dates.
@@ -250,7 +250,7 @@ def date_readings(
         texts: The dates.
         formats: Those that are tried.
         today: The day of the import.
-        share: What share of the dates has to be read.
+        share: Minimum share of the dates that has to be read.
     """
     found: dict[str, pl.Series] = {}
     most = 0

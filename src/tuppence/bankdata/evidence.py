@@ -33,10 +33,10 @@ class Question(NamedTuple):
     """A question that a file leaves open.
 
     Attributes:
-        key: What is asked, as answers name it.
+        key: The subject of the question, as answers name it.
         text: The question.
         choices: The possible answers; none if any text is one.
-        option: How a command is told the answer; empty if only the mapping file can say it.
+        option: Option of a command for the answer; empty if only the mapping file can give it.
     """
 
     key: str
@@ -51,11 +51,11 @@ class Circumstances:
 
     Attributes:
         schema: The fields that the store can hold.
-        owners: Who is in the store already.
+        owners: Customers and accounts that are in the store already.
         today: No row may be dated later.
         is_shop: Returns whether a text names a shop, where money is spent.
         bank: Name of the shipped mapping to use, if any.
-        answers: What is known, by the key of a question: fields with their constants, and answers.
+        answers: Known answers, by the key of a question: fields with their constants, and answers.
     """
 
     schema: Schema
@@ -71,7 +71,7 @@ class Evidence:
 
     Args:
         path: The file.
-        mapping: What is decided.
+        mapping: The mapping as far as it is decided.
         about: The circumstances of the proposal.
         form: The form of its dates.
         currency: The currency of its amounts; empty if it is not known.
@@ -95,7 +95,7 @@ class Evidence:
         """Return the rows that can be read, in the order of the file.
 
         Args:
-            sign: How money out is marked, if not as the mapping says.
+            sign: The marks of money out, if they are not those of the mapping.
         """
         about, mapping = self._about, self._mapping
         if sign is not None:

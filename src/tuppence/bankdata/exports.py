@@ -58,9 +58,9 @@ def read_exports(
 
     Args:
         paths: Files, or folders of files.
-        endings: How the names of the files in a folder end, in small letters.
+        endings: Endings of the names of the files in a folder, in small letters.
         decode: The decoder of their format.
-        given: What the files do not say.
+        given: Facts that the files lack.
 
     Raises:
         UserError: A file cannot be read, or is not of the format.
@@ -86,7 +86,7 @@ def text_of(
     Args:
         path: The file.
         data: Its bytes.
-        given: What a person says about it.
+        given: Facts that a person gives about it.
         named: The encoding that the file itself names, which it has if it is not UTF-8.
 
     Raises:

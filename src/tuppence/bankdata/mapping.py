@@ -114,7 +114,7 @@ class TableMapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
         translated_only: Text fields whose other words are left out and reported as a doubt.
         only: For each column, the words of the rows that are imported, in upper or lower case.
         without: For each column, the words of the rows that are skipped, in upper or lower case.
-        sign: How money out is marked; if omitted, amounts of money out are negative.
+        sign: The marks of money out; if omitted, amounts of money out are negative.
         date_format: Format of dates, in the notation of strftime.
         decimal_point: The character before the decimals of a number, `.` or `,`. If omitted, an
             amount that can be read in two ways, such as 1.234, is set aside.
@@ -199,7 +199,7 @@ def with_constants(
     Args:
         mapping: Any mapping.
         constants: Values by field.
-        path: What errors call the mapping.
+        path: Name of the mapping in errors.
 
     Raises:
         UserError: The mapping takes one of the fields from a column.

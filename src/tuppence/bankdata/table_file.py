@@ -39,10 +39,10 @@ class Table(NamedTuple):
     """A table of texts.
 
     Attributes:
-        titles: What the columns are called in the file; `column 3` where there is no title.
+        titles: Titles of the columns in the file; `column 3` where there is no title.
         cells: The texts, in columns `0`, `1`, ...
-        reasons: Why a row cannot be taken, such as that it is ragged; null for others.
-        headers: How often the header is repeated, as where files were put together.
+        reasons: Reasons against rows, such as that one is ragged; null for rows that can be taken.
+        headers: Number of repetitions of the header, as where files were put together.
     """
 
     titles: tuple[str, ...]
@@ -56,7 +56,7 @@ def read_raw(path: Path, mapping: TableMapping) -> Table:
 
     Args:
         path: CSV or Parquet.
-        mapping: What its columns mean.
+        mapping: The meaning of its columns.
 
     Raises:
         UserError: The file cannot be read, or has not the columns that the mapping names.
@@ -103,7 +103,7 @@ def position(titles: Sequence[str], column: str) -> int | None:
     """Return where a column stands that a mapping names; None if there is none.
 
     Args:
-        titles: Of the file.
+        titles: Titles of the columns of the file.
         column: A title, or a number such as `column 3`.
     """
     found = _same_titles(titles, column)

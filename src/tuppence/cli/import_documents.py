@@ -62,7 +62,7 @@ class Export(NamedTuple):
     Attributes:
         standard: Its name, and how its items are found.
         decode: Turns the bytes of a file into a document.
-        endings: How the names of files end.
+        endings: Endings of the names of files.
     """
 
     standard: Standard

@@ -89,7 +89,7 @@ class LiveResults:
     Attributes:
         as_of: The day as of which they are, such as 2026-06-30.
         ruleset: Digest of the live rules.
-        differences: What distinguishes them from results that were evaluated just now.
+        differences: Differences between them and results that were evaluated just now.
         without: Number of customers of whom nothing by these rules is stored, who are not compared.
     """
 

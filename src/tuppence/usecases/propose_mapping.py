@@ -26,7 +26,7 @@ class ProposalDependencies(NamedTuple):
 
     Attributes:
         schema: The fields that the store can hold.
-        owners: Who is in the store already.
+        owners: Customers and accounts that are in the store already.
         enricher: Finds shops in texts.
         today: No row may be dated later.
     """
