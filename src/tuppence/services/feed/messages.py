@@ -92,7 +92,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
         count: Number of items of the whole feed.
         items: The items of this page.
         next: Cursor of the next page; null on the last one.
-        view: What to send back with events.
+        view: The record of this view, to be sent back with events.
     """
 
     as_of: Day
@@ -150,10 +150,10 @@ class EventIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Identifier that the device gave it, such as a UUID.
-        kind: What happened.
+        kind: Kind of the event.
         item: The item.
         view: Identifier of the view that the person saw.
-        at: When it happened.
+        at: Time of the event.
         until: The end of a snooze.
     """
 
