@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from local.servers import PATIENCE
 from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
@@ -252,7 +253,7 @@ def test_a_new_month_holds_up_nobody(postgresql: Kept) -> None:
     done: list[str] = []
 
     def send(customer: str) -> None:
-        add_event(store, customer, NOW, lambda: both.wait(30))
+        add_event(store, customer, NOW, lambda: both.wait(PATIENCE))
         done.append(customer)
 
     threads = [threading.Thread(target=send, args=(name,)) for name in ("ann", "bob")]

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuppence.adapters.embedded.model_directory import ModelDirectory
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
-    extra,
     fact_database,
     open_store,
     result_store,

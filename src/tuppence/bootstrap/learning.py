@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuppence.adapters.embedded.model_directory import ModelDirectory
-from tuppence.bootstrap.local import StoreFolder, extra, fact_database
+from tuppence.bootstrap.extras import extra
+from tuppence.bootstrap.local import StoreFolder, fact_database
 from tuppence.usecases.learn_order import LogColumns, read_log
 
 if TYPE_CHECKING:

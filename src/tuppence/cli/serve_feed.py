@@ -16,6 +16,7 @@ from tuppence.bootstrap.feeds import (
     store_page,
 )
 from tuppence.bootstrap.services import read_tls, run_service
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -114,6 +115,7 @@ def add_commands(app: typer.Typer) -> None:
             hint = "give --store alone, or --database with --results and --rulesets"
             raise UserError("cli.where", message, hint)
         write_logs("feed", sys.stderr)
+        begin_tracing("feed")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         wanted = frozenset(purposes)
         if store is not None:

@@ -46,7 +46,7 @@ def local_day(milliseconds: int, time_zone: str) -> int:
     """Return the day on which something happens in a time zone, in days since 1970-01-01.
 
     Args:
-        milliseconds: When it happens, since 1970-01-01 in UTC.
+        milliseconds: Time of the moment, since 1970-01-01 in UTC.
         time_zone: Name of the time zone.
     """
     moment = _EPOCH + datetime.timedelta(milliseconds=milliseconds)

@@ -438,8 +438,8 @@ def test_events_of_a_view_that_nobody_knows_are_refused(running: Desk) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"id": "x"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"}, {"at": "yesterday"},
-        {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
+        {"id": "x"}, {"id": "abcdefgh\n"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"},
+        {"at": "yesterday"}, {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
     ],
 )  # fmt: skip
 def test_malformed_events_are_refused(running: Desk, change: dict[str, Any]) -> None:
@@ -610,6 +610,15 @@ def test_a_rule_that_nobody_has_is_neither_withdrawn_nor_restored(running: Desk)
     assert running.store.withdrawals() == []
 
 
+@pytest.mark.parametrize("change", [{"rule": "fees\n"}, {"reason": "wrong\0"}, {"reason": ""}])
+def test_malformed_withdrawals_are_refused(running: Desk, change: dict[str, str]) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "fees", "reason": "wrong numbers", **change}
+    answer = running.client.post("/v1/withdrawals", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+    assert running.store.withdrawals() == []
+
+
 def test_a_rule_that_was_removed_meanwhile_is_restored(running: Desk) -> None:
     running.store.withdraw(Withdrawal("gone", True, "desk", "wrong", NOW))
     headers = {"Authorization": "Bearer secret"}
@@ -652,7 +661,7 @@ def test_a_person_chooses_what_they_see(running: Desk) -> None:
     "choice",
     [
         {"kinds_off": ["tips"]}, {"locale": "xx_XX"}, {"time_zone": "Mars/Base"}, {"x": 1},
-        {"topics_off": ["a b"]}, {"locale": ""},
+        {"topics_off": ["a b"]}, {"topics_off": ["home\n"]}, {"locale": ""},
     ],
 )  # fmt: skip
 def test_choices_that_do_not_exist_are_refused(running: Desk, choice: dict[str, Any]) -> None:

@@ -32,10 +32,10 @@ class CheckedPart(NamedTuple):
     """A part of a store that was read.
 
     Attributes:
-        name: Of a partition, or of a file below the store's folder.
-        content: What it holds, such as "500 customers, 260,000 transactions".
-        problems: What is damaged, and where; empty if nothing is.
-        remedy: What to do about that.
+        name: Name of a partition, or of a file below the store's folder.
+        content: Its content, such as "500 customers, 260,000 transactions".
+        problems: Descriptions of what is damaged, and where; empty if nothing is.
+        remedy: Advice for a damaged part.
     """
 
     name: str
