@@ -179,7 +179,7 @@ def _add_evaluate(group: typer.Typer) -> None:
 
         It is told from the views that a published model has ordered, whose chance made them differ
         in a known way. The model alone and rule order are estimated beside it, so the difference
-        to the model alone is what the policy's values cost.
+        to the model alone is what the policy's values cost. Tiers and caps stay as they were.
         """
         where = _where(store, database, models)
         log = where.read_log()
