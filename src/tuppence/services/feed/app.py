@@ -32,6 +32,8 @@ from tuppence.services.feed.answers import (
     matches,
     milliseconds,
     moment,
+    order_answer,
+    parse_channel,
     read_cursor,
 )
 from tuppence.services.feed.messages import (
@@ -56,6 +58,7 @@ from tuppence.usecases.feed_ports import (
     View,
     Withdrawal,
 )
+from tuppence.usecases.order_feed import Model, no_model
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
@@ -90,6 +93,7 @@ class FeedDependencies(NamedTuple):
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
         close: Closes what is open.
+        model: Returns the published model; None if feeds are in rule order.
     """
 
     people: People
@@ -100,6 +104,7 @@ class FeedDependencies(NamedTuple):
     clock: Callable[[], int]
     check: Callable[[], None]
     close: Callable[[], None]
+    model: Callable[[], Model | None] = no_model
 
 
 def feed_app(
@@ -152,6 +157,7 @@ class _Asked(NamedTuple):
         locale: Locale of money and dates; that of the customer if None.
         after: The place of the last item of the page before; None for the first page.
         limit: Maximum number of items.
+        channel: Where the feed is shown, as the app calls it.
         known: The tags of what the app has, as the header If-None-Match names them.
     """
 
@@ -159,6 +165,7 @@ class _Asked(NamedTuple):
     locale: str | None
     after: Key | None
     limit: int
+    channel: str | None
     known: str
 
 
@@ -183,8 +190,9 @@ class _FeedService:
         customer = customer_in(request)
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
+        channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
-        asked = _Asked(customer, query.get("locale"), after, limit, known)
+        asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
         return await self._batcher.answer("feeds", None, asked, 1)
 
     def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
@@ -195,15 +203,15 @@ class _FeedService:
     def _answer(self, asked: _Asked, known: Known | UserError) -> Response | UserError:
         if isinstance(known, UserError):
             return known
-        policy, now, after, limit = self._deps.policy, self._deps.clock(), asked.after, asked.limit
+        deps, after, limit = self._deps, asked.after, asked.limit
+        given = (*known, deps.policy, deps.clock(), asked.locale, deps.model(), asked.channel)
         page = msgspec.json.encode([self._answers, after, limit])
-        content = feed_version(*known, policy, now, asked.locale) + page
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
         if matches(asked.known, tag):
             return Response(status_code=304, headers=headers)
         try:
-            feed = served_feed(*known, policy, now, asked.locale)
+            feed = served_feed(*given)
         except UserError as error:
             return error
         response = json_response(feed_answer(feed, self._keys, after, limit))
@@ -294,7 +302,8 @@ class _FeedService:
                 raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
             reasons = self._deps.explain(customer, item.rule_id, self._today())
             about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
-            return {**about, "place": found.place, "result": reasons}
+            order = order_answer(feed, found)
+            return {**about, "place": found.place, "order": order, "result": reasons}
 
         return json_response(await run_in_threadpool(explain))
 
@@ -341,7 +350,8 @@ class _FeedService:
         if isinstance(found, UserError):
             raise found
         person, kept = found
-        return served_feed(person, kept, self._deps.policy, self._deps.clock()), kept
+        deps = self._deps
+        return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
