@@ -40,9 +40,14 @@ def bind_customer(customer: str) -> None:
     bind(**{_CUSTOMER: customer})
 
 
+def bound(field: str) -> str | None:
+    """Return a field that the lines of this task or thread have, None if they do not have it."""
+    return _context.get().get(field)
+
+
 def request_id() -> str | None:
     """Return the id of the request that this task or thread works on, None outside of requests."""
-    return _context.get().get("request_id")
+    return bound("request_id")
 
 
 def pseudonym(key: str, customer: str) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from tuppence import logs
 from tuppence.bootstrap.local import dispatching
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -62,6 +63,7 @@ def register(app: typer.Typer) -> None:
         name = run_id or f"{date}-{ruleset}"
         began = time.monotonic()
         logs.begin(uuid.uuid4().hex)  # the id that engines and relay log
+        begin_tracing("dispatch")
         with progress() as bar:
             task = bar.add_task("customers", total=None, unit="customers")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tuppence.compiled import loop
 from tuppence.derived.payees import Payees, find_payees
-from tuppence.facts.batch import Array, FactBatch, read_only
+from tuppence.facts.batch import Array, Column, FactBatch, read_only
 
 FIELDS: Final = frozenset(
     {"account", "amount", "booking date", "category", "merchant", "own transfer", "text", "type"}
@@ -102,12 +102,18 @@ def rows_of(batch: FactBatch) -> tuple[RowArrays, Payees]:
     """Return the transactions of a batch as loops read them, and their payees."""
     table = batch.transactions.columns
     payees = find_payees(table["merchant"], table["text"])
-    bits = np.array([_TYPES.get(name or "", 0) for name in table["type"].dictionary], np.int64)
-    bits[0] = PURCHASE
+    bits = bits_of_types(table["type"])
     names = ("booking date", "amount", "account", "own transfer", "type", "merchant", "text")
     columns = (table[name].values for name in names)
     given = (batch.transactions.offsets, *columns, bits, payees.of_merchant, payees.of_text)
     return RowArrays._make(map(read_only, given)), payees
+
+
+def bits_of_types(types: Column) -> Array:
+    """Return the bits of each type, by its code."""
+    bits = np.array([_TYPES.get(name or "", 0) for name in types.dictionary], np.int64)
+    bits[0] = PURCHASE
+    return bits
 
 
 def chunks(offsets: Array) -> Iterator[tuple[int, int]]:

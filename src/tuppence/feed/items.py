@@ -62,6 +62,8 @@ class EventKind(StrEnum):
 
 ANSWERS: Final = frozenset(EventKind) - {EventKind.SEEN, EventKind.OPENED}
 """Kinds of events that decide whether the item stays in the feed; the last of them counts."""
+CLICKS: Final = frozenset({EventKind.OPENED, EventKind.ACTED})
+"""Kinds of events by which a person shows that an item is of use; models learn from them."""
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -21,12 +21,15 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         topics_off: Topics that they do not want.
         locale: Locale of money and dates, such as en_GB.
         time_zone: Their time zone, such as Europe/London.
+        rule_order: Whether the order is that of the rules alone: nothing that the person does
+            changes it.
     """
 
     kinds_off: Annotated[list[InsightKind], Meta(max_length=20)] = []
     topics_off: Annotated[list[Identifier], Meta(max_length=200)] = []
     locale: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     time_zone: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    rule_order: bool = False
 
 
 def is_time_zone(name: str) -> bool:

@@ -59,6 +59,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "store.changed": 503,
 }
 """HTTP status by error code; 400 for a code that is not listed."""
+BUSY: Final = frozenset({"caller.busy", "service.busy", "service.draining", "service.timeout"})
+"""Codes of answers that only put a request off: there is no error, but too much to do."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """Header of requests and answers, by which log lines of several processes are joined."""
 RETRYABLE: Final = frozenset({429, 502, 503, 504})

@@ -24,6 +24,7 @@ from tuppence.services import readiness
 from tuppence.services.access import BearerTokens, digest
 from tuppence.services.application import application
 from tuppence.services.metrics import Metrics
+from tuppence.services.metrics_log import MetricsLog
 
 TOKEN = {"Authorization": "Bearer secret"}
 CUSTOMER = "C0000007"
@@ -42,6 +43,9 @@ def service(begun: threading.Event | None = None) -> Starlette:
 
     async def bug(request: Request) -> Response:
         raise KeyError(request.path_params["customer"])
+
+    async def failing(request: Request) -> Response:
+        raise UserError(request.path_params["code"], "it does not work now")
 
     async def endless(request: Request) -> Response:
         del request
@@ -62,6 +66,7 @@ def service(begun: threading.Event | None = None) -> Starlette:
         Route("/refused/{customer}", refused),
         Route("/bug/{customer}", bug),
         Route("/endless/{customer}", endless),
+        Route("/failing/{code}", failing),
     ]
     return application(
         routes, check, Metrics("test"), BearerTokens({digest("secret"): "app"}), 9, lifespan
@@ -110,6 +115,26 @@ def test_a_refusal_is_logged_with_its_code() -> None:
     assert answer.status_code == 404
     assert (line["status"], line["code"]) == (404, "facts.unknown-customer")
     assert line["level"] == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "errors", "busy"),
+    [
+        ("service.busy", "WARNING", 0, 1),
+        ("service.timeout", "WARNING", 0, 1),
+        ("caller.busy", "WARNING", 0, 1),
+        ("database.unreachable", "ERROR", 1, 0),
+        ("rules.unknown", "INFO", 0, 0),
+    ],
+)
+def test_what_is_put_off_is_no_error(code: str, level: str, errors: int, busy: int) -> None:
+    app = service()
+    with log_lines() as lines, served(app) as port:
+        where = f"http://127.0.0.1:{port}/failing/{code}"
+        httpx2.get(where, headers=TOKEN, trust_env=False)
+    fields = MetricsLog(app.state.metrics).fields(1_000)
+    assert (fields["errors_total"], fields["busy_total"]) == (errors, busy)
+    assert lines[-1]["level"] == level
 
 
 def test_a_bug_is_logged_with_its_place_and_the_id_that_was_answered() -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence import logs
+from tuppence import logs, tracing
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
@@ -306,7 +306,8 @@ class _RulesEngine:
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests for one ruleset and date; requests with unknown rules get an error."""
-        with self._batches.time():
+        size = {"requests": len(requests)}
+        with self._batches.time(), tracing.span("batch", attributes=size):
             answers = answer_requests(
                 self._cache, key.ruleset, Date(key.day), requests, self._facts, self._results
             )
