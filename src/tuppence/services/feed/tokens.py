@@ -32,7 +32,7 @@ from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
 """The audience of customers' tokens."""
-LONGEST_SECONDS: Final = 3_600
+MAX_TOKEN_SECONDS: Final = 3_600
 """Longest life of a customer's token."""
 AHEAD_SECONDS: Final = 60
 """Seconds by which the clock of whoever makes tokens may be ahead."""
@@ -147,7 +147,7 @@ def customer_of(keys: Keys, token: str, now: int) -> str | None:
     # The clock is an argument here, so claims are checked here and not by the library.
     seconds, issued, expires = now // 1_000, claims.iat, claims.exp
     begun = max(issued, claims.nbf) <= seconds + AHEAD_SECONDS
-    in_time = begun and seconds < expires <= issued + LONGEST_SECONDS
+    in_time = begun and seconds < expires <= issued + MAX_TOKEN_SECONDS
     audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     is_valid = in_time and AUDIENCE in audience and why_not_identifier(claims.sub) is None
     return claims.sub if is_valid else None
@@ -194,7 +194,7 @@ class Customer(BaseUser):
 
     Attributes:
         customer: Name of the customer.
-        log_name: What logs call every customer.
+        log_name: The name of every customer in logs.
     """
 
     log_name: Final = "a customer"
