@@ -38,7 +38,7 @@ def span(
     Args:
         name: Name of the span, such as `POST /v1/facts`; one of few.
         kind: Its kind.
-        carried: What another process has carried here, see `carrier`, of whose span it is a child.
+        carried: Fields from `carrier` of another process, of whose span it is a child.
         attributes: Its attributes.
         root: Whether it begins a trace, which links to the span around it.
 

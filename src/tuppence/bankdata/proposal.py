@@ -204,7 +204,8 @@ class _Draft:
         self._set(without=words_of_balances(texts))
         self._currency = currency_of(used)
         self._decide_separators(used)
-        self._decide_dates(next(c for c in found if c.name == columns["booking date"]), FORMATS)
+        dates = next(one for one in found if one.name == columns["booking date"])
+        self._decide_dates(dates, FORMATS, MIN_SHARE)
         if not self._mapping.has_sides:
             self._decide_sign(found)
         kept = {*self._mapping.sources()}
@@ -278,9 +279,7 @@ class _Draft:
             found = Separators(self._ask(Question("decimal_point", text, POINTS)))
         self._set(decimal_point=found.point, grouping=found.grouping)
 
-    def _decide_dates(
-        self, column: Column, formats: Iterable[str], share: float = MIN_SHARE
-    ) -> None:
+    def _decide_dates(self, column: Column, formats: Iterable[str], share: float) -> None:
         readings = date_readings(column.texts, formats, self._about.today, share)
         if not readings:
             message = f"{self._path}: the dates of {column.name} have no known form"

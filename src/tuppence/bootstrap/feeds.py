@@ -33,7 +33,7 @@ def feed_service(
     """Return the feed as a service.
 
     Args:
-        deps: What it works with.
+        deps: Its dependencies.
         keys: File of the keys of customers' tokens.
         operators: File of operators; None for none.
         caller_requests: Maximum concurrent requests of one caller.

@@ -27,7 +27,7 @@ class Quota(NamedTuple):
         service: The AWS service.
         name: Name of the quota.
         needed: The least value with which the environment works as it is configured.
-        why: How that value comes about.
+        why: The calculation of that value.
     """
 
     service: str

@@ -51,7 +51,7 @@ class _Room(NamedTuple):
     """Room for the sums of one customer.
 
     Attributes:
-        places: Of each category, by its code: the customer, and the place of its sums.
+        places: Customer and place of the sums of each category, by its code.
         codes: Code of the category at each place.
         sums: Sum of each period at each place, the last period first.
         earlier: Room for sorting.

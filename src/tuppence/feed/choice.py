@@ -1,7 +1,7 @@
 """Chooses the items of a feed: a pure function of results, states, preferences, policy and clock.
 
-Every insight that qualifies becomes a candidate with an outcome, so that the reason is known of
-each that is not shown. What is held back gives way to the next.
+Every insight that qualifies becomes a candidate with an outcome, so that the reason why one is not
+shown is always known. The next candidate takes the place of one that is held back.
 """
 
 from collections import Counter
@@ -83,7 +83,7 @@ class Draw(NamedTuple):
 
     Attributes:
         priority: Number by which candidates of a tier are ordered, the highest first.
-        points: What the model gives it, with what the policy adds.
+        points: Points from the model, with those that the policy adds.
         chance: Chance of being shown.
         looks: Expected number of looks at it, against one for whatever is in the first place.
     """
@@ -100,10 +100,10 @@ class Candidate(NamedTuple):
     Attributes:
         item: Its identity.
         rule: Its rule.
-        result: What it says.
+        result: The result that it shows.
         as_of: The day of the facts that it was computed from; None for the newest ones.
         tier: Its tier.
-        outcome: What became of it.
+        outcome: Its outcome in the feed.
         place: Its place in the feed, from 0; None if it is not shown.
         draw: Its part in the draw of a learned order; None in rule order, or if it had none.
     """
@@ -150,9 +150,9 @@ def choose(
     Args:
         results: Results of the person.
         rules: Rules by identifier; results of other rules are left out.
-        reader: What is known about the person.
+        reader: Facts about the person that a policy needs.
         policy: The policy of the feed.
-        moment: When the feed is built.
+        moment: Time at which the feed is built.
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
         ordering: Orders the insights of a tier; by their scores if omitted.

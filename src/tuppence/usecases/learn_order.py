@@ -60,7 +60,7 @@ class LogColumns(NamedTuple):
         customers: Customers, in order.
         customer: Number of the customer of each view.
         night: Night of each view.
-        order: Who ordered each view; None if there was no model.
+        order: The model that ordered each view; None if there was none.
         places: Maximum number of items of each view.
         starts: Number of the first candidate of each view, and after them their number.
         rule: Number of the rule of each candidate.

@@ -49,7 +49,7 @@ def view_order(customer: str, kept: Kept, model: Model | None) -> ViewOrder | No
 
     Args:
         customer: The customer.
-        kept: What is kept of them.
+        kept: Stored events and preferences of the person.
         model: The published model, if there is one.
     """
     if model is None:
@@ -69,7 +69,7 @@ class FeedOrder:
 
     Args:
         person: The person.
-        kept: What the person did with earlier feeds.
+        kept: The person's actions in earlier feeds.
         policy: The policy of the feed.
         today: The day of the clock in the person's time zone.
         card: The scorecard; that which has learned nothing, if there is no model.

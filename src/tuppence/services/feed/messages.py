@@ -202,7 +202,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
             (`rules`), the customer chose so (`choice`), or the customer's feed is one that learned
             feeds are compared with (`hold_out`).
         points: The points that order it, before chance adds to them.
-        parts: What they are the sum of; what adds nothing is left out.
+        parts: The summands of the points, without zeros.
         chance: Chance of being shown.
         model: Digest of the model.
     """
