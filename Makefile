@@ -117,6 +117,8 @@ lock: | $(UV)  ## resolve the dependencies again into requirements/
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
+	$(UV) pip compile --group relevance --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --quiet -o requirements/relevance.txt
 	for group in audit bench emulator functions infra site; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \

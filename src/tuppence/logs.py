@@ -20,8 +20,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "tas
 _KNOWN: Final = frozenset({"tuppence", "uvicorn", "stamina"})
 """Loggers whose texts quote no data."""
 _CUSTOMER: Final = "customer"
-_ENCODER: Final = json.JSONEncoder(default=str)
 """Field of the context with an identifier, which no line shows as it is."""
+_ENCODER: Final = json.JSONEncoder(default=str)
 _context: Final[ContextVar[Mapping[str, str]]] = ContextVar("log", default=MappingProxyType({}))
 
 

@@ -1,5 +1,6 @@
 """Files that arrive in a bucket become facts of the database, with rejects and reasons beside."""
 
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,15 @@ def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
     inbox = S3Inbox(bucket.client, bucket.name, max_bytes=100)
     assert {one.name for one in inbox.waiting()} == {"a.csv", "b.csv"}
     assert inbox.fetch(Arrived("bank", "a.csv"), tmp_path).read_text() == "a.csv"
+    long = Arrived("s" * 960, "a.csv")
+    bucket.put(f"inbox/{long.source}/{long.name}", "x")
+    assert long in inbox.waiting()
+    with pytest.raises(UserError, match="its name is too long"):
+        inbox.fetch(long, tmp_path)
+    inbox.refuse(long, "too long")
+    assert long not in inbox.waiting()
+    _, reason = filter(re.compile("refused/long/").match, bucket.keys())
+    assert bucket.get(reason) == "too long\n"
     with pytest.raises(UserError, match="there is no such file") as missing:
         inbox.fetch(Arrived("bank", "c.csv"), tmp_path)
     assert missing.value.code == "file.missing"

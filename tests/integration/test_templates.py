@@ -285,7 +285,7 @@ def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_pa
         "whole.synth()\n"
     )
     python = ROOT / ".tools/infra/bin/python"
-    command: list[str | Path] = [python, "-c", script, tmp_path]
+    command = [python, "-c", script, str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
     found = resources_of("dev", tmp_path)
     told = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -69,7 +69,9 @@ def register(program: typer.Typer) -> None:
         ] = 96,
         timeout: Annotated[
             float,
-            typer.Option("--patience", min=0.01, help="Maximum seconds that a request waits."),
+            typer.Option(
+                "--timeout", "--patience", min=0.01, help="Maximum seconds that a request waits."
+            ),
         ] = 2.0,
         query_seconds: Annotated[
             float, typer.Option(min=0.1, help="Timeout of a query in seconds.")

@@ -73,6 +73,12 @@ def add_commands(app: typer.Typer) -> None:
             str,
             typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
         ] = "",
+        models: Annotated[
+            Path | None,
+            typer.Option(
+                help="With a database: models that order feeds, a folder; rule order if omitted."
+            ),
+        ] = None,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -116,7 +122,7 @@ def add_commands(app: typer.Typer) -> None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, connections, policy, wanted, current_time
+                database, results, rulesets, connections, policy, wanted, current_time, models
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)

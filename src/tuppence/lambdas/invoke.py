@@ -15,7 +15,7 @@ from tuppence.bootstrap.aws import invoke_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
 from tuppence.lambdas.traces import message_span, traced
-from tuppence.usecases.fleet.evaluating import delay, evaluate_item, patience, share_of_time
+from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time, try_timeout
 from tuppence.usecases.fleet.messages import FleetItem
 
 logger = function_logger("invoke")
@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         start = time.monotonic()
         item, receives = _item(record), _receives(record)
         left = seconds_left()
-        one_try = patience(receives, settings.engine_seconds)
+        one_try = try_timeout(receives, settings.engine_seconds)
         later = left - share_of_time(left, max(items_left, 1), one_try)
         items_left -= 1
         try:

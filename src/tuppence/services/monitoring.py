@@ -29,7 +29,7 @@ class RequestMonitor:
 
     Args:
         app: The rest of the application.
-        metrics: Where requests are counted.
+        metrics: Counts the requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

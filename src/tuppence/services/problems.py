@@ -74,7 +74,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         code: Stable identifier, `area.problem`.
         title: One sentence that says what is wrong and where.
         status: The HTTP status.
-        detail: What to do about it.
+        detail: One sentence that says how to correct it.
         errors: Further lines, such as all findings of a check.
     """
 

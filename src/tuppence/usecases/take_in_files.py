@@ -22,7 +22,7 @@ class Arrived(NamedTuple):
     """A file in an inbox.
 
     Attributes:
-        source: Where it comes from, such as the name of a bank: the folder that it is in.
+        source: Its origin, such as the name of a bank: the folder that it is in.
         name: Its name.
     """
 
@@ -59,8 +59,8 @@ class TakenIn(NamedTuple):
 
     Attributes:
         file: The file.
-        imported: What was imported; None if the file was refused.
-        reason: Why it was refused; empty if it was not.
+        imported: The import of the file; None if the file was refused.
+        reason: The reason of a refusal; empty if it was imported.
     """
 
     file: Arrived

@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.serving import log_lines, served
+from tests.serving import connect, head, log_lines, served
 from tests.waiting import wait_until
 
 from tuppence import logs
@@ -28,8 +30,8 @@ TOKEN = {"Authorization": "Bearer secret"}
 CUSTOMER = "C0000007"
 
 
-def service() -> Starlette:
-    """A service whose requests end well, are refused, fail, or never end."""
+def service(begun: threading.Event | None = None) -> Starlette:
+    """A service whose requests end well, are refused, fail, or set `begun` and never end."""
 
     async def good(request: Request) -> Response:
         logs.bind(run_id="night")
@@ -47,6 +49,8 @@ def service() -> Starlette:
 
     async def endless(request: Request) -> Response:
         del request
+        if begun is not None:
+            begun.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
@@ -151,12 +155,13 @@ def test_requests_without_a_token_get_an_id_and_are_not_logged(path: str) -> Non
 
 
 def test_a_request_whose_caller_disconnects_is_logged() -> None:
-    app = service()
-    with log_lines() as lines, served(app) as port:
-        address = f"http://127.0.0.1:{port}"
-        with pytest.raises(httpx2.ReadTimeout):
-            httpx2.get(f"{address}/endless/ann", headers=TOKEN, timeout=0.2, trust_env=False)
-        wait_until(lambda: 'status="499"' in httpx2.get(f"{address}/metrics", trust_env=False).text)
+    begun = threading.Event()
+    with log_lines() as lines, served(service(begun)) as port:
+        with connect(port) as connection:
+            connection.sendall(head("GET", "/endless/ann", "Authorization: Bearer secret"))
+            assert begun.wait(PATIENCE)
+        metrics = f"http://127.0.0.1:{port}/metrics"
+        wait_until(lambda: 'status="499"' in httpx2.get(metrics, trust_env=False).text)
     _, line = lines
     assert (line["status"], line["path"]) == (499, "/endless/{customer}")
 
