@@ -4,12 +4,12 @@ Every insight that qualifies becomes a candidate with an outcome, so that the re
 shown is always known. The next candidate takes the place of one that is held back.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from tuppence.feed.caps import Caps
 from tuppence.feed.items import (
     DAY,
     Answer,
@@ -20,13 +20,13 @@ from tuppence.feed.items import (
     has_changed,
     value_of,
 )
-from tuppence.feed.policy import URGENT, Policy, PolicyCap
+from tuppence.feed.policy import URGENT, Policy
 from tuppence.feed.preferences import Preferences
 from tuppence.feed.turns import is_due, turn_of
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
-from tuppence.rules.rule import Cap, Rule
+from tuppence.rules.rule import Rule
 
 
 class Outcome(StrEnum):
@@ -176,11 +176,11 @@ def choose(
             outcome = Outcome.NO_PROMOTION
         judged.append(one._replace(outcome=outcome))
     if ordering is not None:
-        judged = _drawn(judged, ordering, _Caps(policy, reader.states, rules, moment.today))
-    return _placed(judged, policy, _Caps(policy, reader.states, rules, moment.today))
+        judged = _drawn(judged, ordering, Caps(policy, reader.states, rules, moment.today))
+    return _placed(judged, policy, Caps(policy, reader.states, rules, moment.today))
 
 
-def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple[Candidate, ...]:
+def _placed(judged: Sequence[Candidate], policy: Policy, caps: Caps) -> tuple[Candidate, ...]:
     """Give places to candidates in order, as far as others that are shown leave them any."""
     topics = set[str]()
     chosen, places, promoted = [], 0, False
@@ -205,7 +205,7 @@ def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple
     return tuple(chosen)
 
 
-def _drawn(judged: Sequence[Candidate], ordering: Ordering, caps: "_Caps") -> list[Candidate]:
+def _drawn(judged: Sequence[Candidate], ordering: Ordering, caps: Caps) -> list[Candidate]:
     """Return candidates in a learned order.
 
     A draw must not decide whom a cap holds back, or the chance of each card would depend on all
@@ -363,69 +363,3 @@ def _own_outcome(
             if not has_changed(answer.told, now, policy.changes(rule, now.values)):
                 return Outcome(kind.value)
     return Outcome.SHOWN
-
-
-class _Caps:
-    """Counts what a person has seen, and what this feed adds to it.
-
-    An item that was seen today is counted already, so it is not held back: otherwise it would
-    vanish as soon as it is seen.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        states: Mapping[ItemId, ItemState],
-        rules: Mapping[str, Rule],
-        today: int,
-    ) -> None:
-        self._policy = policy
-        self._states = states
-        self._today = today
-        self._seen = Counter[tuple[int, str]]()
-        self._own = Counter[str]()
-        for item, state in states.items():
-            for day in state.seen:
-                self._count(rules.get(item.rule_id), day)
-
-    def hold_back(self, one: Candidate) -> bool:
-        """Return whether a cap would be exceeded if a candidate were seen today."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
-            return False
-        cap = one.rule.feed_settings.cap
-        if cap is not None and self._own[one.rule.id] >= cap.at_most:
-            return True
-        return one.tier != URGENT and any(
-            self._seen[number, group] >= cap.at_most
-            for number, cap, group in self._groups(one.rule)
-        )
-
-    def add(self, one: Candidate) -> None:
-        """Count a candidate as seen today."""
-        if self._today not in self._states.get(one.item, ItemState()).seen:
-            self._count(one.rule, self._today)
-
-    def expect(self, one: Candidate) -> None:
-        """Count a candidate as seen today wherever several of its group may be shown."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
-            return
-        for number, cap, group in self._groups(one.rule):
-            if cap.of in {"kind", "everything"}:
-                self._seen[number, group] += 1
-
-    def _count(self, rule: Rule | None, day: int) -> None:
-        own = None if rule is None else rule.feed_settings.cap
-        if rule is not None and own is not None and self._is_in(own, day):
-            self._own[rule.id] += 1
-        for number, cap, group in self._groups(rule):
-            if self._is_in(cap, day):
-                self._seen[number, group] += 1
-
-    def _groups(self, rule: Rule | None) -> Iterator[tuple[int, PolicyCap, str]]:
-        for number, cap in enumerate(self._policy.caps):
-            group = cap.group(rule)
-            if group is not None:
-                yield number, cap, group
-
-    def _is_in(self, cap: Cap, day: int) -> bool:
-        return self._today - cap.days < day <= self._today
