@@ -291,8 +291,9 @@ def _print_card(card: Scorecard) -> None:
 
 def _feed_document(feed: Feed) -> dict[str, Any]:
     listed = []
-    for one, parts in zip(feed.candidates, feed.points, strict=True):
-        if one.draw is not None:
+    for one in feed.candidates:
+        if one.draw is not None and feed.order is not None:
+            (parts,) = feed.order.parts([one])
             named = {name: points for name, points in zip(*parts, strict=True) if points}
             about = {"rule": one.rule.id, "tier": one.tier, "place": one.place}
             listed.append({**about, "points": one.draw.points, "parts": named,
@@ -303,7 +304,7 @@ def _feed_document(feed: Feed) -> dict[str, Any]:
 
 def _print_feed(feed: Feed) -> None:
     order = feed.view.order
-    if not feed.points:
+    if feed.order is None:
         by = "rules" if order is None else order.by.value.replace("_", " ")
         echo(f"the feed of {feed.customer} is in rule order ({by})")
         return

@@ -18,7 +18,7 @@ from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
-from tuppence.relevance.scorecard import PRIOR, Parts
+from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, View, ViewedItem, ViewOrder
@@ -54,7 +54,7 @@ class Feed(NamedTuple):
         left_out: A sentence, by the identifier of its rule, for each insight that is missing
             because its message cannot be written.
         view: The record that is logged when the person has seen it.
-        points: The points of each candidate, as sums; none in rule order.
+        order: The model that has ordered it; None in rule order.
     """
 
     customer: str
@@ -65,7 +65,7 @@ class Feed(NamedTuple):
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, str]
     view: View
-    points: tuple[Parts, ...] = ()
+    order: FeedOrder | None = None
 
     @property
     def hidden(self) -> tuple[Candidate, ...]:
@@ -201,7 +201,7 @@ def build_feed(
         candidates,
         left_out,
         _view(person, candidates, policy, order, by, channel),
-        tuple(order.parts(candidates)) if ordering is not None else (),
+        ordering,
     )
 
 

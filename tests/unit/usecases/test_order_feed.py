@@ -131,7 +131,8 @@ def test_chances_of_a_view_add_up_to_its_places_and_points_to_their_parts() -> N
     assert sum(one.chance or 0 for one in drawn) == pytest.approx(2, abs=1e-4)
     (urgent,) = (one for one in drawn if one.tier == 1)
     assert (urgent.place, urgent.chance) == (0, 1)
-    for candidate, parts in zip(found.candidates, found.points, strict=True):
+    assert found.order is not None
+    for candidate, parts in zip(found.candidates, found.order.parts(found.candidates), strict=True):
         assert candidate.draw is not None
         assert candidate.draw.points == sum(parts.points)
         assert len(parts.names) == len(parts.points)
