@@ -284,7 +284,7 @@ def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_pa
         "app.build(whole, traced)\n"
         "whole.synth()\n"
     )
-    python = ROOT / ".tools/infra/bin/python"
+    python = str(ROOT / ".tools/infra/bin/python")
     command = [python, "-c", script, str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
     found = resources_of("dev", tmp_path)

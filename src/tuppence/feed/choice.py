@@ -121,9 +121,12 @@ class Candidate(NamedTuple):
     def key(self) -> tuple[int, Decimal, str]:
         """The order of candidates: by tier, then by falling priority, then by the rule's name.
 
-        The priority is the score, unless a model has ordered the feed.
+        The priority is the score, unless a model has ordered the feed; of what is urgent it is
+        always the score.
         """
-        priority = (self.result.score or Decimal(0)) if self.draw is None else self.draw.priority
+        priority = self.result.score or Decimal(0)
+        if self.draw is not None and self.tier != URGENT:
+            priority = self.draw.priority
         return self.tier, -priority, self.rule.id
 
 

@@ -25,6 +25,8 @@ from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
 Array = npt.NDArray[Any]
 
 _MICRO: Final = Decimal("0.000001")
+SCORES: Final = 10_000
+"""Number by which scores are multiplied where they are compared: results keep four decimals."""
 VALUE: Final = "value"
 """Name of the points that the policy's values add."""
 
@@ -114,7 +116,7 @@ class FeedOrder:
             [one.tier for one in eligible],
             [one.rule.topic for one in eligible],
             points,
-            [_hundredths(one.result.score) for one in eligible],
+            [int((one.result.score or 0) * SCORES) for one in eligible],
             rules,
         )
         many = np.full(len(eligible), code_of(self._person.customer), np.uint64)
@@ -163,14 +165,14 @@ class FeedOrder:
         return day is not None and day < self._today
 
     def _history_of(self) -> History:
-        """Return the days before today on which the person saw insights.
+        """Return the days before today on which the person saw insights that are not urgent.
 
         Today does not count, so that an order stays while somebody looks at it.
         """
         rules, days, clicked = list[int](), list[int](), list[bool]()
         for item, state in self._kept.states.items():
             number = self._numbers.get(item.rule_id)
-            if number is None:
+            if number is None or self._policy.tier(self._person.rules[item.rule_id]) == URGENT:
                 continue
             opened = self._clicked_on(item)
             for day in state.seen:
