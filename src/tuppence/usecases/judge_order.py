@@ -86,21 +86,26 @@ def judge(log: LogColumns, model: Scorecard, targets: Sequence[Target]) -> list[
 
 
 def live_against_hold_out(log: LogColumns) -> Comparison:
-    """Compare the views of customers with a learned order with those of hold-outs.
+    """Compare the feeds of customers with a learned order with those of hold-outs.
 
     Who chose rule order counts as one of the former: otherwise the groups would differ by more
-    than the draw.
+    than the draw. The views of a customer in a night count as one, since a newly published model
+    makes another view of the same feed, but only where a model orders it.
     """
     held = np.array([one is not None and one.by is OrderedBy.HOLD_OUT for one in log.order], bool)
     live = np.array([one is not None for one in log.order], bool) & ~held
-    clicks = np.bincount(log.view, log.clicked & (log.place >= 0), len(log.customer))
     many = len(log.customers)
 
     def arm(views: Array) -> Arm:
-        customer = log.customer[views]
+        own = views[log.view]
+        pairs = np.stack([log.customer, log.night], axis=1)[views]
+        customer = np.unique(pairs, axis=0)[:, 0]
+        clicked = own & log.clicked & (log.place >= 0)
+        rows = [log.customer[log.view], log.night[log.view], log.rule]
+        clicks = np.unique(np.stack(rows, axis=1)[clicked], axis=0)[:, 0]
         counted = np.bincount(customer, minlength=many)
         present = counted > 0
-        return Arm(counted[present], np.bincount(customer, clicks[views], many)[present])
+        return Arm(counted[present], np.bincount(clicks, minlength=many)[present])
 
     return compare(arm(live), arm(held))
 

@@ -293,6 +293,8 @@ def test_learned_feeds_are_compared_with_hold_outs_whoever_chose_rule_order() ->
         views.append(LoggedView(customer, "1", found.view, items))
     compared = live_against_hold_out(read_log(views))
     assert 0 < compared.low < 1 < compared.high
+    again = [one._replace(id="2") for one in views if not is_held_out(one.customer)]
+    assert live_against_hold_out(read_log([*views, *again])) == compared, "a night counts once"
     assert "30" in live_against_hold_out(read_log(views[:100])).unknown
 
 
