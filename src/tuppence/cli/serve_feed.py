@@ -16,6 +16,7 @@ from tuppence.bootstrap.feeds import (
     store_page,
 )
 from tuppence.bootstrap.services import read_tls, run_service
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -72,6 +73,12 @@ def add_commands(app: typer.Typer) -> None:
             str,
             typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
         ] = "",
+        models: Annotated[
+            Path | None,
+            typer.Option(
+                help="With a database: models that order feeds, a folder; rule order if omitted."
+            ),
+        ] = None,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -102,18 +109,20 @@ def add_commands(app: typer.Typer) -> None:
         else. The feeds of a store stand for the day of its last run, those of a database for the
         present day.
         """
-        write_logs("feed", sys.stderr)
-        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
-        if (store is None) == (not database) or bool(database) != bool(results and rulesets):
+        of_services = (bool(database), bool(results), bool(rulesets))
+        if of_services != ((store is None),) * 3:
             message = "the feeds are those of a store, or of the services"
             hint = "give --store alone, or --database with --results and --rulesets"
             raise UserError("cli.where", message, hint)
+        write_logs("feed", sys.stderr)
+        begin_tracing("feed")
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, connections, policy, wanted, current_time
+                database, results, rulesets, connections, policy, wanted, current_time, models
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)
@@ -131,9 +140,8 @@ def add_commands(app: typer.Typer) -> None:
         is kept in the store.
         """
         write_logs("app", sys.stderr)
-        deps = store_feeds(store, policy, frozenset(purposes), current_time)
         key = secrets.token_urlsafe(32)
-        service = store_page(deps, store, key)
+        service = store_page(store, policy, frozenset(purposes), current_time, key)
         echo(f"open http://{LOOPBACK}:{port}/?key={key}")
         echo("it ends with Ctrl-C")
         run_service(service, LOOPBACK, port, 1, None, log_metrics=False)

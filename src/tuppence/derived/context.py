@@ -69,8 +69,8 @@ def customer_context(
         index: Index of the customer.
         as_of: The date; later transactions are ignored.
         streams: Whether to include streams, and the forecasts that depend on them.
-        derived: What was derived for the whole batch; without it the reference implementation
-            derives it, which takes much longer.
+        derived: Facts derived for the whole batch; without them the reference implementation
+            derives them, which takes much longer.
         names: Names that rules read; other collections and derived fields may be left out.
 
     Returns:

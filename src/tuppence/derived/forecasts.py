@@ -42,7 +42,7 @@ _BLOCK: Final = 64
 
 
 class _Rows(NamedTuple):
-    """Transactions: as in `groups.Rows`, with the row of each one's account and its stream."""
+    """Transactions: as in `groups.RowArrays`, with the row of each one's account and its stream."""
 
     offsets: Any
     days: Any
