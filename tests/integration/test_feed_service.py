@@ -32,11 +32,11 @@ from tuppence.adapters.embedded.feed_file import FeedRecords
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.postgres.migrating import make_login, migrate
 from tuppence.bootstrap.local import fact_database
+from tuppence.errors import RETRYABLE
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.services.feed.tokens import customer_token
-from tuppence.services.problems import RETRYABLE
 
 RULES: Final = ("eating_out_up", "subscriptions_total", "week_in_review", "overdrawn")
 PERSON: Final = "C0000002"
