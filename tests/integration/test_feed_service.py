@@ -19,13 +19,12 @@ from hypothesis import given
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.building import copy_rules
+from tests.building import copy_rules, rule
 from tests.commands import command
 from tests.documents import operations
 from tests.examples import examples
 from tests.feeds import KEYS, desk
 from tests.serving import served
-from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.feed_file import FeedRecords
