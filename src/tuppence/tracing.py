@@ -77,7 +77,7 @@ def span(
 
 
 def carrier() -> dict[str, str]:
-    """Return what carries the current span to another process; nothing if there is none."""
+    """Return the fields that carry the current span to another process; empty without a span."""
     found: dict[str, str] = {}
     if is_on():
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415

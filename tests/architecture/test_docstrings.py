@@ -10,7 +10,9 @@ from tests.building import ROOT
 
 FOLDERS: Final = ("src", "infra", "local", "benchmarks", "training", "docs", "tests")
 FRAGMENTS: Final = frozenset({"How", "What", "When", "Where", "Whether", "Which", "Who", "Why"})
-STUB: Final = re.compile(r"^ +\w+: (?:How|Of|What|When|Where|Which|Who|Why) .*", re.MULTILINE)
+STUB: Final = re.compile(
+    r"^ +[a-z_]+: (?:As|At|From|How|In|Of|That|What|When|Where|Which|Who|Why)\b.*", re.MULTILINE
+)
 """Matches an attribute or an argument that is not described by a definition."""
 DOCUMENTED: Final = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

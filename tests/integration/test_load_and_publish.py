@@ -19,7 +19,7 @@ from local.servers import PATIENCE
 from local.stack import TUPPENCE
 from tests.building import ROOT, bank, day
 from tests.conftest import Run
-from tests.integration.test_postgres_facts import AGREED, put, three_customers
+from tests.database import AGREED, put, three_customers
 from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory

@@ -92,7 +92,7 @@ class _Draft:
             self._doubts.append(guess_doubt(start, encoding))
 
     def proposal(self) -> Proposal:
-        """Return what was decided."""
+        """Return the mapping, the questions and the doubts."""
         return Proposal(self._mapping, self._origin, tuple(self._questions), tuple(self._doubts))
 
     def _set(self, **keys: Any) -> None:
@@ -341,7 +341,7 @@ class _Draft:
             self._set(sign=Sign(column=UNDECIDED))
 
     def _evidence(self, form: str) -> Evidence:
-        """Return what the rows show if their dates have a form."""
+        """Return the evidence of the rows if their dates have a form."""
         currency = self._about.answers.get("currency") or self._currency
         return Evidence(self._path, self._mapping, self._about, form, currency)
 

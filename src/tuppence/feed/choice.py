@@ -134,7 +134,7 @@ class Ordering(Protocol):
     """The order of a feed within its tiers, where it is not that of the rules' scores."""
 
     def draw(self, eligible: Sequence[Candidate]) -> Sequence[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         ...
 
 
@@ -288,7 +288,7 @@ def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> i
 
 
 def told_by(candidate: Candidate, day: int) -> Told:
-    """Return what a candidate says.
+    """Return the content of a candidate.
 
     Args:
         candidate: The candidate.
@@ -322,7 +322,7 @@ def _candidate(
 def _last_told(
     rule: Rule, since: int, states: Mapping[ItemId, ItemState], moment: Moment
 ) -> tuple[Result, int] | None:
-    """Return what a person was last told in a turn that has not ended; None if nothing.
+    """Return the content last shown to a person in a turn that has not ended; None if nothing was.
 
     A rule that cannot tell tonight, because it failed or because data is missing, takes nothing
     back: the item stays until it expires, and says of which day its numbers are. An unknown result
@@ -344,7 +344,7 @@ def _own_outcome(
     away: Collection[ItemId],
     muted: Collection[str],
 ) -> Outcome:
-    """Return what becomes of a candidate, as far as other candidates do not matter."""
+    """Return the outcome of a candidate as far as it does not depend on other candidates."""
     rule, state = one.rule, reader.states.get(one.item, ItemState())
     if not is_due(rule, moment.day - one.result.since):
         return Outcome.RESTING if rule.cooldown_days else Outcome.EXPIRED

@@ -51,7 +51,7 @@ class People(Protocol):
     """The customers whose feeds are built."""
 
     def find(self, customer: str, today: Date) -> Person:
-        """Return what is known about a customer.
+        """Return the known facts about a customer and their results.
 
         Raises:
             UserError: There is no such customer, or nothing is kept of them.
@@ -143,7 +143,7 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
     channel: str | None = None
 
     def told(self, item: ItemId) -> Told | None:
-        """Return what an item said in the view; None if the view did not show it."""
+        """Return the content of an item in the view; None if the view did not show it."""
         return next((one.told for one in self.candidates if one.item == item), None)
 
 
@@ -180,8 +180,8 @@ class Withdrawal(msgspec.Struct, frozen=True):
         rule_id: The rule.
         withdrawn: False for a rule that is restored.
         by: The operator who decided.
-        reason: Why.
-        at: When, in milliseconds since 1970-01-01.
+        reason: Reason of the decision.
+        at: Time of the decision, in milliseconds since 1970-01-01.
     """
 
     rule_id: str
@@ -261,7 +261,7 @@ class FeedStore(Protocol):
     """Keeps views, events, states and preferences of every person, and withdrawals."""
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person; nothing need be."""
+        """Return the stored events and preferences of a person, which may be empty."""
         ...
 
     def change(self, customer: str) -> AbstractContextManager[FeedChange]:

@@ -109,7 +109,7 @@ class FeedOrder:
         ]
 
     def draw(self, eligible: Sequence[Candidate]) -> list[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         points = [sum(one.points) for one in self.parts(eligible)]
         rules = self._rules(eligible)
         deck = deck_of(

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.feed.test_choice import (
+from tests.insights import (
     MOMENT,
     TODAY,
     by_id,

@@ -219,7 +219,7 @@ class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rule: The rule.
-        reason: Why.
+        reason: Reason of the decision.
         withdrawn: False to restore it.
     """
 
@@ -237,8 +237,8 @@ class WithdrawalOut(msgspec.Struct, frozen=True):
         rule: The rule.
         withdrawn: False for a restoration.
         by: Name of the operator.
-        reason: Why.
-        at: When.
+        reason: Reason of the decision.
+        at: Time of the decision.
     """
 
     rule: Identifier
