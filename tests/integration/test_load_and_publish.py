@@ -86,6 +86,23 @@ def test_a_load_that_ends_at_any_statement_leaves_nothing(
     assert rows_of(COUNTS) == [(1, 1, 3, 1, 2)]
 
 
+def test_a_load_begins_again_where_its_store_was_changed_meanwhile(
+    database: str, rows_of: Ask
+) -> None:
+    """The facts are read again in the same session, see `consistent`."""
+    connection = connect_columns(database)
+
+    def changed() -> Iterator[Rows]:
+        yield from three_customers()[:1]
+        raise UserError("store.changed", "the store was changed")
+
+    with pytest.raises(UserError, match="the store was changed"):
+        facts.load(connection, Schema(), changed(), AGREED)
+    facts.load(connection, Schema(), iter(three_customers()), AGREED)
+    connection.close()
+    assert rows_of(COUNTS) == [(3, 3, 9, 3, 2)]
+
+
 def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> None:
     begun, go_on = threading.Event(), threading.Event()
 

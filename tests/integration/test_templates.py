@@ -437,6 +437,10 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     for label in ("NoEngine", "NoRelay") + (("NightLate",) if templates[0] == "prod" else ()):
         silent = one(resources, "AWS::CloudWatch::Alarm", label)
         assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
+    for label, service in (("EngineErrors", "rules-engine"), ("RelayErrors", "sql-relay")):
+        errors = one(resources, "AWS::CloudWatch::Alarm", label)
+        assert (errors["Namespace"], errors["MetricName"]) == ("tuppence", "errors_total")
+        assert errors["Dimensions"] == [{"Name": "service", "Value": service}], "no 503 when busy"
 
 
 def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
