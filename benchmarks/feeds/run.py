@@ -56,6 +56,9 @@ ROUNDS: Final = 3
 CONNECTIONS: Final = 32
 COPIES: Final = 20_000
 """Number of customers whose states are measured."""
+STEADY: Final = "1,000 feeds a second over HTTP"
+MANY: Final = 50
+"""Number of states of a customer for whom the size is extrapolated."""
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices.toml"
 PEOPLE: Final = """
@@ -281,15 +284,19 @@ def over_http(place: Place, seconds: float) -> Iterator[tuple[str, str]]:
             "feeds over HTTP that an app has already",
             f"{len(unchanged) / used:,.0f} a CPU second",
         )
+        assert {one.status for one in first + fresh} == {200}
+        assert {one.status for one in unchanged} == {304}
+        if os.getloadavg()[0] > (os.cpu_count() or 1):
+            yield STEADY, "not measured: others use the machine"
+            return
         steady, used, took = measured([*map(request, tokens)], 1_000)
         times = sorted(one.seconds for one in steady)
         middle, late = statistics.median(times), times[int(len(times) * 0.99)]
         yield (
-            "1,000 feeds a second over HTTP",
+            STEADY,
             f"{1e3 * middle:.1f} ms, p99 {1e3 * late:.1f} ms, {used / took:.0%} of a core",
         )
-        assert {one.status for one in first + fresh + steady} == {200}
-        assert {one.status for one in unchanged} == {304}
+        assert {one.status for one in steady} == {200}
 
 
 def tags_of(port: int, tokens: Sequence[str]) -> list[str]:
@@ -318,12 +325,12 @@ def size_of_states(place: Place) -> Iterator[tuple[str, str]]:
         found = connection.execute(SIZE).fetchone()
         assert found is not None
     size, states, people = found
-    gigabytes = size / people * 1e6 / 1e9
+    gigabytes = size / states * MANY * 1e6 / 1e9
     price = tomllib.loads(PRICES.read_text())["price"]["aurora_gb_month"]["usd"]
     yield f"states of {people:,} customers", f"{states:,} in {size / 1e6:,.0f} MB"
     yield "a state, with its index", f"{size / states:,.0f} bytes"
     yield (
-        f"a million customers with {states / people:.1f} states each, extrapolated",
+        f"a million customers, if each has {MANY} states, extrapolated",
         f"{gigabytes:,.1f} GB, ${gigabytes * price:,.2f} a month in Aurora",
     )
 
