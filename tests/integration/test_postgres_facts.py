@@ -15,6 +15,7 @@ from tests.database import AGREED, put, three_customers
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
@@ -24,6 +25,7 @@ from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
+from tuppence.relevance.scorecard import PRIOR
 
 Ask = Callable[..., list[tuple[object, ...]]]
 SUMMER = Date(day("2026-06-30"))
@@ -259,7 +261,12 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     assert not any(of_services.pop("feed").values())
     assert of_services == of_store
     assert [one["purpose"] for one in of_services["consents"]] == ["insights"]
-    done = tuppence("forget", "c1", *where, "--settle", 0, "--yes")
+    models = ModelDirectory(tmp_path / "models")
+    models.put(PRIOR)
+    models.publish(PRIOR.digest)
+    done = tuppence("forget", "c1", *where, "--models", tmp_path / "models", "--settle", 0, "--yes")
+    assert "destroyed: 1 models" in done.stdout
+    assert (models.digests(), models.published()) == ([], None), "nobody has used a feed yet"
     assert "1 customers, 1 accounts, 3 transactions, 1 connections, 1 consents" in done.stdout
     assert "the results" in done.stdout
     for table in ("accounts", "transactions", "connections", "consents"):

@@ -181,7 +181,7 @@ def _add_evaluate(group: typer.Typer) -> None:
 
         It is told from the views that a published model has ordered, whose chance made them differ
         in a known way. The model alone and rule order are estimated beside it, so the difference
-        to the model alone is what the policy's values cost.
+        to the model alone is what the policy's values cost. Tiers and caps stay as they were.
 
         A model is judged by views that it has not learned from. So without --model one is fitted to
         all but the last 14 nights, and judged by these.

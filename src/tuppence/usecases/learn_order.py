@@ -1,6 +1,6 @@
 """Learns the order of feeds from their log: reads it into columns, and fits a model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -176,22 +176,24 @@ def fit_order(
     return fit(shown, log.insights, temperature, seed)
 
 
-def renew_models(models: ModelStore, log: Iterable[LoggedView]) -> tuple[int, str | None]:
+def renew_models(models: ModelStore, read: Callable[[], LogColumns]) -> tuple[int, str | None]:
     """Destroy all models, and fit and publish a new one if one was published.
 
     Models made before an erasure have learned from the person who is erased.
 
     Args:
         models: The models.
-        log: The log without that person.
+        read: Reads the log, of which the person is no part any more.
 
     Returns:
         The number of models that were destroyed, and the digest of the new one if there is one.
     """
     before = models.published()
     destroyed = models.destroy()
-    columns = read_log(log)
-    if before is None or not len(columns.rule):
+    if before is None:
+        return destroyed, None
+    columns = read()
+    if not len(columns.rule):
         return destroyed, None
     card = fit_order(columns, before.card.temperature, before.card.seed)
     models.put(card)

@@ -307,14 +307,14 @@ def test_an_erasure_destroys_models_and_publishes_one_that_never_saw_the_person(
         models.put(one)
     models.publish(card.digest)
     without = [one for one in logged if one.customer != "C0001"]
-    destroyed, digest = renew_models(models, without)
+    destroyed, digest = renew_models(models, lambda: read_log(without))
     assert destroyed == 2
     assert digest == fit_order(read_log(without), 15, 4).digest != card.digest
     assert list(models.digests()) == [digest]
     published = models.published()
     assert published is not None
     assert (published.digest, published.card.temperature) == (digest, 15)
-    assert renew_models(models, []) == (1, None)
+    assert renew_models(models, lambda: read_log([])) == (1, None)
     assert models.published() is None
 
 
