@@ -8,6 +8,7 @@ size of states is that of copies of what these customers do; it is extrapolated 
 import argparse
 import asyncio
 import itertools
+import os
 import shutil
 import statistics
 import subprocess
@@ -55,6 +56,9 @@ ROUNDS: Final = 3
 CONNECTIONS: Final = 32
 COPIES: Final = 20_000
 """Number of customers whose states are measured."""
+STEADY: Final = "1,000 feeds a second over HTTP"
+MANY: Final = 50
+"""Number of states of a customer for whom the size is extrapolated."""
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices.toml"
 PEOPLE: Final = """
@@ -261,30 +265,38 @@ def over_http(place: Place, seconds: float) -> Iterator[tuple[str, str]]:
     with Server(command, port, log, environment) as server:
         process = psutil.Process(server.pid)
 
-        def measured(requests: Sequence[bytes], rate: float | None) -> tuple[list[Answer], float]:
-            used = sum(process.cpu_times()[:2])
+        def measured(
+            requests: Sequence[bytes], rate: float | None
+        ) -> tuple[list[Answer], float, float]:
+            """Return the answers, and the CPU time and the time that they took."""
+            used, begin = sum(process.cpu_times()[:2]), time.perf_counter()
             answers = asyncio.run(ask(port, requests, seconds, rate))
-            return answers, sum(process.cpu_times()[:2]) - used
+            used = sum(process.cpu_times()[:2]) - used
+            return answers, used, time.perf_counter() - begin
 
         first = asyncio.run(ask(port, [*map(request, tokens)], 1.0, None))
-        fresh, used = measured([*map(request, tokens)], None)
+        fresh, used, _ = measured([*map(request, tokens)], None)
         yield "feeds over HTTP", f"{len(fresh) / used:,.0f} a CPU second"
         tags = tags_of(port, tokens)
         known = [request(token, tag) for token, tag in zip(tokens, tags, strict=True)]
-        unchanged, used = measured(known, None)
+        unchanged, used, _ = measured(known, None)
         yield (
             "feeds over HTTP that an app has already",
             f"{len(unchanged) / used:,.0f} a CPU second",
         )
-        steady, used = measured([*map(request, tokens)], 1_000)
+        assert {one.status for one in first + fresh} == {200}
+        assert {one.status for one in unchanged} == {304}
+        if os.getloadavg()[0] > (os.cpu_count() or 1):
+            yield STEADY, "not measured: others use the machine"
+            return
+        steady, used, took = measured([*map(request, tokens)], 1_000)
         times = sorted(one.seconds for one in steady)
         middle, late = statistics.median(times), times[int(len(times) * 0.99)]
         yield (
-            "1,000 feeds a second over HTTP",
-            f"{1e3 * middle:.1f} ms, p99 {1e3 * late:.1f} ms, {used / seconds:.0%} of a core",
+            STEADY,
+            f"{1e3 * middle:.1f} ms, p99 {1e3 * late:.1f} ms, {used / took:.0%} of a core",
         )
-        assert {one.status for one in first + fresh + steady} == {200}
-        assert {one.status for one in unchanged} == {304}
+        assert {one.status for one in steady} == {200}
 
 
 def tags_of(port: int, tokens: Sequence[str]) -> list[str]:
@@ -313,17 +325,17 @@ def size_of_states(place: Place) -> Iterator[tuple[str, str]]:
         found = connection.execute(SIZE).fetchone()
         assert found is not None
     size, states, people = found
-    gigabytes = size / people * 1e6 / 1e9
+    gigabytes = size / states * MANY * 1e6 / 1e9
     price = tomllib.loads(PRICES.read_text())["price"]["aurora_gb_month"]["usd"]
     yield f"states of {people:,} customers", f"{states:,} in {size / 1e6:,.0f} MB"
     yield "a state, with its index", f"{size / states:,.0f} bytes"
     yield (
-        f"a million customers with {states / people:.1f} states each, extrapolated",
+        f"a million customers, if each has {MANY} states, extrapolated",
         f"{gigabytes:,.1f} GB, ${gigabytes * price:,.2f} a month in Aurora",
     )
 
 
-def report(found: Mapping[str, str], count: int) -> str:
+def report(found: Mapping[str, str], count: int, load: float) -> str:
     """Return the results as a page."""
     day = datetime.now(UTC).date()
     lines = "\n".join(f"| {name} | {figure} |" for name, figure in found.items())
@@ -331,7 +343,8 @@ def report(found: Mapping[str, str], count: int) -> str:
         "# The feed, measured\n\n"
         f"`make bench-feed` on {day}: the shipped catalogue for {count:,} synthetic customers on\n"
         "a machine of 2 cores, which others may use as well; states in PostgreSQL with its\n"
-        "durable settings, results in a file. A CPU second is one of the service, on one core.\n\n"
+        "durable settings, results in a file. A CPU second is one of the service, on one core.\n"
+        f"When it began, {load:.1f} processes waited for the cores on average.\n\n"
         f"| | |\n|---|---|\n{lines}\n"
     )
 
@@ -339,17 +352,17 @@ def report(found: Mapping[str, str], count: int) -> str:
 def main() -> None:
     """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--customers", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
-    found: dict[str, str] = {}
+    found, load = dict[str, str](), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder, postgresql() as (_, owner):
         place = prepare(Path(folder), owner, given.customers)
         for part in (in_process(place), over_http(place, given.seconds), size_of_states(place)):
             for name, figure in part:
                 say(f"{name}: {figure}")
                 found[name] = figure
-    (HERE / "RESULTS.md").write_text(report(found, given.customers), "utf-8")
+    (HERE / "RESULTS.md").write_text(report(found, given.customers, load), "utf-8")
 
 
 if __name__ == "__main__":

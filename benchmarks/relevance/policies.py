@@ -139,6 +139,7 @@ class Learned(Policy):
         start = time.process_time()
         card, drawn = outcome.card, night.tier[outcome.card] != URGENT
         columns = (
+            np.digitize(card, night.starts),
             np.full(len(card), night.number),
             night.cards.rule[card],
             outcome.place,
@@ -150,7 +151,7 @@ class Learned(Policy):
         self.remember(night, outcome)
         rows = Shown(*(np.concatenate(column) for column in zip(*self._log, strict=True)))
         if len(rows.rule) and (night.number < EVERY_NIGHT or night.number % 3 == 0):
-            self.card = fit(rows, self.world.insights, len(night.customers))
+            self.card = fit(rows, self.world.insights)
             self.rates = self.card.rates_of(self.world.insights)
         self.seconds += time.process_time() - start
 
@@ -262,6 +263,7 @@ class LightGbm(Learned):
         start = time.process_time()
         card = outcome.card
         columns = (
+            np.digitize(card, night.starts),
             card * 0 + night.number,
             night.cards.rule[card],
             outcome.place,

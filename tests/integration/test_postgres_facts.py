@@ -10,6 +10,7 @@ import pytest
 from local.servers import installations, postgresql
 from tests.building import ROOT, bank, day, frame
 from tests.conftest import Run
+from tests.database import AGREED, put, three_customers
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
@@ -25,33 +26,14 @@ from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import PRIOR
-from tuppence.usecases.copy_facts import Agreement
 
 Ask = Callable[..., list[tuple[object, ...]]]
-AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")
 SUMMER = Date(day("2026-06-30"))
 BANK_FEES = ROOT / "catalogue" / "bank_fees.yaml"
 
 
 def use(as_of: Date, today: Date = SUMMER) -> Use:
     return Use(PURPOSES, today.day, as_of.day)
-
-
-def put(url: str, *parts: Rows, schema: Schema | None = None) -> None:
-    connection = connect_columns(url)
-    try:
-        load(connection, schema or Schema(), iter(parts), AGREED)
-    finally:
-        connection.close()
-
-
-def three_customers() -> list[Rows]:
-    rows = [
-        {"booking date": day("2026-06-01"), "amount": -100, "balance": 500},
-        {"booking date": day("2026-06-02"), "amount": -200, "balance": 300},
-        {"booking date": day("2026-06-02"), "amount": -50},
-    ]
-    return [bank(rows, f"c{n}") for n in range(3)]
 
 
 NIGHTS = 20

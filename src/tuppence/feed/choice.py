@@ -1,7 +1,7 @@
 """Chooses the items of a feed: a pure function of results, states, preferences, policy and clock.
 
-Every insight that qualifies becomes a candidate with an outcome, so that the reason is known of
-each that is not shown. What is held back gives way to the next.
+Every insight that qualifies becomes a candidate with an outcome, so that the reason why one is not
+shown is always known. The next candidate takes the place of one that is held back.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ class Draw(NamedTuple):
 
     Attributes:
         priority: Number by which candidates of a tier are ordered, the highest first.
-        points: What the model gives it, with what the policy adds.
+        points: Points from the model, with those that the policy adds.
         chance: Chance of being shown.
         looks: Expected number of looks at it, against one for whatever is in the first place.
     """
@@ -100,10 +100,10 @@ class Candidate(NamedTuple):
     Attributes:
         item: Its identity.
         rule: Its rule.
-        result: What it says.
+        result: The result that it shows.
         as_of: The day of the facts that it was computed from; None for the newest ones.
         tier: Its tier.
-        outcome: What became of it.
+        outcome: Its outcome in the feed.
         place: Its place in the feed, from 0; None if it is not shown.
         draw: Its part in the draw of a learned order; None in rule order, or if it had none.
     """
@@ -121,9 +121,12 @@ class Candidate(NamedTuple):
     def key(self) -> tuple[int, Decimal, str]:
         """The order of candidates: by tier, then by falling priority, then by the rule's name.
 
-        The priority is the score, unless a model has ordered the feed.
+        The priority is the score, unless a model has ordered the feed; of what is urgent it is
+        always the score.
         """
-        priority = (self.result.score or Decimal(0)) if self.draw is None else self.draw.priority
+        priority = self.result.score or Decimal(0)
+        if self.draw is not None and self.tier != URGENT:
+            priority = self.draw.priority
         return self.tier, -priority, self.rule.id
 
 
@@ -131,7 +134,7 @@ class Ordering(Protocol):
     """The order of a feed within its tiers, where it is not that of the rules' scores."""
 
     def draw(self, eligible: Sequence[Candidate]) -> Sequence[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         ...
 
 
@@ -150,9 +153,9 @@ def choose(
     Args:
         results: Results of the person.
         rules: Rules by identifier; results of other rules are left out.
-        reader: What is known about the person.
+        reader: Facts about the person that a policy needs.
         policy: The policy of the feed.
-        moment: When the feed is built.
+        moment: Time at which the feed is built.
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
         ordering: Orders the insights of a tier; by their scores if omitted.
@@ -285,7 +288,7 @@ def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> i
 
 
 def told_by(candidate: Candidate, day: int) -> Told:
-    """Return what a candidate says.
+    """Return the content of a candidate.
 
     Args:
         candidate: The candidate.
@@ -319,7 +322,7 @@ def _candidate(
 def _last_told(
     rule: Rule, since: int, states: Mapping[ItemId, ItemState], moment: Moment
 ) -> tuple[Result, int] | None:
-    """Return what a person was last told in a turn that has not ended; None if nothing.
+    """Return the content last shown to a person in a turn that has not ended; None if nothing was.
 
     A rule that cannot tell tonight, because it failed or because data is missing, takes nothing
     back: the item stays until it expires, and says of which day its numbers are. An unknown result
@@ -341,7 +344,7 @@ def _own_outcome(
     away: Collection[ItemId],
     muted: Collection[str],
 ) -> Outcome:
-    """Return what becomes of a candidate, as far as other candidates do not matter."""
+    """Return the outcome of a candidate as far as it does not depend on other candidates."""
     rule, state = one.rule, reader.states.get(one.item, ItemState())
     if not is_due(rule, moment.day - one.result.since):
         return Outcome.RESTING if rule.cooldown_days else Outcome.EXPIRED

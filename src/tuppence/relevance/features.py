@@ -99,7 +99,7 @@ def features(history: History, cards: Cards, insights: Insights, rates: Array) -
     they see. A sensitive insight counts for none, and has no features but its score.
 
     Args:
-        history: What the persons of the cards saw before.
+        history: Earlier cards that the persons saw.
         cards: The cards.
         insights: The rules.
         rates: Clicks of everybody on each rule's insight for each 10,000 days on which it is seen.

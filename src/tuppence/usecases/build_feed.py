@@ -53,7 +53,7 @@ class Feed(NamedTuple):
         candidates: All insights that qualify, shown or not.
         left_out: A sentence, by the identifier of its rule, for each insight that is missing
             because its message cannot be written.
-        view: What is logged when the person has seen it.
+        view: The record that is logged when the person has seen it.
         order: The model that has ordered it; None in rule order.
     """
 
@@ -86,12 +86,12 @@ def served_feed(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates; that of the customer if None.
         model: The model that orders feeds; they are in rule order if omitted.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
 
     Raises:
         UserError: There is no such locale.
@@ -115,12 +115,12 @@ def feed_version(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates; that of the customer if None.
         model: The model that orders feeds, if there is one.
-        channel: Where the feed is shown.
+        channel: Place where the feed is shown.
     """
     known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
     today = local_day(now, kept.preferences.time_zone or policy.time_zone)
@@ -152,12 +152,12 @@ def build_feed(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates, such as en_GB.
         model: The model that orders feeds; they are in rule order if omitted.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
 
     Raises:
         UserError: There is no such locale.

@@ -25,6 +25,8 @@ from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
 Array = npt.NDArray[Any]
 
 _MICRO: Final = Decimal("0.000001")
+SCORES: Final = 10_000
+"""Number by which scores are multiplied where they are compared: results keep four decimals."""
 VALUE: Final = "value"
 """Name of the points that the policy's values add."""
 
@@ -50,7 +52,7 @@ def view_order(customer: str, kept: Kept, model: Model | None) -> ViewOrder | No
 
     Args:
         customer: The customer.
-        kept: What is kept of them.
+        kept: Stored events and preferences of the person.
         model: The published model, if there is one.
     """
     if model is None:
@@ -70,7 +72,7 @@ class FeedOrder:
 
     Args:
         person: The person.
-        kept: What the person did with earlier feeds.
+        kept: The person's actions in earlier feeds.
         policy: The policy of the feed.
         today: The day of the clock in the person's time zone.
         card: The scorecard; that which has learned nothing, if there is no model.
@@ -107,14 +109,14 @@ class FeedOrder:
         ]
 
     def draw(self, eligible: Sequence[Candidate]) -> list[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         points = [sum(one.points) for one in self.parts(eligible)]
         rules = self._rules(eligible)
         deck = deck_of(
             [one.tier for one in eligible],
             [one.rule.topic for one in eligible],
             points,
-            [_hundredths(one.result.score) for one in eligible],
+            [int((one.result.score or 0) * SCORES) for one in eligible],
             rules,
         )
         many = np.full(len(eligible), code_of(self._person.customer), np.uint64)
@@ -163,14 +165,14 @@ class FeedOrder:
         return day is not None and day < self._today
 
     def _history_of(self) -> History:
-        """Return the days before today on which the person saw insights.
+        """Return the days before today on which the person saw insights that are not urgent.
 
         Today does not count, so that an order stays while somebody looks at it.
         """
         rules, days, clicked = list[int](), list[int](), list[bool]()
         for item, state in self._kept.states.items():
             number = self._numbers.get(item.rule_id)
-            if number is None:
+            if number is None or self._policy.tier(self._person.rules[item.rule_id]) == URGENT:
                 continue
             opened = self._clicked_on(item)
             for day in state.seen:

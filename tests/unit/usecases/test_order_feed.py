@@ -193,7 +193,7 @@ def test_urgent_and_sensitive_insights_are_not_learned() -> None:
 
 def test_what_another_order_brings_is_told_from_the_draws(logged: list[LoggedView]) -> None:
     log = read_log(logged)
-    card = fit_order(log)
+    card = fit_order(log, until=TODAY + 2)
     targets = [
         Target("learned", card, POLICY, 30),
         Target("as it was", PRIOR, POLICY, 60),
@@ -212,15 +212,58 @@ def test_what_was_never_shown_is_not_known(logged: list[LoggedView]) -> None:
     log = read_log(everybody(3, card=msgspec.structs.replace(PRIOR, temperature=5)))
     values = [PolicyValue("insight", "rule_6", 100.0)]
     target = Target("rule 6", PRIOR, msgspec.structs.replace(POLICY, places=1, values=values), 5)
-    (found,) = judge(log, fit_order(log), [target])
+    (found,) = judge(log, fit_order(log, until=TODAY), [target])
     assert "hardly ever shown" in found.estimate.unknown
     assert found.document()["change"] is found.document()["high"] is None
     few = read_log(logged[:40])
-    (found,) = judge(few, fit_order(few), [target._replace(policy=POLICY)])
+    (found,) = judge(few, PRIOR, [target._replace(policy=POLICY)])
     assert "are needed" in found.estimate.unknown
     with pytest.raises(UserError) as caught:
         judge(read_log([]), PRIOR, [target])
     assert caught.value.code == "relevance.no-draws"
+
+
+def test_a_model_is_not_judged_by_what_it_has_learned_from(logged: list[LoggedView]) -> None:
+    log = read_log(logged)
+    card = fit_order(log)
+    with pytest.raises(UserError, match="no view is later than") as caught:
+        judge(log, PRIOR, [Target("learned", card, POLICY, 30)])
+    assert caught.value.code == "relevance.no-draws"
+
+
+def test_nothing_is_gained_where_everybody_likes_everything_the_same() -> None:
+    random = np.random.default_rng(8)
+    same = [
+        one._replace(
+            clicked=frozenset(
+                item.item
+                for item in one.view.candidates
+                if item.place is not None and random.random() < 0.3
+            )
+        )
+        for one in everybody(10, 300)
+    ]
+    log = read_log(same)
+    card = fit_order(log, until=TODAY + 4)
+    (found,) = judge(log, card, [Target("learned", card, POLICY, 30)])
+    assert found.estimate.change_low < 0 < found.estimate.change_high
+
+
+def test_a_rule_whose_topic_has_changed_falsifies_no_log(logged: list[LoggedView]) -> None:
+    last = logged[-1]
+    candidates = [msgspec.structs.replace(one, topic="another") for one in last.view.candidates]
+    moved = last.view.night + 1
+    view = msgspec.structs.replace(last.view, candidates=candidates, night=moved, order=None)
+    log = read_log([*logged, last._replace(id="later", view=view)])
+    (found,) = judge(log, PRIOR, [Target("as it was", PRIOR, POLICY, 60)])
+    assert found.estimate.change == pytest.approx(0, abs=0.03)
+
+
+def test_views_before_the_window_change_no_model(logged: list[LoggedView]) -> None:
+    first = logged[0]
+    view = msgspec.structs.replace(first.view, night=first.view.night - 400)
+    old = first._replace(id="old", view=view)
+    assert fit_order(read_log([old, *logged])).digest == fit_order(read_log(logged)).digest
 
 
 def changed(logged: Sequence[LoggedView], **fields: int) -> Iterator[LoggedView]:
@@ -251,6 +294,8 @@ def test_learned_feeds_are_compared_with_hold_outs_whoever_chose_rule_order() ->
         views.append(LoggedView(customer, "1", found.view, items))
     compared = live_against_hold_out(read_log(views))
     assert 0 < compared.low < 1 < compared.high
+    again = [one._replace(id="2") for one in views if not is_held_out(one.customer)]
+    assert live_against_hold_out(read_log([*views, *again])) == compared, "a night counts once"
     assert "30" in live_against_hold_out(read_log(views[:100])).unknown
 
 

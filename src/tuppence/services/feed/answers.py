@@ -101,7 +101,7 @@ def read_cursor(text: str | None) -> Key | None:
     """Return the place that a cursor names; None without a cursor.
 
     Raises:
-        UserError: `request.query`: it is no cursor.
+        UserError: `request.query`: it is not a cursor.
     """
     if text is None:
         return None
@@ -115,7 +115,7 @@ def parse_channel(text: str | None) -> str | None:
     """Return the name of a channel; None if none is given.
 
     Raises:
-        UserError: `request.query`: it is no name.
+        UserError: `request.query`: it is not a name.
     """
     if text is not None and not _CHANNEL.fullmatch(text):
         raise UserError(

@@ -113,7 +113,7 @@ def feed_app(
     """Return the feed as an application.
 
     Args:
-        deps: What it works with; closed when the application ends.
+        deps: Its dependencies; closed when the application ends.
         keys: Keys of customers' tokens.
         operators: Names of operators by the digest of their token.
         caller_requests: Maximum number of concurrent requests of one caller.
@@ -157,16 +157,16 @@ class _Asked(NamedTuple):
         locale: Locale of money and dates; that of the customer if None.
         after: The place of the last item of the page before; None for the first page.
         limit: Maximum number of items.
-        known: The tags of what the app has, as the header If-None-Match names them.
         channel: Where the feed is shown, as the app calls it.
+        known: The tags of what the app has, as the header If-None-Match names them.
     """
 
     customer: str
     locale: str | None
     after: Key | None
     limit: int
-    known: str
     channel: str | None
+    known: str
 
 
 class _FeedService:
@@ -192,7 +192,7 @@ class _FeedService:
         after = read_cursor(query.get("cursor"))
         channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
-        asked = _Asked(customer, query.get("locale"), after, limit, known, channel)
+        asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
         return await self._batcher.answer("feeds", None, asked, 1)
 
     def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
@@ -205,8 +205,8 @@ class _FeedService:
             return known
         deps, after, limit = self._deps, asked.after, asked.limit
         given = (*known, deps.policy, deps.clock(), asked.locale, deps.model(), asked.channel)
-        content = feed_version(*given) + msgspec.json.encode([self._answers, after, limit])
-        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        page = msgspec.json.encode([self._answers, after, limit])
+        tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
         if matches(asked.known, tag):
             return Response(status_code=304, headers=headers)
@@ -346,11 +346,11 @@ class _FeedService:
         return json_response(openapi_document())
 
     def _build(self, customer: str) -> tuple[Feed, Kept]:
-        deps = self._deps
-        (found,) = deps.read([customer], self._today())
+        (found,) = self._deps.read([customer], self._today())
         if isinstance(found, UserError):
             raise found
         person, kept = found
+        deps = self._deps
         return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
 
     def _today(self) -> Date:
