@@ -33,7 +33,7 @@ def feed_service(
     """Return the feed as a service.
 
     Args:
-        deps: What it works with.
+        deps: Its dependencies.
         keys: File of the keys of customers' tokens.
         operators: File of operators; None for none.
         caller_requests: Maximum concurrent requests of one caller.
@@ -53,7 +53,7 @@ def feed_service(
 def store_feeds(
     path: Path, policy_file: Path | None, purposes: frozenset[str], clock: Callable[[], int]
 ) -> "FeedDependencies":
-    """Return what the feeds of a store work with.
+    """Return the dependencies of the feeds of a store.
 
     Args:
         path: The folder of the store.
@@ -102,7 +102,7 @@ def database_feeds(
     clock: Callable[[], int],
     models: Path | None = None,
 ) -> "FeedDependencies":
-    """Return what the feeds of the services work with.
+    """Return the dependencies of the feeds of the services.
 
     Args:
         url: Address of the database; the login has the role feed.

@@ -32,7 +32,7 @@ def check_period(first: str | None, last: str | None, *names: str) -> None:
     """Check that two texts are days of the calendar, the first not after the last.
 
     Raises:
-        ValueError: One is no day, or they are in the wrong order.
+        ValueError: One is not a day, or they are in the wrong order.
     """
     for text, name in zip((first, last), names, strict=True):
         if text is not None and parse_date(text) is None:

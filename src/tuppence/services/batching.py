@@ -26,8 +26,8 @@ from concurrent.futures import Executor
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from tuppence import logs
-from tuppence.errors import UserError
-from tuppence.services.problems import RETRYABLE, STATUSES
+from tuppence.errors import RETRYABLE, UserError
+from tuppence.services.problems import STATUSES
 from tuppence.services.queue_limit import QueueLimit
 from tuppence.services.shares import Shares
 

@@ -106,9 +106,9 @@ def changes_of(
 
     Args:
         feed: The feed.
-        person: What it was built from.
+        person: The person whose feed it is.
         earlier: The run before.
-        kept: What is kept of the person.
+        kept: Stored events and preferences of the person.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates.
@@ -133,7 +133,7 @@ def compare_feeds(
 
     Args:
         feed: The feed.
-        person: What it was built from.
+        person: The person whose feed it is.
         before: The insights after the run before.
         locale: Locale of money and dates.
     """

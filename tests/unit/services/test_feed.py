@@ -17,7 +17,7 @@ import pytest
 from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
 from tests.serving import log_lines
 
-from tuppence.errors import UserError
+from tuppence.errors import RETRYABLE, UserError
 from tuppence.feed.items import DAY
 from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
@@ -31,7 +31,7 @@ from tuppence.services.feed.tokens import (
     read_keys,
     signed_view,
 )
-from tuppence.services.problems import RETRYABLE, problem_of, problem_response
+from tuppence.services.problems import problem_of, problem_response
 from tuppence.usecases.feed_ports import View, Withdrawal
 from tuppence.usecases.order_feed import Model
 

@@ -87,7 +87,7 @@ class PostgresFeeds:
         self._days: set[int] = set()  # on which events were received: their partitions are there
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._connections.reading() as connection:
             return _kept(connection, customer)
 
@@ -228,7 +228,7 @@ class PostgresPeople:
         self._rules: dict[str, Mapping[str, Rule]] = {}
 
     def find(self, customer: str, today: Date) -> Person:
-        """Return what is known about a customer."""
+        """Return the known facts about a customer and their results."""
         (found,) = self.read([customer], today)
         if isinstance(found, UserError):
             raise found

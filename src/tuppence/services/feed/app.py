@@ -113,7 +113,7 @@ def feed_app(
     """Return the feed as an application.
 
     Args:
-        deps: What it works with; closed when the application ends.
+        deps: Its dependencies; closed when the application ends.
         keys: Keys of customers' tokens.
         operators: Names of operators by the digest of their token.
         caller_requests: Maximum number of concurrent requests of one caller.

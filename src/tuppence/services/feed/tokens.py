@@ -32,7 +32,7 @@ from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
 """The audience of customers' tokens."""
-LONGEST_SECONDS: Final = 3_600
+MAX_TOKEN_SECONDS: Final = 3_600
 """Longest life of a customer's token."""
 MAX_VERIFIED: Final = 10_000
 """Number of tokens whose signatures need not be verified again."""
@@ -171,7 +171,7 @@ def customer_of(verified: Verified, token: str, now: int) -> str | None:
     # The clock is an argument here, so claims are checked here and not by the library.
     seconds, issued, expires = now // 1_000, claims.iat, claims.exp
     begun = max(issued, claims.nbf) <= seconds + AHEAD_SECONDS
-    in_time = begun and seconds < expires <= issued + LONGEST_SECONDS
+    in_time = begun and seconds < expires <= issued + MAX_TOKEN_SECONDS
     audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     is_valid = in_time and AUDIENCE in audience and why_not_identifier(claims.sub) is None
     return claims.sub if is_valid else None
@@ -218,7 +218,7 @@ class Customer(BaseUser):
 
     Attributes:
         customer: Name of the customer.
-        log_name: What logs call every customer.
+        log_name: The name of every customer in logs.
     """
 
     log_name: Final = "a customer"
