@@ -148,17 +148,23 @@ def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
     with extra("feed"):
         from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
 
-    def customers(beginning: str) -> list[str]:
-        names = open_store(store).facts().customers()["id"].to_list()
-        return sorted(name for name in names if name.startswith(beginning))
-
     def changes(feed: "Feed", person: "Person", kept: "Kept", locale: str) -> "FeedChanges | None":
         if person.frozen:  # without a consent nothing is told, not even what was told before
             return None
         now = deps.clock()
         return feed_changes(open_store(store), feed, person, kept, deps.policy, now, locale)
 
-    return page_app(deps, customers, changes, key)
+    return page_app(deps, customers_of(open_store(store)), changes, key)
+
+
+def customers_of(store: StoreFolder) -> Callable[[str], list[str]]:
+    """Return a function that lists the customers of a store whose names begin with a text."""
+
+    def customers(beginning: str) -> list[str]:
+        names = store.facts().customers()["id"].to_list()
+        return sorted(name for name in names if name.startswith(beginning))
+
+    return customers
 
 
 def _explainer(

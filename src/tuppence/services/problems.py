@@ -27,6 +27,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "rules.unknown": 404,
     "consent.none": 403,
     "rule.unknown": 404,
+    "rule.changed": 409,
+    "preview.cancelled": 409,
     "ruleset.unknown": 404,
     "ruleset.none": 503,
     "results.older": 409,

@@ -64,14 +64,14 @@ def examiner(today: Date, store: FactsOfAll | None = None, use: Use | None = Non
         store: The store whose words are known as well.
         use: The use of its facts that consents must allow.
     """
-    usual = functools.partial(_known, {})
+    usual = functools.partial(known_words, {})
 
     @functools.cache
     def known() -> Known:
         """Return the words that the store has, too; it is read for the first unusual one."""
         if store is None or use is None:
             return usual
-        return functools.partial(_known, store.read_permitted(use, words_of))
+        return functools.partial(known_words, store.read_permitted(use, words_of))
 
     def examine(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:
         if any(word_findings(checked, usual)):
@@ -174,9 +174,16 @@ def _alone(checked: CheckedRule, condition: syntax.Node, number: int) -> Checked
     return dataclasses.replace(checked, rule=rule, trees={("when",): condition, ("score",): one})
 
 
-def _known(
+def known_words(
     of_store: Mapping[tuple[str, str], frozenset[str]], table: str, field: str
 ) -> Collection[str]:
+    """Return the words that a field can have; none if it can have any.
+
+    Args:
+        of_store: Words of the open fields of a store.
+        table: Table of the field, or `customer`.
+        field: Name of the field.
+    """
     key = (table, field)
     if key not in OPEN:
         return CLOSED.get(key, ())
