@@ -9,8 +9,10 @@ from tuppence.usecases.ledger import RuleCount, RunRecord, Tally, add
 
 NIGHTS: Final = 15
 """Maximum number of runs: the last one, and 14 to compare it with."""
-_USUAL: Final = 3
+_USUAL: Final = 7
 """Number of earlier nights from which on it is said that a count is unusual."""
+_SMALL: Final = 10
+"""A difference of fewer customers is not unusual."""
 
 
 class RunHistory(Protocol):
@@ -61,7 +63,8 @@ class Trend(NamedTuple):
     Attributes:
         rule_id: The rule.
         counts: Its counts in each night, newest first; None where it did not run.
-        is_unusual: Whether its newest count lies outside of all earlier ones, by a tenth or more.
+        is_unusual: Whether more or fewer customers qualify than in each of a week of nights or
+            more, by a tenth and by ten.
     """
 
     rule_id: str
@@ -107,4 +110,5 @@ def _is_unusual(counts: Sequence[RuleCount | None]) -> bool:
     earlier = [one for one in others if one is not None]
     if newest is None or len(earlier) < _USUAL:
         return False
-    return newest < 0.9 * min(earlier) or newest > 1.1 * max(earlier)
+    least, most = min(earlier), max(earlier)
+    return newest <= min(0.9 * least, least - _SMALL) or newest >= max(1.1 * most, most + _SMALL)

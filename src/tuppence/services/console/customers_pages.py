@@ -126,6 +126,7 @@ class CustomersPages:
             f"{customer}: {reasons['title']}",
             _SECTION,
             reasons=reasons,
+            level=2,
             back=(address("/customer", customer=customer), customer),
         )
 

@@ -8,8 +8,9 @@ import msgspec
 from tuppence.errors import UserError
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition_checking import Examine, check_definition
-from tuppence.services.console.forms import Plain, change, definition_in, fixed, form_in
-from tuppence.services.console.marking import Mark, code_points, marks_of, marks_of_file, text_at
+from tuppence.services.console.form_actions import changed_form
+from tuppence.services.console.forms import Plain, definition_in, form_in
+from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, text_of
 
 CONTROLS: Final = ("base", "view", "do", "editor", "customer")
@@ -74,10 +75,8 @@ class Drafts:
             text = fields.get("text", [""])[0].replace("\r\n", "\n")
             return self.of_file(name, base, text, examine)
         form = form_in({key: value for key, value in fields.items() if key not in CONTROLS})
-        if action.startswith("fix "):
-            form = _fixed(form, action)
-        elif action:
-            form = change(form, action, self._book.schema)
+        if action:
+            form = changed_form(form, action, self._book.schema)
         return self.of_form(name, base, form, examine)
 
     def of_file(self, name: str, base: str, text: str, examine: Examine) -> Draft:
@@ -120,16 +119,6 @@ class Drafts:
     def _edited(self, name: str, text: str, examine: Examine) -> EditedRule:
         path = self._book.files.path_of(name)
         return self._book.check(StoredRule(name, path, text, ""), examine)
-
-
-def _fixed(form: Plain, action: str) -> Plain:
-    """Return a form after a proposed correction: `fix FIELD START END TEXT`, in UTF-16 units."""
-    _, field, start, end, text = (action.split(" ", 4) + [""] * 5)[:5]
-    before = text_at(form, field)
-    if before is None or not (start.isdecimal() and end.isdecimal()):
-        raise UserError("request.body", f"{action[:80]!a} is no action of this form")
-    first, last = (code_points(before, int(at)) for at in (start, end))
-    return fixed(form, field, first, last, text)
 
 
 def _nothing(*_: Any) -> tuple[()]:

@@ -4,16 +4,17 @@ A field is named by its place, such as `when.all.0.what.days`. Browsers send the
 CR and LF, or as LF alone: they become LF, so that places in a text mean the same everywhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema
-from tuppence.rules.definition import Definition, document_of, rule_of
-from tuppence.structured import Location, convert_plain, parse_plain, to_yaml
+from tuppence.rules.definition import Definition, document_of
+from tuppence.structured import convert_plain, parse_plain, to_yaml
+
+Plain = dict[str, Any]
 
 
 def _spaced(name: str) -> str:
@@ -26,12 +27,12 @@ _TEXTS: Final = frozenset(
     {"category", "not category", "merchant", "type", "not type", "account type", "country"}
 )
 """Conditions of a measure that may be one text or several, a line each."""
-_ROW: Final[Mapping[str, Any]] = {
+NEW_ROW: Final[Plain] = {
     "what": {"measure": "how much", "of": "payments", "days": "30"},
     "is": "at least",
     "value": "1",
 }
-Plain = dict[str, Any]
+"""A condition to begin with."""
 
 
 class _Measure(msgspec.Struct, rename=_spaced, forbid_unknown_fields=True):
@@ -132,12 +133,20 @@ def form_in(fields: Mapping[str, Sequence[str]]) -> Plain:
             if not isinstance(node, dict):
                 raise UserError("request.body", f"the field {name[:80]!a} contradicts another one")
         node[steps[-1]] = text
-    found: Plain = _lists(plain)
+    return shaped_form(_lists(plain))
+
+
+def shaped_form(form: Plain) -> Plain:
+    """Return a form unchanged.
+
+    Raises:
+        UserError: It has places that a form does not have, or other things than texts there.
+    """
     try:
-        msgspec.convert(found, _Form)
+        msgspec.convert(form, _Form)
     except msgspec.ValidationError as error:
         raise UserError("request.body", f"this is no form of a rule: {error}") from None
-    return found
+    return form
 
 
 def _lists(node: Any) -> Any:
@@ -231,91 +240,6 @@ def _lines(text: Any) -> Any:
     return lines if len(lines) > 1 else "".join(lines)
 
 
-def change(form: Plain, action: str, schema: Schema) -> Plain:
-    """Return a form after a button that adds, removes or converts a part.
-
-    Args:
-        form: The form.
-        action: A verb and a place, such as `remove when.all.1`.
-        schema: Schema of the facts.
-
-    Raises:
-        UserError: There is no such action or place.
-    """
-    verb, _, where = action.partition(" ")
-    place: Location = tuple(int(s) if s.isdecimal() else s for s in where.split(".") if s)
-    if verb == "feel":
-        rule = rule_of(definition_in(form), schema)
-        if place == ("when",):
-            return {**form, "when": rule.when}
-        if place == ("score",):
-            return {**form, "score": rule.score}
-        number = place[1] if len(place) == 2 and place[0] == "values" else None
-        rows = [dict(row) for row in form.get("values", [])]
-        if isinstance(number, int) and number < len(rows):
-            name = rows[number]["name"]
-            rows[number] = {"name": name, "feel": rule.values[name]}
-            return {**form, "values": rows}
-    added = {"row": _ROW, "term": {"what": _ROW["what"]}, "value": {"name": "", "feel": ""},
-             "measure": {"name": "", "what": _ROW["what"]},
-             "variant": {"title": "", "body": ""}, "group": {"any": [_ROW]}}  # fmt: skip
-    if verb in added:
-        return _at(form, place, lambda rows: [*(rows or []), added[verb]])
-    if verb == "remove" and place and isinstance(place[-1], int):
-        last = place[-1]
-        return _at(form, place[:-1], lambda rows: [*rows[:last], *rows[last + 1 :]])
-    if verb == "turn":
-        *path, kind = where.split(" ")
-        return _turned(form, " ".join(path), kind)
-    if verb == "compare":
-        return _at(form, place, lambda _: dict(_ROW["what"]))
-    if verb == "number":
-        return _at(form, place, lambda _: "1")
-    raise UserError("request.body", f"{action[:80]!a} is no action of this form")
-
-
-def _turned(form: Plain, where: str, kind: str) -> Plain:
-    """Return a form with another kind of group at a place: `all`, `any` or `none`."""
-    if kind not in {"all", "any", "none"}:
-        raise UserError("request.body", f"{kind[:20]!a} is no kind of group")
-    *place, before = (int(step) if step.isdecimal() else step for step in where.split("."))
-    return _at(form, tuple(place), lambda group: {kind: group[before]})
-
-
-def fixed(form: Plain, field: str, start: int, end: int, text: str) -> Plain:
-    """Return a form with a part of a field replaced.
-
-    Args:
-        form: The form.
-        field: Name of the field.
-        start: Start of the part, in characters.
-        end: End of the part.
-        text: The text in its place.
-
-    Raises:
-        UserError: The form has no such field.
-    """
-    place = tuple(int(step) if step.isdecimal() else step for step in field.split("."))
-    return _at(form, place, lambda before: f"{before[:start]}{text}{before[end:]}")
-
-
-def _at(form: Plain, place: Location, edit: Callable[[Any], Any]) -> Plain:
-    """Return a form with the part at a place changed."""
-    found: Plain = _changed(form, place, edit)
-    return found
-
-
-def _changed(node: Any, place: Location, edit: Callable[[Any], Any]) -> Any:
-    if not place:
-        return edit(node)
-    step, rest = place[0], place[1:]
-    if isinstance(node, list) and isinstance(step, int) and step < len(node):
-        return [*node[:step], _changed(node[step], rest, edit), *node[step + 1 :]]
-    if isinstance(node, dict) and isinstance(step, str):
-        return {**node, step: _changed(node.get(step, {} if rest else None), rest, edit)}
-    raise UserError("request.body", "the form has no such place")
-
-
 def new_form(identifier: str, kind: str, title: str, *, in_feel: bool) -> Plain:
     """Return the form of a new rule.
 
@@ -327,7 +251,7 @@ def new_form(identifier: str, kind: str, title: str, *, in_feel: bool) -> Plain:
     """
     condition: Any = 'total(payments[category = "bank fee"].amount) >= 5'
     if not in_feel:
-        condition = {"all": [_ROW]}
+        condition = {"all": [NEW_ROW]}
     form: Plain = {
         "id": identifier,
         "kind": kind,
@@ -339,8 +263,3 @@ def new_form(identifier: str, kind: str, title: str, *, in_feel: bool) -> Plain:
         "rest": "",
     }
     return {**form, "communication": "guidance"} if kind == "offer" else form
-
-
-def has_form(form: Plain) -> bool:
-    """Return whether the condition is written in rows."""
-    return isinstance(form.get("when"), dict)

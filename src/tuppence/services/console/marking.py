@@ -3,6 +3,8 @@
 Python counts characters, browsers count the halves of UTF-16; an emoji is one or two of them.
 """
 
+import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -67,8 +69,8 @@ def marks_of_file(problems: Iterable[RuleProblem], text: str) -> list[Mark]:
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
     found = []
-    for one in problems:
-        start = end = 0
+    for problem in problems:
+        one, start, end = _with_place(problem), 0, 0
         if 0 < one.line < len(starts):
             start = starts[one.line - 1] + max(one.column - 1, 0)
             last, column = one.end
@@ -77,6 +79,18 @@ def marks_of_file(problems: Iterable[RuleProblem], text: str) -> list[Mark]:
         words = f"line {one.line}" if one.line else "the file"
         found.append(Mark("text", words, start, end, one.warning, one.message, one.hint))
     return found
+
+
+def _with_place(problem: RuleProblem) -> RuleProblem:
+    """Return a problem with the place that the message of an unreadable file begins with."""
+    found = re.match(rf"{re.escape(str(problem.path))}:(\d+):(\d+): ", problem.message)
+    if found is None or problem.line:
+        return problem
+    line, column = int(found[1]), int(found[2])
+    message = problem.message[found.end() :]
+    return dataclasses.replace(
+        problem, line=line, column=column, end=(line, column + 1), message=message
+    )
 
 
 def utf16(text: str, offset: int) -> int:

@@ -292,10 +292,10 @@ class RulesPages:
         customer = field_of(fields, "customer")
         reasons = await run_in_threadpool(self._trying.reasons, draft, customer)
         if wants_part(request):
-            text = self._pages.text("reasons.html", reasons=reasons)
+            text = self._pages.text("reasons.html", reasons=reasons, level=4)
             return Response(text, media_type="text/html")
         return self._pages.page(
-            "reason.html", f"{customer}: {draft.title}", _SECTION, reasons=reasons, back=None
+            "reason.html", f"{customer}: {draft.title}", _SECTION, reasons=reasons, level=2, back=None
         )
 
     async def _draft(self, request: Request) -> Draft:

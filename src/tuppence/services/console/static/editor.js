@@ -157,7 +157,11 @@ function later() {
   timer = setTimeout(check, 150);
 }
 
+let isChanged = false;
+form.addEventListener("submit", () => { isChanged = false; });
+addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
 form.addEventListener("input", (event) => {
+  isChanged = true;
   mirrors.get(event.target.name)?.show([]);
   later();
 });
