@@ -172,11 +172,16 @@ class RuleBook:
         return self.files.write(stored.name, stored.text, base)
 
     def _identifier(self, name: str) -> str | None:
-        with self._lock:
-            for (one, _), known in self._known.items():
-                if one == name and known.document is not None:
-                    return known.document.value.id
-        return None
+        """Return the identifier of the rule in a file; None if the file is no rule."""
+        try:
+            stored = self.files.read(name)
+            with self._lock:
+                known = [one for one in self._known.values() if one.stored == stored]
+            if known:
+                return known[0].document.value.id if known[0].document else None
+            return parse_yaml(stored.text, stored.path, Definition).value.id
+        except UserError:
+            return None
 
 
 def text_of(definition: Definition, before: EditedRule | None) -> str:

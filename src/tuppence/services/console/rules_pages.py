@@ -295,7 +295,12 @@ class RulesPages:
             text = self._pages.text("reasons.html", reasons=reasons, level=4)
             return Response(text, media_type="text/html")
         return self._pages.page(
-            "reason.html", f"{customer}: {draft.title}", _SECTION, reasons=reasons, level=2, back=None
+            "reason.html",
+            f"{customer}: {draft.title}",
+            _SECTION,
+            reasons=reasons,
+            level=2,
+            back=None,
         )
 
     async def _draft(self, request: Request) -> Draft:
