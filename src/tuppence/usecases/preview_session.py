@@ -66,18 +66,24 @@ class PreviewSession:
         self._guard = threading.Lock()
         self._tickets: OrderedDict[str, int] = OrderedDict()
         self._warm: Warm | None = None
+        self._booked: tuple[str, Date] | None = None  # up to a day, of some facts
 
     def as_of(self) -> Date:
-        """Return the day that rules take for today: that of the last run, or of the last booking.
-
-        Without a run it reads all booking dates.
-        """
+        """Return the day that rules take for today: that of the last run, or of the last booking."""
         latest = self._store.latest_run()
         if latest is not None:
             return Date(latest.as_of)
         today = self._today()
         use = Use(self._purposes, today.day, today.day)
-        return self._store.read_permitted(use, lambda facts: last_booking(facts, today))
+
+        def read(facts: PermittedFacts) -> tuple[str, Date]:
+            booked, state = self._booked, f"{facts.digest} {today}"
+            if booked is not None and booked[0] == state:
+                return booked
+            return state, last_booking(facts, today)
+
+        self._booked = self._store.read_permitted(use, read)
+        return self._booked[1]
 
     def warm(self, rules: Callable[[], Sequence[CheckedRule]]) -> None:
         """Preview one of some rules, so that later previews need not compile the engine.

@@ -252,7 +252,7 @@ def new_form(identifier: str, kind: str, title: str, *, in_feel: bool) -> Plain:
     condition: Any = 'total(payments[category = "bank fee"].amount) >= 5'
     if not in_feel:
         condition = {"all": [NEW_ROW]}
-    form: Plain = {
+    return {
         "id": identifier,
         "kind": kind,
         "title": title,
@@ -262,4 +262,3 @@ def new_form(identifier: str, kind: str, title: str, *, in_feel: bool) -> Plain:
         "message": {"title": title, "body": ""},
         "rest": "",
     }
-    return {**form, "communication": "guidance"} if kind == "offer" else form

@@ -69,6 +69,7 @@ class Pages:
     def __init__(self) -> None:
         self._templates = templates_in(FOLDER)
         self._templates.filters["count"] = lambda number: f"{number:,}"
+        self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
         self._templates.filters["share"] = _share
         self._templates.filters["pair"] = lambda one: (one, one)
         self._templates.globals["address"] = address

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tuppence.errors import UserError
-from tuppence.facts.consent import Use
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.completion import complete
 from tuppence.rules.definition_checking import Examine
@@ -21,7 +20,7 @@ from tuppence.services.console.page import ConsoleDependencies, Pages, address, 
 from tuppence.services.console.trying import Trying
 from tuppence.services.console.words import Choices
 from tuppence.services.pages import field_of, read_form
-from tuppence.usecases.check_rules import examiner
+from tuppence.usecases.check_rules import examiner_of
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, differences, standing_of
 from tuppence.usecases.nights import nights_of
 
@@ -112,6 +111,7 @@ class RulesPages:
             kinds=KINDS,
             states=STATES,
             folder=str(self._deps.files),
+            store=str(self._deps.store),
         )
 
     def _listed(self) -> tuple[list[Listed], Sequence[str], int]:
@@ -311,9 +311,7 @@ class RulesPages:
         return self._drafts.read(request.query_params.get("name", ""), fields, self._examine())
 
     def _examine(self) -> Examine:
-        deps = self._deps
-        day = deps.today()
-        return examiner(day, deps.store, Use(deps.purposes, day.day, day.day))
+        return examiner_of(self._deps.today(), self._choices.known)
 
 
 def _listed(

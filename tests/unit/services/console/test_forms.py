@@ -141,7 +141,7 @@ def test_a_form_that_is_no_definition_says_where(
 
 @pytest.mark.parametrize("in_feel", [True, False])
 def test_a_new_form_is_nearly_a_rule(in_feel: bool) -> None:
-    form = new_form("fees", "offer", "Fees", in_feel=in_feel)
+    form = new_form("fees", "saving", "Fees", in_feel=in_feel)
     form["message"]["body"] = "b"
     assert definition_in(form).id == "fees"
 
