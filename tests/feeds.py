@@ -17,7 +17,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
 from tuppence.rules.rule import Approval, FeedSettings, Message, Offer, Rule
 from tuppence.services.access import digest
-from tuppence.services.feed.app import FeedDependencies, FeedLimits, feed_app
+from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
 from tuppence.usecases.feed_ports import FeedStore, Person
 
@@ -50,6 +50,9 @@ class FewPeople:
     def has_customer(self, customer: str) -> bool:
         return customer in self.results
 
+    def has_rule(self, rule_id: str) -> bool:
+        return rule_id in self.rules
+
     def find(self, customer: str, today: Date) -> Person:
         del today
         if customer not in self.results:
@@ -57,6 +60,7 @@ class FewPeople:
         return Person(
             customer,
             tuple(self.results[customer]),
+            str(self.results[customer]),
             self.rules,
             "ruleset",
             Date(self.day),
@@ -110,7 +114,7 @@ class Desk:
         self.deps = FeedDependencies(
             self.people, self.store, self._explain, POLICY, self.clock, lambda: None, lambda: None
         )
-        self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, FeedLimits())
+        self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, 16)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def _explain(self, customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:

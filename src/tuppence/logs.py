@@ -20,6 +20,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "tas
 _KNOWN: Final = frozenset({"tuppence", "uvicorn", "stamina"})
 """Loggers whose texts quote no data."""
 _CUSTOMER: Final = "customer"
+_ENCODER: Final = json.JSONEncoder(default=str)
 """Field of the context with an identifier, which no line shows as it is."""
 _context: Final[ContextVar[Mapping[str, str]]] = ContextVar("log", default=MappingProxyType({}))
 
@@ -98,7 +99,7 @@ class JsonLines(logging.Formatter):
             line |= {"logger": record.name, "place": f"{record.filename}:{record.lineno}"}
         if record.exc_info and record.exc_info[1]:
             line |= describe(record.exc_info[1])
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
     def _shown(self, context: Mapping[str, str]) -> dict[str, str]:
         """Return the fields of a context, with a pseudonym in place of a customer."""

@@ -12,7 +12,7 @@ from tuppence.bootstrap.local import (
     result_store,
     ruleset_store,
 )
-from tuppence.bootstrap.store_feed import feed_changes, feed_policy
+from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
@@ -20,11 +20,8 @@ from tuppence.usecases.explain_result import explain_kept_result
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from tuppence.facts.schema import Schema
+    from tuppence.adapters.embedded.people import StorePeople
     from tuppence.services.feed.app import FeedDependencies
-    from tuppence.usecases.build_feed import Feed
-    from tuppence.usecases.compare_feeds import FeedChanges
-    from tuppence.usecases.feed_ports import Kept, Person
 
 
 def feed_service(
@@ -43,11 +40,11 @@ def feed_service(
     """
     with extra("feed"):
         from tuppence.services.access import read_callers  # noqa: PLC0415
-        from tuppence.services.feed.app import FeedLimits, feed_app  # noqa: PLC0415
+        from tuppence.services.feed.app import feed_app  # noqa: PLC0415
         from tuppence.services.feed.tokens import read_keys  # noqa: PLC0415
 
     known = {} if operators is None else read_callers(operators)
-    return feed_app(deps, read_keys(keys), known, FeedLimits(caller_requests))
+    return feed_app(deps, read_keys(keys), known, caller_requests)
 
 
 def store_feeds(
@@ -64,23 +61,31 @@ def store_feeds(
     Raises:
         UserError: There is no store, or the policy is malformed.
     """
+    return _feeds_of(open_store(path), policy_file, purposes, clock)[0]
+
+
+def _feeds_of(
+    store: StoreFolder,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+) -> "tuple[FeedDependencies, StorePeople]":
     with extra("feed"):
         from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
         from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
-    store = open_store(path)
     policy = feed_policy(policy_file, store.schema)
     people = StorePeople(store, purposes, policy.vulnerable)
-    file = FeedFile(path, people.has_customer)
+    file = FeedFile(store.path, people.has_customer)
 
     def close() -> None:
         file.close()
         people.close()
 
-    return FeedDependencies(
-        people, file, _explainer(store, purposes), policy, clock, people.check, close
-    )
+    explain = _explainer(store, purposes)
+    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close)
+    return deps, people
 
 
 def database_feeds(
@@ -116,15 +121,12 @@ def database_feeds(
     with extra("feed"):
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
-    def schema() -> "Schema":
-        with fact_database(url) as facts:
-            return facts.schema()
-
-    policy = feed_policy(policy_file, schema())
+    with fact_database(url) as facts:
+        policy = feed_policy(policy_file, facts.schema())
     pool = Connections(url, connections)
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
-    people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
+    people = PostgresPeople(pool, kept, known, purposes, policy.vulnerable)
     feeds = PostgresFeeds(pool)
     for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
         feeds.make_month(day)
@@ -137,24 +139,31 @@ def database_feeds(
     return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
 
 
-def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
+def store_page(
+    path: Path,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+    key: str,
+) -> "Starlette":
     """Return the page that shows the feeds of a store.
 
     Args:
-        deps: What the feeds work with.
-        store: The folder of the store.
+        path: The folder of the store.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
         key: The secret in the address of the page.
+
+    Raises:
+        UserError: There is no store, or the policy is malformed.
     """
     with extra("feed"):
         from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
 
-    def changes(feed: "Feed", person: "Person", kept: "Kept", locale: str) -> "FeedChanges | None":
-        if person.frozen:  # without a consent nothing is told, not even what was told before
-            return None
-        now = deps.clock()
-        return feed_changes(open_store(store), feed, person, kept, deps.policy, now, locale)
-
-    return page_app(deps, customers_of(open_store(store)), changes, key)
+    store = open_store(path)
+    deps, people = _feeds_of(store, policy_file, purposes, clock)
+    return page_app(deps, customers_of(store), people.find_with_earlier, key)
 
 
 def customers_of(store: StoreFolder) -> Callable[[str], list[str]]:

@@ -102,12 +102,13 @@ def add_commands(app: typer.Typer) -> None:
         else. The feeds of a store stand for the day of its last run, those of a database for the
         present day.
         """
-        write_logs("feed", sys.stderr)
-        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
-        if (store is None) == (not database) or bool(database) != bool(results and rulesets):
+        of_services = (bool(database), bool(results), bool(rulesets))
+        if of_services != ((store is None),) * 3:
             message = "the feeds are those of a store, or of the services"
             hint = "give --store alone, or --database with --results and --rulesets"
             raise UserError("cli.where", message, hint)
+        write_logs("feed", sys.stderr)
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)
@@ -131,9 +132,8 @@ def add_commands(app: typer.Typer) -> None:
         is kept in the store.
         """
         write_logs("app", sys.stderr)
-        deps = store_feeds(store, policy, frozenset(purposes), current_time)
         key = secrets.token_urlsafe(32)
-        service = store_page(deps, store, key)
+        service = store_page(store, policy, frozenset(purposes), current_time, key)
         echo(f"open http://{LOOPBACK}:{port}/?key={key}")
         echo("it ends with Ctrl-C")
         run_service(service, LOOPBACK, port, 1, None, log_metrics=False)

@@ -10,6 +10,7 @@ from tuppence.cards import masked
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, today
 from tuppence.facts.schema import Schema
+from tuppence.plain_text import printable
 from tuppence.usecases.copy_facts import Agreement, load_facts
 from tuppence.usecases.import_bank_data import import_tables
 from tuppence.usecases.take_in_files import TakenIn, take_in
@@ -74,7 +75,7 @@ def register(program: typer.Typer) -> None:
 
 
 def _print(taken: TakenIn) -> None:
-    name = masked(f"{taken.file.source}/{taken.file.name}")
+    name = printable(masked(f"{taken.file.source}/{taken.file.name}"), keep="")
     if taken.imported is None:
         echo(f"{name}: refused, see the reason beside it")
         return

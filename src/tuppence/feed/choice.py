@@ -5,13 +5,14 @@ each that is not shown. What is held back gives way to the next.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tuppence.feed.items import (
     DAY,
+    Answer,
     EventKind,
     ItemId,
     ItemState,
@@ -124,19 +125,19 @@ def choose(
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
     """
-    results = tuple(results)
+    results = [one for one in results if one.state is not State.NOT_QUALIFIED]
     unsorted = [_candidate(one, rules, reader, policy, moment) for one in results]
     candidates = sorted((one for one in unsorted if one is not None), key=lambda one: one.key)
-    muted = _muted(reader.states, policy, moment.now)
-    urgent = {name for name, rule in rules.items() if policy.tier(rule) == URGENT}
+    away = items_away(reader.states, policy, moment.now)
+    muted = {item.rule_id for item in away if reader.states[item].answered is EventKind.NOT_HELPFUL}
     promotes = reader.vulnerable is False and not any(
-        one.state is not State.NOT_QUALIFIED and one.rule_id in urgent for one in results
+        one.rule_id in rules and policy.tier(rules[one.rule_id]) == URGENT for one in results
     )
     caps = _Caps(policy, reader.states, rules, moment.today)
     topics = set[str]()
     chosen, places, promoted = [], 0, False
     for one in candidates:
-        outcome = _own_outcome(one, reader, policy, moment, muted)
+        outcome = _own_outcome(one, reader, policy, moment, away, muted)
         if one.rule.id in withdrawn:
             outcome = Outcome.WITHDRAWN
         elif outcome is Outcome.SHOWN and one.rule.id in unwritable:
@@ -161,6 +162,32 @@ def choose(
     return tuple(chosen)
 
 
+def items_away(states: Mapping[ItemId, ItemState], policy: Policy, now: int) -> frozenset[ItemId]:
+    """Return the items whose answer keeps them, or their insight, away until a later moment.
+
+    Beside the day, this is all that the clock decides about a feed.
+
+    Args:
+        states: States of items.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+    """
+    return frozenset(
+        item
+        for item, state in states.items()
+        if state.answer is not None and now < _away_until(state.answer, policy)
+    )
+
+
+def _away_until(answer: Answer, policy: Policy) -> int:
+    match answer.kind:
+        case EventKind.SNOOZED:
+            return answer.until or 0
+        case EventKind.NOT_HELPFUL:
+            return answer.order.at + policy.mute_days * DAY
+    return 0
+
+
 def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> ItemId | None:
     """Return the item whose answer hides a candidate; None if no answer does.
 
@@ -178,6 +205,20 @@ def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> I
                 if item.rule_id == candidate.rule.id and state.answered is EventKind.NOT_HELPFUL
             )
     return None
+
+
+def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> int | None:
+    """Return the end of the snooze that hides a candidate; None if no snooze does.
+
+    Args:
+        candidate: The candidate.
+        states: States of items.
+
+    Returns:
+        Milliseconds since 1970-01-01.
+    """
+    answer = states.get(candidate.item, ItemState()).answer
+    return answer.until if answer and candidate.outcome is Outcome.SNOOZED else None
 
 
 def told_by(candidate: Candidate, day: int) -> Told:
@@ -200,7 +241,7 @@ def _candidate(
     moment: Moment,
 ) -> Candidate | None:
     rule = rules.get(result.rule_id)
-    if rule is None or result.state is State.NOT_QUALIFIED:
+    if rule is None:
         return None
     as_of = None
     if result.state is State.UNKNOWN:
@@ -230,7 +271,12 @@ def _last_told(
 
 
 def _own_outcome(
-    one: Candidate, reader: Reader, policy: Policy, moment: Moment, muted: frozenset[str]
+    one: Candidate,
+    reader: Reader,
+    policy: Policy,
+    moment: Moment,
+    away: Collection[ItemId],
+    muted: Collection[str],
 ) -> Outcome:
     """Return what becomes of a candidate, as far as other candidates do not matter."""
     rule, state = one.rule, reader.states.get(one.item, ItemState())
@@ -247,24 +293,13 @@ def _own_outcome(
     if answer is None:
         return Outcome.SHOWN
     match state.answered:
-        case EventKind.SNOOZED if moment.now < (answer.until or 0):
+        case EventKind.SNOOZED if one.item in away:
             return Outcome.SNOOZED
         case EventKind.ACKNOWLEDGED | EventKind.ACTED as kind:
             now = told_by(one, moment.day)
             if not has_changed(answer.told, now, policy.changes(rule, now.values)):
                 return Outcome(kind.value)
     return Outcome.SHOWN
-
-
-def _muted(states: Mapping[ItemId, ItemState], policy: Policy, now: int) -> frozenset[str]:
-    """Return the rules of which an item was not helpful, not too long ago."""
-    return frozenset(
-        item.rule_id
-        for item, state in states.items()
-        if state.answered is EventKind.NOT_HELPFUL
-        and state.answer is not None
-        and now < state.answer.order.at + policy.mute_days * DAY
-    )
 
 
 class _Caps:

@@ -1,5 +1,7 @@
 """The policy of a feed: what its author decides for all rules together, in the file `feed.yaml`."""
 
+import functools
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -67,7 +69,9 @@ class PolicyCap(Cap, forbid_unknown_fields=True, frozen=True, omit_defaults=True
 _KINDS: Final[tuple[str, ...]] = get_args(InsightKind)
 
 
-class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+class Policy(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True, dict=True
+):
     """The settings of all insights of a feed, which a rule file may override.
 
     Attributes:
@@ -95,6 +99,12 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defau
     longest_snooze_days: Annotated[int, Meta(ge=1, le=366)] = 90
     vulnerable: str | None = None
     time_zone: str = "Europe/London"
+
+    @functools.cached_property
+    def version(self) -> str:
+        """The name with a digest of all that the policy says."""
+        content = msgspec.json.encode(self, order="sorted")
+        return f"{self.name}:{hashlib.sha256(content).hexdigest()[:8]}"
 
     def tier(self, rule: Rule) -> int:
         """Return the tier of a rule's insight."""

@@ -27,6 +27,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "rules.unknown": 404,
     "consent.none": 403,
     "rule.unknown": 404,
+    "rule.missing": 404,
     "rule.changed": 409,
     "preview.cancelled": 409,
     "ruleset.unknown": 404,

@@ -1,13 +1,19 @@
 """Builds a feed: the insights of one customer as the customer sees them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from tuppence.facts.consent import Consent
-from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
+from tuppence.feed.choice import (
+    Candidate,
+    Moment,
+    Outcome,
+    choose,
+    items_away,
+    told_by,
+)
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
@@ -18,6 +24,7 @@ from tuppence.usecases.feed_ports import Kept, Person, View, ViewedItem
 
 NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
 """Outcomes of insights that are no candidates of a view."""
+_NOT_HIDDEN = NOT_DUE | {Outcome.SHOWN}
 
 
 class FeedItem(NamedTuple):
@@ -55,6 +62,57 @@ class Feed(NamedTuple):
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, str]
     view: View
+
+    @property
+    def hidden(self) -> tuple[Candidate, ...]:
+        """The insights that apply and are not shown, in order."""
+        return tuple(one for one in self.candidates if one.outcome not in _NOT_HIDDEN)
+
+
+def served_feed(
+    person: Person, kept: Kept, policy: Policy, now: int, locale: str | None = None
+) -> Feed:
+    """Build the feed of a customer as a service shows it; without a consent nothing is in it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+
+    Raises:
+        UserError: There is no such locale.
+    """
+    if person.frozen:
+        person = person._replace(results=())
+    return build_feed(person, kept, policy, now, locale or locale_of(kept))
+
+
+def feed_version(
+    person: Person, kept: Kept, policy: Policy, now: int, locale: str | None = None
+) -> bytes:
+    """Return bytes that differ wherever the feed may differ, without building it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+    """
+    known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    away = sorted(items_away(kept.states, policy, now))
+    states, withdrawn = sorted(kept.states.items()), sorted(kept.withdrawn)
+    return msgspec.json.encode(
+        [known, policy.version, today, away, states, withdrawn, kept.preferences, locale]
+    )
+
+
+def locale_of(kept: Kept) -> str:
+    """Return the locale of a customer's money and dates."""
+    return kept.preferences.locale or "en_GB"
 
 
 def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str) -> Feed:
@@ -122,18 +180,6 @@ def frozen_day(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tup
     return day, f"frozen on {day}: no consent of this customer has held since {Date(ended)}"
 
 
-def view_id(customer: str, view: View) -> str:
-    """Return the identifier of a view, which is the same for equal views of a customer."""
-    content = msgspec.json.encode([customer, view])
-    return hashlib.sha256(content).hexdigest()[:32]
-
-
-def policy_name(policy: Policy) -> str:
-    """Return the name of a policy with a digest of all that it says."""
-    digest = hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:8]
-    return f"{policy.name}:{digest}"
-
-
 def values_of(candidate: Candidate) -> dict[str, object]:
     """Return the values of a candidate for JSON."""
     return {name: json_value(value) for name, value in candidate.result.values.items()}
@@ -159,4 +205,4 @@ def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> Vi
         for one in candidates
         if one.outcome not in NOT_DUE
     )
-    return View(day, person.ruleset, policy_name(policy), policy.places, seen)
+    return View(day, person.ruleset, policy.version, policy.places, seen)

@@ -248,7 +248,7 @@ def _with_duplicates(rules: list[EditedRule]) -> list[EditedRule]:
             name = one.document.value.id
             before = first.setdefault(name, one)
             if before is not one:
-                message = f"the rule {name} is defined in {before.stored.name}.yaml already"
+                message = f"the rule {name} is defined in {before.stored.path} already"
                 error = UserError("rules.duplicate-id", message, "give it another id")
                 problems = (*problems, unreadable(one.stored.path, error))
         found.append(one._replace(problems=problems))

@@ -1,5 +1,6 @@
 """The ports of feeds: what is known about a person, and what is kept of their feeds."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
@@ -21,6 +22,7 @@ class Person(NamedTuple):
     Attributes:
         customer: The name by which the customer is known.
         results: Results of the last evaluation.
+        version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
         as_of: The day that the feed stands for, which decides what has expired.
@@ -33,6 +35,7 @@ class Person(NamedTuple):
 
     customer: str
     results: Sequence[Result]
+    version: str
     rules: Mapping[str, Rule]
     ruleset: str
     as_of: Date
@@ -51,6 +54,10 @@ class People(Protocol):
         Raises:
             UserError: There is no such customer, or nothing is kept of them.
         """
+        ...
+
+    def has_rule(self, rule_id: str) -> bool:
+        """Return whether any ruleset that is kept has a rule of this name."""
         ...
 
 
@@ -80,7 +87,7 @@ class View(msgspec.Struct, frozen=True):
     """A feed as it was shown, with every candidate that was due.
 
     Attributes:
-        night: The day of the facts, in days since 1970-01-01.
+        night: The day that the feed stood for, in days since 1970-01-01.
         ruleset: Digest of the ruleset.
         policy: Name and digest of the policy.
         places: Maximum number of items.
@@ -96,6 +103,32 @@ class View(msgspec.Struct, frozen=True):
     def told(self, item: ItemId) -> Told | None:
         """Return what an item said in the view; None if the view did not show it."""
         return next((one.told for one in self.candidates if one.item == item), None)
+
+
+class ShownView(msgspec.Struct, frozen=True):
+    """A view of a customer.
+
+    Attributes:
+        customer: The customer.
+        view: The view.
+    """
+
+    customer: str
+    view: View
+
+    @property
+    def content(self) -> bytes:
+        """The view in bytes, encoded at each access."""
+        return msgspec.json.encode(self)
+
+
+def view_id(content: bytes) -> str:
+    """Return the identifier of a view, which is the same for equal views of a customer.
+
+    Args:
+        content: The view in bytes, with its customer.
+    """
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Withdrawal(msgspec.Struct, frozen=True):

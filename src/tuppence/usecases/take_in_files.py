@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from tuppence.cards import masked
 from tuppence.errors import UserError
+from tuppence.plain_text import printable
 from tuppence.usecases.import_bank_data import ImportedTable
 
 MAPPING: Final = "mapping.yaml"
@@ -95,7 +97,7 @@ def _take_in(
     except UserError as error:
         if error.code.partition(".")[0] not in ABOUT_THE_FILE:
             raise
-        reason = "\n".join([error.message, *error.details, error.hint]).strip()
+        reason = printable(masked("\n".join([error.message, *error.details, error.hint]).strip()))
         inbox.refuse(file, reason)
         return TakenIn(file, None, reason)
     inbox.finish(file, imported.rejects_file)

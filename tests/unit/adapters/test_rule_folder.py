@@ -38,7 +38,7 @@ def test_rules_are_named_by_their_paths(folder: RuleFolder) -> None:
 def test_nothing_else_is_read(folder: RuleFolder, name: str) -> None:
     with pytest.raises(UserError) as error:
         folder.read(name)
-    assert error.value.code == "rule.unknown"
+    assert error.value.code == "rule.missing"
 
 
 @pytest.mark.parametrize("name", ["../new", "More", "a b", "", "a" * 65, "more/new", "x.yaml"])

@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
-from tests.feeds import KEYS, NOW, TODAY, Desk, desk, urgent
+from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
 from tests.serving import log_lines
 
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
+from tuppence.results.result import Result
 from tuppence.services.feed.tokens import (
     AUDIENCE,
     Keys,
@@ -26,10 +27,10 @@ from tuppence.services.feed.tokens import (
     customer_of,
     customer_token,
     read_keys,
-    receipt_of,
+    signed_view,
 )
 from tuppence.services.problems import RETRYABLE, problem_of, problem_response
-from tuppence.usecases.feed_ports import View
+from tuppence.usecases.feed_ports import View, Withdrawal
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
 NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
@@ -147,6 +148,43 @@ def test_a_feed_is_sent_again_only_if_it_has_changed(running: Desk) -> None:
     changed = running.call("GET", "/v1/feed", **{"If-None-Match": tag})
     assert changed.status_code == 200
     assert changed.headers["etag"] != tag
+
+
+def test_the_tag_of_a_feed_changes_with_whatever_its_answer_depends_on(running: Desk) -> None:
+    """Every change of an answer comes with another tag: otherwise an app would keep the old one."""
+
+    def answer(query: str = "") -> tuple[str, bytes]:
+        done = running.call("GET", f"/v1/feed{query}")
+        assert done.status_code == 200
+        return done.headers["etag"], done.content
+
+    def moved(change: Callable[[], object]) -> None:
+        before = answer()
+        change()
+        after = answer()
+        assert before[0] != after[0]
+        assert before[1] != after[1]
+
+    def snooze() -> None:
+        until = time(running.clock.now + 3_600_000)
+        assert put(running, running.feed(), 0, "snoozed", until=until).status_code == 204
+
+    def set_results(*results: Result) -> None:
+        running.people.results["ann"] = [*results]
+
+    first = answer()
+    assert answer() == first
+    assert len({answer(query)[0] for query in ("", "?limit=1", "?locale=de_DE")}) == 3
+    moved(snooze)
+    moved(lambda: setattr(running.clock, "now", running.clock.now + 3_600_000))
+    moved(lambda: put(running, running.feed(), 0, "not_helpful"))
+    moved(lambda: setattr(running.clock, "now", running.clock.now + 61 * DAY))
+    moved(lambda: running.store.withdraw(Withdrawal("coffee", True, "desk", "wrong", NOW)))
+    moved(lambda: running.call("PUT", "/v1/preferences", {"kinds_off": ["offer"]}))
+    moved(lambda: running.call("PUT", "/v1/preferences", {"locale": "cs_CZ"}))
+    moved(lambda: set_results(*standard()[:1]))
+    moved(lambda: setattr(running.people, "day", TODAY + 1))
+    moved(lambda: setattr(running.people, "frozen", "no consent"))
 
 
 def test_pages_neither_repeat_nor_miss_an_item_when_one_is_dismissed_between_them(
@@ -352,7 +390,8 @@ def test_what_can_never_be_recorded_does_not_keep_the_rest_of_a_batch(running: D
     good = event(feed, 0, "seen")
     bad = {**event(feed, 1, "seen"), "item": "coffee.2024-02-31"}
     stray = {**event(feed, 2, "seen"), "view": "0" * 32}
-    receipts = [receipt_of(Keys({"removed": "r" * 43}), "ann", NO_VIEW), feed["view"]["receipt"]]
+    removed = signed_view(Keys({"removed": "r" * 43}), "ann", NO_VIEW).receipt
+    receipts = [removed, feed["view"]["receipt"]]
     body = {"events": [bad, good, stray], "receipts": receipts}
     answer = running.call("POST", "/v1/feed/events", body)
     assert (answer.status_code, answer.json()["recorded"]) == (200, 1)
@@ -449,6 +488,7 @@ def forged(**change: Any) -> str:
         {"key": "x" * 43}, {"kid": "other"}, {"aud": "another"}, {"aud": None}, {"exp": None},
         {"iat": None}, {"sub": None}, {"sub": ""}, {"exp": NOW // 1_000}, {"exp": NOW // 1_000 - 1},
         {"exp": NOW // 1_000 + 3_601}, {"iat": NOW // 1_000 + 61}, {"sub": "a\x00"},
+        {"nbf": NOW // 1_000 + 61}, {"aud": ["another"]}, {"iat": str(NOW // 1_000)},
     ],
 )  # fmt: skip
 def test_a_token_that_is_not_valid_is_refused(running: Desk, change: dict[str, Any]) -> None:
@@ -541,6 +581,24 @@ def test_a_withdrawal_holds_at_once_and_for_everybody(running: Desk) -> None:
         ("fees", True, "desk"),
         ("fees", False, "desk"),
     ]
+
+
+def test_a_rule_that_nobody_has_is_neither_withdrawn_nor_restored(running: Desk) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "feees", "reason": "wrong numbers"}
+    for more in ({}, {"withdrawn": False}):
+        answer = running.client.post("/v1/withdrawals", json={**body, **more}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "rule.unknown")
+        assert "there is no rule feees" in answer.json()["title"]
+    assert running.store.withdrawals() == []
+
+
+def test_a_rule_that_was_removed_meanwhile_is_restored(running: Desk) -> None:
+    running.store.withdraw(Withdrawal("gone", True, "desk", "wrong", NOW))
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "gone", "reason": "mended", "withdrawn": False}
+    assert running.client.post("/v1/withdrawals", json=body, headers=headers).status_code == 204
+    assert running.store.kept("ann").withdrawn == frozenset()
 
 
 def test_customers_withdraw_nothing_and_operators_read_no_feed(running: Desk) -> None:

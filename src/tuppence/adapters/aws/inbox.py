@@ -6,8 +6,11 @@ imported/SOURCE/FILE              a file that was imported
 imported/SOURCE/FILE.rejects.csv  its rows that could not be taken, with the reasons
 refused/SOURCE/FILE               a file that could not be imported
 refused/SOURCE/FILE.reason.txt    why
+
+A file whose key is too long is refused as refused/long/DIGEST, named by the digest of its key.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +29,8 @@ MISSING: Final = frozenset({"404", "NoSuchKey"})
 REPLACED: Final = frozenset({"412", "PreconditionFailed"})
 MAX_NAME: Final = 200
 """Maximum length of a file's name, in bytes: on disk, with the label of its rejects, 255."""
+MAX_KEY: Final = 900
+"""Maximum length of a file's key, in bytes: in S3, with other labels around it, 1,024."""
 
 
 class S3Inbox:
@@ -60,7 +65,8 @@ class S3Inbox:
     def fetch(self, file: Arrived, folder: Path) -> Path:
         """Copy a file into a folder, and return its path."""
         key = _key(INBOX, file)
-        if file.name in {".", ".."} or len(file.name.encode()) > MAX_NAME:
+        too_long = len(file.name.encode()) > MAX_NAME or len(key.encode()) > MAX_KEY
+        if too_long or file.name in {".", ".."} or "\0" in file.name:
             message = f"s3://{self._bucket}/{key}: its name is too long, or not that of a file"
             raise UserError("file.name", message, "rename it")
         path = folder / file.name
@@ -84,31 +90,35 @@ class S3Inbox:
     def finish(self, file: Arrived, rejects: Path | None) -> None:
         """Move an imported file out of the way, with its rejects beside it."""
         beside = None if rejects is None else rejects.read_bytes()
-        self._move(file, IMPORTED, f"{file.name}.rejects.csv", beside)
+        self._move(file, IMPORTED, ".rejects.csv", beside)
 
     def refuse(self, file: Arrived, reason: str) -> None:
         """Move a file that cannot be imported out of the way, with the reason beside it."""
-        self._move(file, REFUSED, f"{file.name}.reason.txt", f"{reason}\n".encode())
+        self._move(file, REFUSED, ".reason.txt", f"{reason}\n".encode())
 
-    def _move(self, file: Arrived, to: str, label: str, beside: bytes | None) -> None:
+    def _move(self, file: Arrived, to: str, suffix: str, beside: bytes | None) -> None:
         """Copy a file, then write what goes beside it, and remove it from the inbox last.
 
         A file that was replaced meanwhile stays in the inbox, where it waits as a new one.
         """
-        key, place = _key(INBOX, file), _key(to, Arrived(file.source, label))
+        key = _key(INBOX, file)
+        if len(key.encode()) > MAX_KEY:
+            kept = _key(to, Arrived("long", hashlib.sha256(key.encode()).hexdigest()))
+        else:
+            kept = _key(to, file)
         version = self._versions[file]
         with self._errors():
             try:
                 self._client.copy_object(
                     Bucket=self._bucket,
-                    Key=_key(to, file),
+                    Key=kept,
                     CopySource={"Bucket": self._bucket, "Key": key},
                     CopySourceIfMatch=version,
                 )
                 if beside is None:
-                    self._client.delete_object(Bucket=self._bucket, Key=place)
+                    self._client.delete_object(Bucket=self._bucket, Key=kept + suffix)
                 else:
-                    self._client.put_object(Bucket=self._bucket, Key=place, Body=beside)
+                    self._client.put_object(Bucket=self._bucket, Key=kept + suffix, Body=beside)
                 self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=version)
             except ClientError as error:
                 if error_code(error) not in REPLACED:

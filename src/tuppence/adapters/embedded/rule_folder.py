@@ -54,7 +54,7 @@ class RuleFolder:
         """
         if name not in self.names():
             message = f"{self}: there is no rule file {name}{_SUFFIX}"
-            raise UserError("rule.unknown", message, "it may have been removed or renamed")
+            raise UserError("rule.missing", message, "it may have been removed or renamed")
         path = self.path_of(name)
         text = read_text(path)
         return StoredRule(name, path, text, _version(text))

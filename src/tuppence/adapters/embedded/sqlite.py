@@ -78,6 +78,7 @@ class SqliteFile:
     ) -> None:
         self.path = path
         self._kind = kind
+        self._write_ahead = write_ahead
         # Services open one file in several processes: one makes it while the others wait.
         lock = path.with_name(f".{path.name}.opening")
         alone = locked_file(lock, path, "serve") if write_ahead else contextlib.nullcontext()
@@ -95,7 +96,15 @@ class SqliteFile:
                 raise
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection.
+
+        The last one ends a write-ahead log, so that the file at rest can be read where nothing may
+        be written.
+        """
+        if self._write_ahead:
+            with contextlib.suppress(apsw.Error):  # others have it open, or it is damaged
+                self.connection.set_busy_timeout(0)
+                self.connection.pragma("journal_mode", "delete")
         self.connection.close()
 
     def __enter__(self) -> "SqliteFile":

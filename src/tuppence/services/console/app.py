@@ -17,7 +17,6 @@ from tuppence.services.console.nights_pages import NightsPages
 from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
 from tuppence.services.console.rules_pages import RulesPages
 from tuppence.services.console.trying import Trying
-from tuppence.services.metrics import Metrics
 from tuppence.services.pages import PageGuard
 from tuppence.usecases.edit_rules import RuleBook
 from tuppence.usecases.preview_session import PreviewSession
@@ -64,11 +63,9 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         yield
         await run_in_threadpool(deps.feeds.close)
 
-    app = Starlette(
+    return Starlette(
         routes=routes,
         middleware=[Middleware(PageGuard, key=key, cookie=COOKIE, command="console")],
         exception_handlers={UserError: pages.on_error},
         lifespan=lifespan,
     )
-    app.state.metrics = Metrics("console")  # which `run_service` expects
-    return app

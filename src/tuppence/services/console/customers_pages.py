@@ -11,9 +11,9 @@ from tuppence.facts.identifiers import check_identifier
 from tuppence.feel.values import Date
 from tuppence.results.result import Result
 from tuppence.services.console.page import ConsoleDependencies, Pages, address
-from tuppence.services.console.trying import LOCALE, shown_reasons
+from tuppence.services.console.trying import shown_reasons
 from tuppence.services.feed_page.showing import Hidden, Shown, feed_of, hidden_of
-from tuppence.usecases.build_feed import build_feed
+from tuppence.usecases.build_feed import locale_of, served_feed
 from tuppence.usecases.explain_result import explain_result
 
 MAX_LISTED: Final = 40
@@ -80,10 +80,8 @@ class CustomersPages:
             feeds = self._deps.feeds
             kept = feeds.store.kept(customer)
             person = feeds.people.find(customer, self._deps.today())
-            if person.frozen:
-                person = person._replace(results=())
-            locale = kept.preferences.locale or LOCALE
-            feed = build_feed(person, kept, feeds.policy, feeds.clock(), locale)
+            results = () if person.frozen else person.results
+            feed, locale = served_feed(person, kept, feeds.policy, feeds.clock()), locale_of(kept)
 
             def why(item: str) -> str:
                 return address("/reason", customer=customer, rule=item)
@@ -92,9 +90,7 @@ class CustomersPages:
             hidden = hidden_of(feed, person, kept, locale, feeds.policy.time_zone)
             rules = [
                 _state(one, person.rules[one.rule_id].title, customer)
-                for one in sorted(
-                    person.results, key=lambda one: (_ORDER.index(one.state), one.rule_id)
-                )
+                for one in sorted(results, key=lambda one: (_ORDER.index(one.state), one.rule_id))
                 if one.rule_id in person.rules
             ]
             return shown, hidden, rules

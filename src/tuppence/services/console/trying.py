@@ -112,8 +112,7 @@ class Trying:
             UserError: The draft has an error, or there is no such customer.
         """
         if draft.checked is None:
-            message = f"the rule has {draft.errors} error{'' if draft.errors == 1 else 's'}"
-            raise UserError("rule.invalid", message, "correct what is marked first")
+            raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
         return shown_reasons(self._explained(draft.checked, customer))
 
     def _explained(self, checked: CheckedRule, customer: str) -> ExplainedResult:

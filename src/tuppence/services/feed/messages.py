@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import EventKind
+from tuppence.plain_text import whole_text
 from tuppence.rules.rule import Action, Approval, Communication, Identifier, InsightKind, Offer
 
 MAX_EVENTS: Final = 500
@@ -20,12 +21,12 @@ ItemText = Annotated[
     str,
     Meta(
         max_length=80,
-        pattern=r"^[a-z][a-z0-9_]{0,63}\.[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        pattern=whole_text(r"[a-z][a-z0-9_]{0,63}\.[0-9]{4}-[0-9]{2}-[0-9]{2}"),
         description="A rule and the first day of the turn, such as bank_fees.2026-06-30.",
     ),
 ]
-EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{7,63}$")]
-ViewId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+EventId = Annotated[str, Meta(pattern=whole_text("[A-Za-z0-9][A-Za-z0-9._:-]{7,63}"))]
+ViewId = Annotated[str, Meta(pattern=whole_text("[0-9a-f]{32}"))]
 Receipt = Annotated[str, Meta(min_length=1, max_length=60_000)]
 
 
@@ -203,7 +204,9 @@ class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     rule: Identifier
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=500, pattern=whole_text(r"[^\x00-\x1f\x7f-\x9f]*"))
+    ]
     withdrawn: bool = True
 
 

@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date, parse_date
+from tuppence.plain_text import whole_text
 
 CUSTOMERS_PER_PAGE: Final = 100
 PAGES_AT_ONCE: Final = 10
 """Pages that are listed, entered and sent together: as many messages as fit into one request."""
-RunId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+RunId = Annotated[str, Meta(pattern=whole_text("[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"))]
 T = TypeVar("T")
 
 
