@@ -69,7 +69,7 @@ class PreviewSession:
         self._booked: tuple[str, Date] | None = None  # up to a day, of some facts
 
     def as_of(self) -> Date:
-        """Return the day that rules take for today: that of the last run, else of the last booking."""
+        """Return the day that rules take for today: that of the last run, or else booking."""
         latest = self._store.latest_run()
         if latest is not None:
             return Date(latest.as_of)

@@ -47,7 +47,7 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         Route("/check", rules.check, methods=post),
         Route("/complete", rules.complete, methods=post),
         Route("/preview", rules.preview, methods=post),
-        Route("/curves", rules.curves, methods=post),
+        Route("/more", rules.more, methods=post),
         Route("/example", rules.example, methods=post),
         Route("/customers", customers.home),
         Route("/customer", customers.customer),

@@ -13,7 +13,7 @@ from tuppence.services.console.forms import Plain, definition_in, form_in
 from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, text_of
 
-CONTROLS: Final = ("base", "view", "do", "editor", "customer")
+CONTROLS: Final = ("base", "view", "do", "editor", "customer", "example")
 """Fields of the page that are no part of a rule."""
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tuppence.errors import UserError
+from tuppence.facts.identifiers import check_identifier
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.completion import complete
 from tuppence.rules.definition_checking import Examine
@@ -163,7 +164,6 @@ class RulesPages:
         tried = ""
         if action == "try":
             tried = await run_in_threadpool(self._trying.text, draft, "")
-            tried += await run_in_threadpool(self._trying.curves, draft)
         return self._editor(draft, tried=tried)
 
     async def _save(self, draft: Draft) -> Response:
@@ -279,11 +279,13 @@ class RulesPages:
         text = await run_in_threadpool(self._trying.text, draft, editor)
         return Response(text, media_type="text/html")
 
-    async def curves(self, request: Request) -> Response:
-        """Return whom a draft would find with other thresholds, as a part of the page."""
-        draft = await self._draft(request)
-        text = await run_in_threadpool(self._trying.curves, draft)
-        return Response(text, media_type="text/html")
+    async def more(self, request: Request) -> Response:
+        """Return what takes longer than a preview, as JSON with parts of the page."""
+        fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
+        draft = await run_in_threadpool(self._read, request, fields)
+        customers = [check_identifier(one, "customer") for one in fields.get("example", [])]
+        found = await run_in_threadpool(self._trying.more, draft, customers)
+        return Response(msgspec.json.encode(found._asdict()), media_type="application/json")
 
     async def example(self, request: Request) -> Response:
         """Explain a draft for one customer."""

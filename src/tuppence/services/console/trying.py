@@ -1,6 +1,6 @@
 """Tries drafts: what they would do to everybody, and why for one customer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tuppence.engine.explanation import document
@@ -55,6 +55,18 @@ class Curve(NamedTuple):
     points: tuple[tuple[str, int], ...]
 
 
+class More(NamedTuple):
+    """Parts of a page that follow a preview.
+
+    Attributes:
+        written: What some customers read.
+        curves: The reach with other thresholds.
+    """
+
+    written: str
+    curves: str
+
+
 class Trying:
     """Tries drafts over a store.
 
@@ -74,7 +86,8 @@ class Trying:
 
         Args:
             draft: The draft.
-            editor: Name of the editor, whose newest preview wins; empty for none.
+            editor: Name of the editor, whose newest preview wins, and which asks for more
+                afterwards; empty for a page without a script.
 
         Raises:
             UserError: `preview.cancelled`: a newer preview of the editor has begun.
@@ -84,7 +97,6 @@ class Trying:
             return self._pages.text("preview.html", found=None, errors=draft.errors)
         is_cancelled = self._session.ticket(editor) if editor else lambda: False
         found, as_of = self._session.preview(checked, is_cancelled)
-        explained = [self._explained(checked, one) for one in found.examples[:MESSAGES]]
         return self._pages.text(
             "preview.html",
             found=found,
@@ -96,14 +108,26 @@ class Trying:
             live=list(live_sentences(found.live)) if found.live else [],
             effect=list(effect_sentences(found.effect, found.qualified)) if found.effect else [],
             overlaps=[one for one in found.overlaps if one.both][:MAX_NAMED],
-            written=list(self._written(checked, explained)),
+            more=self.more(draft, found.examples) if not editor else More("", ""),
             verdicts=self._verdicts(checked),
         )
 
-    def curves(self, draft: Draft) -> str:
-        """Return whom a draft would find with other thresholds, as a part of a page."""
-        curves = [] if draft.checked is None else self._curves(draft.checked)
-        return self._pages.text("curves.html", curves=curves)
+    def more(self, draft: Draft, customers: Sequence[str]) -> More:
+        """Return what takes longer than a preview, as parts of a page.
+
+        Args:
+            draft: The draft.
+            customers: Some customers who qualify.
+        """
+        checked = draft.checked
+        if checked is None:
+            return More("", "")
+        explained = [self._explained(checked, one) for one in customers[:MESSAGES]]
+        written = list(self._written(checked, explained))
+        return More(
+            self._pages.text("written.html", written=written, kind=checked.rule.kind),
+            self._pages.text("curves.html", curves=self._curves(checked)),
+        )
 
     def reasons(self, draft: Draft, customer: str) -> Mapping[str, Any]:
         """Return the explanation of a draft for a customer, as a document.

@@ -4,7 +4,6 @@
 const form = document.getElementById("rule");
 const status = document.getElementById("status");
 const preview = document.getElementById("preview");
-const curves = document.getElementById("curves");
 const editor = crypto.randomUUID();
 const address = (path) => `${path}?name=${encodeURIComponent(form.dataset.name)}`;
 
@@ -131,14 +130,18 @@ async function check() {
     const found = await send(address("/preview"), fields, signal);
     if (found.status === 409) return;  // a newer text of this editor is under way
     if (!found.ok) return fail(await found.text());
+    const parts = ["written", "curves"];
+    const before = parts.map((part) => document.getElementById(part)?.innerHTML ?? "");
     preview.innerHTML = await found.text();
     preview.classList.remove("old");
     status.textContent = preview.querySelector(".headline")?.textContent ?? "";
-    const others = await send(address("/curves"), fields, signal);
-    if (others.ok) {
-      curves.innerHTML = await others.text();
-      curves.classList.remove("old");
-    }
+    parts.forEach((part, number) => fill(part, before[number], true));
+    const examples = [...preview.querySelectorAll("button[name=customer]")].slice(0, 3);
+    for (const one of examples) fields.append("example", one.value);
+    const others = await send(address("/more"), fields, signal);
+    if (!others.ok) return fail(await others.text());
+    const more = await others.json();
+    for (const part of parts) fill(part, more[part], false);
   } catch (error) {
     if (error.name !== "AbortError") fail("<p>The console does not answer: is it still running?</p>");
   }
@@ -147,13 +150,18 @@ async function check() {
 function fail(html) {
   preview.innerHTML = html;
   preview.classList.remove("old");
-  curves.replaceChildren();
+}
+
+// Shows a part that follows a preview; until the new one is there, the one before is dimmed.
+function fill(part, html, isOld) {
+  const holder = document.getElementById(part);
+  holder.innerHTML = html;
+  holder.classList.toggle("old", isOld);
 }
 
 function later() {
   clearTimeout(timer);
   preview.classList.add("old");
-  curves.classList.add("old");
   timer = setTimeout(check, 150);
 }
 
@@ -211,7 +219,7 @@ class Completion {
     this.asked.abort();
     this.asked = new AbortController();
     const fields = new URLSearchParams({ text: area.value, position, kind: area.dataset.kind });
-    for (const one of form.querySelectorAll("input[name^='values.'][name$='.name']")) fields.append("value", one.value);
+    for (const name of this.usable()) fields.append("value", name);
     try {
       const answer = await send("/complete", fields, this.asked.signal);
       if (!answer.ok || area.selectionStart !== position || document.activeElement !== area) return;
@@ -223,6 +231,12 @@ class Completion {
     } catch (error) {
       if (error.name !== "AbortError") this.close();
     }
+  }
+  // Returns the names of values that this text may use: a value may use those before it.
+  usable() {
+    const own = /^values\.(\d+)\.feel$/.exec(this.area.name);
+    const names = [...form.querySelectorAll("input[name^='values.'][name$='.name']")];
+    return own ? names.slice(0, Number(own[1])).map((one) => one.value) : [];
   }
   open(start, options) {
     Object.assign(this, { start, options, chosen: 0 });
