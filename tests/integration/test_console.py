@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from local.servers import PATIENCE, Server, free_port
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.building import ROOT, copy_rules, day
 from tests.commands import command
