@@ -318,6 +318,12 @@ def test_a_rule_is_made_in_the_form(browser: Browser, console: Served) -> None:
         expect(category).to_have_value("transport")
         page.get_by_label("Text", exact=True).fill("You took many taxis.")
         page.locator("#preview:not(.old) .headline").wait_for()
+        page.locator("#when").get_by_label("In the last days").fill("60")
+        translated = page.locator("[data-feel=when]")
+        expect(translated).to_have_text(
+            re.compile(r'^count\(payments\[category = "transport" .* @"P60D"]\) >= 1$')
+        )
+        page.get_by_text("In FEEL", exact=True).click()
         page.get_by_role("button", name="Add a condition").click()
         expect(page.locator("#when .row")).to_have_count(2)
         page.get_by_role("button", name="Remove condition 2").click()

@@ -8,6 +8,7 @@ import msgspec
 from tuppence.errors import UserError
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition_checking import Examine, check_definition
+from tuppence.rules.rule import Rule
 from tuppence.services.console.form_actions import changed_form
 from tuppence.services.console.forms import Plain, definition_in, form_in
 from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
@@ -29,6 +30,7 @@ class Draft(NamedTuple):
         marks: What was found.
         checked: The checked rule; None if it has an error.
         title: Its title.
+        feel: The FEEL that rows of the form become, by their field.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Draft(NamedTuple):
     marks: Sequence[Mark]
     checked: CheckedRule | None
     title: str
+    feel: Mapping[str, str] = {}
 
     @property
     def errors(self) -> int:
@@ -97,7 +100,8 @@ class Drafts:
             return Draft(name, base, "form", form, "", [_misshapen(error, form)], None, title)
         marks = marks_of(findings, form)
         usable = checked if all(mark.is_warning for mark in marks) else None
-        return Draft(name, base, "form", form, "", marks, usable, title)
+        feel = _translated(form, checked.rule)
+        return Draft(name, base, "form", form, "", marks, usable, title, feel)
 
     def to_save(self, draft: Draft, examine: Examine) -> EditedRule:
         """Return the file that a draft makes.
@@ -121,6 +125,15 @@ class Drafts:
         return self._book.check(StoredRule(name, path, text, ""), examine)
 
 
+def _translated(form: Plain, rule: Rule) -> dict[str, str]:
+    """Return the FEEL of the parts that a form has in rows."""
+    parts = (("when", rule.when), ("score", rule.score))
+    found = {name: text for name, text in parts if isinstance(form.get(name), dict)}
+    rows = enumerate(form.get("values", []))
+    names = {f"values.{number}": row["name"].strip() for number, row in rows if "what" in row}
+    return found | {field: rule.values[name] for field, name in names.items()}
+
+
 def _nothing(*_: Any) -> tuple[()]:
     return ()
 
@@ -135,5 +148,6 @@ def _misshapen(error: UserError, form: Plain) -> Mark:
 
 
 def encoded(draft: Draft) -> bytes:
-    """Return the marks of a draft as JSON."""
-    return msgspec.json.encode({"marks": draft.marks, "errors": draft.errors})
+    """Return the marks of a draft, and the FEEL that its rows become, as JSON."""
+    found = {"marks": draft.marks, "errors": draft.errors, "feel": draft.feel}
+    return msgspec.json.encode(found)

@@ -123,8 +123,9 @@ async function check() {
   try {
     const answer = await send(address("/check"), fields, signal);
     if (!answer.ok) return fail(await answer.text());
-    const { marks, errors } = await answer.json();
+    const { marks, errors, feel } = await answer.json();
     show(marks);
+    for (const one of form.querySelectorAll("[data-feel]")) one.textContent = feel[one.dataset.feel] ?? "";
     status.textContent = errors ? `${errors === 1 ? "1 error" : `${errors} errors`}: ${marks.find((one) => !one.is_warning).message}` : "";
     if (errors) return;  // what was counted for an earlier text stays, dimmed
     const found = await send(address("/preview"), fields, signal);
