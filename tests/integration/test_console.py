@@ -323,7 +323,6 @@ def test_a_rule_is_made_in_the_form(browser: Browser, console: Served) -> None:
         expect(translated).to_have_text(
             re.compile(r'^count\(payments\[category = "transport" .* @"P60D"]\) >= 1$')
         )
-        page.get_by_text("In FEEL", exact=True).click()
         page.get_by_role("button", name="Add a condition").click()
         expect(page.locator("#when .row")).to_have_count(2)
         page.get_by_role("button", name="Remove condition 2").click()
