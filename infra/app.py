@@ -17,6 +17,7 @@ from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
 from infra.stacks.network import Network
 from infra.stacks.services import Services
+from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import ENVIRONMENTS, Environment
 
 FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
@@ -29,9 +30,11 @@ def build(app: cdk.App, environment: Environment) -> None:
     data = Data(app, environment, network)
     migration = Migration(app, environment, network, data)
     services = Services(app, environment, network, data, migration)
+    take_in = TakeIn(app, environment, network, data, migration)
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
-    Monitoring(app, environment, data, services, fleet, recipients.replace(",", " ").split())
+    addresses = recipients.replace(",", " ").split()
+    Monitoring(app, environment, data, services, take_in, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

@@ -20,6 +20,7 @@ from tuppence.services.access import digest
 from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
 from tuppence.usecases.feed_ports import FeedStore, Person
+from tuppence.usecases.order_feed import Model
 
 TODAY = 20_000
 NOW = TODAY * DAY + 9 * 3_600_000
@@ -110,9 +111,17 @@ class Desk:
 
     def __init__(self, store: Path) -> None:
         self.people, self.clock = FewPeople(), Clock()
+        self.model: Model | None = None
         self.store: FeedStore = FeedFile(store, self.people.has_customer)
         self.deps = FeedDependencies(
-            self.people, self.store, self._explain, POLICY, self.clock, lambda: None, lambda: None
+            self.people,
+            self.store,
+            self._explain,
+            POLICY,
+            self.clock,
+            lambda: None,
+            lambda: None,
+            lambda: self.model,
         )
         self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, 16)
         self.client = TestClient(self.app, raise_server_exceptions=False)

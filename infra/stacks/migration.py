@@ -8,14 +8,14 @@ from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
-from infra.tasks import fargate_task
+from infra.tasks import DATABASE_SETTINGS, fargate_task
 from tuppence.capacity.environments import RELAY_TASK, Environment
 
 
 class Migration(EnvironmentStack):
     """The cluster, and a task in it that `tuppence fleet migrate` runs as the database's owner.
 
-    The task creates the tables, and the relay's login.
+    The task creates the tables, and the logins of the relay and of the task that loads facts.
 
     Attributes:
         cluster: Cluster of ECS.
@@ -40,19 +40,16 @@ class Migration(EnvironmentStack):
             port=None,
             command=[
                 *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
+                *("--loader", "loader", "--loader-password", "env:LOADER_PASSWORD"),
                 *("--convert", data.convert_function),
             ],
-            environment={
-                "TUPPENCE_DATABASE": "postgresql://",
-                "PGDATABASE": "tuppence",
-                "PGSSLMODE": "verify-full",
-                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
-            },
+            environment=DATABASE_SETTINGS,
             hidden={
                 "PGHOST": ecs.Secret.from_secrets_manager(owner, "host"),
                 "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
                 "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(data.login, "password"),
+                "LOADER_PASSWORD": ecs.Secret.from_secrets_manager(data.loader_login, "password"),
             },
         )
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)

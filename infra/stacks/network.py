@@ -1,6 +1,7 @@
 """A network without a route to the internet, with endpoints for the AWS services that are used."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -33,6 +34,8 @@ class Network(EnvironmentStack):
         balancer: Group of the load balancer.
         engines: Group of the engines.
         relay: Group of the relay.
+        take_in: Group of the tasks that take files in.
+        store: Group of the file system with their store.
         database: Group of the database.
     """
 
@@ -78,6 +81,8 @@ class Network(EnvironmentStack):
         self.balancer = self._group("Balancer", "load balancer")
         self.engines = self._group("EngineTasks", "rules engines")
         self.relay = self._group("RelayTasks", "SQL relay")
+        self.take_in = self._group("TakeInTasks", "tasks that take files in")
+        self.store = self._group("Store", "store of the files that were taken in")
         self.database = self._group("Database", "database")
         allowed = [
             (self.functions, self.balancer, 8600, "functions ask engines"),
@@ -87,17 +92,25 @@ class Network(EnvironmentStack):
             (self.functions, self.engines, 8602, "each engine is told to refresh"),
             (self.balancer, self.relay, 8601, "requests go to the relay"),
             (self.relay, self.database, 5432, "the relay asks the database"),
+            (self.take_in, self.database, 5432, "what was taken in is loaded"),
+            (self.take_in, self.store, 2049, "what was taken in is kept"),
         ]
         for source, target, port, why in allowed:
             source.connections.allow_to(target, ec2.Port.tcp(port), why)
-        for group in (self.functions, self.engines, self.relay, self.database):
+        for group in (self.functions, self.engines, self.relay, self.take_in, self.database):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
-        for group in (self.functions, self.engines, self.relay):
+        for group in (self.functions, self.engines, self.relay, self.take_in):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
+
+        collector = urlsplit(environment.collector or "")
+        if collector.port is not None:
+            for group in (self.functions, self.engines, self.relay):
+                group.add_egress_rule(inside, ec2.Port.tcp(collector.port), "traces")
 
         subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         cdk.CfnOutput(self, "SubnetIds", value=",".join(subnets.subnet_ids))
         cdk.CfnOutput(self, "RelaySecurityGroupId", value=self.relay.security_group_id)
+        cdk.CfnOutput(self, "TakeInSecurityGroupId", value=self.take_in.security_group_id)
 
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(

@@ -20,8 +20,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "tas
 _KNOWN: Final = frozenset({"tuppence", "uvicorn", "stamina"})
 """Loggers whose texts quote no data."""
 _CUSTOMER: Final = "customer"
-_ENCODER: Final = json.JSONEncoder(default=str)
 """Field of the context with an identifier, which no line shows as it is."""
+_ENCODER: Final = json.JSONEncoder(default=str)
 _context: Final[ContextVar[Mapping[str, str]]] = ContextVar("log", default=MappingProxyType({}))
 
 
@@ -40,9 +40,14 @@ def bind_customer(customer: str) -> None:
     bind(**{_CUSTOMER: customer})
 
 
+def bound(field: str) -> str | None:
+    """Return a field that the lines of this task or thread have, None if they do not have it."""
+    return _context.get().get(field)
+
+
 def request_id() -> str | None:
     """Return the id of the request that this task or thread works on, None outside of requests."""
-    return _context.get().get("request_id")
+    return bound("request_id")
 
 
 def pseudonym(key: str, customer: str) -> str:

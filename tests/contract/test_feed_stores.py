@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from local.servers import PATIENCE
 from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
@@ -27,6 +28,7 @@ from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.feed_ports import (
     FeedData,
+    FeedLog,
     FeedStore,
     Received,
     ShownView,
@@ -63,6 +65,7 @@ class Kept:
         remove: Erases a customer, as `tuppence forget` does.
         open_store: Opens the store for a service.
         data: The store for exports and erasures.
+        log: Opens the store for models and estimates.
     """
 
     def __init__(
@@ -70,10 +73,12 @@ class Kept:
         remove: Callable[[str], object],
         open_store: Callable[[], FeedStore],
         data: FeedData,
+        log: Callable[[], FeedLog],
     ) -> None:
         self.remove = remove
         self.open_store = open_store
         self.data = data
+        self.log = log
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -91,7 +96,8 @@ def sqlite(tmp_path: Path) -> Iterator[Kept]:
         opened.append(FeedFile(tmp_path, customers.__contains__))
         return opened[-1]
 
-    yield Kept(customers.discard, open_store, FeedRecords(tmp_path))
+    records = FeedRecords(tmp_path)
+    yield Kept(customers.discard, open_store, records, lambda: records)
     for one in opened:
         one.close()
 
@@ -121,12 +127,12 @@ def postgresql(database: str, login: Callable[..., str]) -> Iterator[Kept]:
     feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
     opened: list[Connections] = []
 
-    def open_store() -> FeedStore:
+    def open_store() -> PostgresFeeds:
         opened.append(Connections(feed, 2))
         return PostgresFeeds(opened[-1])
 
     data = InDatabase(loader)
-    yield Kept(data.erase, open_store, data)
+    yield Kept(data.erase, open_store, data, open_store)
     for one in opened:
         one.close()
 
@@ -247,7 +253,7 @@ def test_a_new_month_holds_up_nobody(postgresql: Kept) -> None:
     done: list[str] = []
 
     def send(customer: str) -> None:
-        add_event(store, customer, NOW, lambda: both.wait(30))
+        add_event(store, customer, NOW, lambda: both.wait(PATIENCE))
         done.append(customer)
 
     threads = [threading.Thread(target=send, args=(name,)) for name in ("ann", "bob")]
@@ -377,3 +383,15 @@ def test_nothing_is_kept_of_somebody_who_was_erased(kept: Kept) -> None:
         record(store, event("e2", EventKind.SEEN))
     with pytest.raises(UserError, match="there is no customer"):
         undo_answer(store, "eve", ITEM, STANDARD, NOW)
+
+
+def test_the_log_has_every_view_with_what_was_opened(kept: Kept) -> None:
+    store = kept.open_store()
+    assert [*kept.log().log()] == []
+    record(store, event("e1", EventKind.SEEN), event("e2", EventKind.OPENED, OTHER))
+    record(store, event("e1", EventKind.ACKNOWLEDGED), customer="bob")
+    record(store, event("e2", EventKind.ACTED), customer="bob")
+    found = {one.customer: one for one in kept.log().log()}
+    assert [*found] == ["ann", "bob"]
+    assert {name: one.clicked for name, one in found.items()} == {"ann": {OTHER}, "bob": {ITEM}}
+    assert all(one.view == VIEW for one in found.values())

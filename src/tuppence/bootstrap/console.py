@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.feeds import customers_of, store_feeds
-from tuppence.bootstrap.local import extra, open_store
+from tuppence.bootstrap.local import open_store
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

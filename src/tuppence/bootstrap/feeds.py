@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.adapters.embedded.model_directory import ModelDirectory
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
-    extra,
     fact_database,
     open_store,
     result_store,
@@ -16,6 +17,7 @@ from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -83,8 +85,8 @@ def _feeds_of(
         file.close()
         people.close()
 
-    explain = _explainer(store, purposes)
-    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close)
+    explain, model = _explainer(store, purposes), store.models.published
+    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close, model)
     return deps, people
 
 
@@ -96,6 +98,7 @@ def database_feeds(
     policy_file: Path | None,
     purposes: frozenset[str],
     clock: Callable[[], int],
+    models: Path | None = None,
 ) -> "FeedDependencies":
     """Return what the feeds of the services work with.
 
@@ -107,6 +110,7 @@ def database_feeds(
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
+        models: The folder of models; feeds are in rule order if omitted.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -136,7 +140,10 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
+    published = no_model if models is None else ModelDirectory(models).published
+    return FeedDependencies(
+        people, feeds, explain, policy, clock, people.check, pool.close, published
+    )
 
 
 def store_page(

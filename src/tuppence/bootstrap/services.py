@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuppence.bootstrap.local import extra, result_store, ruleset_store
+from tuppence.bootstrap.extras import extra
+from tuppence.bootstrap.local import result_store, ruleset_store
 from tuppence.feel.values import Date
 
 if TYPE_CHECKING:

@@ -7,12 +7,15 @@ import msgspec
 
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.compiled import interpreted
 from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY
 from tuppence.feed.policy import STANDARD, Policy, read_policy
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.relevance.scorecard import Scorecard
+from tuppence.usecases.build_feed import Feed, build_feed, served_feed
 from tuppence.usecases.compare_feeds import FeedChanges, changes_of
+from tuppence.usecases.order_feed import Model
 
 
 def read_feed(
@@ -44,10 +47,38 @@ def read_feed(
     with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
         person, earlier = people.find_with_earlier(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
-    feed = build_feed(person, kept, policy, now, locale)
+    model = store.models.published()
+    with interpreted():  # the draw of one feed
+        feed = build_feed(person, kept, policy, now, locale, model)
     if not compare or earlier is None:
         return feed, None
-    return feed, changes_of(feed, person, earlier, kept, policy, now, locale)
+    return feed, changes_of(feed, person, earlier, kept, policy, now, locale, model)
+
+
+def ordered_feed(
+    store: StoreFolder,
+    customer: str,
+    purposes: frozenset[str],
+    policy_file: Path | None,
+    now: int,
+    model: tuple[str, Scorecard],
+) -> Feed:
+    """Build the feed of a customer of a store as a model would order it now.
+
+    Args:
+        store: The store.
+        customer: Identifier of the customer.
+        purposes: Consents for these count, and for no others.
+        policy_file: The file of the policy; None for the standard one.
+        now: The clock, in milliseconds since 1970-01-01.
+        model: The model, with its digest.
+    """
+    policy = feed_policy(policy_file, store.schema)
+    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+        person = people.find(store.name_of(customer), Date(now // DAY))
+    kept = store.feed.kept(person.customer)
+    with interpreted():
+        return served_feed(person, kept, policy, now, model=Model(*model))
 
 
 def feed_policy(path: Path | None, schema: Schema) -> Policy:

@@ -51,6 +51,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "feed": Command(
         "feed", "Show a customer's insights as the customer sees them, most relevant first."
     ),
+    "relevance": Command(
+        "relevance", "Learn the order of feeds, show and judge it, and publish it."
+    ),
     "explain": Command(
         "explain",
         "Explain the result of a rule: its clauses, their values, and the transactions used.",

@@ -7,6 +7,7 @@ import typer
 
 from tuppence.capacity.cost import Estimate, Line, estimate
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, echo, print_json, table
@@ -58,11 +59,13 @@ def _document(found: Estimate) -> dict[str, Any]:
     return {
         "environment": found.environment.name,
         **found.load._asdict(),
+        "region": found.environment.region,
         "prices": {"dated": found.prices.dated, "region": found.prices.region},
         "work": {"measured": found.work.measured, "machine": found.work.machine},
         "monthly": lines(found.ours),
         "monthly_usd": round(found.usd, 2),
         "first_run_usd": round(found.first_run, 2),
+        "quotas": [one._asdict() for one in quotas(found.environment)],
         "published_shape": lines(found.published),
         "published_shape_usd": round(found.published_usd, 2),
     }
@@ -76,6 +79,11 @@ def _print(found: Estimate) -> None:
         f"environment {found.environment.name}: US dollars a month"
     )
     echo(f"prices: list prices of {prices.region} as of {prices.dated}")
+    if prices.region != found.environment.region:
+        where = found.environment.region
+        echo(
+            f"{found.environment.name} is in {where}, whose prices differ: give them with --prices"
+        )
     echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")
@@ -87,6 +95,8 @@ def _print(found: Estimate) -> None:
     results = load.customers * load.rules
     echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")
     echo(f"the first run, which writes all {results:,} results: {found.first_run:,.2f} once")
+    for one in quotas(found.environment):
+        echo(f"quota of {one.service}: {one.name}, at least {one.needed:,}")
     echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
 
 

@@ -16,6 +16,7 @@ from tuppence.bootstrap.feeds import (
     store_page,
 )
 from tuppence.bootstrap.services import read_tls, run_service
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -72,6 +73,12 @@ def add_commands(app: typer.Typer) -> None:
             str,
             typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
         ] = "",
+        models: Annotated[
+            Path | None,
+            typer.Option(
+                help="With a database: models that order feeds, a folder; rule order if omitted."
+            ),
+        ] = None,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -108,13 +115,14 @@ def add_commands(app: typer.Typer) -> None:
             hint = "give --store alone, or --database with --results and --rulesets"
             raise UserError("cli.where", message, hint)
         write_logs("feed", sys.stderr)
+        begin_tracing("feed")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, connections, policy, wanted, current_time
+                database, results, rulesets, connections, policy, wanted, current_time, models
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)

@@ -52,8 +52,8 @@ class ResultBatch:
         places = self.offsets[:-1, np.newaxis] + np.arange(len(self.layout.rules))
         states = self.data[places]
         qualified, unknown = ((states == state).sum(axis=0) for state in (QUALIFIED, UNKNOWN))
-        for (rule, _), *counts in zip(self.layout.rules, qualified, unknown, strict=True):
-            yield rule, *map(int, counts)
+        for (rule, _), found, missing in zip(self.layout.rules, qualified, unknown, strict=True):
+            yield rule, int(found), int(missing)
 
 
 class ResultDiff(NamedTuple):

@@ -151,12 +151,15 @@ class FeedSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
         brings_back: Values whose change brings an acknowledged insight back, each with the
             percentage that it must change by, or `any`.
         action: The step that the insight proposes.
+        sensitive: Whether what people do with the insight is not learned from: its order follows
+            from its score, and it says nothing about what somebody likes.
     """
 
     tier: Annotated[int, Meta(ge=1, le=8)] | None = None
     cap: Cap | None = None
     brings_back: dict[Identifier, Change] | None = None
     action: Action | None = None
+    sensitive: bool = False
 
 
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):

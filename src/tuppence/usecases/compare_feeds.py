@@ -12,6 +12,7 @@ from tuppence.results.result import State
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.usecases.build_feed import Feed, FeedItem, build_feed
 from tuppence.usecases.feed_ports import Kept, Person
+from tuppence.usecases.order_feed import Model
 
 
 class Change(StrEnum):
@@ -99,6 +100,7 @@ def changes_of(
     policy: Policy,
     now: int,
     locale: str,
+    model: Model | None = None,
 ) -> FeedChanges:
     """Compare a feed with the one after the run before, by what the person has answered by now.
 
@@ -110,11 +112,13 @@ def changes_of(
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates.
+        model: The model that orders feeds, if there is one.
     """
     before: Sequence[FeedItem] = ()
     if earlier.person is not None:
         day = min(earlier.day, feed.as_of)
-        before = build_feed(earlier.person._replace(as_of=day), kept, policy, now, locale).items
+        then = earlier.person._replace(as_of=day)
+        before = build_feed(then, kept, policy, now, locale, model).items
     entries, gone = compare_feeds(feed, person, before, locale)
     return FeedChanges(earlier.day, entries, gone)
 

@@ -119,7 +119,7 @@ class LiveResults:
     Attributes:
         as_of: The day as of which they are, such as 2026-06-30.
         ruleset: Digest of the live rules.
-        differences: What distinguishes them from results that were evaluated just now.
+        differences: Differences between them and results that were evaluated just now.
         without: Number of customers of whom nothing by these rules is stored, who are not compared.
     """
 
@@ -164,7 +164,7 @@ class Preview:
     live: LiveResults | None = None
 
 
-class _Part(NamedTuple):
+class _RuleResults(NamedTuple):
     states: Array
     scores: Array
     problems: Counter[Problem]
@@ -329,15 +329,16 @@ class Previewer:
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 
-        def evaluate(batch: FactBatch) -> _Part:
+        def evaluate(batch: FactBatch) -> _RuleResults:
             if is_cancelled():
                 raise UserError("preview.cancelled", "the preview was cancelled")
             problems = Counter[Problem]()
             grid = engine.grid(batch, problems)
-            return _Part(grid.states, grid.scores, problems)
+            return _RuleResults(grid.states, grid.scores, problems)
 
         rules = len(ruleset.rules)
-        parts = [_Part(np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32), Counter())]
+        empty = np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32)
+        parts = [_RuleResults(*empty, Counter())]
         customers: list[str] = []
         with (
             ThreadPoolExecutor(1) as reader,

@@ -19,6 +19,7 @@ from tests.serving import log_lines
 
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
+from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
 from tuppence.services.feed.tokens import (
     AUDIENCE,
@@ -31,6 +32,7 @@ from tuppence.services.feed.tokens import (
 )
 from tuppence.services.problems import RETRYABLE, problem_of, problem_response
 from tuppence.usecases.feed_ports import View, Withdrawal
+from tuppence.usecases.order_feed import Model
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
 NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
@@ -257,6 +259,7 @@ def test_an_acknowledgement_covers_the_numbers_of_the_view_that_was_seen(running
     results[0] = msgspec.structs.replace(results[0], values={**results[0].values, "x": Decimal(25)})
     assert put(running, feed, 0, "acknowledged").status_code == 204
     assert running.titles()[0] == "£25 in fees", "the person acknowledged another amount"
+    running.clock.now += 1  # of two answers at one moment, the names of their events decide
     assert put(running, running.feed(), 0, "acknowledged").status_code == 204
     assert running.titles()[0] == COFFEE
 
@@ -434,8 +437,8 @@ def test_events_of_a_view_that_nobody_knows_are_refused(running: Desk) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"id": "x"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"}, {"at": "yesterday"},
-        {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
+        {"id": "x"}, {"id": "abcdefgh\n"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"},
+        {"at": "yesterday"}, {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
     ],
 )  # fmt: skip
 def test_malformed_events_are_refused(running: Desk, change: dict[str, Any]) -> None:
@@ -593,6 +596,15 @@ def test_a_rule_that_nobody_has_is_neither_withdrawn_nor_restored(running: Desk)
     assert running.store.withdrawals() == []
 
 
+@pytest.mark.parametrize("change", [{"rule": "fees\n"}, {"reason": "wrong\0"}, {"reason": ""}])
+def test_malformed_withdrawals_are_refused(running: Desk, change: dict[str, str]) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "fees", "reason": "wrong numbers", **change}
+    answer = running.client.post("/v1/withdrawals", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+    assert running.store.withdrawals() == []
+
+
 def test_a_rule_that_was_removed_meanwhile_is_restored(running: Desk) -> None:
     running.store.withdraw(Withdrawal("gone", True, "desk", "wrong", NOW))
     headers = {"Authorization": "Bearer secret"}
@@ -635,9 +647,75 @@ def test_a_person_chooses_what_they_see(running: Desk) -> None:
     "choice",
     [
         {"kinds_off": ["tips"]}, {"locale": "xx_XX"}, {"time_zone": "Mars/Base"}, {"x": 1},
-        {"topics_off": ["a b"]}, {"locale": ""},
+        {"topics_off": ["a b"]}, {"topics_off": ["home\n"]}, {"locale": ""},
     ],
 )  # fmt: skip
 def test_choices_that_do_not_exist_are_refused(running: Desk, choice: dict[str, Any]) -> None:
     assert running.call("PUT", "/v1/preferences", choice).status_code == 400
     assert running.call("GET", "/v1/preferences").json() == {}
+
+
+TAUGHT = msgspec.structs.replace(PRIOR, rule={"energy": 900, "coffee": 500}, temperature=5)
+
+
+def taught(running: Desk) -> Desk:
+    """Publish a model that likes energy most, then coffee, then fees."""
+    running.model = Model(TAUGHT.digest, TAUGHT)
+    return running
+
+
+def test_a_published_model_orders_a_feed_at_once_and_promotions_stay_last(running: Desk) -> None:
+    tag = running.call("GET", "/v1/feed").headers["ETag"]
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+    taught(running)
+    answer = running.call("GET", "/v1/feed", **{"If-None-Match": tag})
+    assert [one["title"] for one in answer.json()["items"]] == [ENERGY, COFFEE, FEES]
+    running.people.results["ann"].pop(0)
+    assert running.titles() == [ENERGY, COFFEE, SAVINGS]
+    running.model = None
+    assert running.titles() == [COFFEE, ENERGY, SAVINGS]
+
+
+def test_a_learned_feed_has_pages(running: Desk) -> None:
+    taught(running)
+    first = running.feed(query="?limit=1")
+    second = running.feed(query=f"?limit=1&cursor={first['next']}")
+    third = running.feed(query=f"?limit=1&cursor={second['next']}")
+    titles = [one["title"] for page in (first, second, third) for one in page["items"]]
+    assert titles == [ENERGY, COFFEE, FEES]
+    assert third["next"] is None
+
+
+def test_who_chooses_rule_order_gets_it(running: Desk) -> None:
+    taught(running)
+    assert running.call("PUT", "/v1/preferences", {"rule_order": True}).status_code == 200
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+    assert running.titles("bob") == [ENERGY, COFFEE, FEES]
+
+
+def test_a_place_is_explained_as_a_sum_of_points(running: Desk) -> None:
+    path = "/v1/feed/items/energy.2024-10-03/explanation"
+    assert running.call("GET", path).json()["order"] == {"by": "rules"}
+    order = running.call("GET", path).json()["order"]
+    taught(running)
+    order = running.call("GET", path).json()["order"]
+    assert (order["by"], order["model"]) == ("model", TAUGHT.digest)
+    assert order["parts"]["rule"] == 900
+    assert sum(order["parts"].values()) == order["points"]
+    assert order["chance"] == pytest.approx(1)
+
+
+def test_a_view_that_comes_back_has_its_draw_and_its_channel(running: Desk, tmp_path: Path) -> None:
+    taught(running)
+    feed = running.feed(query="?channel=watch")
+    send(running, feed, event(feed, 0, "seen"))
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    view = json.loads(content)
+    assert view["channel"] == "watch"
+    assert view["order"] == {"by": "model", "model": TAUGHT.digest, "temperature": 5}
+    drawn = {one["item"][0]: one for one in view["candidates"]}
+    assert drawn["energy"]["points"] > drawn["fees"]["points"]
+    assert all(len(one["features"]) == 8 for one in drawn.values())
+    wrong = running.call("GET", "/v1/feed?channel=My%20Watch")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "request.query")

@@ -10,15 +10,15 @@ refused/SOURCE/FILE.reason.txt    why
 A file whose key is too long is refused as refused/long/DIGEST, named by the digest of its key.
 """
 
+import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from tuppence.adapters.aws.clients import aws_errors, error_code
-from tuppence.bankdata.table_file import MAX_BYTES
 from tuppence.errors import UserError
 from tuppence.usecases.take_in_files import MAPPING, Arrived
 
@@ -39,16 +39,27 @@ class S3Inbox:
     Args:
         client: Client of S3.
         bucket: Name of the bucket.
+        max_bytes: Maximum size of a file.
     """
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, max_bytes: int) -> None:
         self._client = client
         self._bucket = bucket
+        self._max_bytes = max_bytes
         self._versions: dict[Arrived, str] = {}
 
     def waiting(self) -> Sequence[Arrived]:
         """Return the files that wait, the oldest first."""
-        found: list[tuple[Any, Arrived]] = []
+        found = sorted(self._listed())
+        self._versions.update((file, version) for _, file, version in found)
+        return [file for _, file, _ in found]
+
+    def arrivals(self) -> Sequence[datetime.datetime]:
+        """Return the moments at which the files that wait have arrived."""
+        return [moment for moment, _, _ in self._listed()]
+
+    def _listed(self) -> Iterator[tuple[datetime.datetime, Arrived, str]]:
+        """Yield the files that wait, each with the moment of its arrival and its version."""
         with self._errors():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=INBOX
@@ -57,10 +68,7 @@ class S3Inbox:
                 for stored in page.get("Contents", ()):
                     source, _, name = stored["Key"].removeprefix(INBOX).rpartition("/")
                     if source and name and name != MAPPING:
-                        file = Arrived(source, name)
-                        self._versions[file] = stored["ETag"]
-                        found.append((stored["LastModified"], file))
-        return [file for _, file in sorted(found)]
+                        yield stored["LastModified"], Arrived(source, name), stored["ETag"]
 
     def fetch(self, file: Arrived, folder: Path) -> Path:
         """Copy a file into a folder, and return its path."""
@@ -79,8 +87,8 @@ class S3Inbox:
                 message = f"s3://{self._bucket}/{key}: there is no such file"
                 raise UserError("file.missing", message) from None
             self._versions[file] = answer["ETag"]
-            if answer["ContentLength"] > MAX_BYTES:
-                message = f"s3://{self._bucket}/{key}: larger than {MAX_BYTES:,} bytes"
+            if answer["ContentLength"] > self._max_bytes:
+                message = f"s3://{self._bucket}/{key}: larger than {self._max_bytes:,} bytes"
                 raise UserError("file.large", message, "split it into several files")
             with path.open("wb") as copy:
                 for chunk in answer["Body"].iter_chunks(1 << 20):
@@ -114,6 +122,7 @@ class S3Inbox:
                     Key=kept,
                     CopySource={"Bucket": self._bucket, "Key": key},
                     CopySourceIfMatch=version,
+                    TaggingDirective="REPLACE",  # tags would need further permissions
                 )
                 if beside is None:
                     self._client.delete_object(Bucket=self._bucket, Key=kept + suffix)

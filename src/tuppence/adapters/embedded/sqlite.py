@@ -38,8 +38,8 @@ class FileKind(NamedTuple):
     Attributes:
         tables: Statements that make what is missing of its tables.
         earlier: The format without checksums, which the next write brings up to date.
-        page_size: Of new files, in bytes.
-        remedy: What to do when a file is damaged.
+        page_size: Size of a page of new files, in bytes.
+        remedy: Advice for a damaged file.
         format: The present format. Later formats have more tables, which the next write makes.
     """
 
@@ -65,7 +65,7 @@ class SqliteFile:
 
     Args:
         path: The file. A writer makes it where it is missing, and brings it up to date.
-        kind: What the file holds.
+        kind: Kind of the file.
         read_only: Change nothing of what the file says; it need not be writable.
         write_ahead: Use a write-ahead log: for many small transactions, in several processes.
 

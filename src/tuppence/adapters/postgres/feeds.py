@@ -19,13 +19,15 @@ from tuppence.results.result import ResultStore
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, has_rule, read_rules
 from tuppence.usecases.customer_store import no_results
-from tuppence.usecases.feed_ports import Kept, Person, Received, View, Withdrawal
+from tuppence.usecases.feed_ports import Kept, LoggedView, Person, Received, View, Withdrawal
 
 WAIT_SECONDS: Final = 2.0
 """Seconds that a request waits for a connection before it is refused."""
 AHEAD_DAYS: Final = 7
 """Days before its month begins on which a partition is first made."""
 _logger: Final = logging.getLogger(__name__)
+_ITEMS: Final = msgspec.json.Decoder(list[ItemId])
+_VIEWS: Final = msgspec.json.Decoder(View)
 _STATES: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
 
 
@@ -66,7 +68,7 @@ class Connections:
 
 
 class PostgresFeeds:
-    """The memory of feeds. Implements the port FeedStore.
+    """The memory of feeds. Implements the ports FeedStore and FeedLog.
 
     Args:
         connections: Connections of a login with the role tuppence_feed.
@@ -104,6 +106,16 @@ class PostgresFeeds:
                 connection.execute(load_query("feed_month"), [day * DAY])
         except UserError as error:
             _logger.warning("month not made", extra={"code": error.code})
+
+    def log(self) -> Iterator[LoggedView]:
+        """Return all views that are kept, as of one moment."""
+        with (
+            self._connections.transaction() as connection,
+            connection.cursor("feed_log") as cursor,  # the server keeps what was not read yet
+        ):
+            for customer, name, view, items in cursor.execute(load_query("feed_log")):
+                clicked = frozenset(_ITEMS.decode(items))
+                yield LoggedView(customer, name, _VIEWS.decode(view), clicked)
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""

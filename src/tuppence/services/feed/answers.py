@@ -9,7 +9,13 @@ from tuppence.errors import UserError
 from tuppence.feed.choice import Candidate, answered_item, snoozed_until
 from tuppence.feed.policy import URGENT
 from tuppence.feel.values import Date
-from tuppence.services.feed.messages import FeedAnswer, HiddenAnswer, HiddenItem, ItemAnswer
+from tuppence.services.feed.messages import (
+    FeedAnswer,
+    HiddenAnswer,
+    HiddenItem,
+    ItemAnswer,
+    OrderAnswer,
+)
 from tuppence.services.feed.tokens import Keys, signed_view
 from tuppence.usecases.build_feed import Feed, FeedItem, values_of
 from tuppence.usecases.feed_ports import Kept
@@ -17,7 +23,8 @@ from tuppence.usecases.feed_ports import Kept
 MAX_LIMIT: Final = 100
 """Maximum number of items of a page."""
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_CURSOR: Final = re.compile(r"([1-9])~([0-9]{1,3}(?:\.[0-9]{1,4})?)~([a-z][a-z0-9_]{0,63})")
+_CURSOR: Final = re.compile(r"([1-9])~(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)~([a-z][a-z0-9_]{0,63})")
+_CHANNEL: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 
 Key = tuple[int, Decimal, str]
 """The place of a candidate among others, see `Candidate.key`."""
@@ -102,6 +109,31 @@ def read_cursor(text: str | None) -> Key | None:
     if found is None:
         raise UserError("request.query", "cursor: expected the next of an earlier answer")
     return int(found[1]), -Decimal(found[2]), found[3]
+
+
+def parse_channel(text: str | None) -> str | None:
+    """Return the name of a channel; None if none is given.
+
+    Raises:
+        UserError: `request.query`: it is no name.
+    """
+    if text is not None and not _CHANNEL.fullmatch(text):
+        raise UserError(
+            "request.query", "channel: expected a name such as app, of up to 64 letters"
+        )
+    return text
+
+
+def order_answer(feed: Feed, found: Candidate) -> OrderAnswer:
+    """Return why a candidate is where it is in a feed: its points as a sum, if it has any."""
+    order = feed.view.order
+    by = "rules" if order is None else order.by.value
+    if found.draw is None or not feed.points:
+        return OrderAnswer(by)
+    parts = feed.points[feed.candidates.index(found)]
+    listed = {name: points for name, points in zip(*parts, strict=True) if points}
+    draw = found.draw
+    return OrderAnswer(by, draw.points, listed, draw.chance, order.model if order else None)
 
 
 def matches(header: str, tag: str) -> bool:

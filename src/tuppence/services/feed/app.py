@@ -29,6 +29,8 @@ from tuppence.services.feed.answers import (
     matches,
     milliseconds,
     moment,
+    order_answer,
+    parse_channel,
     read_cursor,
 )
 from tuppence.services.feed.messages import (
@@ -45,6 +47,7 @@ from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operato
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, feed_version, served_feed
 from tuppence.usecases.feed_ports import FeedStore, Kept, People, Person, View, Withdrawal
+from tuppence.usecases.order_feed import Model, no_model
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
@@ -72,6 +75,7 @@ class FeedDependencies(NamedTuple):
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
         close: Closes what is open.
+        model: Returns the published model; None if feeds are in rule order.
     """
 
     people: People
@@ -81,6 +85,7 @@ class FeedDependencies(NamedTuple):
     clock: Callable[[], int]
     check: Callable[[], None]
     close: Callable[[], None]
+    model: Callable[[], Model | None] = no_model
 
 
 def feed_app(
@@ -141,17 +146,17 @@ class _FeedService:
         customer, locale = customer_in(request), query.get("locale")
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
+        channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
         deps, page = self._deps, msgspec.json.encode([self._answers, after, limit])
 
         def answer() -> Response:
             kept, person = self._read(customer)
-            now = deps.clock()
-            content = feed_version(person, kept, deps.policy, now, locale) + page
-            tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            given = (person, kept, deps.policy, deps.clock(), locale, deps.model(), channel)
+            tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
             response = Response(status_code=304)
             if not matches(known, tag):
-                feed = served_feed(person, kept, deps.policy, now, locale)
+                feed = served_feed(*given)
                 response = json_response(feed_answer(feed, self._keys, after, limit))
             response.headers.update(
                 {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
@@ -244,7 +249,8 @@ class _FeedService:
                 raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
             reasons = self._deps.explain(customer, item.rule_id, self._today())
             about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
-            return {**about, "place": found.place, "result": reasons}
+            order = order_answer(feed, found)
+            return {**about, "place": found.place, "order": order, "result": reasons}
 
         return json_response(await run_in_threadpool(explain))
 
@@ -287,8 +293,8 @@ class _FeedService:
         return json_response(openapi_document())
 
     def _build(self, customer: str) -> tuple[Feed, Kept]:
-        kept, person = self._read(customer)
-        return served_feed(person, kept, self._deps.policy, self._deps.clock()), kept
+        deps, (kept, person) = self._deps, self._read(customer)
+        return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
 
     def _read(self, customer: str) -> tuple[Kept, Person]:
         return self._deps.store.kept(customer), self._deps.people.find(customer, self._today())

@@ -92,7 +92,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
         count: Number of items of the whole feed.
         items: The items of this page.
         next: Cursor of the next page; null on the last one.
-        view: What to send back with events.
+        view: The record of this view, to be sent back with events.
     """
 
     as_of: Day
@@ -150,10 +150,10 @@ class EventIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Identifier that the device gave it, such as a UUID.
-        kind: What happened.
+        kind: Kind of the event.
         item: The item.
         view: Identifier of the view that the person saw.
-        at: When it happened.
+        at: Time of the event.
         until: The end of a snooze.
     """
 
@@ -192,6 +192,26 @@ class StateIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: Literal["acted", "acknowledged", "snoozed", "not_helpful"]
     receipt: Receipt
     until: Moment | None = None
+
+
+class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The reason for an item's place among those of its tier.
+
+    Attributes:
+        by: `model` if a model orders the feed; otherwise rules do, because there is no model
+            (`rules`), the customer chose so (`choice`), or the customer's feed is one that learned
+            feeds are compared with (`hold_out`).
+        points: The points that order it, before chance adds to them.
+        parts: What they are the sum of; what adds nothing is left out.
+        chance: Chance of being shown.
+        model: Digest of the model.
+    """
+
+    by: str
+    points: int | None = None
+    parts: dict[str, int] | None = None
+    chance: float | None = None
+    model: str | None = None
 
 
 class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

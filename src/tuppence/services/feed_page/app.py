@@ -109,10 +109,11 @@ class _Page:
             deps = self._deps
             kept, now = deps.store.kept(customer), deps.clock()
             person, earlier = self._find(customer, self._today())
-            feed, locale = served_feed(person, kept, deps.policy, now), locale_of(kept)
+            model, locale = deps.model(), locale_of(kept)
+            feed = served_feed(person, kept, deps.policy, now, model=model)
             if earlier is None or person.frozen:  # without a consent nothing is told, even of then
                 return feed, kept, None
-            changes = changes_of(feed, person, earlier, kept, deps.policy, now, locale)
+            changes = changes_of(feed, person, earlier, kept, deps.policy, now, locale, model)
             return feed, kept, changes
 
         feed, kept, changes = await run_in_threadpool(build)
@@ -182,6 +183,7 @@ class _Page:
             sorted(all_topics - {*topics}),
             form.get("locale", [""])[0] or None,
             form.get("time_zone", [""])[0] or None,
+            "rule_order" in form,
         )
         await run_in_threadpool(replace_preferences, self._deps.store, customer, chosen)
         return RedirectResponse(_address("/feed", customer), 303)
@@ -228,7 +230,8 @@ class _Page:
         deps = self._deps
         kept = deps.store.kept(customer)
         person = deps.people.find(customer, self._today())
-        return served_feed(person, kept, deps.policy, deps.clock()), kept, person
+        feed = served_feed(person, kept, deps.policy, deps.clock(), model=deps.model())
+        return feed, kept, person
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

@@ -96,7 +96,7 @@ def evaluations_type(schema: Schema) -> Any:
 
     Its fields are `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules` and `results`.
     """
-    given: Any = submitted_facts_type(schema)
+    submitted: Any = submitted_facts_type(schema)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("run_id", Annotated[str, Meta(min_length=1, max_length=100)]),
         ("as_of", Day),
@@ -109,7 +109,7 @@ def evaluations_type(schema: Schema) -> Any:
         ),
         (
             "facts",
-            Annotated[list[given], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
+            Annotated[list[submitted], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
             | msgspec.UnsetType,
             msgspec.UNSET,
         ),
