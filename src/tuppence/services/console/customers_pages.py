@@ -81,7 +81,8 @@ class CustomersPages:
             kept = feeds.store.kept(customer)
             person = feeds.people.find(customer, self._deps.today())
             results = () if person.frozen else person.results
-            feed, locale = served_feed(person, kept, feeds.policy, feeds.clock()), locale_of(kept)
+            locale, model = locale_of(kept), feeds.model()
+            feed = served_feed(person, kept, feeds.policy, feeds.clock(), model=model)
 
             def why(item: str) -> str:
                 return address("/reason", customer=customer, rule=item)
