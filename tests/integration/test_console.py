@@ -143,9 +143,9 @@ def opened(browser: Browser, console: Served, *refused: int, **options: Any) -> 
     assert [one for one in said if not any(part in one for part in expected)] == []
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str, *, full_page: bool = True) -> None:
     if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=full_page)
 
 
 def headline(page: Page, number: int) -> None:
@@ -222,6 +222,11 @@ def test_a_preview_equals_that_of_the_command_line_and_the_next_night(
         expect(page.locator("#preview")).to_contain_text(words)
         for sentence in (f"{sum(told['effect']['places'])} would see it", NIGHT):
             expect(page.locator("#preview")).to_contain_text(sentence)
+        expect(page.get_by_text("Nearest misses").first).to_be_visible()
+        page.locator("#curves button").first.click()
+        reasons = page.locator("#curves .reasons .headline").first
+        expect(reasons).to_contain_text("does not qualify")
+        picture(page, "console", full_page=False)
         now = page.locator("#curves tr.now td").first
         expect(now).to_have_text(str(told["qualified"]))
     assert file.read_text().count("> 900") == 1

@@ -149,14 +149,14 @@ class PreviewSession:
         varied = [with_threshold(checked, threshold) for threshold in wanted]
         rules = [
             dataclasses.replace(rule, rule=msgspec.structs.replace(rule.rule, id=f"t{number:04}"))
-            for number, rule in enumerate(rule for one in varied for rule in one.values())
+            for number, rule in enumerate([checked, *(r for one in varied for r in one.values())])
         ]
-        if not rules:
+        if not varied:
             return []
         found, _ = self._with_previewer(
             lambda previewer: previewer.reach(rules, is_cancelled), is_cancelled
         )
-        counts = iter(found)
+        counts = iter(found[1:])
         return [{number: next(counts) for number in one} for one in varied]
 
     def _with_previewer(

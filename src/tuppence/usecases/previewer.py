@@ -31,6 +31,7 @@ from tuppence.usecases.run import name_run
 
 BINS: Final = 10
 EXAMPLES: Final = 10
+NEWCOMERS: Final = 5
 HIGHEST_SCORE: Final = 1_000_000
 """The highest score, in ten-thousandths of a point."""
 CUSTOMERS_AT_A_TIME: Final = 5_000
@@ -94,10 +95,12 @@ class Reach:
     Attributes:
         qualified: Number of customers who qualify.
         unknown: Number of customers for whom the condition is unknown.
+        newcomers: Some customers who qualify, but do not for the first of the rules.
     """
 
     qualified: int
     unknown: int
+    newcomers: tuple[str, ...]
 
 
 class Difference(StrEnum):
@@ -269,15 +272,20 @@ class Previewer:
         """Return the customers that each of some rules finds; they are evaluated together.
 
         Args:
-            rules: The rules, in the order of their identifiers.
+            rules: The rules, in the order of their identifiers; there is at least one.
             is_cancelled: Asked again and again whether to give up.
 
         Raises:
             UserError: It was cancelled (`preview.cancelled`).
         """
         states = self._evaluate(make_ruleset(rules), lambda _: None, is_cancelled).states
-        counts = ((states == state).sum(axis=1).tolist() for state in (QUALIFIED, UNKNOWN))
-        return tuple(Reach(*pair) for pair in zip(*counts, strict=True))
+        found = []
+        for row in states:
+            new = np.flatnonzero((row == QUALIFIED) & (states[0] != QUALIFIED))
+            names = tuple(self._customers[place] for place in _spread(new, NEWCOMERS))
+            qualified, unknown = (int((row == state).sum()) for state in (QUALIFIED, UNKNOWN))
+            found.append(Reach(qualified, unknown, names))
+        return tuple(found)
 
     def _live(
         self,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.building import ROOT, bank, copy_rules, day, some_rules
+from tests.building import ROOT, bank, catalogue, day, some_rules
 from tests.commands import command
 
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -16,7 +16,9 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.rules.thresholds import thresholds
+from tuppence.rules.thresholds import thresholds, with_threshold
+from tuppence.usecases.explain_result import explain_draft
+from tuppence.usecases.nights import nights_of
 from tuppence.usecases.preview_session import EDITORS, PreviewSession
 
 TODAY = Date(day("2026-07-01"))
@@ -29,9 +31,8 @@ def session(store: Path) -> PreviewSession:
 @pytest.fixture(scope="module")
 def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("session") / "store"
-    rules = copy_rules(store.parent / "rules", "bank_fees", "energy_costs")
     command("synth", "--store", store, "--customers", 80, "--seed", 3)
-    command("run", "--store", store, "--rules", rules, "--as-of", "2026-06-30")
+    command("run", "--store", store, "--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
     return store
 
 
@@ -51,16 +52,41 @@ def test_numbers_are_those_of_the_command(population: Path, name: str) -> None:
     assert sum(one.count for one in first.reasons if one.place == "when") == first.unknown
 
 
+def test_numbers_are_those_of_the_night_for_rules_of_all_kinds(population: Path) -> None:
+    night = nights_of(StoreFolder(population))[0]
+    previews = session(population)
+    rules = catalogue().rules[::6]
+    assert len(rules) > 10
+    for rule in rules:
+        found, as_of = previews.preview(rule)
+        counts = night.rules[rule.rule.id]
+        assert (found.qualified, found.unknown) == (counts.qualified, counts.unknown), rule.rule.id
+        assert found.customers == night.tally.customers
+        assert as_of == night.as_of
+        assert found.compared is not None
+        assert (found.compared.come, found.compared.go) == (0, 0)
+
+
 def test_other_thresholds_are_counted_as_if_they_were_written(population: Path) -> None:
     rule = some_rules("energy_costs").rules[0]
     previews = session(population)
-    qualified = previews.preview(rule)[0].qualified
+    found, as_of = previews.preview(rule)
+    qualified = found.qualified
     bills, yearly = previews.reach(rule, thresholds(rule))
     assert bills[Decimal(9)].qualified == yearly[Decimal(1800)].qualified == qualified
     counts = [one.qualified for one in yearly.values()]
     assert counts == sorted(counts, reverse=True)
     assert len(set(counts)) > 2
     assert previews.reach(rule, []) == []
+    for number, one in yearly.items():
+        assert bool(one.newcomers) is (number < 1800 and one.qualified > qualified)
+    looser = with_threshold(rule, thresholds(rule)[1])[Decimal(1620)]
+    for customer in yearly[Decimal(1620)].newcomers:
+        states = [
+            explain_draft(StoreFolder(population), customer, one, as_of, PURPOSES, TODAY)
+            for one in (rule, looser)
+        ]
+        assert [one.explanation.result.state for one in states] == ["not_qualified", "qualified"]
 
 
 def test_a_change_of_the_store_is_seen(tmp_path: Path) -> None:

@@ -48,11 +48,15 @@ class Curve(NamedTuple):
         clause: The comparison, as it is written.
         now: The threshold.
         points: Each number with the customers who qualify.
+        nearest: The number that reaches the fewest more customers; empty if none does.
+        misses: Some customers whom it reaches and the threshold does not.
     """
 
     clause: str
     now: str
     points: tuple[tuple[str, int], ...]
+    nearest: str
+    misses: tuple[str, ...]
 
 
 class More(NamedTuple):
@@ -126,7 +130,7 @@ class Trying:
         written = list(self._written(checked, explained))
         return More(
             self._pages.text("written.html", written=written, kind=checked.rule.kind),
-            self._pages.text("curves.html", curves=self._curves(checked)),
+            self._pages.text("curves.html", curves=self._curves(checked), name=draft.name),
         )
 
     def reasons(self, draft: Draft, customer: str) -> Mapping[str, Any]:
@@ -172,7 +176,11 @@ class Trying:
         for threshold, reach in zip(wanted, self._session.reach(checked, wanted), strict=True):
             points = tuple((f"{number:f}", one.qualified) for number, one in reach.items())
             clause = " ".join(text[slice(*threshold.clause)].split())
-            found.append(Curve(clause, f"{threshold.value:f}", points))
+            more = [(one.qualified, number) for number, one in reach.items() if one.newcomers]
+            nearest = min(more)[1] if more else None
+            misses = () if nearest is None else reach[nearest].newcomers
+            written = "" if nearest is None else f"{nearest:f}"
+            found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
         return found
 
 
