@@ -214,7 +214,7 @@ def test_a_preview_equals_that_of_the_command_line_and_the_next_night(
         headline(page, console.counted("energy_costs")["qualified"])
         typed(page, "when", text.replace("> 1800", "> 900"))
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("Saved. The next night runs it.")).to_be_visible()
+        expect(page.get_by_text("Saved. The next run of these rules uses it.")).to_be_visible()
         told = console.counted("energy_costs")
         headline(page, told["qualified"])
         compared = told["compared"]
@@ -223,10 +223,10 @@ def test_a_preview_equals_that_of_the_command_line_and_the_next_night(
         for sentence in (f"{sum(told['effect']['places'])} would see it", NIGHT):
             expect(page.locator("#preview")).to_contain_text(sentence)
         expect(page.get_by_text("Nearest misses").first).to_be_visible()
+        picture(page, "console", full_page=False)
         page.locator("#curves button").first.click()
         reasons = page.locator("#curves .reasons .headline").first
         expect(reasons).to_contain_text("does not qualify")
-        picture(page, "console", full_page=False)
         now = page.locator("#curves tr.now td").first
         expect(now).to_have_text(str(told["qualified"]))
     assert file.read_text().count("> 900") == 1

@@ -47,10 +47,16 @@ def _thresholds(node: syntax.Node) -> Iterator[Threshold]:
 
 
 def with_threshold(checked: CheckedRule, threshold: Threshold) -> dict[Decimal, CheckedRule]:
-    """Return copies of a rule by the number that stands in place of a threshold, in order."""
+    """Return copies of a rule by the number that stands in place of a threshold, in order.
+
+    In place of a whole number there are whole numbers, because it may be about a count.
+    """
     found: dict[Decimal, CheckedRule] = {}
-    numbers = {_ROUGH.multiply(threshold.value, factor) for factor in FACTORS} | {threshold.value}
-    for number in sorted(numbers):
+    value = threshold.value
+    numbers = {_ROUGH.multiply(value, factor) for factor in FACTORS}
+    if value == value.to_integral_value():
+        numbers = {number.to_integral_value() for number in numbers} - {Decimal(0)}
+    for number in sorted(numbers | {value}):
         tree = _replaced(checked.trees["when",], threshold.span, number)
         found[number] = dataclasses.replace(checked, trees={**checked.trees, ("when",): tree})
     return found

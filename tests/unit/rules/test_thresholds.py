@@ -46,3 +46,18 @@ def test_each_rule_has_another_number_in_the_place_of_one_threshold() -> None:
     assert {Decimal(5), Decimal(10), Decimal(20)} <= found.keys()
     for number, one in found.items():
         assert [str(other.value) for other in thresholds(one)] == ["10", str(number)]
+
+
+@pytest.mark.parametrize(
+    ("value", "numbers"),
+    [
+        ("1", ["1", "2"]),
+        ("9", ["4", "7", "8", "9", "10", "11", "14", "18"]),
+        ("0.5", ["0.25", "0.375", "0.45", "0.5", "0.55", "0.625", "0.75", "1.0"]),
+        ("1234", ["617", "926", "1110", "1230", "1234", "1360", "1540", "1850", "2470"]),
+    ],
+)
+def test_the_numbers_are_whole_where_the_threshold_is(value: str, numbers: list[str]) -> None:
+    checked = rule(f"count(payments) >= {value}")
+    found = with_threshold(checked, thresholds(checked)[0])
+    assert [f"{number:f}" for number in found] == numbers
