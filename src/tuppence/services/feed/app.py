@@ -1,5 +1,6 @@
 """The feed as an HTTP service."""
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -77,6 +78,8 @@ WORKERS: Final = 3
 """Number of threads that answer requests for feeds; two of them can be at work, see `Shares`."""
 MAX_BATCH: Final = 32
 """Maximum number of requests for feeds that are answered together."""
+ANSWER_SECONDS: Final = 10.0
+"""Time until a request for a feed is refused, so that nobody waits for a database that hangs."""
 MAX_WAITING: Final = 8_000
 """Maximum number of requests for feeds that wait."""
 
@@ -193,7 +196,12 @@ class _FeedService:
         channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
         asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
-        return await self._batcher.answer("feeds", None, asked, 1)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._batcher.answer("feeds", None, asked, 1)
+        except TimeoutError:
+            message = f"the feed was not read within {ANSWER_SECONDS:g} seconds"
+            raise UserError("service.timeout", message, "try again in a second") from None
 
     def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
         """Answer requests for feeds: what they need is read together."""
