@@ -292,7 +292,7 @@ def read_each(people: People, store: FeedStore) -> FeedReader:
 
     Args:
         people: The customers.
-        store: What is kept of them.
+        store: Stored events and preferences of the people.
     """
 
     def read(customer: str, today: Date) -> Known | UserError:

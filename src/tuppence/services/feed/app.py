@@ -160,7 +160,7 @@ class _Asked(NamedTuple):
         locale: Locale of money and dates; that of the customer if None.
         after: The place of the last item of the page before; None for the first page.
         limit: Maximum number of items.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
         known: The tags of what the app has, as the header If-None-Match names them.
     """
 
