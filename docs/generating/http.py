@@ -77,7 +77,7 @@ def _feed_requests() -> Iterator[str]:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
     parts = document["components"]["schemas"]
     names = ("FeedAnswer", "ItemAnswer", "HiddenItem", "EventsIn", "EventIn", "Recorded")
-    for name in (*names, "StateIn", "Preferences", "WithdrawalIn"):
+    for name in (*names, "StateIn", "Preferences", "QuietHours", "WithdrawalIn"):
         yield f"\n### {name}\n"
         yield from keys(parts[name])
 

@@ -1,5 +1,11 @@
-"""Databases for contracts that PostgreSQL has to keep, too."""
+"""Databases for contracts that PostgreSQL has to keep, too, and stores of feeds."""
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.feed_stores import InDatabase, Kept
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     database,
     login,
@@ -7,3 +13,62 @@ from tests.integration.conftest import (  # noqa: F401 - fixtures
     new_database,
     postgres,
 )
+
+from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
+from tuppence.adapters.embedded.outbox_file import OutboxFile
+from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
+from tuppence.adapters.postgres.outbox import PostgresOutbox
+from tuppence.usecases.delivery_ports import Outbox
+from tuppence.usecases.feed_ports import FeedStore
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest) -> Kept:
+    found: Kept = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Kept]:
+    customers = {"ann", "bob"}
+    opened: list[FeedFile | OutboxFile] = []
+
+    def open_store() -> FeedStore:
+        store = FeedFile(tmp_path, customers.__contains__)
+        opened.append(store)
+        return store
+
+    def open_outbox() -> Outbox:
+        outbox = OutboxFile(tmp_path, customers.__contains__)
+        opened.append(outbox)
+        return outbox
+
+    yield Kept(customers.discard, open_store, open_outbox, FeedRecords(tmp_path))
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def postgresql(
+    database: str,  # noqa: F811 - a fixture
+    login: Callable[..., str],  # noqa: F811
+) -> Iterator[Kept]:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP'), ('bob', 'GBP')"
+        )
+    feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
+    opened: list[Connections] = []
+
+    def open_store() -> FeedStore:
+        opened.append(Connections(feed, 2))
+        return PostgresFeeds(opened[-1])
+
+    def open_outbox() -> Outbox:
+        opened.append(Connections(feed, 2))
+        return PostgresOutbox(opened[-1])
+
+    data = InDatabase(loader)
+    yield Kept(data.erase, open_store, open_outbox, data)
+    for one in opened:
+        one.close()

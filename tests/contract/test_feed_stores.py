@@ -2,19 +2,18 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from tests.feed_stores import Kept
 from tests.unit.engine.test_columnar import rule
 
-from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
-from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds, PostgresPeople
+from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds
-from tuppence.bootstrap.local import fact_database, result_store, ruleset_store
+from tuppence.bootstrap.local import result_store, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.facts.schema import Schema
@@ -28,7 +27,6 @@ from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.build_feed import view_id
 from tuppence.usecases.feed_ports import (
-    FeedData,
     FeedStore,
     Received,
     View,
@@ -47,81 +45,6 @@ def seen(item: ItemId, place: int) -> ViewedItem:
 
 
 VIEW = View(20_000, "ruleset", "standard:1", 5, (seen(ITEM, 0), seen(OTHER, 1)))
-
-
-class Kept:
-    """A store of feeds, opened as each of its users opens it.
-
-    Attributes:
-        remove: Erases a customer, as `tuppence forget` does.
-        open_store: Opens the store for a service.
-        data: The store for exports and erasures.
-    """
-
-    def __init__(
-        self,
-        remove: Callable[[str], object],
-        open_store: Callable[[], FeedStore],
-        data: FeedData,
-    ) -> None:
-        self.remove = remove
-        self.open_store = open_store
-        self.data = data
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kept(request: pytest.FixtureRequest) -> Kept:
-    found: Kept = request.getfixturevalue(request.param)
-    return found
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Kept]:
-    customers = {"ann", "bob"}
-    opened: list[FeedFile] = []
-
-    def open_store() -> FeedStore:
-        opened.append(FeedFile(tmp_path, customers.__contains__))
-        return opened[-1]
-
-    yield Kept(customers.discard, open_store, FeedRecords(tmp_path))
-    for one in opened:
-        one.close()
-
-
-class InDatabase:
-    """The memory of feeds in the database, for exports and erasures. Implements FeedData."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def export(self, customer: str) -> Mapping[str, Any]:
-        with fact_database(self._url) as facts:
-            return facts.feed_of(customer)
-
-    def erase(self, customer: str) -> int:
-        with fact_database(self._url) as facts:
-            rows = facts.erase(customer)
-        return sum(count for table, count in rows.items() if table.startswith("feed_"))
-
-
-@pytest.fixture
-def postgresql(database: str, login: Callable[..., str]) -> Iterator[Kept]:
-    with psycopg.connect(database) as connection:
-        connection.execute(
-            "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP'), ('bob', 'GBP')"
-        )
-    feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
-    opened: list[Connections] = []
-
-    def open_store() -> FeedStore:
-        opened.append(Connections(feed, 2))
-        return PostgresFeeds(opened[-1])
-
-    data = InDatabase(loader)
-    yield Kept(data.erase, open_store, data)
-    for one in opened:
-        one.close()
 
 
 def record(store: FeedStore, *happened: Happened, customer: str = "ann") -> Recorded:
@@ -317,6 +240,7 @@ def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None
         "views": 1,
         "states": 1,
         "preferences": 1,
+        "deliveries": 0,
     }
     (event_row,), (view_row,) = found["events"], found["views"]
     assert event_row["event"]["kind"] == "acknowledged"

@@ -1,5 +1,6 @@
 """Composes the feed as a service, and the page that shows it, with real adapters."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from tuppence.bootstrap.local import (
 from tuppence.bootstrap.store_feed import feed_changes, feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
+from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.explain_result import explain_kept_result
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def store_feeds(
     """
     with extra("feed"):
         from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
+        from tuppence.adapters.embedded.outbox_file import OutboxFile  # noqa: PLC0415
         from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
@@ -73,13 +76,22 @@ def store_feeds(
     policy = feed_policy(policy_file, store.schema)
     people = StorePeople(store, purposes, policy.vulnerable)
     file = FeedFile(path, people.has_customer)
+    outbox = OutboxFile(path, people.has_customer)
 
     def close() -> None:
+        outbox.close()
         file.close()
         people.close()
 
     return FeedDependencies(
-        people, file, _explainer(store, purposes), policy, clock, people.check, close
+        people,
+        file,
+        _explainer(store, purposes),
+        functools.partial(unsubscribe, outbox, file),
+        policy,
+        clock,
+        people.check,
+        close,
     )
 
 
@@ -113,6 +125,7 @@ def database_feeds(
             PostgresFeeds,
             PostgresPeople,
         )
+        from tuppence.adapters.postgres.outbox import PostgresOutbox  # noqa: PLC0415
     with extra("feed"):
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
@@ -134,7 +147,16 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
-    return FeedDependencies(people, feeds, explain, policy, clock, people.check, pool.close)
+    return FeedDependencies(
+        people,
+        feeds,
+        explain,
+        functools.partial(unsubscribe, PostgresOutbox(pool), feeds),
+        policy,
+        clock,
+        people.check,
+        pool.close,
+    )
 
 
 def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":

@@ -51,6 +51,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "feed": Command(
         "feed", "Show a customer's insights as the customer sees them, most relevant first."
     ),
+    "deliver": Command(
+        "deliver", "Tell people, or an app's backend, what is new in feeds since they were told."
+    ),
     "explain": Command(
         "explain",
         "Explain the result of a rule: its clauses, their values, and the transactions used.",

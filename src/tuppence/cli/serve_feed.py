@@ -28,13 +28,17 @@ from tuppence.cli.output import (
 from tuppence.cli.serving import (
     LOOPBACK,
     Drain,
+    FeedDatabase,
+    FeedFolder,
+    FeedResults,
+    FeedRulesets,
     Host,
     LogMetrics,
     TlsCertificate,
     TlsClientCa,
     TlsKey,
+    check_feed_source,
 )
-from tuppence.errors import UserError
 from tuppence.logs import write_logs
 
 Keys = Annotated[
@@ -53,25 +57,10 @@ def add_commands(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence serve feed --store demo --keys feed.keys`")
     def feed(
         keys: Keys,
-        store: Annotated[
-            Path | None, typer.Option(help="The folder of a store.", show_default=False)
-        ] = None,
-        database: Annotated[
-            str,
-            typer.Option(
-                help="In place of a store: address of the database; the login has the role feed.",
-                envvar="TUPPENCE_DATABASE",
-                show_default=False,
-            ),
-        ] = "",
-        results: Annotated[
-            str,
-            typer.Option(help="With a database: results, a file or dynamodb://table."),
-        ] = "",
-        rulesets: Annotated[
-            str,
-            typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
-        ] = "",
+        store: FeedFolder = None,
+        database: FeedDatabase = "",
+        results: FeedResults = "",
+        rulesets: FeedRulesets = "",
         operators: Annotated[
             str | None,
             typer.Option(
@@ -104,10 +93,7 @@ def add_commands(app: typer.Typer) -> None:
         """
         write_logs("feed", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
-        if (store is None) == (not database) or bool(database) != bool(results and rulesets):
-            message = "the feeds are those of a store, or of the services"
-            hint = "give --store alone, or --database with --results and --rulesets"
-            raise UserError("cli.where", message, hint)
+        check_feed_source(store, database, results, rulesets)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)

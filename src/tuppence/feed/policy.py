@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import FieldType, Schema
-from tuppence.feed.preferences import is_time_zone
+from tuppence.feed.preferences import QuietHours, is_time_zone
 from tuppence.rules.definition import loose_schema
 from tuppence.rules.rule import Cap, Change, Days, Identifier, InsightKind, Rule
 from tuppence.structured import read_yaml
@@ -84,6 +84,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defau
         vulnerable: A declared attribute of customers; nothing is promoted where it is true or
             unknown. Without it nobody is known to be vulnerable.
         time_zone: Time zone of customers who have not chosen one, such as Europe/London.
+        quiet_hours: Hours in which nobody is told of anything who has not chosen others.
+        digest: Maximum number of insights that a person is told of at once.
     """
 
     name: Identifier = "standard"
@@ -95,6 +97,8 @@ class Policy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defau
     longest_snooze_days: Annotated[int, Meta(ge=1, le=366)] = 90
     vulnerable: str | None = None
     time_zone: str = "Europe/London"
+    quiet_hours: QuietHours = QuietHours("21:00", "08:00")
+    digest: Annotated[int, Meta(ge=1, le=20)] = 3
 
     def tier(self, rule: Rule) -> int:
         """Return the tier of a rule's insight."""

@@ -69,15 +69,13 @@ class PostgresFeeds:
     def kept(self, customer: str) -> Kept:
         """Return what is kept of a person."""
         with self._connections.transaction() as connection:
-            return _kept(connection, customer)
+            return read_kept(connection, customer)
 
     @contextlib.contextmanager
     def change(self, customer: str) -> Iterator["_Change"]:
         """Change what is kept of a person: all that the block does, or nothing."""
         with self._connections.transaction() as connection:
-            # The lock comes first: what is read after it is what the one before has left.
-            if connection.execute(load_query("feed_lock"), [customer]).fetchone() is None:
-                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+            lock_person(connection, customer)
             change = _Change(connection, customer, self._days)
             yield change
         self._days |= change.days  # only now their partitions are there for good
@@ -119,7 +117,7 @@ class _Change:
         self._customer = customer
         self._known_days = known_days
         self.days = set[int]()
-        self.kept = _kept(connection, customer)
+        self.kept = read_kept(connection, customer)
 
     def views(self, ids: Collection[str]) -> Mapping[str, View]:
         rows = self._named("feed_views", ids)
@@ -168,7 +166,7 @@ class _Change:
 
 
 class PostgresPeople:
-    """The customers of a database. Implements the port People.
+    """The customers of a database. Implements the ports People and Audience.
 
     A feed stands for the present day: the services do not keep which night has looked at whom. The
     day of its numbers is that of the night that last changed the customer's results.
@@ -180,6 +178,7 @@ class PostgresPeople:
         schema: Returns the schema of the facts.
         purposes: Consents for these count, and for no others.
         vulnerable: A declared attribute that says who is vulnerable; None if none does.
+        address: A declared attribute that says where customers get mail; None if none does.
     """
 
     def __init__(
@@ -190,6 +189,7 @@ class PostgresPeople:
         schema: Callable[[], Schema],
         purposes: frozenset[str],
         vulnerable: str | None,
+        address: str | None = None,
     ) -> None:
         self._connections = connections
         self._open_results = results
@@ -197,17 +197,24 @@ class PostgresPeople:
         self._schema = schema
         self._purposes = sorted(purposes)
         self._vulnerable = vulnerable
+        self._address = address
         self._of_thread = threading.local()
         self._rules: dict[str, Mapping[str, Rule]] = {}
 
+    def after(self, customer: str, limit: int) -> Sequence[str]:
+        """Return the next customers after a name, in order of their names."""
+        with self._connections.transaction() as connection:
+            rows = connection.execute(load_query("feed_after"), [customer, limit]).fetchall()
+        return [name for (name,) in rows]
+
     def find(self, customer: str, today: Date) -> Person:
         """Return what is known about a customer."""
-        given = [customer, str(today), self._purposes, self._vulnerable]
+        given = [customer, str(today), self._purposes, self._vulnerable, self._address]
         with self._connections.transaction() as connection:
             found = connection.execute(load_query("feed_person"), given).fetchone()
         if found is None:
             raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-        currency, flag, readable = found
+        currency, flag, address, readable = found
         row = self.results().get([customer]).get(customer)
         if row is None:
             message = f"there are no results of customer {customer}"
@@ -222,6 +229,7 @@ class PostgresPeople:
             "" if readable else "no consent of this customer allows insights",
             currency,
             False if self._vulnerable is None else {"true": True, "false": False}.get(flag),
+            address,
         )
 
     def check(self) -> None:
@@ -247,12 +255,25 @@ class PostgresPeople:
         return self._rules[digest]
 
 
-def _kept(connection: psycopg.Connection, customer: str) -> Kept:
+def read_kept(connection: psycopg.Connection, customer: str) -> Kept:
+    """Return what is kept of a person, on an open connection."""
     row = connection.execute(load_query("feed_kept"), [customer]).fetchone()
     assert row is not None  # noqa: S101 - the query always has a row
     states, chosen, withdrawn = row
     preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
     return Kept(dict(_States.decode(states)), preferences, frozenset(withdrawn))
+
+
+def lock_person(connection: psycopg.Connection, customer: str) -> None:
+    """Lock what is kept of a person until the transaction ends.
+
+    The lock comes first: what is read after it is what the one before has left.
+
+    Raises:
+        UserError: There is no such customer.
+    """
+    if connection.execute(load_query("feed_lock"), [customer]).fetchone() is None:
+        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
 
 
 def _json(value: Any) -> str:

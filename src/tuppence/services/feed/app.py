@@ -42,8 +42,10 @@ from tuppence.services.feed.messages import (
 )
 from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
+from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
 from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
 from tuppence.usecases.record_events import (
     Happened,
@@ -65,6 +67,7 @@ class FeedDependencies(NamedTuple):
         people: The customers.
         store: Keeps what they do.
         explain: Explains the result of a rule for a customer on a day.
+        unsubscribe: Switches the channel of a delivery off; returns False if it is not known.
         policy: The policy of the feed.
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
@@ -74,6 +77,7 @@ class FeedDependencies(NamedTuple):
     people: People
     store: FeedStore
     explain: Callable[[str, str, Date], Mapping[str, Any]]
+    unsubscribe: Callable[[str], bool]
     policy: Policy
     clock: Callable[[], int]
     check: Callable[[], None]
@@ -125,6 +129,11 @@ def feed_app(
         Route("/v1/preferences", service.prefer, methods=["PUT"]),
         Route("/v1/withdrawals", service.withdrawals, methods=["GET"]),
         Route("/v1/withdrawals", service.withdraw, methods=["POST"]),
+        Route(
+            f"{UNSUBSCRIBE_PATH}{{delivery}}",
+            unsubscriptions(deps.unsubscribe),
+            methods=["GET", "POST"],
+        ),
         Route("/openapi.json", service.openapi),
     ]
     access = FeedAccess(keys, operators, deps.clock)

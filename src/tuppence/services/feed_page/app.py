@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jinja2
+import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -258,7 +259,12 @@ class _Page:
 
         def change() -> None:
             with self._deps.store.change(customer) as changing:
-                changing.prefer(chosen)
+                before = changing.kept.preferences  # the form does not have all choices
+                changing.prefer(
+                    msgspec.structs.replace(
+                        chosen, channels_on=before.channels_on, quiet_hours=before.quiet_hours
+                    )
+                )
 
         await run_in_threadpool(change)
         return RedirectResponse(_address("/feed", customer), 303)

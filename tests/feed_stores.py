@@ -1,0 +1,47 @@
+"""Stores of feeds, opened as each of their users opens them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuppence.bootstrap.local import fact_database
+from tuppence.usecases.delivery_ports import Outbox
+from tuppence.usecases.feed_ports import FeedData, FeedStore
+
+
+class Kept:
+    """A store of feeds, opened as each of its users opens it.
+
+    Attributes:
+        remove: Erases a customer, as `tuppence forget` does.
+        open_store: Opens the store for a service.
+        open_outbox: Opens its outbox for a service.
+        data: The store for exports and erasures.
+    """
+
+    def __init__(
+        self,
+        remove: Callable[[str], object],
+        open_store: Callable[[], FeedStore],
+        open_outbox: Callable[[], Outbox],
+        data: FeedData,
+    ) -> None:
+        self.remove = remove
+        self.open_store = open_store
+        self.open_outbox = open_outbox
+        self.data = data
+
+
+class InDatabase:
+    """The memory of feeds in the database, for exports and erasures. Implements FeedData."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def export(self, customer: str) -> Mapping[str, Any]:
+        with fact_database(self._url) as facts:
+            return facts.feed_of(customer)
+
+    def erase(self, customer: str) -> int:
+        with fact_database(self._url) as facts:
+            rows = facts.erase(customer)
+        return sum(count for table, count in rows.items() if table.startswith("feed_"))
