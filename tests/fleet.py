@@ -53,7 +53,13 @@ class MemoryLedger:
         self._set_given_up(given_up.work, given_up)
 
     def forget(self, given_up: GivenUp) -> None:
-        self._set_given_up(given_up.work, None)
+        if self._given_up(given_up.work) == given_up:
+            self._set_given_up(given_up.work, None)
+
+    def _given_up(self, work: Page | FleetItem) -> GivenUp | None:
+        if isinstance(work, Page):
+            return self._state(work.name).page
+        return self._state(work.page_name).given_up.get(work.number)
 
     def _set_given_up(self, work: Page | FleetItem, entry: GivenUp | None) -> None:
         if isinstance(work, Page):

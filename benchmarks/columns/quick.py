@@ -7,7 +7,6 @@ memory; compare the ratios.
 
 import argparse
 import dataclasses
-import functools
 import json
 import subprocess
 import sys
@@ -16,21 +15,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT))
-from benchmarks.columns.run import (  # noqa: E402 - benchmarks are not installed
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+from benchmarks.columns.measuring import (
     BUILD,
+    CATALOGUE,
+    MONTHS,
     NEXT_DAY,
     THREADS,
-    median,
     population,
-    ready,
     say,
 )
+from benchmarks.columns.nights import PLAIN_RULE, STREAM_RULE, previews
+from benchmarks.columns.run import ready
 
-QUICK_CUSTOMERS, QUICK_MONTHS, QUICK_ROUNDS = 20_000, 13, 3
-CATALOGUE = ROOT / "catalogue"
-PLAIN_RULE, STREAM_RULE = "eating_out_up", "bill_price_rise"
+QUICK_CUSTOMERS, QUICK_ROUNDS = 20_000, 3
 WATCH = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -147,25 +145,6 @@ def alone(store: Path) -> dict[str, float]:
     return found
 
 
-def previews(store: Path) -> dict[str, float]:
-    """Measure previews with columns in memory: wall seconds, the second time."""
-    from tuppence.bootstrap.local import open_store
-    from tuppence.facts.permitted import PermittedFacts
-    from tuppence.feel.values import parse_date
-    from tuppence.rules.files import read_rules
-    from tuppence.usecases.previewer import Previewer
-
-    held, date = open_store(store), parse_date(NEXT_DAY)
-    assert date is not None
-    facts = PermittedFacts(held.facts(), {})
-    previewer = Previewer(held, facts, date, THREADS, 1 << 40)
-    found = {}
-    for name in (PLAIN_RULE, STREAM_RULE):
-        (rule,) = read_rules(CATALOGUE / f"{name}.yaml", facts.schema).rules
-        found[name] = median(functools.partial(previewer.preview, rule), QUICK_ROUNDS)
-    return found
-
-
 def quick(store: Path) -> dict[str, float]:
     """Measure the shipped catalogue, and return the figures by what they are."""
     from tuppence.adapters.embedded.fact_store import FactStore
@@ -178,7 +157,7 @@ def quick(store: Path) -> dict[str, float]:
     say("single customers")
     one = alone(store)
     say("previews")
-    kept = previews(store)
+    kept = previews(store, QUICK_ROUNDS)
     say("commands")
     who = ("C0000007", "--store", str(store))
     files = {name: str(CATALOGUE / f"{name}.yaml") for name in (PLAIN_RULE, STREAM_RULE)}
@@ -205,9 +184,11 @@ def quick(store: Path) -> dict[str, float]:
         "facts on disk, a transaction (bytes)": size / rows,
         "catalogue, one customer alone (ms, CPU)": 1000 * one["1"],
         "catalogue, a customer of 25 (ms, CPU)": 1000 * one["25"],
-        "preview in memory, a plain rule, 1,000 customers (ms)": 1e6 * kept[PLAIN_RULE] / customers,
+        "preview in memory, a plain rule, 1,000 customers (ms)": 1e6
+        * kept[f"memory {PLAIN_RULE}"]
+        / customers,
         "preview in memory, a rule on streams, 1,000 customers (ms)": 1e6
-        * kept[STREAM_RULE]
+        * kept[f"memory {STREAM_RULE}"]
         / customers,
         **{f"{name} (s, CPU)": seconds for name, (seconds, _) in measured.items()},
         **{f"{name} (MiB)": measured[name][1] for name in ("tuppence feed", "tuppence explain")},
@@ -232,7 +213,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="figures of another run")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
-    figures = quick(options.store or population(QUICK_CUSTOMERS, QUICK_MONTHS))
+    figures = quick(options.store or population(QUICK_CUSTOMERS, MONTHS))
     before = json.loads(options.before.read_text("utf-8")) if options.before else {}
     (BUILD / "quick.json").write_text(json.dumps(figures, indent=1), "utf-8")
     print(quick_table(figures, before))

@@ -1,38 +1,48 @@
 """Measures the columnar engine: writes benchmarks/RESULTS.md and a picture of how it scales.
 
-The population is made once, in build/bench/population: a million customers take a few minutes and
-two gigabytes. Figures are medians of five rounds, all of one run; compare the ratios.
+The population is made once, in build/bench: a million customers take a quarter of an hour and five
+gigabytes. `--only PART` measures one part, and leaves the sections of the others as they are.
 """
 
 import argparse
 import concurrent.futures
-import functools
 import json
-import os
-import platform
 import re
-import resource
-import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-BUILD = ROOT / "build" / "bench"
-ROUNDS = 5
-THREADS = os.cpu_count() or 1
-FIRST_DAY, NEXT_DAY = "2026-06-29", "2026-06-30"
-
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(HERE.parent.parent))
 from benchmarks.columns import rules as made  # noqa: E402 - benchmarks are not installed
+from benchmarks.columns.measuring import (  # noqa: E402
+    BUILD,
+    NEXT_DAY,
+    ROUNDS,
+    THREADS,
+    machine,
+    median,
+    population,
+    say,
+)
+from benchmarks.columns.nights import (  # noqa: E402
+    PLAIN_RULE,
+    STREAM_RULE,
+    curves,
+    nights,
+    previews,
+)
 
+LONG_ROUNDS = 3
+"""Rounds of what takes minutes."""
+FEW = 100_000
+"""Number of customers whose facts are kept in memory, or given to other engines."""
 ONE_BY_ONE = ("polars", "duckdb", "python", "zen", "cel", "rule_engine")
 TEN = {
     "bills": 'count(payments[category = "energy" and booking date > today() - @"P365D"]) >= 3',
@@ -52,91 +62,32 @@ TEN = {
 }
 
 
-def median(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the median seconds of several rounds of work, after one round to warm up."""
-    work()
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+def few(store: Path) -> tuple[Any, list[str]]:
+    """Return facts, and the first partitions with not many more customers than `FEW`."""
+    from tuppence.adapters.embedded.fact_store import FactStore
+
+    facts = FactStore(store)
+    names: list[str] = []
+    customers = 0
+    for name, count in facts.partitions():
+        if customers >= FEW:
+            break
+        names.append(name)
+        customers += count
+    return facts, names
 
 
-def say(text: str) -> None:
-    """Print a line of progress, with the time."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def command(*arguments: str) -> tuple[float, str]:
-    """Run a command of this project; return its seconds, start-up included, and its output."""
-    began = time.perf_counter()
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "tuppence", *arguments],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return time.perf_counter() - began, done.stdout
-
-
-def population(customers: int, months: int = 5) -> Path:
-    """Return a store of synthetic customers, which is made unless it exists."""
-    store = BUILD / f"population-{customers}-{months}"
-    if not (store / "complete").exists():
-        shutil.rmtree(store, ignore_errors=True)
-        say(f"making {customers:,} customers, {months} months")
-        command(
-            "synth", "--store", str(store), "--customers", str(customers), "--months", str(months)
-        )
-        (store / "complete").touch()
-    return store
-
-
-def rule_files(count: int) -> Path:
-    """Return a folder of rules."""
-    folder = BUILD / f"rules-{count}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, data in made.files(count):
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def end_to_end(store: Path, rounds: int) -> dict[str, Any]:
-    """Measure the command `tuppence run`: into an empty result store, and again the day after."""
-    folder, results = rule_files(60), store / "results.sqlite"
-    times: dict[str, list[float]] = {
-        n: [] for n in ("first", "next", "first itself", "next itself")
-    }
-    for _ in range(rounds):
-        for path in store.glob("results.sqlite*"):
-            path.unlink()
-        for name, day in (("first", FIRST_DAY), ("next", NEXT_DAY)):
-            arguments = ("--store", str(store), "--rules", str(folder), "--as-of", day)
-            whole, text = command("run", *arguments)
-            times[name].append(whole)
-            (itself,) = re.findall(r"^ seconds +([\d.]+)", text, re.MULTILINE)
-            times[f"{name} itself"].append(float(itself))
-            say(f"  {name} run {whole:.1f} s, {itself} s of it after the start")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    found: dict[str, Any] = {name: statistics.median(t) for name, t in times.items()}
-    return found | {"peak": peak, "size": results.stat().st_size}
-
-
-def in_columns(store: Path, partitions: int) -> dict[str, Any]:
+def in_columns(chosen: tuple[Any, list[str]]) -> dict[str, Any]:
     """Measure the kernel alone over facts in memory, and a loop that only reads them."""
     import numba
     import numpy as np
 
-    from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.engine.columnar import BoundPlan
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
 
-    facts, date = FactStore(store), parse_date(NEXT_DAY)
+    (facts, names), date = chosen, parse_date(NEXT_DAY)
     assert date is not None
-    names = [name for name, _ in facts.partitions()][:partitions]
     found: dict[str, Any] = {}
     pool = concurrent.futures.ThreadPoolExecutor(THREADS)
 
@@ -211,61 +162,10 @@ def ready(measure: Callable[[Callable[[], Any]], float] = median) -> dict[str, f
     }
 
 
-def preview(store: Path) -> dict[str, float]:
-    """Measure the preview of one rule for all customers, with facts in memory and in the store."""
-    from tuppence.bootstrap.local import open_store
-    from tuppence.facts.permitted import PermittedFacts
-    from tuppence.feel.values import parse_date
-    from tuppence.rules.files import read_rules
-    from tuppence.usecases.previewer import Previewer
-
-    held, date = open_store(store), parse_date(NEXT_DAY)
-    assert date is not None
-    facts = PermittedFacts(held.facts(), {})
-    (rule,) = read_rules(ROOT / "catalogue/eating_out_up.yaml", facts.schema).rules
-    found = {}
-    for name, budget in (("memory", 1 << 40), ("store", 0)):
-        previewer = Previewer(held, facts, date, THREADS, budget)
-        found[name] = median(functools.partial(previewer.preview, rule))
-    return found
-
-
-def curves(store: Path) -> dict[str, list[tuple[int, float]]]:
-    """Measure one kernel thread by number of customers, of rules and of transactions."""
-    from tuppence.adapters.embedded.fact_store import FactStore
-    from tuppence.engine.columnar import BoundPlan
-    from tuppence.feel.values import parse_date
-    from tuppence.plan.plan import make_plan
-
-    date = parse_date(NEXT_DAY)
-    assert date is not None
-    found: dict[str, list[tuple[int, float]]] = {}
-
-    def measure(facts: Any, count: int, customers: int) -> tuple[float, int]:
-        plan = make_plan(made.ruleset(count), date, facts.schema)
-        batch = facts.read(facts.partitions()[0][0], plan.transaction_fields)
-        prepared = BoundPlan(plan.columns, batch)
-        rows = int(batch.transactions.offsets[customers])
-        return median(lambda: prepared.run(0, customers)), rows
-
-    facts = FactStore(store)
-    sizes = (500, 1000, 2500, 5000, 10_000)
-    found["customers (60 rules)"] = [(n, measure(facts, 60, n)[0]) for n in sizes]
-    counts = (20, 60, 120, 250, 500)
-    found["rules (5,000 customers)"] = [(n, measure(facts, n, 5000)[0]) for n in counts]
-    points = []
-    for months in (1, 3, 6, 12):
-        seconds, rows = measure(FactStore(population(5000, months)), 60, 5000)
-        points.append((rows // 5000, seconds))
-    found["transactions a customer"] = points
-    return found
-
-
-def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]:
+def others(chosen: tuple[Any, list[str]], seconds: float) -> list[dict[str, Any]]:
     """Measure ten rules over the same payments in other engines, from a file to counts."""
     import polars as pl
 
-    from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.engine.columnar import Engine
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import make_plan
@@ -274,13 +174,12 @@ def others(store: Path, partitions: int, seconds: float) -> list[dict[str, Any]]
     from tuppence.rules.rule import Message, Rule
     from tuppence.rules.ruleset import make_ruleset
 
-    facts, date = FactStore(store), parse_date(NEXT_DAY)
+    (facts, names), date = chosen, parse_date(NEXT_DAY)
     assert date is not None
     definitions = load_definitions()
     rules = [Rule(n, "tip", n, text, "1", Message("x", "x")) for n, text in TEN.items()]
     checked = [check_rule(rule, facts.schema, definitions)[0] for rule in rules]
     plan = make_plan(make_ruleset(checked), date, facts.schema)
-    names = [name for name, _ in facts.partitions()][:partitions]
     path = BUILD / "payments.parquet"
     frames = []
     for name in names:
@@ -379,62 +278,66 @@ def _qualified(states: Sequence[Any], rule: int, customers: int) -> int:
     return found
 
 
-def machine() -> str:
-    """Describe the machine, the versions and the commit that were measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    model = "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    import numba
-    import numpy as np
-    import polars as pl
-
-    versions = f"numpy {np.__version__}, numba {numba.__version__}, polars {pl.__version__}"
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{model}, {THREADS} cores; {python}, {versions}; commit {commit}"
+def table(rows: Mapping[str, str]) -> str:
+    """Return a table of two columns."""
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    )
 
 
-def report(found: dict[str, Any]) -> str:
-    """Return the figures as a Markdown page."""
-    run, kernel = found["run"], found["kernel"]
+def catalogue_section(found: dict[str, Any]) -> str:
+    """Return the figures of the shipped catalogue."""
+    night, shown = found["nights"], found["previews"]
+    pairs = {
+        where: " / ".join(f"{shown[f'{where} {rule}']:.2f} s" for rule in (PLAIN_RULE, STREAM_RULE))
+        for where in ("memory", "store")
+    }
+    people = (
+        f"{found['customers']:,} synthetic customers with {found['transactions']:,} transactions"
+    )
+    rows = {
+        "first night, from the fact store to results on disk": f"{night['first itself']:.1f} s",
+        "the next night": f"{night['next itself']:.1f} s",
+        "`tuppence run`, start and all": f"{night['first']:.1f} s, {night['next']:.1f} s",
+        "its peak memory": f"{night['peak'] / 2**30:.2f} GiB",
+        "facts on disk": f"{night['facts'] / 1e9:.2f} GB",
+        "results on disk": f"{night['results'] / 1e6:,.0f} MB",
+        "preview of a plain rule / a rule on streams, columns in memory": pairs["memory"],
+        "the same from the store": pairs["store"],
+    }
+    return (
+        f"{people};\nall rules that are shipped. Medians of {LONG_ROUNDS} rounds.\n\n{table(rows)}"
+    )
+
+
+def kernel_section(found: dict[str, Any]) -> str:
+    """Return the figures of plain rules in the kernel."""
+    kernel = found["kernel"]
     sixty, many = kernel["60"], kernel["500"]
-    ratio = sixty["seconds"] / kernel["touch"]
-    customers, rows = found["customers"], found["transactions"]
+    size = {name: f"{of['features']} features of {of['accumulators']} accumulators"
+            for name, of in kernel.items() if name != "touch"}  # fmt: skip
+    rules = (
+        f"60 rules that only count and add up, over\n{size['60']}, or 500 rules over {size['500']}"
+    )
+    people = f"{sixty['customers']:,} customers with {sixty['rows']:,} transactions in memory"
+    where = "`benchmarks/columns/rules.py`"
+    rows = {
+        "kernel, 60 rules": f"{sixty['rate'] / 1e6:.1f} M evaluations/s",
+        "kernel, 500 rules": f"{many['rate'] / 1e6:.1f} M evaluations/s",
+        "kernel, 60 rules, beside a loop that only touches every column": (
+            f"{sixty['seconds'] / kernel['touch']:.1f} ×"
+        ),
+        "pairs left to the reference, 60 rules": f"{100 * sixty['unsure']:.4f} %",
+        "pairs left to the reference, 500 rules": f"{100 * many['unsure']:.4f} %",
+        "500 rules read, checked, planned": f"{1000 * found['ready']['new']:.0f} ms",
+        "the same, ten of them new": f"{1000 * found['ready']['known']:.0f} ms",
+    }
+    return f"{people};\n{rules} ({where}).\nMedians of {ROUNDS} rounds.\n\n{table(rows)}"
+
+
+def others_section(found: dict[str, Any]) -> str:
+    """Return the figures of other engines."""
     lines = [
-        "# The columnar engine, measured",
-        "",
-        f"{customers:,} synthetic customers with {rows:,} transactions; 60 rules over",
-        f"{sixty['features']} features of {sixty['accumulators']} accumulators, or 500 rules over",
-        f"{many['features']} of {many['accumulators']} (`benchmarks/columns/rules.py`).",
-        f"Medians of {ROUNDS} rounds in one run. {found['machine']}.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| first run, from the fact store to results on disk | {run['first itself']:.1f} s |",
-        f"| the run of the next day | {run['next itself']:.1f} s |",
-        f"| `tuppence run`, start and all | {run['first']:.1f} s, {run['next']:.1f} s |",
-        f"| its peak memory | {run['peak'] / 2**30:.2f} GiB |",
-        f"| results on disk | {run['size'] / 1e6:,.0f} MB |",
-        f"| kernel, 60 rules | {sixty['rate'] / 1e6:.1f} M evaluations/s |",
-        f"| kernel, 500 rules | {many['rate'] / 1e6:.1f} M evaluations/s |",
-        f"| kernel, 60 rules, beside a loop that only touches every column | {ratio:.1f} × |",
-        f"| pairs left to the reference, 60 rules | {100 * sixty['unsure']:.4f} % |",
-        f"| pairs left to the reference, 500 rules | {100 * many['unsure']:.4f} % |",
-        f"| 500 rules read, checked, planned | {1000 * found['ready']['new']:.0f} ms |",
-        f"| the same, ten of them new | {1000 * found['ready']['known']:.0f} ms |",
-        f"| preview of one rule, facts in memory | {found['preview']['memory']:.2f} s |",
-        f"| preview of one rule, from the store | {found['preview']['store']:.2f} s |",
-        "",
-        "## Beside others",
-        "",
         "Ten rules over the payments of some customers, from files to counts (`same.py`), and then",
         "those of the 60 that speak of payments only. Ours works out scores and values, too. Ours,",
         "Polars and DuckDB use all cores, the others one; those are given their facts as lists of",
@@ -448,52 +351,80 @@ def report(found: dict[str, Any]) -> str:
         f"| {o['ratio']:,.1f} × |"
         for o in found["others"]
     ]
-    lines += ["", "## How it scales", "", "![seconds by size](columns/scaling.svg)", ""]
+    return "\n".join(lines)
+
+
+def curves_section(found: dict[str, Any]) -> str:
+    """Return how the time of the catalogue grows, on one core."""
+    lines = [
+        "The shipped catalogue, on one core.",
+        "",
+        "![seconds by size](columns/scaling.svg)",
+        "",
+    ]
     for name, points in found["curves"].items():
         shown = ", ".join(f"{x:,}: {1000 * y:,.1f} ms" for x, y in points)
         lines.append(f"- {name}: {shown}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
+
+
+SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "catalogue": ("The shipped catalogue", catalogue_section),
+    "kernel": ("Plain rules in the kernel", kernel_section),
+    "others": ("Beside others", others_section),
+    "curves": ("How it scales", curves_section),
+}
+
+
+def report(page: str, found: dict[str, Any], parts: Sequence[str], measured: str) -> str:
+    """Return a page of results with the sections of some parts replaced."""
+    kept = dict(re.findall(r"^## (.+?)\n\n(.*?)\n*(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    for part in parts:
+        title, section = SECTIONS[part]
+        kept[title] = f"{section(found)}\n\nMeasured on {measured}."
+    titles = [title for title, _ in SECTIONS.values() if title in kept]
+    texts = [f"## {title}\n\n{kept[title]}" for title in titles]
+    return "\n\n".join(["# The columnar engine, measured", *texts]) + "\n"
 
 
 def main() -> None:
-    """Measure everything."""
+    """Measure everything, or one part."""
     from tuppence.adapters.embedded.fact_store import FactStore
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a population that is there already")
-    parser.add_argument("--only", help="measure only this part, and keep the other figures")
+    parser.add_argument("--only", choices=SECTIONS, help="measure only this part")
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     store = options.store or population(options.customers)
     facts = FactStore(store)
-    partitions = min(10, len(facts.partitions()))
-    before = BUILD / "columns.json"
-    kept = json.loads(before.read_text("utf-8")) if options.only else {}
-    found: dict[str, Any] = kept | {
+    found: dict[str, Any] = {
         "customers": sum(count for _, count in facts.partitions()),
         "transactions": facts.transaction_count,
-        "machine": machine(),
     }
-    steps: dict[str, Callable[[], Any]] = {
-        "run": lambda: end_to_end(store, ROUNDS),
-        "kernel": lambda: in_columns(store, partitions),
-        "ready": ready,
-        "others": lambda: others(store, partitions, 3.0),
-        "curves": lambda: curves(store),
-        "preview": lambda: preview(store),
+    steps: dict[str, dict[str, Callable[[], Any]]] = {
+        "catalogue": {
+            "nights": lambda: nights(store, LONG_ROUNDS),
+            "previews": lambda: previews(store, LONG_ROUNDS),
+        },
+        "kernel": {"kernel": lambda: in_columns(few(store)), "ready": ready},
+        "others": {"others": lambda: others(few(store), 3.0)},
+        "curves": {"curves": lambda: curves(store)},
     }
-    for name, step in steps.items():
-        if options.only not in {None, name}:
-            continue
-        say(name)
-        found[name] = step()
-        (BUILD / "columns.json").write_text(json.dumps(found), "utf-8")
-    page = report(found)
+    parts = [part for part in steps if options.only in {None, part}]
+    for part in parts:
+        for name, step in steps[part].items():
+            say(name)
+            found[name] = step()
+    (BUILD / "columns.json").write_text(json.dumps(found), "utf-8")
+    path = HERE.parent / "RESULTS.md"
+    page = report(path.read_text("utf-8"), found, parts, machine())
     print(page)
-    (HERE.parent / "RESULTS.md").write_text(page, "utf-8")
-    arguments = [str(HERE / "plot.py"), str(BUILD / "columns.json"), str(HERE / "scaling.svg")]
-    subprocess.run([str(BUILD / "venv/bin/python"), *arguments], check=True)  # noqa: S603
+    path.write_text(page, "utf-8")
+    if "curves" in found:
+        arguments = [str(HERE / "plot.py"), str(BUILD / "columns.json"), str(HERE / "scaling.svg")]
+        subprocess.run([str(BUILD / "venv/bin/python"), *arguments], check=True)  # noqa: S603
 
 
 if __name__ == "__main__":

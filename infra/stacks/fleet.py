@@ -223,7 +223,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_TIME_ZONE",
             "TUPPENCE_WHOLE_BY",
         }
-        found = self._function("watch", self._environment.timing.rule, FUNCTION_MEMORY, names)
+        found = self._function("watch", self._environment.timing.publish, FUNCTION_MEMORY, names)
         grants.grant_table(found, self._data, self._data.ledger, "GetItem", "Query")
         grants.grant(found, self.customer.function_arn, "lambda:InvokeFunction")
         return found

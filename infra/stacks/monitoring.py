@@ -121,6 +121,7 @@ class Monitoring(EnvironmentStack):
         for label, table in {"Results": data.results, "Ledger": data.ledger}.items():
             throttled = table.metric_throttled_requests_for_operations(
                 operations=[
+                    dynamodb.Operation.BATCH_EXECUTE_STATEMENT,  # new results
                     dynamodb.Operation.PUT_ITEM,
                     dynamodb.Operation.QUERY,
                     dynamodb.Operation.UPDATE_ITEM,
@@ -179,9 +180,9 @@ class Monitoring(EnvironmentStack):
 
         Args:
             label: Last part of its name.
-            metric: What is compared.
-            threshold: With which it is compared.
-            meaning: What has happened, in its description.
+            metric: The metric.
+            threshold: Value with which the metric is compared.
+            meaning: Beginning of the description: what has happened.
             page: The section of the page for the person on call that says what to do.
             periods: Number of periods in a row.
             below: Whether values below the threshold are bad.

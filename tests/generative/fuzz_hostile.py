@@ -38,6 +38,7 @@ from tuppence.rules.templates import TemplateError, fill
 LIMIT = 64 * 2**20
 TOO_LONG = 0.2
 ENDLESS = 5
+OUTCOMES = frozenset({"value", "diagnostic", "syntax"})
 NAMES = frozenset(BUILTINS)
 NOW = DateTime(20_000, 0)
 GROWING = (
@@ -252,7 +253,7 @@ class Report:
         slowest: Most seconds of processor time, and the input.
         largest: Most bytes above those before, and the input.
         failures: Inputs that ended in anything but a value or a diagnostic.
-        times: Seconds of processor time of each.
+        times: Seconds of processor time of each, see `measure`.
         slow: Inputs that took longer than they should.
     """
 
@@ -265,33 +266,49 @@ class Report:
 
 
 def measure(texts: Iterator[str], steps: int = STEPS) -> Report:
-    """Run inputs one after another in this process with this budget, and measure each."""
+    """Run inputs one after another in this process with this budget, and measure each.
+
+    Other processes share caches and cores with this one, so an input that took longer than it
+    should is run twice more, and its best time counts.
+    """
     report = Report()
     for text in FIRST:  # what a process loads once: locales, the characters that there are
         run_one(text)
     signal.signal(signal.SIGPROF, _too_long)
-    peaks = Path("/proc/self/clear_refs")
     for text in texts:
-        gc.collect(0)
-        with contextlib.suppress(OSError):
-            peaks.write_text("5")
-        before = _memory("VmRSS")
-        resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + LIMIT, -1))
-        began = time.process_time()
-        signal.setitimer(signal.ITIMER_PROF, ENDLESS)
-        try:
-            report.outcomes[run_one(text, steps)] += 1
-        except Exception as error:
-            report.failures.append(f"{type(error).__name__}: {error}: {text!r}")
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        took = time.process_time() - began
-        resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+        outcome, took, grown = _measure_one(text, steps)
+        for _ in range(2):
+            if took > TOO_LONG:
+                took = min(took, _measure_one(text, steps)[1])
+        if outcome in OUTCOMES:
+            report.outcomes[outcome] += 1
+        else:
+            report.failures.append(f"{outcome}: {text!r}")
         report.times.append(took)
         if took > TOO_LONG:
             report.slow.append(f"{took:.3f} s: {text!r}")
         report.slowest = max(report.slowest, (took, text))
-        report.largest = max(report.largest, (_memory("VmHWM") - before, text))
+        report.largest = max(report.largest, (grown, text))
     return report
+
+
+def _measure_one(text: str, steps: int) -> tuple[str, float, int]:
+    """Return the outcome or the error, the seconds of processor time, and the bytes more."""
+    gc.collect(0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = _memory("VmRSS")
+    resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + LIMIT, -1))
+    began = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, ENDLESS)
+    try:
+        outcome = run_one(text, steps)
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}"
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    took = time.process_time() - began
+    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+    return outcome, took, _memory("VmHWM") - before
 
 
 def _too_long(*_: object) -> None:

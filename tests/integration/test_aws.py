@@ -17,9 +17,10 @@ import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
-from local.servers import PATIENCE, MissingError, Server
+from local.servers import MissingError, Server
 from tests.building import copy_rules
 from tests.commands import command
+from tests.fleet import People
 from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
@@ -28,7 +29,6 @@ from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
-from tuppence.feel.values import Date
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
 from tuppence.usecases.fleet.messages import CUSTOMERS_PER_PAGE, FleetRun, Page, Start
 from tuppence.usecases.fleet.splitting import split_page
@@ -76,13 +76,6 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         pytest.skip(str(error))
 
 
-class NobodyElse:
-    """Lists no customers, as the run names them."""
-
-    def page(self, after: str, as_of: Date, limit: int) -> list[str]:
-        raise AssertionError(after, as_of, limit)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def poisoned(night: Night) -> str:
     """Start a run of three customers, one of whom the engines refuse; return its identifier.
@@ -97,7 +90,7 @@ def poisoned(night: Night) -> str:
     )
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
     queue = SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue"))
-    list_customers(ledger.begin(run), NobodyElse(), queue, ledger, lambda: True)
+    list_customers(ledger.begin(run), People(()), queue, ledger, lambda: True)
     return "poisoned"
 
 
@@ -152,12 +145,12 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
 
 
 def count(night: Night, queue: str) -> int:
-    """Return the number of messages that wait in a queue."""
-    name = "ApproximateNumberOfMessages"
+    """Return the number of messages in a queue, waiting or being processed."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = client("sqs").get_queue_attributes(
-        QueueUrl=night.cloud.name("data", queue), AttributeNames=[name]
+        QueueUrl=night.cloud.name("data", queue), AttributeNames=names
     )
-    return int(found["Attributes"][name])
+    return sum(int(found["Attributes"][name]) for name in names)
 
 
 def wait_until_tried_again(run_id: str, times: int) -> None:
@@ -171,14 +164,9 @@ def wait_until_tried_again(run_id: str, times: int) -> None:
 
 
 def until_taken(night: Night) -> None:
-    """Wait until no message waits in a queue; messages being processed do not count."""
-    deadline = time.monotonic() + PATIENCE
-    quiet = 0
-    while quiet < 4:
-        assert time.monotonic() < deadline
-        waiting = count(night, "CustomerQueue") + count(night, "InvokeQueue")
-        quiet = 0 if waiting else quiet + 1
-        time.sleep(0.5)
+    """Wait until every message of the queues is done; a page is done after its items are sent."""
+    queues = ("CustomerQueue", "InvokeQueue")  # in this order
+    wait_until(lambda: not any(count(night, queue) for queue in queues))
 
 
 def test_an_engine_that_is_killed_loses_nothing(night: Night) -> None:
@@ -230,7 +218,7 @@ def begin(night: Night, run_id: str, per_item: int) -> FleetRun:
     run = resolve_run(start, lambda: night.ruleset, now, per_item, 0)
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
     queue = SqsQueue(client("sqs"), night.cloud.name("data", "CustomerQueue"))
-    return list_customers(ledger.begin(run), NobodyElse(), queue, ledger, lambda: True)
+    return list_customers(ledger.begin(run), People(()), queue, ledger, lambda: True)
 
 
 def assert_nothing_was_lost(night: Night, run_id: str, items: int) -> None:
@@ -338,8 +326,7 @@ def test_what_cannot_be_done_is_named_and_can_be_sent_again(poisoned: str) -> No
     assert "ended, not complete" in printed
     assert f"given up: {POISON}" in printed
     assert "0 pages, 1 items" in command("fleet", "redrive", poisoned, "--env", "local")
-    wait_until(lambda: bool(Fleet("local").progress(poisoned).titles))
-    assert Fleet("local").progress(poisoned).titles == (title,), "it is refused again"
+    assert wait_for(poisoned).titles == (title,), "it is refused again"
 
 
 def test_dead_letters_are_named_and_can_be_sent_again(night: Night) -> None:
@@ -350,12 +337,12 @@ def test_dead_letters_are_named_and_can_be_sent_again(night: Night) -> None:
     resolved = resolve_run(run, lambda: night.ruleset, datetime.datetime.now(datetime.UTC), 25, 0)
     ledger = DynamoLedger(client("dynamodb"), night.cloud.name("data", "Ledger"))
     queue = SqsQueue(sqs, night.cloud.name("data", "DeadPages"))
-    list_customers(ledger.begin(resolved), NobodyElse(), queue, ledger, lambda: True)
+    list_customers(ledger.begin(resolved), People(()), queue, ledger, lambda: True)
     found = wait_for("dead")
     assert (found.ended, found.complete, found.given_up_pages) == (True, False, 1)
     assert found.titles[0].startswith("page 0, C0000001 and 1 more: its queue gave it up")
     assert "1 pages, 0 items" in command("fleet", "redrive", "dead", "--env", "local")
-    wait_until(lambda: Fleet("local").progress("dead").complete)
+    assert wait_for("dead").complete
     page = Page("dead", night.as_of, night.ruleset, 0, resolved.chosen, 25, 0)
     (item,) = split_page(page, list)
     SqsQueue(sqs, night.cloud.name("data", "DeadItems")).send([item])

@@ -84,7 +84,9 @@ def test_what_arrives_is_imported_loaded_and_moved(
     assert rows_of(count) == [(2,)], "what came before changes nothing"
 
 
-def test_files_come_out_of_the_inbox_in_the_order_in_which_they_arrived(tmp_path: Path) -> None:
+def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
+    tmp_path: Path,
+) -> None:
     bucket = Bucket()
     for name in ("b.csv", "a.csv"):
         bucket.put(f"inbox/bank/{name}", name)

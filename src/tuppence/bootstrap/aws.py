@@ -21,6 +21,7 @@ from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.aws.secrets import read_secret
 from tuppence.errors import UserError
 from tuppence.rules.value_names import value_names
+from tuppence.usecases.fleet.watching import Night
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
@@ -197,11 +198,19 @@ def dead_dependencies() -> DeadDependencies:
 
 
 class WatchDependencies(NamedTuple):
-    """Dependencies of the watch function."""
+    """Dependencies of the watch function.
+
+    Attributes:
+        settings: Settings of the functions.
+        ledger: The ledger.
+        list_on: Has the listing of a run continue.
+        complete: Nights that were seen to be complete, by the name of the run; they stay so.
+    """
 
     settings: Settings
     ledger: DynamoLedger
     list_on: Callable[[dict[str, Any]], None]
+    complete: dict[str, Night]
 
 
 @functools.cache
@@ -210,7 +219,7 @@ def watch_dependencies() -> WatchDependencies:
     config = settings()
     ledger = DynamoLedger(client("dynamodb"), config.ledger)
     list_on = functools.partial(begin_function, config.customer_function)
-    return WatchDependencies(config, ledger, list_on)
+    return WatchDependencies(config, ledger, list_on, {})
 
 
 class ConvertDependencies(NamedTuple):

@@ -25,7 +25,7 @@ class Timing:
         customer: Timeout of the function that lists customers, which can continue in another call.
         rule: Timeout of the function that splits pages.
         invoke: Timeout of the function that has items evaluated.
-        publish: Timeout of the functions that build and publish rulesets.
+        publish: Timeout of the functions that build and publish rulesets, or watch a run.
         engine: Timeout of one attempt at an engine.
         longest_wait: Maximum pause between two attempts.
         margin: Time that a function reserves for its end.

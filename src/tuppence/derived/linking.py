@@ -42,11 +42,14 @@ def _link(groups: Groups, customers: int, as_of: int, out: Chains) -> None:
     for group in range(groups.of_customer[customers]):
         out.starts[group] = number
         start, stop = groups.starts[group], groups.starts[group + 1]
-        changes = 0
+        changes = mandates = 0
         for i in range(start, stop):
             out.after[i] = -1
+            mandates += groups.bits[i] & MANDATE
             if i > start:
                 changes += abs(groups.sizes[i] - groups.sizes[i - 1])
+        if stop - start < MIN_PAYMENTS and mandates == 0:
+            continue  # these payments are no stream, nor can one go on under their name
         if changes > 0 and MIN_PAYMENTS <= stop - start <= MAX_OF_DUES:
             found = several_dues(groups, group, changes, number, out)
             if found > 0:

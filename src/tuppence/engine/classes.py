@@ -245,10 +245,8 @@ class _KnownClasses:
     def satisfied(self, first: int = 0) -> Array:
         """Return, for each class from `first` on and term, whether the class satisfies the term."""
         accepted = np.array(self._accepted[first:], bool)
-        asked = np.concatenate([accepted, np.ones((len(accepted), 1), bool)], axis=1)
-        found: Array = asked[
-            :, self.dimension.of_term
-        ]  # -1, the last column, where no predicate is
+        always = np.ones((len(accepted), 1), bool)  # for terms without a predicate here, at -1
+        found: Array = np.concatenate([accepted, always], axis=1)[:, self.dimension.of_term]
         return found
 
     def fix(self, accepted: Array) -> None:

@@ -1,7 +1,7 @@
 """Calls of functions: fits arguments to parameters, and turns errors into null."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuppence.feel.budget import CALL_STEPS, Budget
 from tuppence.feel.diagnostics import FeelError, Span
@@ -32,7 +32,8 @@ def bound(value: Any, session: Session) -> Any:
 
     def call(arguments: list[Any], _: Any) -> Any:
         if isinstance(value, Builtin):
-            return value.invoke(_fit_form(value, None, arguments, session), session)
+            forms = _forms(value, None, len(arguments))
+            return value.invoke(_fit_form(value, forms, arguments, session), session)
         if len(value.parameters) != len(arguments):
             message = f"the function must have {len(arguments)} parameters"
             raise FeelError("feel.argument-count", message)
@@ -46,14 +47,15 @@ def call_builtin(
 ) -> Run:
     """Compile a call of a built-in function; its errors are reported at the span."""
     takes_functions = any(kind == FUNCTION for form in builtin.forms for _, kind in form)
-    listing = builtin.variadic and names is None
+    listing = builtin.variadic and names is None and len(arguments) != 1
+    forms = _forms(builtin, names, min(len(arguments), 1) if listing else len(arguments))
 
     def run(frame: Frame) -> Any:
         values = [argument(frame) for argument in arguments]
-        if listing and len(values) != 1:
-            values = [values] if values else []
+        if listing and values:
+            values = [values]
         try:
-            fitted = _fit_form(builtin, names, values, frame.session)
+            fitted = _fit_form(builtin, forms, values, frame.session)
             if takes_functions:
                 fitted = [bound(value, frame.session) for value in fitted]
             return builtin.invoke(fitted, frame.session)
@@ -65,8 +67,38 @@ def call_builtin(
     return run
 
 
+class _Slot(NamedTuple):
+    """A parameter for which a call has an argument.
+
+    Attributes:
+        place: Place of the argument in the call; None if it is left out, and so is null.
+        takes_null: Whether the argument may be null.
+        kind: Its type without null.
+    """
+
+    place: int | None
+    takes_null: bool
+    kind: Type
+
+
+def _forms(builtin: Builtin, names: Sequence[str] | None, count: int) -> list[list[_Slot]]:
+    """Return the forms of parameters that take so many arguments with these names."""
+    found: list[list[_Slot]] = []
+    for form in builtin.forms:
+        parameters = [name for name, _ in form]
+        places = in_order(parameters, names, list(range(count)), builtin.required_of(form))
+        kinds = None if places is None else builtin.kinds(form, len(places))
+        if places is not None and kinds is not None:
+            slots = [
+                _Slot(place, builtin.takes_null or isinstance(kind, Nullable), strip(kind))
+                for place, kind in zip(places, kinds, strict=True)
+            ]
+            found.append(slots)
+    return found
+
+
 def _fit_form(
-    builtin: Builtin, names: Sequence[str] | None, values: list[Any], budget: Budget
+    builtin: Builtin, forms: list[list[_Slot]], values: list[Any], budget: Budget
 ) -> list[Any]:
     """Fit the arguments to the first form of parameters that accepts them.
 
@@ -74,14 +106,9 @@ def _fit_form(
         FeelError: They fit no form.
     """
     problem: FeelError | None = None
-    for form in builtin.forms:
-        parameters = [name for name, _ in form]
-        ordered = in_order(parameters, names, values, builtin.required_of(form))
-        kinds = None if ordered is None else builtin.kinds(form, len(ordered))
-        if ordered is None or kinds is None:
-            continue
+    for form in forms:
         try:
-            return [_fit(v, k, builtin, budget) for v, k in zip(ordered, kinds, strict=True)]
+            return [_fit(values, slot, builtin, budget) for slot in form]
         except FeelError as error:
             problem = problem or error
     if problem is None:
@@ -91,23 +118,22 @@ def _fit_form(
     raise problem
 
 
-def _fit(value: Any, kind: Type, builtin: Builtin, budget: Budget) -> Any:
+def _fit(values: list[Any], slot: _Slot, builtin: Builtin, budget: Budget) -> Any:
     """Fit an argument to a parameter, converting between single values and lists of one.
 
     Raises:
         FeelError: It is null or of another type.
     """
+    place, takes_null, wanted = slot
+    value = None if place is None else values[place]
     if value is None:
-        if builtin.takes_null or isinstance(kind, Nullable):
+        if takes_null:
             return None
         raise FeelError("feel.null-operand", f"an argument of {builtin.name} is null")
-    wanted = strip(kind)
     if isinstance(wanted, ListOf):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list) and len(value) == 1 and not is_instance(value, wanted, budget):
         value = value[0]
     if is_instance(value, wanted, budget):
         return value
-    message = f"{builtin.name} takes {wanted}, not {type_name(value)}"
-
-    raise FeelError("feel.argument-type", message)
+    raise FeelError("feel.argument-type", f"{builtin.name} takes {wanted}, not {type_name(value)}")

@@ -20,6 +20,7 @@ _PATTERN_STEPS: Final = 200
 _PROGRAM_STEPS: Final = 2
 _SUBTRACTION_STEPS: Final = 150_000
 _MATCH_STEPS: Final = 40
+_PART_STEPS: Final = 5
 _PLAIN: Final = 10
 _TABLE_SHARE: Final = 1024
 _PROGRAM_SHARE: Final = 128
@@ -172,7 +173,7 @@ def replace(
             else:
                 pieces.append((found.group(part) or "") if part <= ready.groups else "")
         position = found.end()
-        budget.spend(len(parts))
+        budget.spend(_PART_STEPS * len(parts))
         size += sum(map(len, pieces[kept:]))
         short(size)
     return "".join([*pieces, text[position:]])

@@ -28,7 +28,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     run = run_of(deps.ledger, now)
     if run is not None and not run.listed:  # first, as reading the progress of a large run is long
         deps.list_on(msgspec.to_builtins(continuation(run)))
-    night = watch_night(deps.ledger, now, settings.whole_by)
+    run_id = "" if run is None else run.run_id
+    night = deps.complete.get(run_id) or watch_night(deps.ledger, run, now, settings.whole_by)
+    if night.progress is not None and night.progress.complete:
+        deps.complete[run_id] = night  # it stays so
     metrics.add_metric("NightLate", MetricUnit.Count, int(bool(night.problem)))
     fields: dict[str, Any] = {"late": bool(night.problem)}
     if night.progress is not None:

@@ -1,5 +1,6 @@
 """Adapters for AWS while it is slow, throttles, or takes half of what it is given."""
 
+import datetime
 import io
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from tests.contract.test_stores import LAYOUTS, new_table, row
 
 from tuppence.adapters.aws import tasks
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.inbox import S3Inbox
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.aws.rulesets import S3Rulesets
@@ -133,6 +135,19 @@ def test_a_slow_bucket_is_retried() -> None:
     s3.meta.events.register("before-send.s3.GetObject", late)
     assert rulesets.get(ruleset.digest) == ruleset.content
     assert len(asked) == 3
+
+
+def test_an_inbox_has_the_file_that_arrived_first_at_the_front() -> None:
+    s3 = client("s3")
+    arrived = {
+        f"inbox/bank/{name}.csv": datetime.datetime(2026, 6, day, tzinfo=datetime.UTC)
+        for name, day in (("a", 2), ("b", 1), ("c", 3))
+    }
+    contents = [{"Key": key, "LastModified": at, "ETag": key} for key, at in arrived.items()]
+    with Stubber(s3) as stubbed:
+        stubbed.add_response("list_objects_v2", {"Contents": contents})
+        waiting = S3Inbox(s3, "files").waiting()
+    assert [one.name for one in waiting] == ["b.csv", "a.csv", "c.csv"]
 
 
 def test_a_missing_permission_is_reported_as_final() -> None:

@@ -281,7 +281,7 @@ def test_rules_that_ask_too_much_at_once_are_refused() -> None:
     }  # fmt: skip
     wide = batch_from(ordered(coded(frames, Schema())), Schema())
     with pytest.raises(UserError, match="too many different conditions on transactions") as caught:
-        BoundPlan(made.columns, wide)
+        Engine(made).evaluate(wide)
     assert caught.value.code == "plan.too-wide"
 
 

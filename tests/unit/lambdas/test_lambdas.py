@@ -216,7 +216,7 @@ def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
     always = Settings(whole_by=datetime.time(0))
 
     def built(book: MemoryLedger) -> Any:
-        return WatchDependencies(always, book, called.append)  # type: ignore[arg-type]
+        return WatchDependencies(always, book, called.append, {})  # type: ignore[arg-type]
 
     ledger = parts(watch, "watch_dependencies", built)
     assert watch.handler({}, Context(9_000)) == {"late": True}

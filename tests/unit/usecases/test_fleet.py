@@ -15,7 +15,7 @@ from tuppence.usecases.fleet.listing import list_customers, resolve_run
 from tuppence.usecases.fleet.messages import FleetItem, FleetRun, Page, Start
 from tuppence.usecases.fleet.progress import progress
 from tuppence.usecases.fleet.splitting import make_items, split_page
-from tuppence.usecases.fleet.watching import watch_night
+from tuppence.usecases.fleet.watching import run_of, watch_night
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 EVERYBODY = People(f"C{n:05d}" for n in range(2_345))
@@ -319,7 +319,7 @@ MORNING = datetime.datetime(2026, 6, 30, 6, tzinfo=zoneinfo.ZoneInfo("Europe/Lon
 
 
 def problem(ledger: MemoryLedger, now: datetime.datetime = MORNING) -> str:
-    return watch_night(ledger, now, datetime.time(6)).problem
+    return watch_night(ledger, run_of(ledger, now), now, datetime.time(6)).problem
 
 
 def test_a_night_that_is_not_whole_in_time_says_what_is_missing() -> None:

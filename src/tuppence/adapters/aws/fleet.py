@@ -1,5 +1,6 @@
 """Operations on the fleet of an environment."""
 
+import functools
 from typing import Any
 
 import msgspec
@@ -49,14 +50,14 @@ class Fleet:
 
     def progress(self, run_id: str) -> Progress:
         """Return the progress of a run."""
-        return progress(run_id, self._ledger())
+        return progress(run_id, self._ledger)
 
     def redrive(self, run_id: str) -> tuple[int, int]:
         """Send given-up work of a run again, and return the number of pages and of items."""
         sqs, at = client("sqs"), self._outputs
         pages = SqsQueue(sqs, at["CustomerQueueUrl"])
         items = SqsQueue(sqs, at["InvokeQueueUrl"], deduplicate=False)  # they were sent before
-        return send_again(run_id, self._ledger(), pages, items)
+        return send_again(run_id, self._ledger, pages, items)
 
     def pseudonym(self, customer: str) -> str:
         """Return the name of a customer in the logs of this environment."""
@@ -72,6 +73,7 @@ class Fleet:
         outputs = {**stack_outputs(f"{name}-network"), **stack_outputs(f"{name}-migration")}
         migrate_database(client("ecs"), outputs)
 
+    @functools.cached_property
     def _ledger(self) -> DynamoLedger:
         return DynamoLedger(client("dynamodb"), self._outputs["LedgerTable"])
 

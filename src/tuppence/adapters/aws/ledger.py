@@ -14,6 +14,7 @@ thousand writes a second for each:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -118,8 +119,17 @@ class DynamoLedger:
         self._call("put_item", Item=_given_up_key(given_up) | record)
 
     def forget(self, given_up: GivenUp) -> None:
-        """Remove the record of work that was given up."""
-        self._call("delete_item", Key=_given_up_key(given_up))
+        """Remove the record of work that was given up, unless it was given up again since."""
+        with contextlib.suppress(_ConditionError):
+            self._call(
+                "delete_item",
+                Key=_given_up_key(given_up),
+                ConditionExpression="#record = :record",
+                ExpressionAttributeNames={"#record": "record"},
+                ExpressionAttributeValues={
+                    ":record": {"S": msgspec.json.encode(given_up).decode()}
+                },
+            )
 
     def read(self, run_id: str) -> tuple[FleetRun, Iterator[PageState]]:
         """Return a run and the states of its pages."""

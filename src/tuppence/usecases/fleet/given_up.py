@@ -9,15 +9,13 @@ from tuppence.usecases.fleet.ports import FleetLedger, Queue
 DEAD_LETTER: Final = "its queue gave it up after its last try: the function failed or was ended"
 
 
-def enter_dead_letter(work: Page | FleetItem, ledger: FleetLedger) -> GivenUp:
-    """Enter a message of a dead-letter queue as given up, and return the entry.
+def enter_dead_letter(work: Page | FleetItem, ledger: FleetLedger) -> None:
+    """Enter a message of a dead-letter queue as given up.
 
     Its function was ended or failed each time that it received the message, so that it could enter
     nothing itself. If the work is done after all, it counts as done.
     """
-    given_up = GivenUp(work, DEAD_LETTER)
-    ledger.give_up(given_up)
-    return given_up
+    ledger.give_up(GivenUp(work, DEAD_LETTER))
 
 
 def send_again(run_id: str, ledger: FleetLedger, pages: Queue, items: Queue) -> tuple[int, int]:

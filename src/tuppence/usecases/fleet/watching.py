@@ -31,20 +31,21 @@ def run_of(ledger: FleetLedger, now: datetime.datetime) -> FleetRun | None:
     return None if name is None else ledger.read(name)[0]
 
 
-def watch_night(ledger: FleetLedger, now: datetime.datetime, whole_by: datetime.time) -> Night:
+def watch_night(
+    ledger: FleetLedger, run: FleetRun | None, now: datetime.datetime, whole_by: datetime.time
+) -> Night:
     """Return the state of the run of today.
 
     Args:
         ledger: The ledger.
+        run: The run of today, see `run_of`.
         now: In the time zone in which days begin at midnight.
         whole_by: Time of the day from which a run that has not ended is late.
     """
-    as_of = now.date().isoformat()
     late = now.time() >= whole_by
-    name = ledger.night(as_of)
-    if name is None:
-        return Night(None, f"no run as of {as_of} has begun" if late else "")
-    found = progress(name, ledger)
+    if run is None:
+        return Night(None, f"no run as of {now.date()} has begun" if late else "")
+    found = progress(run.run_id, ledger)
     return Night(found, _delay(found) if late and not found.ended else "")
 
 
