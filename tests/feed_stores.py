@@ -1,8 +1,11 @@
 """Stores of feeds, opened as each of their users opens them."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.person_table import INDEX
 from tuppence.bootstrap.local import fact_database
 from tuppence.usecases.delivery_ports import Outbox
 from tuppence.usecases.feed_ports import FeedData, FeedStore
@@ -45,3 +48,30 @@ class InDatabase:
         with fact_database(self._url) as facts:
             rows = facts.erase(customer)
         return sum(count for table, count in rows.items() if table.startswith("feed_"))
+
+
+def person_table() -> str:
+    """Create a table of feeds in the emulator, and return its name."""
+    name = f"table-{uuid.uuid4().hex}"
+    keys = {"owner": "S", "entry": "S", "outbox": "S", "due": "N"}
+
+    def schema(*names: str) -> list[dict[str, str]]:
+        pairs = zip(names, ("HASH", "RANGE"), strict=True)
+        return [{"AttributeName": key, "KeyType": kind} for key, kind in pairs]
+
+    client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=schema("owner", "entry"),
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": INDEX,
+                "KeySchema": schema("outbox", "due"),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name

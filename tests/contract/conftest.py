@@ -1,11 +1,14 @@
 """Databases for contracts that PostgreSQL has to keep, too, and stores of feeds."""
 
+import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from tests.feed_stores import InDatabase, Kept
+from local.servers import Server
+from tests.feed_stores import InDatabase, Kept, person_table
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     database,
     login,
@@ -14,6 +17,10 @@ from tests.integration.conftest import (  # noqa: F401 - fixtures
     postgres,
 )
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.feeds import DynamoFeeds
+from tuppence.adapters.aws.outbox import DynamoOutbox
+from tuppence.adapters.aws.person_table import PersonTable, Tools
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
 from tuppence.adapters.embedded.outbox_file import OutboxFile
 from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds
@@ -22,7 +29,7 @@ from tuppence.usecases.delivery_ports import Outbox
 from tuppence.usecases.feed_ports import FeedStore
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "dynamodb"])
 def kept(request: pytest.FixtureRequest) -> Kept:
     found: Kept = request.getfixturevalue(request.param)
     return found
@@ -72,3 +79,25 @@ def postgresql(
     yield Kept(data.erase, open_store, open_outbox, data)
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def dynamodb(aws: Server) -> Kept:  # noqa: ARG001 - the emulator
+    customers, name = {"ann", "bob"}, person_table()
+    names = itertools.count()
+    tools = Tools(
+        customers.__contains__,
+        lambda: int(time.time() * 1_000),
+        time.sleep,
+        lambda: f"holder{next(names)}",
+    )
+
+    def table() -> PersonTable:
+        return PersonTable(client("dynamodb"), name, tools)
+
+    return Kept(
+        customers.discard,
+        lambda: DynamoFeeds(table()),
+        lambda: DynamoOutbox(table()),
+        DynamoFeeds(table()),
+    )
