@@ -157,7 +157,7 @@ def test_a_service_makes_the_months_to_come_when_it_starts(
 ) -> None:
     now, url = NOW + 24 * DAY, login("feed_login", "feed")
     where = (str(tmp_path / "results.sqlite"), str(tmp_path / "rulesets"))
-    database_feeds(url, *where, 1, None, PURPOSES, lambda: now).close()
+    database_feeds(url, *where, "", 1, None, PURPOSES, lambda: now).close()
     with psycopg.connect(database) as connection:
         made = connection.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits "

@@ -4,21 +4,32 @@ import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import standardwebhooks
 from local.servers import free_port
-from tests.building import copy_rules
+from tests.building import bank, copy_rules, day
 from tests.commands import command
+from tests.feed_stores import person_table
 from tests.integration.test_channels import Receiver
+from tests.unit.engine.test_columnar import rule
 
+from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bootstrap.feeds import store_feeds
+from tuppence.bootstrap.local import result_store, ruleset_store
 from tuppence.facts.consent import PURPOSES
+from tuppence.facts.schema import Schema
+from tuppence.feed.items import DAY
 from tuppence.feed.preferences import Preferences
+from tuppence.results.packed import Layout, pack
+from tuppence.results.result import CustomerResults, Result, State, packed
+from tuppence.rules.ruleset import make_ruleset
 
 RULES = ("eating_out_up", "subscriptions_total", "week_in_review", "overdrawn")
+AGREED = ("--consent-from", "2026-01-01", "--consent-until", "2027-01-01")
 SECRET = f"whsec_{base64.b64encode(bytes(32)).decode()}"
 
 
@@ -115,6 +126,55 @@ def test_what_failed_waits_for_the_next_call(receiver: Receiver, deliver: Delive
     assert deliver(receiver.port)["delivered"] == 0
 
 
+@pytest.fixture(params=["postgresql", "dynamodb"])
+def services(
+    request: pytest.FixtureRequest, login: Callable[..., str], tmp_path: Path
+) -> tuple[list[object], list[object]]:
+    """Return the options of a service for feeds, and those of somebody who loads and erases."""
+    facts = bank([{"booking date": day("2026-06-25"), "amount": -1250}], "ann")
+    FactStore.create(tmp_path / "facts", Schema()).append(facts)
+    loader, feed = login("loader_login", "loader"), login("feed_login", "feed")
+    command("load", "--store", tmp_path / "facts", "--to", loader, *AGREED)
+    ruleset = make_ruleset([rule("true", name="always")])
+    rulesets = ruleset_store(str(tmp_path / "rulesets"))
+    rulesets.put(ruleset)
+    kept = result_store(str(tmp_path / "results.sqlite"), rulesets)()
+    always = Result("always", State.QUALIFIED, Decimal(1), {}, day("2026-06-30"))
+    layout = Layout(ruleset.digest, (("always", ()),))
+    kept.put([CustomerResults("ann", day("2026-06-30"), layout, pack([packed(always)]))])
+    places = ["--results", tmp_path / "results.sqlite", "--rulesets", tmp_path / "rulesets"]
+    if request.param == "dynamodb":
+        request.getfixturevalue("aws")
+        places += ["--feeds", f"dynamodb://{person_table()}"]
+    return ["--database", feed, *places], ["--database", loader, *places]
+
+
+def test_people_of_a_database_are_told_and_all_of_it_is_exported_and_erased(
+    services: tuple[list[object], list[object]],
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tuppence.cli.deliver.current_time", lambda: day("2026-07-01") * DAY)
+    feed, loader = services
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "channels.yaml").write_text(
+        f"webhooks: {{app: {{url: 'http://127.0.0.1:{receiver.port}/in', "
+        f"secrets: ['{tmp_path / 'secret'}'], allowed_networks: [127.0.0.0/8]}}}}"
+    )
+    words = ("deliver", *feed, "--channels", tmp_path / "channels.yaml", "--format", "json")
+    for delivered in (1, 0):
+        assert json.loads(command(*words))["delivered"] == delivered
+    ((_, body),) = receiver.requests
+    assert json.loads(body)["data"]["customer"] == "ann"
+    (told,) = json.loads(command("export", "ann", *loader))["feed"]["deliveries"]
+    assert told["delivery"]["state"] == "delivered"
+    said = command("forget", "ann", *loader, "--settle", 0, "--yes")
+    assert "1 feed_table" in said or "1 feed_deliveries" in said
+    assert json.loads(command(*words))["planned"] == 0
+    assert "there is no customer ann" in command("export", "ann", *loader, status=1)
+
+
 @pytest.mark.parametrize(
     ("channels", "message"),
     [
@@ -150,3 +210,5 @@ def test_the_place_of_feeds_is_given_once(store: Path) -> None:
     for options in ((), ("--store", store, "--database", "postgresql://x/y")):
         said = command("deliver", "--channels", "c.yaml", *options, status=1)
         assert "the feeds are those of a store, or of the services" in said
+    words = ("deliver", "--channels", "c.yaml", "--store", store, "--feeds", "dynamodb://x")
+    assert "--feeds belongs to --database" in command(*words, status=1)

@@ -19,7 +19,7 @@ from tuppence.feed.news import ChannelRule
 from tuppence.usecases.deliver import DeliveryDependencies, Retry
 
 if TYPE_CHECKING:
-    from tuppence.usecases.delivery_ports import Channel
+    from tuppence.usecases.delivery_ports import Channel, Outbox
 
 
 class DeliverySettings(NamedTuple):
@@ -83,7 +83,7 @@ def store_deliveries(path: Path, settings: DeliverySettings) -> Iterator[Deliver
 
 @contextlib.contextmanager
 def database_deliveries(
-    url: str, results: str, rulesets: str, settings: DeliverySettings
+    url: str, results: str, rulesets: str, feeds_table: str, settings: DeliverySettings
 ) -> Iterator[DeliveryDependencies]:
     """Yield what the deliveries of the services are made with.
 
@@ -91,6 +91,8 @@ def database_deliveries(
         url: Address of the database; the login has the role feed.
         results: The results: a file, or a table such as dynamodb://table.
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
+        feeds_table: What is kept of feeds: a table, such as dynamodb://table; or empty for the
+            database.
         settings: What an operator decides.
 
     Raises:
@@ -115,9 +117,15 @@ def database_deliveries(
             policy.vulnerable,
             None if found.mail is None else found.mail.address,
         )
+        outbox: Outbox = PostgresOutbox(connections)
+        if feeds_table:
+            with extra("aws"):
+                from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
+
+            _, outbox = dynamo_feeds(feeds_table, people.has_customer, settings.clock)
         yield DeliveryDependencies(
             people,
-            PostgresOutbox(connections),
+            outbox,
             _channels(found),
             policy,
             settings.retry,

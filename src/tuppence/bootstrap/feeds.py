@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tuppence.services.feed.app import FeedDependencies
     from tuppence.usecases.build_feed import Feed
     from tuppence.usecases.compare_feeds import FeedChanges
-    from tuppence.usecases.feed_ports import Kept, Person
+    from tuppence.usecases.delivery_ports import Outbox
+    from tuppence.usecases.feed_ports import FeedStore, Kept, Person
 
 
 def feed_service(
@@ -99,6 +100,7 @@ def database_feeds(
     url: str,
     results: str,
     rulesets: str,
+    feeds_table: str,
     connections: int,
     policy_file: Path | None,
     purposes: frozenset[str],
@@ -110,6 +112,8 @@ def database_feeds(
         url: Address of the database; the login has the role feed.
         results: The results: a file, or a table such as dynamodb://table.
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
+        feeds_table: What is kept of feeds: a table, such as dynamodb://table; or empty for the
+            database.
         connections: Maximum number of connections.
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
@@ -138,9 +142,18 @@ def database_feeds(
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
     people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
-    feeds = PostgresFeeds(pool)
-    for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
-        feeds.make_month(day)
+    feeds: FeedStore
+    outbox: Outbox
+    if feeds_table:
+        with extra("aws"):
+            from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
+
+        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock)
+    else:
+        outbox, in_database = PostgresOutbox(pool), PostgresFeeds(pool)
+        for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
+            in_database.make_month(day)
+        feeds = in_database
 
     def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
         with fact_database(url) as facts:
@@ -151,7 +164,7 @@ def database_feeds(
         people,
         feeds,
         explain,
-        functools.partial(unsubscribe, PostgresOutbox(pool), feeds),
+        functools.partial(unsubscribe, outbox, feeds),
         policy,
         clock,
         people.check,

@@ -28,6 +28,7 @@ from tuppence.cli.serving import (
     FeedFolder,
     FeedResults,
     FeedRulesets,
+    FeedTable,
     check_feed_source,
 )
 from tuppence.errors import UserError
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
         database: FeedDatabase = "",
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
+        feeds: FeedTable = "",
         policy: FeedPolicy = None,
         again: Annotated[
             bool, typer.Option("--replay", help="First make what was given up due again.")
@@ -94,7 +96,7 @@ def register(app: typer.Typer) -> None:
         """
         if log:
             write_logs("deliver", sys.stderr)
-        check_feed_source(store, database, results, rulesets)
+        check_feed_source(store, database, results, rulesets, feeds)
         retry = Retry(attempts, round(first_pause * 1000), round(longest_pause * 1000), jitter)
         settings = DeliverySettings(
             channels,
@@ -107,7 +109,7 @@ def register(app: typer.Typer) -> None:
             lambda: f"dlv_{secrets.token_hex(16)}",
         )
         opened = (
-            database_deliveries(database, results, rulesets, settings)
+            database_deliveries(database, results, rulesets, feeds, settings)
             if store is None
             else store_deliveries(store, settings)
         )

@@ -32,6 +32,7 @@ from tuppence.cli.serving import (
     FeedFolder,
     FeedResults,
     FeedRulesets,
+    FeedTable,
     Host,
     LogMetrics,
     TlsCertificate,
@@ -61,6 +62,7 @@ def add_commands(app: typer.Typer) -> None:
         database: FeedDatabase = "",
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
+        feeds: FeedTable = "",
         operators: Annotated[
             str | None,
             typer.Option(
@@ -93,13 +95,13 @@ def add_commands(app: typer.Typer) -> None:
         """
         write_logs("feed", sys.stderr)
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
-        check_feed_source(store, database, results, rulesets)
+        check_feed_source(store, database, results, rulesets, feeds)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, connections, policy, wanted, current_time
+                database, results, rulesets, feeds, connections, policy, wanted, current_time
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)

@@ -26,6 +26,15 @@ FeedRulesets = Annotated[
     str,
     typer.Option("--rulesets", help="With a database: rulesets, a folder or s3://bucket/prefix/."),
 ]
+FeedTable = Annotated[
+    str,
+    typer.Option(
+        "--feeds",
+        help="With a database: what is kept of feeds, dynamodb://table; in the database if "
+        "omitted.",
+        show_default=False,
+    ),
+]
 Callers = Annotated[
     str,
     typer.Option(
@@ -70,7 +79,9 @@ CallerRequests = Annotated[
 LOOPBACK = "127.0.0.1"
 
 
-def check_feed_source(store: Path | None, database: str, results: str, rulesets: str) -> None:
+def check_feed_source(
+    store: Path | None, database: str, results: str, rulesets: str, feeds: str
+) -> None:
     """Check that the feeds are those of a store, or of the services.
 
     Raises:
@@ -80,3 +91,6 @@ def check_feed_source(store: Path | None, database: str, results: str, rulesets:
         message = "the feeds are those of a store, or of the services"
         hint = "give --store alone, or --database with --results and --rulesets"
         raise UserError("cli.where", message, hint)
+    if store is not None and feeds:
+        message = "--feeds belongs to --database: a store keeps its feeds itself"
+        raise UserError("cli.where", message, "leave --feeds out")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tuppence.adapters.aws.person_table import PersonTable, Writes, owner_of, text
+from tuppence.adapters.aws.person_table import Item, PersonTable, Writes, owner_of, text
 from tuppence.feed.items import Event, ItemId, ItemState, item_id
 from tuppence.feed.preferences import Preferences
 from tuppence.usecases.feed_ports import Kept, Received, View, Withdrawal, withdrawn_rules
@@ -124,16 +124,15 @@ class _Change:
         # A change of more than one transaction may be cut off between two of them. States come
         # before events: an event that is sent again changes no state that it has changed already.
         for name, view in views.items():
-            self._writes.put(f"{_VIEW}{name}", content={"S": _json(view)})
+            self._writes.put(f"{_VIEW}{name}", _content(view))
         for item, state in states.items():
-            self._writes.put(f"{_STATE}{item}", content={"S": _json(state)})
+            self._writes.put(f"{_STATE}{item}", _content(state))
         for one in events:
-            received = {"N": str(one.at)}
-            entry = f"{_EVENT}{one.event.order.id}"
-            self._writes.put(entry, new=True, content={"S": _json(one.event)}, received=received)
+            attributes = _content(one.event) | {"received": {"N": str(one.at)}}
+            self._writes.put(f"{_EVENT}{one.event.order.id}", attributes, new=True)
 
     def prefer(self, preferences: Preferences) -> None:
-        self._writes.put(_PREFERENCES, content={"S": _json(preferences)})
+        self._writes.put(_PREFERENCES, _content(preferences))
 
     def _named(self, beginning: str, ids: Collection[str]) -> Iterator[tuple[str, str]]:
         for item in self._table.read_many(self._owner, [f"{beginning}{name}" for name in ids]):
@@ -157,6 +156,10 @@ def read_kept(table: PersonTable, customer: str) -> Kept:
 def _withdrawals(table: PersonTable) -> list[Withdrawal]:
     contents = (text(item, "content") for item in table.query(WITHDRAWALS))
     return [msgspec.json.decode(content, type=Withdrawal) for content in contents]
+
+
+def _content(value: Any) -> Item:
+    return {"content": {"S": _json(value)}}
 
 
 def _json(value: Any) -> str:

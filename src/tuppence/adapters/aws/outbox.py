@@ -80,21 +80,14 @@ class _Change:
 
     def write(self, put: Mapping[str, Delivery], remove: Collection[str]) -> None:
         for name, one in put.items():
-            waiting = {"outbox": {"S": f"waiting#{one.channel}"}}
-            shown = {DeliveryState.WAITING: waiting, DeliveryState.DEAD: {"outbox": {"S": _DEAD}}}
-            index = shown.get(one.state, {})
-            self._writes.put(
-                f"{_DELIVERY}{name}",
-                content={"S": msgspec.json.encode(one).decode()},
-                **index,
-                **({"due": {"N": str(one.at)}} if index else {}),
-            )
-            self._writes.put(
-                "recipient",
-                owner=f"{_DELIVERY}{name}",
-                customer={"S": self._customer},
-                channel={"S": one.channel},
-            )
+            places = {DeliveryState.WAITING: f"waiting#{one.channel}", DeliveryState.DEAD: _DEAD}
+            attributes: Item = {"content": {"S": msgspec.json.encode(one).decode()}}
+            if one.state in places:  # only these are in the index
+                attributes["outbox"] = {"S": places[one.state]}
+                attributes["due"] = {"N": str(one.at)}
+            self._writes.put(f"{_DELIVERY}{name}", attributes)
+            whose: Item = {"customer": {"S": self._customer}, "channel": {"S": one.channel}}
+            self._writes.put("recipient", whose, owner=f"{_DELIVERY}{name}")
         for name in remove:
             self._writes.delete(f"{_DELIVERY}{name}")
             self._writes.delete("recipient", owner=f"{_DELIVERY}{name}")

@@ -80,14 +80,14 @@ class Writes:
         self._owner = owner
         self.actions: dict[tuple[str, str], tuple[str, Item]] = {}
 
-    def put(self, entry: str, *, owner: str = "", new: bool = False, **attributes: Item) -> None:
+    def put(self, entry: str, attributes: Item, *, owner: str = "", new: bool = False) -> None:
         """Write an item.
 
         Args:
             entry: Its sort key.
+            attributes: Its other attributes.
             owner: Its partition key; that of the person if empty.
             new: Whether the change fails if the item exists.
-            attributes: Its other attributes.
         """
         key = _key(owner or self._owner, entry)
         condition = {"ConditionExpression": "attribute_not_exists(entry)"} if new else {}

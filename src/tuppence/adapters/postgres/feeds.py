@@ -201,6 +201,11 @@ class PostgresPeople:
         self._of_thread = threading.local()
         self._rules: dict[str, Mapping[str, Rule]] = {}
 
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        with self._connections.transaction() as connection:
+            return connection.execute(load_query("feed_known"), [customer]).fetchone() is not None
+
     def after(self, customer: str, limit: int) -> Sequence[str]:
         """Return the next customers after a name, in order of their names."""
         with self._connections.transaction() as connection:
