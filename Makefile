@@ -112,6 +112,8 @@ lock: | $(UV)  ## resolve the dependencies again into requirements/
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt
 	$(UV) pip compile pyproject.toml --extra relay --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/relay.txt
+	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/feed.txt
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt

@@ -12,6 +12,7 @@ import cdk_nag
 
 from infra.stacks.data import Data
 from infra.stacks.delivery import Delivery
+from infra.stacks.feed import Feed
 from infra.stacks.fleet import Fleet
 from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
@@ -29,9 +30,11 @@ def build(app: cdk.App, environment: Environment) -> None:
     data = Data(app, environment, network)
     migration = Migration(app, environment, network, data)
     services = Services(app, environment, network, data, migration)
+    feed = Feed(app, environment, network, data, services)
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
-    Monitoring(app, environment, data, services, fleet, recipients.replace(",", " ").split())
+    addresses = recipients.replace(",", " ").split()
+    Monitoring(app, environment, data, services, feed, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

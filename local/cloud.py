@@ -26,9 +26,15 @@ from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
 ROOT: Final = Path(__file__).parent.parent
-STACKS: Final = ("network", "data", "migration", "services", "fleet", "monitoring")
+STACKS: Final = ("network", "data", "migration", "services", "feed", "fleet", "monitoring")
 LACKING: Final = frozenset(
     {
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Resource",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
+        "AWS::ApiGatewayV2::VpcLink",
         "AWS::ApplicationAutoScaling::ScalableTarget",
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         "AWS::Budgets::Budget",
@@ -36,6 +42,8 @@ LACKING: Final = frozenset(
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
         "AWS::RDS::EventSubscription",
+        "AWS::WAFv2::WebACL",
+        "AWS::WAFv2::WebACLAssociation",
     }
 )
 """Types of resources that the emulator lacks and a deployment can do without. Alarms on formulas
@@ -127,7 +135,7 @@ class Cloud:
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data", "migration", "services"):
+        for stack in ("network", "data", "migration", "services", "feed"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(

@@ -15,7 +15,7 @@ from tuppence.capacity.environments import RELAY_TASK, Environment
 class Migration(EnvironmentStack):
     """The cluster, and a task in it that `tuppence fleet migrate` runs as the database's owner.
 
-    The task creates the tables, and the relay's login.
+    The task creates the tables, and the logins of the relay and of the service of feeds.
 
     Attributes:
         cluster: Cluster of ECS.
@@ -40,6 +40,7 @@ class Migration(EnvironmentStack):
             port=None,
             command=[
                 *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
+                *("--feed", "feed", "--feed-password", "env:FEED_PASSWORD"),
                 *("--convert", data.convert_function),
             ],
             environment={
@@ -53,6 +54,7 @@ class Migration(EnvironmentStack):
                 "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
                 "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(data.login, "password"),
+                "FEED_PASSWORD": ecs.Secret.from_secrets_manager(data.feed_login, "password"),
             },
         )
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)

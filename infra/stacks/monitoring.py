@@ -17,6 +17,7 @@ from constructs import Construct
 
 from infra.stacks.data import NOTIFIERS, Data
 from infra.stacks.environment import EnvironmentStack
+from infra.stacks.feed import Feed
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
 from tuppence.capacity.environments import Environment
@@ -37,12 +38,14 @@ class Monitoring(EnvironmentStack):
         environment: Environment,
         data: Data,
         services: Services,
+        feed: Feed,
         fleet: Fleet,
         recipients: Sequence[str],
     ) -> None:
         super().__init__(scope, environment, "monitoring")
         self._data = data
         self._services = services
+        self._feed = feed
         self._fleet = fleet
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
         self._topic.add_to_resource_policy(
@@ -82,6 +85,7 @@ class Monitoring(EnvironmentStack):
         self._work_alarms(environment)
         self._function_alarms()
         self._service_alarms()
+        self._feed_alarms()
 
     def _queue_alarms(self) -> None:
         data = self._data
@@ -118,13 +122,18 @@ class Monitoring(EnvironmentStack):
             throttles = function.metric_throttles(period=FIVE_MINUTES)
             meaning = "the account's concurrency is used up"
             self._alarm(f"{label}Throttles", throttles, 10, meaning, "functions")
-        for label, table in {"Results": data.results, "Ledger": data.ledger}.items():
+        for label, table in {
+            "Results": data.results,
+            "Ledger": data.ledger,
+            "Feeds": data.feeds,
+        }.items():
             throttled = table.metric_throttled_requests_for_operations(
                 operations=[
                     dynamodb.Operation.BATCH_EXECUTE_STATEMENT,  # new results
                     dynamodb.Operation.PUT_ITEM,
                     dynamodb.Operation.QUERY,
                     dynamodb.Operation.UPDATE_ITEM,
+                    dynamodb.Operation.TRANSACT_WRITE_ITEMS,  # what people do with feeds
                 ],
                 period=FIVE_MINUTES,
             )
@@ -163,6 +172,25 @@ class Monitoring(EnvironmentStack):
             period=FIVE_MINUTES,
         )
         self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
+
+    def _feed_alarms(self) -> None:
+        feed = self._feed
+        failed = feed.targets.metrics.http_code_target(
+            code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+        )
+        self._alarm("FeedErrors", failed, 10, "the service of feeds answers with errors", "feeds")
+        healthy = feed.targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+        nobody = "no task of the service is healthy"
+        self._alarm("NoFeed", healthy, 1, nobody, "feeds", periods=5, below=True)
+        unanswered = cloudwatch.Metric(
+            namespace="AWS/ApiGateway",
+            metric_name="5XXError",
+            dimensions_map={"ApiName": feed.api_name},
+            statistic="Sum",
+            period=FIVE_MINUTES,
+        )
+        meaning = "the gateway gets no answer from the service of feeds"
+        self._alarm("GatewayErrors", unanswered, 10, meaning, "feeds")
 
     def _alarm(
         self,

@@ -33,6 +33,8 @@ class Network(EnvironmentStack):
         balancer: Group of the load balancer.
         engines: Group of the engines.
         relay: Group of the relay.
+        feed: Group of the service of feeds.
+        gateway: Group of the link of the gateway to the load balancer.
         database: Group of the database.
     """
 
@@ -78,6 +80,8 @@ class Network(EnvironmentStack):
         self.balancer = self._group("Balancer", "load balancer")
         self.engines = self._group("EngineTasks", "rules engines")
         self.relay = self._group("RelayTasks", "SQL relay")
+        self.feed = self._group("FeedTasks", "service of feeds")
+        self.gateway = self._group("Gateway", "link of the gateway")
         self.database = self._group("Database", "database")
         allowed = [
             (self.functions, self.balancer, 8600, "functions ask engines"),
@@ -87,12 +91,15 @@ class Network(EnvironmentStack):
             (self.functions, self.engines, 8602, "each engine is told to refresh"),
             (self.balancer, self.relay, 8601, "requests go to the relay"),
             (self.relay, self.database, 5432, "the relay asks the database"),
+            (self.gateway, self.balancer, 8603, "apps ask for feeds"),
+            (self.balancer, self.feed, 8603, "requests go to the service of feeds"),
+            (self.feed, self.database, 5432, "the service of feeds asks the database"),
         ]
         for source, target, port, why in allowed:
             source.connections.allow_to(target, ec2.Port.tcp(port), why)
-        for group in (self.functions, self.engines, self.relay, self.database):
+        for group in (self.functions, self.engines, self.relay, self.feed, self.database):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
-        for group in (self.functions, self.engines, self.relay):
+        for group in (self.functions, self.engines, self.relay, self.feed):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
 
         subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)

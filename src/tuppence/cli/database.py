@@ -44,6 +44,12 @@ def register(program: typer.Typer) -> None:
         password: Annotated[
             str, typer.Option(help="Password of that login: a file, or env:NAME.")
         ] = "",
+        feed: Annotated[
+            str, typer.Option(help="Also create a login of this name for the service of feeds.")
+        ] = "",
+        feed_password: Annotated[
+            str, typer.Option(help="Password of that login: a file, or env:NAME.")
+        ] = "",
         convert: Annotated[
             str,
             typer.Option(
@@ -57,11 +63,16 @@ def register(program: typer.Typer) -> None:
         """
         if bool(reader) != bool(password):
             raise typer.BadParameter("--reader and --password go together")
+        if bool(feed) != bool(feed_password):
+            raise typer.BadParameter("--feed and --feed-password go together")
         before, after = migrate_database(database, to)
         echo(f"from {before} to {after}" if before != after else f"at {after} already")
         if reader:
             make_login(database, reader, read_secret(password), ["reader"])
             echo(f"{reader} may read")
+        if feed:
+            make_login(database, feed, read_secret(feed_password), ["feed"])
+            echo(f"{feed} may keep feeds")
         if convert:
             call_convert(database, convert)
             echo(f"calls {convert} when a definition is approved or retired")
