@@ -106,17 +106,21 @@ docs: .venv/.ready  ## write the generated pages and the README's pictures
 lock: | $(UV)  ## resolve the dependencies again into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
-	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --group dev --universal \
+	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --extra otel --group dev --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/dev.txt
-	$(UV) pip compile pyproject.toml --extra engine --extra aws --universal \
+	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt
-	$(UV) pip compile pyproject.toml --extra relay --universal \
+	$(UV) pip compile pyproject.toml --extra relay --extra otel --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/relay.txt
 	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/feed.txt
-	$(UV) pip compile pyproject.toml --extra engine --extra aws --group publisher --universal \
+	$(UV) pip compile pyproject.toml --extra database --extra aws --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/take-in.txt
+	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt
+	$(UV) pip compile --group relevance --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --upgrade --no-header --quiet -o requirements/relevance.txt
 	for group in audit bench emulator functions infra site; do \
 	  $(UV) pip compile --group $$group --universal --python-version 3.11 --generate-hashes \
 	    --upgrade --no-header --quiet -o requirements/$$group.txt || exit 1; \

@@ -18,6 +18,7 @@ from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
 from infra.stacks.network import Network
 from infra.stacks.services import Services
+from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import ENVIRONMENTS, Environment
 
 FEATURES: Final = {"@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True}
@@ -31,10 +32,11 @@ def build(app: cdk.App, environment: Environment) -> None:
     migration = Migration(app, environment, network, data)
     services = Services(app, environment, network, data, migration)
     feed = Feed(app, environment, network, data, services)
+    take_in = TakeIn(app, environment, network, data, migration)
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
     addresses = recipients.replace(",", " ").split()
-    Monitoring(app, environment, data, services, feed, fleet, addresses)
+    Monitoring(app, environment, data, services, feed, take_in, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

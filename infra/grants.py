@@ -1,6 +1,7 @@
 """Grants permissions to roles: named actions on named resources, and no more."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -40,9 +41,16 @@ def function_role(scope: Construct, label: str, group: logs.ILogGroup) -> iam.Ro
     return role
 
 
-def grant(grantee: iam.IGrantable, resource: str, *actions: str) -> None:
-    """Allow actions on one resource."""
-    statement = iam.PolicyStatement(actions=list(actions), resources=[resource])
+def grant(
+    grantee: iam.IGrantable,
+    resource: str,
+    *actions: str,
+    conditions: Mapping[str, Any] | None = None,
+) -> None:
+    """Allow actions on one resource, maybe under conditions only."""
+    statement = iam.PolicyStatement(
+        actions=list(actions), resources=[resource], conditions=conditions
+    )
     grantee.grant_principal.add_to_principal_policy(statement)
 
 

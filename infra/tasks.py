@@ -1,9 +1,12 @@
 """Fargate tasks, which run without privileges from an image that they cannot modify."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -13,6 +16,13 @@ from tuppence.capacity.environments import TaskSize
 
 DRAIN_SECONDS: Final = 60
 """Time in which a task may finish its requests before it is stopped."""
+DATABASE_SETTINGS: Final = {
+    "TUPPENCE_DATABASE": "postgresql://",
+    "PGDATABASE": "tuppence",
+    "PGSSLMODE": "verify-full",
+    "PGSSLROOTCERT": "/etc/ssl/rds.pem",
+}
+"""Environment variables of tasks that connect to the database, except its host and the login."""
 
 
 def fargate_task(
@@ -75,3 +85,57 @@ def fargate_task(
         ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
     )
     return task
+
+
+def log_ended_tasks(
+    scope: Construct, label: str, name: str, data: Data, detail: Mapping[str, Any]
+) -> None:
+    """Log each task that ended in some way, with its reason.
+
+    Args:
+        scope: The stack.
+        label: Name of the log group in the template; the rule's begins with it.
+        name: Name of the rule, and last part of the log group's.
+        data: The stack of the key that encrypts the log.
+        detail: The tasks, as a pattern of EventBridge.
+    """
+    group = logs.LogGroup(
+        scope,
+        label,
+        log_group_name=f"/aws/events/{name}",
+        retention=logs.RetentionDays.THREE_MONTHS,
+        encryption_key=data.key,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+    group.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            principals=[
+                iam.ServicePrincipal("events.amazonaws.com"),
+                iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+            ],
+            resources=[group.log_group_arn],
+        )
+    )
+    events.CfnRule(
+        scope,
+        f"{label}Rule",
+        name=name,
+        event_pattern={
+            "source": ["aws.ecs"],
+            "detail-type": ["ECS Task State Change"],
+            "detail": {"lastStatus": ["STOPPED"], **detail},
+        },
+        # Not the group's own ARN: because of its ":*" EventBridge drops the events.
+        targets=[
+            events.CfnRule.TargetProperty(
+                id="log",
+                arn=cdk.Stack.of(scope).format_arn(
+                    service="logs",
+                    resource="log-group",
+                    resource_name=group.log_group_name,
+                    arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                ),
+            )
+        ],
+    )

@@ -26,7 +26,16 @@ from local.stack import Platform, address
 from tuppence.adapters.aws.clients import client
 
 ROOT: Final = Path(__file__).parent.parent
-STACKS: Final = ("network", "data", "migration", "services", "feed", "fleet", "monitoring")
+STACKS: Final = (
+    "network",
+    "data",
+    "migration",
+    "services",
+    "feed",
+    "take-in",
+    "fleet",
+    "monitoring",
+)
 LACKING: Final = frozenset(
     {
         "AWS::ApiGateway::Deployment",
@@ -41,6 +50,7 @@ LACKING: Final = frozenset(
         "AWS::EC2::FlowLog",
         "AWS::EC2::SecurityGroupEgress",
         "AWS::EC2::SecurityGroupIngress",
+        "AWS::Pipes::Pipe",
         "AWS::RDS::EventSubscription",
         "AWS::WAFv2::WebACL",
         "AWS::WAFv2::WebACLAssociation",
@@ -82,6 +92,8 @@ class Cloud:
     Attributes:
         folder: An empty folder for its files.
         secure: True if the emulator checks policies and uses TLS.
+        engine_count: Number of engines.
+        further: Environment variables added to those of functions, relay and engines.
         platform: PostgreSQL, relay, engines and load balancer.
         names: Names of the resources, by stack and by the name in its template.
     """
@@ -89,6 +101,7 @@ class Cloud:
     folder: Path
     secure: bool = False
     engine_count: int = 2
+    further: Mapping[str, str] = field(default_factory=dict)
     platform: Platform = field(init=False)
     emulator: Server = field(init=False)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -131,11 +144,11 @@ class Cloud:
         self.emulator = self._open.enter_context(
             aws_emulator(self.folder / "aws", secure=self.secure)
         )
-        self._open.enter_context(mock.patch.dict(os.environ, self.environment))
+        self._open.enter_context(mock.patch.dict(os.environ, {**self.environment, **self.further}))
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data", "migration", "services", "feed"):
+        for stack in ("network", "data", "migration", "services", "feed", "take-in"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(
@@ -143,7 +156,7 @@ class Cloud:
                 self.engine_count,
                 f"s3://{self.name('data', 'Rulesets')}/rulesets/",
                 f"dynamodb://{self.name('data', 'Results')}",
-                self.environment | self._credentials("EngineTaskTaskRole"),
+                self.environment | self.credentials("services", "EngineTaskTaskRole"),
             )
         )
         relay_token = (self.platform.folder / "relay.token").read_text()
@@ -159,9 +172,9 @@ class Cloud:
             self._deploy(templates, stack, here)
         self._register()
 
-    def _credentials(self, label: str) -> dict[str, str]:
-        """Return environment variables with which a program acts in a role of the services."""
-        arn = f"arn:aws:iam::000000000000:role/{self.name('services', label)}"
+    def credentials(self, stack: str, label: str) -> dict[str, str]:
+        """Return environment variables with which a program acts in a role of a stack."""
+        arn = f"arn:aws:iam::000000000000:role/{self.name(stack, label)}"
         found = client("sts").assume_role(RoleArn=arn, RoleSessionName="local")["Credentials"]
         return {
             "AWS_ACCESS_KEY_ID": found["AccessKeyId"],
@@ -237,6 +250,7 @@ class Cloud:
         """Make a function run from a zip, and point it to the services of this machine."""
         settings = function["Environment"]["Variables"]
         settings |= {key: value for key, value in addresses.items() if key in settings}
+        settings |= self.further
         if function.get("PackageType") == "Image":
             handler = function.pop("ImageConfig")["Command"][0]
             del function["PackageType"]

@@ -9,9 +9,11 @@ functions (FUNCTIONS_PYTHON), and whether it checks the roles' policies (AUTH) a
 import asyncio.constants
 import datetime
 import functools
+import hashlib
 import json
 import os
 import re
+import time
 import types
 from typing import Any
 
@@ -22,6 +24,7 @@ import ministack.services.cloudwatch as metrics
 import ministack.services.eventbridge as events
 import ministack.services.lambda_svc as functions
 import ministack.services.scheduler as schedules
+import ministack.services.sqs as queues
 from ministack.app import main
 from ministack.services import dynamodb
 
@@ -31,6 +34,7 @@ ACTIONS = {
     "sqs:deletemessagebatch": "sqs:DeleteMessage",
     "sqs:changemessagevisibilitybatch": "sqs:ChangeMessageVisibility",
 }
+DUE = "<aws.scheduler.scheduled-time>"
 _action = iam.extract_iam_action
 _tables = iam.dynamodb_resource_arns
 _concurrency = functions._sqs_esm_concurrency
@@ -40,6 +44,7 @@ _secret = formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"]
 _execute = functions._execute_function
 _logs = functions._emit_lambda_logs
 _alarm = metrics._evaluate_alarm
+_to_queue = events._dispatch_to_sqs
 _parse = dynamodb._parse_partiql
 
 
@@ -128,13 +133,25 @@ def insertion(statement: str, count: int) -> Any:
     return _parse(statement, [{"S": str(number)} for number in range(count)])
 
 
-def target(called: Any, event: Any, schedule: Any) -> Any:
+def target(called: Any, event: Any, *others: Any, **options: Any) -> Any:
     """Insert the time at which a schedule was due where its input asks for it, as AWS does."""
-    due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
     text = called.get("Input") or ""
-    moment = due.strftime("%Y-%m-%dT%H:%M:%SZ")
-    dated = {**called, "Input": text.replace("<aws.scheduler.scheduled-time>", moment)}
-    return _target(dated if text else called, event, schedule)
+    if DUE in text:
+        due = datetime.datetime.fromtimestamp(event["Time"], datetime.UTC)
+        called = {**called, "Input": text.replace(DUE, due.strftime("%Y-%m-%dT%H:%M:%SZ"))}
+    return _target(called, event, *others, **options)
+
+
+def to_queue(spec: Any, payload: str, parameters: Any = None) -> None:
+    """Drop an event that a FIFO queue got within five minutes, as AWS does by its content."""
+    queue = queues._queue_by_arn(str(spec))
+    if queue and queue.get("is_fifo"):
+        queues._prune_dedup(queue)
+        name = hashlib.sha256(payload.encode()).hexdigest()
+        if name in queue["dedup_cache"]:
+            return
+        queue["dedup_cache"][name] = {"expire": time.time() + queues._DEDUP_WINDOW_S, "id": name}
+    _to_queue(spec, payload, parameters)
 
 
 def secret(*arguments: Any, **options: Any) -> tuple[str, Any]:
@@ -161,6 +178,7 @@ if __name__ == "__main__":
     dynamodb._parse_partiql = parse
     formation._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]["create"] = secret
     events._invoke_target = target
+    events._dispatch_to_sqs = to_queue
     schedules._SCHEDULE_TICK_INTERVAL = 1
     runtime._detect_runtime_binary = binary
     main()

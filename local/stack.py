@@ -142,7 +142,7 @@ class Platform:
         if self.seconds is None:
             return [], []
         seconds = str(self.seconds)
-        return ["--patience", seconds, "--query-seconds", seconds], ["--seconds", seconds]
+        return ["--timeout", seconds, "--query-seconds", seconds], ["--seconds", seconds]
 
     def _service(
         self,

@@ -8,7 +8,7 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.person_table import INDEX
 from tuppence.bootstrap.local import fact_database
 from tuppence.usecases.delivery_ports import Outbox
-from tuppence.usecases.feed_ports import FeedData, FeedStore
+from tuppence.usecases.feed_ports import FeedData, FeedLog, FeedStore
 
 
 class Kept:
@@ -19,6 +19,7 @@ class Kept:
         open_store: Opens the store for a service.
         open_outbox: Opens its outbox for a service.
         data: The store for exports and erasures.
+        log: Opens the store for models and estimates.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class Kept:
         open_store: Callable[[], FeedStore],
         open_outbox: Callable[[], Outbox],
         data: FeedData,
+        log: Callable[[], FeedLog],
     ) -> None:
         self.remove = remove
         self.open_store = open_store
         self.open_outbox = open_outbox
         self.data = data
+        self.log = log
 
 
 class InDatabase:

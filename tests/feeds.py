@@ -19,10 +19,11 @@ from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
 from tuppence.rules.rule import Approval, FeedSettings, Message, Offer, Rule
 from tuppence.services.access import digest
-from tuppence.services.feed.app import FeedDependencies, FeedLimits, feed_app
+from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
 from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.feed_ports import FeedStore, Person
+from tuppence.usecases.order_feed import Model
 
 TODAY = 20_000
 NOW = TODAY * DAY + 9 * 3_600_000
@@ -57,6 +58,9 @@ class FewPeople:
     def after(self, customer: str, limit: int) -> list[str]:
         return sorted(name for name in self.results if name > customer)[:limit]
 
+    def has_rule(self, rule_id: str) -> bool:
+        return rule_id in self.rules
+
     def find(self, customer: str, today: Date) -> Person:
         del today
         if customer not in self.results:
@@ -64,6 +68,7 @@ class FewPeople:
         return Person(
             customer,
             tuple(self.results[customer]),
+            str(self.results[customer]),
             self.rules,
             "ruleset",
             Date(self.day),
@@ -114,6 +119,7 @@ class Desk:
 
     def __init__(self, store: Path) -> None:
         self.people, self.clock = FewPeople(), Clock()
+        self.model: Model | None = None
         self.store: FeedStore = FeedFile(store, self.people.has_customer)
         self.outbox = OutboxFile(store, self.people.has_customer)
         self.deps = FeedDependencies(
@@ -125,8 +131,9 @@ class Desk:
             self.clock,
             lambda: None,
             lambda: None,
+            lambda: self.model,
         )
-        self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, FeedLimits())
+        self.app = feed_app(self.deps, KEYS, {digest("secret"): "desk"}, 16)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def _explain(self, customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:

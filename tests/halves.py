@@ -7,7 +7,7 @@ from tuppence.derived.context import customer_context
 from tuppence.derived.tables import DerivedTables
 from tuppence.facts.batch import FactBatch, Table
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import COLLECTIONS, FORECASTS, STREAMS
+from tuppence.facts.schema import AT_MERCHANTS, COLLECTIONS, FORECASTS, STREAMS, UNUSUAL
 from tuppence.facts.values import feel_values
 from tuppence.feel.values import Date
 
@@ -29,8 +29,9 @@ def rows_of(table: Table, names: list[str], batch: FactBatch, customer: int) -> 
 def assert_same(batch: FactBatch, as_of: Date) -> Counter[str]:
     """Compare all customers; return how many streams of each state, and forecasts, there were."""
     seen: Counter[str] = Counter()
-    tables = DerivedTables(batch, as_of, FORECASTS)
+    tables = DerivedTables(batch, as_of, FORECASTS | AT_MERCHANTS | UNUSUAL)
     streams, accounts = tables.table("streams"), tables.table("accounts")
+    transactions, customers = tables.table("transactions"), tables.customers().customers
     forecast_names = [*sorted(FORECASTS), "balance"]
     stream_names = [field.name for field in STREAMS]
     for customer in range(len(batch)):
@@ -41,6 +42,19 @@ def assert_same(batch: FactBatch, as_of: Date) -> Counter[str]:
         forecasts = rows_of(accounts, forecast_names, batch, customer)
         wanted = [{name: row[name] for name in forecast_names} for row in context["accounts"]]
         assert forecasts == wanted
+        compared = rows_of(transactions, sorted(AT_MERCHANTS), batch, customer)
+        booked = [
+            {name: row[name] for name in sorted(AT_MERCHANTS)} for row in context["transactions"]
+        ]
+        assert compared[: len(booked)] == booked
+        digits = minor_digits(context["customer"]["currency"]) or 0
+        for name in UNUSUAL:
+            own = customers[name].slice(customer, customer + 1)
+            assert feel_values(own, 1, digits) == [context["customer"][name]], name
+        seen["unusual category"] += context["customer"]["unusual category"] is not None
+        seen["unusual"] += sum(row["unusual"] is True for row in booked)
+        seen["after trial"] += sum(row["after trial"] for row in booked)
+        seen["duplicate"] += sum(row["duplicate"] for row in found)
         seen.update(row["state"] for row in found)
         seen.update(row["cadence"] for row in found)
         seen["forecasts"] += sum(row["forecast"] is not None for row in wanted)

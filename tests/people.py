@@ -44,12 +44,12 @@ class Person(NamedTuple):
 
     Attributes:
         name: Identifier, which says how the person is paid, for how long, and where.
-        pay: How often pay comes, one of `PAYS`.
+        pay: Frequency of pay, one of `PAYS`.
         months: Months of history.
         currency: Currency of the account.
         country: Country where the person lives.
         start: Balance before the first transaction, in minor units.
-        habit: What sets the person apart: one of `HABITS`, or nothing.
+        habit: Habit that sets the person apart: one of `HABITS`, or empty.
     """
 
     name: str

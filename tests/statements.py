@@ -9,7 +9,7 @@ from tests.building import ROOT, TOKENS
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import camt, mt940, ofx, qif
-from tuppence.bankdata.exports import Given
+from tuppence.bankdata.exports import FileDefaults
 from tuppence.bankdata.records import Document, Items
 from tuppence.bankdata.statement import ParsedStatement, read_statement
 from tuppence.bankdata.tabular import Owners
@@ -185,11 +185,11 @@ CAMT = (
     + entry("7.00", "UP")
     + "</Stmt></BkToCstmrStmt></Document>"
 )
-FORMATS: Final[dict[str, tuple[Any, str, Given]]] = {
-    "ofx": (ofx, OFX, Given(TODAY)),
-    "card": (ofx, CARD, Given(TODAY)),
-    "qif": (qif, QIF, Given(TODAY, currency="GBP")),
-    "mt940": (mt940, MT940, Given(TODAY)),
-    "camt": (camt, CAMT, Given(TODAY)),
+FORMATS: Final[dict[str, tuple[Any, str, FileDefaults]]] = {
+    "ofx": (ofx, OFX, FileDefaults(TODAY)),
+    "card": (ofx, CARD, FileDefaults(TODAY)),
+    "qif": (qif, QIF, FileDefaults(TODAY, currency="GBP")),
+    "mt940": (mt940, MT940, FileDefaults(TODAY)),
+    "camt": (camt, CAMT, FileDefaults(TODAY)),
 }
 """The module of each format, a statement, and what a person says about it."""

@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
         answer: The class that was best.
         lead: Its lead over the second.
         is_right: Whether it is the true one.
-        weight: How often it counts.
+        weight: Number of times that it counts.
     """
 
     answer: str

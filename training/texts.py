@@ -51,7 +51,7 @@ class Row(NamedTuple):
         text: The text as a bank might write it.
         source: The brand or phrase from which it was made.
         category: Its category; NONE if it is not ours.
-        weight: How much it counts in training.
+        weight: Its weight in training.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""What the measurements of the columnar engine share: clocks, commands, and populations."""
+"""Clocks, commands and populations that the measurements of the columnar engine share."""
 
 import os
 import platform

@@ -41,8 +41,8 @@ from benchmarks.columns.nights import (  # noqa: E402
 
 LONG_ROUNDS = 3
 """Rounds of what takes minutes."""
-FEW = 100_000
-"""Number of customers whose facts are kept in memory, or given to other engines."""
+MAX_CUSTOMERS = 100_000
+"""Maximum number of customers whose facts are kept in memory, or given to other engines."""
 ONE_BY_ONE = ("polars", "duckdb", "python", "zen", "cel", "rule_engine")
 TEN = {
     "bills": 'count(payments[category = "energy" and booking date > today() - @"P365D"]) >= 3',
@@ -63,14 +63,14 @@ TEN = {
 
 
 def few(store: Path) -> tuple[Any, list[str]]:
-    """Return facts, and the first partitions with not many more customers than `FEW`."""
+    """Return facts, and the first partitions with not many more customers than `MAX_CUSTOMERS`."""
     from tuppence.adapters.embedded.fact_store import FactStore
 
     facts = FactStore(store)
     names: list[str] = []
     customers = 0
     for name, count in facts.partitions():
-        if customers >= FEW:
+        if customers >= MAX_CUSTOMERS:
             break
         names.append(name)
         customers += count

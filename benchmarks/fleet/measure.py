@@ -29,14 +29,17 @@ DAY = datetime.date(2026, 6, 30)
 CONSENT = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
 PAGES_NIGHT_BY_NIGHT = 55.0
 """By benchmarks/services/pages.py: here customers are loaded at once, and need fewer pages."""
-SHAPES = ((60, 25), (20, 25), (60, 1))
-"""Numbers of rules and of customers in an item: three shapes, as an item's cost has three terms."""
+SHAPES = ((1, 25), (3, 25), (1, 1))
+"""The shipped rules or every third of them, and customers in an item.
+
+There are three shapes, as an item's cost has three terms. Every third rule still reads streams and
+forecasts, so that the cost of these counts as that of a customer, not of a rule.
+"""
 AT_ONCE = 4
 PAGES = 100
 
 sys.path.insert(0, str(ROOT))
-from benchmarks.columns import rules as made  # noqa: E402 - neither is installed
-from local.__main__ import say, tuppence  # noqa: E402
+from local.__main__ import say, tuppence  # noqa: E402 - it is not installed
 from local.cloud import Cloud  # noqa: E402
 from local.stack import address  # noqa: E402
 
@@ -46,7 +49,10 @@ from tuppence.adapters.aws.queues import SqsQueue  # noqa: E402
 from tuppence.adapters.aws.rulesets import S3Rulesets  # noqa: E402
 from tuppence.adapters.engines import HttpEngine, HttpEvaluations  # noqa: E402
 from tuppence.adapters.relay import Relay  # noqa: E402
+from tuppence.facts.schema import Schema  # noqa: E402
 from tuppence.feel.values import parse_date  # noqa: E402
+from tuppence.rules.files import read_rules  # noqa: E402
+from tuppence.rules.ruleset import make_ruleset  # noqa: E402
 from tuppence.usecases.fleet.evaluating import evaluate_item  # noqa: E402
 from tuppence.usecases.fleet.listing import list_customers  # noqa: E402
 from tuppence.usecases.fleet.messages import (  # noqa: E402
@@ -205,9 +211,14 @@ def database(cloud: Cloud) -> tuple[int, int]:
 
 
 def parts(found: dict[tuple[int, int], dict[str, float]], name: str) -> tuple[float, float, float]:
-    """Fit a figure by customer to a / customers together + b + c * rules; return a, b and c."""
-    wide, narrow, alone = (found[shape][name] for shape in SHAPES)
-    (many, together), (few, _), _ = SHAPES
+    """Fit a figure by customer to a / customers together + b + c * rules; return a, b and c.
+
+    Args:
+        found: Figures by customer, by numbers of rules and of customers together, as in `SHAPES`.
+        name: The figure.
+    """
+    wide, narrow, alone = (night[name] for night in found.values())
+    (many, together), (few, _), _ = found
     by_rule = (wide - narrow) / (many - few)
     by_item = (alone - wide) / (1 - 1 / together)
     return by_item, wide - by_item / together - by_rule * many, by_rule
@@ -224,8 +235,8 @@ def page(
 ) -> str:
     """Return the table in TOML."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    wide = found[SHAPES[0]]
-    shapes = ", ".join(f"{rules} x {together}" for rules, together in SHAPES)
+    wide, (rules, _) = next(iter(found.values())), next(iter(found))
+    shapes = ", ".join(f"{many} x {together}" for many, together in found)
     lines = [
         "# What a run takes, measured: benchmarks/fleet/measure.py writes this file.",
         "# Seconds are those of one processor.",
@@ -245,7 +256,6 @@ def page(
         f"pages_by_customer = {PAGES_NIGHT_BY_NIGHT}",
         f"bytes_by_customer = {rows:.0f}",
     ]
-    rules = SHAPES[0][0]
     lines += [
         "",
         "[functions]",
@@ -286,8 +296,12 @@ def main() -> None:
             rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
             engine = HttpEngine(address(cloud.platform.engines[0]), cloud.platform.token)
             found, first, item_bytes = {}, {}, 0.0
-            for place, (rules, together) in enumerate(SHAPES):
-                ruleset = made.ruleset(rules)
+            shipped = read_rules(ROOT / "catalogue", Schema()).usable()
+            digests: list[str] = []
+            for place, (step, together) in enumerate(SHAPES):
+                ruleset = make_ruleset(shipped[::step])
+                rules = len(ruleset.rules)
+                digests.append(ruleset.digest)
                 rulesets.put(ruleset)
                 engine.refresh(ruleset.digest, serve=True)
                 say(f"{len(customers):,} customers, {rules} rules, {together} an item")
@@ -299,7 +313,7 @@ def main() -> None:
                 found[rules, together] = {
                     key: statistics.median(night[key] for night in later) for key in begin
                 }
-            function_seconds = functions(cloud, made.ruleset(SHAPES[0][0]).digest)
+            function_seconds = functions(cloud, digests[0])
             facts = facts_bytes(cloud, customers[:100])
             rows = database(cloud)[1] / len(customers)
     text = page(found, first, function_seconds, item_bytes, facts, rows, len(customers))

@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -28,6 +30,7 @@ PAGE = ROOT / "docs/explanation/scale.md"
 BUILD = ROOT / "build/bench"
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 RULES = 60
+FIRST_NIGHTS = (1_000_000, 10_000_000)
 GOAL = 3_600.0
 """Target for the seconds of a run."""
 FIRST = "as `prod` is"
@@ -121,6 +124,18 @@ def steps(customers: int) -> Iterator[Step]:
         setup, change = lifted(setup, outcome.limit)
 
 
+def first_night(customers: int) -> str:
+    """Return the row of a first night, which writes every result, as `prod` is."""
+    work = read_work()
+    every = work.results.writes_by_rule_on_a_first_night
+    results = msgspec.structs.replace(work.results, writes_by_rule=every)
+    work = msgspec.structs.replace(work, results=results)
+    found = simulate(ENVIRONMENTS["prod"], work, Limits(), customers, RULES)
+    busiest = max(found.busy.values())
+    size = f"{customers // 1_000_000} million"
+    return f"| {size} | {minutes(found.seconds)} | {found.limit} | {busiest:.0%} |"
+
+
 def minutes(seconds: float) -> str:
     """Format seconds as minutes, for people."""
     return f"{seconds / 60:,.0f} min" if seconds < 5_400 else f"{seconds / 3_600:,.1f} h"
@@ -144,6 +159,14 @@ def section(found: dict[int, list[Step]]) -> str:
                 f"| {busiest:.0%} | {step.usd:,.0f} |"
             )
         lines.append("")
+    lines += [
+        "### The first night",
+        "",
+        "| customers | a run takes | limited by | utilisation |",
+        "|---|---:|---|---:|",
+        *(first_night(customers) for customers in FIRST_NIGHTS),
+        "",
+    ]
     return "\n".join(lines)
 
 

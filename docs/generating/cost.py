@@ -6,6 +6,7 @@ import msgspec
 
 from tuppence.capacity import cost, feed_cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.quotas import quotas
 from tuppence.capacity.tables import Prices, read_prices, read_work
 
 
@@ -54,7 +55,22 @@ def cost_page() -> Iterator[str]:
     yield "  work, which is not counted."
     excluded = (cost.monthly.__doc__ or "").split("The bill excludes ")[1]
     yield f"- Not counted: {' '.join(excluded.split())}"
+    yield "\n## Quotas of the account\n"
+    yield (
+        "Service Quotas in AWS's console shows what an account has. A new one has less: ask for "
+        "more days before the first night.\n"
+    )
+    yield "| environment | service | quota | at least | because |\n|---|---|---|---:|---|"
+    for name in ("dev", "staging", "prod"):
+        for quota in quotas(ENVIRONMENTS[name]):
+            yield f"| {name} | {quota.service} | {quota.name} | {quota.needed:,} | {quota.why} |"
     yield "\n## Prices\n"
+    yield (
+        f"These are the prices of {prices.region}; the environments are in "
+        f"{found.environment.region}, where some differ. Copy "
+        "`src/tuppence/capacity/prices.toml`, enter those of your region, and give the file with "
+        "`--prices`.\n"
+    )
     yield "| unit | dollars | source |\n|---|---:|---|"
     for name, price in sorted(prices.price.items()):
         yield f"| {name.replace('_', ' ')} | {plain(price.usd)} | {price.source} |"

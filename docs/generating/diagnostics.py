@@ -51,10 +51,14 @@ class Code(NamedTuple):
     hint: str
 
 
-def error_codes() -> list[Code]:
-    """Return the code of every `UserError` in the source, each with one of its messages."""
+def error_codes(*paths: Path) -> list[Code]:
+    """Return the code of every `UserError` in some files, each with one of its messages.
+
+    Args:
+        paths: The files; all of the source if there are none.
+    """
     found: dict[str, list[Code]] = defaultdict(list)
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in paths or sorted(SOURCE.rglob("*.py")):
         for one in _codes_of(path):
             found[one.code].append(one)
     return sorted(max(codes, key=lambda one: bool(one.message)) for codes in found.values())

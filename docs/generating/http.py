@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from docs.generating.diagnostics import SOURCE, error_codes
+from docs.generating.structure import attributes
+
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import Schema
 from tuppence.services.connections import ConnectionLimits
@@ -38,18 +41,7 @@ def _http_requests() -> Iterator[str]:
         for method in ("get", "post"):
             if method in item:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
-    parts = document["components"]["schemas"]
-    asked = ("Evaluations", "SubmittedFacts", "OneEvaluation", "Refresh")
-    for name in (
-        *asked,
-        "EvaluationsAnswer",
-        "CustomerAnswer",
-        "RuleAnswer",
-        "OneAnswer",
-        "Serving",
-    ):
-        yield f"\n### {name}\n"
-        yield from keys(parts[name])
+    yield from _types(document)
     yield from _feed_requests()
     yield "\n## SQL relay\n"
     yield "| request | what it does |\n|---|---|"
@@ -75,11 +67,28 @@ def _feed_requests() -> Iterator[str]:
         for method in ("get", "post", "put", "delete"):
             if method in item:
                 yield f"| `{method.upper()} {path}` | {item[method]['summary']} |"
-    parts = document["components"]["schemas"]
-    names = ("FeedAnswer", "ItemAnswer", "HiddenItem", "EventsIn", "EventIn", "Recorded")
-    for name in (*names, "StateIn", "Preferences", "QuietHours", "WithdrawalIn"):
+    yield from _types(document)
+    yield "\n### Codes of refused events\n"
+    yield "| code | reason | what to do |\n|---|---|---|"
+    for one in error_codes(SOURCE / "usecases" / "record_events.py"):
+        yield f"| `{one.code}` | {one.message} | {one.hint} |"
+    yield (
+        "\nAn item whose day does not exist is refused as `feed.unknown-item`. A batch of another\n"
+        "form is refused as a whole.\n"
+    )
+
+
+def _types(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the types of an OpenAPI document, except that of errors, which has its own section."""
+    for name, part in document["components"]["schemas"].items():
+        if name == "Problem":
+            continue
         yield f"\n### {name}\n"
-        yield from keys(parts[name])
+        yield f"{part.get('description', '').partition('Attributes:')[0].strip()}\n"
+        if "enum" in part:
+            yield f"One of {type_of(part)}."
+        else:
+            yield from keys(part)
 
 
 def _http_limits() -> Iterator[str]:
@@ -130,11 +139,12 @@ def _http_errors() -> Iterator[str]:
 
 
 def keys(part: dict[str, Any]) -> Iterator[str]:
-    """Yield a table of the keys of an object in a JSON Schema."""
-    yield "| key | | type |\n|---|---|---|"
+    """Yield a table of the keys of an object in a JSON Schema, with what its docstring says."""
+    meanings = dict(attributes(part.get("description")))
+    yield "| key | | type | meaning |\n|---|---|---|---|"
     for name, value in part["properties"].items():
         needed = "required" if name in part.get("required", ()) else ""
-        yield f"| `{name}` | {needed} | {type_of(value)} |"
+        yield f"| `{name}` | {needed} | {type_of(value)} | {meanings.get(name, '')} |"
 
 
 def type_of(value: dict[str, Any]) -> str:

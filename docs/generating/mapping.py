@@ -7,8 +7,15 @@ from typing import Final
 from docs.generating.structure import structure
 
 from tuppence.bankdata.amounts import CREDIT, DEBIT, MARKS
-from tuppence.bankdata.mapping import DATE_LETTERS, EXTRA, SIGN_WORDS, Sign, Sum, words_of
-from tuppence.bankdata.mapping import Mapping as MappingFile
+from tuppence.bankdata.mapping import (
+    DATE_LETTERS,
+    EXTRA,
+    SIGN_WORDS,
+    Sign,
+    Sum,
+    TableMapping,
+    words_of,
+)
 from tuppence.bankdata.mapping import needed as needed_fields
 from tuppence.facts.currency import SYMBOLS
 from tuppence.facts.schema import Schema
@@ -30,7 +37,7 @@ def mapping_page() -> Iterator[str]:
         "[How to write one](../how-to/import-bank-data.md#from-a-table).\n"
     )
     yield "## Keys\n"
-    yield from structure(MappingFile)
+    yield from structure(TableMapping)
     yield "### sign\n"
     yield f"{cleandoc(Sign.__doc__ or '').partition('Attributes:')[0].strip()}\n"
     yield from structure(Sign)
@@ -48,7 +55,7 @@ def _mapping_fields() -> Iterator[str]:
     yield "## Fields\n"
     yield "For `columns`, `constants` and `values`, by `table`.\n"
     for name in EXTRA:
-        table = MappingFile(name, {})  # type: ignore[arg-type]
+        table = TableMapping(name, {})  # type: ignore[arg-type]
         needed = needed_fields(table, table.fields(Schema()))
         yield f"### {name}\n\n| field | | kind | meaning |\n|---|---|---|---|"
         for field in table.fields(Schema()).values():

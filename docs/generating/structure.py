@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 
-def attributes(kind: type) -> Iterator[tuple[str, str]]:
+def attributes(text: str | None) -> Iterator[tuple[str, str]]:
     """Yield names and meanings from the section Attributes of a docstring."""
-    section = (kind.__doc__ or "").partition("Attributes:")[2]
+    section = (text or "").partition("Attributes:")[2]
     name, meaning = "", ""
     for line in section.splitlines():
         stripped = line.strip()
@@ -33,7 +33,7 @@ def structure(kind: type[msgspec.Struct]) -> Iterator[str]:
     required = {f.name for f in msgspec.structs.fields(kind) if f.required}
     names = {f.name: f.encode_name for f in msgspec.structs.fields(kind)}
     yield "| key | | meaning |\n|---|---|---|"
-    for name, meaning in attributes(kind):
+    for name, meaning in attributes(kind.__doc__):
         key = names.get(name, name)
         yield f"| `{key}` | {'required' if name in required else ''} | {meaning} |"
     yield ""

@@ -21,6 +21,8 @@ from tuppence.capacity.environments import Environment
 
 BALANCER_LOGS: Final = "balancer"
 """Prefix of the load balancer's access logs."""
+KEPT_DAYS: Final = 30
+"""Days for which files are kept after they were taken in or refused."""
 NOTIFIERS: Final = (
     "cloudwatch.amazonaws.com",
     "budgets.amazonaws.com",
@@ -40,9 +42,11 @@ class Data(EnvironmentStack):
         feed_keys: Keys of customers' tokens, which an operator puts there.
         feed_operator: Token of whoever withdraws rules from feeds.
         feeds: Table of what is kept of feeds.
+        loader_login: User and password of the login that loads facts.
         results: Table of results.
         ledger: Table of the ledger.
         rulesets: Bucket of rulesets.
+        inbox: Bucket in which files of banks arrive.
         access_logs: Bucket of access logs.
         relay_token: Token for callers of the relay.
         engines_token: Token for callers of the engines.
@@ -72,6 +76,9 @@ class Data(EnvironmentStack):
         self.feed_login = rds.DatabaseSecret(self, "FeedLogin", username="feed", dbname="tuppence")
         self.feed_keys = self._token("FeedKeys", "customers of the feed")
         self.feed_operator = self._token("FeedOperator", "operators of the feed")
+        self.loader_login = rds.DatabaseSecret(
+            self, "LoaderLogin", username="loader", dbname="tuppence"
+        )
         self.database = self._database(network)
         warm = dynamodb.WarmThroughput(
             read_units_per_second=environment.warm_reads,
@@ -84,6 +91,7 @@ class Data(EnvironmentStack):
         self.access_logs.add_lifecycle_rule(expiration=cdk.Duration.days(90))
         self._allow_balancer_logs()
         self.rulesets = self._bucket("Rulesets", s3.BucketEncryption.KMS)
+        self.inbox = self._inbox()
         timing = environment.timing
         self.dead_pages = self._queue("DeadPages", timing.rule_visibility)
         self.dead_items = self._queue("DeadItems", timing.rule_visibility, fifo=True)
@@ -105,6 +113,7 @@ class Data(EnvironmentStack):
             "FeedsTable": self.feeds.table_name,
             "FeedKeysSecret": self.feed_keys.secret_arn,
             "RulesetsBucket": self.rulesets.bucket_name,
+            "InboxBucket": self.inbox.bucket_name,
             "PseudonymsSecret": self.pseudonyms.secret_arn,
             "CustomerQueueUrl": self.customer_queue.queue_url,
             "InvokeQueueUrl": self.invoke_queue.queue_url,
@@ -115,7 +124,7 @@ class Data(EnvironmentStack):
         self._suppress_nags()
 
     def _allow_notifications(self) -> None:
-        """Allow alarms and the budget to encrypt what they send to a topic.
+        """Allow alarms, the budget and events to encrypt what they send to topics and queues.
 
         Without it they are dropped without an error:
         https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html.
@@ -123,7 +132,9 @@ class Data(EnvironmentStack):
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                principals=[iam.ServicePrincipal(name) for name in NOTIFIERS],
+                principals=[
+                    iam.ServicePrincipal(name) for name in (*NOTIFIERS, "events.amazonaws.com")
+                ],
                 resources=["*"],  # in the policy of a key: the key
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},
             )
@@ -298,15 +309,38 @@ class Data(EnvironmentStack):
                 else s3.ObjectOwnership.BUCKET_OWNER_PREFERRED
             ),
             server_access_logs_bucket=self.access_logs if whole else None,
-            server_access_logs_prefix="rulesets/" if whole else None,
+            server_access_logs_prefix=f"{label.lower()}/" if whole else None,
             removal_policy=self._removal,
         )
+
+    def _inbox(self) -> s3.Bucket:
+        """Return the bucket of files, which forgets them a month after they were taken in.
+
+        Its events are turned on here, as CDK would add a function with wide permissions for it.
+        """
+        bucket = self._bucket("Inbox", s3.BucketEncryption.KMS)
+        for folder in ("imported", "refused"):
+            bucket.add_lifecycle_rule(prefix=f"{folder}/", expiration=cdk.Duration.days(KEPT_DAYS))
+        bucket.add_lifecycle_rule(
+            noncurrent_version_expiration=cdk.Duration.days(1),
+            expired_object_delete_marker=True,  # listing would become slow
+            abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+        )
+        resource = bucket.node.default_child
+        if not isinstance(resource, s3.CfnBucket):
+            raise TypeError("the bucket has no CfnBucket as its default child")
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
+        return bucket
 
     def _suppress_nags(self) -> None:
         by_hand = "rotated by hand, and the services restarted: docs/how-to/deploy-to-aws.md"
         tokens = (self.relay_token, self.engines_token, self.pseudonyms)
         feed = (self.feed_login, self.feed_keys, self.feed_operator)
-        for secret in (*tokens, *feed, self.login):
+        for secret in (*tokens, *feed, self.login, self.loader_login):
             suppress(secret, {"SMG4": by_hand})
         suppress(self.dead_schedules, {"SQS3": "it is the dead-letter queue of the schedules"})
         suppress(self.access_logs, {"S1": "it holds the access logs itself"})

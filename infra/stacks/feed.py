@@ -23,7 +23,7 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from infra.stacks.services import Services
-from infra.tasks import fargate_task
+from infra.tasks import DATABASE_SETTINGS, fargate_task
 from tuppence.capacity.environments import FEED_TASK, Environment
 
 PORT: Final = 8603
@@ -102,13 +102,10 @@ class Feed(EnvironmentStack):
                 *("--host", "0.0.0.0", "--log-metrics"),
             ],
             environment={
+                **DATABASE_SETTINGS,
                 "AWS_DEFAULT_REGION": self.region,
-                "TUPPENCE_DATABASE": "postgresql://",
                 # The writer: a replica may know a customer who was erased a moment ago.
                 "PGHOST": data.database.cluster_endpoint.hostname,
-                "PGDATABASE": "tuppence",
-                "PGSSLMODE": "verify-full",
-                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
             },
             hidden={
                 "PGUSER": ecs.Secret.from_secrets_manager(data.feed_login, "username"),

@@ -18,7 +18,12 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from infra.stacks.services import ENGINE_PORT, Services
-from tuppence.capacity.environments import FUNCTION_MEMORY, MESSAGES_PER_CALL, Environment
+from tuppence.capacity.environments import (
+    FUNCTION_MEMORY,
+    MESSAGES_PER_CALL,
+    RULE_CONCURRENCY,
+    Environment,
+)
 
 CODE: Final = ROOT / "build" / "functions"
 """Folder of the functions with their packages, filled by `make functions`."""
@@ -60,6 +65,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_ENGINES_SERVICE": "engines",
             "TUPPENCE_ENGINES_PORT": str(ENGINE_PORT),
             "TUPPENCE_RULESETS": data.rulesets.bucket_name,
+            "TUPPENCE_INBOX": data.inbox.bucket_name,
             "TUPPENCE_LEDGER": data.ledger.table_name,
             "TUPPENCE_CUSTOMER_QUEUE": self._data.customer_queue.queue_url,
             "TUPPENCE_INVOKE_QUEUE": self._data.invoke_queue.queue_url,
@@ -167,7 +173,7 @@ class Fleet(EnvironmentStack):
                 self._data.customer_queue,
                 batch_size=MESSAGES_PER_CALL,
                 report_batch_item_failures=True,
-                max_concurrency=20,
+                max_concurrency=RULE_CONCURRENCY,
             )
         )
         return found
@@ -222,9 +228,12 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_CUSTOMER_FUNCTION",
             "TUPPENCE_TIME_ZONE",
             "TUPPENCE_WHOLE_BY",
+            "TUPPENCE_INBOX",
         }
         found = self._function("watch", self._environment.timing.publish, FUNCTION_MEMORY, names)
         grants.grant_table(found, self._data, self._data.ledger, "GetItem", "Query")
+        listed = {"StringLike": {"s3:prefix": "inbox/*"}}
+        grants.grant(found, self._data.inbox.bucket_arn, "s3:ListBucket", conditions=listed)
         grants.grant(found, self.customer.function_arn, "lambda:InvokeFunction")
         return found
 
@@ -306,7 +315,7 @@ class Fleet(EnvironmentStack):
             log_group=group,
             role=grants.function_role(self, label, group),
             logging_format=functions.LoggingFormat.JSON,
-            environment=settings,
+            environment=settings | self._environment.tracing,
         )
 
     def _suppress_nags(self) -> None:

@@ -8,14 +8,15 @@ from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
-from infra.tasks import fargate_task
+from infra.tasks import DATABASE_SETTINGS, fargate_task
 from tuppence.capacity.environments import RELAY_TASK, Environment
 
 
 class Migration(EnvironmentStack):
     """The cluster, and a task in it that `tuppence fleet migrate` runs as the database's owner.
 
-    The task creates the tables, and the logins of the relay and of the service of feeds.
+    The task creates the tables, and the logins of the relay, of the service of feeds, and of the
+    task that loads facts.
 
     Attributes:
         cluster: Cluster of ECS.
@@ -41,20 +42,17 @@ class Migration(EnvironmentStack):
             command=[
                 *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
                 *("--feed", "feed", "--feed-password", "env:FEED_PASSWORD"),
+                *("--loader", "loader", "--loader-password", "env:LOADER_PASSWORD"),
                 *("--convert", data.convert_function),
             ],
-            environment={
-                "TUPPENCE_DATABASE": "postgresql://",
-                "PGDATABASE": "tuppence",
-                "PGSSLMODE": "verify-full",
-                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
-            },
+            environment=DATABASE_SETTINGS,
             hidden={
                 "PGHOST": ecs.Secret.from_secrets_manager(owner, "host"),
                 "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
                 "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(data.login, "password"),
                 "FEED_PASSWORD": ecs.Secret.from_secrets_manager(data.feed_login, "password"),
+                "LOADER_PASSWORD": ecs.Secret.from_secrets_manager(data.loader_login, "password"),
             },
         )
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)

@@ -20,11 +20,15 @@ from infra.stacks.environment import EnvironmentStack
 from infra.stacks.feed import Feed
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
+from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import Environment
 
 MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 QUARTER = cdk.Duration.minutes(15)
+ENGINE = "rules-engine"
+RELAY = "sql-relay"
+"""Names of the services in their metrics."""
 RUNBOOK = "docs/how-to/on-call.md"
 """Page for the person on call, in the repository; an alarm names one of its sections."""
 
@@ -39,6 +43,7 @@ class Monitoring(EnvironmentStack):
         data: Data,
         services: Services,
         feed: Feed,
+        take_in: TakeIn,
         fleet: Fleet,
         recipients: Sequence[str],
     ) -> None:
@@ -46,6 +51,7 @@ class Monitoring(EnvironmentStack):
         self._data = data
         self._services = services
         self._feed = feed
+        self._take_in = take_in
         self._fleet = fleet
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
         self._topic.add_to_resource_policy(
@@ -86,6 +92,7 @@ class Monitoring(EnvironmentStack):
         self._function_alarms()
         self._service_alarms()
         self._feed_alarms()
+        self._take_in_alarms()
 
     def _queue_alarms(self) -> None:
         data = self._data
@@ -142,19 +149,26 @@ class Monitoring(EnvironmentStack):
 
     def _service_alarms(self) -> None:
         services = self._services
-        for label, targets, errors, page, meaning in (
-            ("Engine", services.engine_targets, 100, "engines", "engines answer with errors"),
+        # Not the balancer's own counts, in which a service that puts requests off has errors.
+        for label, service, targets, errors, page, meaning in (
+            (
+                "Engine",
+                ENGINE,
+                services.engine_targets,
+                100,
+                "engines",
+                "engines answer with errors",
+            ),
             (
                 "Relay",
+                RELAY,
                 services.relay_targets,
                 10,
                 "database",
-                "the relay has no database, or no free connection",
+                "the relay answers with errors, for example because it has no database",
             ),
         ):
-            failed = targets.metrics.http_code_target(
-                code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
-            )
+            failed = _ours("errors_total", service, FIVE_MINUTES)
             self._alarm(f"{label}Errors", failed, errors, meaning, page)
             healthy = targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
             nobody = "no task of the service is healthy"
@@ -164,13 +178,7 @@ class Monitoring(EnvironmentStack):
         )
         meaning = "no engine or relay took a request in time"
         self._alarm("BalancerErrors", unanswered, 10, meaning, "engines")
-        crashes = cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="TriggeredRules",
-            dimensions_map={"RuleName": services.crash_rule},
-            statistic="Sum",
-            period=FIVE_MINUTES,
-        )
+        crashes = _seen(services.crash_rule)
         self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
 
     def _feed_alarms(self) -> None:
@@ -191,6 +199,18 @@ class Monitoring(EnvironmentStack):
         )
         meaning = "the gateway gets no answer from the service of feeds"
         self._alarm("GatewayErrors", unanswered, 10, meaning, "feeds")
+
+    def _take_in_alarms(self) -> None:
+        take_in = self._take_in
+        age = _ours("FilesOldestSeconds", "watch", FIVE_MINUTES, "Maximum")
+        self._alarm("OldFiles", age, 7_200, "files wait for two hours", "files")
+        meaning = "a file was refused, or the task that takes files in failed"
+        self._alarm("TakeInFailures", _seen(take_in.failure_rule), 1, meaning, "files")
+        waiting = take_in.dead_arrivals.metric_approximate_number_of_messages_visible(
+            period=FIVE_MINUTES
+        )
+        meaning = "the task that takes files in could not be started"
+        self._alarm("DeadArrivals", waiting, 1, meaning, "files")
 
     def _alarm(
         self,
@@ -310,15 +330,24 @@ class Monitoring(EnvironmentStack):
                 services.relay_targets.metrics.target_response_time(statistic="p99"),
             ),
         )
-        engine, relay = "rules-engine", "sql-relay"
         board.add_widgets(
-            graph("evaluations", ours("evaluations_total", engine)),
-            graph("customers waiting in engines", ours("customers_waiting", engine, "Maximum")),
+            graph("evaluations", ours("evaluations_total", ENGINE)),
+            graph("customers waiting in engines", ours("customers_waiting", ENGINE, "Maximum")),
             graph(
                 "connections of the relay in use, requests that wait for one",
-                ours("connections_in_use", relay, "Maximum"),
-                ours("requests_waiting", relay, "Maximum"),
+                ours("connections_in_use", RELAY, "Maximum"),
+                ours("requests_waiting", RELAY, "Maximum"),
             ),
+        )
+        board.add_widgets(
+            *(
+                graph(
+                    f"{whose}: errors, requests put off",
+                    ours("errors_total", service),
+                    ours("busy_total", service),
+                )
+                for whose, service in (("engines", ENGINE), ("relay", RELAY))
+            )
         )
         board.add_widgets(
             graph("processor use of engines, %", services.engines.metric_cpu_utilization()),
@@ -327,6 +356,10 @@ class Monitoring(EnvironmentStack):
                 "write units of the results table",
                 data.results.metric_consumed_write_capacity_units(period=MINUTE),
             ),
+        )
+        board.add_widgets(
+            graph("files that wait", *watched("FilesWaiting")),
+            graph("age of the oldest file, seconds", *watched("FilesOldestSeconds")),
         )
 
     def _tell_of_the_database(self, environment: Environment) -> None:
@@ -373,6 +406,17 @@ class Monitoring(EnvironmentStack):
                 for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
             ],
         )
+
+
+def _seen(rule: str) -> cloudwatch.Metric:
+    """Return how often a rule of EventBridge has matched."""
+    return cloudwatch.Metric(
+        namespace="AWS/Events",
+        metric_name="TriggeredRules",
+        dimensions_map={"RuleName": rule},
+        statistic="Sum",
+        period=FIVE_MINUTES,
+    )
 
 
 def _ours(

@@ -1,6 +1,7 @@
 """A network without a route to the internet, with endpoints for the AWS services that are used."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -35,6 +36,8 @@ class Network(EnvironmentStack):
         relay: Group of the relay.
         feed: Group of the service of feeds.
         gateway: Group of the link of the gateway to the load balancer.
+        take_in: Group of the tasks that take files in.
+        store: Group of the file system with their store.
         database: Group of the database.
     """
 
@@ -82,6 +85,8 @@ class Network(EnvironmentStack):
         self.relay = self._group("RelayTasks", "SQL relay")
         self.feed = self._group("FeedTasks", "service of feeds")
         self.gateway = self._group("Gateway", "link of the gateway")
+        self.take_in = self._group("TakeInTasks", "tasks that take files in")
+        self.store = self._group("Store", "store of the files that were taken in")
         self.database = self._group("Database", "database")
         allowed = [
             (self.functions, self.balancer, 8600, "functions ask engines"),
@@ -94,17 +99,32 @@ class Network(EnvironmentStack):
             (self.gateway, self.balancer, 8603, "apps ask for feeds"),
             (self.balancer, self.feed, 8603, "requests go to the service of feeds"),
             (self.feed, self.database, 5432, "the service of feeds asks the database"),
+            (self.take_in, self.database, 5432, "what was taken in is loaded"),
+            (self.take_in, self.store, 2049, "what was taken in is kept"),
         ]
         for source, target, port, why in allowed:
             source.connections.allow_to(target, ec2.Port.tcp(port), why)
-        for group in (self.functions, self.engines, self.relay, self.feed, self.database):
+        for group in (
+            self.functions,
+            self.engines,
+            self.relay,
+            self.take_in,
+            self.feed,
+            self.database,
+        ):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
-        for group in (self.functions, self.engines, self.relay, self.feed):
+        for group in (self.functions, self.engines, self.relay, self.take_in, self.feed):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
+
+        collector = urlsplit(environment.collector or "")
+        if collector.port is not None:
+            for group in (self.functions, self.engines, self.relay):
+                group.add_egress_rule(inside, ec2.Port.tcp(collector.port), "traces")
 
         subnets = self.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         cdk.CfnOutput(self, "SubnetIds", value=",".join(subnets.subnet_ids))
         cdk.CfnOutput(self, "RelaySecurityGroupId", value=self.relay.security_group_id)
+        cdk.CfnOutput(self, "TakeInSecurityGroupId", value=self.take_in.security_group_id)
 
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(

@@ -8,9 +8,6 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
-from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
@@ -22,7 +19,7 @@ from infra.stacks.data import BALANCER_LOGS, Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.migration import Migration
 from infra.stacks.network import Network
-from infra.tasks import fargate_task
+from infra.tasks import DATABASE_SETTINGS, fargate_task, log_ended_tasks
 from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment
 
 RELAY_PORT: Final = 8601
@@ -102,15 +99,13 @@ class Services(EnvironmentStack):
                 *("--log-metrics", "--pseudonyms", "env:PSEUDONYMS"),
             ],
             environment={
-                "TUPPENCE_DATABASE": "postgresql://",
+                **DATABASE_SETTINGS,
+                **self._environment.tracing,
                 "PGHOST": (
                     database.cluster_read_endpoint.hostname
                     if self._environment.readers
                     else database.cluster_endpoint.hostname
                 ),
-                "PGDATABASE": "tuppence",
-                "PGSSLMODE": "verify-full",
-                "PGSSLROOTCERT": "/etc/ssl/rds.pem",
             },
             hidden={
                 "PGUSER": ecs.Secret.from_secrets_manager(login, "username"),
@@ -139,7 +134,7 @@ class Services(EnvironmentStack):
                 *("--host", "0.0.0.0"),
                 *("--log-metrics", "--pseudonyms", "env:PSEUDONYMS"),
             ],
-            environment={"AWS_DEFAULT_REGION": self.region},
+            environment={"AWS_DEFAULT_REGION": self.region, **self._environment.tracing},
             hidden={
                 "RELAY_TOKEN": ecs.Secret.from_secrets_manager(data.relay_token),
                 "ENGINES_TOKEN": ecs.Secret.from_secrets_manager(data.engines_token),
@@ -202,52 +197,18 @@ class Services(EnvironmentStack):
         )
 
     def _see_crashes(self) -> str:
-        """Log each task that ended by itself or could not start, with its reason."""
-        group = logs.LogGroup(
+        """Log each task that ended by itself or could not start, and return the rule's name."""
+        name = f"tuppence-{self._environment.name}-crashes"
+        log_ended_tasks(
             self,
             "Crashes",
-            log_group_name=f"/aws/events/tuppence-{self._environment.name}-crashes",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            encryption_key=self._data.key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
-        group.add_to_resource_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                principals=[
-                    iam.ServicePrincipal("events.amazonaws.com"),
-                    iam.ServicePrincipal("delivery.logs.amazonaws.com"),
-                ],
-                resources=[group.log_group_arn],
-            )
-        )
-        name = f"tuppence-{self._environment.name}-crashes"
-        events.CfnRule(
-            self,
-            "CrashRule",
-            name=name,
-            event_pattern={
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Task State Change"],
-                "detail": {
-                    "clusterArn": [self.cluster.cluster_arn],
-                    "lastStatus": ["STOPPED"],
-                    "group": [{"prefix": "service:"}],  # other tasks are meant to end
-                    "stopCode": ["EssentialContainerExited", "TaskFailedToStart"],
-                },
+            name,
+            self._data,
+            {
+                "clusterArn": [self.cluster.cluster_arn],
+                "group": [{"prefix": "service:"}],  # other tasks are meant to end
+                "stopCode": ["EssentialContainerExited", "TaskFailedToStart"],
             },
-            # Not the group's own ARN: because of its ":*" EventBridge drops the events.
-            targets=[
-                events.CfnRule.TargetProperty(
-                    id="log",
-                    arn=self.format_arn(
-                        service="logs",
-                        resource="log-group",
-                        resource_name=group.log_group_name,
-                        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-                    ),
-                )
-            ],
         )
         return name
 

@@ -22,6 +22,7 @@ LOOP_SOURCES: Final = (
     "engine/**/*.py",
     "facts/*.py",
     "plan/**/*.py",
+    "relevance/*.py",
     "results/*.py",
     "usecases/feed_effect.py",
 )

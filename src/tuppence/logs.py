@@ -21,6 +21,7 @@ _KNOWN: Final = frozenset({"tuppence", "uvicorn", "stamina"})
 """Loggers whose texts quote no data."""
 _CUSTOMER: Final = "customer"
 """Field of the context with an identifier, which no line shows as it is."""
+_ENCODER: Final = json.JSONEncoder(default=str)
 _context: Final[ContextVar[Mapping[str, str]]] = ContextVar("log", default=MappingProxyType({}))
 
 
@@ -39,9 +40,14 @@ def bind_customer(customer: str) -> None:
     bind(**{_CUSTOMER: customer})
 
 
+def bound(field: str) -> str | None:
+    """Return a field that the lines of this task or thread have, None if they do not have it."""
+    return _context.get().get(field)
+
+
 def request_id() -> str | None:
     """Return the id of the request that this task or thread works on, None outside of requests."""
-    return _context.get().get("request_id")
+    return bound("request_id")
 
 
 def pseudonym(key: str, customer: str) -> str:
@@ -98,7 +104,7 @@ class JsonLines(logging.Formatter):
             line |= {"logger": record.name, "place": f"{record.filename}:{record.lineno}"}
         if record.exc_info and record.exc_info[1]:
             line |= describe(record.exc_info[1])
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
     def _shown(self, context: Mapping[str, str]) -> dict[str, str]:
         """Return the fields of a context, with a pseudonym in place of a customer."""

@@ -46,6 +46,17 @@ def printable_json(document: str) -> str:
     )
 
 
+def whole_text(pattern: str) -> str:
+    """Return a regular expression that matches a text only as a whole, for Python and JSON Schema.
+
+    In Python, `$` alone also matches before a line feed at the end.
+
+    Args:
+        pattern: A regular expression without anchors.
+    """
+    return rf"^(?:{pattern})$(?!\n)"
+
+
 def encodable(text: str) -> str:
     r"""Return a text that UTF-8 can encode: half of a surrogate pair becomes an escape, `\ud800`.
 

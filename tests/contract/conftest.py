@@ -50,7 +50,8 @@ def sqlite(tmp_path: Path) -> Iterator[Kept]:
         opened.append(outbox)
         return outbox
 
-    yield Kept(customers.discard, open_store, open_outbox, FeedRecords(tmp_path))
+    records = FeedRecords(tmp_path)
+    yield Kept(customers.discard, open_store, open_outbox, records, lambda: records)
     for one in opened:
         one.close()
 
@@ -67,7 +68,7 @@ def postgresql(
     feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
     opened: list[Connections] = []
 
-    def open_store() -> FeedStore:
+    def open_store() -> PostgresFeeds:
         opened.append(Connections(feed, 2))
         return PostgresFeeds(opened[-1])
 
@@ -76,7 +77,7 @@ def postgresql(
         return PostgresOutbox(opened[-1])
 
     data = InDatabase(loader)
-    yield Kept(data.erase, open_store, open_outbox, data)
+    yield Kept(data.erase, open_store, open_outbox, data, open_store)
     for one in opened:
         one.close()
 
@@ -100,4 +101,5 @@ def dynamodb(aws: Server) -> Kept:  # noqa: ARG001 - the emulator
         lambda: DynamoFeeds(table()),
         lambda: DynamoOutbox(table()),
         DynamoFeeds(table()),
+        lambda: DynamoFeeds(table()),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from local.servers import PATIENCE
 from tests.feed_stores import Kept
 from tests.unit.engine.test_columnar import rule
 
@@ -16,7 +17,6 @@ from tuppence.bootstrap.feeds import database_feeds
 from tuppence.bootstrap.local import result_store, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
-from tuppence.facts.schema import Schema
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, Event, EventKind, ItemId, Order, Told
 from tuppence.feed.policy import STANDARD
@@ -25,15 +25,23 @@ from tuppence.feel.values import Date
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.build_feed import view_id
 from tuppence.usecases.feed_ports import (
     FeedStore,
     Received,
+    ShownView,
     View,
     ViewedItem,
     Withdrawal,
+    view_id,
 )
-from tuppence.usecases.record_events import Happened, Recorded, record_events, undo_answer
+from tuppence.usecases.record_events import (
+    Happened,
+    Recorded,
+    answer_item,
+    record_events,
+    see_item,
+    undo_answer,
+)
 
 NOW = 20_000 * DAY + DAY // 2
 ITEM, OTHER = ItemId("fees", 20_000), ItemId("coffee", 19_990)
@@ -47,8 +55,12 @@ def seen(item: ItemId, place: int) -> ViewedItem:
 VIEW = View(20_000, "ruleset", "standard:1", 5, (seen(ITEM, 0), seen(OTHER, 1)))
 
 
+def name_of(customer: str) -> str:
+    return view_id(ShownView(customer, VIEW).content)
+
+
 def record(store: FeedStore, *happened: Happened, customer: str = "ann") -> Recorded:
-    name = view_id(customer, VIEW)
+    name = name_of(customer)
     named = [one._replace(view=name) for one in happened]
     return record_events(store, customer, {name: VIEW}, named, STANDARD, NOW)
 
@@ -118,6 +130,33 @@ def test_changes_of_one_person_happen_one_after_another(kept: Kept) -> None:
     assert len(state.seen) == 10 + 3
 
 
+def test_equal_answers_at_once_are_one_event(kept: Kept) -> None:
+    """Devices of one person answer, and see, the same at the same moment, and by the same clock."""
+    view, both = (name_of("ann"), VIEW), threading.Barrier(2)
+    refused: list[UserError] = []
+
+    def send(store: FeedStore, number: int) -> None:
+        both.wait(30)
+        try:
+            for now in range(NOW, NOW + 10):
+                kind = EventKind.ACKNOWLEDGED
+                answer_item(store, "ann", view, ITEM, kind, STANDARD, now + number)
+                see_item(store, "ann", view, OTHER, STANDARD, now + number)
+        except UserError as error:
+            refused.append(error)
+
+    threads = [
+        threading.Thread(target=send, args=(kept.open_store(), number)) for number in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    kinds = sorted(row["event"]["kind"] for row in kept.data.export("ann")["events"])
+    assert kinds == ["acknowledged", "seen"]
+
+
 def add_event(store: FeedStore, customer: str, at: int, ready: Callable[[], object]) -> None:
     """Add an event that is received at a time; both people have read before either writes."""
     with store.change(customer) as change:
@@ -132,7 +171,7 @@ def test_a_new_month_holds_up_nobody(postgresql: Kept) -> None:
     done: list[str] = []
 
     def send(customer: str) -> None:
-        add_event(store, customer, NOW, lambda: both.wait(30))
+        add_event(store, customer, NOW, lambda: both.wait(PATIENCE))
         done.append(customer)
 
     threads = [threading.Thread(target=send, args=(name,)) for name in ("ann", "bob")]
@@ -180,8 +219,10 @@ def test_the_numbers_of_a_database_have_the_day_of_the_night_that_made_them(
     layout = Layout(ruleset.digest, (("always", ()),))
     results().put([CustomerResults("ann", 19_998, layout, data)])
     with contextlib.closing(Connections(login("reader_login", "feed"), 1)) as connections:
-        people = PostgresPeople(connections, results, rulesets, Schema, PURPOSES, None)
+        people = PostgresPeople(connections, results, rulesets, PURPOSES, None)
         found = people.find("ann", Date(20_000))
+        assert people.has_rule("always")
+        assert not people.has_rule("never")
     assert (found.as_of, found.evaluated) == (Date(20_000), Date(19_998))
 
 
@@ -261,3 +302,15 @@ def test_nothing_is_kept_of_somebody_who_was_erased(kept: Kept) -> None:
         record(store, event("e2", EventKind.SEEN))
     with pytest.raises(UserError, match="there is no customer"):
         undo_answer(store, "eve", ITEM, STANDARD, NOW)
+
+
+def test_the_log_has_every_view_with_what_was_opened(kept: Kept) -> None:
+    store = kept.open_store()
+    assert [*kept.log().log()] == []
+    record(store, event("e1", EventKind.SEEN), event("e2", EventKind.OPENED, OTHER))
+    record(store, event("e1", EventKind.ACKNOWLEDGED), customer="bob")
+    record(store, event("e2", EventKind.ACTED), customer="bob")
+    found = {one.customer: one for one in kept.log().log()}
+    assert [*found] == ["ann", "bob"]
+    assert {name: one.clicked for name, one in found.items()} == {"ann": {OTHER}, "bob": {ITEM}}
+    assert all(one.view == VIEW for one in found.values())

@@ -22,10 +22,12 @@ import pytest
 from tests.building import ROOT, bank, day
 
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.feed_file import FeedFile
 from tuppence.adapters.embedded.locking import locked
 from tuppence.cli import main
 from tuppence.cli.app import COMMANDS as APP_MODULES
 from tuppence.facts.schema import Schema
+from tuppence.feed.preferences import Preferences
 
 ERASED: Final = "zqann"
 ACCOUNT: Final = "zqann-1"
@@ -35,13 +37,15 @@ OTHERS: Final = ("mary-zqann", "zqann2", "bob", "eve")
 """The first two contain the identifier of the erased customer."""
 DOCUMENTED: Final = frozenset({
     "facts.unknown-customer", "consent.unknown", "results.missing", "results.none", "store.busy",
-    "synth.not-empty", "results.older", "run.empty",
+    "synth.not-empty", "results.older", "run.empty", "import.unknown",
 })  # fmt: skip
 
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "import": ("import", "csv", "new.csv", "--mapping", "bank.yaml", "--today", "2026-06-30"),
     "import theirs": ("import", "open-banking", "theirs.json", "--customer", ERASED,
                       "--today", "2026-06-30"),
+    "undo": ("import", "undo", "1"),
+    "correct": ("enrich", "correct", "CORNER SHOP", "--category", "groceries", "--everyone"),
     "run": ("run", "--rules", "b", "--as-of", "2026-06-30", "--processes", "1"),
     "run other rules": ("run", "--rules", "c", "--as-of", "2026-06-30", "--processes", "1"),
     "forget": ("forget", ERASED, "--yes"),
@@ -56,9 +60,11 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "feed": ("feed", "bob"),
     "results": ("results", "--format", "csv"),
     "streams": ("streams", "bob", "--as-of", "2026-06-30"),
+    "explain": ("explain", "bob", "bank_fees"),
+    "imports": ("import", "list"),
 }  # fmt: skip
-WRITERS: Final = tuple(COMMANDS)[:10]
-READERS: Final = tuple(COMMANDS)[10:]
+WRITERS: Final = tuple(COMMANDS)[:12]
+READERS: Final = tuple(COMMANDS)[12:]
 BRINGS_BACK: Final = frozenset({"import theirs"})
 """Commands that may bring new data of the erased customer after the erasure."""
 
@@ -169,6 +175,11 @@ class Bench:
         ):
             ended = self._here(*arguments, "--store", "base")
             assert ended.status == 0, ended.printed
+        feeds = FeedFile(self._base, lambda _: True)
+        for name in (ERASED, "bob"):
+            with feeds.change(name) as change:
+                change.prefer(Preferences(kinds_off=["tip"]))
+        feeds.close()
 
     def try_pair(self, pair: Pair) -> str:
         """Run a pair of commands; raise AssertionError if something does not hold afterwards.

@@ -1,5 +1,6 @@
 """Checks that a flipped bit anywhere in a store is found, or changes nothing that is read."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,15 +18,19 @@ import pytest
 from tests.building import ROOT
 from tests.conftest import Run
 
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.checking import check_store
 from tuppence.adapters.embedded.consents import Consents
+from tuppence.adapters.embedded.corrections import read_corrections
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
 from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.bootstrap.local import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
+from tuppence.feed.preferences import Preferences
 
 ANN, BOB = "C0000001", "C0000002"
 RULES = ROOT / "catalogue" / "bank_fees.yaml"
@@ -64,7 +69,10 @@ def run_all(lines: list[str], folder: Path, *user: str, **environment: str) -> l
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with every kind of file: two segments, results, consents, rejects, rules."""
+    """Return a store with every kind of file.
+
+    Two segments, results, consents, rejects, rules, corrections, and what is kept of feeds.
+    """
     folder = tmp_path_factory.mktemp("damage")
     (folder / "bank.yaml").write_text(
         "table: transactions\ncolumns: {booking date: d, amount: a}\n"
@@ -78,12 +86,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"run --store store --rules {RULES} --as-of 2026-06-30",
             f"consent grant {ANN} --on 2026-01-01 --store store",
             f"consent grant {BOB} --on 2026-01-01 --until 2026-05-01 --store store",
+            "enrich correct TESCO --category groceries --everyone --store store",
         ],
         folder,
     )
-    assert [one.status for one in done] == [0] * 5, done
-    identifier_key(folder / "store")
-    return folder / "store"
+    assert [one.status for one in done] == [0] * 6, done
+    store = folder / "store"
+    identifier_key(store)
+    with contextlib.closing(FeedFile(store, lambda _: True)) as feeds, feeds.change(ANN) as change:
+        change.prefer(Preferences(kinds_off=["tip"]))
+    (store / ".feed.sqlite.opening").unlink()
+    assert {"feed.sqlite", "corrections.json"} <= {path.name for path in store.iterdir()}
+    return store
 
 
 def kinds(store: Path) -> set[str]:
@@ -140,8 +154,16 @@ def _history(store: Path) -> Any:
     return facts.imports(), rows
 
 
+def _feeds(store: Path) -> Any:
+    return [FeedRecords(store).export(name) for name in (ANN, BOB)]
+
+
+def _corrections(store: Path) -> Any:
+    return read_corrections(store / layout.CORRECTIONS)
+
+
 READS: tuple[Callable[[Path], Any], ...] = (
-    _facts, _results, _consents, _ruleset, _rejects, _history,
+    _facts, _results, _consents, _ruleset, _rejects, _history, _feeds, _corrections,
 )  # fmt: skip
 
 
@@ -265,7 +287,7 @@ def test_check_names_each_damaged_part_and_what_to_do(
         ".json: damaged", "→ remove the file, then run or publish the rules again",
         "bank.csv.rejects.csv: damaged or edited", "→ remove it, and import the file it came from",
         "identifiers.key: → restore this file from a copy of the store",
-        "7 of 8 parts are not as they were written",
+        "7 of 10 parts are not as they were written",
     ):  # fmt: skip
         assert message in done.stderr
     assert "whole" not in done.stdout

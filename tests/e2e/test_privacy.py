@@ -12,7 +12,7 @@ import pytest
 from tests.building import copy_rules
 from tests.commands import command
 from tests.conftest import Run
-from tests.contract.test_feed_stores import NOW, TOLD, VIEW
+from tests.contract.test_feed_stores import NOW, TOLD, VIEW, name_of
 
 from tuppence.adapters.embedded import sqlite
 from tuppence.adapters.embedded.database import Database
@@ -30,7 +30,6 @@ from tuppence.facts.rows import OF_CUSTOMER
 from tuppence.feed.items import EventKind
 from tuppence.feed.news import Delivery, ToldItem
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import view_id
 from tuppence.usecases.erase_customer import erase_from_store
 from tuppence.usecases.record_events import answer_item
 
@@ -138,7 +137,7 @@ def test_an_erased_customer_is_gone_from_every_file(money: Path, tuppence: Run) 
 def dismiss_all(store: Path, customer: str) -> None:
     """Acknowledge every item of a view through a service."""
     deps = store_feeds(store, None, PURPOSES, lambda: NOW)
-    view = view_id(customer, VIEW), VIEW
+    view = name_of(customer), VIEW
     for one in VIEW.candidates:
         kind = EventKind.ACKNOWLEDGED
         answer_item(deps.store, customer, view, one.item, kind, deps.policy, deps.clock())

@@ -38,8 +38,8 @@ class Case(NamedTuple):
     Attributes:
         code: Code of the error.
         arguments: Arguments of the command, without the store.
-        content: What is in the file `new`, if it is needed.
-        mapping: What is in the file `new.yaml`, if it is needed.
+        content: Content of the file `new`, if it is needed.
+        mapping: Content of the file `new.yaml`, if it is needed.
     """
 
     code: str

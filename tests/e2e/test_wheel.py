@@ -42,6 +42,6 @@ def uv(*arguments: object) -> None:
 def test_the_installed_wheel_makes_a_feed(installed: Callable[..., str]) -> None:
     assert "insights" in installed("--help")
     assert "5 customers" in installed("synth", "--customers", 5, "--seed", 1, "--store", "money")
-    rules = ("--rules", ROOT / "catalogue", "--as-of", "2026-06-30")
+    rules = ("--rules", "catalogue", "--as-of", "2026-06-30")
     assert f"{RULES} rules as of 2026-06-30" in installed("run", "--store", "money", *rules)
     assert "C0000001 on 2026-06-30" in installed("feed", "C0000001", "--store", "money")

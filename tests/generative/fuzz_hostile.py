@@ -249,7 +249,7 @@ class Report:
     """The outcomes of some inputs.
 
     Attributes:
-        outcomes: How many had each outcome.
+        outcomes: Number of inputs by outcome.
         slowest: Most seconds of processor time, and the input.
         largest: Most bytes above those before, and the input.
         failures: Inputs that ended in anything but a value or a diagnostic.

@@ -63,22 +63,22 @@ class Series:
 
     Attributes:
         account: Index of the account.
-        payee: Paid by the later payments.
-        former: Paid by the payments before the last `renamed` ones.
+        payee: Payee of the later payments.
+        former: Payee of the payments before the last `renamed` ones.
         renamed: Number of payments to `payee`, if there is a former one.
         rhythm: Months and days between two payments.
         last: Days from the last payment to the date; negative for the future.
         count: Number of days with payments.
-        amount: Of the last payment, signed.
+        amount: Signed amount of the last payment.
         step: Added to the amount of every payment before the last `stepped` ones.
         stepped: See `step`.
         width: Number of payments on each day, each half as large as the one before.
         jitter: Days by which single payments are off.
         omitted: Indexes of payments that are left out.
-        type: Of the last payments.
-        former_type: Of the payments before the last `retyped` ones.
+        type: Type of the last payments.
+        former_type: Type of the payments before the last `retyped` ones.
         retyped: See `former_type`.
-        category: Of the payments.
+        category: Category of the payments.
         balance: After the payments.
         own: Whether they are own transfers.
     """

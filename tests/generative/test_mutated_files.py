@@ -21,7 +21,7 @@ from tests.statements import TODAY
 from tuppence.adapters.embedded.rejects import rejects_csv
 from tuppence.bankdata import berlin_group, open_banking, plaid
 from tuppence.bankdata.documents import read_documents
-from tuppence.bankdata.mapping import Mapping, read_mapping
+from tuppence.bankdata.mapping import TableMapping, read_mapping
 from tuppence.bankdata.records import Items
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import ParsedTable, read_table
@@ -197,7 +197,7 @@ def end_of(found: ParsedTable, taken: int, reason: str = "reason") -> str:
     """Return how reading ended, after looking at the rows that were set aside.
 
     Args:
-        found: What was read.
+        found: The outcome of reading the file.
         taken: Number of rows that can be imported.
         reason: The column of the reasons; the file may have one called `reason`.
     """
@@ -207,7 +207,7 @@ def end_of(found: ParsedTable, taken: int, reason: str = "reason") -> str:
     return "rows" if taken else "rejects"
 
 
-def check_table(path: Path, data: bytes, mapping: Mapping) -> str:
+def check_table(path: Path, data: bytes, mapping: TableMapping) -> str:
     """Read a file, and return how that ended: in rows, in rejects alone, or in an error."""
     path.write_bytes(data)
     try:
@@ -237,7 +237,7 @@ class Door:
     """Files of every format, and what becomes of them when they are mutated.
 
     Args:
-        folder: Where the files are written.
+        folder: Folder that the files are written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -282,7 +282,7 @@ class Door:
 
         Args:
             count: Number of files.
-            seed: Of the first file.
+            seed: Seed of the first file.
             parquet: Share of Parquet files.
         """
         ended: Counter[str] = Counter()

@@ -32,6 +32,7 @@ LOGINS: Final = {
     "pat": ("publisher",),
     "eve": ("reader", "loader"),
     "console": ("service",),
+    "app": ("feed",),
 }
 COLUMNS: Final = ("rule_id", "version", "state", "document", "digest", "reason")
 ISSUER: Final = "https://id.example"

@@ -2,8 +2,10 @@
 
 import contextlib
 import datetime
+import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,18 +15,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psutil
+import psycopg
 import pytest
 from botocore.exceptions import ClientError
 from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
 from local.servers import MissingError, Server
+from local.stack import TUPPENCE
 from tests.building import copy_rules
+from tests.collector import Collector, collecting
 from tests.commands import command
 from tests.fleet import People
 from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.fleet import Fleet
+from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.capacity.environments import ENVIRONMENTS
@@ -52,6 +58,7 @@ class Night(NamedTuple):
     ruleset: str
     as_of: str
     run_id: str
+    collector: Collector
 
     def start(self, run_id: str, **what: Any) -> Any:
         return Fleet("local").start(Start(as_of=self.as_of, run_id=run_id, **what))
@@ -66,12 +73,15 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("aws")
     store, rules = folder / "store", copy_rules(folder / "rules", *RULES)
     try:
-        with Cloud(folder / "cloud", secure=True) as cloud:
+        with (
+            collecting() as collector,
+            Cloud(folder / "cloud", secure=True, further=collector.environment) as cloud,
+        ):
             fill(cloud, store, CUSTOMERS, "2026-06-30", rules)
             as_of = time.strftime("%Y-%m-%d")
             ruleset = publish(cloud, as_of)
             fire_schedule()
-            yield Night(cloud, store, rules, ruleset, as_of, f"{as_of}-{ruleset}")
+            yield Night(cloud, store, rules, ruleset, as_of, f"{as_of}-{ruleset}", collector)
     except MissingError as error:
         pytest.skip(str(error))
 
@@ -103,6 +113,25 @@ def test_a_night_gives_what_one_process_gives(night: Night) -> None:
     printed = command("fleet", "status", night.run_id, "--env", "local")
     assert "complete" in printed
     assert not Fleet("local").progress("poisoned").complete
+
+
+def test_one_trace_leads_from_a_page_to_the_database(night: Night) -> None:
+    whole = [
+        ("customer", "page"),
+        ("rule", "split page"),
+        ("invoke", "evaluate item"),
+        ("invoke", "POST /v1/evaluations"),
+        ("rules-engine", "POST /v1/evaluations"),
+        ("rules-engine", "batch"),
+        ("rules-engine", "POST /v1/facts"),
+        ("sql-relay", "POST /v1/facts"),
+        ("sql-relay", "facts"),
+    ]
+    seen = night.collector
+    wait_until(lambda: whole in seen.lines("facts"), lambda: str(seen.lines("facts")))
+    listing = [("customer", "customer"), ("customer", "GET /v1/customers")]
+    wait_until(lambda: listing in seen.lines("GET /v1/customers"))
+    assert not any(b"C000000" in body for body in seen.bodies), "no customer is named"
 
 
 def test_roles_may_do_nothing_else(night: Night) -> None:
@@ -144,11 +173,11 @@ def test_messages_that_come_again_change_nothing(night: Night) -> None:
     assert night.is_right()
 
 
-def count(night: Night, queue: str) -> int:
-    """Return the number of messages in a queue, waiting or being processed."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+def count(night: Night, queue: str, *which: str, stack: str = "data") -> int:
+    """Return the number of messages in a queue: waiting or being processed, or in other states."""
+    names = [f"ApproximateNumberOfMessages{state}" for state in which or ("", "NotVisible")]
     found = client("sqs").get_queue_attributes(
-        QueueUrl=night.cloud.name("data", queue), AttributeNames=names
+        QueueUrl=night.cloud.name(stack, queue), AttributeNames=names
     )
     return sum(int(found["Attributes"][name]) for name in names)
 
@@ -315,6 +344,66 @@ def visible_after(night: Night, seconds: str) -> Iterator[None]:
     finally:
         for url, found in zip(urls, before, strict=True):
             sqs.set_queue_attributes(QueueUrl=url, Attributes=found["Attributes"])
+
+
+MAPPING = """
+table: transactions
+columns: {id: Id, booking date: Date, amount: Amount, text: Text, customer: Owner}
+constants: {account: main, currency: GBP}
+"""
+FILES = 30
+
+
+def task_of(night: Night, label: str) -> list[str]:
+    """Return the command of a task's container."""
+    name = night.cloud.name("take-in", f"{label}Task")
+    task = client("ecs").describe_task_definition(taskDefinition=name)["taskDefinition"]
+    (container,) = task["containerDefinitions"]
+    return [str(part) for part in container["command"]]
+
+
+def test_files_that_arrive_start_one_task_which_takes_them_in(
+    night: Night, database: str, login: Callable[..., str], tmp_path: Path
+) -> None:
+    """The task runs here, by its command and with its role; its login may only load."""
+    s3, inbox = client("s3"), night.cloud.name("data", "Inbox")
+
+    def put(name: str, text: str) -> None:
+        s3.put_object(Bucket=inbox, Key=f"inbox/{name}", Body=text.encode())
+
+    put("bank/mapping.yaml", MAPPING)
+    for number in range(1, FILES + 1):
+        row = f"{number},2026-06-{number:02},-1.50,Bean Yard,ann"
+        put(f"bank/{number}.csv", f"Id,Date,Amount,Text,Owner\n{row}\n")
+    put("nobody/1.csv", "Id\n1\n")
+    assert count(night, "Arrivals", "Delayed", stack="take-in") == 1, "one task for all of them"
+    assert count(night, "Arrivals", stack="take-in") == 0, "which starts when all are there"
+    watched = invoke_function("tuppence-local-watch", b"{}")
+    assert watched["FilesWaiting"] == FILES + 1
+    command_line = task_of(night, "TakeIn")
+    where = command_line.index("--store") + 1
+    command_line[where] = str(tmp_path / "store")
+    command_line[command_line.index("--to") + 1] = login("loads", "loader")
+    role = night.cloud.environment | night.cloud.credentials("take-in", "TakeInTaskTaskRole")
+    done = subprocess.run(
+        [*TUPPENCE, *command_line],
+        env=os.environ | role,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"{FILES} transactions are in the database" in done.stdout
+    with psycopg.connect(database) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM tuppence.consents").fetchall()
+    assert found == (1,), "the environment says what new customers have agreed to"
+    keys = {one["Key"] for one in s3.list_objects_v2(Bucket=inbox)["Contents"]}
+    assert keys == {
+        "inbox/bank/mapping.yaml",
+        *(f"imported/bank/{number}.csv" for number in range(1, FILES + 1)),
+        *("refused/nobody/1.csv", "refused/nobody/1.csv.reason.txt"),
+    }
+    assert invoke_function("tuppence-local-watch", b"{}")["FilesWaiting"] == 0
 
 
 def test_what_cannot_be_done_is_named_and_can_be_sent_again(poisoned: str) -> None:

@@ -18,7 +18,7 @@ from tests.building import copy_rules, day
 from tests.commands import command
 from tests.serving import served
 
-from tuppence.bootstrap.feeds import store_feeds, store_page
+from tuppence.bootstrap.feeds import store_page
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
 
@@ -48,8 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(made: Path, tmp_path: Path) -> Iterator[str]:
     """Yield the address of a page over a store of its own."""
     store = shutil.copytree(made, tmp_path / "store")
-    deps = store_feeds(store, None, PURPOSES, lambda: NOW)
-    with served(store_page(deps, store, KEY)) as port:
+    with served(store_page(store, None, PURPOSES, lambda: NOW, KEY)) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -115,10 +114,9 @@ def test_what_came_changed_and_went_since_the_run_before_is_marked(
         command("run", "--store", store, "--rules", made.parent / "rules", "--as-of", day_)
     asked = ("feed", PERSON, "--store", store, "--new", "--format", "json")
     told = json.loads(command(*asked))
-    deps = store_feeds(store, None, PURPOSES, lambda: NOW)
     marks = {"came": "New", "changed": "Changed", "same": None}
     with (
-        served(store_page(deps, store, KEY)) as port,
+        served(store_page(store, None, PURPOSES, lambda: NOW, KEY)) as port,
         opened(browser, f"http://127.0.0.1:{port}") as page,
     ):
         picture(page, "compared")

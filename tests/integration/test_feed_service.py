@@ -1,18 +1,22 @@
 """The feed as a process: killed at any moment, after a night, and as its document says."""
 
 import contextlib
+import functools
+import random
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import psycopg
 import pytest
 from hypothesis import given
-from local.servers import PATIENCE, Server, free_port
+from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import copy_rules
@@ -21,13 +25,24 @@ from tests.documents import operations
 from tests.examples import examples
 from tests.feeds import KEYS, desk
 from tests.serving import served
+from tests.unit.engine.test_columnar import rule
 
+from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.feed_file import FeedRecords
+from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.postgres.migrating import make_login, migrate
+from tuppence.bootstrap.local import fact_database
+from tuppence.results.packed import Layout, pack
+from tuppence.results.result import CustomerResults, Result, State, packed
+from tuppence.rules.ruleset import make_ruleset
 from tuppence.services.feed.tokens import customer_token
+from tuppence.services.problems import RETRYABLE
 
 RULES: Final = ("eating_out_up", "subscriptions_total", "week_in_review", "overdrawn")
 PERSON: Final = "C0000002"
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
+MOMENTS: Final = tuple(random.Random(20).choices(range(1, 12), k=3))  # noqa: S311 - for a test
+"""After how many more answers each crash comes."""
 
 
 @pytest.fixture(scope="module")
@@ -71,55 +86,210 @@ def events(feed: dict[str, Any], names: list[str]) -> dict[str, Any]:
     }
 
 
+class Devices:
+    """Devices of one person that send events, each batch twice, while things fail.
+
+    Args:
+        client: Opens a client of the service.
+        feed: The feed that they show.
+
+    Attributes:
+        sent: Each batch that was sent at least once.
+        acknowledged: Identifiers of the events that the service has acknowledged.
+        problems: Answers that are wrong.
+    """
+
+    def __init__(self, client: Callable[[], httpx2.Client], feed: dict[str, Any]) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.acknowledged = set[str]()
+        self.problems: list[str] = []
+        self._client = client
+        self._feed = feed
+        self._drawn = 0
+        self._lock = threading.Lock()
+        self._up, self._over = threading.Event(), threading.Event()
+        self._answered = threading.Semaphore(0)
+
+    def send_during(self, crashes: Sequence[Callable[[], object]], answers: Sequence[int]) -> None:
+        """Send batches; each crash happens after some more answers, in the midst of requests."""
+        threads = [threading.Thread(target=self._send) for _ in range(4)]
+        self._up.set()
+        for thread in threads:
+            thread.start()
+        try:
+            for crash, count in zip(crashes, answers, strict=True):
+                for _ in range(count):
+                    assert self._answered.acquire(timeout=PATIENCE), self.problems
+                self._up.clear()  # what is under way goes on
+                crash()
+                self._up.set()
+        finally:
+            self._over.set()
+            self._up.set()
+            for thread in threads:
+                thread.join()
+
+    def send_again(self) -> tuple[int, int]:
+        """Send every batch once more; return how many events are recorded, and repeated."""
+        recorded = repeated = 0
+        with self._client() as sending:
+            for body in self.sent:
+                answer = sending.post("/v1/feed/events", json=body)
+                while answer.status_code in RETRYABLE:  # it finds connections that have broken
+                    answer = sending.post("/v1/feed/events", json=body)
+                done = answer.json()
+                assert done["refused"] == []
+                recorded, repeated = recorded + done["recorded"], repeated + done["repeated"]
+        return recorded, repeated
+
+    def _next(self) -> dict[str, Any]:
+        """Return a batch, which is drawn by two threads, one after another."""
+        with self._lock:
+            if self._drawn % 2 == 0:
+                self.sent.append(events(self._feed, [uuid.uuid4().hex for _ in range(5)]))
+            self._drawn += 1
+            return self.sent[-1]
+
+    def _send(self) -> None:
+        with self._client() as sending:
+            while self._up.wait(PATIENCE) and not self._over.is_set():
+                body = self._next()
+                with contextlib.suppress(httpx2.TransportError):
+                    self._note(body, sending.post("/v1/feed/events", json=body))
+
+    def _note(self, body: dict[str, Any], answer: httpx2.Response) -> None:
+        if answer.status_code in RETRYABLE:  # the store is away
+            return
+        done = answer.json()
+        with self._lock:
+            if answer.status_code != 200 or done["recorded"] + done["repeated"] != 5:
+                self.problems.append(answer.text)
+            self.acknowledged.update(one["id"] for one in body["events"])
+        self._answered.release()
+
+
+def check(devices: Devices, kept: Callable[[], list[dict[str, Any]]]) -> None:
+    """Check that what was acknowledged is kept, and that nothing is there twice."""
+    assert devices.problems == []
+    before = {row["id"] for row in kept()}
+    assert devices.acknowledged <= before, "what was acknowledged is there"
+    recorded, repeated = devices.send_again()
+    assert repeated == len(before)
+    rows = kept()
+    assert len(rows) == len({row["id"] for row in rows}) == recorded + repeated
+    assert len(rows) == 5 * len(devices.sent)
+
+
 def test_a_killed_service_has_kept_what_it_has_acknowledged_and_counts_nothing_twice(
     service: Server, store: Path, client: Callable[[], httpx2.Client]
 ) -> None:
-    """Batches are sent by three threads; the service is killed and started again between them."""
-    acknowledged, sent = set[str](), dict[str, dict[str, Any]]()
-    with client() as asking:
-        feed = asking.get("/v1/feed").json()
-    lock, stop, up = threading.Lock(), threading.Event(), threading.Event()
-    enough = threading.Semaphore(0)
-    up.set()
-
-    def send() -> None:
-        with client() as sending:
-            while up.wait(PATIENCE) and not stop.is_set():
-                names = [uuid.uuid4().hex for _ in range(5)]
-                body = events(feed, names)
-                with lock:
-                    sent[names[0]] = body
-                with contextlib.suppress(httpx2.TransportError):
-                    answer = sending.post("/v1/feed/events", json=body)
-                    assert answer.json()["recorded"] == 5
-                    with lock:
-                        acknowledged.update(names)
-                    enough.release()
-
-    threads = [threading.Thread(target=send) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        for _ in range(5):
-            assert enough.acquire(timeout=PATIENCE)
-        up.clear()
+    def crash() -> None:
         service.kill()
         service.start()
-        up.set()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    kept = {row["id"] for row in FeedRecords(store).export(PERSON)["events"]}
-    assert acknowledged <= kept, "what was acknowledged is there"
-    with client() as again:
-        recorded = repeated = 0
-        for body in sent.values():
-            done = again.post("/v1/feed/events", json=body).json()
-            assert done["refused"] == []
-            recorded, repeated = recorded + done["recorded"], repeated + done["repeated"]
-    assert repeated == len(kept)
-    rows = FeedRecords(store).export(PERSON)["events"]
-    assert len(rows) == len({row["id"] for row in rows}) == recorded + repeated == 5 * len(sent)
+
+    with client() as asking:
+        devices = Devices(client, asking.get("/v1/feed").json())
+    devices.send_during([crash] * 3, MOMENTS)
+    check(devices, lambda: FeedRecords(store).export(PERSON)["events"])
+
+
+@pytest.fixture
+def database() -> Iterator[tuple[Server, str]]:
+    """Yield a server of a database that may be killed, and the owner's address of the database."""
+    try:
+        with postgresql() as (server, url):
+            migrate(url)
+            with psycopg.connect(url) as connection:
+                connection.execute(
+                    "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP')"
+                )
+                connection.execute(
+                    "INSERT INTO tuppence.connections (customer_id, id, provider) "
+                    "VALUES ('ann', 'c1', 'bank')"
+                )
+                connection.execute(
+                    "INSERT INTO tuppence.consents (customer_id, connection_id, purpose, scope, "
+                    "granted_on, jurisdiction) VALUES ('ann', 'c1', 'insights', "
+                    "'{transactions}', current_date - 5, 'GB')"
+                )
+            yield server, url
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
+def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_is_killed(
+    database: tuple[Server, str], tmp_path: Path
+) -> None:
+    """The service, the database and then both are killed while devices send each batch twice."""
+    postgres, url = database
+    make_login(url, "feed", "pass", ["feed"])
+    results, rulesets = tmp_path / "results.sqlite", tmp_path / "rulesets"
+    insight(results, rulesets, datetime.now(UTC).date())
+    keys, port = tmp_path / "feed.keys", free_port()
+    command("serve", "key", "first", "--keys", keys)
+    parts = ("--keys", keys, "--results", results, "--rulesets", rulesets, "--port", port)
+    login = f"postgresql://feed:pass@{url.partition('@')[2]}"
+    service = Server(
+        [*TUPPENCE, "serve", "feed", *map(str, parts)],
+        port,
+        tmp_path / "log",
+        {"TUPPENCE_DATABASE": login},
+    )
+    token = command("serve", "customer-token", "ann", "--keys", keys, "--minutes", 60).strip()
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def client() -> httpx2.Client:
+        address = f"http://127.0.0.1:{port}"
+        return httpx2.Client(base_url=address, headers=headers, timeout=PATIENCE)
+
+    def kept() -> list[dict[str, Any]]:
+        with fact_database(url) as facts:
+            found: list[dict[str, Any]] = facts.feed_of("ann")["events"]
+            return found
+
+    def crash(*servers: Server) -> None:
+        for server in servers:
+            server.kill()
+        for server in reversed(servers):
+            server.start()
+
+    service.start()
+    try:
+        with client() as asking:
+            devices = Devices(client, asking.get("/v1/feed").json())
+        crashes = [(service,), (postgres,), (service, postgres)]
+        devices.send_during([functools.partial(crash, *one) for one in crashes], MOMENTS)
+        check(devices, kept)
+    finally:
+        service.stop()
+
+
+def insight(results: Path, rulesets: Path, day: date) -> None:
+    """Keep a ruleset, and the result of its one rule for ann, as a night of that day would."""
+    ruleset = make_ruleset([rule("true", name="always")])
+    RulesetDirectory(rulesets).put(ruleset)
+    since = (day - date(1970, 1, 1)).days
+    data = pack([packed(Result("always", State.QUALIFIED, Decimal(1), {}, since))])
+    layout = Layout(ruleset.digest, (("always", ()),))
+    with Database(results, write_ahead=True) as database:
+        database.put([CustomerResults("ann", since, layout, data)])
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        (),
+        ("--store", "s", "--results", "r"),
+        ("--store", "s", "--rulesets", "r"),
+        ("--store", "s", "--database", "d", "--results", "r", "--rulesets", "r"),
+        ("--database", "d", "--results", "r"),
+        ("--results", "r", "--rulesets", "r"),
+    ],
+    ids=" ".join,
+)
+def test_feeds_are_those_of_a_store_or_of_the_services(places: tuple[str, ...]) -> None:
+    said = command("serve", "feed", "--keys", "feed.keys", *places, status=1)
+    assert "give --store alone, or --database with --results and --rulesets" in said
 
 
 def test_a_night_and_a_withdrawal_of_consent_are_seen_at_once(

@@ -16,7 +16,7 @@ import polars as pl
 import psycopg
 import pytest
 from hypothesis import given
-from local.servers import PATIENCE, MissingError
+from local.servers import PATIENCE, MissingError, Server
 from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -133,6 +133,8 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
 ) -> None:
     printed = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
     assert f"{CUSTOMERS * RULES:,}" in printed
+    (request_id,) = {line["request_id"] for e in running.platform.engines for line in asked(e)}
+    assert request_id in {line["request_id"] for line in asked(running.platform.relay)}
     command("run", "--store", running.store, "--rules", ROOT / "catalogue", "--as-of", DAY)
     with (
         Database(running.store / "results.sqlite", reading=True) as one,
@@ -143,6 +145,13 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
     assert there == here
     again = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
     assert "finished before" in again
+
+
+def asked(service: Server) -> list[dict[str, Any]]:
+    """Return the log lines of a service about requests for evaluations, or for customers' facts."""
+    lines = map(msgspec.json.decode, service.log.read_text().splitlines())
+    paths = ("/v1/evaluations", "/v1/facts")
+    return [line for line in lines if line.get("path") in paths and line["event"] == "request"]
 
 
 def test_facts_from_the_relay_are_those_of_the_store(running: Running) -> None:

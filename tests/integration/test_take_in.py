@@ -1,5 +1,6 @@
 """Files that arrive in a bucket become facts of the database, with rejects and reasons beside."""
 
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 
 import pytest
 from local.servers import AWS_REGION
+from tests.building import day
 from tests.commands import command
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.inbox import S3Inbox
+from tuppence.adapters.postgres.pool import Pool
 from tuppence.errors import UserError
+from tuppence.feel.values import Date
 from tuppence.usecases.take_in_files import Arrived
 
 pytestmark = pytest.mark.usefixtures("aws")
@@ -23,6 +27,8 @@ constants: {account: main, currency: GBP}
 HEADER = "Id,Date,Amount,Text,Owner\n"
 JUNE = f"{HEADER}1,2026-06-01,-12.50,Bean Yard,ann\n2,2026-06-02,soon,Bean Yard,ann\n"
 JULY = f"{HEADER}3,2026-07-01,-9.50,Bean Yard,ann\n"
+PURPOSES = frozenset({"insights"})
+TODAY = Date(day("2026-07-01"))
 Ask = Callable[..., list[tuple[object, ...]]]
 
 
@@ -84,6 +90,30 @@ def test_what_arrives_is_imported_loaded_and_moved(
     assert rows_of(count) == [(2,)], "what came before changes nothing"
 
 
+def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path) -> None:
+    bucket = Bucket()
+    bucket.put("inbox/bank/a.csv", "x" * 101)
+    inbox = S3Inbox(bucket.client, bucket.name, max_bytes=100)
+    (file,) = inbox.waiting()
+    with pytest.raises(UserError, match="larger than 100 bytes"):
+        inbox.fetch(file, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_consent_new_customers_are_loaded_and_not_evaluated(
+    database: str, rows_of: Ask, tmp_path: Path
+) -> None:
+    bucket = Bucket()
+    bucket.put("inbox/bank/mapping.yaml", MAPPING)
+    bucket.put("inbox/bank/july.csv", JULY)
+    command("take-in", f"s3://{bucket.name}", "--store", tmp_path / "store", "--to", database)
+    assert rows_of("SELECT id FROM tuppence.customers") == [("ann",)]
+    assert rows_of("SELECT * FROM tuppence.consents") == []
+    pool = Pool(database, 1, 5.0, PURPOSES, lambda: TODAY)
+    assert pool.page("", TODAY, 10) == []
+    pool.close()
+
+
 def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
     tmp_path: Path,
 ) -> None:
@@ -91,9 +121,18 @@ def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
     for name in ("b.csv", "a.csv"):
         bucket.put(f"inbox/bank/{name}", name)
     bucket.put("inbox/stray.csv", "not of any source")
-    inbox = S3Inbox(bucket.client, bucket.name)
+    inbox = S3Inbox(bucket.client, bucket.name, max_bytes=100)
     assert {one.name for one in inbox.waiting()} == {"a.csv", "b.csv"}
     assert inbox.fetch(Arrived("bank", "a.csv"), tmp_path).read_text() == "a.csv"
+    long = Arrived("s" * 960, "a.csv")
+    bucket.put(f"inbox/{long.source}/{long.name}", "x")
+    assert long in inbox.waiting()
+    with pytest.raises(UserError, match="its name is too long"):
+        inbox.fetch(long, tmp_path)
+    inbox.refuse(long, "too long")
+    assert long not in inbox.waiting()
+    _, reason = filter(re.compile("refused/long/").match, bucket.keys())
+    assert bucket.get(reason) == "too long\n"
     with pytest.raises(UserError, match="there is no such file") as missing:
         inbox.fetch(Arrived("bank", "c.csv"), tmp_path)
     assert missing.value.code == "file.missing"

@@ -55,7 +55,10 @@ def templates(request: pytest.FixtureRequest, written: dict[str, Path]) -> tuple
 @pytest.fixture
 def resources(templates: tuple[str, Path]) -> Resources:
     """Return the resources of all stacks, by their name in the template."""
-    name, folder = templates
+    return resources_of(*templates)
+
+
+def resources_of(name: str, folder: Path) -> Resources:
     found: Resources = {}
     for stack in STACKS:
         template = json.loads((folder / f"tuppence-{name}-{stack}.template.json").read_text())
@@ -114,7 +117,7 @@ def test_every_store_is_encrypted_kept_and_closed(
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     policies = [*of(resources, "AWS::S3::BucketPolicy"), *of(resources, "AWS::SQS::QueuePolicy")]
-    assert len(policies) == 7
+    assert len(policies) == 10
     for name, policy in policies:
         statements = policy["PolicyDocument"]["Statement"]
         denied = [s for s in statements if s["Effect"] == "Deny"]
@@ -184,6 +187,123 @@ def test_alarms_and_the_budget_reach_people(resources: Resources) -> None:
     assert publishers == wanted
     recipients = [p["Endpoint"] for _, p in of(resources, "AWS::SNS::Subscription")]
     assert sorted(recipients) == ["others@example.org", "you@example.org"]
+
+
+def test_files_that_arrive_start_few_tasks_and_none_of_them_too_early(
+    resources: Resources,
+) -> None:
+    """A thousand files are one message: the queue drops equal ones for five minutes."""
+    queue = one(resources, "AWS::SQS::Queue", "Arrivals")
+    assert (queue["FifoQueue"], queue["ContentBasedDeduplication"]) == (True, True)
+    assert queue["DelaySeconds"] > 300, "else a task could start before a file whose message fell"
+    (rule,) = (p for name, p in of(resources, "AWS::Events::Rule") if name == "ArrivalRule")
+    assert rule["EventPattern"]["detail"]["object"] == {"key": [{"prefix": "inbox/"}]}
+    hourly = resources["Again"]["Properties"]["Target"]
+    (arrived,) = rule["Targets"]
+    assert arrived["Input"] == hourly["Input"] == '{"arrived": true}', "each message is the same"
+    assert arrived["SqsParameters"] == hourly["SqsParameters"]
+    ((_, pipe),) = of(resources, "AWS::Pipes::Pipe")
+    assert pipe["SourceParameters"] == {"SqsQueueParameters": {"BatchSize": 1}}
+    started = pipe["TargetParameters"]["EcsTaskParameters"]
+    assert (started["LaunchType"], started["PropagateTags"]) == ("FARGATE", "TASK_DEFINITION")
+    network = started["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "DISABLED"
+    (failures,) = (p for name, p in of(resources, "AWS::Events::Rule") if name == "FailuresRule")
+    assert failures["EventPattern"]["detail"]["group"] == [started["Group"]]
+    key = one(resources, "AWS::KMS::Key", "Key")
+    assert "events.amazonaws.com" in json.dumps(key["KeyPolicy"]), "else its messages are dropped"
+
+
+def test_files_are_forgotten_when_they_were_taken_in_and_kept_while_they_wait(
+    resources: Resources,
+) -> None:
+    inbox = one(resources, "AWS::S3::Bucket", "Inbox")
+    assert inbox["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]
+    rules = inbox["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert expiring == {"imported/": 30, "refused/": 30}
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules), "no version outlives them"
+
+
+def test_the_task_that_takes_files_in_may_only_do_that(resources: Resources) -> None:
+    ((_, policy),) = (
+        (name, p)
+        for name, p in of(resources, "AWS::IAM::Policy")
+        if name.startswith("TakeInTaskTaskRole")
+    )
+    allowed: dict[str, set[str]] = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        resource = json.dumps(statement["Resource"])
+        found = re.search(r"(inbox|imported|refused)/\*", resource)
+        found = found or re.search("Key|Store|Inbox", resource)
+        assert found is not None, resource
+        allowed.setdefault(found[0], set()).update(
+            [actions] if isinstance(actions, str) else actions
+        )
+    moved = {"s3:PutObject", "s3:DeleteObject"}
+    assert allowed == {
+        "Inbox": {"s3:ListBucket"},
+        "inbox/*": {"s3:GetObject", "s3:DeleteObject"},
+        "imported/*": moved,
+        "refused/*": moved,
+        "Key": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "Store": {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"},
+    }
+
+
+def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
+    templates: tuple[str, Path], resources: Resources
+) -> None:
+    ((name, system),) = of(resources, "AWS::EFS::FileSystem")
+    assert system["Encrypted"]
+    assert (resources[name]["DeletionPolicy"] == "Retain") is (templates[0] == "prod")
+    volumes = [
+        volume["EFSVolumeConfiguration"]
+        for _, task in of(resources, "AWS::ECS::TaskDefinition")
+        for volume in task["Volumes"]
+        if "EFSVolumeConfiguration" in volume
+    ]
+    (volume,) = volumes
+    assert volume["TransitEncryption"] == "ENABLED"
+    assert volume["AuthorizationConfig"]["IAM"] == "ENABLED"
+    mounting = [
+        name
+        for name, policy in of(resources, "AWS::IAM::Policy")
+        if "ClientMount" in json.dumps(policy["PolicyDocument"])
+    ]
+    assert len(mounting) == 1
+    assert mounting[0].startswith("TakeInTaskTaskRole")
+    (statement,) = system["FileSystemPolicy"]["Statement"]
+    assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
+
+
+def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_path: Path) -> None:
+    script = (
+        "import dataclasses, sys, aws_cdk, infra.app as app\n"
+        "from tuppence.capacity.environments import ENVIRONMENTS\n"
+        "traced = dataclasses.replace(ENVIRONMENTS['dev'], collector='http://10.0.0.9:4318')\n"
+        "whole = aws_cdk.App(outdir=sys.argv[1], context=app.FEATURES)\n"
+        "app.build(whole, traced)\n"
+        "whole.synth()\n"
+    )
+    python = ROOT / ".tools/infra/bin/python"
+    command = [python, "-c", script, str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
+    found = resources_of("dev", tmp_path)
+    told = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    for name, function in of(found, "AWS::Lambda::Function"):
+        assert function["Environment"]["Variables"][told] == "http://10.0.0.9:4318", name
+    tasks = [json.dumps(task) for _, task in of(found, "AWS::ECS::TaskDefinition")]
+    assert [told in task for task in tasks].count(True) == 2, "engines and relays"
+    ports = [
+        rule["ToPort"]
+        for _, group in of(found, "AWS::EC2::SecurityGroup")
+        for rule in group.get("SecurityGroupEgress", [])
+    ]
+    assert ports.count(4318) == 3
+    without = resources_of("dev", written["dev"])
+    assert told not in json.dumps(without), "nothing is recorded where no collector is named"
 
 
 def test_the_database_is_migrated_before_services_are_deployed(
@@ -356,6 +476,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
         "OldItems",
         "DeadLetters",
     }
+    wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
     wanted |= {"NoFeed", "FeedErrors", "GatewayErrors", "FeedsThrottles"}
     wanted |= {"NightLate"} if templates[0] == "prod" else set()
@@ -381,17 +502,23 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
-    assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == cost.SECRETS
+    assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == (
+        cost.SECRETS + feed_cost.SECRETS
+    )
     unscheduled = templates[0] == "dev"  # no run of it can be late
-    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS - unscheduled
+    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == (
+        cost.ALARMS + feed_cost.ALARMS - unscheduled
+    )
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
+    services = len(list(of(resources, "AWS::ECS::Service")))
+    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 
 def test_the_dashboard_shows_and_the_cost_counts_every_metric_of_the_functions(
     resources: Resources,
 ) -> None:
-    name = re.compile(r"\b(?:Pages|Items?|Night|Dead)[A-Z][A-Za-z]+")
+    name = re.compile(r"\b(?:Pages|Items?|Night|Dead|Files)[A-Z][A-Za-z]+")
     sources = "".join(path.read_text() for path in (ROOT / "src/tuppence/lambdas").glob("*.py"))
     written = {text for text in re.findall(r'"(\w+)"', sources) if name.fullmatch(text)}
     ((_, dashboard),) = of(resources, "AWS::CloudWatch::Dashboard")

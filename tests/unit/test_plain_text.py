@@ -1,11 +1,13 @@
 """Texts for terminals and spreadsheets."""
 
 import json
+import re
 import unicodedata
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from tests.building import ROOT
 
 from tuppence.plain_text import (
     editable_cell,
@@ -14,6 +16,7 @@ from tuppence.plain_text import (
     printable,
     printable_json,
     spreadsheet_safe,
+    whole_text,
 )
 
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -112,3 +115,20 @@ def test_a_cell_to_correct_gives_back_the_same_text_and_has_no_control_character
     assert from_editable_cell(cell) == text
     assert not [sign for sign in cell if unicodedata.category(sign) in HARMFUL]
     assert spreadsheet_safe(cell) == cell or cell.startswith("'")
+
+
+@pytest.mark.parametrize("text", ["b\n", "ab", "c\n", "", "\nb"])
+def test_a_pattern_of_a_whole_text_matches_nothing_around_it(text: str) -> None:
+    pattern = re.compile(whole_text("b|cc"))
+    assert pattern.search("b")
+    assert pattern.search("cc")
+    assert not pattern.search(text)
+
+
+def test_no_pattern_of_a_request_or_a_file_ends_before_a_line_feed() -> None:
+    patterns = [
+        f"{path.name}: {pattern}"
+        for path in (ROOT / "src").rglob("*.py")
+        for pattern in re.findall(r"pattern=(?!whole_text\().*", path.read_text("utf-8"))
+    ]
+    assert patterns == []

@@ -11,7 +11,7 @@ from tuppence.facts.schema import Field, FieldType
 from tuppence.facts.text_codes import coded_texts
 
 
-class _Part(NamedTuple):
+class _Chunk(NamedTuple):
     """The values of one chunk of a column, copied: the chunk's memory is freed after it.
 
     Attributes:
@@ -43,7 +43,7 @@ def arrow_columns(
         if found not in _TYPES[field.kind]:
             message = f"the column {field.name} is of type {found}"
             raise TypeError(message)
-    parts: dict[str, list[_Part]] = {field.name: [] for field in columns.values()}
+    parts: dict[str, list[_Chunk]] = {field.name: [] for field in columns.values()}
     for chunk in stream.iter_chunks():
         for view in chunk.iter_chunk_views():
             for place, field in columns.items():
@@ -84,26 +84,26 @@ def _joined(columns: Sequence[Column]) -> Column:
     return Column(first.kind, values, tuple(numbers), first.decimals)
 
 
-def _part(view: Any, field: Field) -> _Part:
+def _part(view: Any, field: Field) -> _Chunk:
     count = len(view)
     none: Array = np.zeros(0, np.uint8)
     is_null = np.zeros(count, bool)
     if view.null_count != 0 and view.buffer(0).size_bytes:
         is_null = _bits(view.buffer(0), view.offset, count) == 0
     if field.kind is FieldType.BOOLEAN:
-        return _Part(is_null, _bits(view.buffer(1), view.offset, count), none)
+        return _Chunk(is_null, _bits(view.buffer(1), view.offset, count), none)
     values = np.asarray(view.buffer(1))
     if field.kind is not FieldType.TEXT:
         kind = DTYPES[field.kind]
-        return _Part(is_null, values[view.offset : view.offset + count].astype(kind), none)
+        return _Chunk(is_null, values[view.offset : view.offset + count].astype(kind), none)
     ends = values[view.offset : view.offset + count + 1].astype(np.int64)
     if not count:
-        return _Part(is_null, np.zeros(1, np.int64), none)
+        return _Chunk(is_null, np.zeros(1, np.int64), none)
     data = np.frombuffer(view.buffer(2), np.uint8)[ends[0] : ends[-1]]
-    return _Part(is_null, ends - ends[0], data.copy())
+    return _Chunk(is_null, ends - ends[0], data.copy())
 
 
-def _column(parts: Sequence[_Part], field: Field) -> Column:
+def _column(parts: Sequence[_Chunk], field: Field) -> Column:
     is_null = np.concatenate([np.zeros(0, bool), *(part.is_null for part in parts)])
     if field.kind is not FieldType.TEXT:
         none: Array = np.zeros(0, DTYPES[field.kind])

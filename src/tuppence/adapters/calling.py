@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 import stamina
 
-from tuppence import logs
+from tuppence import logs, tracing
 from tuppence.errors import UserError
 
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
@@ -21,8 +21,8 @@ class ServiceClient:
     """Sends requests to one service. It is thread-safe.
 
     Requests carry the id of the request that this process works on, if there is one, so that the
-    log lines of both services can be joined, and the seconds after which this process stops
-    waiting, so that an engine does not work on answers that nobody reads.
+    log lines of both services can be joined, its trace if that is recorded, and the seconds after
+    which this process stops waiting, so that an engine does not work on answers that nobody reads.
 
     Args:
         service: Name of the service, `relay` or `engine`, with which the codes of errors begin.
@@ -81,7 +81,7 @@ class ServiceClient:
 
         Args:
             method: HTTP method.
-            path: Path of the request.
+            path: Path of the request, which names nobody: it is a name of spans.
             body: Sent as JSON.
             timeout: Seconds for all attempts and the pauses between them; None for the client's.
             attempt_timeout: Seconds for one attempt; None for the client's.
@@ -103,7 +103,7 @@ class ServiceClient:
         )
         try:
             for attempt in retries:
-                with attempt:
+                with attempt, tracing.span(f"{method} {path}", "CLIENT"):
                     left = one if end is None else end - time.monotonic()
                     return self._send(method, path, body, query, min(one, left))
         except _RetryableError as error:
@@ -117,7 +117,7 @@ class ServiceClient:
         seconds = max(seconds, 0.001)
         end = time.monotonic() + seconds
         content = bytearray()
-        headers = {"X-Request-Timeout": f"{seconds:.3f}"}
+        headers = {"X-Request-Timeout": f"{seconds:.3f}", **tracing.carrier()}
         request_id = logs.request_id()
         if request_id is not None:
             headers["X-Request-Id"] = request_id

@@ -73,7 +73,7 @@ class Amounts(NamedTuple):
     Attributes:
         sizes: Whole units of 10^-digits, without a sign; null where there is none.
         marks: `-`, `+`, `CR` (money in), `DR` (money out), or empty.
-        reasons: Why there is none; null where there is one, or where the text is null.
+        reasons: Reasons why there is none; null where there is one, or where the text is null.
     """
 
     sizes: pl.Series
@@ -97,9 +97,9 @@ def read_amounts(
 
     Args:
         texts: One a row.
-        name: What they are, for the reasons.
-        separators: Of these numbers.
-        digits: How many stand after the point at most, for each row.
+        name: Name of the field, for the reasons.
+        separators: Decimal point and grouping of these numbers.
+        digits: Maximum number of digits after the point, for each row.
         owned: The currency that each amount must be in; without it none may stand beside them.
     """
     if texts.null_count() == len(texts):

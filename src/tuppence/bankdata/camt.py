@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
 
-from tuppence.bankdata.exports import Decoded, Given, text_of
+from tuppence.bankdata.exports import Decoded, FileDefaults, text_of
 from tuppence.bankdata.open_banking import ACCOUNT_TYPES, PAYMENT_TYPES
 from tuppence.bankdata.records import (
     TWICE,
@@ -40,7 +40,7 @@ Element = Mapping[str, Any]
 """An element of XML: its text, its attributes as `@name`, and lists of its children by name."""
 
 
-def decode(path: Path, data: bytes, given: Given) -> Decoded:
+def decode(path: Path, data: bytes, given: FileDefaults) -> Decoded:
     """Return the elements of a file.
 
     Raises:

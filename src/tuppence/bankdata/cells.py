@@ -9,8 +9,7 @@ import polars as pl
 from tuppence.bankdata.amounts import Amounts, read_amounts
 from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.dates import read_days
-from tuppence.bankdata.mapping import Mapping as TableMapping
-from tuppence.bankdata.mapping import Sum, words_of
+from tuppence.bankdata.mapping import Sum, TableMapping, words_of
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.signs import Signed, by_sides, by_sign, by_word, total
 from tuppence.bankdata.table_file import Table, position

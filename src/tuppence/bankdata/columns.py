@@ -126,8 +126,8 @@ _DATE_LIKE: Final = re.compile(
 _NUMBER_LIKE: Final = re.compile(r"[^\d,;:/]{0,5}(\d[\d.,' \u00a0\u202f\u2019]*)[^\d:/]{0,5}")
 LONE: Final = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 """Matches numbers of which nothing shows whether they are thousands or have decimals."""
-MOST: Final = 0.95
-"""Share of texts that nearly all texts are."""
+MIN_SHARE: Final = 0.95
+"""Share of the texts of a column that must be of a form for the column to have it."""
 _ENOUGH_DAYS: Final = 5
 _SCHEDULED: Final = timedelta(days=31)
 """The time ahead for which banks list payments; a day within it does not rule out a form."""
@@ -138,8 +138,8 @@ class Column(NamedTuple):
     """A column of a statement.
 
     Attributes:
-        name: How a mapping names it: its title, or its number where that is not unique.
-        role: What its title says, such as `balance`; empty where nothing is known.
+        name: Its name in a mapping: its title, or its number where that is not unique.
+        role: The meaning of its title, such as `balance`; empty where it is not known.
         currency: The currency that its title names.
         texts: Its texts.
         is_date: Whether they are dates.
@@ -222,7 +222,7 @@ def _share(texts: pl.Series, is_it: Callable[[str], bool]) -> bool:
     counts = texts.drop_nulls().value_counts()
     total = int(counts["count"].sum())
     good = sum(count for text, count in counts.iter_rows() if is_it(text))
-    return bool(total) and good >= MOST * total
+    return bool(total) and good >= MIN_SHARE * total
 
 
 def words_of_balances(found: Iterable[Column]) -> dict[str, tuple[str, ...]]:
@@ -239,7 +239,7 @@ def words_of_balances(found: Iterable[Column]) -> dict[str, tuple[str, ...]]:
 
 
 def date_readings(
-    texts: pl.Series, formats: Iterable[str], today: date, share: float = MOST
+    texts: pl.Series, formats: Iterable[str], today: date, share: float = MIN_SHARE
 ) -> dict[str, pl.Series]:
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 
@@ -250,7 +250,7 @@ def date_readings(
         texts: The dates.
         formats: Those that are tried.
         today: The day of the import.
-        share: What share of the dates has to be read.
+        share: Minimum share of the dates that has to be read.
     """
     found: dict[str, pl.Series] = {}
     most = 0

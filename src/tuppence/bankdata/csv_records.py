@@ -18,7 +18,7 @@ class Record(NamedTuple):
         fields: Its texts.
         start: Position of its first line.
         end: Position of the line after its last.
-        reason: Why its fields may be wrong.
+        reason: The reason why its fields may be wrong; None if they are certain.
     """
 
     fields: list[str]
@@ -44,7 +44,7 @@ def records_of(
     over lines that would be rows of the same width by themselves, each of them gets a reason.
 
     Args:
-        lines: Of the file.
+        lines: Lines of the file.
         starts: Positions of lines, in order; those that a row before them takes up are left out.
         splitter: Splits the lines into fields.
     """
@@ -126,7 +126,7 @@ class Splitter:
         """Return which lines are rows that every CSV reader reads the same, if they begin a row.
 
         Args:
-            lines: Of the file.
+            lines: Lines of the file.
             width: Number of fields of such a row.
         """
         unquoted = lines.str.replace_all('"[^"]*"', "")

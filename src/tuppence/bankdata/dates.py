@@ -32,8 +32,8 @@ def read_days(
 
     Args:
         texts: One a row.
-        name: What they are, for the reasons.
-        form: How they are written, in the letters of strftime.
+        name: Name of the field, for the reasons.
+        form: Format of the dates, in the letters of strftime.
         today: No day may be later.
 
     Returns:

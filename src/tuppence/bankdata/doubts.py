@@ -17,7 +17,7 @@ def balance_doubts(rows: pl.DataFrame, *, backward: bool, set_aside: int) -> Ite
     Args:
         rows: `account`, `day`, `amount` and `balance`, as they stand in the file.
         backward: Whether later rows of a day are taken to stand first.
-        set_aside: How many other rows of the file could not be taken.
+        set_aside: Number of other rows of the file, which could not be taken.
     """
     found = chain(rows, backward=backward, turned=False)
     if not found.broken:
@@ -46,7 +46,7 @@ def sign_doubts(amounts: pl.Series, *, is_marked: bool) -> Iterator[str]:
     """Yield that no money goes out, where nothing says how money out is marked.
 
     Args:
-        amounts: Of the rows, signed.
+        amounts: Signed amounts of the rows.
         is_marked: Whether the mapping says how.
     """
     if not is_marked and len(amounts) > 1 and (amounts > 0).any() and not (amounts < 0).any():
@@ -60,7 +60,7 @@ def header_doubts(count: int) -> Iterator[str]:
     """Yield a doubt if a file was put together from exports whose rows may overlap.
 
     Args:
-        count: How often the header is repeated.
+        count: Number of repetitions of the header.
     """
     if count:
         yield (
@@ -84,7 +84,7 @@ def word_doubts(words: pl.Series, known: Collection[str]) -> Iterator[str]:
     """Yield the words that rules do not know, the most frequent first.
 
     Args:
-        words: Of a field, whose name the column has.
+        words: Words of a field, whose name the column has.
         known: The words that rules know.
     """
     strange = words.drop_nulls().filter(~words.drop_nulls().is_in([*known]))
@@ -96,7 +96,7 @@ def left_out_doubts(words: pl.Series) -> Iterator[str]:
     """Yield the words that were left out since the mapping has no translation of them.
 
     Args:
-        words: Of a field, whose name the column has.
+        words: Words of a field, whose name the column has.
     """
     if told := _counted(words.drop_nulls(), ()):
         yield f"{words.name}: left out, since the mapping does not translate it: {told}"

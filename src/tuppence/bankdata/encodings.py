@@ -33,7 +33,7 @@ def decoded(path: Path, data: bytes, encoding: str, how: str = _IN_MAPPING) -> s
         path: The file.
         data: Its bytes.
         encoding: The encoding of a file that shows none.
-        how: How a person names the encoding of the file, with a gap for it.
+        how: The option with which a person names the encoding of the file, with a gap for it.
 
     Raises:
         UserError: It is in another encoding.

@@ -10,8 +10,7 @@ import msgspec
 import polars as pl
 
 from tuppence.bankdata.balances import Chain, chain, newest_first
-from tuppence.bankdata.mapping import Mapping as TableMapping
-from tuppence.bankdata.mapping import Sign
+from tuppence.bankdata.mapping import Sign, TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.facts.schema import Schema
@@ -20,9 +19,11 @@ UNDECIDED: Final = "?"
 """Stands in a mapping for what a question asks; no mapping with it can be read."""
 NEGATIVE: Final = "negative"
 POSITIVE: Final = "positive"
-_FEW_PAIRS: Final = 3
-_FEW_SHOPS: Final = 3
-_MOST: Final = 0.9
+_MIN_PAIRS: Final = 3
+_MIN_SHOPS: Final = 3
+"""Fewest pairs of rows, and payments of shops, from which the direction of money is concluded."""
+_MIN_SHARE: Final = 0.9
+"""Share of them that must agree."""
 _TEXTS: Final = 2_000
 _STAND_IN: Final = "GBP"
 """A currency of two decimals, for amounts of which only the signs matter."""
@@ -32,10 +33,10 @@ class Question(NamedTuple):
     """A question that a file leaves open.
 
     Attributes:
-        key: What is asked, as answers name it.
+        key: The subject of the question, as answers name it.
         text: The question.
         choices: The possible answers; none if any text is one.
-        option: How a command is told the answer; empty if only the mapping file can say it.
+        option: Option of a command for the answer; empty if only the mapping file can give it.
     """
 
     key: str
@@ -50,11 +51,11 @@ class Circumstances:
 
     Attributes:
         schema: The fields that the store can hold.
-        owners: Who is in the store already.
+        owners: Customers and accounts that are in the store already.
         today: No row may be dated later.
         is_shop: Returns whether a text names a shop, where money is spent.
         bank: Name of the shipped mapping to use, if any.
-        answers: What is known, by the key of a question: fields with their constants, and answers.
+        answers: Known answers, by the key of a question: fields with their constants, and answers.
     """
 
     schema: Schema
@@ -70,7 +71,7 @@ class Evidence:
 
     Args:
         path: The file.
-        mapping: What is decided.
+        mapping: The mapping as far as it is decided.
         about: The circumstances of the proposal.
         form: The form of its dates.
         currency: The currency of its amounts; empty if it is not known.
@@ -94,7 +95,7 @@ class Evidence:
         """Return the rows that can be read, in the order of the file.
 
         Args:
-            sign: How money out is marked, if not as the mapping says.
+            sign: The marks of money out, if they are not those of the mapping.
         """
         about, mapping = self._about, self._mapping
         if sign is not None:
@@ -126,9 +127,9 @@ class Evidence:
         """Return which amounts are money out, with the reason, if the balances say so."""
         plain, turned = self._chain(turned=False), self._chain(turned=True)
         best = min(plain, turned, key=lambda one: one.broken)
-        if best.pairs < _FEW_PAIRS or plain.broken == turned.broken:
+        if best.pairs < _MIN_PAIRS or plain.broken == turned.broken:
             return {}
-        if best.broken > (1 - _MOST) * best.pairs:
+        if best.broken > (1 - _MIN_SHARE) * best.pairs:
             return {}
         return {NEGATIVE if best is plain else POSITIVE: "as the balances follow from them so"}
 
@@ -139,7 +140,7 @@ class Evidence:
         is_paid = pl.col("text").is_in(shops) & (pl.col("amount") != 0)
         amounts = self._rows.filter(is_paid)["amount"]
         for sign, count in ((NEGATIVE, (amounts < 0).sum()), (POSITIVE, (amounts > 0).sum())):
-            if count >= _FEW_SHOPS and count >= _MOST * len(amounts):
+            if count >= _MIN_SHOPS and count >= _MIN_SHARE * len(amounts):
                 reason = f"as in {count:,} of {len(amounts):,} payments to known shops"
                 return {sign: reason}
         return {}

@@ -15,7 +15,7 @@ MAX_BYTES: Final = 64_000_000
 """About 40,000 transactions in XML, which take twenty times the memory."""
 
 
-class Given(NamedTuple):
+class FileDefaults(NamedTuple):
     """The facts that a person gives about files which lack them.
 
     Attributes:
@@ -47,20 +47,20 @@ class Decoded(NamedTuple):
 
 _USUAL: Final = "windows-1252"
 _BY_OPTION: Final = "--encoding {}"
-Decode = Callable[[Path, bytes, Given], Decoded]
+Decode = Callable[[Path, bytes, FileDefaults], Decoded]
 """Turns the bytes of a file into the content of a document."""
 
 
 def read_exports(
-    paths: Sequence[Path], endings: Sequence[str], decode: Decode, given: Given
+    paths: Sequence[Path], endings: Sequence[str], decode: Decode, given: FileDefaults
 ) -> Iterator[Document]:
     """Read files in the given order; those of a folder are sorted by path.
 
     Args:
         paths: Files, or folders of files.
-        endings: How the names of the files in a folder end, in small letters.
+        endings: Endings of the names of the files in a folder, in small letters.
         decode: The decoder of their format.
-        given: What the files do not say.
+        given: Facts that the files lack.
 
     Raises:
         UserError: A file cannot be read, or is not of the format.
@@ -78,13 +78,15 @@ def read_exports(
             yield Document(source, *decode(file, read_bytes(file, MAX_BYTES), given))
 
 
-def text_of(path: Path, data: bytes, given: Given, named: str = "") -> tuple[str, tuple[str, ...]]:
+def text_of(
+    path: Path, data: bytes, given: FileDefaults, named: str = ""
+) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, and a doubt if its encoding was guessed.
 
     Args:
         path: The file.
         data: Its bytes.
-        given: What a person says about it.
+        given: Facts that a person gives about it.
         named: The encoding that the file itself names, which it has if it is not UTF-8.
 
     Raises:

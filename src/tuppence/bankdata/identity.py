@@ -51,7 +51,7 @@ def made_identifier(*content: str | None) -> str:
     """Return the beginning of the identifier of rows that have none.
 
     Args:
-        content: What such a row is known by; equal rows are told apart by a number.
+        content: Texts that identify such a row; equal rows are told apart by a number.
     """
     key = "\x1f".join(part or "" for part in content)
     return f"~{hashlib.blake2b(key.encode(), digest_size=9).hexdigest()}"

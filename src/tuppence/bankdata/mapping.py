@@ -2,8 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator
-from collections.abc import Mapping as Named
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,10 +22,10 @@ DATE_LETTERS: Final = "YymbBdejFHIMSfTzZp%"
 BY_NUMBER: Final = re.compile("column ([1-9][0-9]{0,3})")
 """Matches the name of a column by its place in a row."""
 
-_NO_CONSTANTS: Final[Named[str, str]] = {}
+_NO_CONSTANTS: Final[Mapping[str, str]] = {}
 ACCOUNT_TYPE: Final = "account type"
 OPENING_BALANCE: Final = "opening balance"
-EXTRA: Final[Named[str, tuple[Field, ...]]] = {
+EXTRA: Final[Mapping[str, tuple[Field, ...]]] = {
     "customers": (),
     "accounts": (Field("currency", FieldType.TEXT, "Currency of a new customer, ISO 4217."),),
     "transactions": (
@@ -41,7 +40,7 @@ EXTRA: Final[Named[str, tuple[Field, ...]]] = {
     ),
 }
 """Fields that a mapping may give besides the table's own, to create the owners of its rows."""
-_MEANT: Final[Named[str, str]] = {
+_MEANT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("description", "details", "memo", "narrative", "reference"), "text"),
     **dict.fromkeys(("payee", "counterparty"), "merchant"),
     "value": "amount",
@@ -51,7 +50,7 @@ _OUT: Final = (
     "out dr d debit debet débit debe dbit soll s af uit addebito cargo débito minus - withdrawal"
 )
 _IN: Final = "in cr c credit crédit haber crdt haben h bij accredito abono crédito plus + deposit"
-SIGN_WORDS: Final[Named[str, bool]] = {
+SIGN_WORDS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(_IN.split(), False),
     **dict.fromkeys(_OUT.split(), True),
 }
@@ -99,7 +98,7 @@ class Sign(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_default
         return {**SIGN_WORDS, **given}
 
 
-class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+class TableMapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A mapping file.
 
     Attributes:
@@ -115,7 +114,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
         translated_only: Text fields whose other words are left out and reported as a doubt.
         only: For each column, the words of the rows that are imported, in upper or lower case.
         without: For each column, the words of the rows that are skipped, in upper or lower case.
-        sign: How money out is marked; if omitted, amounts of money out are negative.
+        sign: The marks of money out; if omitted, amounts of money out are negative.
         date_format: Format of dates, in the notation of strftime.
         decimal_point: The character before the decimals of a number, `.` or `,`. If omitted, an
             amount that can be read in two ways, such as 1.234, is set aside.
@@ -192,13 +191,15 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
         return bool(self.sign.paid_out or self.sign.paid_in)
 
 
-def with_constants(mapping: Mapping, constants: Named[str, str], path: object) -> Mapping:
+def with_constants(
+    mapping: TableMapping, constants: Mapping[str, str], path: object
+) -> TableMapping:
     """Return a mapping with other constants, which win over its own.
 
     Args:
         mapping: Any mapping.
         constants: Values by field.
-        path: What errors call the mapping.
+        path: Name of the mapping in errors.
 
     Raises:
         UserError: The mapping takes one of the fields from a column.
@@ -211,7 +212,9 @@ def with_constants(mapping: Mapping, constants: Named[str, str], path: object) -
     return msgspec.structs.replace(mapping, constants={**mapping.constants, **constants})
 
 
-def read_mapping(path: Path, schema: Schema, constants: Named[str, str] = _NO_CONSTANTS) -> Mapping:
+def read_mapping(
+    path: Path, schema: Schema, constants: Mapping[str, str] = _NO_CONSTANTS
+) -> TableMapping:
     """Read and check a mapping file.
 
     Args:
@@ -223,7 +226,7 @@ def read_mapping(path: Path, schema: Schema, constants: Named[str, str] = _NO_CO
         UserError: It cannot be read, has a key, a field or a word that does not exist, or lacks a
             field that is required.
     """
-    document = read_yaml(path, Mapping)
+    document = read_yaml(path, TableMapping)
     mapping = with_constants(document.value, constants, path)
     fields = mapping.fields(schema)
     for key in ("columns", "constants", "values", "patterns"):
@@ -247,7 +250,7 @@ def read_mapping(path: Path, schema: Schema, constants: Named[str, str] = _NO_CO
     return mapping
 
 
-def needed(mapping: Mapping, fields: Named[str, Field]) -> list[str]:
+def needed(mapping: TableMapping, fields: Mapping[str, Field]) -> list[str]:
     """Return the fields that a column or a constant must give.
 
     Args:
@@ -261,7 +264,7 @@ def needed(mapping: Mapping, fields: Named[str, Field]) -> list[str]:
 
 
 def _unknown(
-    document: Document[Mapping], key: str, name: str, fields: dict[str, Field]
+    document: Document[TableMapping], key: str, name: str, fields: dict[str, Field]
 ) -> UserError:
     line, column = document.position((key, name))
     message = f"{document.path}:{line}:{column}: {document.value.table} have no field {name!r}"
@@ -278,7 +281,7 @@ def nearest(word: str, known: Collection[str]) -> str:
     return f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}"
 
 
-def words_of(mapping: Mapping) -> dict[str, tuple[str, ...]]:
+def words_of(mapping: TableMapping) -> dict[str, tuple[str, ...]]:
     """Return the fields that have words of their own, and these words."""
     if mapping.table == "accounts":
         return {"type": ACCOUNT_TYPES}
@@ -287,7 +290,7 @@ def words_of(mapping: Mapping) -> dict[str, tuple[str, ...]]:
     return {}
 
 
-def _check_words(document: Document[Mapping]) -> None:
+def _check_words(document: Document[TableMapping]) -> None:
     """Check the words that the mapping itself gives: types, and categories that are misspelt."""
     mapping = document.value
     known = words_of(mapping)
@@ -317,7 +320,7 @@ def _close(word: str, known: Iterable[str]) -> bool:
     return bool(difflib.get_close_matches(word.casefold(), [*known], 1, 0.8))
 
 
-def _own_words(mapping: Mapping) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def _own_words(mapping: TableMapping) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the place, the field and the word of each word of ours."""
     for field, word in mapping.constants.items():
         yield ("constants", field), field, word
@@ -326,7 +329,7 @@ def _own_words(mapping: Mapping) -> Iterator[tuple[tuple[str, ...], str, str]]:
             yield ("values", field, theirs), field, word
 
 
-def _problems(mapping: Mapping, fields: dict[str, Field]) -> Iterator[str]:
+def _problems(mapping: TableMapping, fields: dict[str, Field]) -> Iterator[str]:
     """Yield what is wrong with the mapping's options."""
     letters = _LETTER.findall(mapping.date_format)
     grouping = mapping.separators.grouping

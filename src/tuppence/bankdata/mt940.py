@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import mt940
 
-from tuppence.bankdata.exports import Decoded, Given, text_of
+from tuppence.bankdata.exports import Decoded, FileDefaults, text_of
 from tuppence.bankdata.records import (
     TWICE,
     Account,
@@ -50,7 +50,7 @@ _NO_AMOUNT: Final = "its amount does not consist of digits and a decimal comma"
 _NAMES: Final = ("applicant_name", "purpose", "additional_purpose", "transaction_details")
 
 
-def decode(path: Path, data: bytes, given: Given) -> Decoded:
+def decode(path: Path, data: bytes, given: FileDefaults) -> Decoded:
     """Return the statements of a file: the lines before, of and after its transactions.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tuppence.bankdata.columns import LONE
-from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
+from tuppence.bankdata.exports import Decoded, FileDefaults, plain_number, text_of
 from tuppence.bankdata.records import (
     TWICE,
     Account,
@@ -63,7 +63,7 @@ MAX_HEADER: Final = 1_000
 _CHARSET: Final = re.compile(rb"\bCHARSET:\s*([\w-]+)|<\?xml\b[^>]*\bencoding=[\"']([\w-]+)")
 
 
-def decode(path: Path, data: bytes, given: Given) -> Decoded:
+def decode(path: Path, data: bytes, given: FileDefaults) -> Decoded:
     """Return the elements of a file: texts, or objects, or lists where a name is repeated.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.facts.rows import OWNER
 
 _FIELDS: Final = {
@@ -17,7 +17,7 @@ _FIELDS: Final = {
 
 
 def owner_columns(
-    mapping: Mapping, is_ragged: pl.Series, column_of: Callable[[str], str]
+    mapping: TableMapping, is_ragged: pl.Series, column_of: Callable[[str], str]
 ) -> list[pl.Expr]:
     """Return the customer and the account that each row is about, as two columns.
 

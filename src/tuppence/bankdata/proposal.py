@@ -15,7 +15,7 @@ from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.columns import (
     BOOKED,
     FORMATS,
-    MOST,
+    MIN_SHARE,
     NOT_BOOKED,
     Column,
     columns_of,
@@ -36,8 +36,7 @@ from tuppence.bankdata.evidence import (
     Evidence,
     Question,
 )
-from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sign, with_constants
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, Sign, TableMapping, with_constants
 from tuppence.bankdata.proposed import Proposal
 from tuppence.bankdata.table_file import position, read_raw, read_start
 from tuppence.errors import UserError
@@ -279,7 +278,9 @@ class _Draft:
             found = Separators(self._ask(Question("decimal_point", text, POINTS)))
         self._set(decimal_point=found.point, grouping=found.grouping)
 
-    def _decide_dates(self, column: Column, formats: Iterable[str], share: float = MOST) -> None:
+    def _decide_dates(
+        self, column: Column, formats: Iterable[str], share: float = MIN_SHARE
+    ) -> None:
         readings = date_readings(column.texts, formats, self._about.today, share)
         if not readings:
             message = f"{self._path}: the dates of {column.name} have no known form"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from tuppence.bankdata.evidence import Question
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.structured import to_yaml
 
 
@@ -14,9 +14,9 @@ class Proposal(NamedTuple):
 
     Attributes:
         mapping: The mapping; incomplete where there are questions.
-        origin: Where it comes from.
-        questions: What has to be decided before the file can be imported.
-        doubts: What a person should look at.
+        origin: The origin of the mapping, as a sentence for people.
+        questions: Questions to be answered before the file can be imported.
+        doubts: Sentences about what a person should look at.
     """
 
     mapping: TableMapping

@@ -14,7 +14,7 @@ import polars as pl
 from tuppence.bankdata.amounts import Separators
 from tuppence.bankdata.columns import LONE, OPENING, Column, date_readings, in_order, separators_of
 from tuppence.bankdata.dates import check_format, days_as_written
-from tuppence.bankdata.exports import Decoded, Given, plain_number, text_of
+from tuppence.bankdata.exports import Decoded, FileDefaults, plain_number, text_of
 from tuppence.bankdata.records import (
     Account,
     Booking,
@@ -47,7 +47,7 @@ _CUT: Final = "cut"
 """The key of a record that the file ends in; those of fields are letters."""
 
 
-def decode(path: Path, data: bytes, given: Given) -> Decoded:
+def decode(path: Path, data: bytes, given: FileDefaults) -> Decoded:
     """Return the records of a file, each with its account, its day and its amount.
 
     Raises:
@@ -107,7 +107,7 @@ def _records(lines: list[str], account: str) -> Iterator[dict[str, Any]]:
         yield {**record, "kind": kind, "account": account, _CUT: True}
 
 
-def _form(path: Path, dates: list[str], given: Given) -> str:
+def _form(path: Path, dates: list[str], given: FileDefaults) -> str:
     """Return the form of dates.
 
     Raises:

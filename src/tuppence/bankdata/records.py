@@ -99,10 +99,10 @@ class ConsentRecord(NamedTuple):
     Attributes:
         id: Identifier given by the bank.
         scope: The permissions, as they were requested.
-        granted: When the consent was given.
-        confirmed: When it was last reconfirmed.
-        expires: When it ends.
-        withdrawn: When it was withdrawn.
+        granted: Time at which the consent was given.
+        confirmed: Time at which it was last reconfirmed.
+        expires: Time at which it ends.
+        withdrawn: Time at which it was withdrawn.
     """
 
     id: str
@@ -210,7 +210,7 @@ def given_id(content: Any, *keys: str) -> str | None:
 
     Args:
         content: The transaction.
-        keys: Where it may stand; banks fill them with words such as NOTPROVIDED, or with zeros.
+        keys: Its possible keys; banks fill them with words such as NOTPROVIDED, or with zeros.
     """
     for key in keys:
         found = optional(content, key)

@@ -39,9 +39,12 @@ from tuppence.facts.rows import Rows, with_confidence
 from tuppence.feel.values import Date
 
 CUSTOMERS_PER_PARTITION: Final = 10_000
+LARGE_PURCHASES: Final = 0.0008
 
 
-def population(customers: int, seed: int, until: Date, months: int) -> Iterator[tuple[int, Rows]]:
+def population(
+    customers: int, seed: int, until: Date, months: int, large: float = LARGE_PURCHASES
+) -> Iterator[tuple[int, Rows]]:
     """Generate the population, partition by partition.
 
     Args:
@@ -49,6 +52,7 @@ def population(customers: int, seed: int, until: Date, months: int) -> Iterator[
         seed: Seed of all random choices.
         until: The last day with transactions.
         months: Number of calendar months with transactions, including that of the last day.
+        large: Share of purchases that are far larger than usual; it changes no other row.
 
     Yields:
         The number of transactions of a partition, and its rows.
@@ -62,7 +66,7 @@ def population(customers: int, seed: int, until: Date, months: int) -> Iterator[
         add_income(rng, people, calendar, book)
         add_bills(rng, people, calendar, book)
         add_savings(rng, people, calendar, book)
-        add_purchases(rng, people, calendar, book)
+        add_purchases(rng, people, calendar, book, large)
         add_fees(rng, people, calendar, book)
         names = np.array([f"C{i:07d}" for i in range(first + 1, first + count + 1)])
         transactions = _transactions(rng, people, calendar, book, names)

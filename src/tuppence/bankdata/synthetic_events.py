@@ -224,7 +224,9 @@ def add_savings(rng: np.random.Generator, people: People, calendar: Months, book
     book.add(who[index], end, interest, account=SAVINGS, text=MERCHANTS.index("Bank"), **kind)
 
 
-def add_purchases(rng: np.random.Generator, people: People, calendar: Months, book: Book) -> None:
+def add_purchases(
+    rng: np.random.Generator, people: People, calendar: Months, book: Book, large: float
+) -> None:
     """Add card payments and cash withdrawals, as many as the customer's volume leaves room for."""
     count = len(people)
     regular = people.bills + 2.2 + 2.7 * people.saver
@@ -248,7 +250,7 @@ def add_purchases(rng: np.random.Generator, people: People, calendar: Months, bo
     mean = _purchase_means(people, rate)
     amount = mean[customer, category] * np.exp(0.65 * rng.standard_normal(total) - 0.211)
     cash = category == cash_code
-    amount = np.where(rng.random(total) < 0.0008, amount * 12 + 200, amount)  # a sofa, a repair
+    amount = np.where(rng.random(total) < large, amount * 12 + 200, amount)  # a sofa, a repair
     amount = np.where(cash, np.maximum(np.rint(amount / 10) * 10, 10), np.maximum(amount, 0.5))
     abroad = (rng.random(total) < 0.015) & ~cash
     country = np.where(abroad, rng.integers(1, len(COUNTRIES), total), 0)

@@ -12,7 +12,7 @@ import polars as pl
 
 from tuppence.bankdata.csv_records import Record, Splitter, lines_of, records_of
 from tuppence.bankdata.encodings import UTF8, check_is_text, decoded
-from tuppence.bankdata.mapping import BY_NUMBER, Mapping
+from tuppence.bankdata.mapping import BY_NUMBER, TableMapping
 from tuppence.bankdata.parquet import read_parquet
 from tuppence.cards import masked
 from tuppence.errors import UserError
@@ -39,10 +39,10 @@ class Table(NamedTuple):
     """A table of texts.
 
     Attributes:
-        titles: What the columns are called in the file; `column 3` where there is no title.
+        titles: Titles of the columns in the file; `column 3` where there is no title.
         cells: The texts, in columns `0`, `1`, ...
-        reasons: Why a row cannot be taken, such as that it is ragged; null for others.
-        headers: How often the header is repeated, as where files were put together.
+        reasons: Reasons against rows, such as that one is ragged; null for rows that can be taken.
+        headers: Number of repetitions of the header, as where files were put together.
     """
 
     titles: tuple[str, ...]
@@ -51,12 +51,12 @@ class Table(NamedTuple):
     headers: int = 0
 
 
-def read_raw(path: Path, mapping: Mapping) -> Table:
+def read_raw(path: Path, mapping: TableMapping) -> Table:
     """Return all cells as texts.
 
     Args:
         path: CSV or Parquet.
-        mapping: What its columns mean.
+        mapping: The meaning of its columns.
 
     Raises:
         UserError: The file cannot be read, or has not the columns that the mapping names.
@@ -103,7 +103,7 @@ def position(titles: Sequence[str], column: str) -> int | None:
     """Return where a column stands that a mapping names; None if there is none.
 
     Args:
-        titles: Of the file.
+        titles: Titles of the columns of the file.
         column: A title, or a number such as `column 3`.
     """
     found = _same_titles(titles, column)
@@ -125,7 +125,7 @@ def _same_titles(titles: Sequence[str], column: str) -> list[int]:
     return exact or [i for i, title in enumerate(titles) if plain_title(title) == plain]
 
 
-def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
+def _read_parquet(path: Path, data: bytes, mapping: TableMapping) -> Table:
     frame = read_parquet(path, data)
     try:
         cells = frame.select(
@@ -139,7 +139,7 @@ def _read_parquet(path: Path, data: bytes, mapping: Mapping) -> Table:
     return Table(tuple(name.strip() for name in frame.columns), cells, none)
 
 
-def _parquet_text(column: pl.Expr, kind: pl.DataType, mapping: Mapping) -> pl.Expr:
+def _parquet_text(column: pl.Expr, kind: pl.DataType, mapping: TableMapping) -> pl.Expr:
     """Return a column as text; a number cannot be read in another way than it is meant."""
     if kind.is_temporal():
         return column.dt.strftime(mapping.date_format).cast(pl.String)
@@ -150,7 +150,7 @@ def _parquet_text(column: pl.Expr, kind: pl.DataType, mapping: Mapping) -> pl.Ex
     return text.str.replace(".", mapping.decimal_point or ".", literal=True)
 
 
-def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
+def _read_csv(path: Path, data: bytes, mapping: TableMapping) -> Table:
     is_rejects = data.removeprefix(codecs.BOM_UTF8).startswith(
         tuple(begin.encode() for begin in _REJECTS_BEGIN)
     )
@@ -185,7 +185,7 @@ def _read_csv(path: Path, data: bytes, mapping: Mapping) -> Table:
     return _whole(_table(fields, lines[header.end :], splitter), text, mapping)
 
 
-def _whole(table: Table, text: str, mapping: Mapping) -> Table:
+def _whole(table: Table, text: str, mapping: TableMapping) -> Table:
     """Set the last row aside if the file ends in a number with fewer decimals than all above it.
 
     A download that was cut off ends like that, and the number may be a tenth of what it was.
@@ -279,7 +279,7 @@ def _as_in_file(rejects: Table) -> Table:
 
 
 def _check_column(
-    path: Path, mapping: Mapping, column: str, place: str, titles: Sequence[str]
+    path: Path, mapping: TableMapping, column: str, place: str, titles: Sequence[str]
 ) -> None:
     same = [f"column {i + 1}" for i in _same_titles(titles, column)]
     if len(same) > 1:

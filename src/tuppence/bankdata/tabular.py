@@ -33,8 +33,7 @@ from tuppence.bankdata.doubts import (
     word_doubts,
 )
 from tuppence.bankdata.identity import identifiers
-from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, words_of
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, TableMapping, words_of
 from tuppence.bankdata.masking import Tokens, masked_texts
 from tuppence.bankdata.ownership import owner_columns
 from tuppence.bankdata.rejected import Again, again_in_table, never
@@ -72,9 +71,9 @@ class ParsedTable:
             card numbers, then the customer and the account that the row is about, null where it is
             not known. Where the file has columns of these names, ours are `row in file` and
             `reason set aside`, and the file's are followed by `in the file`.
-        count: How many rows the file has.
-        left_out: How many rows the mapping leaves out, by the column and its word.
-        doubts: What may be wrong with the rows, a sentence each.
+        count: Number of rows of the file.
+        left_out: Number of rows that the mapping leaves out, by the column and its word.
+        doubts: Sentences about what may be wrong with the rows.
         again: Tells which rows of earlier rejects this file has, too.
     """
 
@@ -95,7 +94,7 @@ def read_table(
 
     Args:
         path: The file; Parquet by its ending, else CSV.
-        meaning: What its columns mean.
+        meaning: The meaning of its columns.
         schema: The fields that a store can hold.
         owners: Customers and accounts that exist.
         today: No row may be dated later.

@@ -17,6 +17,7 @@ import msgspec
 from tuppence import logs
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.functions import begin_function
+from tuppence.adapters.aws.inbox import S3Inbox
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.aws.rulesets import S3Rulesets
@@ -49,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
         engines_service: Cloud Map service of running engines.
         engines_port: Port of running engines.
         rulesets: Name of the bucket of rulesets.
+        inbox: Name of the bucket in which files of banks arrive.
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
         invoke_queue: Address of the invoke queue.
@@ -73,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True):
     engines_service: str = ""
     engines_port: int = 8602
     rulesets: str = ""
+    inbox: str = ""
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
@@ -209,12 +212,14 @@ class WatchDependencies(NamedTuple):
         ledger: The ledger.
         list_on: Has the listing of a run continue.
         complete: Nights that were seen to be complete, by the name of the run; they stay so.
+        arrivals: Returns the moments at which the files that wait have arrived.
     """
 
     settings: Settings
     ledger: DynamoLedger
     list_on: Callable[[dict[str, Any]], None]
     complete: dict[str, Night]
+    arrivals: Callable[[], Sequence[datetime.datetime]]
 
 
 @functools.cache
@@ -223,7 +228,8 @@ def watch_dependencies() -> WatchDependencies:
     config = settings()
     ledger = DynamoLedger(client("dynamodb"), config.ledger)
     list_on = functools.partial(begin_function, config.customer_function)
-    return WatchDependencies(config, ledger, list_on, {})
+    inbox = S3Inbox(client("s3"), config.inbox, max_bytes=0)  # it fetches none
+    return WatchDependencies(config, ledger, list_on, {}, inbox.arrivals)
 
 
 class ConvertDependencies(NamedTuple):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tuppence.adapters.channels.mail import Mail
 from tuppence.adapters.channels.settings import ChannelSettings, read_channels
+from tuppence.adapters.embedded.model_directory import ModelDirectory
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
-    extra,
     fact_database,
     open_store,
     result_store,
@@ -17,6 +18,7 @@ from tuppence.bootstrap.local import (
 from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.news import ChannelRule
 from tuppence.usecases.deliver import DeliveryDependencies, Retry
+from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
     from tuppence.usecases.delivery_ports import Channel, Outbox
@@ -78,12 +80,18 @@ def store_deliveries(path: Path, settings: DeliverySettings) -> Iterator[Deliver
                 settings.chance,
                 settings.new_id,
                 settings.threads,
+                store.models.published,
             )
 
 
 @contextlib.contextmanager
 def database_deliveries(
-    url: str, results: str, rulesets: str, feeds_table: str, settings: DeliverySettings
+    url: str,
+    results: str,
+    rulesets: str,
+    feeds_table: str,
+    models: Path | None,
+    settings: DeliverySettings,
 ) -> Iterator[DeliveryDependencies]:
     """Yield what the deliveries of the services are made with.
 
@@ -93,6 +101,7 @@ def database_deliveries(
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
         feeds_table: What is kept of feeds: a table, such as dynamodb://table; or empty for the
             database.
+        models: The folder of models; feeds are in rule order if None.
         settings: What an operator decides.
 
     Raises:
@@ -112,7 +121,6 @@ def database_deliveries(
             connections,
             result_store(results, known),
             known,
-            lambda: schema,
             settings.purposes,
             policy.vulnerable,
             None if found.mail is None else found.mail.address,
@@ -133,6 +141,7 @@ def database_deliveries(
             settings.chance,
             settings.new_id,
             settings.threads,
+            no_model if models is None else ModelDirectory(models).published,
         )
 
 

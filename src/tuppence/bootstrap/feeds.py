@@ -5,29 +5,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.adapters.embedded.model_directory import ModelDirectory
+from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
-    extra,
     fact_database,
     open_store,
     result_store,
     ruleset_store,
 )
-from tuppence.bootstrap.store_feed import feed_changes, feed_policy
+from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from tuppence.facts.schema import Schema
+    from tuppence.adapters.embedded.people import StorePeople
     from tuppence.services.feed.app import FeedDependencies
-    from tuppence.usecases.build_feed import Feed
-    from tuppence.usecases.compare_feeds import FeedChanges
     from tuppence.usecases.delivery_ports import Outbox
-    from tuppence.usecases.feed_ports import FeedStore, Kept, Person
+    from tuppence.usecases.feed_ports import FeedStore
 
 
 def feed_service(
@@ -46,11 +46,11 @@ def feed_service(
     """
     with extra("feed"):
         from tuppence.services.access import read_callers  # noqa: PLC0415
-        from tuppence.services.feed.app import FeedLimits, feed_app  # noqa: PLC0415
+        from tuppence.services.feed.app import feed_app  # noqa: PLC0415
         from tuppence.services.feed.tokens import read_keys  # noqa: PLC0415
 
     known = {} if operators is None else read_callers(operators)
-    return feed_app(deps, read_keys(keys), known, FeedLimits(caller_requests))
+    return feed_app(deps, read_keys(keys), known, caller_requests)
 
 
 def store_feeds(
@@ -67,24 +67,32 @@ def store_feeds(
     Raises:
         UserError: There is no store, or the policy is malformed.
     """
+    return _feeds_of(open_store(path), policy_file, purposes, clock)[0]
+
+
+def _feeds_of(
+    store: StoreFolder,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+) -> "tuple[FeedDependencies, StorePeople]":
     with extra("feed"):
         from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
         from tuppence.adapters.embedded.outbox_file import OutboxFile  # noqa: PLC0415
         from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
-    store = open_store(path)
     policy = feed_policy(policy_file, store.schema)
     people = StorePeople(store, purposes, policy.vulnerable)
-    file = FeedFile(path, people.has_customer)
-    outbox = OutboxFile(path, people.has_customer)
+    file = FeedFile(store.path, people.has_customer)
+    outbox = OutboxFile(store.path, people.has_customer)
 
     def close() -> None:
         outbox.close()
         file.close()
         people.close()
 
-    return FeedDependencies(
+    deps = FeedDependencies(
         people,
         file,
         _explainer(store, purposes),
@@ -93,7 +101,9 @@ def store_feeds(
         clock,
         people.check,
         close,
+        store.models.published,
     )
+    return deps, people
 
 
 def database_feeds(
@@ -105,6 +115,7 @@ def database_feeds(
     policy_file: Path | None,
     purposes: frozenset[str],
     clock: Callable[[], int],
+    models: Path | None = None,
 ) -> "FeedDependencies":
     """Return what the feeds of the services work with.
 
@@ -118,6 +129,7 @@ def database_feeds(
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
+        models: The folder of models; feeds are in rule order if omitted.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -133,15 +145,12 @@ def database_feeds(
     with extra("feed"):
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
-    def schema() -> "Schema":
-        with fact_database(url) as facts:
-            return facts.schema()
-
-    policy = feed_policy(policy_file, schema())
+    with fact_database(url) as facts:
+        policy = feed_policy(policy_file, facts.schema())
     pool = Connections(url, connections)
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
-    people = PostgresPeople(pool, kept, known, schema, purposes, policy.vulnerable)
+    people = PostgresPeople(pool, kept, known, purposes, policy.vulnerable)
     feeds: FeedStore
     outbox: Outbox
     if feeds_table:
@@ -160,6 +169,7 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
+    published = no_model if models is None else ModelDirectory(models).published
     return FeedDependencies(
         people,
         feeds,
@@ -169,31 +179,38 @@ def database_feeds(
         clock,
         people.check,
         pool.close,
+        published,
     )
 
 
-def store_page(deps: "FeedDependencies", store: Path, key: str) -> "Starlette":
+def store_page(
+    path: Path,
+    policy_file: Path | None,
+    purposes: frozenset[str],
+    clock: Callable[[], int],
+    key: str,
+) -> "Starlette":
     """Return the page that shows the feeds of a store.
 
     Args:
-        deps: What the feeds work with.
-        store: The folder of the store.
+        path: The folder of the store.
+        policy_file: The file of the policy; None for the standard one.
+        purposes: Consents for these count, and for no others.
+        clock: Returns the time, in milliseconds since 1970-01-01.
         key: The secret in the address of the page.
+
+    Raises:
+        UserError: There is no store, or the policy is malformed.
     """
     with extra("feed"):
         from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
 
     def customers(beginning: str) -> list[str]:
-        names = open_store(store).facts().customers()["id"].to_list()
+        names = open_store(path).facts().customers()["id"].to_list()
         return sorted(name for name in names if name.startswith(beginning))
 
-    def changes(feed: "Feed", person: "Person", kept: "Kept", locale: str) -> "FeedChanges | None":
-        if person.frozen:  # without a consent nothing is told, not even what was told before
-            return None
-        now = deps.clock()
-        return feed_changes(open_store(store), feed, person, kept, deps.policy, now, locale)
-
-    return page_app(deps, customers, changes, key)
+    deps, people = _feeds_of(open_store(path), policy_file, purposes, clock)
+    return page_app(deps, customers, people.find_with_earlier, key)
 
 
 def _explainer(

@@ -16,6 +16,7 @@ from tuppence.adapters.embedded.store_folder import (
     StoreFolder as StoreFolder,  # noqa: PLC0414 - commands name the type
 )
 from tuppence.bankdata.masking import Tokens
+from tuppence.bootstrap.extras import extra
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
@@ -322,8 +323,9 @@ def open_inbox(address: str) -> "S3Inbox":
     with extra("aws"):
         from tuppence.adapters.aws.clients import client  # noqa: PLC0415
         from tuppence.adapters.aws.inbox import S3Inbox  # noqa: PLC0415
+        from tuppence.bankdata.table_file import MAX_BYTES  # noqa: PLC0415
 
-    return S3Inbox(client("s3", seconds=60.0), bucket)
+    return S3Inbox(client("s3", seconds=60.0), bucket, MAX_BYTES)
 
 
 def add_caller(name: str, callers: Path) -> str:
@@ -332,13 +334,3 @@ def add_caller(name: str, callers: Path) -> str:
         from tuppence.services.access import add_caller  # noqa: PLC0415
 
     return add_caller(name, callers)
-
-
-@contextlib.contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Turn a failed import of an optional package into an error that names its extra."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f"this needs the package {error.name}, which is not installed"
-        raise UserError("install.extra", message, f"pip install 'tuppence[{name}]'") from None

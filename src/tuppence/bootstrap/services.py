@@ -1,11 +1,13 @@
 """Composes the services with real adapters, and runs them."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuppence.bootstrap.local import extra, result_store, ruleset_store
+from tuppence.bootstrap.extras import extra
+from tuppence.bootstrap.local import result_store, ruleset_store
 from tuppence.feel.values import Date
 
 if TYPE_CHECKING:
@@ -102,16 +104,22 @@ def run_service(
         tls: TLS settings; None for plain HTTP.
         log_metrics: Whether its metrics are written to the log each minute.
     """
-    from tuppence.services.metrics_log import MetricsLog  # noqa: PLC0415 - an extra
     from tuppence.services.server import serve  # noqa: PLC0415 - an extra
+
+    with _metrics_logged(service) if log_metrics else contextlib.nullcontext():
+        serve(service, host, port, drain_seconds, tls)
+
+
+@contextlib.contextmanager
+def _metrics_logged(service: "Starlette") -> Iterator[None]:
+    """Write the metrics of a service to the log, each minute until the end of the block."""
+    from tuppence.services.metrics_log import MetricsLog  # noqa: PLC0415 - an extra
 
     over = threading.Event()
     writer = threading.Thread(target=MetricsLog(service.state.metrics).write_until, args=(over,))
-    if log_metrics:
-        writer.start()
+    writer.start()
     try:
-        serve(service, host, port, drain_seconds, tls)
+        yield
     finally:
         over.set()
-        if log_metrics:
-            writer.join()
+        writer.join()

@@ -7,14 +7,15 @@ import msgspec
 
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.compiled import interpreted
 from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY
 from tuppence.feed.policy import STANDARD, Policy, read_policy
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.relevance.scorecard import Scorecard
+from tuppence.usecases.build_feed import Feed, build_feed, served_feed
 from tuppence.usecases.compare_feeds import FeedChanges, changes_of
-from tuppence.usecases.customer_store import last_evaluation
-from tuppence.usecases.feed_ports import Kept, Person
+from tuppence.usecases.order_feed import Model
 
 
 def read_feed(
@@ -28,7 +29,7 @@ def read_feed(
     *,
     compare: bool,
 ) -> tuple[Feed, FeedChanges | None]:
-    """Build the feed of a customer of a store, as a service would now.
+    """Build the feed of a customer of a store; without a consent it is the last one there was.
 
     Args:
         store: The store.
@@ -44,41 +45,40 @@ def read_feed(
     if limit is not None:
         policy = msgspec.structs.replace(policy, places=limit)
     with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
-        person = people.find(store.name_of(customer), Date(now // DAY))
+        person, earlier = people.find_with_earlier(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
-    feed = build_feed(person, kept, policy, now, locale)
-    changes = feed_changes(store, feed, person, kept, policy, now, locale) if compare else None
-    return feed, changes
+    model = store.models.published()
+    with interpreted():  # the draw of one feed
+        feed = build_feed(person, kept, policy, now, locale, model)
+    if not compare or earlier is None:
+        return feed, None
+    return feed, changes_of(feed, person, earlier, kept, policy, now, locale, model)
 
 
-def feed_changes(
+def ordered_feed(
     store: StoreFolder,
-    feed: Feed,
-    person: Person,
-    kept: Kept,
-    policy: Policy,
+    customer: str,
+    purposes: frozenset[str],
+    policy_file: Path | None,
     now: int,
-    locale: str,
-) -> FeedChanges | None:
-    """Compare a feed with the one after the run before; None if there was no run before.
+    model: tuple[str, Scorecard],
+) -> Feed:
+    """Build the feed of a customer of a store as a model would order it now.
 
     Args:
         store: The store.
-        feed: The feed.
-        person: What it was built from.
-        kept: What is kept of the person.
-        policy: The policy of the feed.
+        customer: Identifier of the customer.
+        purposes: Consents for these count, and for no others.
+        policy_file: The file of the policy; None for the standard one.
         now: The clock, in milliseconds since 1970-01-01.
-        locale: Locale of money and dates.
+        model: The model, with its digest.
     """
-    last = last_evaluation(store, person.customer)
-    if last.day_before is None:
-        return None
-    earlier = None
-    if last.before is not None:
-        rules = store.rules(last.before.ruleset)
-        earlier = person._replace(results=last.before.results, rules=rules)
-    return changes_of(feed, person, earlier, last.day_before, kept, policy, now, locale)
+    policy = feed_policy(policy_file, store.schema)
+    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+        person = people.find(store.name_of(customer), Date(now // DAY))
+    kept = store.feed.kept(person.customer)
+    with interpreted():
+        return served_feed(person, kept, policy, now, model=Model(*model))
 
 
 def feed_policy(path: Path | None, schema: Schema) -> Policy:

@@ -42,14 +42,18 @@ LOG_BYTES: Final = 5_000
 metrics, and three lines of AWS. An assumption."""
 ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
-SECRETS: Final = 8
-"""Number of secrets in the templates."""
-ALARMS: Final = 36
-"""Number of alarms in the templates."""
-METRICS: Final = 18
+SECRETS: Final = 6
+"""Number of secrets in the templates, without those of feeds."""
+ALARMS: Final = 35
+"""Number of alarms in the templates, without those of feeds."""
+METRICS: Final = 20
 """Number of metrics that the functions write."""
-SERVICE_METRICS: Final = 19
+SERVICE_METRICS: Final = 21
 """Number of metrics that engines and relays write to their logs."""
+INSIGHTS: Final = 63
+"""Number of metrics that Container Insights writes all the time: ten of the cluster, of each of two
+services and of their task definitions, five more of each service and three of the cluster:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html."""
 GB: Final = 1e9
 
 
@@ -81,7 +85,7 @@ def monthly(
 ) -> Iterator[Line]:
     """Yield the lines of a monthly bill: the same components in the same order for every shape.
 
-    The bill excludes loading bank data, traffic between zones, observations of Container Insights,
+    The bill excludes loading bank data, traffic between zones, logs of Container Insights,
     requests to keys, secrets and buckets, traces, backups of the database, support and taxes.
     """
     run = run_of(environment, work, load, shape)
@@ -133,6 +137,13 @@ def monthly(
         ALARMS * prices.of("alarm_month")
         + prices.of("dashboard_month")
         + (METRICS + SERVICE_METRICS) * prices.of("metric_month"),
+    )
+    yield Line(
+        "Container Insights",
+        f"{INSIGHTS} metrics",
+        1,
+        "month",
+        INSIGHTS * prices.of("metric_month"),
     )
     kept = SECRETS * prices.of("secret_month") + prices.of("key_month")
     yield Line("secrets, key", f"{SECRETS} secrets, 1 key", 1, "month", kept)

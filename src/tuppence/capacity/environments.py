@@ -24,8 +24,11 @@ class TaskSize:
 ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
 FEED_TASK: Final = TaskSize(512, 2_048)
+TAKE_IN_TASK: Final = TaskSize(1_024, 8_192)
 FUNCTION_MEMORY: Final = 512
 """Memory of the functions of a run, in MiB."""
+RULE_CONCURRENCY: Final = 20
+"""Maximum number of concurrent rule functions."""
 MESSAGES_PER_CALL: Final = 10
 """Maximum number of messages in a call of a function: SQS allows no more for a FIFO queue."""
 
@@ -62,6 +65,12 @@ class Environment:
         keep: Whether data are kept when their stack is deleted.
         monthly_budget: Cost in US dollars a month above which an alarm is sent.
         whole_by: Time of the day, in the time zone, at which a scheduled run should have ended.
+        consent: Consent that the files' new customers have given: its first day, the first day
+            after it, and a jurisdiction for those whose country is not known. If None, new
+            customers are not evaluated until a consent of theirs is recorded.
+        collector: Address of a collector of OpenTelemetry inside the network, such as
+            http://10.0.0.9:4318, which gets traces; None for no traces.
+        traced: Share of the pages of a run whose traces are recorded.
     """
 
     name: str
@@ -88,6 +97,20 @@ class Environment:
     keep: bool = True
     monthly_budget: int = 300
     whole_by: str = "06:00:00"
+    consent: tuple[str, str, str] | None = None
+    collector: str | None = None
+    traced: float = 0.01
+
+    @property
+    def tracing(self) -> dict[str, str]:
+        """Environment variables with which functions and services send traces, if they do."""
+        if self.collector is None:
+            return {}
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector,
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(self.traced),
+        }
 
 
 ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
@@ -127,6 +150,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             schedule="cron(0 2 * * ? *)",
             timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
             whole_by="00:00:00",
+            consent=("2026-01-01", "2099-01-01", "GB"),
             invoke_concurrency=4,
             keep=False,
         ),

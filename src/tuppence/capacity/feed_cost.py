@@ -36,6 +36,12 @@ STATE_READS: Final = 8
 """Read units of a customer's states: 30 kB, read consistently."""
 READS: Final = REQUESTS * (STATE_READS + 1) + RESULT_READS
 """Read units of a visit: states and withdrawals for each request, and results for the feed."""
+SECRETS: Final = 3
+"""Number of secrets of feeds in the templates."""
+ALARMS: Final = 4
+"""Number of alarms of feeds in the templates."""
+INSIGHTS: Final = 25
+"""Number of metrics that Container Insights writes of the service, as in the bill of a run."""
 RULES: Final = 4
 """Number of rules of the web ACL in the templates."""
 
@@ -75,6 +81,13 @@ def feed_monthly(environment: Environment, prices: Prices, customers: int) -> It
         "requests",
         prices.of("acl_million_requests"),
     )
+    watched = (
+        ALARMS * prices.of("alarm_month")
+        + INSIGHTS * prices.of("metric_month")
+        + SECRETS * prices.of("secret_month")
+    )
+    formula = f"{ALARMS} alarms, {INSIGHTS} metrics, {SECRETS} secrets"
+    yield Line("alarms, metrics, secrets", formula, 1, "month", watched)
     yield millions(
         "feeds, writes",
         f"{at} x {WRITES} units",

@@ -51,6 +51,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "feed": Command(
         "feed", "Show a customer's insights as the customer sees them, most relevant first."
     ),
+    "relevance": Command(
+        "relevance", "Learn the order of feeds, show and judge it, and publish it."
+    ),
     "deliver": Command(
         "deliver", "Tell people, or an app's backend, what is new in feeds since they were told."
     ),

@@ -8,6 +8,7 @@ import typer
 from tuppence.capacity.cost import Estimate, Line, estimate
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.feed_cost import feed_monthly
+from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
 from tuppence.cli.output import Format, console, echo, print_json, table
@@ -61,6 +62,7 @@ def _document(found: Estimate, feeds: tuple[Line, ...]) -> dict[str, Any]:
     return {
         "environment": found.environment.name,
         **found.load._asdict(),
+        "region": found.environment.region,
         "prices": {"dated": found.prices.dated, "region": found.prices.region},
         "work": {"measured": found.work.measured, "machine": found.work.machine},
         "monthly": lines(found.ours),
@@ -68,6 +70,7 @@ def _document(found: Estimate, feeds: tuple[Line, ...]) -> dict[str, Any]:
         "first_run_usd": round(found.first_run, 2),
         "feeds": lines(feeds),
         "feeds_usd": round(sum(line.usd for line in feeds), 2),
+        "quotas": [one._asdict() for one in quotas(found.environment)],
         "published_shape": lines(found.published),
         "published_shape_usd": round(found.published_usd, 2),
     }
@@ -81,6 +84,11 @@ def _print(found: Estimate, feeds: tuple[Line, ...]) -> None:
         f"environment {found.environment.name}: US dollars a month"
     )
     echo(f"prices: list prices of {prices.region} as of {prices.dated}")
+    if prices.region != found.environment.region:
+        where = found.environment.region
+        echo(
+            f"{found.environment.name} is in {where}, whose prices differ: give them with --prices"
+        )
     echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")
@@ -92,6 +100,8 @@ def _print(found: Estimate, feeds: tuple[Line, ...]) -> None:
     results = load.customers * load.rules
     echo(f"a customer: {100 * found.usd / load.customers:.3f} cents a month")
     echo(f"the first run, which writes all {results:,} results: {found.first_run:,.2f} once")
+    for one in quotas(found.environment):
+        echo(f"quota of {one.service}: {one.name}, at least {one.needed:,}")
     echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
     echo("\nfeeds, if people look at them as often as is assumed:\n")
     bill = [(one.component, _formula(one), f"{one.usd:,.2f}") for one in feeds]

@@ -50,6 +50,12 @@ def register(program: typer.Typer) -> None:
         feed_password: Annotated[
             str, typer.Option(help="Password of that login: a file, or env:NAME.")
         ] = "",
+        loader: Annotated[
+            str, typer.Option(help="Also create a login of this name that may load facts.")
+        ] = "",
+        loader_password: Annotated[
+            str, typer.Option(help="Password of that login: a file, or env:NAME.")
+        ] = "",
         convert: Annotated[
             str,
             typer.Option(
@@ -65,6 +71,8 @@ def register(program: typer.Typer) -> None:
             raise typer.BadParameter("--reader and --password go together")
         if bool(feed) != bool(feed_password):
             raise typer.BadParameter("--feed and --feed-password go together")
+        if bool(loader) != bool(loader_password):
+            raise typer.BadParameter("--loader and --loader-password go together")
         before, after = migrate_database(database, to)
         echo(f"from {before} to {after}" if before != after else f"at {after} already")
         if reader:
@@ -73,6 +81,9 @@ def register(program: typer.Typer) -> None:
         if feed:
             make_login(database, feed, read_secret(feed_password), ["feed"])
             echo(f"{feed} may keep feeds")
+        if loader:
+            make_login(database, loader, read_secret(loader_password), ["loader"])
+            echo(f"{loader} may load")
         if convert:
             call_convert(database, convert)
             echo(f"calls {convert} when a definition is approved or retired")

@@ -35,7 +35,7 @@ Rules = Annotated[
 ]
 
 
-class State(StrEnum):
+class DefinitionState(StrEnum):
     """A state of a definition."""
 
     DRAFT = "draft"
@@ -166,7 +166,7 @@ def _register_steps(app: typer.Typer) -> None:
         shown = [
             one
             for one in stored.values()
-            if one.state == State.IN_REVIEW and (not rules or one.rule_id in rules)
+            if one.state == DefinitionState.IN_REVIEW and (not rules or one.rule_id in rules)
         ]
         for rule in rules or ():
             if rule not in {one.rule_id for one in shown}:
@@ -219,7 +219,7 @@ def _register_steps(app: typer.Typer) -> None:
     def move(
         rules: Rules,
         database: Database,
-        to: Annotated[State, typer.Option(help="The new state.")],
+        to: Annotated[DefinitionState, typer.Option(help="The new state.")],
         reason: Reason,
         by: By = "",
     ) -> None:
@@ -228,7 +228,7 @@ def _register_steps(app: typer.Typer) -> None:
         They move from draft to in_review, back to draft, or to retired. Only tuppence definitions
         approve moves them from in_review to approved.
         """
-        if to is State.APPROVED:
+        if to is DefinitionState.APPROVED:
             message = "an approval names the version and the digest that were read"
             raise UserError("definition.approve", message, "tuppence definitions review shows both")
         open_definitions(database).move(rules, to.value, by, reason)

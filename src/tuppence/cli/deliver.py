@@ -26,6 +26,7 @@ from tuppence.cli.output import (
 from tuppence.cli.serving import (
     FeedDatabase,
     FeedFolder,
+    FeedModels,
     FeedResults,
     FeedRulesets,
     FeedTable,
@@ -54,6 +55,7 @@ def register(app: typer.Typer) -> None:
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
+        models: FeedModels = None,
         policy: FeedPolicy = None,
         again: Annotated[
             bool, typer.Option("--replay", help="First make what was given up due again.")
@@ -109,7 +111,7 @@ def register(app: typer.Typer) -> None:
             lambda: f"dlv_{secrets.token_hex(16)}",
         )
         opened = (
-            database_deliveries(database, results, rulesets, feeds, settings)
+            database_deliveries(database, results, rulesets, feeds, models, settings)
             if store is None
             else store_deliveries(store, settings)
         )

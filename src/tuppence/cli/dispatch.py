@@ -2,12 +2,15 @@
 
 import functools
 import time
+import uuid
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tuppence import logs
 from tuppence.bootstrap.local import dispatching
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     Format,
     TlsCa,
@@ -22,7 +25,7 @@ from tuppence.errors import UserError
 from tuppence.structured import read_text
 from tuppence.usecases.dispatch import dispatch_run
 from tuppence.usecases.ledger import Tally
-from tuppence.usecases.run import Outcome
+from tuppence.usecases.run import RunOutcome
 
 
 def register(app: typer.Typer) -> None:
@@ -59,6 +62,8 @@ def register(app: typer.Typer) -> None:
         date = date_option(as_of, "--as-of")
         name = run_id or f"{date}-{ruleset}"
         began = time.monotonic()
+        logs.begin(uuid.uuid4().hex)  # the id that engines and relay log
+        begin_tracing("dispatch")
         with progress() as bar:
             task = bar.add_task("customers", total=None, unit="customers")
 
@@ -94,7 +99,7 @@ def register(app: typer.Typer) -> None:
         _print(outcome, ruleset, as_of, time.monotonic() - began, format_)
 
 
-def _print(outcome: Outcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
+def _print(outcome: RunOutcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
     name = outcome.run_id
     counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
     if format_ is Format.JSON:

@@ -24,15 +24,8 @@ from tuppence.cli.output import (
 )
 from tuppence.feel.values import Date
 from tuppence.results.result import json_value
-from tuppence.usecases.build_feed import Feed
-from tuppence.usecases.compare_feeds import (
-    ABSENCES,
-    Before,
-    Change,
-    FeedChanges,
-    FeedEntry,
-    entries_of,
-)
+from tuppence.usecases.build_feed import Feed, FeedItem
+from tuppence.usecases.compare_feeds import ABSENCES, Before, Change, FeedChanges
 
 MARKS: Final[Mapping[Change | None, str]] = {Change.CAME: "  new", Change.CHANGED: "  changed"}
 
@@ -71,39 +64,35 @@ def register(app: typer.Typer) -> None:
             locale,
             compare=new,
         )
-        entries = entries_of(found)
         reasons = [found.frozen] if found.frozen else []
         reasons += [f"left out: {reason}" for reason in found.left_out.values()]
         for line in reasons:
             error_console().print(line, markup=False, soft_wrap=True)
         if format_ is Format.JSON:
-            listed = [_document(entry) for entry in entries]
-            print_json(_compared(found, entries, changes) if new else listed)
+            print_json(_compared(found, changes) if new else [*map(_document, found.items)])
         else:
-            _print(found, entries, changes, new=new)
+            _print(found, changes, new=new)
 
 
-def _document(entry: FeedEntry) -> dict[str, Any]:
-    kind, result, message, offer = entry
+def _document(item: FeedItem) -> dict[str, Any]:
+    (candidate, message) = item
+    rule, result = candidate.rule, candidate.result
     return {
-        "rule_id": result.rule_id,
-        "kind": kind,
+        "rule_id": rule.id,
+        "kind": rule.kind,
         "score": result.score,
         "title": message.title,
         "body": message.body,
         "since": str(Date(result.since)),
-        "offer": offer,
+        "offer": rule.offer,
     }
 
 
-def _compared(
-    found: Feed, shown: Sequence[FeedEntry], changes: FeedChanges | None
-) -> dict[str, Any]:
+def _compared(found: Feed, changes: FeedChanges | None) -> dict[str, Any]:
     """Return a feed for JSON, with the differences to the feed after the run before."""
-    marks = [(None, None)] * len(shown) if changes is None else changes.entries
     entries = [
-        _document(entry) | {"change": change, "before": before and _before(before)}
-        for entry, (change, before) in zip(shown, marks, strict=True)
+        _document(item) | {"change": change, "before": before and _before(before)}
+        for item, (change, before) in zip(found.items, _marks(found, changes), strict=True)
     ]
     gone = [
         {"rule_id": one.rule_id, "title": one.message.title, "reason": one.reason}
@@ -124,33 +113,35 @@ def _before(before: Before) -> dict[str, Any]:
     return {"title": message.title, "body": message.body, "values": values}
 
 
-def _print(
-    found: Feed, entries: Sequence[FeedEntry], changes: FeedChanges | None, *, new: bool
-) -> None:
+def _marks(
+    found: Feed, changes: FeedChanges | None
+) -> Sequence[tuple[Change | None, Before | None]]:
+    return [(None, None)] * len(found.items) if changes is None else changes.entries
+
+
+def _print(found: Feed, changes: FeedChanges | None, *, new: bool) -> None:
     out = console()
     out.print(f"[bold]{escape(found.customer)}[/] on {found.as_of}", highlight=False)
     if changes is not None:
         out.print(f"compared with the run before, of {changes.since}", highlight=False)
     elif new:
         out.print("There is no run before the last one to compare with.")
-    if not entries:
+    if not found.items:
         out.print("Nothing to show today.")
-    marks = [(None, None)] * len(entries) if changes is None else changes.entries
-    for (_, result, message, offer), (change, before) in zip(entries, marks, strict=True):
-        score = "–" if result.score is None else f"{result.score:.0f}"
+    marks = _marks(found, changes)
+    for (candidate, message), (change, before) in zip(found.items, marks, strict=True):
+        score = "–" if candidate.result.score is None else f"{candidate.result.score:.0f}"
         mark = MARKS.get(change, "")
         out.print(
             Text.assemble((f"\n{score:>3}  ", "cyan"), (message.title, "bold"), (mark, "green"))
         )
         out.print(Padding(Text(message.body), (0, 0, 0, 5)))
         if change is Change.CHANGED and before is not None:
-            was = (
-                before.message.title if before.message.body == message.body else before.message.body
-            )
-            out.print(Padding(Text(f"before: {was}", "dim"), (0, 0, 0, 5)))
+            out.print(Padding(Text(f"before: {before.wording(message)}", "dim"), (0, 0, 0, 5)))
+        offer = candidate.rule.offer
         if offer is not None:
             out.print(Padding(Text(f"{offer.partner}: {offer.terms}", "dim"), (0, 0, 0, 5)))
-        out.print(Padding(Text(result.rule_id, "dim"), (0, 0, 0, 5)))
+        out.print(Padding(Text(candidate.rule.id, "dim"), (0, 0, 0, 5)))
     if changes is not None and changes.gone:
         out.print("\nNo longer shown:")
         for gone in changes.gone:

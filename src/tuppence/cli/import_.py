@@ -25,7 +25,8 @@ from tuppence.cli.imported import (
 from tuppence.cli.mapping import agreed_mapping
 from tuppence.cli.output import Store, console, echo, only_identifiers, table, track
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema, read_attributes
+from tuppence.facts.attributes import read_attributes
+from tuppence.facts.schema import Schema
 from tuppence.usecases.import_bank_data import ImportDependencies, ImportedTable, import_tables
 from tuppence.usecases.keep_import import Known
 

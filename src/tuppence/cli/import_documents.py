@@ -8,7 +8,7 @@ import typer
 
 from tuppence.bankdata import berlin_group, camt, mt940, ofx, open_banking, plaid, qif
 from tuppence.bankdata.documents import read_documents
-from tuppence.bankdata.exports import Decode, Given, read_exports
+from tuppence.bankdata.exports import Decode, FileDefaults, read_exports
 from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
 from tuppence.cli.changing import waiting
 from tuppence.cli.imported import (
@@ -62,7 +62,7 @@ class Export(NamedTuple):
     Attributes:
         standard: Its name, and how its items are found.
         decode: Turns the bytes of a file into a document.
-        endings: How the names of files end.
+        endings: Endings of the names of files.
     """
 
     standard: Standard
@@ -159,7 +159,7 @@ def _register_export(app: typer.Typer, export: Export, title: str) -> None:
         encoding: Encoding = "",
         today_: Today = None,
     ) -> None:
-        given = Given(latest(today_), encoding=encoding)
+        given = FileDefaults(latest(today_), encoding=encoding)
         _import_export(ctx, export, paths, store, customer, given)
 
 
@@ -190,7 +190,7 @@ def _register_qif(app: typer.Typer) -> None:
         today_: Today = None,
     ) -> None:
         check_currency(currency)
-        given = Given(latest(today_), account or "", currency, date_format, encoding)
+        given = FileDefaults(latest(today_), account or "", currency, date_format, encoding)
         _import_export(ctx, QIF, paths, store, customer, given)
 
 
@@ -200,7 +200,7 @@ def _import_export(
     paths: list[Path],
     store: Path,
     customer: str | None,
-    given: Given,
+    given: FileDefaults,
 ) -> None:
     """Import statement files, of the only customer of the store if nobody is named."""
     proposing = proposal_dependencies(open_store(store), Schema(), given.today)

@@ -9,8 +9,7 @@ from typing import Any, Final
 import polars as pl
 import typer
 
-from tuppence.bankdata.mapping import Mapping as TableMapping
-from tuppence.bankdata.mapping import read_mapping
+from tuppence.bankdata.mapping import TableMapping, read_mapping
 from tuppence.bankdata.proposed import Proposal, mapping_text
 from tuppence.bankdata.tabular import Owners, ParsedTable
 from tuppence.cards import masked

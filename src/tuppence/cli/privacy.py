@@ -163,6 +163,10 @@ def register(app: typer.Typer) -> None:
             f"{found.rejects:,} rows that were set aside, {found.feed:,} rows of feeds"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
+        if found.models:
+            echo(
+                f"destroyed: {found.models:,} models of the order of feeds; a published one is new"
+            )
         if found.mentions:
             echo(
                 f"the same words stand in {found.mentions:,} rows of other people or files about "

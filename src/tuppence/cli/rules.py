@@ -24,7 +24,8 @@ from tuppence.cli.output import (
 from tuppence.cli.preview import draw
 from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema, read_attributes
+from tuppence.facts.attributes import read_attributes
+from tuppence.facts.schema import Schema
 from tuppence.feed.policy import policy_schema, read_policy
 from tuppence.feel.values import Date
 from tuppence.rules.definition import json_schema

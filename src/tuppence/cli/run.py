@@ -30,7 +30,7 @@ from tuppence.rules.files import read_rules, show
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking
 from tuppence.usecases.ledger import Tally
-from tuppence.usecases.run import Outcome
+from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
 
 MAX_PROBLEMS = 10
@@ -153,7 +153,7 @@ def _tell_removed(held: StoreFolder, ruleset: Ruleset, *, yes: bool) -> None:
         raise UserError("run.declined", "nothing was changed", hint)
 
 
-def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, object]:
+def _document(outcome: RunOutcome, ruleset: Ruleset, as_of: str) -> dict[str, object]:
     return {
         "run_id": outcome.run_id,
         "ruleset": ruleset.digest,
@@ -165,7 +165,7 @@ def _document(outcome: Outcome, ruleset: Ruleset, as_of: str) -> dict[str, objec
     }
 
 
-def _print_summary(outcome: Outcome, ruleset: Ruleset, as_of: str, seconds: float) -> None:
+def _print_summary(outcome: RunOutcome, ruleset: Ruleset, as_of: str, seconds: float) -> None:
     out, tally = console(), outcome.tally
     count = len(ruleset.rules)
     title = f"Run {outcome.run_id}: {count} rule{'' if count == 1 else 's'} as of {as_of}"

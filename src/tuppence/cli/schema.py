@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from tuppence.cli.output import Format, console, print_json, table
-from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc, read_attributes
+from tuppence.facts.attributes import read_attributes
+from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.types import strip
 
 

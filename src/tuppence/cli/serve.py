@@ -13,6 +13,7 @@ from tuppence.bootstrap.services import (
     rules_engine_service,
     run_service,
 )
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Database,
@@ -68,7 +69,9 @@ def register(program: typer.Typer) -> None:
         ] = 96,
         timeout: Annotated[
             float,
-            typer.Option("--patience", min=0.01, help="Maximum seconds that a request waits."),
+            typer.Option(
+                "--timeout", "--patience", min=0.01, help="Maximum seconds that a request waits."
+            ),
         ] = 2.0,
         query_seconds: Annotated[
             float, typer.Option(min=0.1, help="Timeout of a query in seconds.")
@@ -89,6 +92,7 @@ def register(program: typer.Typer) -> None:
         further ones get 503 and Retry-After.
         """
         write_logs("sql-relay", sys.stderr, read_secret(pseudonyms) if pseudonyms else "")
+        begin_tracing("sql-relay")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         service = relay_service(
             database,
@@ -152,6 +156,7 @@ def register(program: typer.Typer) -> None:
         of its own: it reads facts from the relay, and rulesets and results from their stores.
         """
         write_logs("rules-engine", sys.stderr, read_secret(pseudonyms) if pseudonyms else "")
+        begin_tracing("rules-engine")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         token_text = read_secret(relay_token)
         service = rules_engine_service(

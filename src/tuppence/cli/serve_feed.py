@@ -16,6 +16,7 @@ from tuppence.bootstrap.feeds import (
     store_page,
 )
 from tuppence.bootstrap.services import read_tls, run_service
+from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
@@ -30,6 +31,7 @@ from tuppence.cli.serving import (
     Drain,
     FeedDatabase,
     FeedFolder,
+    FeedModels,
     FeedResults,
     FeedRulesets,
     FeedTable,
@@ -63,6 +65,7 @@ def add_commands(app: typer.Typer) -> None:
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
+        models: FeedModels = None,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -93,15 +96,24 @@ def add_commands(app: typer.Typer) -> None:
         else. The feeds of a store stand for the day of its last run, those of a database for the
         present day.
         """
-        write_logs("feed", sys.stderr)
-        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         check_feed_source(store, database, results, rulesets, feeds)
+        write_logs("feed", sys.stderr)
+        begin_tracing("feed")
+        tls = read_tls(tls_certificate, tls_key, tls_client_ca)
         wanted = frozenset(purposes)
         if store is not None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, feeds, connections, policy, wanted, current_time
+                database,
+                results,
+                rulesets,
+                feeds,
+                connections,
+                policy,
+                wanted,
+                current_time,
+                models,
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)
@@ -119,9 +131,8 @@ def add_commands(app: typer.Typer) -> None:
         is kept in the store.
         """
         write_logs("app", sys.stderr)
-        deps = store_feeds(store, policy, frozenset(purposes), current_time)
         key = secrets.token_urlsafe(32)
-        service = store_page(deps, store, key)
+        service = store_page(store, policy, frozenset(purposes), current_time, key)
         echo(f"open http://{LOOPBACK}:{port}/?key={key}")
         echo("it ends with Ctrl-C")
         run_service(service, LOOPBACK, port, 1, None, log_metrics=False)

@@ -35,6 +35,13 @@ FeedTable = Annotated[
         show_default=False,
     ),
 ]
+FeedModels = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        help="With a database: models that order feeds, a folder; rule order if omitted.",
+    ),
+]
 Callers = Annotated[
     str,
     typer.Option(

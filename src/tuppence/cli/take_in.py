@@ -10,6 +10,7 @@ from tuppence.cards import masked
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, today
 from tuppence.facts.schema import Schema
+from tuppence.plain_text import printable
 from tuppence.usecases.copy_facts import Agreement, load_facts
 from tuppence.usecases.import_bank_data import import_tables
 from tuppence.usecases.take_in_files import TakenIn, take_in
@@ -27,11 +28,14 @@ def register(program: typer.Typer) -> None:
         ctx: typer.Context,
         inbox: Annotated[str, typer.Argument(help="A bucket, as s3://BUCKET.")],
         store: Store,
-        consent_from: Annotated[
-            str, typer.Option(help="First day of the consent of customers who are new.")
-        ],
-        consent_until: Annotated[str, typer.Option(help="First day after that consent.")],
         to: Annotated[str, typer.Option(help="Load the store into this database afterwards.")],
+        consent_from: Annotated[
+            str | None,
+            typer.Option(help="First day of the consent of customers who are new to the database."),
+        ] = None,
+        consent_until: Annotated[
+            str | None, typer.Option(help="First day after that consent.")
+        ] = None,
         jurisdiction: Annotated[
             str,
             typer.Option(
@@ -46,12 +50,19 @@ def register(program: typer.Typer) -> None:
         reasons, or to `refused/SOURCE/`, with the reason. Files that arrive meanwhile are imported,
         too. If a file was refused, the exit status is 4, and the others are loaded all the same.
         The output names files and numbers, but never quotes what is in them.
+
+        Without the dates of a consent, new customers of whom the files and the store know none are
+        loaded, and not evaluated until one is recorded.
         """
-        agreement = Agreement(
-            date_option(consent_from, "--consent-from"),
-            date_option(consent_until, "--consent-until"),
-            jurisdiction,
-        )
+        if (consent_from is None) != (consent_until is None):
+            raise typer.BadParameter("--consent-from and --consent-until go together")
+        agreement = None
+        if consent_from is not None and consent_until is not None:
+            agreement = Agreement(
+                date_option(consent_from, "--consent-from"),
+                date_option(consent_until, "--consent-until"),
+                jurisdiction,
+            )
         arriving = open_inbox(inbox)
         refused = 0
         with open_store(store).make(Schema(), *waiting(ctx)) as facts:
@@ -74,7 +85,7 @@ def register(program: typer.Typer) -> None:
 
 
 def _print(taken: TakenIn) -> None:
-    name = masked(f"{taken.file.source}/{taken.file.name}")
+    name = printable(masked(f"{taken.file.source}/{taken.file.name}"), keep="")
     if taken.imported is None:
         echo(f"{name}: refused, see the reason beside it")
         return

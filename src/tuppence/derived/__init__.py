@@ -10,6 +10,8 @@ reference in plain Python, for the rows of one customer:
     chains      payments that seem to follow each other, found by `linking` and as several `dues`
     streams     bills, subscriptions and incomes, chosen from chains and measured by `measures`
     forecasts   balance of each account on the next pay day
+    merchants   payments that stand out at their merchant, and full prices after a trial
+    categories  the category whose spending stands out; `standouts` says when an amount does
 
 The first three have both implementations in one module. The references of the others are modules of
 their own, such as `streams_reference`, which share no code with the columnar ones. `tables` adds

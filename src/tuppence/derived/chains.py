@@ -34,14 +34,16 @@ MIN_PAYMENTS: Final = 3
 """Minimum number of payments of a stream; by mandate, or one of several dues, one fewer."""
 MAX_OPEN: Final = 16
 """Maximum number of open chains of one group."""
-FEWEST: Final[Any] = np.array([one[2] for one in CADENCES])
-MOST: Final[Any] = np.array([one[3] for one in CADENCES])
-MIDDLE: Final[Any] = (FEWEST + MOST) // 2
-LONGEST: Final = int(MOST[-1])
+MIN_GAPS: Final[Any] = np.array([one[2] for one in CADENCES])
+MAX_GAPS: Final[Any] = np.array([one[3] for one in CADENCES])
+"""Fewest and most days between two payments of each cadence."""
+MIDDLE: Final[Any] = (MIN_GAPS + MAX_GAPS) // 2
+MAX_GAP: Final = int(MAX_GAPS[-1])
+"""Most days between two payments of any cadence."""
 
 
 def _cadences_of_gaps() -> Any:
-    found = np.full(LONGEST + 1, -1)
+    found = np.full(MAX_GAP + 1, -1)
     for cadence, (_, _, fewest, most, _) in enumerate(CADENCES):
         found[fewest : most + 1] = cadence
     return found
@@ -49,7 +51,7 @@ def _cadences_of_gaps() -> Any:
 
 def _gaps_of_cadences() -> Any:
     """Return whether a gap follows a chain of a cadence, up to two payments being left out."""
-    fits = np.zeros((len(CADENCES), 3 * LONGEST + 1), np.bool_)
+    fits = np.zeros((len(CADENCES), 3 * MAX_GAP + 1), np.bool_)
     for cadence, (_, _, fewest, most, _) in enumerate(CADENCES):
         for times in (1, 2, 3):
             fits[cadence, times * fewest : times * most + 1] = True

@@ -9,15 +9,25 @@ from tuppence.derived.forecasts_reference import Forecast, make_forecasts
 from tuppence.derived.history import reference_history_days
 from tuppence.derived.payments_reference import Transaction
 from tuppence.derived.repeats import add_repeated_reference
+from tuppence.derived.standouts_reference import (
+    AtMerchant,
+    Spent,
+    UnusualCategory,
+    compare_at_merchants,
+    find_unusual_category,
+)
 from tuppence.derived.streams_reference import Stream, find_streams
 from tuppence.facts.batch import NULL_MONEY, Array, Column, FactBatch, Table
-from tuppence.facts.currency import minor_digits
+from tuppence.facts.currency import NOTICEABLE, minor_digits
 from tuppence.facts.schema import (
     ACCOUNTS,
+    AT_MERCHANTS,
     COLLECTIONS,
+    CUSTOMER,
     FORECASTS,
     STREAMS,
     TRANSACTIONS,
+    UNUSUAL,
     Field,
     FieldType,
 )
@@ -50,7 +60,7 @@ def customer_context(
     *,
     streams: bool = False,
     derived: Derived | None = None,
-    names: Collection[str] = COLLECTIONS.keys(),
+    names: Collection[str] = UNUSUAL | COLLECTIONS.keys(),
 ) -> Row:
     """Return the facts of one customer that rules read.
 
@@ -59,9 +69,9 @@ def customer_context(
         index: Index of the customer.
         as_of: The date; later transactions are ignored.
         streams: Whether to include streams, and the forecasts that depend on them.
-        derived: What was derived for the whole batch; without it the reference implementation
-            derives it, which takes much longer.
-        names: Names that rules read; other collections may be left out.
+        derived: Facts derived for the whole batch; without them the reference implementation
+            derives them, which takes much longer.
+        names: Names that rules read; other collections and derived fields may be left out.
 
     Returns:
         A context with `customer` and the collections.
@@ -78,9 +88,15 @@ def customer_context(
     for account, balance in zip(accounts, in_currency, strict=True):
         account["balance"] = balance
     customer["history days"] = Decimal(reference_history_days(one, booked, as_of))
+    least = NOTICEABLE.get(currency)
+    noticeable = None if least is None else least * 10**digits
+    if not UNUSUAL.isdisjoint(names):
+        unusual = find_unusual_category(_spent(one.transactions, booked), as_of.day, noticeable)
+        customer |= _feel_row(unusual, _UNUSUAL_FIELDS, digits)
     found: Row = {}
     if not _OF_TRANSACTIONS.isdisjoint(names):
-        found |= _transactions(one, booked, accounts, digits)
+        compared = compare_at_merchants(_spent(one.transactions, booked), noticeable)
+        found |= _transactions(one, accounts, compared, digits)
     if streams:
         if derived is None or derived.streams is None:
             minor = _in_minor_units(one.transactions, booked)
@@ -96,12 +112,22 @@ def customer_context(
     return {"customer": customer, "accounts": Rows(accounts, _ACCOUNT_FIELDS), **found}
 
 
-def _transactions(one: FactBatch, booked: int, accounts: Sequence[Row], digits: int) -> Row:
-    """Return the collections of transactions of one customer, the first of which are booked."""
-    transactions = _rows(one.transactions.columns, booked, digits)
+def _transactions(
+    one: FactBatch, accounts: Sequence[Row], compared: Sequence[AtMerchant], digits: int
+) -> Row:
+    """Return the collections of transactions of one customer, the first of which are booked.
+
+    Args:
+        one: The facts of the customer.
+        accounts: The accounts as FEEL values.
+        compared: The booked transactions in comparison with others at their merchant.
+        digits: Digits of the customer's currency after the decimal point.
+    """
+    transactions = _rows(one.transactions.columns, len(compared), digits)
     types = {account["id"]: account["type"] for account in accounts}
-    for row in transactions:
+    for row, at_merchant in zip(transactions, compared, strict=True):
         row["account type"] = types[row["account"]]
+        row.update(_feel_row(at_merchant, _AT_MERCHANT_FIELDS, digits))
     add_repeated_reference(transactions)
     payments, receipts = _split(transactions)
     return {
@@ -145,6 +171,19 @@ def _in_minor_units(table: Table, count: int) -> list[Transaction]:
 _AS_THEY_ARE: Final = ("account", "own transfer", "type", "category", "merchant", "text")
 
 
+def _spent(table: Table, count: int) -> list[Spent]:
+    """Return the first rows of a table of transactions as the references read them."""
+    columns = table.columns
+    days, amounts = (columns[name].values.tolist() for name in ("booking date", "amount"))
+    names = ("own transfer", "type", "category", "merchant", "refunded")
+    others = (feel_values(columns[name], count, 0) for name in names)
+    rows = zip(days[:count], amounts[:count], *others, strict=True)
+    return [
+        Spent(day, amount, own is True, type_, category, merchant, refunded and int(refunded))
+        for day, amount, own, type_, category, merchant, refunded in rows
+    ]
+
+
 def _collections(rows: Sequence[Row]) -> Row:
     """Return the collections of streams of one customer."""
     return {
@@ -154,8 +193,10 @@ def _collections(rows: Sequence[Row]) -> Row:
     }
 
 
-def _feel_row(values: Stream | Forecast, fields: Sequence[Field], digits: int) -> Row:
-    """Return the fields of a stream or a forecast as FEEL values."""
+def _feel_row(
+    values: Stream | Forecast | AtMerchant | UnusualCategory, fields: Sequence[Field], digits: int
+) -> Row:
+    """Return the fields that a reference has derived as FEEL values."""
     return {
         field.name: _feel_value(getattr(values, field.name.replace(" ", "_")), field, digits)
         for field in fields
@@ -163,7 +204,7 @@ def _feel_row(values: Stream | Forecast, fields: Sequence[Field], digits: int) -
 
 
 def _feel_value(value: Any, field: Field, digits: int) -> Any:
-    if value is None or field.kind is FieldType.TEXT:
+    if value is None or field.kind in {FieldType.TEXT, FieldType.BOOLEAN}:
         return value
     if field.kind is FieldType.DATE:
         return Date(value)
@@ -193,6 +234,8 @@ ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
 }
 """The fields of each collection of a customer."""
 _FORECAST_FIELDS: Final = [field for field in ACCOUNTS if field.name in FORECASTS]
+_AT_MERCHANT_FIELDS: Final = [field for field in TRANSACTIONS if field.name in AT_MERCHANTS]
+_UNUSUAL_FIELDS: Final = [field for field in CUSTOMER if field.name in UNUSUAL]
 
 
 def _rows(columns: Mapping[str, Column], count: int, digits: int) -> list[Row]:

@@ -8,11 +8,11 @@ from typing import Any, Final
 from tuppence.compiled import part_of_loops
 from tuppence.derived.chains import (
     CADENCE_OF,
-    FEWEST,
-    LONGEST,
+    MAX_GAP,
+    MAX_GAPS,
     MIDDLE,
+    MIN_GAPS,
     MIN_PAYMENTS,
-    MOST,
     YEARLY,
     Chains,
     open_chain,
@@ -42,12 +42,12 @@ def several_dues(groups: Groups, group: int, alone: int, number: int, out: Chain
     for i in range(start, stop):
         if groups.sizes[i] >= _LARGE_DUE:
             return 0
-    for cadence in range(_FIRST_DUES, len(FEWEST)):
+    for cadence in range(_FIRST_DUES, len(MIN_GAPS)):
         opening = 0
         while (
             start + opening < stop
             and opening <= _MAX_DUES
-            and groups.days[start + opening] < groups.days[start] + FEWEST[cadence]
+            and groups.days[start + opening] < groups.days[start] + MIN_GAPS[cadence]
         ):
             opening += 1
         if opening > _MAX_DUES:
@@ -90,7 +90,7 @@ def _assign(
             before = groups.sizes[out.last[chain]]
             gap = groups.days[i] - groups.days[out.last[chain]]
             change = abs(groups.sizes[i] - before)
-            if gap < FEWEST[cadence] or gap > MOST[cadence] or change * 4 > before:
+            if gap < MIN_GAPS[cadence] or gap > MAX_GAPS[cadence] or change * 4 > before:
                 continue
             cost = abs(gap - MIDDLE[cadence]) * 10 + change * 1000 // before
             if cost < least:
@@ -110,6 +110,6 @@ def _is_regular(days: Any, start: int, stop: int) -> bool:
     """Return whether all gaps from each payment to the next lie in the window of one cadence."""
     for i in range(start + 1, stop):
         gap, first = days[i] - days[i - 1], days[start + 1] - days[start]
-        if max(gap, first) > LONGEST or CADENCE_OF[gap] != CADENCE_OF[first]:
+        if max(gap, first) > MAX_GAP or CADENCE_OF[gap] != CADENCE_OF[first]:
             return False
     return bool(CADENCE_OF[days[start + 1] - days[start]] >= 0)

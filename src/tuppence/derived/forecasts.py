@@ -42,7 +42,7 @@ _BLOCK: Final = 64
 
 
 class _Rows(NamedTuple):
-    """Transactions: as in `groups.Rows`, with the row of each one's account and its stream."""
+    """Transactions: as in `groups.RowArrays`, with the row of each one's account and its stream."""
 
     offsets: Any
     days: Any
@@ -91,9 +91,8 @@ def forecasts(
         as_of: The date.
 
     Returns:
-        The derived fields `pay day`, `forecast`, `forecast low` and `forecast high`. They are null
-        without a stream of income, and the forecast also without a balance below `TOO_LARGE` and
-        `MIN_PERIODS` comparable periods.
+        The derived fields of `FORECASTS`. They are null without a stream of income, and all but
+        `pay day` also without a balance below `TOO_LARGE` and `MIN_PERIODS` comparable periods.
     """
     transactions, streams = batch.transactions, found.table
     read = (transactions.columns[name].values for name in ("booking date", "amount", "account"))
@@ -104,7 +103,7 @@ def forecasts(
     base = int(starts.min())
     accounts = len(balances)
     pay_days = np.full(accounts, NULL_DATE, np.int32)
-    sums = np.full((3, accounts), NULL_MONEY, np.int64)
+    measured = np.full((4, accounts), NULL_MONEY, np.int64)
     room = _Room(
         np.zeros((_BLOCK, as_of.day + 2 - base), np.int64),
         np.zeros(_BLOCK, np.int64),
@@ -120,12 +119,16 @@ def forecasts(
         as_of.day,
         room,
         pay_days,
-        sums,
+        measured,
     )
-    made = {"pay day": Column(FieldType.DATE, pay_days)}
-    for name, values in zip(("forecast low", "forecast", "forecast high"), sums, strict=True):
-        made[name] = Column(FieldType.MONEY, values)
-    return made
+    low, middle, high, chance = measured
+    return {
+        "pay day": Column(FieldType.DATE, pay_days),
+        "forecast": Column(FieldType.MONEY, middle),
+        "forecast low": Column(FieldType.MONEY, low),
+        "forecast high": Column(FieldType.MONEY, high),
+        "shortfall chance": Column(FieldType.NUMBER, chance, decimals=2),
+    }
 
 
 @functools.lru_cache(maxsize=8)  # batches are of few dates
@@ -149,7 +152,9 @@ def _forecast(
     pay_days: Any,
     out: Any,
 ) -> None:
-    """Write the pay days, and the low, middle and high forecasts, which hold nulls.
+    """Write the pay days, and for each account the low, middle and high forecasts and the chance.
+
+    Both hold nulls. The chance is that of a balance below zero, in hundredths.
 
     Args:
         rows: The transactions.
@@ -183,6 +188,10 @@ def _forecast(
                 out[0, account] = balance + room.periods[count * LOW // 100]
                 out[1, account] = balance + room.periods[count * 50 // 100]
                 out[2, account] = balance + room.periods[count * HIGH // 100]
+                below = 0
+                while below < count and balance + room.periods[below] < 0:
+                    below += 1
+                out[3, account] = 100 * below // count
 
 
 @part_of_loops

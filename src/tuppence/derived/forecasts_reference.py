@@ -21,6 +21,7 @@ class Forecast(NamedTuple):
     forecast: int | None
     forecast_low: int | None
     forecast_high: int | None
+    shortfall_chance: int | None
 
 
 TOO_LARGE: Final = 2**43
@@ -44,7 +45,7 @@ def make_forecasts(
     going_on = [stream for stream in streams if stream.state != "stopped"]
     pay_day = pay_day_of(going_on, as_of)
     if pay_day is None:
-        return dict.fromkeys(balances, Forecast(None, None, None, None))
+        return dict.fromkeys(balances, Forecast(None, None, None, None, None))
     of_streams = {position for stream in going_on for position in stream.positions}
     forecasts = {}
     for account, balance in balances.items():
@@ -110,9 +111,10 @@ def period_starts(as_of: int) -> list[int]:
 
 
 def forecast_of(pay_day: int, balance: int | None, due: int, sums: Sequence[int]) -> Forecast:
-    """Return the forecast and its band from the sums of comparable periods."""
+    """Return the forecast, its band and the chance of less than nothing, from comparable sums."""
     n = len(sums)
     if n < 14 or balance is None or abs(balance) >= BALANCE_TOO_LARGE:
-        return Forecast(pay_day, None, None, None)
+        return Forecast(pay_day, None, None, None, None)
     low, middle, high = (balance + due + sums[percent * n // 100] for percent in (7, 50, 92))
-    return Forecast(pay_day, middle, low, high)
+    below = sum(balance + due + one < 0 for one in sums)
+    return Forecast(pay_day, middle, low, high, 100 * below // n)

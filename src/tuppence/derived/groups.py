@@ -11,7 +11,7 @@ import numpy as np
 
 from tuppence.compiled import loop
 from tuppence.derived.payees import Payees, find_payees
-from tuppence.facts.batch import Array, FactBatch, read_only
+from tuppence.facts.batch import Array, Column, FactBatch, read_only
 
 FIELDS: Final = frozenset(
     {"account", "amount", "booking date", "category", "merchant", "own transfer", "text", "type"}
@@ -36,7 +36,7 @@ _CHUNK: Final = 16_384
 """Number of transactions whose payments are grouped at a time; they fit into a large cache."""
 
 
-class Rows(NamedTuple):
+class RowArrays(NamedTuple):
     """Transactions as loops read them.
 
     Attributes:
@@ -98,16 +98,22 @@ class Groups(NamedTuple):
     stamps: Any
 
 
-def rows_of(batch: FactBatch) -> tuple[Rows, Payees]:
+def rows_of(batch: FactBatch) -> tuple[RowArrays, Payees]:
     """Return the transactions of a batch as loops read them, and their payees."""
     table = batch.transactions.columns
     payees = find_payees(table["merchant"], table["text"])
-    bits = np.array([_TYPES.get(name or "", 0) for name in table["type"].dictionary], np.int64)
-    bits[0] = PURCHASE
+    bits = bits_of_types(table["type"])
     names = ("booking date", "amount", "account", "own transfer", "type", "merchant", "text")
     columns = (table[name].values for name in names)
     given = (batch.transactions.offsets, *columns, bits, payees.of_merchant, payees.of_text)
-    return Rows._make(map(read_only, given)), payees
+    return RowArrays._make(map(read_only, given)), payees
+
+
+def bits_of_types(types: Column) -> Array:
+    """Return the bits of each type, by its code."""
+    bits = np.array([_TYPES.get(name or "", 0) for name in types.dictionary], np.int64)
+    bits[0] = PURCHASE
+    return bits
 
 
 def chunks(offsets: Array) -> Iterator[tuple[int, int]]:
@@ -134,14 +140,14 @@ def room_for_groups(offsets: Array) -> Groups:
     return groups._replace(sizes=np.zeros(most + 1, np.int64))
 
 
-def group_payments(rows: Rows, first: int, last: int, as_of: int, out: Groups) -> None:
+def group_payments(rows: RowArrays, first: int, last: int, as_of: int, out: Groups) -> None:
     """Write the payments of the customers `first` to `last` to `out`, group by group."""
     _assign(rows, first, last, as_of, out)
     _scatter(rows, first, last, out)
 
 
 @loop
-def _assign(rows: Rows, first: int, last: int, as_of: int, out: Groups) -> None:
+def _assign(rows: RowArrays, first: int, last: int, as_of: int, out: Groups) -> None:
     """Write the group of each row, and count the payments of each in `starts`, one place late."""
     groups = 0
     base = rows.offsets[first]
@@ -190,7 +196,7 @@ def _assign(rows: Rows, first: int, last: int, as_of: int, out: Groups) -> None:
 
 
 @loop
-def _scatter(rows: Rows, first: int, last: int, out: Groups) -> None:
+def _scatter(rows: RowArrays, first: int, last: int, out: Groups) -> None:
     """Turn the counts of `_assign` into places, write the payments, and sort those of one day."""
     groups = out.of_customer[last - first]
     before = 0

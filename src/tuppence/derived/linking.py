@@ -8,16 +8,16 @@ from typing import Any, Final
 from tuppence.compiled import loop, part_of_loops
 from tuppence.derived.chains import (
     CADENCE_OF,
-    FEWEST,
     FITS,
-    LONGEST,
+    MAX_GAP,
+    MAX_GAPS,
     MAX_OPEN,
     MAX_RISE,
     MAX_VARIATION,
     MIDDLE,
+    MIN_GAPS,
     MIN_PAYMENTS,
     MONTHLY,
-    MOST,
     Chains,
     open_chain,
 )
@@ -100,10 +100,10 @@ def _best_place(
         cadence = places[3, place]
         cost = 0
         if cadence >= 0:
-            if gap > 3 * LONGEST or not FITS[cadence, gap]:
+            if gap > 3 * MAX_GAP or not FITS[cadence, gap]:
                 continue
         else:
-            if gap > LONGEST:
+            if gap > MAX_GAP:
                 continue
             cadence = CADENCE_OF[gap]
             if cadence < 0:
@@ -124,8 +124,8 @@ def _best_place(
 @part_of_loops
 def _comes_unchanged(groups: Groups, group: int, i: int, size: int, gap: int, cadence: int) -> bool:
     """Return whether a later payment than one after a gap has a size and comes in the window."""
-    latest = groups.days[i] - gap + MOST[cadence]
-    earliest = groups.days[i] - gap + FEWEST[cadence]
+    latest = groups.days[i] - gap + MAX_GAPS[cadence]
+    earliest = groups.days[i] - gap + MIN_GAPS[cadence]
     for after in range(i + 1, min(groups.starts[group + 1], i + 1 + _MAX_AHEAD)):
         if groups.days[after] > latest:
             return False
@@ -139,15 +139,15 @@ def _is_confirmed(groups: Groups, group: int, i: int, cadence: int, as_of: int) 
     """Return whether a third payment follows at a cadence, or cannot be known yet."""
     day, size = groups.days[i], groups.sizes[i]
     stop, is_income = groups.starts[group + 1], groups.is_income[group] == 1
-    if as_of <= day + MOST[cadence]:
+    if as_of <= day + MAX_GAPS[cadence]:
         return True
     for after in range(i + 1, min(stop, i + 1 + _MAX_AHEAD)):
         gap = groups.days[after] - day
-        if gap > MOST[cadence]:
+        if gap > MAX_GAPS[cadence]:
             return False
         varies = is_income or groups.bits[after] & MANDATE != 0
         room = MAX_VARIATION if varies else MAX_RISE
-        if gap >= FEWEST[cadence] and abs(groups.sizes[after] - size) * 100 <= size * room:
+        if gap >= MIN_GAPS[cadence] and abs(groups.sizes[after] - size) * 100 <= size * room:
             return True
     return False
 
@@ -170,13 +170,13 @@ def _join_prices(groups: Groups, customers: int, out: Chains) -> None:
             b, high = a + 1, end
             while b < high:  # the first chain that does not begin too early
                 middle = (b + high) // 2
-                if groups.days[out.first[middle]] < last + FEWEST[cadence]:
+                if groups.days[out.first[middle]] < last + MIN_GAPS[cadence]:
                     b = middle + 1
                 else:
                     high = middle
-            if b == end or groups.days[out.first[b]] > last + MOST[cadence]:
+            if b == end or groups.days[out.first[b]] > last + MAX_GAPS[cadence]:
                 continue
-            if b + 1 < end and groups.days[out.first[b + 1]] <= last + MOST[cadence]:
+            if b + 1 < end and groups.days[out.first[b + 1]] <= last + MAX_GAPS[cadence]:
                 continue
             if out.cadence[b] >= 0 and out.cadence[b] != cadence:
                 continue
@@ -214,7 +214,7 @@ def _join_names(groups: Groups, customers: int, out: Chains) -> None:
             while b >= 0:
                 gap = groups.days[out.first[b]] - groups.days[out.last[a]]
                 if (
-                    FEWEST[cadence] <= gap <= MOST[cadence]
+                    MIN_GAPS[cadence] <= gap <= MAX_GAPS[cadence]
                     and _is_renamed(groups, out.first[a], out.first[b])
                     and groups.sizes[out.first[b]] == size
                     and groups.accounts[out.group[a]] == groups.accounts[out.group[b]]

@@ -49,6 +49,7 @@ class Stream(NamedTuple):
     window_days: int
     confidence: int
     account: str
+    duplicate: bool
     days: int
     positions: tuple[int, ...]
 
@@ -78,7 +79,28 @@ def find_streams(transactions: Sequence[Transaction], as_of: int) -> list[Stream
             )
         ):
             streams.append(make_stream(paid, cadence, as_of))
-    return sorted(streams, key=lambda s: (s.first_date, s.payee, s.amount, s.positions[0]))
+    return marked(sorted(streams, key=lambda s: (s.first_date, s.payee, s.amount, s.positions[0])))
+
+
+def marked(streams: Sequence[Stream]) -> list[Stream]:
+    """Return streams, in order, with a mark on those that duplicate one of the 64 before them."""
+    return [
+        stream._replace(
+            duplicate=any(are_equal(one, stream) for one in streams[max(place - 64, 0) : place])
+        )
+        for place, stream in enumerate(streams)
+    ]
+
+
+def are_equal(one: Stream, other: Stream) -> bool:
+    """Return whether two streams that have not stopped are paid for the same, as far as we know."""
+    return (
+        "stopped" not in {one.state, other.state}
+        and one.kind == other.kind
+        and one.payee == other.payee
+        and one.cadence == other.cadence
+        and one.amount == other.amount
+    )
 
 
 def make_stream(chain: Group, cadence: Cadence, as_of: int) -> Stream:
@@ -102,6 +124,7 @@ def make_stream(chain: Group, cadence: Cadence, as_of: int) -> Stream:
         window_days=window_days_of(chain, cadence),
         confidence=confidence_of(chain, cadence),
         account=last.account,
+        duplicate=False,
         days=cadence.days,
         positions=tuple(payment.position for payment in chain),
     )

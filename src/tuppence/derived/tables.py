@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from tuppence.derived.balances import account_balances
+from tuppence.derived.categories import unusual_categories
 from tuppence.derived.context import Derived
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
+from tuppence.derived.merchants import at_merchants
 from tuppence.derived.repeats import repeated
 from tuppence.derived.streams import FoundStreams, find_streams
 from tuppence.facts.batch import Array, Column, FactBatch, Table
-from tuppence.facts.schema import FORECASTS, FieldType
+from tuppence.facts.schema import AT_MERCHANTS, FORECASTS, UNUSUAL, FieldType
 from tuppence.feel.values import Date
 
 
@@ -42,10 +44,13 @@ class DerivedTables:
 
     def customers(self) -> FactBatch:
         """Return the batch with the derived fields of customers."""
-        if "history days" not in self._fields:
-            return self._batch
-        history = Column(FieldType.NUMBER, history_days(self._batch, self._as_of))
-        return replace(self._batch, customers={**self._batch.customers, "history days": history})
+        columns = dict(self._batch.customers)
+        if "history days" in self._fields:
+            history = history_days(self._batch, self._as_of)
+            columns["history days"] = Column(FieldType.NUMBER, history)
+        if not UNUSUAL.isdisjoint(self._fields):
+            columns |= unusual_categories(self._batch, self._as_of)
+        return replace(self._batch, customers=columns)
 
     def of(self, customer: int, *, streams: bool) -> Derived:
         """Return what is derived for a customer, by index; streams and forecasts only if wanted."""
@@ -72,7 +77,7 @@ class DerivedTables:
     def _accounts(self) -> Table:
         accounts = self._batch.accounts
         columns = {**accounts.columns, "balance": Column(FieldType.MONEY, self._balances)}
-        if any(name in self._fields for name in FORECASTS):
+        if not FORECASTS.isdisjoint(self._fields):
             columns |= self._forecasts
         return Table(accounts.offsets, columns)
 
@@ -85,4 +90,6 @@ class DerivedTables:
             columns["account type"] = Column(FieldType.TEXT, type_of[own.values], kind.dictionary)
         if "repeated" in self._fields:
             columns["repeated"] = Column(FieldType.BOOLEAN, repeated(transactions))
+        if not AT_MERCHANTS.isdisjoint(self._fields):
+            columns |= at_merchants(self._batch)
         return Table(transactions.offsets, columns)

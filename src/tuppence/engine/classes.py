@@ -57,7 +57,7 @@ class TableClasses:
         self._width = -(-len(wanted.accumulator_of) // TERM_BITS)
         self._useful = _useful_terms(wanted)
         self._boundaries: dict[int, Array] = {}
-        self._forget()
+        self._clear()
         self._lay_out()
 
     def bind(
@@ -83,7 +83,7 @@ class TableClasses:
             known.count > room for known, room in zip(self._known, self._rooms, strict=True)
         )
         if is_full and not self._lay_out():
-            self._forget()  # so that what earlier batches met takes no room from this one
+            self._clear()  # so that what earlier batches met takes no room from this one
             found = self._classes_of_codes(table, days, values)
             if not self._lay_out():
                 name = self._wanted.table.name
@@ -92,7 +92,7 @@ class TableClasses:
         self._write_words()
         return self._tables(table, batch, days, found), is_full
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         """Forget all classes but those that do not depend on batches."""
         self._first_days: dict[tuple[int, int], int] = {}
         self._rooms = [0] * len(self._wanted.dimensions)

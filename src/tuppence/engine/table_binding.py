@@ -189,8 +189,7 @@ class TableBinding:
         numbers: list[int] = []
         for i, name in self._texts_read:
             starts[i] = len(numbers)
-            dictionary = table.columns[name].dictionary
-            numbers += [0 if text is None else texts.number(text) for text in dictionary]
+            numbers += texts.of_dictionary(table.columns[name].dictionary)
         return starts, np.array([*numbers, 0], np.int64)
 
 

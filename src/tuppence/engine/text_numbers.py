@@ -1,6 +1,6 @@
 """Numbers of texts, by which registers and results hold them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TextNumbers:
@@ -21,3 +21,11 @@ class TextNumbers:
             found = self.numbers[text] = len(self.texts)
             self.texts.append(text)
         return found
+
+    def of_dictionary(self, texts: Sequence[str | None]) -> list[int]:
+        """Return the number of each text of a dictionary; 0 for null."""
+        known = self.numbers
+        for text in texts:
+            if text not in known and text is not None:
+                self.number(text)
+        return [known.get(text, 0) if text is not None else 0 for text in texts]

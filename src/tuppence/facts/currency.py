@@ -60,6 +60,21 @@ SYMBOLS: Final[Mapping[str, frozenset[str]]] = {
 """The currencies that each sign beside an amount may stand for; signs are in capital letters."""
 
 
+_NOTICEABLE: Final = (
+    "CHF 15, EUR 15, GBP 15, AUD 25, CAD 25, NZD 25, SGD 25, USD 20, BGN 30, ILS 75, PLN 75, "
+    "RON 75, BRL 100, CNY 150, DKK 150, HKD 150, NOK 200, SEK 200, CZK 400, MXN 400, TRY 700, "
+    "ZAR 350, INR 1500, JPY 3000, ISK 2500, HUF 7000, KRW 25000"
+)
+"""About fifteen pounds, in round numbers."""
+NOTICEABLE: Final[Mapping[str, int]] = {
+    code: int(amount) for code, amount in (one.split() for one in _NOTICEABLE.split(", "))
+}
+"""The least difference that people notice in a month's spending, in main units of currencies.
+
+Of other currencies it is not known.
+"""
+
+
 def currencies() -> frozenset[str]:
     """Return the codes of all currencies."""
     return frozenset(_DIGITS)

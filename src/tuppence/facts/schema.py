@@ -1,18 +1,11 @@
 """The closed, typed schema of the facts that rules may read."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from tuppence.errors import UserError
-from tuppence.feel.library import BUILTINS
 from tuppence.feel.types import BOOLEAN, DATE, NUMBER, STRING, ContextOf, ListOf, Type, nullable
-from tuppence.structured import read_yaml
 
 
 class FieldType(Enum):
@@ -84,7 +77,29 @@ CUSTOMER: Final = (
         unit="days",
         derived=True,
     ),
+    Field(
+        "unusual category",
+        FieldType.TEXT,
+        "Category with far more purchases in the last 30 days than usual; null for none.",
+        derived=True,
+    ),
+    Field(
+        "unusual spending",
+        FieldType.MONEY,
+        "Purchases of `unusual category` in the last 30 days, without what was refunded.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "usual spending",
+        FieldType.MONEY,
+        "Median of such purchases in the twelve periods of 30 days before.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
 )
+UNUSUAL: Final = frozenset({"unusual category", "unusual spending", "usual spending"})
+"""Fields of customers about the category whose spending is most unusual."""
 
 ACCOUNTS: Final = (
     Field("id", FieldType.TEXT, "The account's identifier.", False, personal=True),
@@ -120,15 +135,23 @@ ACCOUNTS: Final = (
         derived=True,
     ),
     Field("forecast high", FieldType.MONEY, "See `forecast low`.", unit=MONEY_UNIT, derived=True),
+    Field(
+        "shortfall chance",
+        FieldType.NUMBER,
+        "Chance that the balance is below zero before the pay day, 0 to 1.",
+        unit="share",
+        decimals=2,
+        derived=True,
+    ),
 )
 
-FORECASTS: Final = frozenset({"pay day", "forecast", "forecast low", "forecast high"})
+FORECASTS: Final = frozenset(
+    {"pay day", "forecast", "forecast low", "forecast high", "shortfall chance"}
+)
 """Fields of accounts that concern the future."""
 
 TRANSACTIONS: Final = (
-    Field(
-        "booking date", FieldType.DATE, "Day of booking, never after the date of evaluation.", False
-    ),
+    Field("booking date", FieldType.DATE, "Day of booking, up to the date of evaluation.", False),
     Field(
         "amount", FieldType.MONEY, "Signed amount; negative is money out.", False, unit=MONEY_UNIT
     ),
@@ -178,11 +201,32 @@ TRANSACTIONS: Final = (
         False,
         derived=True,
     ),
+    Field(
+        "unusual",
+        FieldType.BOOLEAN,
+        "Whether it stands out from at least twelve earlier payments at its merchant.",
+        derived=True,
+    ),
+    Field(
+        "largest before",
+        FieldType.MONEY,
+        "Size of the largest earlier payment at its merchant; null with fewer than twelve.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "after trial",
+        FieldType.BOOLEAN,
+        "Whether it is the first full price of a subscription, after a payment for a trial.",
+        False,
+        derived=True,
+    ),
 )
+AT_MERCHANTS: Final = frozenset({"unusual", "largest before", "after trial"})
+"""Fields of transactions that compare them with others at their merchant."""
 
 REPEATED_WITHIN: Final = 2
 """Maximum number of days between two transactions of which the later is `repeated`."""
-
 
 STREAMS: Final = (
     Field("kind", FieldType.TEXT, "bill, subscription or income.", False, derived=True),
@@ -229,12 +273,7 @@ STREAMS: Final = (
         derived=True,
     ),
     Field(
-        "typical amount",
-        FieldType.MONEY,
-        "Median of all amounts.",
-        False,
-        MONEY_UNIT,
-        derived=True,
+        "typical amount", FieldType.MONEY, "Median of all amounts.", False, MONEY_UNIT, derived=True
     ),
     Field(
         "monthly amount",
@@ -268,6 +307,13 @@ STREAMS: Final = (
     ),
     Field(
         "account", FieldType.TEXT, "Identifier of its account.", False, derived=True, personal=True
+    ),
+    Field(
+        "duplicate",
+        FieldType.BOOLEAN,
+        "Whether one before it has equal kind, payee, cadence and amount, and neither has stopped.",
+        False,
+        derived=True,
     ),
 )
 
@@ -352,48 +398,3 @@ class Schema:
 
 def _context(fields: Sequence[Field]) -> ContextOf:
     return ContextOf({field.name: field.feel_type for field in fields})
-
-
-class _Attribute(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    type: FieldType
-    doc: str
-    nullable: bool = True
-    unit: str = ""
-    decimals: int = 0
-    personal: bool = False
-
-
-class _Attributes(msgspec.Struct, forbid_unknown_fields=True):
-    attributes: list[_Attribute]
-
-
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*( [a-z0-9]+)*")
-
-
-def read_attributes(path: Path) -> Schema:
-    """Return a schema with the customer attributes that a YAML file declares.
-
-    Raises:
-        UserError: The file cannot be read, or an attribute's name is taken or invalid.
-    """
-    declared = read_yaml(path, _Attributes).value.attributes
-    taken = {field.name for field in CUSTOMER}
-    for attribute in declared:
-        problem = ""
-        if attribute.name in taken:
-            problem = "is defined already"
-        elif attribute.name in BUILTINS:
-            problem = "is the name of a built-in function"
-        elif not _NAME.fullmatch(attribute.name):
-            problem = "is not a name: small letters and digits, words with one space between"
-        if problem:
-            message = f"{path}: the attribute {attribute.name!r} {problem}"
-            raise UserError("schema.attribute", message, "choose another name")
-        taken.add(attribute.name)
-    return Schema(
-        tuple(
-            Field(a.name, a.type, a.doc, a.nullable, a.unit, a.decimals, personal=a.personal)
-            for a in declared
-        )
-    )

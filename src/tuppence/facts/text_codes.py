@@ -16,7 +16,7 @@ def coded_texts(data: Array, offsets: Array, is_null: Array, decimals: int = 0) 
         data: The bytes of all texts, in UTF-8.
         offsets: First byte of each text, and the end of the last.
         is_null: Whether each text is null.
-        decimals: Of the column.
+        decimals: Decimals of the column.
     """
     count = len(is_null)
     codes, firsts = np.zeros(count, np.uint32), np.zeros(count, np.int64)

@@ -5,13 +5,14 @@ each that is not shown. What is held back gives way to the next.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tuppence.feed.items import (
     DAY,
+    Answer,
     EventKind,
     ItemId,
     ItemState,
@@ -77,6 +78,22 @@ class Reader(NamedTuple):
     vulnerable: bool | None = False
 
 
+class Draw(NamedTuple):
+    """The part of a candidate in the draw that orders a learned feed.
+
+    Attributes:
+        priority: Number by which candidates of a tier are ordered, the highest first.
+        points: What the model gives it, with what the policy adds.
+        chance: Chance of being shown.
+        looks: Expected number of looks at it, against one for whatever is in the first place.
+    """
+
+    priority: Decimal
+    points: int
+    chance: float
+    looks: float
+
+
 class Candidate(NamedTuple):
     """An insight that qualifies, and what became of it.
 
@@ -88,6 +105,7 @@ class Candidate(NamedTuple):
         tier: Its tier.
         outcome: What became of it.
         place: Its place in the feed, from 0; None if it is not shown.
+        draw: Its part in the draw of a learned order; None in rule order, or if it had none.
     """
 
     item: ItemId
@@ -97,11 +115,24 @@ class Candidate(NamedTuple):
     tier: int
     outcome: Outcome
     place: int | None = None
+    draw: Draw | None = None
 
     @property
     def key(self) -> tuple[int, Decimal, str]:
-        """The order of candidates: by tier, then by falling score, then by the rule's name."""
-        return self.tier, -(self.result.score or Decimal(0)), self.rule.id
+        """The order of candidates: by tier, then by falling priority, then by the rule's name.
+
+        The priority is the score, unless a model has ordered the feed.
+        """
+        priority = (self.result.score or Decimal(0)) if self.draw is None else self.draw.priority
+        return self.tier, -priority, self.rule.id
+
+
+class Ordering(Protocol):
+    """The order of a feed within its tiers, where it is not that of the rules' scores."""
+
+    def draw(self, eligible: Sequence[Candidate]) -> Sequence[Draw]:
+        """Return what each candidate that may be shown draws."""
+        ...
 
 
 def choose(
@@ -112,6 +143,7 @@ def choose(
     moment: Moment,
     withdrawn: frozenset[str] = frozenset(),
     unwritable: frozenset[str] = frozenset(),
+    ordering: Ordering | None = None,
 ) -> tuple[Candidate, ...]:
     """Return all insights that qualify for a person, in order, with what becomes of each.
 
@@ -123,34 +155,46 @@ def choose(
         moment: When the feed is built.
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
+        ordering: Orders the insights of a tier; by their scores if omitted.
     """
-    results = tuple(results)
+    results = [one for one in results if one.state is not State.NOT_QUALIFIED]
     unsorted = [_candidate(one, rules, reader, policy, moment) for one in results]
     candidates = sorted((one for one in unsorted if one is not None), key=lambda one: one.key)
-    muted = _muted(reader.states, policy, moment.now)
-    urgent = {name for name, rule in rules.items() if policy.tier(rule) == URGENT}
+    away = items_away(reader.states, policy, moment.now)
+    muted = {item.rule_id for item in away if reader.states[item].answered is EventKind.NOT_HELPFUL}
     promotes = reader.vulnerable is False and not any(
-        one.state is not State.NOT_QUALIFIED and one.rule_id in urgent for one in results
+        one.rule_id in rules and policy.tier(rules[one.rule_id]) == URGENT for one in results
     )
-    caps = _Caps(policy, reader.states, rules, moment.today)
-    topics = set[str]()
-    chosen, places, promoted = [], 0, False
+    judged = list[Candidate]()
     for one in candidates:
-        outcome = _own_outcome(one, reader, policy, moment, muted)
+        outcome = _own_outcome(one, reader, policy, moment, away, muted)
         if one.rule.id in withdrawn:
             outcome = Outcome.WITHDRAWN
         elif outcome is Outcome.SHOWN and one.rule.id in unwritable:
             outcome = Outcome.UNWRITABLE
+        elif outcome is Outcome.SHOWN and one.rule.promotes and not promotes:
+            outcome = Outcome.NO_PROMOTION
+        judged.append(one._replace(outcome=outcome))
+    if ordering is not None:
+        judged = _drawn(judged, ordering, _Caps(policy, reader.states, rules, moment.today))
+    return _placed(judged, policy, _Caps(policy, reader.states, rules, moment.today))
+
+
+def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple[Candidate, ...]:
+    """Give places to candidates in order, as far as others that are shown leave them any."""
+    topics = set[str]()
+    chosen, places, promoted = [], 0, False
+    for one in judged:
+        outcome, place = one.outcome, None
         if outcome is Outcome.SHOWN:
-            if one.rule.promotes and (promoted or not promotes):
+            if one.rule.promotes and promoted:
                 outcome = Outcome.NO_PROMOTION
-            elif caps.hold_back(one):
+            elif one.draw is None and caps.hold_back(one):  # what is drawn has passed them
                 outcome = Outcome.CAPPED
             elif one.rule.topic in topics:
                 outcome = Outcome.SAME_TOPIC
             elif places == policy.places:
                 outcome = Outcome.NO_PLACE
-        place = None
         if outcome is Outcome.SHOWN:
             place, places = places, places + 1
             promoted |= one.rule.promotes
@@ -159,6 +203,52 @@ def choose(
                 topics.add(one.rule.topic)
         chosen.append(one._replace(outcome=outcome, place=place))
     return tuple(chosen)
+
+
+def _drawn(judged: Sequence[Candidate], ordering: Ordering, caps: "_Caps") -> list[Candidate]:
+    """Return candidates in a learned order.
+
+    A draw must not decide whom a cap holds back, or the chance of each card would depend on all
+    others. So caps come first, in rule order, as if everything that they let pass were shown.
+    """
+    eligible, rest = list[Candidate](), list[Candidate]()
+    for one in judged:
+        if one.outcome is not Outcome.SHOWN:
+            rest.append(one)
+        elif caps.hold_back(one):
+            rest.append(one._replace(outcome=Outcome.CAPPED))
+        else:
+            caps.expect(one)
+            eligible.append(one)
+    draws = ordering.draw(eligible)
+    drawn = [one._replace(draw=draw) for one, draw in zip(eligible, draws, strict=True)]
+    return sorted([*drawn, *rest], key=lambda one: one.key)
+
+
+def items_away(states: Mapping[ItemId, ItemState], policy: Policy, now: int) -> frozenset[ItemId]:
+    """Return the items whose answer keeps them, or their insight, away until a later moment.
+
+    Beside the day, this is all that the clock decides about a feed.
+
+    Args:
+        states: States of items.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+    """
+    return frozenset(
+        item
+        for item, state in states.items()
+        if state.answer is not None and now < _away_until(state.answer, policy)
+    )
+
+
+def _away_until(answer: Answer, policy: Policy) -> int:
+    match answer.kind:
+        case EventKind.SNOOZED:
+            return answer.until or 0
+        case EventKind.NOT_HELPFUL:
+            return answer.order.at + policy.mute_days * DAY
+    return 0
 
 
 def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> ItemId | None:
@@ -178,6 +268,20 @@ def answered_item(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> I
                 if item.rule_id == candidate.rule.id and state.answered is EventKind.NOT_HELPFUL
             )
     return None
+
+
+def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> int | None:
+    """Return the end of the snooze that hides a candidate; None if no snooze does.
+
+    Args:
+        candidate: The candidate.
+        states: States of items.
+
+    Returns:
+        Milliseconds since 1970-01-01.
+    """
+    answer = states.get(candidate.item, ItemState()).answer
+    return answer.until if answer and candidate.outcome is Outcome.SNOOZED else None
 
 
 def told_by(candidate: Candidate, day: int) -> Told:
@@ -200,7 +304,7 @@ def _candidate(
     moment: Moment,
 ) -> Candidate | None:
     rule = rules.get(result.rule_id)
-    if rule is None or result.state is State.NOT_QUALIFIED:
+    if rule is None:
         return None
     as_of = None
     if result.state is State.UNKNOWN:
@@ -230,7 +334,12 @@ def _last_told(
 
 
 def _own_outcome(
-    one: Candidate, reader: Reader, policy: Policy, moment: Moment, muted: frozenset[str]
+    one: Candidate,
+    reader: Reader,
+    policy: Policy,
+    moment: Moment,
+    away: Collection[ItemId],
+    muted: Collection[str],
 ) -> Outcome:
     """Return what becomes of a candidate, as far as other candidates do not matter."""
     rule, state = one.rule, reader.states.get(one.item, ItemState())
@@ -247,24 +356,13 @@ def _own_outcome(
     if answer is None:
         return Outcome.SHOWN
     match state.answered:
-        case EventKind.SNOOZED if moment.now < (answer.until or 0):
+        case EventKind.SNOOZED if one.item in away:
             return Outcome.SNOOZED
         case EventKind.ACKNOWLEDGED | EventKind.ACTED as kind:
             now = told_by(one, moment.day)
             if not has_changed(answer.told, now, policy.changes(rule, now.values)):
                 return Outcome(kind.value)
     return Outcome.SHOWN
-
-
-def _muted(states: Mapping[ItemId, ItemState], policy: Policy, now: int) -> frozenset[str]:
-    """Return the rules of which an item was not helpful, not too long ago."""
-    return frozenset(
-        item.rule_id
-        for item, state in states.items()
-        if state.answered is EventKind.NOT_HELPFUL
-        and state.answer is not None
-        and now < state.answer.order.at + policy.mute_days * DAY
-    )
 
 
 class _Caps:
@@ -306,6 +404,14 @@ class _Caps:
         """Count a candidate as seen today."""
         if self._today not in self._states.get(one.item, ItemState()).seen:
             self._count(one.rule, self._today)
+
+    def expect(self, one: Candidate) -> None:
+        """Count a candidate as seen today wherever several of its group may be shown."""
+        if self._today in self._states.get(one.item, ItemState()).seen:
+            return
+        for number, cap, group in self._groups(one.rule):
+            if cap.of in {"kind", "everything"}:
+                self._seen[number, group] += 1
 
     def _count(self, rule: Rule | None, day: int) -> None:
         own = None if rule is None else rule.feed_settings.cap

@@ -62,6 +62,8 @@ class EventKind(StrEnum):
 
 ANSWERS: Final = frozenset(EventKind) - {EventKind.SEEN, EventKind.OPENED}
 """Kinds of events that decide whether the item stays in the feed; the last of them counts."""
+CLICKS: Final = frozenset({EventKind.OPENED, EventKind.ACTED})
+"""Kinds of events by which a person shows that an item is of use; models learn from them."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -82,8 +84,8 @@ class Order(NamedTuple):
     """The place of an event among others.
 
     Attributes:
-        at: When it happened, in milliseconds since 1970-01-01, never later than it was received.
-        stated: When it happened by the clock of the device, which orders what was received at once.
+        at: Time of the event, in milliseconds since 1970-01-01, never later than it was received.
+        stated: Time by the clock of the device, which orders events that were received at once.
         id: Identifier of the event.
     """
 
@@ -96,8 +98,8 @@ class Event(msgspec.Struct, frozen=True):
     """Something that a person did with an item.
 
     Attributes:
-        order: When it happened, with its identifier.
-        kind: What happened.
+        order: Time and identifier of the event.
+        kind: Kind of the event.
         item: The item.
         view: Identifier of the view that the person saw.
         until: The end of a snooze by the clock of the device, in milliseconds since 1970-01-01.
@@ -114,9 +116,9 @@ class Answer(msgspec.Struct, frozen=True):
     """The last event that decides whether an item stays in the feed, with what the item said.
 
     Attributes:
-        order: When it happened, with its identifier.
-        kind: What happened.
-        told: What the item said.
+        order: Time and identifier of the event.
+        kind: Kind of the event.
+        told: The content of the item.
         until: The end of a snooze by a clock that is right, in milliseconds since 1970-01-01.
     """
 
@@ -131,9 +133,9 @@ class ItemState(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         seen: Days on which the person saw it, in ascending order.
-        opened: When they first opened it, in milliseconds since 1970-01-01.
+        opened: Time at which they first opened it, in milliseconds since 1970-01-01.
         last: The last event of any kind.
-        told: What the item said at the last event.
+        told: The content of the item at the last event.
         answer: The last event that decides whether it stays.
     """
 
@@ -158,7 +160,7 @@ def with_event(state: ItemState, event: Event, told: Told, day: int) -> ItemStat
     Args:
         state: The state of the event's item.
         event: The event.
-        told: What the item said in the view of the event.
+        told: The content of the item in the view of the event.
         day: The day of the event in the person's time zone.
     """
     seen, opened = state.seen, state.opened
@@ -185,8 +187,8 @@ def has_changed(before: Told, now: Told, changes: Mapping[str, str]) -> bool:
     """Return whether an item says something materially different from before.
 
     Args:
-        before: What it said when it was acknowledged.
-        now: What it says now.
+        before: Its content when it was acknowledged.
+        now: Its present content.
         changes: The changes that matter, by the names of values.
     """
     return any(

@@ -42,6 +42,8 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         topics_off: Topics that they do not want.
         locale: Locale of money and dates, such as en_GB.
         time_zone: Their time zone, such as Europe/London.
+        rule_order: Whether the order is that of the rules alone: nothing that the person does
+            changes it.
         channels_on: Ways in which they want to be told of new insights; none if omitted.
         quiet_hours: Hours in which they are not to be told.
     """
@@ -50,6 +52,7 @@ class Preferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     topics_off: Annotated[list[Identifier], Meta(max_length=200)] = []
     locale: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
     time_zone: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    rule_order: bool = False
     channels_on: Annotated[list[Channel], Meta(max_length=20)] = []
     quiet_hours: QuietHours | None = None
 
@@ -68,7 +71,7 @@ def local_day(milliseconds: int, time_zone: str) -> int:
     """Return the day on which something happens in a time zone, in days since 1970-01-01.
 
     Args:
-        milliseconds: When it happens, since 1970-01-01 in UTC.
+        milliseconds: Time of the moment, since 1970-01-01 in UTC.
         time_zone: Name of the time zone.
     """
     return (_local(milliseconds, time_zone).date() - _EPOCH.date()).days

@@ -37,11 +37,16 @@ class Date(NamedTuple):
     day: int
 
     def __str__(self) -> str:
-        year, month, day = civil(self.day)
-        return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"
+        return _written_day(self.day)
 
     def __repr__(self) -> str:
         return str(self)
+
+
+@functools.lru_cache(maxsize=10_000)  # thousands of texts name the same few days
+def _written_day(number: int) -> str:
+    year, month, day = civil(number)
+    return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"
 
 
 class Time(NamedTuple):

@@ -10,6 +10,7 @@ from tuppence import logs
 from tuppence.bootstrap.aws import convert_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
+from tuppence.lambdas.traces import traced
 from tuppence.usecases.fleet.listing import resolve_date
 from tuppence.usecases.fleet.messages import Start
 from tuppence.usecases.publish_rules import convert
@@ -20,6 +21,7 @@ metrics = Metrics(namespace="tuppence", service="convert")
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
+@traced("convert")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Check and test the definitions, store their ruleset, and have every engine serve it.
 

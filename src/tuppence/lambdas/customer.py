@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence import logs
 from tuppence.bootstrap.aws import customer_dependencies
 from tuppence.lambdas.logs import function_logger
+from tuppence.lambdas.traces import traced
 from tuppence.usecases.fleet.listing import continuation, list_customers, resolve_run
 from tuppence.usecases.fleet.messages import Start
 
@@ -20,6 +21,7 @@ metrics = Metrics(namespace="tuppence", service="customer")
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
+@traced("customer")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start or resume a run; if time runs short, call this function again to continue."""
     logs.begin(context.aws_request_id)  # the id that the relay logs, too

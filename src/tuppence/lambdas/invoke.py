@@ -14,7 +14,8 @@ from tuppence import logs
 from tuppence.bootstrap.aws import invoke_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
-from tuppence.usecases.fleet.evaluating import delay, evaluate_item, patience, share_of_time
+from tuppence.lambdas.traces import message_span, traced
+from tuppence.usecases.fleet.evaluating import delay, evaluate_item, share_of_time, try_timeout
 from tuppence.usecases.fleet.messages import FleetItem
 
 logger = function_logger("invoke")
@@ -25,6 +26,7 @@ processor.raise_on_entire_batch_failure = False
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
+@traced("invoke")
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Evaluate a batch of items; a failed item and later ones of its group are received again."""
     deps = invoke_dependencies()
@@ -42,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         start = time.monotonic()
         item, receives = _item(record), _receives(record)
         left = seconds_left()
-        one_try = patience(receives, settings.engine_seconds)
+        one_try = try_timeout(receives, settings.engine_seconds)
         later = left - share_of_time(left, max(items_left, 1), one_try)
         items_left -= 1
         try:
@@ -72,7 +74,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     def evaluate_and_log(record: SQSRecord) -> None:
         item = _item(record)
         logs.begin(f"{context.aws_request_id}.{item.page}.{item.number}")
-        with logger.append_context_keys(run_id=item.run_id, page=item.page, item=item.number):
+        with (
+            logger.append_context_keys(run_id=item.run_id, page=item.page, item=item.number),
+            message_span("evaluate item", record, item.run_id, item.page),
+        ):
             evaluate(record)
 
     answer = process_partial_response(event, evaluate_and_log, processor, context)

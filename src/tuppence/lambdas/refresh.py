@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence import logs
 from tuppence.bootstrap.aws import refresh_dependencies
 from tuppence.lambdas.logs import function_logger
+from tuppence.lambdas.traces import traced
 from tuppence.usecases.editions import Edition
 from tuppence.usecases.publish_rules import publish_edition
 
@@ -31,6 +32,7 @@ class Refresh(msgspec.Struct, frozen=True):
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
+@traced("refresh")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Make a ruleset ready in all engines, make it the current one, and have all engines serve it.
 

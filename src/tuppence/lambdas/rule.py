@@ -16,6 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tuppence.bootstrap.aws import rule_dependencies
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
+from tuppence.lambdas.traces import message_span, traced
 from tuppence.usecases.fleet.messages import Page
 from tuppence.usecases.fleet.splitting import make_items
 
@@ -26,6 +27,7 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 @logger.inject_lambda_context
 @metrics.log_metrics(capture_cold_start_metric=True)
+@traced("rule")
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Split the pages of a batch of messages; those that fail are received again."""
     return process_partial_response(event, _split, processor, context)
@@ -34,7 +36,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 def _split(record: SQSRecord) -> None:
     deps = rule_dependencies()
     page = msgspec.json.decode(record.body, type=Page)
-    with logger.append_context_keys(run_id=page.run_id, page=page.number):
+    with (
+        logger.append_context_keys(run_id=page.run_id, page=page.number),
+        message_span("split page", record, page.run_id, page.number),
+    ):
         try:
             items = make_items(page, lambda: deps.rules(page.ruleset), deps.queue, deps.ledger)
         except UserError as error:

@@ -1,6 +1,10 @@
-"""Reports how far the nightly run is and whether it is late, and resumes its listing."""
+"""Reports how far the nightly run is, whether it is late, and how long files wait.
+
+It resumes the listing of a run that broke off.
+"""
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +24,7 @@ metrics = Metrics(namespace="tuppence", service="watch")
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Report the run of today; its listing goes on even if the function that lists was ended."""
+    """Report the run of today and the files that wait."""
     del event, context
     deps = watch_dependencies()
     settings = deps.settings
@@ -49,4 +53,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.error("night late", extra=fields | {"reason": night.problem})
     else:
         logger.info("night watched", extra=fields)
-    return fields
+    return fields | _watch_files(deps.arrivals(), now)
+
+
+def _watch_files(arrivals: Sequence[datetime.datetime], now: datetime.datetime) -> dict[str, int]:
+    """Report how many files wait to be taken in, and for how long the oldest has."""
+    oldest = max(((now - moment).total_seconds() for moment in arrivals), default=0.0)
+    found = {"FilesWaiting": len(arrivals), "FilesOldestSeconds": max(round(oldest), 0)}
+    metrics.add_metric("FilesWaiting", MetricUnit.Count, found["FilesWaiting"])
+    metrics.add_metric("FilesOldestSeconds", MetricUnit.Seconds, found["FilesOldestSeconds"])
+    return found

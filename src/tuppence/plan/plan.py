@@ -8,7 +8,14 @@ from typing import Final
 import msgspec
 
 from tuppence.derived.groups import FIELDS
-from tuppence.facts.schema import COLLECTIONS, FORECASTS, TRANSACTIONS, Schema
+from tuppence.facts.schema import (
+    AT_MERCHANTS,
+    COLLECTIONS,
+    FORECASTS,
+    TRANSACTIONS,
+    UNUSUAL,
+    Schema,
+)
 from tuppence.feel import Expression, Span, compile_expression, syntax
 from tuppence.feel.interpreter import Record
 from tuppence.feel.values import Date, DateTime
@@ -79,6 +86,11 @@ _AHEAD: Final = FORECASTS | {name for name, found in COLLECTIONS.items() if foun
 
 def _names(node: syntax.Node) -> frozenset[str]:
     """Return the names in a tree, of variables and of fields."""
+    match node:
+        case syntax.Path(base=syntax.Name(name="customer"), name=name):
+            return frozenset({"customer", name})
+        case syntax.Name(name="customer"):  # as a whole
+            return UNUSUAL | {"customer"}
     own = {node.name} if isinstance(node, syntax.Name | syntax.Path) else set()
     return frozenset(own).union(*map(_names, syntax.children(node)))
 
@@ -111,11 +123,15 @@ class Plan:
         if not all(rule.whole for rule in self.columns.rules):
             return None
         needed = {"booking date", "amount", "own transfer", "account"}
+        if not UNUSUAL.isdisjoint(self.columns.fields):
+            needed |= {"category", "refunded", "type"}
         for table in self.columns.tables:
             if table.table.name == "transactions":
                 needed.update(table.numbers, table.codes)
                 if "repeated" in table.codes:
                     needed.add("merchant")
+                if not AT_MERCHANTS.isdisjoint((*table.numbers, *table.codes)):
+                    needed |= {"category", "merchant", "type"}
             elif table.table.name == "streams":
                 needed |= FIELDS
             else:

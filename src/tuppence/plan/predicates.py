@@ -109,7 +109,7 @@ def _overlap(a: Interval, b: Interval) -> Interval:
     return low, low_closed, high, high_closed
 
 
-LARGEST: Final = 10**10
+MAX_NUMBER: Final = 10**10
 """Sums of half a million amounts up to this number of minor units are exact in a float."""
 
 
@@ -130,11 +130,11 @@ class OverflowGuard:
 
     def holds(self, value: Any) -> bool:
         """Return whether a number of minor units is too large."""
-        return value is not None and abs(value) > LARGEST
+        return value is not None and abs(value) > MAX_NUMBER
 
     def whole(self, _: int) -> list[tuple[int | None, int | None]]:
         """Return the accepted intervals in minor units."""
-        return [(None, -LARGEST - 1), (LARGEST + 1, None)]
+        return [(None, -MAX_NUMBER - 1), (MAX_NUMBER + 1, None)]
 
 
 @dataclass(frozen=True, slots=True)

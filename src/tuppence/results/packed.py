@@ -115,7 +115,7 @@ def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
         if data[rule] > SUSPENDED:
             raise ValueError
         if data[rule] != QUALIFIED:
-            yield Packed(data[rule], days[rule], None, ())
+            yield _without_values(data[rule], days[rule])
             continue
         (score,) = struct.unpack_from("<i", data, place)
         place += 4
@@ -126,6 +126,11 @@ def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
         yield Packed(QUALIFIED, days[rule], None if score < 0 else score, tuple(values))
     if place != len(data):
         raise ValueError
+
+
+@functools.lru_cache(maxsize=10_000)  # most results do not qualify, since one of a few days
+def _without_values(state: int, since: int) -> Packed:
+    return Packed(state, since, None, ())
 
 
 def _unpack_value(data: bytes, place: int) -> tuple[Any, int]:

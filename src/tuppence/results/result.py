@@ -1,5 +1,7 @@
 """Results, of which one is stored for each customer and rule."""
 
+import functools
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -8,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tuppence.feel.numbers import CONTEXT
-from tuppence.results.packed import SUSPENDED, Layout, Packed, unpack
+from tuppence.results.packed import QUALIFIED, SUSPENDED, Layout, Packed, unpack
 
 
 class State(StrEnum):
@@ -66,21 +68,34 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
         return self.layout.ruleset
 
     @property
+    def version(self) -> str:
+        """A digest of the results, computed at each access."""
+        return hashlib.sha256(self.packed).hexdigest()[:32]
+
+    @property
     def results(self) -> tuple[Result, ...]:
         """The result of each rule, unpacked at each access."""
         return tuple(
             Result(
                 rule_id,
-                State.UNKNOWN if found.state == SUSPENDED else STATES[found.state],
+                State.QUALIFIED,
                 None if found.score is None else Decimal(found.score).scaleb(-4),
-                dict(zip(names, found.values, strict=True)) if found.state == 1 else {},
+                dict(zip(names, found.values, strict=True)),
                 found.since,
-                found.state == SUSPENDED,
             )
+            if found.state == QUALIFIED
+            else _unqualified(rule_id, found.state, found.since)
             for (rule_id, names), found in zip(
                 self.layout.rules, unpack(self.layout, self.packed), strict=True
             )
         )
+
+
+@functools.lru_cache(maxsize=10_000)  # most results do not qualify, since one of a few days
+def _unqualified(rule_id: str, state: int, since: int) -> Result:
+    is_suspended = state == SUSPENDED
+    known = State.UNKNOWN if is_suspended else STATES[state]
+    return Result(rule_id, known, None, {}, since, is_suspended)
 
 
 class ResultStore(Protocol):

@@ -19,6 +19,7 @@ from tuppence.facts.schema import FieldType, Schema
 from tuppence.feel import FeelSyntaxError
 from tuppence.feel.formatting import format_text
 from tuppence.feel.library import BUILTINS
+from tuppence.plain_text import whole_text
 from tuppence.rules.rule import (
     Approval,
     Communication,
@@ -41,7 +42,9 @@ def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-Number = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="Such as 12.50.")]
+Number = Annotated[
+    str, Meta(pattern=whole_text(r"-?[0-9]+(\.[0-9]+)?"), description="Such as 12.50.")
+]
 Texts = str | list[str]
 Window = Annotated[int, Meta(ge=1, le=3660)]
 MAX_DEPTH: Final = 8

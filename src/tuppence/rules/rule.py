@@ -6,19 +6,22 @@ import msgspec
 from msgspec import Meta
 
 from tuppence.feel.values import Date, parse_date
+from tuppence.plain_text import whole_text
 
-Identifier = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+Identifier = Annotated[str, Meta(pattern=whole_text("[a-z][a-z0-9_]{0,63}"))]
 Days = Annotated[int, Meta(ge=0, le=3660)]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 InsightKind = Literal["insight", "saving", "offer", "reward", "tip", "guidance"]
 Communication = Literal["service", "information", "guidance", "financial promotion"]
-DateText = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="Such as 2026-06-30.")]
+DateText = Annotated[
+    str, Meta(pattern=whole_text(r"\d{4}-\d{2}-\d{2}"), description="Such as 2026-06-30.")
+]
 Feel = Annotated[str, Meta(min_length=1, description="A FEEL expression.")]
 
 Change = Annotated[
     str,
     Meta(
-        pattern=r"^(any|[0-9]{1,4}(\.[0-9]{1,2})?)$",
+        pattern=whole_text(r"any|[0-9]{1,4}(\.[0-9]{1,2})?"),
         description="A percentage such as 10, or any.",
     ),
 ]
@@ -132,7 +135,7 @@ class Action(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     link: Annotated[
         str,
         Meta(
-            pattern=r"^(https://[^\s\"'<>]+|/([^/\s\"'<>][^\s\"'<>]*)?)$",
+            pattern=whole_text(r"https://[^\s\"'<>]+|/([^/\s\"'<>][^\s\"'<>]*)?"),
             max_length=500,
             description="An https address, or a path inside the app such as /savings/new.",
         ),
@@ -148,12 +151,15 @@ class FeedSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
         brings_back: Values whose change brings an acknowledged insight back, each with the
             percentage that it must change by, or `any`.
         action: The step that the insight proposes.
+        sensitive: Whether what people do with the insight is not learned from: its order follows
+            from its score, and it says nothing about what somebody likes.
     """
 
     tier: Annotated[int, Meta(ge=1, le=8)] | None = None
     cap: Cap | None = None
     brings_back: dict[Identifier, Change] | None = None
     action: Action | None = None
+    sensitive: bool = False
 
 
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):

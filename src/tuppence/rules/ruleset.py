@@ -136,3 +136,17 @@ class RulesetStore(Protocol):
             UserError: No ruleset has that digest, or its bytes are damaged.
         """
         ...
+
+
+def has_rule(rulesets: RulesetStore, rule_id: str) -> bool:
+    """Return whether any ruleset has a rule of this name.
+
+    Args:
+        rulesets: The rulesets.
+        rule_id: Identifier of the rule.
+    """
+    return any(
+        rule.id == rule_id
+        for digest in rulesets.digests()
+        for rule in read_rules(rulesets.get(digest))
+    )

@@ -145,9 +145,8 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
     pieces: list[str] = []
     size = 0
     try:
-        for piece in template.generate(
-            {name: _limited(values[name]) for name in names & values.keys()}
-        ):
+        used = {name: _limited(values[name]) for name in names & values.keys()}
+        for piece in template.root_render_func(template.new_context(used, shared=True)):
             size += len(piece)
             if size > MAX_OUTPUT:
                 raise ValueError(f"it would have more than {MAX_OUTPUT:,} characters")

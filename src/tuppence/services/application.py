@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tuppence import tracing
 from tuppence.errors import UserError
 from tuppence.services.access import denied
 from tuppence.services.bodies import json_response
@@ -20,6 +21,7 @@ from tuppence.services.metrics import Metrics
 from tuppence.services.monitoring import RequestMonitor
 from tuppence.services.problems import on_bug, on_http_error, on_user_error
 from tuppence.services.readiness import Readiness
+from tuppence.services.traced import TracedRequests
 
 
 def application(
@@ -65,6 +67,7 @@ def application(
         middleware=[
             Middleware(RequestMonitor, metrics=metrics),
             Middleware(AuthenticationMiddleware, backend=access, on_error=denied),
+            *([Middleware(TracedRequests)] if tracing.is_on() else ()),
             Middleware(CallerLimits, max_requests=caller_requests),
         ],
         exception_handlers={

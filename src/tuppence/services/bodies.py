@@ -1,6 +1,8 @@
 """Bodies and parameters of requests, checked and decoded; answers in JSON."""
 
+import json
 import re
+from collections import Counter
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -54,9 +56,11 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
         decoded = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("request.body", f"the body: {_place_first(str(error))}") from None
-    repeated = _repeated_key(body)
-    if repeated is not None:
-        raise UserError("request.body", f"the body: the key {repeated[:40]!r} occurs twice")
+    try:
+        _KEYS.decode(body.decode())
+    except _RepeatedKeyError as error:
+        message = f"the body: the key {str(error)[:40]!r} occurs twice"
+        raise UserError("request.body", message) from None
     return decoded
 
 
@@ -80,28 +84,23 @@ def _check_type(request: Request) -> None:
         raise UserError("request.content-type", message, "encode JSON in UTF-8")
 
 
-def _repeated_key(body: bytearray) -> str | None:
-    """Return a key that occurs twice in an object of a valid JSON document, or None."""
-    objects: list[set[str]] = []
-    for match in _KEYS_AND_BRACES.finditer(body):
-        if match[1] is not None:
-            key = msgspec.json.decode(match[1], type=str)
-            if key in objects[-1]:
-                return key
-            objects[-1].add(key)
-        elif match[2] == b"{":
-            objects.append(set())
-        elif match[2] == b"}":
-            objects.pop()
-    return None
+class _RepeatedKeyError(Exception):
+    """An object of a JSON document has a key twice."""
 
 
-_STRING: Final = rb'"(?:[^"\\]++|\\.)*+"'
-_KEYS_AND_BRACES: Final = re.compile(
-    # Possessive quantifiers skip values and punctuation in one step, without backtracking.
-    rb'(?:[^"{}]++|' + _STRING + rb"(?!\s*+:))*+(?:(" + _STRING + rb")|([{}])|\Z)",
-    re.DOTALL,
-)
+def _check_keys(pairs: list[tuple[str, Any]]) -> None:
+    """Check that no key of an object occurs twice.
+
+    Raises:
+        _RepeatedKeyError: One does.
+    """
+    if len(dict(pairs)) < len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise _RepeatedKeyError(key)
+
+
+# Numbers are not looked at, and as floats they may have any number of digits.
+_KEYS: Final = json.JSONDecoder(object_pairs_hook=_check_keys, parse_int=float, strict=False)
 
 
 TIMEOUT_HEADER: Final = "X-Request-Timeout"

@@ -27,6 +27,10 @@ class Metrics:
         self.requests = self.histogram(
             "request_seconds", "Time until the end of the answer.", ("path", "status")
         )
+        self.errors = self.counter("errors", "Answers with status 500 or above that are errors.")
+        self.busy = self.counter(
+            "busy", "Requests that were put off because there is too much to do."
+        )
         self.running = 0
         self.gauge("requests_running", "Requests in progress.", lambda: self.running)
 

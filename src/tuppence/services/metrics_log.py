@@ -24,8 +24,7 @@ class MetricsLog:
     """Turns the metrics of a service into fields of log lines; the service is their dimension.
 
     Args:
-        metrics: The metrics, which are added up over their labels. Answers with status 500 or above
-            are counted as `errors`, too.
+        metrics: The metrics, which are added up over their labels.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -38,14 +37,12 @@ class MetricsLog:
         Args:
             milliseconds: The time, since 1970.
         """
-        now: dict[str, float] = defaultdict(float, errors_total=0.0)
+        now: dict[str, float] = defaultdict(float)
         for family in self._metrics.registry.collect():
             for sample in family.samples:
                 name = sample.name.removeprefix(self._metrics.prefix)
                 if not name.endswith(_OMITTED):
                     now[name] += sample.value
-                if name == "request_seconds_count" and sample.labels["status"] >= "500":
-                    now["errors_total"] += sample.value
         grown = {name for name in now if name.endswith(_ADDED_UP)}
         values = {name: now[name] - (self._before[name] if name in grown else 0) for name in now}
         self._before = now

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuppence import logs
 from tuppence.services.metrics import Metrics
-from tuppence.services.problems import REQUEST_ID_HEADER
+from tuppence.services.problems import BUSY, REQUEST_ID_HEADER
 
 CLIENT_GONE: Final = 499
 """Status, in metrics and logs, of a request whose caller disconnected before the answer ended."""
@@ -29,7 +29,7 @@ class RequestMonitor:
 
     Args:
         app: The rest of the application.
-        metrics: Where requests are counted.
+        metrics: Counts the requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -66,6 +66,13 @@ class RequestMonitor:
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(path, str(status)).observe(seconds)
+        level = logging.INFO
+        if logs.bound("code") in BUSY:
+            self._metrics.busy.inc()
+            level = logging.WARNING
+        elif status >= 500:
+            self._metrics.errors.inc()
+            level = logging.ERROR
         user = scope.get("user")
         if user is None or not user.is_authenticated:
             return
@@ -76,7 +83,7 @@ class RequestMonitor:
             "duration": round(seconds, 6),
             "caller": getattr(user, "log_name", user.display_name),
         }
-        _logger.log(logging.ERROR if status >= 500 else logging.INFO, "request", extra=fields)
+        _logger.log(level, "request", extra=fields)
 
 
 def _request_id(scope: Scope) -> str:

@@ -61,6 +61,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "store.changed": 503,
 }
 """HTTP status by error code; 400 for a code that is not listed."""
+BUSY: Final = frozenset({"caller.busy", "service.busy", "service.draining", "service.timeout"})
+"""Codes of answers that only put a request off: there is no error, but too much to do."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """Header of requests and answers, by which log lines of several processes are joined."""
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
@@ -74,7 +76,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         code: Stable identifier, `area.problem`.
         title: One sentence that says what is wrong and where.
         status: The HTTP status.
-        detail: What to do about it.
+        detail: One sentence that says how to correct it.
         errors: Further lines, such as all findings of a check.
     """
 

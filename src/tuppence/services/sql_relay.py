@@ -13,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import anyio
@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence import logs
+from tuppence import logs, tracing
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -277,10 +277,19 @@ class _Relay:
                 await self.check()
             yield
 
+    @contextmanager
+    def _timed(self, query: str) -> Iterator[None]:
+        """Measure a named query, and record it as a span."""
+        with (
+            tracing.span(query, "CLIENT", attributes={"db.system.name": "postgresql"}),
+            self._queries.labels(query).time(),
+        ):
+            yield
+
     async def _query(self, request: Request, name: str, run: Callable[[], Any]) -> Any:
         """Run a query in a thread, once a connection is free."""
         async with self._slot(request.user.display_name):
-            with self._queries.labels(name).time():
+            with self._timed(name):
                 return await run_in_threadpool(run)
 
     async def _chunks(
@@ -291,7 +300,7 @@ class _Relay:
             rows = self._reader.facts(body.customers, as_of, body.fields)
             chunks = self._encode(rows)
             try:
-                with self._queries.labels("facts").time():
+                with self._timed("facts"):
                     while (chunk := await in_thread(chunks, rows.cancel)) is not None:
                         yield chunk
             finally:

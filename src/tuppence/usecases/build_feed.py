@@ -1,23 +1,32 @@
 """Builds a feed: the insights of one customer as the customer sees them."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from tuppence.facts.consent import Consent
-from tuppence.feed.choice import Candidate, Moment, Outcome, choose, told_by
+from tuppence.feed.choice import (
+    Candidate,
+    Moment,
+    Outcome,
+    choose,
+    items_away,
+    told_by,
+)
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
+from tuppence.relevance.scorecard import PRIOR, Parts
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.usecases.feed_ports import Kept, Person, View, ViewedItem
+from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, View, ViewedItem, ViewOrder
+from tuppence.usecases.order_feed import FeedOrder, Model, view_order
 
 NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
 """Outcomes of insights that are no candidates of a view."""
+_NOT_HIDDEN = NOT_DUE | {Outcome.SHOWN}
 
 
 class FeedItem(NamedTuple):
@@ -45,6 +54,7 @@ class Feed(NamedTuple):
         left_out: A sentence, by the identifier of its rule, for each insight that is missing
             because its message cannot be written.
         view: What is logged when the person has seen it.
+        points: The points of each candidate, as sums; none in rule order.
     """
 
     customer: str
@@ -55,9 +65,89 @@ class Feed(NamedTuple):
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, str]
     view: View
+    points: tuple[Parts, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[Candidate, ...]:
+        """The insights that apply and are not shown, in order."""
+        return tuple(one for one in self.candidates if one.outcome not in _NOT_HIDDEN)
 
 
-def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str) -> Feed:
+def served_feed(
+    person: Person,
+    kept: Kept,
+    policy: Policy,
+    now: int,
+    locale: str | None = None,
+    model: Model | None = None,
+    channel: str | None = None,
+) -> Feed:
+    """Build the feed of a customer as a service shows it; without a consent nothing is in it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+        model: The model that orders feeds; they are in rule order if omitted.
+        channel: Where the feed is shown, as the app calls it.
+
+    Raises:
+        UserError: There is no such locale.
+    """
+    if person.frozen:
+        person = person._replace(results=())
+    locale = locale or locale_of(kept)
+    return build_feed(person, kept, policy, now, locale, model, channel)
+
+
+def feed_version(
+    person: Person,
+    kept: Kept,
+    policy: Policy,
+    now: int,
+    locale: str | None = None,
+    model: Model | None = None,
+    channel: str | None = None,
+) -> bytes:
+    """Return bytes that differ wherever the feed may differ, without building it.
+
+    Args:
+        person: The customer, with their results.
+        kept: What the customer did with earlier feeds, and their choices.
+        policy: The policy of the feed.
+        now: The clock, in milliseconds since 1970-01-01.
+        locale: Locale of money and dates; that of the customer if None.
+        model: The model that orders feeds, if there is one.
+        channel: Where the feed is shown.
+    """
+    known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
+    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
+    away = sorted(items_away(kept.states, policy, now))
+    states, withdrawn = sorted(kept.states.items()), sorted(kept.withdrawn)
+    return msgspec.json.encode(
+        [
+            *(known, policy.version, today, away, states, withdrawn, kept.preferences, locale),
+            *(None if model is None else model.digest, channel),
+        ]
+    )
+
+
+def locale_of(kept: Kept) -> str:
+    """Return the locale of a customer's money and dates."""
+    return kept.preferences.locale or "en_GB"
+
+
+def build_feed(
+    person: Person,
+    kept: Kept,
+    policy: Policy,
+    now: int,
+    locale: str,
+    model: Model | None = None,
+    channel: str | None = None,
+) -> Feed:
     """Build the feed of a customer.
 
     Args:
@@ -66,6 +156,8 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates, such as en_GB.
+        model: The model that orders feeds; they are in rule order if omitted.
+        channel: Where the feed is shown, as the app calls it.
 
     Raises:
         UserError: There is no such locale.
@@ -73,6 +165,9 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
     today = local_day(now, kept.preferences.time_zone or policy.time_zone)
     moment = Moment(person.as_of.day, today, now)
     reader = kept.reader(person.vulnerable)
+    by = view_order(person.customer, kept, model)
+    order = FeedOrder(person, kept, policy, today, PRIOR if model is None else model.card)
+    ordering = order if by is not None and by.by is OrderedBy.MODEL else None
     items, left_out = dict[str, FeedItem](), dict[str, str]()
     while True:  # once more for each message that cannot be written: it gives way to the next
         candidates = choose(
@@ -83,15 +178,18 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
             moment,
             kept.withdrawn,
             frozenset(left_out),
+            ordering,
         )
         shown = [one for one in candidates if one.outcome is Outcome.SHOWN]
-        for one in shown:
+        # Whatever is drawn must be writable: a draw that is repeated would have other chances.
+        drawn = shown if ordering is None else [one for one in candidates if one.draw is not None]
+        for one in drawn:
             if one.rule.id not in items:
                 try:
                     items[one.rule.id] = FeedItem(one, _message(one, person, moment.day, locale))
                 except MessageError as error:
                     left_out[one.rule.id] = error.message
-        if not left_out.keys() & {one.rule.id for one in shown}:
+        if not left_out.keys() & {one.rule.id for one in drawn}:
             break
     found = tuple(items[one.rule.id]._replace(candidate=one) for one in shown)
     return Feed(
@@ -102,7 +200,8 @@ def build_feed(person: Person, kept: Kept, policy: Policy, now: int, locale: str
         found,
         candidates,
         left_out,
-        _view(person, candidates, policy),
+        _view(person, candidates, policy, order, by, channel),
+        tuple(order.parts(candidates)) if ordering is not None else (),
     )
 
 
@@ -122,18 +221,6 @@ def frozen_day(consents: Sequence[Consent], evaluated: Date, as_of: Date) -> tup
     return day, f"frozen on {day}: no consent of this customer has held since {Date(ended)}"
 
 
-def view_id(customer: str, view: View) -> str:
-    """Return the identifier of a view, which is the same for equal views of a customer."""
-    content = msgspec.json.encode([customer, view])
-    return hashlib.sha256(content).hexdigest()[:32]
-
-
-def policy_name(policy: Policy) -> str:
-    """Return the name of a policy with a digest of all that it says."""
-    digest = hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:8]
-    return f"{policy.name}:{digest}"
-
-
 def values_of(candidate: Candidate) -> dict[str, object]:
     """Return the values of a candidate for JSON."""
     return {name: json_value(value) for name, value in candidate.result.values.items()}
@@ -144,8 +231,16 @@ def _message(one: Candidate, person: Person, day: int, locale: str) -> Rendered:
     return render(one.rule, one.result.values, person.currency, locale, index)
 
 
-def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> View:
+def _view(
+    person: Person,
+    candidates: Sequence[Candidate],
+    policy: Policy,
+    order: FeedOrder,
+    by: ViewOrder | None,
+    channel: str | None,
+) -> View:
     day = person.as_of.day
+    due = [one for one in candidates if one.outcome not in NOT_DUE]
     seen = tuple(
         ViewedItem(
             one.item,
@@ -155,8 +250,11 @@ def _view(person: Person, candidates: Sequence[Candidate], policy: Policy) -> Vi
             one.rule.topic,
             one.place,
             None if one.place is None else told_by(one, person.evaluated.day),
+            one.rule.kind,
+            one.rule.feed_settings.sensitive,
+            found,
+            *((None,) * 3 if one.draw is None else one.draw[1:]),
         )
-        for one in candidates
-        if one.outcome not in NOT_DUE
+        for one, found in zip(due, order.features(due), strict=True)
     )
-    return View(day, person.ruleset, policy_name(policy), policy.places, seen)
+    return View(day, person.ruleset, policy.version, policy.places, seen, by, channel)

@@ -43,7 +43,12 @@ CLOSED: Final[Mapping[tuple[str, str], Collection[str]]] = {
 }
 """Fields whose words are the same everywhere."""
 OPEN: Final = frozenset(
-    {("transactions", "category"), ("transactions", "merchant"), ("streams", "category")}
+    {
+        ("transactions", "category"),
+        ("transactions", "merchant"),
+        ("streams", "category"),
+        ("customer", "unusual category"),
+    }
 )
 """Fields to which a mapping may give other words, which a store then has."""
 
@@ -99,7 +104,8 @@ def words_of(facts: PermittedFacts) -> Mapping[tuple[str, str], frozenset[str]]:
         for name in ("category", "merchant"):
             if columns[name].kind is FieldType.TEXT:
                 found["transactions", name].update(map(str, columns[name].dictionary or ()))
-    found["streams", "category"] = found["transactions", "category"]
+    for derived in (("streams", "category"), ("customer", "unusual category")):
+        found[derived] = found["transactions", "category"]
     return {field: frozenset(words) for field, words in found.items()}
 
 

@@ -41,7 +41,7 @@ class FactDatabase(Protocol):
         self,
         schema: Schema,
         parts: Iterable[Rows],
-        agreement: Agreement,
+        agreement: Agreement | None,
         consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     ) -> None:
         """Put facts into the database, all or none; what is there of the same key is replaced.
@@ -49,7 +49,8 @@ class FactDatabase(Protocol):
         Args:
             schema: The schema of the facts.
             parts: The facts.
-            agreement: The consent of customers who are new and of whom none is known.
+            agreement: The consent of customers who are new and of whom none is known; None to give
+                them none.
             consents_of: Returns the consents that are known of some customers.
         """
         ...
@@ -113,7 +114,7 @@ class CopiedStore(Protocol):
 def load_facts(
     store: CopiedStore,
     database: FactDatabase,
-    agreement: Agreement,
+    agreement: Agreement | None,
     track: Callable[[Sequence[Rows]], Iterable[Rows]],
 ) -> int:
     """Put a store's facts and consents into a database, and return how many transactions.
@@ -121,7 +122,8 @@ def load_facts(
     Args:
         store: The store.
         database: The database.
-        agreement: The consent of customers who are new there and of whom the store has none.
+        agreement: The consent of customers who are new there and of whom the store has none; None
+            to give them none.
         track: Yields the parts of the facts, and shows how far the copy is.
 
     Raises:

@@ -111,7 +111,7 @@ def day_of(results: CustomerResults, latest: RunRecord | None) -> Date:
     """Return the day of the last run that looked at a customer.
 
     Args:
-        results: What is kept of the customer.
+        results: Stored results of the customer.
         latest: The run that was started last.
     """
     seen = latest.as_of if latest is not None and latest.finished else results.as_of

@@ -23,7 +23,7 @@ from tuppence.feed.news import Delivery, DeliveryState, Plan, Shown, earliest, p
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.build_feed import Feed, served_feed
 from tuppence.usecases.delivery_ports import (
     Audience,
     Channel,
@@ -33,6 +33,7 @@ from tuppence.usecases.delivery_ports import (
     OutboxChange,
 )
 from tuppence.usecases.feed_ports import FeedStore, Kept, Person
+from tuppence.usecases.order_feed import Model, no_model
 
 LEASE: Final = 120_000
 """Milliseconds in which an attempt ends; after them another one may begin."""
@@ -84,6 +85,7 @@ class DeliveryDependencies(NamedTuple):
         chance: Returns a random number from 0 to 1.
         new_id: Returns a new identifier that nobody can guess.
         threads: Number of attempts at a time.
+        model: Returns the published model that orders feeds, if there is one.
     """
 
     people: Audience
@@ -95,6 +97,7 @@ class DeliveryDependencies(NamedTuple):
     chance: Callable[[], float]
     new_id: Callable[[], str]
     threads: int
+    model: Callable[[], Model | None] = no_model
 
 
 class GivenUp(NamedTuple):
@@ -238,16 +241,14 @@ _NOBODY: Final = frozenset({"facts.unknown-customer", "results.none"})
 
 
 def _person(deps: DeliveryDependencies, customer: str) -> Person:
-    """Return what is known about a person; without a consent there is nothing to tell."""
-    person = deps.people.find(customer, Date(deps.clock() // DAY))
-    return person._replace(results=()) if person.frozen else person
+    return deps.people.find(customer, Date(deps.clock() // DAY))
 
 
 def _planned(
     deps: DeliveryDependencies, person: Person, kept: Kept, deliveries: Mapping[str, Delivery]
 ) -> _Told:
     now, policy, chosen = deps.clock(), deps.policy, kept.preferences
-    feed = build_feed(person, kept, policy, now, chosen.locale or "en_GB")
+    feed = served_feed(person, kept, policy, now, model=deps.model())
     today = local_day(now, chosen.time_zone or policy.time_zone)
     moment = Moment(person.as_of.day, today, now)
     reader = kept.reader(person.vulnerable)

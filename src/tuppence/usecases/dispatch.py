@@ -1,13 +1,14 @@
 """Runs rules over all customers through running engines: list, distribute, check completeness."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Protocol
 
 from tuppence.facts.source import CustomerFacts
 from tuppence.feel.values import Date
 from tuppence.usecases.ledger import Ledger, RunRecord, Tally, WorkItem
-from tuppence.usecases.run import Outcome, in_order, resume_run
+from tuppence.usecases.run import RunOutcome, in_order, resume_run
 
 PAGE = 5_000
 
@@ -34,7 +35,7 @@ def dispatch_run(
     advance: Callable[[int, Tally], None] = lambda *_: None,
     customers_per_item: int = 500,
     parallel: int = 8,
-) -> Outcome:
+) -> RunOutcome:
     """Have every eligible customer evaluated, or after an interruption the rest of them.
 
     Args:
@@ -64,7 +65,11 @@ def dispatch_run(
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         with ThreadPoolExecutor(parallel) as pool:
-            for item, tally in in_order(left, lambda item: pool.submit(evaluate, item), parallel):
+
+            def submit(item: WorkItem) -> Future[Tally]:  # with the id of this request
+                return pool.submit(copy_context().run, evaluate, item)
+
+            for item, tally in in_order(left, submit, parallel):
                 with ledger.completing(run_id, item.name, tally):
                     pass  # the engine stored the results before it answered
                 yield item, tally

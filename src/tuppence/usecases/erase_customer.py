@@ -55,6 +55,14 @@ class ErasableStore(Protocol):
         """
         ...
 
+    def renew_models(self) -> int:
+        """Destroy all models of the order of feeds, and fit the published one again.
+
+        Returns:
+            The number of models that were destroyed.
+        """
+        ...
+
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
         """Read the whole store for traces of a customer."""
         ...
@@ -88,6 +96,7 @@ class ErasureReport(NamedTuple):
         consents: Number of consents.
         rejects: Number of rows that imports had set aside.
         feed: Number of views, events, states and choices of feeds.
+        models: Number of models of the order of feeds, which had learned from the customer.
         files: Number of files that were read afterwards.
         mentions: Rows of other people, and files about nobody, in which one of the names occurs.
     """
@@ -98,6 +107,7 @@ class ErasureReport(NamedTuple):
     consents: int
     rejects: int
     feed: int
+    models: int
     files: int
     mentions: int
 
@@ -117,6 +127,7 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
     kept, late = store.erase_kept(customer, accounts), 0
     if rows.customers is not None:
         late = store.erase_facts(customer)
+    models = store.renew_models() if kept.feed + late else 0
     traces = store.look_for(customer, accounts)
     if traces.left:
         message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"
@@ -133,6 +144,7 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
         kept.consents,
         kept.rejects,
         kept.feed + late,
+        models,
         traces.files,
         traces.mentions,
     )

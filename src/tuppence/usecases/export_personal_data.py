@@ -106,7 +106,7 @@ def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
     if rows.customers is not None and results is not None:
         evaluated = store.ruleset(results.ruleset), Date(results.as_of)
     read = [_read(made, given, rows, store.schema) for made, given in imports]
-    return held(rows, store.schema, consents, evaluated) | {
+    return personal_data_of(rows, store.schema, consents, evaluated) | {
         "set aside": rejects,
         "imports": read,
         "corrections": msgspec.to_builtins(corrections),
@@ -145,12 +145,12 @@ def export_from_services(
     evaluated = None
     if row is not None:
         evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)
-    return held(rows, schema, consents, evaluated) | {
+    return personal_data_of(rows, schema, consents, evaluated) | {
         "feed": database.feed_of(customer) if feeds is None else feeds.export(customer)
     }
 
 
-def held(
+def personal_data_of(
     rows: Rows,
     schema: Schema,
     consents: Sequence[Consent],

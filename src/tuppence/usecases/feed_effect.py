@@ -5,7 +5,7 @@ The feeds are those of people who have seen nothing yet, by the standard policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,6 @@ from tuppence.results.packed import NOT_QUALIFIED, QUALIFIED, SUSPENDED
 from tuppence.rules.rule import Rule
 
 Array = npt.NDArray[Any]
-
-LENGTH: Final = 5
-"""Number of insights of a feed that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +81,9 @@ def feed_effect(
         ],
         np.int64,
     )
-    places = np.zeros(LENGTH + 1, np.int64)
+    places = np.zeros(STANDARD.places + 1, np.int64)
     displaced, promoted = np.zeros((2, len(everything)), np.int64)
-    room = np.zeros((2, LENGTH), np.int64)
+    room = np.zeros((2, STANDARD.places), np.int64)
     counts = (places, displaced, promoted)
     _count(*stored, known, draft.states, draft.scores, styles, own, day, room, counts)
 
@@ -95,7 +92,11 @@ def feed_effect(
         return tuple(sorted(((n, c) for n, c in pairs if c), key=lambda pair: (-pair[1], pair[0])))
 
     return FeedEffect(
-        LENGTH, tuple(places[:-1].tolist()), int(places[-1]), named(displaced), named(promoted)
+        STANDARD.places,
+        tuple(places[:-1].tolist()),
+        int(places[-1]),
+        named(displaced),
+        named(promoted),
     )
 
 

@@ -1,8 +1,10 @@
 """The ports of feeds: what is known about a person, and what is kept of their feeds."""
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +23,7 @@ class Person(NamedTuple):
     Attributes:
         customer: The name by which the customer is known.
         results: Results of the last evaluation.
+        version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
         as_of: The day that the feed stands for, which decides what has expired.
@@ -34,6 +37,7 @@ class Person(NamedTuple):
 
     customer: str
     results: Sequence[Result]
+    version: str
     rules: Mapping[str, Rule]
     ruleset: str
     as_of: Date
@@ -55,6 +59,10 @@ class People(Protocol):
         """
         ...
 
+    def has_rule(self, rule_id: str) -> bool:
+        """Return whether any ruleset that is kept has a rule of this name."""
+        ...
+
 
 class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """A candidate of a view.
@@ -67,6 +75,12 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
         topic: The topic of its rule.
         place: Its place in the feed, from 0; None if it was not shown.
         told: What it said, if it was shown.
+        kind: The kind of its rule.
+        sensitive: Whether nothing may be learned from it.
+        features: Its features for the model, see `relevance.features`.
+        points: What the model gave it; None in rule order, or if it could not be shown.
+        chance: Chance with which it was shown.
+        looks: Expected number of looks at it.
     """
 
     item: ItemId
@@ -76,17 +90,49 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
     topic: str | None = None
     place: int | None = None
     told: Told | None = None
+    kind: str | None = None
+    sensitive: bool = False
+    features: tuple[int, ...] = ()
+    points: int | None = None
+    chance: float | None = None
+    looks: float | None = None
 
 
-class View(msgspec.Struct, frozen=True):
+class OrderedBy(StrEnum):
+    """Who orders a feed where there is a model: the model, or the rules for one of two reasons."""
+
+    MODEL = "model"
+    HOLD_OUT = "hold_out"
+    CHOICE = "choice"
+
+
+class ViewOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The order of a view.
+
+    Attributes:
+        by: Who ordered it.
+        model: Digest of the model that ordered it.
+        temperature: Points by which noise was multiplied.
+        seed: The seed of the noise.
+    """
+
+    by: OrderedBy
+    model: str | None = None
+    temperature: int = 0
+    seed: int = 0
+
+
+class View(msgspec.Struct, frozen=True, omit_defaults=True):
     """A feed as it was shown, with every candidate that was due.
 
     Attributes:
-        night: The day of the facts, in days since 1970-01-01.
+        night: The day that the feed stood for, in days since 1970-01-01.
         ruleset: Digest of the ruleset.
         policy: Name and digest of the policy.
         places: Maximum number of items.
         candidates: The candidates, in order.
+        order: Who ordered it; None if there was no model.
+        channel: Where it was shown, as the app calls it.
     """
 
     night: int
@@ -94,10 +140,38 @@ class View(msgspec.Struct, frozen=True):
     policy: str
     places: int
     candidates: tuple[ViewedItem, ...]
+    order: ViewOrder | None = None
+    channel: str | None = None
 
     def told(self, item: ItemId) -> Told | None:
         """Return what an item said in the view; None if the view did not show it."""
         return next((one.told for one in self.candidates if one.item == item), None)
+
+
+class ShownView(msgspec.Struct, frozen=True):
+    """A view of a customer.
+
+    Attributes:
+        customer: The customer.
+        view: The view.
+    """
+
+    customer: str
+    view: View
+
+    @property
+    def content(self) -> bytes:
+        """The view in bytes, encoded at each access."""
+        return msgspec.json.encode(self)
+
+
+def view_id(content: bytes) -> str:
+    """Return the identifier of a view, which is the same for equal views of a customer.
+
+    Args:
+        content: The view in bytes, with its customer.
+    """
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Withdrawal(msgspec.Struct, frozen=True):
@@ -205,6 +279,30 @@ class FeedStore(Protocol):
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Keep a withdrawal, which holds at once."""
+        ...
+
+
+class LoggedView(NamedTuple):
+    """A view that is kept, with what became of it.
+
+    Attributes:
+        customer: The customer.
+        id: Identifier of the view.
+        view: The view.
+        clicked: Items that were opened, or acted upon.
+    """
+
+    customer: str
+    id: str
+    view: View
+    clicked: frozenset[ItemId]
+
+
+class FeedLog(Protocol):
+    """The views of everybody, for models and estimates."""
+
+    def log(self) -> Iterator[LoggedView]:
+        """Return all views that are kept, as of one moment."""
         ...
 
 

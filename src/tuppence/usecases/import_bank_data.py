@@ -13,7 +13,7 @@ import polars as pl
 
 from tuppence.bankdata.booked import EPOCH
 from tuppence.bankdata.enrichment.enricher import Enricher
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.records import ConsentRecord, Document, Items, day_of
 from tuppence.bankdata.rejected import Again

@@ -89,7 +89,7 @@ def digest_of(content: bytes, *names: str) -> str:
 
     Args:
         content: The bytes that are read.
-        names: What else must be equal.
+        names: Other texts that must be equal, too.
     """
     digest = hashlib.blake2b(content, digest_size=16)
     for name in names:

@@ -89,7 +89,7 @@ class LiveResults:
     Attributes:
         as_of: The day as of which they are, such as 2026-06-30.
         ruleset: Digest of the live rules.
-        differences: What distinguishes them from results that were evaluated just now.
+        differences: Differences between them and results that were evaluated just now.
         without: Number of customers of whom nothing by these rules is stored, who are not compared.
     """
 
@@ -132,7 +132,7 @@ class Preview:
     live: LiveResults | None = None
 
 
-class _Part(NamedTuple):
+class _RuleResults(NamedTuple):
     states: Array
     scores: Array
     short_history: int
@@ -278,16 +278,16 @@ class Previewer:
         engine = Engine(make_plan(ruleset, self._as_of, self._facts.schema))
         fields = engine.plan.transaction_fields
 
-        def evaluate(batch: FactBatch) -> _Part:
+        def evaluate(batch: FactBatch) -> _RuleResults:
             if is_cancelled():
                 raise UserError("preview.cancelled", "the preview was cancelled")
             problems = Counter[Problem]()
             grid = engine.grid(batch, problems)
             short = sum(n for problem, n in problems.items() if problem.code == HISTORY)
-            return _Part(grid.states, grid.scores, short)
+            return _RuleResults(grid.states, grid.scores, short)
 
         rules = len(ruleset.rules)
-        parts = [_Part(np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32), 0)]
+        parts = [_RuleResults(np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32), 0)]
         customers: list[str] = []
         with (
             ThreadPoolExecutor(1) as reader,

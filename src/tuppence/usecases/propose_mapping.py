@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from tuppence.bankdata.enrichment.enricher import Enricher, Evidence
 from tuppence.bankdata.evidence import Circumstances
-from tuppence.bankdata.mapping import Mapping as TableMapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.proposal import ME, propose
 from tuppence.bankdata.proposed import Proposal
@@ -26,7 +26,7 @@ class ProposalDependencies(NamedTuple):
 
     Attributes:
         schema: The fields that the store can hold.
-        owners: Who is in the store already.
+        owners: Customers and accounts that are in the store already.
         enricher: Finds shops in texts.
         today: No row may be dated later.
     """

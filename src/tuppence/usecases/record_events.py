@@ -15,6 +15,7 @@ import msgspec
 from tuppence.errors import UserError
 from tuppence.feed.items import (
     DAY,
+    Answer,
     Event,
     EventKind,
     ItemId,
@@ -25,7 +26,7 @@ from tuppence.feed.items import (
 )
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
-from tuppence.usecases.feed_ports import FeedStore, Received, View
+from tuppence.usecases.feed_ports import FeedChange, FeedStore, Received, View
 
 OLDEST: Final = 90 * DAY
 """Age in milliseconds of events that are still recorded."""
@@ -60,11 +61,13 @@ class Refused(msgspec.Struct, frozen=True):
         id: Identifier that the device gave it.
         code: Stable identifier of the reason.
         title: The reason in a sentence.
+        detail: Advice on what to do, or empty.
     """
 
     id: str
     code: str
     title: str
+    detail: str = ""
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -105,31 +108,44 @@ def record_events(
         UserError: There is no such customer.
     """
     ahead = 0 if sent_at is None else sent_at - now
-    refused, repeated = list[Refused](), 0
     with store.change(customer) as change:
-        known = {**views, **change.views({one.view for one in happened} - views.keys())}
-        earlier = dict(change.events({one.id for one in happened}))
-        time_zone = change.kept.preferences.time_zone or policy.time_zone
-        new, states = list[Received](), dict[ItemId, ItemState]()
-        for one in happened:
-            before = earlier.get(one.id)
-            if before is not None and _is_same(before, one):
-                repeated += 1
-                continue
-            told = _told(one, known)
-            problem = _problem(one, before, told, policy, now, ahead)
-            if problem is not None or told is None:
-                refused.append(Refused(one.id, *(problem or _NOT_SHOWN)))
-                continue
-            order = Order(min(one.at - ahead, now), one.at, one.id)
-            event = Event(order, one.kind, one.item, one.view, one.until)
-            earlier[one.id] = event
-            new.append(Received(event, now))
-            state = states.get(one.item) or change.kept.states.get(one.item, ItemState())
-            day = local_day(order.at, time_zone)
-            states[one.item] = with_event(state, event, told, day)
-        used = {one.event.view for one in new}
-        change.add({name: known[name] for name in sorted(used)}, new, states)
+        return _record(change, views, happened, policy, now, ahead)
+
+
+def _record(
+    change: FeedChange,
+    views: Mapping[str, View],
+    happened: Sequence[Happened],
+    policy: Policy,
+    now: int,
+    ahead: int = 0,
+) -> Recorded:
+    """Record events in a change; `ahead` is by how much the clock of the device is ahead."""
+    refused, repeated = list[Refused](), 0
+    known = {**views, **change.views({one.view for one in happened} - views.keys())}
+    earlier = dict(change.events({one.id for one in happened}))
+    time_zone = change.kept.preferences.time_zone or policy.time_zone
+    new, states = list[Received](), dict[ItemId, ItemState]()
+    for one in happened:
+        before = earlier.get(one.id)
+        if before is not None and _is_same(before, one):
+            repeated += 1
+            continue
+        view = known.get(one.view)
+        told = None if view is None else view.told(one.item)
+        problem = _problem(one, before, told, policy, now, ahead)
+        if problem is not None or told is None:
+            refused.append(refusal(one.id, problem or _not_shown()))
+            continue
+        order = Order(min(one.at - ahead, now), one.at, one.id)
+        event = Event(order, one.kind, one.item, one.view, one.until)
+        earlier[one.id] = event
+        new.append(Received(event, now))
+        state = states.get(one.item) or change.kept.states.get(one.item, ItemState())
+        day = local_day(order.at, time_zone)
+        states[one.item] = with_event(state, event, told, day)
+    used = {one.event.view for one in new}
+    change.add({name: known[name] for name in sorted(used)}, new, states)
     return Recorded(len(new), repeated, tuple(refused))
 
 
@@ -158,15 +174,11 @@ def answer_item(
     Raises:
         UserError: The view does not show the item, or a snooze has no end, or too late a one.
     """
-    name, shown = view
-    state = store.kept(customer).states.get(item, ItemState())
-    answer = state.answer
-    if answer and (answer.kind, answer.until, answer.told) == (kind, until, shown.told(item)):
-        return
-    one = Happened(_own_id(item, kind, name, now, until), kind, item, name, now, until)
-    done = record_events(store, customer, {name: shown}, [one], policy, now)
-    for refused in done.refused:
-        raise UserError(refused.code, refused.title)
+    with store.change(customer) as change:
+        answer = change.kept.states.get(item, ItemState()).answer
+        told = view[1].told(item)
+        if answer is None or (answer.kind, answer.until, answer.told) != (kind, until, told):
+            _record_one(change, view, item, kind, policy, _after(answer, now), until)
 
 
 def see_item(
@@ -190,15 +202,30 @@ def see_item(
     Raises:
         UserError: The view does not show the item.
     """
-    kept = store.kept(customer)
-    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
-    if today in kept.states.get(item, ItemState()).seen:
-        return
+    with store.change(customer) as change:
+        today = local_day(now, change.kept.preferences.time_zone or policy.time_zone)
+        if today not in change.kept.states.get(item, ItemState()).seen:
+            _record_one(change, view, item, EventKind.SEEN, policy, now)
+
+
+def _record_one(
+    change: FeedChange,
+    view: tuple[str, View],
+    item: ItemId,
+    kind: EventKind,
+    policy: Policy,
+    now: int,
+    until: int | None = None,
+) -> None:
+    """Record an event that no device has named.
+
+    Raises:
+        UserError: It cannot be recorded.
+    """
     name, shown = view
-    kind = EventKind.SEEN
-    one = Happened(_own_id(item, kind, name, now, None), kind, item, name, now)
-    for refused in record_events(store, customer, {name: shown}, [one], policy, now).refused:
-        raise UserError(refused.code, refused.title)
+    one = Happened(_own_id(item, kind, name, now, until), kind, item, name, now, until)
+    for refused in _record(change, {name: shown}, [one], policy, now).refused:
+        raise UserError(refused.code, refused.title, refused.detail)
 
 
 def undo_answer(store: FeedStore, customer: str, item: ItemId, policy: Policy, now: int) -> None:
@@ -215,7 +242,7 @@ def undo_answer(store: FeedStore, customer: str, item: ItemId, policy: Policy, n
         state = change.kept.states.get(item, ItemState())
         if state.answer is None or state.answered is None:
             return
-        at = max(now, state.answer.order.at + 1)
+        at = _after(state.answer, now)
         order = Order(at, at, _own_id(item, EventKind.UNDONE, "", at, None))
         event = Event(order, EventKind.UNDONE, item, "")
         day = local_day(at, change.kept.preferences.time_zone or policy.time_zone)
@@ -223,35 +250,46 @@ def undo_answer(store: FeedStore, customer: str, item: ItemId, policy: Policy, n
         change.add({}, [Received(event, now)], states)
 
 
-_Problem = tuple[str, str]
-"""The code and the sentence of a refusal."""
-_NOT_SHOWN: Final[_Problem] = ("feed.not-shown", "no view that is known showed this item")
+def refusal(name: str, problem: UserError) -> Refused:
+    """Return the refusal of an event.
 
-
-def _told(one: Happened, views: Mapping[str, View]) -> Told | None:
-    view = views.get(one.view)
-    return None if view is None else view.told(one.item)
+    Args:
+        name: Identifier that the device gave it.
+        problem: Why it cannot be recorded.
+    """
+    return Refused(name, problem.code, problem.message, problem.hint)
 
 
 def _problem(
     one: Happened, before: Event | None, told: Told | None, policy: Policy, now: int, ahead: int
-) -> _Problem | None:
+) -> UserError | None:
     """Return why an event cannot be recorded, or None."""
     if before is not None:
-        return "feed.conflict", "another event with this id was recorded before"
+        message = "another event with this id was recorded before"
+        return UserError("feed.conflict", message, "give each event an id of its own")
     if told is None:
-        return _NOT_SHOWN
+        return _not_shown()
     at = one.at - ahead
     if at > now + AHEAD:
-        return "feed.future", "it is more than a minute ahead: send sent_at by the same clock"
+        message = f"the event is more than {AHEAD // 1_000} seconds ahead"
+        return UserError("feed.future", message, "send sent_at by the same clock")
     if at < now - OLDEST:
-        return "feed.old", f"it is more than {OLDEST // DAY} days old"
+        message = f"the event is more than {OLDEST // DAY} days old"
+        return UserError("feed.old", message, "send events soon after they happen")
     if one.kind is not EventKind.SNOOZED:
-        return None if one.until is None else ("feed.until", "until belongs to snoozed only")
+        if one.until is None:
+            return None
+        return UserError("feed.until", "until belongs to snoozed only", "leave it out")
     longest = policy.longest_snooze_days
     if one.until is None or not one.at < one.until <= one.at + longest * DAY:
-        return "feed.until", f"snoozed needs until, a later time within {longest} days"
+        message = f"snoozed needs until, a later time within {longest} days"
+        return UserError("feed.until", message)
     return None
+
+
+def _not_shown() -> UserError:
+    message = "no view that is known showed this item"
+    return UserError("feed.not-shown", message, "send the receipt of the view with its events")
 
 
 def _is_same(before: Event, one: Happened) -> bool:
@@ -262,6 +300,11 @@ def _is_same(before: Event, one: Happened) -> bool:
         one.view,
         one.until,
     )
+
+
+def _after(answer: Answer | None, now: int) -> int:
+    """Return the present time, or a later one at which an answer replaces the one before."""
+    return now if answer is None else max(now, answer.order.at + 1)
 
 
 def _own_id(item: ItemId, kind: EventKind, view: str, at: int, until: int | None) -> str:

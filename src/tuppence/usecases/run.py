@@ -37,7 +37,7 @@ class RunResults(ResultStore, Protocol):
         ...
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class RunOutcome(msgspec.Struct, frozen=True):
     """The outcome of a run.
 
     Attributes:
@@ -81,7 +81,7 @@ def run(
     ledger: Ledger,
     evaluate_items: Evaluator,
     advance: Callable[[Tally], None] = lambda _: None,
-) -> Outcome:
+) -> RunOutcome:
     """Evaluate all items, or after an interruption the rest of them.
 
     Args:
@@ -117,7 +117,7 @@ def resume_run(
     ledger: Ledger,
     work: Work,
     advance: Callable[[Tally], None],
-) -> Outcome:
+) -> RunOutcome:
     """Do the items of a run that are not done yet, and enter the run as finished.
 
     Args:
@@ -144,7 +144,7 @@ def resume_run(
         advance(tally)
     if not latest.finished:
         ledger.finish(record.run_id)
-    return Outcome(record.run_id, add(list(done.values())), resumed, latest.finished)
+    return RunOutcome(record.run_id, add(list(done.values())), resumed, latest.finished)
 
 
 def in_order(

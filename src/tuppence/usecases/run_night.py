@@ -15,7 +15,7 @@ from tuppence.usecases.ledger import Ledger, Tally
 from tuppence.usecases.run import (
     CUSTOMERS_PER_ITEM,
     Evaluator,
-    Outcome,
+    RunOutcome,
     RunResults,
     in_process,
     run,
@@ -81,7 +81,7 @@ def run_night(
     as_of: Date,
     processes: int,
     advance: Callable[[Tally], None],
-) -> Outcome:
+) -> RunOutcome:
     """Evaluate everything, or what is left of it after an interruption.
 
     Args:

@@ -3,10 +3,14 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from tuppence.cards import masked
 from tuppence.errors import UserError
-from tuppence.usecases.import_bank_data import ImportedTable
+from tuppence.plain_text import printable
+
+if TYPE_CHECKING:  # a function on AWS lists the files, without the packages that read them
+    from tuppence.usecases.import_bank_data import ImportedTable
 
 MAPPING: Final = "mapping.yaml"
 """Name of the mapping in the folder of a source."""
@@ -18,7 +22,7 @@ class Arrived(NamedTuple):
     """A file in an inbox.
 
     Attributes:
-        source: Where it comes from, such as the name of a bank: the folder that it is in.
+        source: Its origin, such as the name of a bank: the folder that it is in.
         name: Its name.
     """
 
@@ -55,16 +59,18 @@ class TakenIn(NamedTuple):
 
     Attributes:
         file: The file.
-        imported: What was imported; None if the file was refused.
-        reason: Why it was refused; empty if it was not.
+        imported: The import of the file; None if the file was refused.
+        reason: The reason of a refusal; empty if it was imported.
     """
 
     file: Arrived
-    imported: ImportedTable | None
+    imported: "ImportedTable | None"
     reason: str
 
 
-def take_in(inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable]) -> Iterator[TakenIn]:
+def take_in(
+    inbox: Inbox, import_file: "Callable[[Path, Path], ImportedTable]"
+) -> Iterator[TakenIn]:
     """Import what has arrived, until nothing waits.
 
     A file leaves the inbox after it was imported. If this is interrupted between the two, the file
@@ -87,7 +93,7 @@ def take_in(inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable]) ->
 
 
 def _take_in(
-    file: Arrived, inbox: Inbox, import_file: Callable[[Path, Path], ImportedTable], folder: Path
+    file: Arrived, inbox: Inbox, import_file: "Callable[[Path, Path], ImportedTable]", folder: Path
 ) -> TakenIn:
     try:
         mapping = inbox.fetch(Arrived(file.source, MAPPING), folder)
@@ -95,7 +101,7 @@ def _take_in(
     except UserError as error:
         if error.code.partition(".")[0] not in ABOUT_THE_FILE:
             raise
-        reason = "\n".join([error.message, *error.details, error.hint]).strip()
+        reason = printable(masked("\n".join([error.message, *error.details, error.hint]).strip()))
         inbox.refuse(file, reason)
         return TakenIn(file, None, reason)
     inbox.finish(file, imported.rejects_file)

@@ -146,7 +146,7 @@ def test_an_inbox_has_the_file_that_arrived_first_at_the_front() -> None:
     contents = [{"Key": key, "LastModified": at, "ETag": key} for key, at in arrived.items()]
     with Stubber(s3) as stubbed:
         stubbed.add_response("list_objects_v2", {"Contents": contents})
-        waiting = S3Inbox(s3, "files").waiting()
+        waiting = S3Inbox(s3, "files", max_bytes=1).waiting()
     assert [one.name for one in waiting] == ["b.csv", "a.csv", "c.csv"]
 
 

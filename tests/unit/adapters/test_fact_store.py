@@ -174,13 +174,20 @@ def files_of(store: Path) -> list[str]:
     return sorted(p.name for name in names for p in (store / "facts" / name).glob("trans*"))
 
 
-def test_one_customer_is_read_without_the_transactions_of_most_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FactStore:
+    """Return a compacted store whose partition has a file for every two customers."""
     monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
     store = FactStore.create(tmp_path, Schema())
     store.append_all(several())
     store.compact()
+    return store
+
+
+def test_one_customer_is_read_without_the_transactions_of_most_others(
+    in_files: FactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = in_files
     assert files_of(tmp_path) == [f"transactions-000{n}.parquet" for n in range(3)]  # c6 has none
     assert of_each(store) == of_all(store)
     read = list[str]()
@@ -203,12 +210,9 @@ def test_one_customer_is_read_without_the_transactions_of_most_others(
 
 
 def test_an_erased_customer_is_in_no_file_of_a_partition_in_several_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_files: FactStore, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
-    store = FactStore.create(tmp_path, Schema())
-    store.append_all(several())
-    store.compact()
+    store = in_files
     others = {name: facts for name, facts in of_all(store).items() if name != "c2"}
     assert look_for(tmp_path, "c2", ["c2-1"]).left
     store.erase("c2")

@@ -8,13 +8,13 @@ from tests.building import NOBODY, TOKENS, day
 from tests.statements import CAMT, FORMATS, NAMESPACE, OFX, TODAY
 
 from tuppence.bankdata import camt, mt940, ofx, qif
-from tuppence.bankdata.exports import Given, plain_number, read_exports
+from tuppence.bankdata.exports import FileDefaults, plain_number, read_exports
 from tuppence.bankdata.statement import ParsedStatement, read_statement
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
 
-def read(module: Any, text: str | bytes, given: Given, tmp_path: Path) -> ParsedStatement:
+def read(module: Any, text: str | bytes, given: FileDefaults, tmp_path: Path) -> ParsedStatement:
     path = tmp_path / f"statement{module.ENDINGS[0]}"
     path.write_bytes(text.encode("windows-1252") if isinstance(text, str) else text)
     documents = read_exports([path], module.ENDINGS, module.decode, given)
@@ -60,11 +60,11 @@ def test_ofx_of_an_account_is_read(tmp_path: Path) -> None:
 
 def test_ofx_is_read_in_the_encoding_of_its_header(tmp_path: Path) -> None:
     text = OFX.replace("CHARSET:1252", "CHARSET:1251").replace("BEAN &amp; YARD", "МАГАЗИН")
-    found = read(ofx, text.encode("windows-1251"), Given(TODAY), tmp_path)
+    found = read(ofx, text.encode("windows-1251"), FileDefaults(TODAY), tmp_path)
     assert told(found)[1][-1] == "МАГАЗИН LEEDS"
     unknown = OFX.replace("CHARSET:1252", "CHARSET:KLINGON").encode()
     with pytest.raises(UserError, match="there is no encoding KLINGON"):
-        read(ofx, unknown, Given(TODAY), tmp_path)
+        read(ofx, unknown, FileDefaults(TODAY), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_ofx_is_read_in_the_encoding_of_its_header(tmp_path: Path) -> None:
 )
 def test_ofx_names_its_encoding_in_several_ways(tmp_path: Path, header: str) -> None:
     text = header + OFX[OFX.index("<OFX>") + 5 :].replace("BEAN &amp; YARD", "ŁÓDŹ")
-    found = read(ofx, text.encode("iso-8859-2"), Given(TODAY), tmp_path)
+    found = read(ofx, text.encode("iso-8859-2"), FileDefaults(TODAY), tmp_path)
     assert told(found)[1][-1] == "ŁÓDŹ LEEDS"
     assert found.table.doubts == ()
 
@@ -112,8 +112,8 @@ def test_a_guess_of_the_encoding_is_told_and_answered(
 def test_camt_is_read_in_the_encoding_that_a_person_gives(tmp_path: Path) -> None:
     text = CAMT.replace("Bean Yard", "CAFÉ").encode("iso-8859-1")
     with pytest.raises(UserError, match="this is not XML"):
-        read(camt, text, Given(TODAY), tmp_path)
-    found = read(camt, text, Given(TODAY, encoding="iso-8859-1"), tmp_path)
+        read(camt, text, FileDefaults(TODAY), tmp_path)
+    found = read(camt, text, FileDefaults(TODAY, encoding="iso-8859-1"), tmp_path)
     assert told(found)[1][-1] == "CAFÉ June A1"
 
 
@@ -129,7 +129,7 @@ def test_amounts_of_ofx_with_two_meanings_are_set_aside(
     tmp_path: Path, amount: str, currency: str, minor: int | None
 ) -> None:
     text = OFX.replace("-12.50", amount).replace("+1100,00", "1").replace("GBP", currency)
-    found = read(ofx, text.replace("1087.50", "5"), Given(TODAY), tmp_path)
+    found = read(ofx, text.replace("1087.50", "5"), FileDefaults(TODAY), tmp_path)
     amounts = [row[1] for row in told(found)]
     assert minor in amounts if minor is not None else len(amounts) == 1
     assert len(rejects(found)) == (1 if minor is not None else 2)
@@ -156,7 +156,7 @@ def test_qif_is_read(tmp_path: Path) -> None:
 
 def test_qif_with_the_dates_of_old_programs_is_read(tmp_path: Path) -> None:
     text = "!Type:CCard\nD6/13'26\nT-1.00\n^\nD 6/ 4'26\nU2.00\nT2.00\n^\n"
-    found = read(qif, text, Given(TODAY, "visa", "USD"), tmp_path)
+    found = read(qif, text, FileDefaults(TODAY, "visa", "USD"), tmp_path)
     assert [(row[0], row[1]) for row in told(found)] == [
         (day("2026-06-04"), 200),
         (day("2026-06-13"), -100),
@@ -172,16 +172,20 @@ UNSURE = "!Type:Bank\nD03/06/2026\nT-{}\n^\n"
     [
         (
             UNSURE.format("1.00"),
-            Given(TODAY, "a", "GBP"),
+            FileDefaults(TODAY, "a", "GBP"),
             "as %d/%m/%Y and as %m/%d/%Y",
         ),
-        (UNSURE.format("1.00"), Given(TODAY, "", "GBP"), "names no account"),
-        (UNSURE.format("1.00"), Given(TODAY, "a"), "names no currency"),
-        (UNSURE.format("1.234"), Given(TODAY, "a", "GBP", "%d/%m/%Y"), "point or with a decimal"),
+        (UNSURE.format("1.00"), FileDefaults(TODAY, "", "GBP"), "names no account"),
+        (UNSURE.format("1.00"), FileDefaults(TODAY, "a"), "names no currency"),
+        (
+            UNSURE.format("1.234"),
+            FileDefaults(TODAY, "a", "GBP", "%d/%m/%Y"),
+            "point or with a decimal",
+        ),
     ],
 )
 def test_qif_that_can_be_read_in_two_ways_is_refused(
-    tmp_path: Path, text: str, given: Given, message: str
+    tmp_path: Path, text: str, given: FileDefaults, message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
         read(qif, text, given, tmp_path)
@@ -190,11 +194,11 @@ def test_qif_that_can_be_read_in_two_ways_is_refused(
 
 def test_a_format_of_dates_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--date-format cannot be used"):
-        read(qif, UNSURE.format("1.00"), Given(TODAY, "a", "GBP", "%H"), tmp_path)
+        read(qif, UNSURE.format("1.00"), FileDefaults(TODAY, "a", "GBP", "%H"), tmp_path)
 
 
 def test_qif_is_read_as_a_person_says(tmp_path: Path) -> None:
-    given = Given(TODAY, "a", "GBP", "%d/%m/%Y")
+    given = FileDefaults(TODAY, "a", "GBP", "%d/%m/%Y")
     assert told(read(qif, UNSURE.format("1.00"), given, tmp_path))[0][0] == day("2026-06-03")
 
 
@@ -275,7 +279,7 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'
 @pytest.mark.parametrize("text", [BOMB, OUTSIDE])
 def test_a_document_type_definition_is_refused(tmp_path: Path, text: str, encoding: str) -> None:
     with pytest.raises(UserError, match="document type definition") as caught:
-        read(camt, text.encode(encoding), Given(TODAY), tmp_path)
+        read(camt, text.encode(encoding), FileDefaults(TODAY), tmp_path)
     assert caught.value.code == "file.xml"
 
 
@@ -297,18 +301,18 @@ def test_a_file_of_another_kind_is_refused(
     tmp_path: Path, module: Any, text: str, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        read(module, text, Given(TODAY, "a", "GBP"), tmp_path)
+        read(module, text, FileDefaults(TODAY, "a", "GBP"), tmp_path)
 
 
 def test_a_folder_without_such_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such files in this folder"):
-        list(read_exports([tmp_path], ofx.ENDINGS, ofx.decode, Given(TODAY)))
+        list(read_exports([tmp_path], ofx.ENDINGS, ofx.decode, FileDefaults(TODAY)))
 
 
 def test_files_of_a_folder_are_read_by_name(tmp_path: Path) -> None:
     for name in ("b.OFX", "a.ofx", "c.txt"):
         (tmp_path / name).write_text(OFX)
-    found = read_exports([tmp_path], ofx.ENDINGS, ofx.decode, Given(TODAY))
+    found = read_exports([tmp_path], ofx.ENDINGS, ofx.decode, FileDefaults(TODAY))
     assert [one.source for one in found] == ["a.ofx", "b.OFX"]
 
 
@@ -353,7 +357,7 @@ def test_the_order_of_a_day_is_that_of_its_own_account(tmp_path: Path) -> None:
     text = OFX[: OFX.index("<BANKMSGSRSV1>")] + f"<BANKMSGSRSV1>{statements}</BANKMSGSRSV1></OFX>"
     found = [
         (amount, balance)
-        for _, amount, balance, *_ in told(read(ofx, text, Given(TODAY), tmp_path))
+        for _, amount, balance, *_ in told(read(ofx, text, FileDefaults(TODAY), tmp_path))
     ]
     assert found == [(-400, 9400), (-100, None), (-200, None), (-300, 9400)]
 
@@ -363,7 +367,7 @@ def test_two_payments_of_two_files_that_look_like_one_are_told(tmp_path: Path) -
     for name in ("SPOTIFY", "NETFLIX"):
         paths.append(tmp_path / f"{name}.qif")
         paths[-1].write_text(f"!Type:Bank\nD13/06/2026\nT-9.99\nP{name}\n^\n")
-    documents = read_exports(paths, qif.ENDINGS, qif.decode, Given(TODAY, "main", "GBP"))
+    documents = read_exports(paths, qif.ENDINGS, qif.decode, FileDefaults(TODAY, "main", "GBP"))
     found = read_statement(documents, qif.items, "me", Schema(), NOBODY, TODAY, TOKENS)
     (doubt,) = found.table.doubts
     assert "NETFLIX is taken for SPOTIFY" in doubt
@@ -374,7 +378,7 @@ def test_a_record_that_is_cut_off_decides_nothing(tmp_path: Path) -> None:
         "!Type:Bank\nD13/06/2026\nT-1,250\nPRENT\n^\n"
         "D14/06/2026\nT-2,500\nPB\n^\nD15/06/2026\nT-1,1"
     )
-    given = Given(TODAY, account="main", currency="GBP")
+    given = FileDefaults(TODAY, account="main", currency="GBP")
     with pytest.raises(UserError, match="decimal point or with a decimal comma"):
         read(qif, text, given, tmp_path)
 
@@ -382,7 +386,7 @@ def test_a_record_that_is_cut_off_decides_nothing(tmp_path: Path) -> None:
 def test_a_record_without_its_end_is_rejected_as_the_whole_one_would_be_written(
     tmp_path: Path,
 ) -> None:
-    given = Given(TODAY, account="main", currency="GBP")
+    given = FileDefaults(TODAY, account="main", currency="GBP")
     start = "!Type:Bank\nD13/06/2026\nT-1.50\nPRENT\n"
     found = read(qif, start, given, tmp_path)
     assert rejects(found) == [("record 1", "the file ends in this record, without ^")]
@@ -392,9 +396,9 @@ def test_a_record_without_its_end_is_rejected_as_the_whole_one_would_be_written(
 def test_the_encoding_that_a_person_gives_replaces_the_one_in_xml(tmp_path: Path) -> None:
     data = CAMT.removeprefix('<?xml version="1.0"?>').replace("BEAN YARD", "CAFÉ").encode()
     with pytest.raises(UserError, match="there is no encoding 'nonsense'"):
-        read(camt, data, Given(TODAY, encoding="nonsense"), tmp_path)
+        read(camt, data, FileDefaults(TODAY, encoding="nonsense"), tmp_path)
     named = b'<?xml version="1.0" encoding="UTF-8"?>' + data.decode().encode("windows-1252")
-    found = read(camt, named, Given(TODAY, encoding="windows-1252"), tmp_path)
+    found = read(camt, named, FileDefaults(TODAY, encoding="windows-1252"), tmp_path)
     assert "Ã" not in str(told(found))
 
 
@@ -408,7 +412,7 @@ def test_a_statement_with_another_reference_is_the_same(tmp_path: Path) -> None:
 
 def test_an_ofx_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the file is cut off"):
-        read(ofx, OFX[: OFX.index("BEAN")], Given(TODAY), tmp_path)
+        read(ofx, OFX[: OFX.index("BEAN")], FileDefaults(TODAY), tmp_path)
 
 
 def test_amounts_of_qif_without_a_decimal_point_of_their_own_are_asked_for(tmp_path: Path) -> None:
@@ -416,14 +420,14 @@ def test_amounts_of_qif_without_a_decimal_point_of_their_own_are_asked_for(tmp_p
         (13, "-1,100"), (14, "-2,50"), (15, "-3.20"),
     ))  # fmt: skip
     with pytest.raises(UserError, match="decimal point or with a decimal comma"):
-        read(qif, text, Given(TODAY, account="main", currency="GBP"), tmp_path)
+        read(qif, text, FileDefaults(TODAY, account="main", currency="GBP"), tmp_path)
 
 
 @pytest.mark.parametrize("amount", ["- 1,100", "0001,100", "1 2.50", "1.000"])
 def test_amounts_of_ofx_that_are_not_certain_are_set_aside(tmp_path: Path, amount: str) -> None:
     text = OFX.replace("<TRNAMT>-12.50", f"<TRNAMT>{amount}")
     assert text != OFX
-    found = read(ofx, text, Given(TODAY), tmp_path)
+    found = read(ofx, text, FileDefaults(TODAY), tmp_path)
     assert any(amount.strip("- ") in reason for _, reason in rejects(found)), rejects(found)
 
 
@@ -443,7 +447,7 @@ def test_blanks_between_thousands_are_read(text: str, number: str) -> None:
 def test_a_day_has_eight_digits_or_more_of_a_time(tmp_path: Path) -> None:
     text = OFX.replace("<DTPOSTED>20260601<", "<DTPOSTED>202606011<")
     assert text != OFX
-    found = read(ofx, text, Given(TODAY), tmp_path)
+    found = read(ofx, text, FileDefaults(TODAY), tmp_path)
     assert any("DTPOSTED is not a date" in reason and "202606011" in reason
                for _, reason in rejects(found)), rejects(found)  # fmt: skip
 
@@ -451,14 +455,16 @@ def test_a_day_has_eight_digits_or_more_of_a_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ANSI", "KLINGON"])
 def test_an_encoding_that_a_person_names_wins_over_the_header(tmp_path: Path, name: str) -> None:
     text = OFX.replace("CHARSET:1252", f"CHARSET:{name}")
-    found = read(ofx, text.encode("windows-1252"), Given(TODAY, encoding="windows-1252"), tmp_path)
+    found = read(
+        ofx, text.encode("windows-1252"), FileDefaults(TODAY, encoding="windows-1252"), tmp_path
+    )
     assert len(told(found)) == 2
 
 
 def test_a_statement_that_is_sent_again_is_read_once(tmp_path: Path) -> None:
     statement = CAMT[CAMT.index("<Stmt>") : CAMT.index("</Stmt>") + len("</Stmt>")]
     again = CAMT.replace("</Stmt>", "</Stmt>" + statement.replace("<Id>1</Id>", "<Id>2</Id>", 1), 1)
-    assert told(read(camt, again, Given(TODAY), tmp_path)) == told(of("camt", tmp_path))
+    assert told(read(camt, again, FileDefaults(TODAY), tmp_path)) == told(of("camt", tmp_path))
     response = OFX[OFX.index("<STMTTRNRS>") : OFX.index("</STMTTRNRS>") + len("</STMTTRNRS>")]
     twice = OFX.replace(response, response + response)
-    assert told(read(ofx, twice, Given(TODAY), tmp_path)) == told(of("ofx", tmp_path))
+    assert told(read(ofx, twice, FileDefaults(TODAY), tmp_path)) == told(of("ofx", tmp_path))

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from tuppence.capacity import tables
 from tuppence.capacity.cost import estimate, monthly
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.feed_cost import feed_monthly
+from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import PUBLISHED, Load, Shape, our_shape, run_of
 from tuppence.capacity.tables import Price, Prices, read_prices, read_work
 from tuppence.cli.app import build
@@ -87,6 +89,7 @@ def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
     assert found["gateway"] == pytest.approx(60 * 3.5)
     assert found["web ACL"] == 9
     assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
+    assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + 25 * 0.3 + 3 * 0.4)
     assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.625)
     assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.125)
     a_year = 12 * 30 * (3 * 350 + 2_000) + 50 * 600
@@ -138,3 +141,26 @@ def test_the_command_prints_what_it_computes() -> None:
         1,
         "there is no environment 'x'",
     )
+
+
+def test_quotas_follow_from_the_environment() -> None:
+    needed = {one.name: one.needed for one in quotas(PROD)}
+    assert needed["Fargate On-Demand vCPU resource count"] == 2 * 20 + 2 * 3 * 0.5 + 1
+    assert needed["Concurrent executions"] == 200 + 20 + 5
+    assert needed["Table-level write throughput limit"] == PROD.warm_writes
+
+
+def test_the_command_says_when_its_prices_are_those_of_another_region() -> None:
+    asked = ("--customers", "1000", "--rules", "60", "--env", "prod")
+    assert read_prices().region != PROD.region
+    assert "prod is in eu-west-1, whose prices differ" in run(*asked)[1]
+
+
+def test_prices_of_the_region_are_told_without_a_warning(tmp_path: Path) -> None:
+    text = Path(tables.__file__).with_name("prices.toml").read_text("utf-8")
+    path = tmp_path / "prices.toml"
+    path.write_text(text.replace('region = "us-east-1"', f'region = "{PROD.region}"'))
+    asked = ("--customers", "1000", "--rules", "60", "--env", "prod", "--prices", str(path))
+    status, printed = run(*asked)
+    assert status == 0
+    assert "whose prices differ" not in printed

@@ -5,11 +5,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 from benchmarks.fleet.model import STARTING, Limits, simulate
-from benchmarks.fleet.scale import PAGE, Setup, lifted, minutes
+from benchmarks.fleet.scale import PAGE, Setup, first_night, lifted, minutes
 
+from tuppence.capacity.cost import monthly
 from tuppence.capacity.environments import ENVIRONMENTS
-from tuppence.capacity.run import CALL_SECONDS, FUNCTION_CPU
-from tuppence.capacity.tables import Work, read_work
+from tuppence.capacity.run import CALL_SECONDS, FUNCTION_CPU, Load, our_shape
+from tuppence.capacity.tables import Work, read_prices, read_work
 
 PROD = ENVIRONMENTS["prod"]
 FREE = Limits(functions_by_minute=1_000_000, task_seconds=0, metric_seconds=1, unit_seconds=1)
@@ -92,5 +93,12 @@ def test_whatever_is_the_limit_can_be_lifted() -> None:
 def test_the_page_has_the_figures_of_the_model() -> None:
     found = simulate(PROD, read_work(), Limits(), 1_000_000, 60)
     assert found.limit == STARTING
-    row = f"| as `prod` is | {minutes(found.seconds)} | {found.limit} |"
-    assert row in PAGE.read_text("utf-8")
+    work, load = read_work(), Load(1_000_000, 60, 1)
+    usd = sum(line.usd for line in monthly(PROD, read_prices(), work, load, our_shape(PROD, work)))
+    busiest = max(found.busy.values())
+    row = (
+        f"| as `prod` is | {minutes(found.seconds)} | {found.limit} | {busiest:.0%} | {usd:,.0f} |"
+    )
+    text = PAGE.read_text("utf-8")
+    assert row in text
+    assert first_night(1_000_000) in text

@@ -144,9 +144,12 @@ WEEKS = (
 
 @pytest.fixture(scope="module")
 def outcomes(people: FactBatch) -> dict[str, Array]:
-    """For each type of account, week and account -1, 0 or 1: below, within or above the band."""
+    """For each type of account, week and account -1, 0 or 1: below, within or above the band.
+
+    For current accounts also the chance of a shortfall, in hundredths, and whether it came.
+    """
     weeks = [week_of(people, Date(day(week))) for week in WEEKS]
-    return {kind: np.concatenate([week[kind] for week in weeks]) for kind in ("current", "savings")}
+    return {name: np.concatenate([week[name] for week in weeks]) for name in weeks[0]}
 
 
 def week_of(people: FactBatch, as_of: Date) -> dict[str, Array]:
@@ -166,9 +169,12 @@ def week_of(people: FactBatch, as_of: Date) -> dict[str, Array]:
     known &= (pay != NULL_DATE) & (pay <= day("2026-06-30"))
     low, high = found["forecast low"].values, found["forecast high"].values
     outcome = np.where(held < low, -1, np.where(held > high, 1, 0))
+    is_current = known & (kinds.values == kinds.dictionary.index("current"))
     return {
-        kind: outcome[known & (kinds.values == kinds.dictionary.index(kind))]
-        for kind in ("current", "savings")
+        "current": outcome[is_current],
+        "savings": outcome[known & (kinds.values == kinds.dictionary.index("savings"))],
+        "chance": found["shortfall chance"].values[is_current],
+        "short": held[is_current] < 0,
     }
 
 
@@ -189,6 +195,22 @@ def test_balances_of_savings_are_within_the_band_more_often(
     found = outcomes["savings"]
     report("coverage", float((found == 0).mean()))
     assert (found == 0).mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "fewest", "most"),
+    [(0, 5, 0, 0.05), (20, 50, 0.2, 0.5), (50, 80, 0.45, 0.8), (95, 101, 0.9, 1)],
+)
+def test_shortfalls_come_about_as_often_as_their_chance_says(
+    outcomes: dict[str, Array], report: Report, low: int, high: int, fewest: float, most: float
+) -> None:
+    chosen = (outcomes["chance"] >= low) & (outcomes["chance"] < high)
+    came = float(outcomes["short"][chosen].mean())
+    report("accounts", int(chosen.sum()))
+    report("mean chance", float(outcomes["chance"][chosen].mean() / 100))
+    report("came", came)
+    assert chosen.sum() > 50
+    assert fewest <= came <= most
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -35,11 +35,11 @@ def frame(table: str, given: Sequence[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{name: row.get(name) for name in types} for row in given], schema=types)
 
 
-def batch_of(transactions: pl.DataFrame) -> FactBatch:
+def batch_of(transactions: pl.DataFrame, currency: str = "GBP") -> FactBatch:
     """Return facts with one customer per account."""
     accounts = transactions["account"].unique(maintain_order=True).to_list()
     tables = {
-        "customers": frame("customers", [{"id": one, "currency": "GBP"} for one in accounts]),
+        "customers": frame("customers", [{"id": one, "currency": currency} for one in accounts]),
         "accounts": frame(
             "accounts", [{"id": one, "customer": one, "type": "current"} for one in accounts]
         ),

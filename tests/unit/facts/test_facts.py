@@ -10,9 +10,10 @@ from tests.building import bank, day, frame
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
+from tuppence.facts.attributes import read_attributes
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.rows import Rows
-from tuppence.facts.schema import COLLECTIONS, CUSTOMER, FieldType, Schema, read_attributes
+from tuppence.facts.schema import COLLECTIONS, CUSTOMER, FieldType, Schema
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.values import Date
 

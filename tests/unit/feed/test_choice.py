@@ -7,10 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tuppence.feed.choice import Candidate, Moment, Outcome, Reader, choose, told_by
+from tuppence.feed.choice import (
+    Candidate,
+    Moment,
+    Outcome,
+    Reader,
+    choose,
+    items_away,
+    told_by,
+)
 from tuppence.feed.items import DAY, Event, EventKind, ItemId, ItemState, Order, with_event
 from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT, Policy, PolicyCap
 from tuppence.feed.preferences import Preferences
@@ -309,6 +317,45 @@ def test_what_was_not_helpful_stays_away_in_later_turns_too(days: int) -> None:
     else:
         assert found.outcome is (Outcome.MUTED if days < OPEN.mute_days else Outcome.SHOWN)
     assert (found.item == seen.item) is (days < 11)
+
+
+@given(
+    drawn_rules,
+    drawn_results,
+    policies,
+    st.dictionaries(
+        st.sampled_from(names), st.tuples(st.sampled_from(EventKind), st.integers(0, 70 * DAY))
+    ),
+    st.integers(0, 3 * DAY),
+)
+def test_within_a_day_the_clock_decides_only_what_is_away(
+    rules: Mapping[str, Rule],
+    results: Mapping[str, Result],
+    policy: Policy,
+    done: Mapping[str, tuple[EventKind, int]],
+    later: int,
+) -> None:
+    states = {
+        one.item: after(one, kind, NOW - ago, NOW + DAY)
+        for one in choose(results.values(), rules, Reader(), policy, MOMENT)
+        for kind, ago in [done.get(one.rule.id, (EventKind.SEEN, 0))]
+    }
+    reader, same_day = Reader(states), MOMENT._replace(now=NOW + later)
+    same = items_away(states, policy, NOW) == items_away(states, policy, NOW + later)
+    assume(same)
+    found = choose(results.values(), rules, reader, policy, MOMENT)
+    assert choose(results.values(), rules, reader, policy, same_day) == found
+
+
+def test_what_is_away_is_so_until_its_moment() -> None:
+    rules = by_id(rule("a"))
+    (seen,) = choose([result("a")], rules, Reader(), OPEN, MOMENT)
+    ends = {EventKind.SNOOZED: NOW + DAY, EventKind.NOT_HELPFUL: NOW + OPEN.mute_days * DAY}
+    for kind in EventKind:
+        states = {seen.item: after(seen, kind, until=NOW + DAY)}
+        end = ends.get(kind, NOW)
+        assert bool(items_away(states, OPEN, end - 1)) is (kind in ends)
+        assert not items_away(states, OPEN, end)
 
 
 @given(st.sampled_from(sorted({*EventKind} - {EventKind.SEEN, EventKind.OPENED})))

@@ -214,12 +214,13 @@ def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
 ) -> None:
     called: list[dict[str, Any]] = []
     always = Settings(whole_by=datetime.time(0))
+    arrived: list[datetime.datetime] = []
 
     def built(book: MemoryLedger) -> Any:
-        return WatchDependencies(always, book, called.append, {})  # type: ignore[arg-type]
+        return WatchDependencies(always, book, called.append, {}, lambda: arrived)  # type: ignore[arg-type]
 
     ledger = parts(watch, "watch_dependencies", built)
-    assert watch.handler({}, Context(9_000)) == {"late": True}
+    assert watch.handler({}, Context(9_000))["late"]
     today = datetime.datetime.now(always.zone).date().isoformat()
     run = ledger.begin(FleetRun("today", today, NIGHT.ruleset))
     told = watch.handler({}, Context(9_000))
@@ -233,6 +234,27 @@ def test_the_watch_function_reports_a_late_night_and_has_its_listing_go_on(
     assert reasons[1:] == ["its customers are not all listed: 0 pages so far", None]
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["NightLate"] for line in written] == [[1.0], [1.0], [0.0]]
+
+
+def test_the_watch_function_reports_how_long_files_wait(
+    parts: Inject, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    arrived: list[datetime.datetime] = []
+
+    def built(book: MemoryLedger) -> Any:
+        return WatchDependencies(Settings(), book, print, {}, lambda: arrived)  # type: ignore[arg-type]
+
+    parts(watch, "watch_dependencies", built)
+    watch.handler({}, Context(9_000))
+    arrived += [now, now - datetime.timedelta(hours=3), now - datetime.timedelta(hours=1)]
+    watch.handler({}, Context(9_000))
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["FilesWaiting"] for line in written] == [[0.0], [3.0]]
+    nothing, oldest = (line["FilesOldestSeconds"][0] for line in written)
+    assert nothing == 0.0
+    assert oldest >= 3 * 3_600
+    assert len(lines(logged, "event")) == 2
 
 
 def test_an_item_that_comes_again_gets_longer_tries(parts: Inject) -> None:
@@ -320,7 +342,7 @@ def test_the_functions_need_only_their_own_packages(tmp_path: object) -> None:
     )
     script = (
         f"import sys; sys.path[:0] = [{str(ROOT / 'src')!r}, {str(tmp_path)!r}]\n"
-        "from tuppence.lambdas import customer, rule, invoke\n"
+        "from tuppence.lambdas import customer, rule, invoke, dead, watch\n"
         "from tuppence.adapters.relay import Relay\n"
         "from tuppence.adapters.engines import HttpEvaluations\n"
         "print(*sys.modules)"

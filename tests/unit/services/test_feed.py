@@ -5,7 +5,7 @@ import json
 import re
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
-from tests.feeds import KEYS, NOW, TODAY, Desk, desk, urgent
+from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
 from tests.serving import log_lines
 
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
+from tuppence.relevance.scorecard import PRIOR
+from tuppence.results.result import Result
 from tuppence.services.feed.tokens import (
     AUDIENCE,
     Keys,
@@ -26,10 +28,11 @@ from tuppence.services.feed.tokens import (
     customer_of,
     customer_token,
     read_keys,
-    receipt_of,
+    signed_view,
 )
 from tuppence.services.problems import RETRYABLE, problem_of, problem_response
-from tuppence.usecases.feed_ports import View
+from tuppence.usecases.feed_ports import View, Withdrawal
+from tuppence.usecases.order_feed import Model
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
 NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
@@ -149,6 +152,43 @@ def test_a_feed_is_sent_again_only_if_it_has_changed(running: Desk) -> None:
     assert changed.headers["etag"] != tag
 
 
+def test_the_tag_of_a_feed_changes_with_whatever_its_answer_depends_on(running: Desk) -> None:
+    """Every change of an answer comes with another tag: otherwise an app would keep the old one."""
+
+    def answer(query: str = "") -> tuple[str, bytes]:
+        done = running.call("GET", f"/v1/feed{query}")
+        assert done.status_code == 200
+        return done.headers["etag"], done.content
+
+    def moved(change: Callable[[], object]) -> None:
+        before = answer()
+        change()
+        after = answer()
+        assert before[0] != after[0]
+        assert before[1] != after[1]
+
+    def snooze() -> None:
+        until = time(running.clock.now + 3_600_000)
+        assert put(running, running.feed(), 0, "snoozed", until=until).status_code == 204
+
+    def set_results(*results: Result) -> None:
+        running.people.results["ann"] = [*results]
+
+    first = answer()
+    assert answer() == first
+    assert len({answer(query)[0] for query in ("", "?limit=1", "?locale=de_DE")}) == 3
+    moved(snooze)
+    moved(lambda: setattr(running.clock, "now", running.clock.now + 3_600_000))
+    moved(lambda: put(running, running.feed(), 0, "not_helpful"))
+    moved(lambda: setattr(running.clock, "now", running.clock.now + 61 * DAY))
+    moved(lambda: running.store.withdraw(Withdrawal("coffee", True, "desk", "wrong", NOW)))
+    moved(lambda: running.call("PUT", "/v1/preferences", {"kinds_off": ["offer"]}))
+    moved(lambda: running.call("PUT", "/v1/preferences", {"locale": "cs_CZ"}))
+    moved(lambda: set_results(*standard()[:1]))
+    moved(lambda: setattr(running.people, "day", TODAY + 1))
+    moved(lambda: setattr(running.people, "frozen", "no consent"))
+
+
 def test_pages_neither_repeat_nor_miss_an_item_when_one_is_dismissed_between_them(
     running: Desk,
 ) -> None:
@@ -219,6 +259,7 @@ def test_an_acknowledgement_covers_the_numbers_of_the_view_that_was_seen(running
     results[0] = msgspec.structs.replace(results[0], values={**results[0].values, "x": Decimal(25)})
     assert put(running, feed, 0, "acknowledged").status_code == 204
     assert running.titles()[0] == "£25 in fees", "the person acknowledged another amount"
+    running.clock.now += 1  # of two answers at one moment, the names of their events decide
     assert put(running, running.feed(), 0, "acknowledged").status_code == 204
     assert running.titles()[0] == COFFEE
 
@@ -352,7 +393,8 @@ def test_what_can_never_be_recorded_does_not_keep_the_rest_of_a_batch(running: D
     good = event(feed, 0, "seen")
     bad = {**event(feed, 1, "seen"), "item": "coffee.2024-02-31"}
     stray = {**event(feed, 2, "seen"), "view": "0" * 32}
-    receipts = [receipt_of(Keys({"removed": "r" * 43}), "ann", NO_VIEW), feed["view"]["receipt"]]
+    removed = signed_view(Keys({"removed": "r" * 43}), "ann", NO_VIEW).receipt
+    receipts = [removed, feed["view"]["receipt"]]
     body = {"events": [bad, good, stray], "receipts": receipts}
     answer = running.call("POST", "/v1/feed/events", body)
     assert (answer.status_code, answer.json()["recorded"]) == (200, 1)
@@ -395,8 +437,8 @@ def test_events_of_a_view_that_nobody_knows_are_refused(running: Desk) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"id": "x"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"}, {"at": "yesterday"},
-        {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
+        {"id": "x"}, {"id": "abcdefgh\n"}, {"kind": "liked"}, {"item": "fees"}, {"view": "1"},
+        {"at": "yesterday"}, {"at": "2024-10-04T10:00:00"}, {"until": 5}, {"extra": 1},
     ],
 )  # fmt: skip
 def test_malformed_events_are_refused(running: Desk, change: dict[str, Any]) -> None:
@@ -449,6 +491,7 @@ def forged(**change: Any) -> str:
         {"key": "x" * 43}, {"kid": "other"}, {"aud": "another"}, {"aud": None}, {"exp": None},
         {"iat": None}, {"sub": None}, {"sub": ""}, {"exp": NOW // 1_000}, {"exp": NOW // 1_000 - 1},
         {"exp": NOW // 1_000 + 3_601}, {"iat": NOW // 1_000 + 61}, {"sub": "a\x00"},
+        {"nbf": NOW // 1_000 + 61}, {"aud": ["another"]}, {"iat": str(NOW // 1_000)},
     ],
 )  # fmt: skip
 def test_a_token_that_is_not_valid_is_refused(running: Desk, change: dict[str, Any]) -> None:
@@ -543,6 +586,33 @@ def test_a_withdrawal_holds_at_once_and_for_everybody(running: Desk) -> None:
     ]
 
 
+def test_a_rule_that_nobody_has_is_neither_withdrawn_nor_restored(running: Desk) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "feees", "reason": "wrong numbers"}
+    for more in ({}, {"withdrawn": False}):
+        answer = running.client.post("/v1/withdrawals", json={**body, **more}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "rule.unknown")
+        assert "there is no rule feees" in answer.json()["title"]
+    assert running.store.withdrawals() == []
+
+
+@pytest.mark.parametrize("change", [{"rule": "fees\n"}, {"reason": "wrong\0"}, {"reason": ""}])
+def test_malformed_withdrawals_are_refused(running: Desk, change: dict[str, str]) -> None:
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "fees", "reason": "wrong numbers", **change}
+    answer = running.client.post("/v1/withdrawals", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request.body")
+    assert running.store.withdrawals() == []
+
+
+def test_a_rule_that_was_removed_meanwhile_is_restored(running: Desk) -> None:
+    running.store.withdraw(Withdrawal("gone", True, "desk", "wrong", NOW))
+    headers = {"Authorization": "Bearer secret"}
+    body = {"rule": "gone", "reason": "mended", "withdrawn": False}
+    assert running.client.post("/v1/withdrawals", json=body, headers=headers).status_code == 204
+    assert running.store.kept("ann").withdrawn == frozenset()
+
+
 def test_customers_withdraw_nothing_and_operators_read_no_feed(running: Desk) -> None:
     body = {"rule": "fees", "reason": "x"}
     assert running.call("POST", "/v1/withdrawals", body).json()["code"] == "access.forbidden"
@@ -577,9 +647,75 @@ def test_a_person_chooses_what_they_see(running: Desk) -> None:
     "choice",
     [
         {"kinds_off": ["tips"]}, {"locale": "xx_XX"}, {"time_zone": "Mars/Base"}, {"x": 1},
-        {"topics_off": ["a b"]}, {"locale": ""},
+        {"topics_off": ["a b"]}, {"topics_off": ["home\n"]}, {"locale": ""},
     ],
 )  # fmt: skip
 def test_choices_that_do_not_exist_are_refused(running: Desk, choice: dict[str, Any]) -> None:
     assert running.call("PUT", "/v1/preferences", choice).status_code == 400
     assert running.call("GET", "/v1/preferences").json() == {}
+
+
+TAUGHT = msgspec.structs.replace(PRIOR, rule={"energy": 900, "coffee": 500}, temperature=5)
+
+
+def taught(running: Desk) -> Desk:
+    """Publish a model that likes energy most, then coffee, then fees."""
+    running.model = Model(TAUGHT.digest, TAUGHT)
+    return running
+
+
+def test_a_published_model_orders_a_feed_at_once_and_promotions_stay_last(running: Desk) -> None:
+    tag = running.call("GET", "/v1/feed").headers["ETag"]
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+    taught(running)
+    answer = running.call("GET", "/v1/feed", **{"If-None-Match": tag})
+    assert [one["title"] for one in answer.json()["items"]] == [ENERGY, COFFEE, FEES]
+    running.people.results["ann"].pop(0)
+    assert running.titles() == [ENERGY, COFFEE, SAVINGS]
+    running.model = None
+    assert running.titles() == [COFFEE, ENERGY, SAVINGS]
+
+
+def test_a_learned_feed_has_pages(running: Desk) -> None:
+    taught(running)
+    first = running.feed(query="?limit=1")
+    second = running.feed(query=f"?limit=1&cursor={first['next']}")
+    third = running.feed(query=f"?limit=1&cursor={second['next']}")
+    titles = [one["title"] for page in (first, second, third) for one in page["items"]]
+    assert titles == [ENERGY, COFFEE, FEES]
+    assert third["next"] is None
+
+
+def test_who_chooses_rule_order_gets_it(running: Desk) -> None:
+    taught(running)
+    assert running.call("PUT", "/v1/preferences", {"rule_order": True}).status_code == 200
+    assert running.titles() == [FEES, COFFEE, ENERGY]
+    assert running.titles("bob") == [ENERGY, COFFEE, FEES]
+
+
+def test_a_place_is_explained_as_a_sum_of_points(running: Desk) -> None:
+    path = "/v1/feed/items/energy.2024-10-03/explanation"
+    assert running.call("GET", path).json()["order"] == {"by": "rules"}
+    order = running.call("GET", path).json()["order"]
+    taught(running)
+    order = running.call("GET", path).json()["order"]
+    assert (order["by"], order["model"]) == ("model", TAUGHT.digest)
+    assert order["parts"]["rule"] == 900
+    assert sum(order["parts"].values()) == order["points"]
+    assert order["chance"] == pytest.approx(1)
+
+
+def test_a_view_that_comes_back_has_its_draw_and_its_channel(running: Desk, tmp_path: Path) -> None:
+    taught(running)
+    feed = running.feed(query="?channel=watch")
+    send(running, feed, event(feed, 0, "seen"))
+    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
+        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    view = json.loads(content)
+    assert view["channel"] == "watch"
+    assert view["order"] == {"by": "model", "model": TAUGHT.digest, "temperature": 5}
+    drawn = {one["item"][0]: one for one in view["candidates"]}
+    assert drawn["energy"]["points"] > drawn["fees"]["points"]
+    assert all(len(one["features"]) == 8 for one in drawn.values())
+    wrong = running.call("GET", "/v1/feed?channel=My%20Watch")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "request.query")

@@ -1,26 +1,31 @@
 """The content of the page of a feed, without a browser."""
 
+import contextlib
 import html
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from tests.feeds import KEYS, NOW, TODAY, Desk, desk
+from tests.feeds import KEYS, NOW, POLICY, TODAY, Desk, desk
 
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, item_id
+from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import Preferences
+from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
 from tuppence.services.feed.tokens import read_receipt
 from tuppence.services.feed_page.app import page_app
 from tuppence.services.feed_page.chart import HEIGHT, MONTHS, WIDTH, bars
 from tuppence.services.feed_page.showing import REASONS
 from tuppence.usecases.build_feed import NOT_DUE
-from tuppence.usecases.feed_ports import Withdrawal
+from tuppence.usecases.feed_ports import Person, Withdrawal
 from tuppence.usecases.record_events import answer_item, see_item
 
 rows = st.lists(
@@ -39,7 +44,7 @@ def row(day: str, amount: str) -> dict[str, str | None]:
 
 
 def test_a_chart_has_a_bar_for_each_month_also_for_empty_ones() -> None:
-    found = bars([row("2026-01-05", "-10"), row("2026-01-06", "5"), row("2026-03-01", "30.00")])
+    found = bars([row("2026-01-05", "10"), row("2026-01-06", "5"), row("2026-03-01", "30.00")])
     assert [(bar.month, bar.amount, bar.height) for bar in found] == [
         ("2026-01", Decimal(15), HEIGHT // 2),
         ("2026-02", Decimal(0), 0),
@@ -47,6 +52,17 @@ def test_a_chart_has_a_bar_for_each_month_also_for_empty_ones() -> None:
     ]
     assert bars([row("2026-01-05", "1"), row("2026-01-31", "1")]) == ()
     assert bars([{"booking date": None, "amount": "1"}]) == ()
+
+
+def test_a_refund_makes_the_sum_of_its_month_smaller() -> None:
+    found = bars([row("2026-01-05", "-20"), row("2026-01-06", "5"), row("2026-02-01", "-30.00")])
+    assert [(bar.amount, bar.height) for bar in found] == [
+        (Decimal(-15), HEIGHT // 2), (Decimal(-30), HEIGHT),
+    ]  # fmt: skip
+
+
+def test_months_of_both_signs_have_no_chart() -> None:
+    assert bars([row("2026-01-05", "-10"), row("2026-02-06", "5")]) == ()
 
 
 @given(rows)
@@ -76,11 +92,23 @@ def running(tmp_path: Path) -> Iterator[Desk]:
         yield found
 
 
+@contextlib.contextmanager
+def page(running: Desk, policy: Policy = POLICY) -> Iterator[TestClient]:
+    """Run the page; there was no run before the last one."""
+
+    def find(customer: str, today: Date) -> tuple[Person, None]:
+        return running.people.find(customer, today), None
+
+    deps = running.deps._replace(policy=policy)
+    with TestClient(page_app(deps, lambda _: (), find, "k" * 43)) as client:
+        client.get(f"/?key={'k' * 43}")
+        yield client
+
+
 @pytest.fixture
 def read(running: Desk) -> Iterator[Callable[[str], str]]:
     """Yield a function that returns the text of a page of ann."""
-    with TestClient(page_app(running.deps, lambda _: (), lambda *_: None, "k" * 43)) as client:
-        client.get(f"/?key={'k' * 43}")
+    with page(running) as client:
 
         def text(address: str) -> str:
             path, _, query = address.partition("?")
@@ -135,6 +163,28 @@ def test_an_item_of_an_earlier_night_says_until_when_its_transactions_go(
         for one in running.people.results["ann"]
     ]
     assert "going by your transactions until 4 October 2024" in read(f"/item?item={FEES}")
+
+
+def test_later_puts_away_for_as_long_as_the_policy_allows(running: Desk) -> None:
+    policy = msgspec.structs.replace(POLICY, longest_snooze_days=2)
+    with page(running, policy) as client:
+        receipt = re.search('name="receipt" value="([^"]+)"', client.get("/feed?customer=ann").text)
+        assert receipt is not None
+        form = {"item": FEES, "state": "snoozed", "receipt": receipt[1]}
+        headers = {"Origin": "http://testserver"}
+        done = client.post("/answer?customer=ann", data=form, headers=headers)
+        assert "Put away for now." in done.text
+    answer = running.store.kept("ann").states[item_id(FEES)].answer
+    assert answer is not None
+    assert answer.until == NOW + 2 * DAY
+
+
+def test_the_language_is_that_of_the_texts(running: Desk, read: Callable[[str], str]) -> None:
+    with running.store.change("ann") as change:
+        change.prefer(Preferences(locale="cs_CZ"))
+    text = read("/feed")
+    assert '<html lang="en">' in text
+    assert "října" in text
 
 
 @pytest.mark.parametrize("answered", ["seen", "opened", "undone", "x", "acknowledged"])

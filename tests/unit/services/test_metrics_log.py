@@ -16,6 +16,7 @@ def test_a_line_has_what_grew_since_the_last_one_and_what_is_now() -> None:
     log = MetricsLog(metrics)
     metrics.requests.labels("/a", "200").observe(0.5)
     metrics.requests.labels("/b", "503").observe(0.25)
+    metrics.errors.inc()
     first = log.fields(1_000)
     (directive,) = first["_aws"]["CloudWatchMetrics"]
     assert first["_aws"]["Timestamp"] == 1_000

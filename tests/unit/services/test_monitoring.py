@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.serving import log_lines, served
+from tests.serving import connect, head, log_lines, served
 from tests.waiting import wait_until
 
 from tuppence import logs
@@ -22,13 +24,14 @@ from tuppence.services import readiness
 from tuppence.services.access import BearerTokens, digest
 from tuppence.services.application import application
 from tuppence.services.metrics import Metrics
+from tuppence.services.metrics_log import MetricsLog
 
 TOKEN = {"Authorization": "Bearer secret"}
 CUSTOMER = "C0000007"
 
 
-def service() -> Starlette:
-    """A service whose requests end well, are refused, fail, or never end."""
+def service(begun: threading.Event | None = None) -> Starlette:
+    """A service whose requests end well, are refused, fail, or set `begun` and never end."""
 
     async def good(request: Request) -> Response:
         logs.bind(run_id="night")
@@ -41,8 +44,13 @@ def service() -> Starlette:
     async def bug(request: Request) -> Response:
         raise KeyError(request.path_params["customer"])
 
+    async def failing(request: Request) -> Response:
+        raise UserError(request.path_params["code"], "it does not work now")
+
     async def endless(request: Request) -> Response:
         del request
+        if begun is not None:
+            begun.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
@@ -58,6 +66,7 @@ def service() -> Starlette:
         Route("/refused/{customer}", refused),
         Route("/bug/{customer}", bug),
         Route("/endless/{customer}", endless),
+        Route("/failing/{code}", failing),
     ]
     return application(
         routes, check, Metrics("test"), BearerTokens({digest("secret"): "app"}), 9, lifespan
@@ -108,6 +117,26 @@ def test_a_refusal_is_logged_with_its_code() -> None:
     assert line["level"] == "INFO"
 
 
+@pytest.mark.parametrize(
+    ("code", "level", "errors", "busy"),
+    [
+        ("service.busy", "WARNING", 0, 1),
+        ("service.timeout", "WARNING", 0, 1),
+        ("caller.busy", "WARNING", 0, 1),
+        ("database.unreachable", "ERROR", 1, 0),
+        ("rules.unknown", "INFO", 0, 0),
+    ],
+)
+def test_what_is_put_off_is_no_error(code: str, level: str, errors: int, busy: int) -> None:
+    app = service()
+    with log_lines() as lines, served(app) as port:
+        where = f"http://127.0.0.1:{port}/failing/{code}"
+        httpx2.get(where, headers=TOKEN, trust_env=False)
+    fields = MetricsLog(app.state.metrics).fields(1_000)
+    assert (fields["errors_total"], fields["busy_total"]) == (errors, busy)
+    assert lines[-1]["level"] == level
+
+
 def test_a_bug_is_logged_with_its_place_and_the_id_that_was_answered() -> None:
     answer, lines = ask(f"/bug/{CUSTOMER}", TOKEN)
     assert answer.status_code == 500
@@ -126,12 +155,13 @@ def test_requests_without_a_token_get_an_id_and_are_not_logged(path: str) -> Non
 
 
 def test_a_request_whose_caller_disconnects_is_logged() -> None:
-    app = service()
-    with log_lines() as lines, served(app) as port:
-        address = f"http://127.0.0.1:{port}"
-        with pytest.raises(httpx2.ReadTimeout):
-            httpx2.get(f"{address}/endless/ann", headers=TOKEN, timeout=0.2, trust_env=False)
-        wait_until(lambda: 'status="499"' in httpx2.get(f"{address}/metrics", trust_env=False).text)
+    begun = threading.Event()
+    with log_lines() as lines, served(service(begun)) as port:
+        with connect(port) as connection:
+            connection.sendall(head("GET", "/endless/ann", "Authorization: Bearer secret"))
+            assert begun.wait(PATIENCE)
+        metrics = f"http://127.0.0.1:{port}/metrics"
+        wait_until(lambda: 'status="499"' in httpx2.get(metrics, trust_env=False).text)
     _, line = lines
     assert (line["status"], line["path"]) == (499, "/endless/{customer}")
 

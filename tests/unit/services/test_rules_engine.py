@@ -372,8 +372,8 @@ def test_a_request_that_takes_too_long_is_cancelled(
         {digest("secret"): "t"},
         Limits(timeout=0.2),
     )
+    cache.prepare(ruleset.digest)  # which may take longer than the timeout
     with TestClient(app, headers=TOKEN) as client:
-        client.post("/v1/evaluations", json=evaluation(customers=["nobody"]))  # it is ready now
         facts.stuck.clear()
         answer = client.post("/v1/evaluations", json=evaluation(customers=["ann"]))
         assert (answer.status_code, answer.json()["code"]) == (504, "service.timeout")

@@ -15,7 +15,7 @@ from tests.examples import examples
 from tests.identifiers import EDGES, texts
 
 from tuppence.bankdata import berlin_group, open_banking, plaid
-from tuppence.bankdata.mapping import Mapping
+from tuppence.bankdata.mapping import TableMapping
 from tuppence.bankdata.records import Document, Items
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import Owners, read_table
@@ -176,7 +176,7 @@ def test_a_table_accepts_the_identifiers_that_the_rule_allows(field: str, tmp_pa
 
     path = tmp_path / "table.parquet"
     names = ("id", "account", "customer", "currency", "booking date", "amount")
-    mapping = Mapping("transactions", columns={name: name for name in names})
+    mapping = TableMapping("transactions", columns={name: name for name in names})
 
     def takes_what_is_allowed(cells: list[str]) -> None:
         plain = [{"id": str(n), "account": str(n), "customer": "ann", "currency": "GBP",

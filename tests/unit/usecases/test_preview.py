@@ -22,13 +22,13 @@ from tuppence.facts.consent import PURPOSES, Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import LoadedFacts
+from tuppence.feed.policy import STANDARD
 from tuppence.feel.values import Date
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule, check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Approval, FeedSettings, Message, Rule
 from tuppence.rules.ruleset import make_ruleset
-from tuppence.usecases.feed_effect import LENGTH
 from tuppence.usecases.previewer import Comparison, Difference, Previewer
 from tuppence.usecases.run_night import run_night
 
@@ -152,7 +152,7 @@ def feeds(store: StoreFolder) -> dict[str, list[str]]:
     with store.read_results() as kept:
         for row in kept.scan():
             rules = store.rules(row.ruleset)
-            shown = ranked(row.results, rules, TODAY, LENGTH)
+            shown = ranked(row.results, rules, TODAY, STANDARD.places)
             found[row.customer_id] = [one.rule_id for one in shown]
     return found
 
@@ -181,7 +181,7 @@ def test_a_preview_says_what_the_next_run_does(
     )
     places = Counter(shown.index(name) for shown in after.values() if name in shown)
     assert found.effect is not None
-    assert found.effect.places == tuple(places[place] for place in range(LENGTH))
+    assert found.effect.places == tuple(places[place] for place in range(STANDARD.places))
     assert found.effect.before == sum(name in shown for shown in before.values())
     changes = {True: Counter[str](), False: Counter[str]()}
     for customer, shown in before.items():

@@ -98,6 +98,16 @@ def test_a_file_that_is_wrong_is_refused_with_the_reason_and_the_others_are_impo
     assert inbox.names == []
 
 
+def test_a_reason_has_no_card_number_and_nothing_that_changes_a_display() -> None:
+    inbox = MemoryInbox(JUNE)
+
+    def import_file(file: Path, _: Path) -> ImportedTable:
+        raise UserError("import.table", f"{file.name}: 4111111111111111 \x1b[2J")
+
+    list(take_in(inbox, import_file))
+    assert inbox.refused[JUNE] == r"june.csv: *************111 \x1b[2J"
+
+
 def test_a_store_that_cannot_be_used_refuses_no_file() -> None:
     inbox = MemoryInbox(JUNE)
 

@@ -7,9 +7,16 @@ from typing import Any, Final
 import msgspec
 
 from tuppence.adapters.aws.person_table import Item, PersonTable, Writes, owner_of, text
-from tuppence.feed.items import Event, ItemId, ItemState, item_id
+from tuppence.feed.items import CLICKS, Event, ItemId, ItemState, item_id
 from tuppence.feed.preferences import Preferences
-from tuppence.usecases.feed_ports import Kept, Received, View, Withdrawal, withdrawn_rules
+from tuppence.usecases.feed_ports import (
+    Kept,
+    LoggedView,
+    Received,
+    View,
+    Withdrawal,
+    withdrawn_rules,
+)
 
 WITHDRAWALS: Final = "withdrawals"
 """The partition of withdrawals and restorations."""
@@ -28,7 +35,7 @@ _EXPORTED: Final = {
 
 
 class DynamoFeeds:
-    """The table, for services and commands. Implements the ports FeedStore and FeedData.
+    """The table, for services and commands. Implements the ports FeedStore, FeedLog and FeedData.
 
     States are read by a query, which sees each of them as of a moment of its own.
 
@@ -59,6 +66,19 @@ class DynamoFeeds:
         number = len(_withdrawals(self._table))
         while not self._table.add(WITHDRAWALS, f"{number:010}", content):
             number += 1
+
+    def log(self) -> Iterator[LoggedView]:
+        """Return all views that are kept, each as of a moment of its own."""
+        clicked: dict[tuple[str, str], set[ItemId]] = {}
+        for item in self._table.scan(_EVENT):
+            event = msgspec.json.decode(text(item, "content"), type=Event)
+            if event.kind in CLICKS:
+                clicked.setdefault((text(item, "owner"), event.view), set()).add(event.item)
+        for item in self._table.scan(_VIEW):
+            owner, name = text(item, "owner"), text(item, "entry").removeprefix(_VIEW)
+            view = msgspec.json.decode(text(item, "content"), type=View)
+            customer = owner.removeprefix(owner_of(""))
+            yield LoggedView(customer, name, view, frozenset(clicked.get((owner, name), ())))
 
     def export(self, customer: str) -> Mapping[str, Any]:
         """Return all that is kept of a person, for JSON."""

@@ -157,6 +157,17 @@ class PersonTable:
                 found += page["Items"]
         return found
 
+    def scan(self, prefix: str) -> Iterator[Item]:
+        """Yield the items of all partitions whose sort keys begin with a text."""
+        with self.errors():
+            for page in self._client.get_paginator("scan").paginate(
+                TableName=self._table,
+                FilterExpression="begins_with(entry, :prefix)",
+                ExpressionAttributeValues={":prefix": {"S": prefix}},
+                ConsistentRead=True,
+            ):
+                yield from page["Items"]
+
     def read(self, owner: str, entry: str) -> Item | None:
         """Return an item."""
         with self.errors():

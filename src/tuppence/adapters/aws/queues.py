@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tuppence import tracing
 from tuppence.adapters.aws.clients import aws_errors
 from tuppence.errors import UserError
 from tuppence.usecases.fleet.messages import FleetItem, Page
@@ -78,6 +79,8 @@ class SqsQueue:
 
     def _entry(self, message: Page | FleetItem) -> dict[str, Any]:
         entry: dict[str, Any] = {"MessageBody": msgspec.json.encode(message).decode()}
+        if carried := _carrier(message):
+            entry["MessageAttributes"] = carried
         if isinstance(message, FleetItem) and self._url.endswith(".fifo"):
             name = f"{message.run_id} {message.page} {message.number}"
             entry["MessageGroupId"] = _digest(message.customers[0])
@@ -85,6 +88,23 @@ class SqsQueue:
                 _digest(name) if self._deduplicate else uuid.uuid4().hex
             )
         return entry
+
+
+def _carrier(message: Page | FleetItem) -> dict[str, Any]:
+    """Return the attributes of a message that carry its trace.
+
+    Each page begins a trace of its own: that of a whole run would have millions of spans.
+    """
+    if isinstance(message, FleetItem):
+        found = tracing.carrier()
+    else:
+        attributes: dict[str, tracing.Attribute] = {
+            "run.id": message.run_id,
+            "page.number": message.number,
+        }
+        with tracing.span("page", "PRODUCER", attributes=attributes, root=True):
+            found = tracing.carrier()
+    return {name: {"DataType": "String", "StringValue": value} for name, value in found.items()}
 
 
 def _digest(text: str) -> str:

@@ -15,6 +15,7 @@ from tuppence.adapters.embedded.feed_file import FEED
 from tuppence.adapters.embedded.files import disk_errors
 from tuppence.adapters.embedded.identifier_key import has_identifier_key, read_identifier_key
 from tuppence.adapters.embedded.locking import StoreChangedError, consistent
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
@@ -31,10 +32,10 @@ class CheckedPart(NamedTuple):
     """A part of a store that was read.
 
     Attributes:
-        name: Of a partition, or of a file below the store's folder.
-        content: What it holds, such as "500 customers, 260,000 transactions".
-        problems: What is damaged, and where; empty if nothing is.
-        remedy: What to do about that.
+        name: Name of a partition, or of a file below the store's folder.
+        content: Its content, such as "500 customers, 260,000 transactions".
+        problems: Descriptions of what is damaged, and where; empty if nothing is.
+        remedy: Advice for a damaged part.
     """
 
     name: str
@@ -65,6 +66,7 @@ def _check_steps(store: Path) -> list[CheckStep]:
     """Return the steps of a check, each of which reads a part of the store."""
     facts = FactStore(store)
     rulesets = RulesetDirectory(store / layout.RULESETS)
+    models = ModelDirectory(store / layout.MODELS)
     return [
         partial(_part, f"{layout.FACTS}/{layout.MANIFEST}", partial(_check_manifest, facts)),
         *(partial(_part, f"partition {name}", partial(_check_partition, facts, name, customers))
@@ -77,6 +79,8 @@ def _check_steps(store: Path) -> list[CheckStep]:
         *(partial(_part, f"{layout.RULESETS}/{digest}.json",
                   partial(_check_ruleset, rulesets, digest))
           for digest in rulesets.digests()),
+        *(partial(_part, f"{layout.MODELS}/{digest}.json", partial(_check_model, models, digest))
+          for digest in models.digests()),
         partial(_part, layout.IDENTIFIER_KEY, partial(_check_key, store)),
         *(partial(_part, path.relative_to(store).as_posix(), partial(_check_rejects, path))
           for path in Rejects(store).paths()),
@@ -144,6 +148,10 @@ def _check_sqlite(path: Path, kind: FileKind) -> CheckedPart:
 
 def _check_ruleset(rulesets: RulesetDirectory, digest: str) -> CheckedPart:
     return CheckedPart("", f"{len(rulesets.get(digest)):,} bytes")
+
+
+def _check_model(models: ModelDirectory, digest: str) -> CheckedPart:
+    return CheckedPart("", f"{len(models.get(digest)):,} bytes")
 
 
 def _check_key(store: Path) -> CheckedPart:

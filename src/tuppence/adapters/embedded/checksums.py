@@ -43,7 +43,7 @@ def read_checked(path: Path, remedy: str) -> bytes:
 
     Args:
         path: The file.
-        remedy: What to do where it is damaged.
+        remedy: Advice for a damaged file.
 
     Raises:
         OSError: It cannot be read.

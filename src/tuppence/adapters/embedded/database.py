@@ -125,9 +125,7 @@ class Database:
     def evaluation(self, customer: str) -> tuple[CustomerResults | None, RunRecord | None]:
         """Return the results of a customer and the run that was started last, as of one moment."""
         with self._file.moment() as version:
-            if self._latest is None or self._latest[0] != version:
-                self._latest = version, self.latest()
-            return self.get([customer]).get(customer), self._latest[1]
+            return self.get([customer]).get(customer), self._latest_at(version)
 
     def put(self, rows: Iterable[CustomerResults]) -> None:
         """Insert or replace results, except where results of a later date are stored."""
@@ -166,17 +164,24 @@ class Database:
             self.put(rows)
 
     def of(self, customer_id: str) -> StoredResults:
-        """Return what is stored of a customer, with what was stored after the run before."""
-        results, latest = self.get([customer_id]).get(customer_id), self.latest()
-        before = None
-        if latest is not None and latest.before is not None:
-            before = results
-            query = "SELECT * FROM replaced WHERE customer_id = ?"
-            for _, as_of, ruleset, packed in self._file.rows(query, [customer_id]):
-                before = None
-                if packed is not None:
-                    before = CustomerResults(customer_id, as_of, self._layout(ruleset), packed)
-        return StoredResults(results, before, latest)
+        """Return what is stored of a customer and after the run before, as of one moment."""
+        with self._file.moment() as version:
+            results, latest = self.get([customer_id]).get(customer_id), self._latest_at(version)
+            before = None
+            if latest is not None and latest.before is not None:
+                before = results
+                query = "SELECT * FROM replaced WHERE customer_id = ?"
+                for _, as_of, ruleset, packed in self._file.rows(query, [customer_id]):
+                    before = None
+                    if packed is not None:
+                        before = CustomerResults(customer_id, as_of, self._layout(ruleset), packed)
+            return StoredResults(results, before, latest)
+
+    def _latest_at(self, version: int) -> RunRecord | None:
+        """Return the run that was started last, read again only in another version of the file."""
+        if self._latest is None or self._latest[0] != version:
+            self._latest = version, self.latest()
+        return self._latest[1]
 
     def erase(self, customer_id: str, *others: str) -> bool:
         """Erase the results of customers from the file, and return whether there were any."""

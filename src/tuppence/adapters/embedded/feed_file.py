@@ -11,9 +11,16 @@ import msgspec
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
 from tuppence.errors import UserError
-from tuppence.feed.items import Event, ItemId, ItemState
+from tuppence.feed.items import CLICKS, Event, ItemId, ItemState
 from tuppence.feed.preferences import Preferences
-from tuppence.usecases.feed_ports import Kept, Received, View, Withdrawal, withdrawn_rules
+from tuppence.usecases.feed_ports import (
+    Kept,
+    LoggedView,
+    Received,
+    View,
+    Withdrawal,
+    withdrawn_rules,
+)
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS events (
@@ -71,6 +78,8 @@ _OF_CUSTOMER: Final = ("events", "views", "states", "preferences", "deliveries")
 _MARKS: Final = 500
 """Maximum number of parameters of one query."""
 _STATES: Final = msgspec.json.Decoder(ItemState)
+_EVENTS: Final = msgspec.json.Decoder(Event)
+_VIEWS: Final = msgspec.json.Decoder(View)
 _NOTHING: Final = Kept({}, Preferences(), frozenset())
 
 
@@ -123,7 +132,7 @@ class FeedFile:
 
 
 class FeedRecords:
-    """The file, for commands: it need not exist. Implements the port FeedData.
+    """The file, for commands: it need not exist. Implements the ports FeedData and FeedLog.
 
     Args:
         store: The folder of the store.
@@ -159,6 +168,23 @@ class FeedRecords:
                     for row in rows
                 ]
             return found
+
+    def log(self) -> Iterator[LoggedView]:
+        """Return all views that are kept, as of one moment."""
+        with self._reading() as file:
+            if file is None:
+                return
+            clicked: dict[tuple[str, str], set[ItemId]] = {}
+            for customer, content in file.connection.execute(
+                "SELECT customer_id, event FROM events"
+            ):
+                event = _EVENTS.decode(content)
+                if event.kind in CLICKS:
+                    clicked.setdefault((customer, event.view), set()).add(event.item)
+            query = "SELECT customer_id, id, view FROM views ORDER BY customer_id, id"
+            for customer, name, content in file.connection.execute(query):
+                items = frozenset(clicked.get((customer, name), ()))
+                yield LoggedView(customer, name, _VIEWS.decode(content), items)
 
     def erase(self, customer: str) -> int:
         """Erase all that is kept of a person from the file, and return the number of rows."""

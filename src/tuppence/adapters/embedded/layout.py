@@ -3,6 +3,7 @@
 facts/              partitions of customers, named in `facts/manifest.json`
 rejects/            rows that imports rejected
 rulesets/           the rulesets of runs, each named by its digest
+models/             models of the order of feeds, each named by its digest
 results.sqlite      results, and the ledger of runs
 consents.sqlite     consents of customers
 feed.sqlite         views of feeds, what people did with them, and their preferences
@@ -17,6 +18,7 @@ FACTS: Final = "facts"
 MANIFEST: Final = "manifest.json"
 REJECTS: Final = "rejects"
 RULESETS: Final = "rulesets"
+MODELS: Final = "models"
 RESULTS: Final = "results.sqlite"
 CONSENTS: Final = "consents.sqlite"
 FEED: Final = "feed.sqlite"

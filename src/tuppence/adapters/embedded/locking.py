@@ -53,7 +53,7 @@ def locked(
         store: The store's directory; made where it is missing.
         command: Shown to other commands that wait for this one, such as "import csv".
         say: Called with one sentence before waiting.
-        wait_seconds: How long to wait for another holder.
+        wait_seconds: Maximum seconds to wait for another holder.
 
     Raises:
         UserError: Another command held the lock for longer, or the lock file cannot be written.
@@ -85,10 +85,10 @@ def locked_file(
 
     Args:
         path: The lock file, which stays when it is released.
-        what: What is changed under the lock.
+        what: The file or folder that is changed under the lock.
         command: See `locked`; so are `say`, `wait_seconds` and what is raised.
         say: Called with one sentence before waiting.
-        wait_seconds: How long to wait for another holder.
+        wait_seconds: Maximum seconds to wait for another holder.
         make_folder: Make the folder of the file where it is missing.
     """
     with disk_errors(path):

@@ -12,10 +12,14 @@ from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.consent import Use, readable
 from tuppence.feel.values import Date
+from tuppence.results.result import CustomerResults
 from tuppence.rules.rule import Rule
+from tuppence.rules.ruleset import has_rule
 from tuppence.usecases.build_feed import frozen_day
+from tuppence.usecases.compare_feeds import Earlier
 from tuppence.usecases.customer_store import day_of, no_results
 from tuppence.usecases.feed_ports import Person
+from tuppence.usecases.ledger import RunRecord
 
 
 class _Owner(NamedTuple):
@@ -81,30 +85,61 @@ class StorePeople:
         first = bisect.bisect_right(names, customer)
         return names[first : first + limit]
 
+    def has_rule(self, rule_id: str) -> bool:
+        """Return whether any ruleset that is kept has a rule of this name."""
+        return has_rule(self._store.rulesets, rule_id)
+
     def find(self, customer: str, today: Date) -> Person:
         """Return what is known about a customer."""
         with self._lock:
-            return self._find(customer, today)
+            owner = self._owner(customer)
+            return self._person(customer, owner, *self._database().evaluation(customer), today)
 
-    def _find(self, customer: str, today: Date) -> Person:
+    def find_with_earlier(self, customer: str, today: Date) -> tuple[Person, Earlier | None]:
+        """Return what is known about a customer, and what was after the run before if any."""
+        with self._lock:
+            owner = self._owner(customer)
+            row, before, latest = self._database().of(customer)
+            person = self._person(customer, owner, row, latest, today)
+            if latest is None or latest.before is None:
+                return person, None
+            then = None
+            if before is not None:
+                then = person._replace(
+                    results=before.results,
+                    version=before.version,
+                    rules=self._rules_of(before.ruleset),
+                    ruleset=before.ruleset,
+                )
+            return person, Earlier(Date(latest.before), then)
+
+    def _owner(self, customer: str) -> _Owner:
         owner = self._known().get(customer)
         if owner is None:
             message = f"{self._store}: there is no customer {customer}"
             hint = "tuppence results lists the customers"
             raise UserError("facts.unknown-customer", message, hint)
-        row, latest = self._database().evaluation(customer)
+        return owner
+
+    def _person(
+        self,
+        customer: str,
+        owner: _Owner,
+        row: CustomerResults | None,
+        latest: RunRecord | None,
+        today: Date,
+    ) -> Person:
         if row is None:
             raise no_results(str(self._store), customer)
         as_of, frozen = day_of(row, latest), ""
         consents = self._store.consents_of(customer)
         if consents and not readable(consents, Use(self._purposes, today.day, as_of.day)):
             as_of, frozen = frozen_day(consents, Date(row.as_of), as_of)
-        if row.ruleset not in self._rules:
-            self._rules[row.ruleset] = self._store.rules(row.ruleset)
         return Person(
             customer,
             row.results,
-            self._rules[row.ruleset],
+            row.version,
+            self._rules_of(row.ruleset),
             row.ruleset,
             as_of,
             as_of,
@@ -113,6 +148,11 @@ class StorePeople:
             owner.vulnerable,
             owner.address,
         )
+
+    def _rules_of(self, digest: str) -> Mapping[str, Rule]:
+        if digest not in self._rules:
+            self._rules[digest] = self._store.rules(digest)
+        return self._rules[digest]
 
     def _known(self) -> Mapping[str, _Owner]:
         """Return all customers; an import replaces the manifest, which is then another file."""

@@ -38,8 +38,8 @@ class FileKind(NamedTuple):
     Attributes:
         tables: Statements that make what is missing of its tables.
         earlier: The format without checksums, which the next write brings up to date.
-        page_size: Of new files, in bytes.
-        remedy: What to do when a file is damaged.
+        page_size: Size of a page of new files, in bytes.
+        remedy: Advice for a damaged file.
         format: The present format. Later formats have more tables, which the next write makes.
     """
 
@@ -65,7 +65,7 @@ class SqliteFile:
 
     Args:
         path: The file. A writer makes it where it is missing, and brings it up to date.
-        kind: What the file holds.
+        kind: Kind of the file.
         read_only: Change nothing of what the file says; it need not be writable.
         write_ahead: Use a write-ahead log: for many small transactions, in several processes.
 
@@ -78,6 +78,7 @@ class SqliteFile:
     ) -> None:
         self.path = path
         self._kind = kind
+        self._write_ahead = write_ahead
         # Services open one file in several processes: one makes it while the others wait.
         lock = path.with_name(f".{path.name}.opening")
         alone = locked_file(lock, path, "serve") if write_ahead else contextlib.nullcontext()
@@ -95,7 +96,15 @@ class SqliteFile:
                 raise
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection.
+
+        The last one ends a write-ahead log, so that the file at rest can be read where nothing may
+        be written.
+        """
+        if self._write_ahead:
+            with contextlib.suppress(apsw.Error):  # others have it open, or it is damaged
+                self.connection.set_busy_timeout(0)
+                self.connection.pragma("journal_mode", "delete")
         self.connection.close()
 
     def __enter__(self) -> "SqliteFile":

@@ -18,6 +18,7 @@ from tuppence.adapters.embedded.identifier_key import (
 )
 from tuppence.adapters.embedded.locking import consistent, locked
 from tuppence.adapters.embedded.making import made_or_removed
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.sqlite import has_content
@@ -50,6 +51,7 @@ class StoreFolder:
         self.consents = Consents(path)
         self.corrections = Corrections(path)
         self.feed = FeedRecords(path)
+        self.models = ModelDirectory(path / layout.MODELS)
         self.rejects = Rejects(path)
         self.rulesets = RulesetDirectory(path / layout.RULESETS)
         self.tokens = Tokens(lambda: identifier_key(path))

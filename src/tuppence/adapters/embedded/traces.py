@@ -48,7 +48,7 @@ https://www.sqlite.org/fileformat2.html#the_database_header."""
 _PAGE_SIZE: Final = slice(16, 18)
 _RESERVED: Final = 20
 """The byte of the header with the number of bytes at the end of each page that hold no content."""
-_FOLDERS: Final = frozenset({layout.FACTS, layout.REJECTS, layout.RULESETS})
+_FOLDERS: Final = frozenset({layout.FACTS, layout.REJECTS, layout.RULESETS, layout.MODELS})
 _MIN_RAW: Final = 6
 """Bytes of a name that do not occur by chance in compressed data."""
 
@@ -119,7 +119,7 @@ class _Search:
             case (
                 (layout.LOCK | layout.IDENTIFIER_KEY,)
                 | (layout.FACTS, layout.MANIFEST)
-                | (layout.RULESETS, _)
+                | (layout.RULESETS | layout.MODELS, _)
             ):
                 return False, self._is_in_text(path.read_bytes())
             case _ if place.name.endswith(".sqlite-shm"):  # numbers of pages

@@ -35,7 +35,7 @@ class FactDatabase:
         self,
         schema: Schema,
         parts: Iterable[Rows],
-        agreement: Agreement,
+        agreement: Agreement | None,
         consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     ) -> None:
         """Load facts into the database in one transaction."""

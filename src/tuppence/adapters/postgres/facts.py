@@ -165,7 +165,7 @@ def load(
     connection: dbapi.Connection,
     schema: Schema,
     parts: Iterable[Rows],
-    agreement: Agreement,
+    agreement: Agreement | None,
     consents_of: Callable[[Sequence[str]], Sequence[Consent]] = lambda _: (),
 ) -> None:
     """Load facts in one transaction; rows with the same keys are replaced.
@@ -176,7 +176,7 @@ def load(
         connection: Connection to the database.
         schema: Schema of the facts.
         parts: The facts.
-        agreement: The consent to record for new customers without a known consent.
+        agreement: The consent to record for new customers without a known consent, if any.
         consents_of: Returns the known consents of some customers.
 
     Raises:
@@ -214,7 +214,7 @@ def _load_part(
     connection: dbapi.Connection,
     part: Rows,
     owners: pl.DataFrame,
-    agreement: Agreement,
+    agreement: Agreement | None,
     consents_of: Callable[[Sequence[str]], Sequence[Consent]],
     *,
     bulk_load: bool,
@@ -224,8 +224,9 @@ def _load_part(
         execute(connection, "load_customers")
         known = msgspec.json.encode(consents_of(part.customers["id"].to_list())).decode()
         execute(connection, "load_store_consents", known)
-        granted, expires = agreement.granted, agreement.expires
-        execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
+        if agreement is not None:
+            granted, expires = agreement.granted, agreement.expires
+            execute(connection, "load_consents", granted, expires, agreement.jurisdiction)
     if part.accounts is not None:
         _copy(connection, "new_accounts", _for_sql(part.accounts))
         execute(connection, "load_accounts")

@@ -12,21 +12,23 @@ import psycopg
 from tuppence.adapters.postgres.connection import connect, load_query
 from tuppence.adapters.postgres.connection_pool import ConnectionPool
 from tuppence.errors import UserError
-from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY, Event, ItemId, ItemState
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore
 from tuppence.rules.rule import Rule
-from tuppence.rules.ruleset import RulesetStore, read_ruleset
-from tuppence.usecases.feed_ports import Kept, Person, Received, View, Withdrawal
+from tuppence.rules.ruleset import RulesetStore, has_rule, read_rules
+from tuppence.usecases.customer_store import no_results
+from tuppence.usecases.feed_ports import Kept, LoggedView, Person, Received, View, Withdrawal
 
 WAIT_SECONDS: Final = 2.0
 """Seconds that a request waits for a connection before it is refused."""
 AHEAD_DAYS: Final = 7
 """Days before its month begins on which a partition is first made."""
 _logger: Final = logging.getLogger(__name__)
-_States: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
+_ITEMS: Final = msgspec.json.Decoder(list[ItemId])
+_VIEWS: Final = msgspec.json.Decoder(View)
+_STATES: Final = msgspec.json.Decoder(list[tuple[ItemId, ItemState]])
 
 
 class Connections:
@@ -38,7 +40,17 @@ class Connections:
     """
 
     def __init__(self, url: str, size: int) -> None:
-        self._pool = ConnectionPool(lambda: connect(url), _ping, size, WAIT_SECONDS)
+        self._pool = ConnectionPool(lambda: _connected(url), _ping, size, WAIT_SECONDS)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        """Lend a connection for single queries, each of which sees one moment of its own.
+
+        Raises:
+            UserError: As from `ConnectionPool.lend`.
+        """
+        with self._pool.lend() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
@@ -56,7 +68,7 @@ class Connections:
 
 
 class PostgresFeeds:
-    """The memory of feeds. Implements the port FeedStore.
+    """The memory of feeds. Implements the ports FeedStore and FeedLog.
 
     Args:
         connections: Connections of a login with the role tuppence_feed.
@@ -68,7 +80,7 @@ class PostgresFeeds:
 
     def kept(self, customer: str) -> Kept:
         """Return what is kept of a person."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             return read_kept(connection, customer)
 
     @contextlib.contextmanager
@@ -93,9 +105,19 @@ class PostgresFeeds:
         except UserError as error:
             _logger.warning("month not made", extra={"code": error.code})
 
+    def log(self) -> Iterator[LoggedView]:
+        """Return all views that are kept, as of one moment."""
+        with (
+            self._connections.transaction() as connection,
+            connection.cursor("feed_log") as cursor,  # the server keeps what was not read yet
+        ):
+            for customer, name, view, items in cursor.execute(load_query("feed_log")):
+                clicked = frozenset(_ITEMS.decode(items))
+                yield LoggedView(customer, name, _VIEWS.decode(view), clicked)
+
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(load_query("feed_withdrawals")).fetchall()
             return [Withdrawal(*row) for row in rows]
 
@@ -175,7 +197,6 @@ class PostgresPeople:
         connections: Connections of a login with the role tuppence_feed.
         results: Opens the results, once in each thread.
         rulesets: The rulesets that they were made with.
-        schema: Returns the schema of the facts.
         purposes: Consents for these count, and for no others.
         vulnerable: A declared attribute that says who is vulnerable; None if none does.
         address: A declared attribute that says where customers get mail; None if none does.
@@ -186,7 +207,6 @@ class PostgresPeople:
         connections: Connections,
         results: Callable[[], ResultStore],
         rulesets: RulesetStore,
-        schema: Callable[[], Schema],
         purposes: frozenset[str],
         vulnerable: str | None,
         address: str | None = None,
@@ -194,7 +214,6 @@ class PostgresPeople:
         self._connections = connections
         self._open_results = results
         self._rulesets = rulesets
-        self._schema = schema
         self._purposes = sorted(purposes)
         self._vulnerable = vulnerable
         self._address = address
@@ -215,18 +234,18 @@ class PostgresPeople:
     def find(self, customer: str, today: Date) -> Person:
         """Return what is known about a customer."""
         given = [customer, str(today), self._purposes, self._vulnerable, self._address]
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(load_query("feed_person"), given).fetchone()
         if found is None:
             raise UserError("facts.unknown-customer", f"there is no customer {customer}")
         currency, flag, address, readable = found
         row = self.results().get([customer]).get(customer)
         if row is None:
-            message = f"there are no results of customer {customer}"
-            raise UserError("results.none", message, "a night evaluates every customer")
+            raise no_results("the services", customer)
         return Person(
             customer,
             row.results,
+            row.version,
             self._rules_of(row.ruleset),
             row.ruleset,
             today,
@@ -237,13 +256,17 @@ class PostgresPeople:
             address,
         )
 
+    def has_rule(self, rule_id: str) -> bool:
+        """Return whether any ruleset that is kept has a rule of this name."""
+        return has_rule(self._rulesets, rule_id)
+
     def check(self) -> None:
         """Check that the database answers.
 
         Raises:
             UserError: It does not.
         """
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             connection.execute(load_query("feed_withdrawals"))
 
     def results(self) -> ResultStore:
@@ -255,8 +278,8 @@ class PostgresPeople:
 
     def _rules_of(self, digest: str) -> Mapping[str, Rule]:
         if digest not in self._rules:
-            ruleset = read_ruleset(self._rulesets.get(digest), self._schema())
-            self._rules[digest] = {one.rule.id: one.rule for one in ruleset.rules}
+            rules = read_rules(self._rulesets.get(digest))
+            self._rules[digest] = {rule.id: rule for rule in rules}
         return self._rules[digest]
 
 
@@ -266,7 +289,7 @@ def read_kept(connection: psycopg.Connection, customer: str) -> Kept:
     assert row is not None  # noqa: S101 - the query always has a row
     states, chosen, withdrawn = row
     preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
-    return Kept(dict(_States.decode(states)), preferences, frozenset(withdrawn))
+    return Kept(dict(_STATES.decode(states)), preferences, frozenset(withdrawn))
 
 
 def lock_person(connection: psycopg.Connection, customer: str) -> None:
@@ -285,6 +308,11 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def _connected(url: str) -> psycopg.Connection:
+    connection = connect(url)
+    connection.autocommit = True  # a query is its own transaction, without two further round trips
+    return connection
+
+
 def _ping(connection: psycopg.Connection) -> None:
     connection.execute(load_query("ping"))
-    connection.rollback()

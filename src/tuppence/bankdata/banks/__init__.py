@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tuppence.bankdata.mapping import Mapping as TableMapping
-from tuppence.bankdata.mapping import nearest
+from tuppence.bankdata.mapping import TableMapping, nearest
 from tuppence.bankdata.table_file import plain_title
 from tuppence.errors import UserError
 from tuppence.structured import read_yaml
@@ -22,8 +21,8 @@ class Bank(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         names: Names of the banks whose exports have this form.
         country: ISO 3166 code of the country of the export.
-        export: Which of the bank's exports it is, and what a reader of it should know.
-        source: Where its form was looked up, and when.
+        export: The export among those of the bank, and what a reader of it should know.
+        source: Place where its form was looked up, and the day.
         header: Titles of the first columns of the export. Without it, only its name finds it.
         optional: For each field, a column that only some versions of the export have.
         date_formats: Formats of dates of its versions; if omitted, that of the mapping.

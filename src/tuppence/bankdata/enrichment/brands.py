@@ -51,7 +51,7 @@ class Match(NamedTuple):
     Attributes:
         name: The merchant's usual name.
         confidence: Confidence that it is this merchant, 0 to 1.
-        category: What is bought there; None for merchants that sell many things.
+        category: Category of purchases there; None for merchants that sell many things.
         category_confidence: Confidence that a purchase there is of the category, 0 to 1.
     """
 

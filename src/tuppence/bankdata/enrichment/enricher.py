@@ -98,7 +98,7 @@ class Enricher:
     """Finds merchants and categories; the same evidence always gives the same finding.
 
     Args:
-        corrections: What people have corrected, which `infer_fields` applies afterwards.
+        corrections: Corrections by people, which `infer_fields` applies afterwards.
 
     Attributes:
         version: Digest of the lists and the model that findings depend on.

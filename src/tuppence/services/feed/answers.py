@@ -2,32 +2,29 @@
 
 import datetime
 import re
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from tuppence.errors import UserError
-from tuppence.feed.choice import Candidate, Outcome, answered_item
-from tuppence.feed.items import ItemState
+from tuppence.feed.choice import Candidate, answered_item, snoozed_until
 from tuppence.feed.policy import URGENT
-from tuppence.feed.preferences import Preferences, is_time_zone
 from tuppence.feel.values import Date
-from tuppence.rules.message import message_environment
 from tuppence.services.feed.messages import (
     FeedAnswer,
     HiddenAnswer,
     HiddenItem,
     ItemAnswer,
-    ViewAnswer,
+    OrderAnswer,
 )
-from tuppence.services.feed.tokens import Keys, receipt_of
-from tuppence.usecases.build_feed import NOT_DUE, Feed, FeedItem, values_of, view_id
+from tuppence.services.feed.tokens import Keys, signed_view
+from tuppence.usecases.build_feed import Feed, FeedItem, values_of
 from tuppence.usecases.feed_ports import Kept
 
 MAX_LIMIT: Final = 100
 """Maximum number of items of a page."""
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_CURSOR: Final = re.compile(r"([1-9])~([0-9]{1,3}(?:\.[0-9]{1,4})?)~([a-z][a-z0-9_]{0,63})")
+_CURSOR: Final = re.compile(r"([1-9])~(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)~([a-z][a-z0-9_]{0,63})")
+_CHANNEL: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 
 Key = tuple[int, Decimal, str]
 """The place of a candidate among others, see `Candidate.key`."""
@@ -50,36 +47,26 @@ def feed_answer(feed: Feed, keys: Keys, after: Key | None, limit: int) -> FeedAn
         len(feed.items),
         tuple(_item(one, feed.evaluated) for one in page),
         _cursor(page[-1].candidate) if len(rest) > limit else None,
-        ViewAnswer(view_id(feed.customer, feed.view), receipt_of(keys, feed.customer, feed.view)),
+        signed_view(keys, feed.customer, feed.view),
     )
 
 
-def hidden_answer(candidates: Sequence[Candidate], kept: Kept) -> HiddenAnswer:
-    """Return the candidates that are not shown, each with the reason."""
-    return HiddenAnswer(
-        tuple(
-            _hidden(one, kept) for one in candidates if one.outcome not in {Outcome.SHOWN, *NOT_DUE}
-        )
-    )
+def hidden_answer(feed: Feed, kept: Kept) -> HiddenAnswer:
+    """Return the insights of a feed that apply and are not shown, each with the reason."""
+    return HiddenAnswer(tuple(_hidden(one, kept) for one in feed.hidden))
 
 
 def _hidden(one: Candidate, kept: Kept) -> HiddenItem:
     rule, answered = one.rule, answered_item(one, kept.states)
+    until = snoozed_until(one, kept.states)
     return HiddenItem(
         str(one.item),
         rule.kind,
         rule.topic,
         one.outcome,
-        _until(one, kept),
+        None if until is None else moment(until),
         None if answered is None else str(answered),
     )
-
-
-def _until(one: Candidate, kept: Kept) -> datetime.datetime | None:
-    answer = kept.states.get(one.item, ItemState()).answer
-    if one.outcome is not Outcome.SNOOZED or answer is None or answer.until is None:
-        return None
-    return moment(answer.until)
 
 
 def _item(one: FeedItem, evaluated: Date) -> ItemAnswer:
@@ -124,23 +111,35 @@ def read_cursor(text: str | None) -> Key | None:
     return int(found[1]), -Decimal(found[2]), found[3]
 
 
+def parse_channel(text: str | None) -> str | None:
+    """Return the name of a channel; None if none is given.
+
+    Raises:
+        UserError: `request.query`: it is no name.
+    """
+    if text is not None and not _CHANNEL.fullmatch(text):
+        raise UserError(
+            "request.query", "channel: expected a name such as app, of up to 64 letters"
+        )
+    return text
+
+
+def order_answer(feed: Feed, found: Candidate) -> OrderAnswer:
+    """Return why a candidate is where it is in a feed: its points as a sum, if it has any."""
+    order = feed.view.order
+    by = "rules" if order is None else order.by.value
+    if found.draw is None or not feed.points:
+        return OrderAnswer(by)
+    parts = feed.points[feed.candidates.index(found)]
+    listed = {name: points for name, points in zip(*parts, strict=True) if points}
+    draw = found.draw
+    return OrderAnswer(by, draw.points, listed, draw.chance, order.model if order else None)
+
+
 def matches(header: str, tag: str) -> bool:
     """Return whether the header If-None-Match names a tag."""
     known = {one.strip().removeprefix("W/") for one in header.split(",")}
     return bool(known & {tag, "*"})
-
-
-def check_preferences(preferences: Preferences) -> None:
-    """Check that the locale and the time zone of a customer exist.
-
-    Raises:
-        UserError: One does not.
-    """
-    if preferences.locale is not None:
-        message_environment("GBP", preferences.locale)
-    if preferences.time_zone is not None and not is_time_zone(preferences.time_zone):
-        message = f"there is no time zone {preferences.time_zone!a}"
-        raise UserError("request.time-zone", message, "a time zone is written Europe/London")
 
 
 def milliseconds(time: datetime.datetime) -> int:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tuppence import __version__
 from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
@@ -23,12 +24,13 @@ from tuppence.services.application import application
 from tuppence.services.bodies import json_response, parse_count, read_body
 from tuppence.services.feed.answers import (
     MAX_LIMIT,
-    check_preferences,
     feed_answer,
     hidden_answer,
     matches,
     milliseconds,
     moment,
+    order_answer,
+    parse_channel,
     read_cursor,
 )
 from tuppence.services.feed.messages import (
@@ -44,16 +46,20 @@ from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.build_feed import Feed, feed_version, served_feed
 from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
-from tuppence.usecases.feed_ports import FeedStore, Kept, People, View, Withdrawal
+from tuppence.usecases.feed_ports import FeedStore, Kept, People, Person, View, Withdrawal
+from tuppence.usecases.order_feed import Model, no_model
 from tuppence.usecases.record_events import (
     Happened,
     Refused,
     answer_item,
     record_events,
+    refusal,
     undo_answer,
 )
+from tuppence.usecases.replace_preferences import replace_preferences
+from tuppence.usecases.withdraw_rule import withdraw_rule
 
 _logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 1_000_000
@@ -72,6 +78,7 @@ class FeedDependencies(NamedTuple):
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
         close: Closes what is open.
+        model: Returns the published model; None if feeds are in rule order.
     """
 
     people: People
@@ -82,20 +89,11 @@ class FeedDependencies(NamedTuple):
     clock: Callable[[], int]
     check: Callable[[], None]
     close: Callable[[], None]
-
-
-class FeedLimits(NamedTuple):
-    """Limits on the load of the service.
-
-    Attributes:
-        caller_requests: Maximum number of concurrent requests of one caller.
-    """
-
-    caller_requests: int = 16
+    model: Callable[[], Model | None] = no_model
 
 
 def feed_app(
-    deps: FeedDependencies, keys: Keys, operators: Mapping[str, str], limits: FeedLimits
+    deps: FeedDependencies, keys: Keys, operators: Mapping[str, str], caller_requests: int
 ) -> Starlette:
     """Return the feed as an application.
 
@@ -103,7 +101,7 @@ def feed_app(
         deps: What it works with; closed when the application ends.
         keys: Keys of customers' tokens.
         operators: Names of operators by the digest of their token.
-        limits: Limits on its load.
+        caller_requests: Maximum number of concurrent requests of one caller.
     """
     metrics = Metrics("feed")
     service = _FeedService(deps, keys, metrics)
@@ -137,13 +135,14 @@ def feed_app(
         Route("/openapi.json", service.openapi),
     ]
     access = FeedAccess(keys, operators, deps.clock)
-    return application(routes, check, metrics, access, limits.caller_requests, lifespan)
+    return application(routes, check, metrics, access, caller_requests, lifespan)
 
 
 class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
         self._keys = keys
+        self._answers = [__version__, keys.signing[0]]  # what answers depend on beside feeds
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
@@ -153,17 +152,27 @@ class _FeedService:
     async def feed(self, request: Request) -> Response:
         """Return a page of the customer's feed."""
         query = request.query_params
-        customer = customer_in(request)
+        customer, locale = customer_in(request), query.get("locale")
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
-        feed, _ = await run_in_threadpool(self._build, customer, query.get("locale"))
-        response = json_response(feed_answer(feed, self._keys, after, limit))
-        tag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-        if matches(request.headers.get("if-none-match", ""), tag):
-            return Response(status_code=304, headers=headers)
-        response.headers.update(headers)
-        return response
+        channel = parse_channel(query.get("channel"))
+        known = request.headers.get("if-none-match", "")
+        deps, page = self._deps, msgspec.json.encode([self._answers, after, limit])
+
+        def answer() -> Response:
+            kept, person = self._read(customer)
+            given = (person, kept, deps.policy, deps.clock(), locale, deps.model(), channel)
+            tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
+            response = Response(status_code=304)
+            if not matches(known, tag):
+                feed = served_feed(*given)
+                response = json_response(feed_answer(feed, self._keys, after, limit))
+            response.headers.update(
+                {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+            )
+            return response
+
+        return await run_in_threadpool(answer)
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""
@@ -174,7 +183,7 @@ class _FeedService:
     async def hidden(self, request: Request) -> Response:
         """Return the insights that apply to the customer and are not shown, with reasons."""
         feed, kept = await run_in_threadpool(self._build, customer_in(request))
-        return json_response(hidden_answer(feed.candidates, kept))
+        return json_response(hidden_answer(feed, kept))
 
     async def events(self, request: Request) -> Response:
         """Record what the customer did."""
@@ -190,7 +199,7 @@ class _FeedService:
             try:
                 happened.append(_happened(one))
             except UserError as error:
-                impossible.append(Refused(one.id, error.code, error.message))
+                impossible.append(refusal(one.id, error))
         sent_at = None if body.sent_at is None else milliseconds(body.sent_at)
         deps = self._deps
         done = await run_in_threadpool(
@@ -249,7 +258,8 @@ class _FeedService:
                 raise UserError("feed.unknown-item", f"{item} does not apply to this customer now")
             reasons = self._deps.explain(customer, item.rule_id, self._today())
             about = {"id": str(item), "outcome": found.outcome, "tier": found.tier}
-            return {**about, "place": found.place, "result": reasons}
+            order = order_answer(feed, found)
+            return {**about, "place": found.place, "order": order, "result": reasons}
 
         return json_response(await run_in_threadpool(explain))
 
@@ -262,13 +272,7 @@ class _FeedService:
         """Replace the customer's choices."""
         customer = customer_in(request)
         body = await read_body(request, self._preferences, BODY_BYTES)
-        check_preferences(body)
-
-        def change() -> None:
-            with self._deps.store.change(customer) as changing:
-                changing.prefer(body)
-
-        await run_in_threadpool(change)
+        await run_in_threadpool(replace_preferences, self._deps.store, customer, body)
         return json_response(body)
 
     async def withdrawals(self, request: Request) -> Response:
@@ -289,7 +293,7 @@ class _FeedService:
         operator = operator_in(request)
         body = await read_body(request, self._withdrawal, BODY_BYTES)
         one = Withdrawal(body.rule, body.withdrawn, operator, body.reason, self._deps.clock())
-        await run_in_threadpool(self._deps.store.withdraw, one)
+        await run_in_threadpool(withdraw_rule, self._deps.people, self._deps.store, one)
         _logger.info("withdrawn" if body.withdrawn else "restored", extra={"rule": body.rule})
         return Response(status_code=204)
 
@@ -297,15 +301,12 @@ class _FeedService:
         """Return the OpenAPI document."""
         return json_response(openapi_document())
 
-    def _build(self, customer: str, locale: str | None = None) -> tuple[Feed, Kept]:
-        """Build the feed of a customer; without a consent there is nothing in it."""
-        deps = self._deps
-        kept = deps.store.kept(customer)
-        person = deps.people.find(customer, self._today())
-        if person.frozen:
-            person = person._replace(results=())
-        locale = locale or kept.preferences.locale or "en_GB"
-        return build_feed(person, kept, deps.policy, deps.clock(), locale), kept
+    def _build(self, customer: str) -> tuple[Feed, Kept]:
+        deps, (kept, person) = self._deps, self._read(customer)
+        return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
+
+    def _read(self, customer: str) -> tuple[Kept, Person]:
+        return self._deps.store.kept(customer), self._deps.people.find(customer, self._today())
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

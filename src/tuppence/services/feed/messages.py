@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import EventKind
+from tuppence.plain_text import whole_text
 from tuppence.rules.rule import Action, Approval, Communication, Identifier, InsightKind, Offer
 
 MAX_EVENTS: Final = 500
@@ -20,12 +21,12 @@ ItemText = Annotated[
     str,
     Meta(
         max_length=80,
-        pattern=r"^[a-z][a-z0-9_]{0,63}\.[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+        pattern=whole_text(r"[a-z][a-z0-9_]{0,63}\.[0-9]{4}-[0-9]{2}-[0-9]{2}"),
         description="A rule and the first day of the turn, such as bank_fees.2026-06-30.",
     ),
 ]
-EventId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{7,63}$")]
-ViewId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+EventId = Annotated[str, Meta(pattern=whole_text("[A-Za-z0-9][A-Za-z0-9._:-]{7,63}"))]
+ViewId = Annotated[str, Meta(pattern=whole_text("[0-9a-f]{32}"))]
 Receipt = Annotated[str, Meta(min_length=1, max_length=60_000)]
 
 
@@ -91,7 +92,7 @@ class FeedAnswer(msgspec.Struct, frozen=True):
         count: Number of items of the whole feed.
         items: The items of this page.
         next: Cursor of the next page; null on the last one.
-        view: What to send back with events.
+        view: The record of this view, to be sent back with events.
     """
 
     as_of: Day
@@ -149,10 +150,10 @@ class EventIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Identifier that the device gave it, such as a UUID.
-        kind: What happened.
+        kind: Kind of the event.
         item: The item.
         view: Identifier of the view that the person saw.
-        at: When it happened.
+        at: Time of the event.
         until: The end of a snooze.
     """
 
@@ -193,6 +194,26 @@ class StateIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: Moment | None = None
 
 
+class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The reason for an item's place among those of its tier.
+
+    Attributes:
+        by: `model` if a model orders the feed; otherwise rules do, because there is no model
+            (`rules`), the customer chose so (`choice`), or the customer's feed is one that learned
+            feeds are compared with (`hold_out`).
+        points: The points that order it, before chance adds to them.
+        parts: What they are the sum of; what adds nothing is left out.
+        chance: Chance of being shown.
+        model: Digest of the model.
+    """
+
+    by: str
+    points: int | None = None
+    parts: dict[str, int] | None = None
+    chance: float | None = None
+    model: str | None = None
+
+
 class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A decision to withdraw a rule from all feeds, or to restore it.
 
@@ -203,7 +224,9 @@ class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     rule: Identifier
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=500, pattern=whole_text(r"[^\x00-\x1f\x7f-\x9f]*"))
+    ]
     withdrawn: bool = True
 
 

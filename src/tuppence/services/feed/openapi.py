@@ -34,8 +34,9 @@ _ERRORS: Final = {
 _LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": 100}
 _CURSOR: Final = {
     "type": "string",
-    "pattern": r"^[1-9]~[0-9]{1,3}(\.[0-9]{1,4})?~[a-z][a-z0-9_]{0,63}$",
+    "pattern": r"^[1-9]~-?[0-9]{1,9}(\.[0-9]{1,6})?~[a-z][a-z0-9_]{0,63}$",
 }
+_CHANNEL: Final = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$", "examples": ["app"]}
 _LOCALE: Final = {"type": "string", "examples": ["en_GB"]}
 
 
@@ -54,6 +55,7 @@ def openapi_document() -> dict[str, Any]:
         _parameter("limit", _LIMIT),
         _parameter("cursor", _CURSOR),
         _parameter("locale", _LOCALE),
+        _parameter("channel", _CHANNEL),
     ]
     item = {"name": "item", "in": "path", "required": True, "schema": schemas[-1]}
 

@@ -5,14 +5,16 @@ key signs, and all of them verify, so that a key can be replaced without a momen
 are refused: append the new key everywhere, then move it to the top, and remove the old one later.
 """
 
+import functools
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import jwt
 import msgspec
+from jwt.algorithms import HMACAlgorithm
 from starlette.authentication import (
     AuthCredentials,
     AuthenticationBackend,
@@ -24,10 +26,10 @@ from starlette.requests import HTTPConnection
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import why_not_identifier
 from tuppence.services.access import OPEN_PATHS, BearerTokens
+from tuppence.services.feed.messages import ViewAnswer
 from tuppence.structured import read_secret
-from tuppence.usecases.build_feed import view_id
 from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
-from tuppence.usecases.feed_ports import View
+from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
 """The audience of customers' tokens."""
@@ -40,6 +42,31 @@ _RECEIPT: Final = "tuppence-view"
 _LINE: Final = re.compile(r"([A-Za-z0-9._-]{1,64}) ([A-Za-z0-9_-]{43,200})")
 _CUSTOMER: Final = "customer"
 _OPERATOR: Final = "operator"
+
+
+class _Hmac(HMACAlgorithm):
+    """HMAC that examines a key once, not for each token: that it is no key of another algorithm."""
+
+    @functools.lru_cache(maxsize=100)  # noqa: B019 - there is one instance
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return super().prepare_key(key)
+
+
+_JWS: Final = jwt.PyJWS([])
+_JWS.register_algorithm(_ALGORITHM, _Hmac(_Hmac.SHA256))
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """The claims of a customer's token; others are ignored, as the standard says."""
+
+    sub: str
+    aud: str | list[str]
+    iat: int
+    exp: int
+    nbf: int = 0
+
+
+_CLAIMS: Final = msgspec.json.Decoder(_Claims)
 
 
 class Keys(NamedTuple):
@@ -114,37 +141,28 @@ def customer_of(keys: Keys, token: str, now: int) -> str | None:
         now: The clock, in milliseconds since 1970-01-01.
     """
     try:
-        secret = keys.secrets[jwt.get_unverified_header(token)["kid"]]
-        # The clock is an argument here, so its claims are checked below.
-        options: Any = {
-            "require": ["sub", "aud", "iat", "exp"],
-            "verify_exp": False,
-            "verify_iat": False,
-        }
-        claims = jwt.decode(token, secret, [_ALGORITHM], options, audience=AUDIENCE)
-    except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        secret = keys.secrets[_JWS.get_unverified_header(token)["kid"]]
+        claims = _CLAIMS.decode(_JWS.decode(token, secret, [_ALGORITHM]))
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
         return None
-    customer, issued, expires = claims["sub"], claims["iat"], claims["exp"]
-    if not (isinstance(issued, int) and isinstance(expires, int) and isinstance(customer, str)):
-        return None
-    seconds = now // 1_000
-    in_time = issued <= seconds + AHEAD_SECONDS and seconds < expires <= issued + LONGEST_SECONDS
-    return customer if in_time and why_not_identifier(customer) is None else None
+    # The clock is an argument here, so claims are checked here and not by the library.
+    seconds, issued, expires = now // 1_000, claims.iat, claims.exp
+    begun = max(issued, claims.nbf) <= seconds + AHEAD_SECONDS
+    in_time = begun and seconds < expires <= issued + LONGEST_SECONDS
+    audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+    is_valid = in_time and AUDIENCE in audience and why_not_identifier(claims.sub) is None
+    return claims.sub if is_valid else None
 
 
-class _Receipt(msgspec.Struct, frozen=True):
-    customer: str
-    view: View
-
-
-def receipt_of(keys: Keys, customer: str, view: View) -> str:
+def signed_view(keys: Keys, customer: str, view: View) -> ViewAnswer:
     """Return a signed record of what a customer is shown, for them to send back with events.
 
     So the service need not keep what nobody has seen, and reading a feed changes nothing.
     """
     name, secret = keys.signing
-    content = msgspec.json.encode(_Receipt(customer, view))
-    return jwt.PyJWS().encode(content, secret, _ALGORITHM, {"kid": name, "typ": _RECEIPT})
+    content = ShownView(customer, view).content
+    header = {"kid": name, "typ": _RECEIPT}
+    return ViewAnswer(view_id(content), _JWS.encode(content, secret, _ALGORITHM, header))
 
 
 def read_receipt(keys: Keys, customer: str, receipt: str) -> tuple[str, View]:
@@ -154,17 +172,17 @@ def read_receipt(keys: Keys, customer: str, receipt: str) -> tuple[str, View]:
         UserError: `feed.receipt`: this service has not signed it for this customer.
     """
     try:
-        header = jwt.get_unverified_header(receipt)
+        header = _JWS.get_unverified_header(receipt)
         if header.get("typ") != _RECEIPT:
             raise _not_signed()
         secret = keys.secrets[header["kid"]]
-        content = jwt.PyJWS().decode(receipt, secret, [_ALGORITHM])
-        found = msgspec.json.decode(content, type=_Receipt)
+        content = _JWS.decode(receipt, secret, [_ALGORITHM])
+        found = msgspec.json.decode(content, type=ShownView)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
         raise _not_signed() from None
     if found.customer != customer:
         raise _not_signed()
-    return view_id(customer, found.view), found.view
+    return view_id(content), found.view
 
 
 def _not_signed() -> UserError:

@@ -20,31 +20,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
-from tuppence.feed.items import DAY, EventKind, item_id
+from tuppence.feed.items import ANSWERS, DAY, EventKind, item_id
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
-from tuppence.services.feed.answers import check_preferences
 from tuppence.services.feed.app import FeedDependencies
-from tuppence.services.feed.tokens import Keys, read_receipt, receipt_of
+from tuppence.services.feed.tokens import Keys, read_receipt, signed_view
 from tuppence.services.feed_page.showing import (
     KINDS,
     detail_of,
     feed_of,
     hidden_of,
 )
-from tuppence.services.metrics import Metrics
 from tuppence.services.problems import STATUSES
-from tuppence.usecases.build_feed import Feed, build_feed
-from tuppence.usecases.compare_feeds import FeedChanges
+from tuppence.usecases.build_feed import Feed, locale_of, served_feed
+from tuppence.usecases.compare_feeds import Earlier, FeedChanges, changes_of
 from tuppence.usecases.feed_ports import Kept, Person
 from tuppence.usecases.record_events import answer_item, see_item, undo_answer
+from tuppence.usecases.replace_preferences import replace_preferences
 
 COOKIE: Final = "tuppence-page"
 BODY_BYTES: Final = 100_000
 """Maximum size of a form."""
 MAX_LISTED: Final = 40
 """Maximum number of customers that the first page lists."""
-_ANSWERS: Final = frozenset({"acknowledged", "not_helpful", "acted", "snoozed"})
+SNOOZE_DAYS: Final = 7
+"""Number of days that an insight is put away for, if the policy allows that many."""
+_ANSWERS: Final = ANSWERS - {EventKind.UNDONE}
 _FOLDER: Final = Path(__file__).parent
 _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -57,20 +58,20 @@ _HEADERS: Final = {
 }
 Customers = Callable[[str], Sequence[str]]
 """Returns some customers whose names begin with a text."""
-Changes = Callable[[Feed, Person, Kept, str], FeedChanges | None]
-"""Compares a feed with the one after the run before; None if there was no run before."""
+Find = Callable[[str, Date], tuple[Person, Earlier | None]]
+"""Returns a customer, and the run before the last one if there was one."""
 
 
-def page_app(deps: FeedDependencies, customers: Customers, changes: Changes, key: str) -> Starlette:
+def page_app(deps: FeedDependencies, customers: Customers, find: Find, key: str) -> Starlette:
     """Return the page as an application.
 
     Args:
         deps: What feeds work with; closed when the application ends.
         customers: Lists customers.
-        changes: Compares feeds.
+        find: Finds a customer as of the last run and the one before.
         key: The secret in the address that the command prints; whoever has it sees every feed.
     """
-    page = _Page(deps, customers, changes, key)
+    page = _Page(deps, customers, find, key)
     routes = [
         Route("/", page.home),
         Route("/feed", page.feed),
@@ -88,14 +89,12 @@ def page_app(deps: FeedDependencies, customers: Customers, changes: Changes, key
         yield
         await run_in_threadpool(deps.close)
 
-    app = Starlette(
+    return Starlette(
         routes=routes,
         middleware=[Middleware(_Guard, key=key)],
         exception_handlers={UserError: page.on_error},
         lifespan=lifespan,
     )
-    app.state.metrics = Metrics("feed_page")  # which `run_service` expects
-    return app
 
 
 class _Guard:
@@ -150,12 +149,10 @@ def _is_own(request: Request) -> bool:
 
 
 class _Page:
-    def __init__(
-        self, deps: FeedDependencies, customers: Customers, changes: Changes, key: str
-    ) -> None:
+    def __init__(self, deps: FeedDependencies, customers: Customers, find: Find, key: str) -> None:
         self._deps = deps
         self._customers = customers
-        self._changes = changes
+        self._find = find
         self._keys = Keys({"page": key})
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
@@ -180,21 +177,27 @@ class _Page:
         customer = _customer(request)
 
         def build() -> tuple[Feed, Kept, FeedChanges | None]:
-            feed, kept, person = self._build(customer)
-            return feed, kept, self._changes(feed, person, kept, _locale(kept))
+            deps = self._deps
+            kept, now = deps.store.kept(customer), deps.clock()
+            person, earlier = self._find(customer, self._today())
+            model, locale = deps.model(), locale_of(kept)
+            feed = served_feed(person, kept, deps.policy, now, model=model)
+            if earlier is None or person.frozen:  # without a consent nothing is told, even of then
+                return feed, kept, None
+            changes = changes_of(feed, person, earlier, kept, deps.policy, now, locale, model)
+            return feed, kept, changes
 
         feed, kept, changes = await run_in_threadpool(build)
         shown = feed_of(
-            feed, changes, _locale(kept), lambda item: _address("/item", customer, item=item)
+            feed, changes, locale_of(kept), lambda item: _address("/item", customer, item=item)
         )
         answered, item = (request.query_params.get(name) for name in ("answered", "item"))
         return self._page(
             "feed.html",
             "For you",
             customer,
-            kept,
             shown=shown,
-            receipt=receipt_of(self._keys, feed.customer, feed.view),
+            receipt=signed_view(self._keys, feed.customer, feed.view).receipt,
             answered=answered if answered in _ANSWERS else None,
             item=item,
         )
@@ -208,34 +211,31 @@ class _Page:
             return feed, kept, person, self._deps.explain(customer, item.rule_id, self._today())
 
         feed, kept, person, reasons = await run_in_threadpool(build)
-        detail = detail_of(feed, person, item, reasons, _locale(kept))
+        detail = detail_of(feed, person, item, reasons, locale_of(kept))
         return self._page(
             "item.html",
-            detail.title,
+            detail.card.title,
             customer,
-            kept,
             detail=detail,
-            receipt=receipt_of(self._keys, feed.customer, feed.view),
+            receipt=signed_view(self._keys, feed.customer, feed.view).receipt,
         )
 
     async def hidden(self, request: Request) -> Response:
         """List what applies and is not shown."""
         customer = _customer(request)
         feed, kept, person = await run_in_threadpool(self._build, customer)
-        listed = hidden_of(feed, person, kept, _locale(kept), self._deps.policy.time_zone)
-        return self._page("hidden.html", "Not shown", customer, kept, listed=listed)
+        listed = hidden_of(feed, person, kept, locale_of(kept), self._deps.policy.time_zone)
+        return self._page("hidden.html", "Not shown", customer, listed=listed)
 
     async def choices(self, request: Request) -> Response:
         """Show a person's choices."""
         customer = _customer(request)
-        feed, kept, person = await run_in_threadpool(self._build, customer)
-        del feed
+        _, kept, person = await run_in_threadpool(self._build, customer)
         topics = sorted({rule.topic for rule in person.rules.values() if rule.topic})
         return self._page(
             "choices.html",
             "Choices",
             customer,
-            kept,
             kinds=KINDS,
             topics=topics,
             chosen=kept.preferences,
@@ -254,19 +254,14 @@ class _Page:
             sorted(all_topics - {*topics}),
             form.get("locale", [""])[0] or None,
             form.get("time_zone", [""])[0] or None,
+            "rule_order" in form,
         )
-        check_preferences(chosen)
-
-        def change() -> None:
-            with self._deps.store.change(customer) as changing:
-                before = changing.kept.preferences  # the form does not have all choices
-                changing.prefer(
-                    msgspec.structs.replace(
-                        chosen, channels_on=before.channels_on, quiet_hours=before.quiet_hours
-                    )
-                )
-
-        await run_in_threadpool(change)
+        store = self._deps.store
+        before = (await run_in_threadpool(store.kept, customer)).preferences
+        chosen = msgspec.structs.replace(  # the form does not have these
+            chosen, channels_on=before.channels_on, quiet_hours=before.quiet_hours
+        )
+        await run_in_threadpool(replace_preferences, store, customer, chosen)
         return RedirectResponse(_address("/feed", customer), 303)
 
     async def answer(self, request: Request) -> Response:
@@ -280,9 +275,9 @@ class _Page:
         if state not in _ANSWERS:
             raise UserError("request.body", f"state: {state[:40]!a} is not an answer")
         view = read_receipt(self._keys, customer, _field(form, "receipt"))
-        days = {"snoozed": 7}.get(state)
-        until = None if days is None else now + days * DAY
-        kind = EventKind(state)
+        kind, until = EventKind(state), None
+        if kind is EventKind.SNOOZED:
+            until = now + min(SNOOZE_DAYS, deps.policy.longest_snooze_days) * DAY
         await run_in_threadpool(
             answer_item, deps.store, customer, view, item, kind, deps.policy, now, until
         )
@@ -311,9 +306,8 @@ class _Page:
         deps = self._deps
         kept = deps.store.kept(customer)
         person = deps.people.find(customer, self._today())
-        if person.frozen:
-            person = person._replace(results=())
-        return build_feed(person, kept, deps.policy, deps.clock(), _locale(kept)), kept, person
+        feed = served_feed(person, kept, deps.policy, deps.clock(), model=deps.model())
+        return feed, kept, person
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
@@ -323,7 +317,6 @@ class _Page:
         template: str,
         title: str,
         customer: str | None,
-        kept: Kept | None = None,
         status: int = 200,
         **values: Any,
     ) -> Response:
@@ -339,12 +332,10 @@ class _Page:
                 )
             ]
         )
-        language = "en" if kept is None else _locale(kept).partition("_")[0]
         html = self._templates.get_template(template).render(
             title=title,
             customer=customer,
             links=links,
-            language=language,
             action=lambda path: _address(path, customer or ""),
             **values,
         )
@@ -357,10 +348,6 @@ def _address(path: str, customer: str, **more: str) -> str:
 
 def _customer(request: Request) -> str:
     return check_identifier(request.query_params.get("customer", ""), "customer")
-
-
-def _locale(kept: Kept) -> str:
-    return kept.preferences.locale or "en_GB"
 
 
 async def _form(request: Request) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ class Bar(NamedTuple):
 
     Attributes:
         month: The month, such as 2026-06.
-        amount: Sum of the amounts of the month, without a sign.
+        amount: Sum of the amounts of the month.
         x: Left edge.
         y: Upper edge.
         width: Width.
@@ -34,7 +34,10 @@ class Bar(NamedTuple):
 
 
 def bars(rows: Iterable[Mapping[str, str | None]]) -> tuple[Bar, ...]:
-    """Return the bars of the last months in which something counted; none for a single month.
+    """Return the bars of the last months in which something counted.
+
+    There are none for a single month, nor where the sums of some months are above zero and those of
+    others below: bars of one direction would hide the difference.
 
     Args:
         rows: Transactions with `booking date` and `amount`.
@@ -43,17 +46,17 @@ def bars(rows: Iterable[Mapping[str, str | None]]) -> tuple[Bar, ...]:
     for row in rows:
         day, amount = row.get("booking date"), row.get("amount")
         if day and amount:
-            sums[day[:7]] = sums.get(day[:7], Decimal(0)) + abs(Decimal(amount))
-    if len(sums) < 2:
+            sums[day[:7]] = sums.get(day[:7], Decimal(0)) + Decimal(amount)
+    if len(sums) < 2 or min(sums.values()) < 0 < max(sums.values()):
         return ()
     first, last = min(sums), max(sums)
     months = list(_months(first, last))[-MONTHS:]
-    most = max(sums.get(month, Decimal(0)) for month in months)
+    most = max(abs(sums.get(month, Decimal(0))) for month in months)
     step = min(WIDTH // len(months), WIDEST)
     found = []
     for number, month in enumerate(months):
         total = sums.get(month, Decimal(0))
-        height = int(total * HEIGHT / most) if most else 0
+        height = int(abs(total) * HEIGHT / most) if most else 0
         found.append(Bar(month, total, number * step, HEIGHT - height, step - _GAP, height))
     return tuple(found)
 

@@ -9,15 +9,15 @@ from babel.dates import format_date
 from babel.numbers import format_currency
 
 from tuppence.errors import UserError
-from tuppence.feed.choice import Candidate, Outcome, answered_item
-from tuppence.feed.items import ItemId, ItemState
+from tuppence.feed.choice import Candidate, Outcome, answered_item, snoozed_until
+from tuppence.feed.items import ItemId
 from tuppence.feed.policy import URGENT
 from tuppence.feed.preferences import local_day
 from tuppence.feel.values import Date, civil
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.rule import InsightKind
 from tuppence.services.feed_page.chart import Bar, bars
-from tuppence.usecases.build_feed import NOT_DUE, Feed
+from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.compare_feeds import ABSENCES, Before, Change, FeedChanges
 from tuppence.usecases.feed_ports import Kept, Person
 
@@ -38,7 +38,6 @@ REASONS: Final[Mapping[Outcome, str]] = {
     Outcome.SAME_TOPIC: "A more relevant insight is about the same topic.",
     Outcome.NO_PLACE: "More relevant insights have taken all places.",
 }
-_NOT_HIDDEN: Final = NOT_DUE | {Outcome.SHOWN}
 
 
 class Card(NamedTuple):
@@ -126,14 +125,12 @@ class Detail(NamedTuple):
 
     Attributes:
         card: The item.
-        title: Its title.
         why: Sentences that say why it is shown, and why in its place.
         gathered: What was counted, with its value.
         selections: Transactions that counted.
     """
 
     card: Card
-    title: str
     why: tuple[str, ...]
     gathered: tuple[tuple[str, str], ...]
     selections: tuple[Selection, ...]
@@ -154,7 +151,7 @@ def feed_of(
         _card(one.candidate, one.message, feed.evaluated, locale, address(str(one.candidate.item)))
         for one in feed.items
     )
-    hidden = sum(one.outcome not in _NOT_HIDDEN for one in feed.candidates)
+    hidden = len(feed.hidden)
     as_of = _day(feed.as_of, locale)
     if changes is None:
         return Shown(as_of, feed.frozen, cards, hidden, "", ())
@@ -167,8 +164,7 @@ def _marked(card: Card, entry: tuple[Change, Before | None]) -> Card:
     change, before = entry
     if change is not Change.CHANGED or before is None:
         return card._replace(mark="New" if change is Change.CAME else "")
-    was = before.message.title if before.message.body == card.body else before.message.body
-    return card._replace(mark="Changed", before=was)
+    return card._replace(mark="Changed", before=before.wording(Rendered(card.title, card.body)))
 
 
 def hidden_of(
@@ -184,14 +180,11 @@ def hidden_of(
         time_zone: Time zone of those who have chosen none.
     """
     found = []
-    for one in feed.candidates:
-        if one.outcome in _NOT_HIDDEN:
-            continue
-        item = answered_item(one, kept.states)
+    for one in feed.hidden:
+        item, end = answered_item(one, kept.states), snoozed_until(one, kept.states)
         reason = REASONS[one.outcome]
-        answer = kept.states.get(one.item, ItemState()).answer
-        if one.outcome is Outcome.SNOOZED and answer and answer.until:
-            until = Date(local_day(answer.until, kept.preferences.time_zone or time_zone))
+        if end is not None:
+            until = Date(local_day(end, kept.preferences.time_zone or time_zone))
             reason = f"You wanted to see it later: it returns on {_day(until, locale)}."
         title = _hidden_title(one, person.currency, locale)
         found.append(Hidden(title, one.rule.kind, reason, None if item is None else str(item)))
@@ -221,7 +214,6 @@ def detail_of(
     is_old = candidate.as_of is not None
     return Detail(
         card,
-        found.message.title,
         tuple(_why(candidate, feed, locale)),
         () if is_old else tuple((one["text"], one["value"]) for one in reasons["features"]),
         () if is_old else _selections(reasons, person.currency, locale),

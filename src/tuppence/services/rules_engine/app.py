@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence import logs
+from tuppence import logs, tracing
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.source import CustomerFacts
@@ -82,7 +82,7 @@ class _Key(NamedTuple):
 
     ruleset: str
     day: int
-    given: bool
+    submitted: bool
     rules: frozenset[str] | None
 
 
@@ -194,8 +194,8 @@ class _RulesEngine:
         logs.bind(run_id=body.run_id)
         for customer in body.customers or ():
             check_identifier(customer, "customers")
-        for given in body.facts or ():
-            for account in account_ids(given):
+        for one in body.facts or ():
+            for account in account_ids(one):
                 check_identifier(account, "facts: accounts: id")
         if (body.customers is msgspec.UNSET) == (body.facts is msgspec.UNSET):
             raise UserError("request.body", "the body: give either customers or facts")
@@ -286,10 +286,10 @@ class _RulesEngine:
         ruleset = self._resolve_ruleset(digest)
         if self._cache.ready(ruleset, as_of) is None:
             await _with_timeout(self._prepare(ruleset, as_of), timeout)
-        key = _Key(ruleset, as_of.day, bool(request.given), request.partial_rules)
-        weight = len(request.customers) + len(request.given)
-        row_count = sum(transaction_count(given) for given in request.given)
-        small = request.given and row_count <= MAX_INLINE_ROWS
+        key = _Key(ruleset, as_of.day, bool(request.submitted), request.partial_rules)
+        weight = len(request.customers) + len(request.submitted)
+        row_count = sum(transaction_count(one) for one in request.submitted)
+        small = request.submitted and row_count <= MAX_INLINE_ROWS
         batcher = self._inline if small else self._threaded
         caller = http.user.display_name
         answer = batcher.answer(caller, key, request, weight, timeout)
@@ -306,7 +306,8 @@ class _RulesEngine:
 
     def _evaluate(self, key: _Key, requests: Sequence[Request]) -> Sequence[Answer | UserError]:
         """Answer requests for one ruleset and date; requests with unknown rules get an error."""
-        with self._batches.time():
+        size = {"requests": len(requests)}
+        with self._batches.time(), tracing.span("batch", attributes=size):
             answers = answer_requests(
                 self._cache, key.ruleset, Date(key.day), requests, self._facts, self._results
             )

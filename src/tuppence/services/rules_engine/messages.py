@@ -7,18 +7,19 @@ from msgspec import Meta
 
 from tuppence.facts.schema import Schema
 from tuppence.facts.submitted import submitted_facts_type
+from tuppence.plain_text import whole_text
 from tuppence.results.result import State
 from tuppence.services.bodies import Identifier
 from tuppence.usecases.serving.messages import Answer
 
 MAX_CUSTOMERS: Final = 1_000
 """Maximum number of customers in one request."""
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", max_length=16)]
+Digest = Annotated[str, Meta(pattern=whole_text("[0-9a-f]{16}"), max_length=16)]
 Day = Annotated[
     str,
     Meta(max_length=10, description="Such as 2026-06-30.", extra_json_schema={"format": "date"}),
 ]
-RuleId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+RuleId = Annotated[str, Meta(pattern=whole_text("[a-z][a-z0-9_]{0,63}"))]
 
 
 class OneEvaluation(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,7 +96,7 @@ def evaluations_type(schema: Schema) -> Any:
 
     Its fields are `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules` and `results`.
     """
-    given: Any = submitted_facts_type(schema)
+    submitted: Any = submitted_facts_type(schema)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("run_id", Annotated[str, Meta(min_length=1, max_length=100)]),
         ("as_of", Day),
@@ -108,7 +109,7 @@ def evaluations_type(schema: Schema) -> Any:
         ),
         (
             "facts",
-            Annotated[list[given], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
+            Annotated[list[submitted], Meta(min_length=1, max_length=MAX_CUSTOMERS)]
             | msgspec.UnsetType,
             msgspec.UNSET,
         ),

@@ -9,7 +9,7 @@ from tuppence.errors import UserError
 from tuppence.usecases.fleet.messages import FleetItem, GivenUp
 from tuppence.usecases.fleet.ports import Evaluations, FleetLedger
 
-LONGEST_DELAY: Final = 60
+MAX_DELAY: Final = 60
 """Maximum number of seconds until an item that no engine could take is tried again."""
 REFUSED: Final = "engine.refused"
 
@@ -109,7 +109,7 @@ def share_of_time(left: float, items_left: int, one_try: float) -> float:
     return max(left / items_left, min(left, one_try), 0.0)
 
 
-def patience(receives: int, one_try: float) -> float:
+def try_timeout(receives: int, one_try: float) -> float:
     """Return the seconds for one try of an engine, given how often the item was received.
 
     They double each time, so that an item that takes long, because engines are busy or slow, is
@@ -120,4 +120,4 @@ def patience(receives: int, one_try: float) -> float:
 
 def delay(receives: int) -> int:
     """Return the seconds until an item is tried again, given how often it was received."""
-    return min(1 << min(receives, 10), LONGEST_DELAY)
+    return min(1 << min(receives, 10), MAX_DELAY)

@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date, parse_date
+from tuppence.plain_text import whole_text
 
 CUSTOMERS_PER_PAGE: Final = 100
 PAGES_AT_ONCE: Final = 10
 """Pages that are listed, entered and sent together: as many messages as fit into one request."""
-RunId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+RunId = Annotated[str, Meta(pattern=whole_text("[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"))]
 T = TypeVar("T")
 
 
@@ -21,7 +22,7 @@ class Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """A request to begin a run, made by a schedule or by hand.
 
     Attributes:
-        scheduled: When the schedule fired, such as 2026-06-30T01:00:00Z; its day is the run's date.
+        scheduled: Time of the schedule, such as 2026-06-30T01:00:00Z; its day is the run's date.
         as_of: The date of the run, in place of the schedule's day.
         ruleset: Digest; the ruleset that was published last if omitted.
         run_id: Name of the run; made of the date, the ruleset and the choice if omitted.
@@ -148,7 +149,7 @@ class GivenUp(msgspec.Struct, frozen=True):
     Attributes:
         work: A page that could not be split, or an item with those of its customers who are not
             evaluated.
-        reason: Why it was given up.
+        reason: The reason why it was given up.
     """
 
     work: Page | FleetItem

@@ -13,7 +13,7 @@ class Night(NamedTuple):
 
     Attributes:
         progress: Its progress; None if none has begun.
-        problem: Why the run is late; empty while it is in time, and once it has ended.
+        problem: The reason why the run is late; empty while it is in time, and once it has ended.
     """
 
     progress: Progress | None

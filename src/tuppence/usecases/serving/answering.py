@@ -38,15 +38,15 @@ def answer_requests(
         For each request its answer, or an error if it names a rule that the ruleset lacks.
 
     Raises:
-        UserError: As from `RulesetCache.engine`, `evaluate_kept` and `evaluate_given`.
+        UserError: As from `RulesetCache.engine`, `evaluate_kept` and `evaluate_submitted`.
     """
     engine = cache.engine(digest, as_of)
     known = {checked.rule.id for checked in engine.plan.ruleset.rules}
     unknown = [min((request.rules or frozenset()) - known, default=None) for request in requests]
     valid = [request for request, rule in zip(requests, unknown, strict=True) if rule is None]
     answers: Sequence[Answer] = ()
-    if valid and valid[0].given:
-        answers = evaluate_given(engine, valid, cache.schema)
+    if valid and valid[0].submitted:
+        answers = evaluate_submitted(engine, valid, cache.schema)
     elif valid:
         results = open_results()
         rules = {request.partial_rules for request in valid}
@@ -105,7 +105,7 @@ def evaluate_kept(
     return answers
 
 
-def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) -> list[Answer]:
+def evaluate_submitted(engine: Engine, requests: Sequence[Request], schema: Schema) -> list[Answer]:
     """Evaluate facts that were handed over, for all requests together; nothing is kept.
 
     Raises:
@@ -114,7 +114,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
     answers: dict[int, Answer] = {}
     for group in _without_shared_accounts(requests):
         batch = submitted_batch(
-            [given for index in group for given in requests[index].given],
+            [one for index in group for one in requests[index].submitted],
             schema,
             engine.plan.transaction_fields,
         )
@@ -122,7 +122,7 @@ def evaluate_given(engine: Engine, requests: Sequence[Request], schema: Schema) 
         start = 0
         for index in group:
             request = requests[index]
-            stop = start + len(request.given)
+            stop = start + len(request.submitted)
             rows = found.rows[start:stop] if _needs_rows(request) else None
             qualified = int(found.qualified[start:stop].sum())
             unknown = int(found.unknown[start:stop].sum())
@@ -137,7 +137,7 @@ def _without_shared_accounts(requests: Sequence[Request]) -> list[list[int]]:
     """Return the indexes of requests in groups of which no two share an account."""
     groups: list[tuple[set[str], list[int]]] = []
     for index, request in enumerate(requests):
-        own = {account for given in request.given for account in account_ids(given)}
+        own = {account for one in request.submitted for account in account_ids(one)}
         for taken, group in groups:
             if taken.isdisjoint(own):
                 taken.update(own)

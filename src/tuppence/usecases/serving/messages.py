@@ -13,13 +13,13 @@ class Request(msgspec.Struct, frozen=True):
 
     Attributes:
         customers: Customers whose facts are fetched, and whose results are kept.
-        given: Instead of `customers`, facts of people whose results are only returned.
+        submitted: Facts of people, instead of `customers`; their results are only returned.
         rules: Identifiers of the rules to evaluate; None for all.
         results: Whether to return results, not only counts.
     """
 
     customers: tuple[str, ...] = ()
-    given: tuple[SubmittedFacts, ...] = ()
+    submitted: tuple[SubmittedFacts, ...] = ()
     rules: frozenset[str] | None = None
     results: bool = False
 
@@ -44,7 +44,7 @@ class RuleAnswer(msgspec.Struct, frozen=True):
 
 
 class CustomerAnswer(msgspec.Struct, frozen=True):
-    """The results of one customer; of facts that were given the customer has a number."""
+    """The results of one customer; customers of submitted facts have numbers."""
 
     customer_id: str
     results: list[RuleAnswer]

@@ -1,0 +1,219 @@
+"""Orders a feed by a model, and describes each candidate as the model sees it.
+
+In rule order the candidates are described all the same: what is logged is what a model learns from.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tuppence.feed.choice import Candidate, Draw
+from tuppence.feed.items import CLICKS, ItemId
+from tuppence.feed.policy import PROMOTIONS, URGENT, Policy
+from tuppence.feed.preferences import local_day
+from tuppence.relevance.chances import chances
+from tuppence.relevance.features import Cards, History, Insights, features
+from tuppence.relevance.ranking import Deck, code_of, codes_of, is_held_out, keys, noise
+from tuppence.relevance.scorecard import PARTS, PRIOR, Parts, Scorecard, contributions
+from tuppence.rules.rule import Rule
+from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
+
+Array = npt.NDArray[Any]
+
+_MICRO: Final = Decimal("0.000001")
+VALUE: Final = "value"
+"""Name of the points that the policy's values add."""
+
+
+class Model(NamedTuple):
+    """The published scorecard.
+
+    Attributes:
+        digest: Its name.
+        card: The scorecard.
+    """
+
+    digest: str
+    card: Scorecard
+
+
+def no_model() -> None:
+    """Return no model: feeds are in rule order."""
+
+
+def view_order(customer: str, kept: Kept, model: Model | None) -> ViewOrder | None:
+    """Return who orders a customer's feed; None if there is no model.
+
+    Args:
+        customer: The customer.
+        kept: What is kept of them.
+        model: The published model, if there is one.
+    """
+    if model is None:
+        return None
+    by = OrderedBy.MODEL
+    if is_held_out(customer):  # whatever they choose, so that hold-outs are like all others
+        by = OrderedBy.HOLD_OUT
+    elif kept.preferences.rule_order:
+        by = OrderedBy.CHOICE
+    if by is not OrderedBy.MODEL:
+        return ViewOrder(by)
+    return ViewOrder(by, model.digest, model.card.temperature, model.card.seed)
+
+
+class FeedOrder:
+    """The order of one person's feed by a model. Implements the port Ordering.
+
+    Args:
+        person: The person.
+        kept: What the person did with earlier feeds.
+        policy: The policy of the feed.
+        today: The day of the clock in the person's time zone.
+        card: The scorecard; that which has learned nothing, if there is no model.
+    """
+
+    def __init__(
+        self, person: Person, kept: Kept, policy: Policy, today: int, card: Scorecard = PRIOR
+    ) -> None:
+        self._person, self._kept, self._policy = person, kept, policy
+        self._today, self._card = today, card
+        self._insights = insights_of(person.rules)
+        self._numbers = {one: number for number, one in enumerate(self._insights.ids)}
+        self._history = self._history_of()
+
+    def features(self, candidates: Sequence[Candidate]) -> list[tuple[int, ...]]:
+        """Return the features of candidates, as they are logged."""
+        return [tuple(row) for row in self._features(candidates).tolist()]
+
+    def parts(self, candidates: Sequence[Candidate]) -> list[Parts]:
+        """Return the points of candidates, each as a sum."""
+        numbers = self._rules(candidates)
+        rows = contributions(self._card, self._insights, numbers, self._features(candidates))
+        values = [self._policy.value_points(one.rule.id, one.rule.kind) for one in candidates]
+        names = (*PARTS, VALUE)
+        return [
+            Parts(names, (*row, value)) for row, value in zip(rows.tolist(), values, strict=True)
+        ]
+
+    def draw(self, eligible: Sequence[Candidate]) -> list[Draw]:
+        """Return what each candidate that may be shown draws."""
+        points = [sum(one.points) for one in self.parts(eligible)]
+        rules = self._rules(eligible)
+        deck = deck_of(
+            [one.tier for one in eligible],
+            [one.rule.topic for one in eligible],
+            points,
+            [_hundredths(one.result.score) for one in eligible],
+            rules,
+        )
+        many = np.full(len(eligible), code_of(self._person.customer), np.uint64)
+        codes = codes_of(one.rule.id for one in eligible)
+        drawn = keys(
+            deck,
+            self._card.temperature,
+            noise(self._card.seed, self._person.as_of.day, many, codes),
+        )
+        places = self._policy.places
+        found = chances(deck, self._card.temperature, places)
+        looks = found @ self._card.looks(places)
+        return [
+            Draw(int(key) * _MICRO, point, round(float(chance.sum()), 6), round(float(look), 6))
+            for key, point, chance, look in zip(drawn, points, found, looks, strict=True)
+        ]
+
+    def _features(self, candidates: Sequence[Candidate]) -> Array:
+        opened = [self._opened_before(one.item) for one in candidates]
+        cards = Cards(
+            np.zeros(len(candidates), np.int64),
+            self._rules(candidates),
+            np.array([_hundredths(one.result.score) for one in candidates], np.int64),
+            np.array([self._person.as_of.day - one.item.turn for one in candidates], np.int64),
+            np.array(opened, np.int64),
+        )
+        rates = self._card.rates_of(self._insights)
+        return features(self._history, cards, self._insights, rates)
+
+    def _rules(self, candidates: Sequence[Candidate]) -> Array:
+        return np.array([self._numbers[one.rule.id] for one in candidates], np.int64)
+
+    def _clicked_on(self, item: ItemId) -> int | None:
+        """Return the first day on which the person opened an item or acted on it, if they did."""
+        state = self._kept.states.get(item)
+        if state is None:
+            return None
+        times = [] if state.opened is None else [state.opened]
+        if state.answer is not None and state.answer.kind in CLICKS:
+            times.append(state.answer.order.at)
+        zone = self._kept.preferences.time_zone or self._policy.time_zone
+        return min((local_day(one, zone) for one in times), default=None)
+
+    def _opened_before(self, item: ItemId) -> bool:
+        day = self._clicked_on(item)
+        return day is not None and day < self._today
+
+    def _history_of(self) -> History:
+        """Return the days before today on which the person saw insights.
+
+        Today does not count, so that an order stays while somebody looks at it.
+        """
+        rows = [
+            (0, self._numbers[item.rule_id], self._today - day, day == self._clicked_on(item))
+            for item, state in sorted(self._kept.states.items())
+            if item.rule_id in self._numbers
+            for day in state.seen
+            if day < self._today
+        ]
+        columns = np.array(rows, np.int64).reshape(-1, 4)
+        return History(columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3] > 0)
+
+
+def insights_of(rules: Mapping[str, Rule]) -> Insights:
+    """Return rules as a model knows them, in the order of their identifiers."""
+    known = [rules[name] for name in sorted(rules)]
+    return Insights(
+        tuple(rule.id for rule in known),
+        tuple(rule.kind for rule in known),
+        tuple(rule.topic or "" for rule in known),
+        np.array([rule.feed_settings.sensitive for rule in known], bool),
+    )
+
+
+def deck_of(
+    tiers: Sequence[int],
+    topics: Sequence[str | None],
+    points: Sequence[int],
+    scores: Sequence[int],
+    rules: Array,
+) -> Deck:
+    """Return the cards of one feed.
+
+    Urgent insights are fixed in the order of their scores. Promotions are one group, as a feed has
+    one at most; one whose topic an insight of an earlier tier has is of that insight's group.
+    """
+    earlier = {
+        topic for topic, tier in zip(topics, tiers, strict=True) if topic and tier != PROMOTIONS
+    }
+    named: dict[object, int] = {}
+    groups = []
+    for number, (topic, tier) in enumerate(zip(topics, tiers, strict=True)):
+        group: object = topic or number
+        if tier == PROMOTIONS and topic not in earlier:
+            group = None
+        groups.append(named.setdefault(group, len(named)))
+    own = np.array(tiers, np.int64)
+    fixed = np.array([tier == URGENT for tier in tiers], bool)
+    return Deck(
+        np.array([0, len(tiers)]),
+        own,
+        np.array(groups, np.int64),
+        fixed,
+        np.where(fixed, np.array(scores, np.int64), np.array(points, np.int64)),
+        rules,
+    )
+
+
+def _hundredths(score: Decimal | None) -> int:
+    return 0 if score is None else int(score * 100)
