@@ -1,6 +1,7 @@
 """Contract of the stores of feeds, checked for every implementation."""
 
 import contextlib
+import datetime
 import threading
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from local.servers import PATIENCE
+from tests.commands import command
 from tests.feed_stores import Kept
 from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds
-from tuppence.bootstrap.local import result_store, ruleset_store
+from tuppence.bootstrap.local import result_store, retain_feeds, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.choice import Outcome
@@ -189,6 +191,45 @@ def test_a_month_is_made_before_it_begins(postgresql: Kept, database: str) -> No
         load.execute("LOCK TABLE tuppence.customers IN ROW EXCLUSIVE MODE")
         add_event(store, "ann", NOW + 28 * DAY, lambda: None)  # 1 November, during a load
     assert len(postgresql.data.export("ann")["events"]) == 2
+
+
+def test_old_events_and_views_are_removed_and_answers_stay(
+    postgresql: Kept, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year after two people have answered; one of them has answered again since."""
+    store = postgresql.open_store()
+    record(store, event("e1", EventKind.NOT_HELPFUL))
+    record(store, event("e1", EventKind.SEEN), customer="bob")
+    now = NOW + 365 * DAY
+    monkeypatch.setattr(
+        "tuppence.cli.database.today",
+        lambda: datetime.date(1970, 1, 1) + datetime.timedelta(now // DAY),
+    )
+    later = View(20_365, "ruleset", "standard:1", 5, (seen(ITEM, 0),))
+    one = Happened("e2", EventKind.SEEN, ITEM, "later", now)
+    record_events(store, "ann", {"later": later}, [one], STANDARD, now)
+    retain = ("database", "retain", "--database", database, "--months")
+    assert "removed: 0 months of events, 0 views" in command(*retain, 13)
+    assert "removed: 1 months of events, 2 views" in command(*retain, 6)
+    kept = postgresql.data.export("ann")
+    assert [row["id"] for row in kept["events"]] == ["e2"]
+    assert [row["id"] for row in kept["views"]] == ["later"]
+    assert store.kept("ann").states[ITEM].answered is EventKind.NOT_HELPFUL
+    assert [one.id for one in store.log()] == ["later"]  # type: ignore[attr-defined]
+    again = event("e1", EventKind.NOT_HELPFUL)._replace(view=name_of("ann"))
+    (refused,) = record_events(store, "ann", {again.view: VIEW}, [again], STANDARD, now).refused
+    assert refused.code == "feed.old", "it cannot be counted twice"
+
+
+def test_events_that_may_be_sent_again_cannot_be_removed(
+    postgresql: Kept, database: str, login: Callable[..., str]
+) -> None:
+    record(postgresql.open_store(), event("e1", EventKind.SEEN))
+    young = datetime.datetime.now(tz=datetime.UTC).date() - datetime.timedelta(91)
+    with pytest.raises(UserError, match="kept for at least 92 days"):
+        retain_feeds(database, young)
+    with pytest.raises(UserError):
+        retain_feeds(login("feed_login", "feed"), datetime.date(2024, 1, 1))
 
 
 def test_a_service_makes_the_months_to_come_when_it_starts(

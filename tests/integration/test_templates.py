@@ -133,7 +133,7 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         for _, task in of(resources, "AWS::ECS::TaskDefinition")
         for container in task["ContainerDefinitions"]
     ]
-    assert len(containers) == 4
+    assert len(containers) == 5
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
@@ -511,7 +511,7 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     )
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
     services = len(list(of(resources, "AWS::ECS::Service")))
-    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS
+    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS + feed_cost.INSIGHTS
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 

@@ -142,6 +142,14 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
     return migrate(url, to)
 
 
+def retain_feeds(url: str, first: date) -> tuple[int, int]:
+    """Remove old events and views of feeds; return the number of months, and of views."""
+    with extra("database"):
+        from tuppence.adapters.postgres.migrating import retain_feeds  # noqa: PLC0415 - an extra
+
+    return retain_feeds(url, first)
+
+
 def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
     """Create a login of a database with some roles, or give it a new password."""
     with extra("database"):
