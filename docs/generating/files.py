@@ -10,7 +10,7 @@ from tuppence.adapters.channels.settings import (
     MailSettings,
     WebhookSettings,
 )
-from tuppence.feed.policy import Policy, PolicyCap
+from tuppence.feed.policy import Policy, PolicyCap, PolicyValue
 from tuppence.feed.preferences import QuietHours
 from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.message import FILTERS
@@ -98,6 +98,8 @@ def _feed_files() -> Iterator[str]:
     yield from structure(Policy)
     yield "### One of its caps\n"
     yield from structure(PolicyCap)
+    yield "### One of its values\n"
+    yield from structure(PolicyValue)
     yield "### Its quiet hours\n"
     yield from structure(QuietHours)
     yield "## Channels\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from local.servers import PATIENCE
+from tests.building import rule
 from tests.commands import command
 from tests.feed_stores import Kept
-from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds

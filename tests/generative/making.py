@@ -49,6 +49,7 @@ PREDICATES: Final = (
     "modulo(amount, 10) = 0 and amount > 5",
     "amount in (10, 33.33)", "balance in (0, [10..20], null)", "amount in ([0..5], > 100)",
     'booking date in (@"2026-03-31", @"2026-03-01")', "abs(balance) > 10", "even(amount)",
+    "unusual", "not(unusual)", "unusual = null", "after trial", "largest before > 20",
 )  # fmt: skip
 
 
@@ -93,7 +94,9 @@ class Maker:
         """Return a list of numbers."""
         kind = self.random.randrange(9)
         if kind == 0:
-            field = self.pick("balance", "balance", "forecast", "forecast low", "forecast high")
+            field = self.pick(
+                "balance", "forecast", "forecast low", "forecast high", "shortfall chance"
+            )
             return f"accounts[{self.account_predicate()}].{field}"
         if kind == 8:
             field = self.pick("amount", "monthly amount", "change", "times", "previous amount")
@@ -129,8 +132,8 @@ class Maker:
             "amount > 10", "change > 0", "change != 0", 'state = "mature"', 'state != "stopped"',
             "next date > today()", 'last date > today() - @"P30D"', 'cadence = "monthly"',
             "times >= 3", "confidence > 0.5", f"payee = {repr_(self.pick(*TEXTS))}",
-            "category != null", "window days < 3", "monthly amount in [1..100]",
-            'state = "early" and first date > today() - @"P75D"',
+            "category != null", "window days < 3", "monthly amount in [1..100]", "duplicate",
+            "not(duplicate)", 'state = "early" and first date > today() - @"P75D"',
         )  # fmt: skip
         return f"{name}[{asked}]"
 
@@ -152,7 +155,10 @@ class Maker:
                 place = self.pick("1", "-1", "-2", "2", "3", "-3")
                 return f"{self.rows()}[{place}].{self.pick('amount', 'amount', 'balance')}"
             case 6:
-                name = self.pick("birth year", "income", "ratio", "household size", "history days")
+                name = self.pick(
+                    "birth year", "income", "ratio", "household size", "history days",
+                    "unusual spending", "usual spending",
+                )  # fmt: skip
                 return f"customer.{name}"
             case 7:
                 field = self.pick(
@@ -258,6 +264,7 @@ class Maker:
                 self.number(1), self.number(2), self.number(1), self.condition(0),
                 f"{self.rows()}[-1].merchant", f"{self.rows()}[1].booking date",
                 f"largest({self.rows()}).text", "customer.joined", "customer.tier",
+                "customer.unusual category",
                 f"{self.rows()}[1]",
             )
         )  # fmt: skip

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import standardwebhooks
 from local.servers import free_port
-from tests.building import bank, copy_rules, day
+from tests.building import bank, copy_rules, day, rule
 from tests.commands import command
 from tests.feed_stores import person_table
 from tests.integration.test_channels import Receiver
-from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bootstrap.feeds import store_feeds

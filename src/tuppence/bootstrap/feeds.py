@@ -19,6 +19,7 @@ from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.feed_ports import read_each
 from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def feed_service(
     """Return the feed as a service.
 
     Args:
-        deps: What it works with.
+        deps: Its dependencies.
         keys: File of the keys of customers' tokens.
         operators: File of operators; None for none.
         caller_requests: Maximum concurrent requests of one caller.
@@ -56,7 +57,7 @@ def feed_service(
 def store_feeds(
     path: Path, policy_file: Path | None, purposes: frozenset[str], clock: Callable[[], int]
 ) -> "FeedDependencies":
-    """Return what the feeds of a store work with.
+    """Return the dependencies of the feeds of a store.
 
     Args:
         path: The folder of the store.
@@ -95,6 +96,7 @@ def _feeds_of(
     deps = FeedDependencies(
         people,
         file,
+        read_each(people, file),
         _explainer(store, purposes),
         functools.partial(unsubscribe, outbox, file),
         policy,
@@ -117,7 +119,7 @@ def database_feeds(
     clock: Callable[[], int],
     models: Path | None = None,
 ) -> "FeedDependencies":
-    """Return what the feeds of the services work with.
+    """Return the dependencies of the feeds of the services.
 
     Args:
         url: Address of the database; the login has the role feed.
@@ -173,6 +175,7 @@ def database_feeds(
     return FeedDependencies(
         people,
         feeds,
+        read_each(people, feeds) if feeds_table else people.read,
         explain,
         functools.partial(unsubscribe, outbox, feeds),
         policy,

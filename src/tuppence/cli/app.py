@@ -68,6 +68,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "forecast": Command(
         "streams", "Show what a customer's accounts will hold the day before the next pay."
     ),
+    "discover": Command(
+        "discover",
+        "Propose drafts of rules: measures that few people exceed, and segments that differ.",
+    ),
     "feel": Command("feel", "Evaluate an expression of the rule language."),
     "store": Command("store", "Check or compact a store."),
     "consent": Command("consent", "Manage the consents of a store's customers."),

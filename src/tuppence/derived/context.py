@@ -172,11 +172,16 @@ _AS_THEY_ARE: Final = ("account", "own transfer", "type", "category", "merchant"
 
 
 def _spent(table: Table, count: int) -> list[Spent]:
-    """Return the first rows of a table of transactions as the references read them."""
-    columns = table.columns
+    """Return the first rows of a table of transactions as the references read them.
+
+    Columns that were not read are null: no rule asks for what is derived from them.
+    """
+    columns, nothing = table.columns, [None] * count
     days, amounts = (columns[name].values.tolist() for name in ("booking date", "amount"))
     names = ("own transfer", "type", "category", "merchant", "refunded")
-    others = (feel_values(columns[name], count, 0) for name in names)
+    others = [
+        feel_values(columns[name], count, 0) if name in columns else nothing for name in names
+    ]
     rows = zip(days[:count], amounts[:count], *others, strict=True)
     return [
         Spent(day, amount, own is True, type_, category, merchant, refunded and int(refunded))

@@ -85,23 +85,25 @@ def compare_at_merchants(transactions: Sequence[Spent], noticeable: int | None) 
         noticeable: The noticeable difference in the customer's currency; None if not known.
     """
     at_merchant: defaultdict[str, list[Spent]] = defaultdict(list)
+    largest_at: defaultdict[str, int] = defaultdict(int)
     found = []
     for row in transactions:
-        earlier: list[Spent] = []
+        unusual: bool | None = None if noticeable is None else False
+        largest_before, after_trial = None, False
         if row.merchant is not None and is_payment(row):
-            earlier = list(at_merchant[row.merchant])
-            at_merchant[row.merchant].append(row)
-        sizes = [-one.amount for one in earlier]
-        enough = len(sizes) >= 12
-        found.append(
-            AtMerchant(
-                None
-                if noticeable is None
-                else enough and stands_out(-row.amount, sizes, noticeable),
-                max(sizes) if enough else None,
-                is_after_trial(row, earlier),
+            earlier, largest, size = (
+                at_merchant[row.merchant],
+                largest_at[row.merchant],
+                -row.amount,
             )
-        )
+            after_trial = is_after_trial(row, earlier)
+            if len(earlier) >= 12:
+                largest_before = largest
+                if noticeable is not None and size - largest >= noticeable:
+                    unusual = stands_out(size, [-one.amount for one in earlier], noticeable)
+            earlier.append(row)
+            largest_at[row.merchant] = max(largest, size)
+        found.append(AtMerchant(unusual, largest_before, after_trial))
     return found
 
 
@@ -138,7 +140,7 @@ def find_unusual_category(
 
 
 def sums_of_periods(transactions: Sequence[Spent], as_of: int) -> dict[str, list[int]]:
-    """Return what was spent on each category in 13 periods of 30 days, the last one first."""
+    """Return the spending on each category in 13 periods of 30 days, the last one first."""
     sums: dict[str, list[int]] = {}
     for row in transactions:
         age = as_of - row.day

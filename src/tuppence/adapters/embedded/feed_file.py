@@ -107,7 +107,7 @@ class FeedFile:
             self._file.close()
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._lock, self._file.moment():
             return read_kept(self._file, customer)
 
@@ -142,7 +142,7 @@ class FeedRecords:
         self._path = store / layout.FEED
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._reading() as file:
             return _NOTHING if file is None else read_kept(file, customer)
 
