@@ -31,7 +31,7 @@ class DeliverySettings(NamedTuple):
         channels: The file of channels.
         policy: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
-        retry: When failed attempts are repeated.
+        retry: The times at which failed attempts are repeated.
         threads: Number of attempts at a time.
         clock: Returns the time, in milliseconds since 1970-01-01.
         chance: Returns a random number from 0 to 1.
@@ -54,7 +54,7 @@ def store_deliveries(path: Path, settings: DeliverySettings) -> Iterator[Deliver
 
     Args:
         path: The folder of the store.
-        settings: What an operator decides.
+        settings: The decisions of an operator.
 
     Raises:
         UserError: There is no store, or a file is malformed.
@@ -99,10 +99,10 @@ def database_deliveries(
         url: Address of the database; the login has the role feed.
         results: The results: a file, or a table such as dynamodb://table.
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
-        feeds_table: What is kept of feeds: a table, such as dynamodb://table; or empty for the
+        feeds_table: The memory of feeds: a table, such as dynamodb://table; or empty for the
             database.
         models: The folder of models; feeds are in rule order if None.
-        settings: What an operator decides.
+        settings: The decisions of an operator.
 
     Raises:
         UserError: A package is missing, the database does not answer, or a file is malformed.

@@ -125,7 +125,7 @@ def database_feeds(
         url: Address of the database; the login has the role feed.
         results: The results: a file, or a table such as dynamodb://table.
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
-        feeds_table: What is kept of feeds: a table, such as dynamodb://table; or empty for the
+        feeds_table: The memory of feeds: a table, such as dynamodb://table; or empty for the
             database.
         connections: Maximum number of connections.
         policy_file: The file of the policy; None for the standard one.
@@ -208,12 +208,19 @@ def store_page(
     with extra("feed"):
         from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
 
+    store = open_store(path)
+    deps, people = _feeds_of(store, policy_file, purposes, clock)
+    return page_app(deps, customers_of(store), people.find_with_earlier, key)
+
+
+def customers_of(store: StoreFolder) -> Callable[[str], list[str]]:
+    """Return a function that lists the customers of a store whose names begin with a text."""
+
     def customers(beginning: str) -> list[str]:
-        names = open_store(path).facts().customers()["id"].to_list()
+        names = store.facts().customers()["id"].to_list()
         return sorted(name for name in names if name.startswith(beginning))
 
-    deps, people = _feeds_of(open_store(path), policy_file, purposes, clock)
-    return page_app(deps, customers, people.find_with_earlier, key)
+    return customers
 
 
 def _explainer(

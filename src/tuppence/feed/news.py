@@ -40,12 +40,12 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         channel: Name of the channel.
         items: The items that it is about, in the order of the feed.
-        made: When it was planned, in milliseconds since 1970-01-01.
-        at: When it is due, was delivered, or was given up.
-        state: What became of it.
+        made: The time at which it was planned, in milliseconds since 1970-01-01.
+        at: The time at which it is due, was delivered, or was given up.
+        state: Its state.
         attempts: Number of attempts that have begun since it was planned or replayed.
         began: Whether any attempt ever began, so that it may have arrived.
-        reason: Why the last attempt failed, in a sentence without personal data.
+        reason: The reason why the last attempt failed, in a sentence without personal data.
     """
 
     channel: str
@@ -88,9 +88,9 @@ class Shown(NamedTuple):
 
     Attributes:
         candidates: All insights that qualify, in order; none without a consent.
-        reader: What is known about the person.
+        reader: The person, with their states and preferences.
         evaluated: The day of the newest facts, in days since 1970-01-01.
-        moment: When the feed was built.
+        moment: The moment at which the feed was built.
     """
 
     candidates: Sequence[Candidate]
@@ -107,7 +107,7 @@ def news(shown: Shown, told: Mapping[ItemId, Told], policy: Policy) -> tuple[Tol
 
     Args:
         shown: The feed.
-        told: What the person was told last of each item, on the channel in question.
+        told: The last message about each item, on the channel in question.
         policy: The policy of the feed.
     """
     found = []
@@ -202,7 +202,7 @@ def earliest(channel: ChannelRule, reader: Reader, policy: Policy, at: int) -> i
 
     Args:
         channel: The channel.
-        reader: What is known about the person.
+        reader: The person, with their states and preferences.
         policy: The policy of the feed.
         at: The moment, in milliseconds since 1970-01-01.
     """

@@ -80,7 +80,7 @@ class DeliveryDependencies(NamedTuple):
         outbox: Keeps deliveries.
         channels: The channels by name.
         policy: The policy of feeds.
-        retry: When failed attempts are repeated.
+        retry: The times at which failed attempts are repeated.
         clock: Returns the time, in milliseconds since 1970-01-01.
         chance: Returns a random number from 0 to 1.
         new_id: Returns a new identifier that nobody can guess.
@@ -106,8 +106,8 @@ class GivenUp(NamedTuple):
     Attributes:
         id: Its identifier.
         channel: Its channel.
-        at: When, in milliseconds since 1970-01-01.
-        reason: Why.
+        at: The time, in milliseconds since 1970-01-01.
+        reason: The reason.
     """
 
     id: str
@@ -138,7 +138,7 @@ def deliver(deps: DeliveryDependencies, patience: int, sleep: Callable[[float], 
     """Plan what is new for everybody, and make all deliveries that are due.
 
     Args:
-        deps: What deliveries are made with.
+        deps: The parts that deliveries are made with.
         patience: Milliseconds for which a next attempt is waited for. Later ones are left to the
             next pass.
         sleep: Waits for some seconds.

@@ -17,7 +17,7 @@ class OutboxChange(Protocol):
     """A change of the deliveries to one person; nobody else changes them meanwhile.
 
     Attributes:
-        kept: What is kept of the person's feeds.
+        kept: The memory of the person's feeds.
         deliveries: All deliveries to the person, by identifier, as they were at the beginning.
     """
 
@@ -75,10 +75,10 @@ class Letter(NamedTuple):
     Attributes:
         id: Its identifier, which stays the same from attempt to attempt.
         customer: The person.
-        address: Where the person gets mail; None if that is not known.
+        address: The address for mail; None if it is not known.
         as_of: The day of the newest numbers.
         items: The insights that are new, in the order of the feed.
-        made: When it was planned, in milliseconds since 1970-01-01.
+        made: The time at which it was planned, in milliseconds since 1970-01-01.
         now: The clock.
     """
 
@@ -95,7 +95,7 @@ class DeliveryError(Exception):
     """Raised when an attempt fails.
 
     Attributes:
-        reason: Why, in a sentence without personal data.
+        reason: The reason, in a sentence without personal data.
         final: Whether further attempts would fail as well.
     """
 

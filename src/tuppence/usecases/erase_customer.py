@@ -203,7 +203,7 @@ def erase_from_services(
         tokens: Names for identifiers that hold a card number.
         customer: The identifier, which may hold a card number.
         settle: Waits until replicas of the facts, which engines may ask, have caught up.
-        feeds: What is kept of feeds outside of the database; None if the database keeps it.
+        feeds: The memory of feeds outside of the database; None if the database keeps it.
 
     Returns:
         How many rows each table had, and whether there were results.

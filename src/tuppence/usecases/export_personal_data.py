@@ -131,7 +131,7 @@ def export_from_services(
         rulesets: The rulesets that they were made with.
         tokens: Names for identifiers that hold a card number.
         customer: Identifier of the customer, which may hold a card number.
-        feeds: What is kept of feeds outside of the database; None if the database keeps it.
+        feeds: The memory of feeds outside of the database; None if the database keeps it.
 
     Raises:
         UserError: There is no such customer, or their token cannot be found without the secret.

@@ -33,7 +33,7 @@ class Person(NamedTuple):
         frozen: The reason why it stands still on that day; empty if it does not.
         currency: ISO 4217 code of the customer's currency.
         vulnerable: Whether the customer is known to be vulnerable; None if that is unknown.
-        address: Where the customer gets mail; None if that is not known.
+        address: The address for mail; None if it is not known.
     """
 
     customer: str

@@ -1,4 +1,4 @@
-"""What is kept of feeds in DynamoDB; `person_table` describes the table."""
+"""The memory of feeds in DynamoDB; `person_table` describes the table."""
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence

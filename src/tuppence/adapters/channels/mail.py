@@ -102,7 +102,7 @@ def mail_of(letter: Letter, sender: Address, unsubscribe: str) -> EmailMessage:
     Args:
         letter: The delivery.
         sender: The address that it comes from.
-        unsubscribe: Where the feed service can be reached from outside.
+        unsubscribe: Address of the feed service from outside.
 
     Raises:
         DeliveryError: The person has no address, or one that mail cannot be sent to.

@@ -23,7 +23,7 @@ class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, o
     Attributes:
         url: The address, which begins with https://. Only for a receiver on the same machine it may
             begin with http://.
-        secrets: Where the secrets are that requests are signed with: files, or env:NAME. Each is
+        secrets: Places of the secrets that sign requests: files, or env:NAME. Each secret is
             whsec_ and 24 to 64 random bytes in Base64. While a secret is being replaced there are
             two.
         allowed_networks: Networks such as 10.0.0.0/8 in which the receiver may be, although they
@@ -44,13 +44,13 @@ class MailSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
         server: Name of the server.
         sender: Address that mail comes from, such as Your Bank <insights@example.org>.
         address: The declared attribute of customers, of type text, that has their address.
-        unsubscribe: Where the feed service can be reached from outside, such as
+        unsubscribe: Address of the feed service from outside, such as
             https://feed.example.org; a link there switches mail off.
         port: Port of the server.
         tls: `starttls` on a port such as 587, `immediate` on one such as 465, or `none` for a
             server on the same machine.
         user: Name of the login; none if omitted.
-        password: Where the password is: a file, or env:NAME.
+        password: Place of the password: a file, or env:NAME.
         ca: File with authorities for the server's certificate, PEM; those of the system if omitted.
         seconds: Time limit of each step of an attempt.
     """

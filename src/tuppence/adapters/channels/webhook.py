@@ -94,7 +94,7 @@ class WebhookBody(msgspec.Struct, frozen=True):
 
     Attributes:
         type: Always insights.new.
-        timestamp: When it became known that they are new; the same in every attempt.
+        timestamp: The time at which they were found to be new; the same in every attempt.
         data: The insights.
     """
 
