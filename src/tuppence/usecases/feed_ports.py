@@ -33,6 +33,7 @@ class Person(NamedTuple):
         frozen: The reason why it stands still on that day; empty if it does not.
         currency: ISO 4217 code of the customer's currency.
         vulnerable: Whether the customer is known to be vulnerable; None if that is unknown.
+        address: The address for mail; None if it is not known.
     """
 
     customer: str
@@ -45,6 +46,7 @@ class Person(NamedTuple):
     frozen: str
     currency: str
     vulnerable: bool | None
+    address: str | None = None
 
 
 class People(Protocol):

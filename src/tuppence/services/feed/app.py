@@ -48,8 +48,10 @@ from tuppence.services.feed.messages import (
 )
 from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
+from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, feed_version, served_feed
+from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
 from tuppence.usecases.feed_ports import (
     FeedReader,
     FeedStore,
@@ -92,6 +94,7 @@ class FeedDependencies(NamedTuple):
         store: Keeps what they do.
         read: Reads the input of feeds.
         explain: Explains the result of a rule for a customer on a day.
+        unsubscribe: Switches the channel of a delivery off; returns False if it is not known.
         policy: The policy of the feed.
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
@@ -103,6 +106,7 @@ class FeedDependencies(NamedTuple):
     store: FeedStore
     read: FeedReader
     explain: Callable[[str, str, Date], Mapping[str, Any]]
+    unsubscribe: Callable[[str], bool]
     policy: Policy
     clock: Callable[[], int]
     check: Callable[[], None]
@@ -146,6 +150,11 @@ def feed_app(
         Route("/v1/preferences", service.prefer, methods=["PUT"]),
         Route("/v1/withdrawals", service.withdrawals, methods=["GET"]),
         Route("/v1/withdrawals", service.withdraw, methods=["POST"]),
+        Route(
+            f"{UNSUBSCRIBE_PATH}{{delivery}}",
+            unsubscriptions(deps.unsubscribe),
+            methods=["GET", "POST"],
+        ),
         Route("/openapi.json", service.openapi),
     ]
     access = FeedAccess(keys, operators, deps.clock)
