@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run platform aws-local rehearsal cdk functions test test-quick test-long lint check model \
-  conformance fuzz audit dist site bench bench-quick hooks format lock docs clean
+  conformance fuzz audit dist site bench bench-feed bench-quick hooks format lock docs clean
 
 # As many processes as there are cores. All tests of a file run in one of them, so they share its
 # servers. Where CI is set, the tests measure coverage and fail below the bound in pyproject.toml.
@@ -88,6 +88,9 @@ bench: .venv/.ready  ## how fast it is, beside others: an hour, 4 GB in build/, 
 	$(BIN)/python benchmarks/feel/run.py
 	$(BIN)/python benchmarks/columns/run.py
 	$(BIN)/python benchmarks/services/run.py
+
+bench-feed: .venv/.ready  ## how many feeds and events a second one core handles, and the size of states: a minute
+	$(BIN)/python benchmarks/feeds/run.py
 
 bench-quick: .venv/.ready  ## ratios of the catalogue in three minutes; BEFORE=FILE shows the change since then
 	$(BIN)/python benchmarks/columns/quick.py $(if $(BEFORE),--before $(BEFORE))

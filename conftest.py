@@ -1,7 +1,8 @@
 """Runs the snippets in the documentation: Python as doctests, `console` in a shell.
 
-In tutorials it also runs `sh` blocks, and compares their output with the `text` block that follows:
-readers paste whole blocks there, which prompts would break.
+It also runs `sh` blocks that write a file, which readers paste as a whole: prompts would break
+them. In tutorials it runs every `sh` block, and compares its output with the `text` block that
+follows.
 """
 
 import doctest
@@ -37,9 +38,6 @@ class ConsoleParser(CodeBlockParser):
         """Return the first difference, or None."""
         command, expected = "", ""
         for line in [*example.parsed.splitlines(), "$ "]:
-            if line.startswith(">") and command and not expected:
-                command += "\n" + line[2:]  # as a shell marks the continuation of a command
-                continue
             if not line.startswith("$ "):
                 expected += line + "\n"
                 continue
@@ -51,12 +49,15 @@ class ConsoleParser(CodeBlockParser):
         return None
 
 
-class TutorialParser(CodeBlockParser):
-    """Runs each `sh` block of a tutorial, and compares the `text` block after it."""
+class PastedParser(CodeBlockParser):
+    """Runs `sh` blocks, and in tutorials compares the `text` block after each of them."""
 
     def __call__(self, document: Document) -> Iterable[Region]:
-        """Return the blocks of a tutorial; other pages have none."""
-        return super().__call__(document) if Path(document.path).parent.name == "tutorial" else ()
+        """Return the blocks of a tutorial; of other pages, those that write a file."""
+        found = super().__call__(document)
+        if Path(document.path).parent.name == "tutorial":
+            return found
+        return (one for one in found if self.language == "sh" and one.parsed.startswith("cat > "))
 
     def evaluate(self, example: Example) -> str | None:
         """Return what failed, or None."""
@@ -140,8 +141,8 @@ pytest_collect_file = Sybil(
     parsers=[
         ConsoleParser(),
         PythonCodeBlockParser(),
-        TutorialParser("sh"),
-        TutorialParser("text"),
+        PastedParser("sh"),
+        PastedParser("text"),
     ],
     patterns=["*.md"],
     setup=_setup,

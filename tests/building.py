@@ -11,6 +11,8 @@ import polars as pl
 
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.tabular import Owners
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.rows import POLARS_TYPES, Rows, columns
 from tuppence.facts.schema import Schema
 from tuppence.feed.choice import Moment, Outcome, Reader, choose
@@ -18,9 +20,10 @@ from tuppence.feed.items import DAY
 from tuppence.feed.policy import STANDARD
 from tuppence.feel.values import parse_date
 from tuppence.results.result import Result
-from tuppence.rules.checking import CheckedRule
+from tuppence.rules.checking import CheckedRule, check_rule
+from tuppence.rules.domain import load_definitions
 from tuppence.rules.files import read_rules
-from tuppence.rules.rule import Rule
+from tuppence.rules.rule import Message, Rule
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 
 ROOT = Path(__file__).parent.parent
@@ -102,3 +105,27 @@ def bank(transactions: Sequence[Mapping[str, Any]], customer: str = "ann") -> Ro
         frame("accounts", [{"id": f"{customer}-1", "customer": customer, "type": "current"}]),
         frame("transactions", filled),
     )
+
+
+TODAY = day("2026-06-30")
+
+
+def rule(when: str, score: str = "1", name: str = "r", **values: str) -> CheckedRule:
+    written = Rule(name, "tip", name, when, score, Message("x", "x"), values)
+    return check_rule(written, Schema(), load_definitions())[0]
+
+
+def batch(*amounts: Sequence[int], currency: str = "GBP") -> FactBatch:
+    """A customer for each list of signed amounts, a day apart, the last one today."""
+    frames: dict[str, list[Any]] = {"customers": [], "accounts": [], "transactions": []}
+    for number, of_one in enumerate(amounts):
+        name = f"c{number:03d}"
+        frames["customers"].append({"id": name, "currency": currency})
+        frames["accounts"].append({"id": name, "customer": name, "type": "current"})
+        frames["transactions"] += [
+            {"id": f"{name}-{i}", "sequence": i, "account": name, "own transfer": False,
+             "booking date": TODAY - len(of_one) + 1 + i, "amount": amount, "merchant": "M"}
+            for i, amount in enumerate(of_one)
+        ]  # fmt: skip
+    tables = {name: frame(name, rows) for name, rows in frames.items()}
+    return batch_from(ordered(coded(tables, Schema())), Schema())

@@ -26,7 +26,7 @@ class Collector:
 
     Attributes:
         spans: The spans.
-        bodies: What was sent, as it was.
+        bodies: The bodies that were sent, unchanged.
     """
 
     def __init__(self, address: str) -> None:

@@ -19,7 +19,7 @@ from tuppence.rules.rule import Approval, FeedSettings, Message, Offer, Rule
 from tuppence.services.access import digest
 from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
-from tuppence.usecases.feed_ports import FeedStore, Person
+from tuppence.usecases.feed_ports import FeedStore, Person, read_each
 from tuppence.usecases.order_feed import Model
 
 TODAY = 20_000
@@ -116,6 +116,7 @@ class Desk:
         self.deps = FeedDependencies(
             self.people,
             self.store,
+            read_each(self.people, self.store),
             self._explain,
             POLICY,
             self.clock,

@@ -114,3 +114,18 @@ class People:
     def page(self, after: str, as_of: Date, limit: int) -> Sequence[str]:
         assert as_of
         return [name for name in self.names if name > after][:limit]
+
+
+class Context:
+    """The context that AWS gives a function with its call."""
+
+    function_name = "f"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:000000000000:function:f"
+    aws_request_id = "1"
+
+    def __init__(self, *milliseconds: int) -> None:
+        self.left = list(milliseconds)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left.pop(0) if len(self.left) > 1 else self.left[0]

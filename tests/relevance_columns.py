@@ -43,4 +43,5 @@ def shown(random: np.random.Generator, rows: int, rules: int = 12) -> Shown:
     rule, place = random.integers(0, rules, rows), random.integers(0, 5, rows)
     logit = -2.0 + 1.5 * (rule == 3) - 1.5 * (rule == 5) - 0.3 * place
     clicked = random.random(rows) < 1 / (1 + np.exp(-logit))
-    return Shown(20_000 + random.integers(0, 70, rows), rule, place, features, clicked)
+    views, nights = np.arange(rows) // 5, 20_000 + random.integers(0, 70, rows)
+    return Shown(views, nights, rule, place, features, clicked)

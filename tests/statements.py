@@ -2,17 +2,21 @@
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from tests.building import ROOT, TOKENS
+from tests.building import NOBODY, ROOT, TOKENS
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata import camt, mt940, ofx, qif
+from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.exports import FileDefaults
+from tuppence.bankdata.proposal import propose
+from tuppence.bankdata.proposed import Proposal
 from tuppence.bankdata.records import Document, Items
 from tuppence.bankdata.statement import ParsedStatement, read_statement
-from tuppence.bankdata.tabular import Owners
+from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
 from tuppence.facts.schema import Schema
 
 SAMPLES: Final = ROOT / "tests/unit/bankdata/banks"
@@ -193,3 +197,19 @@ FORMATS: Final[dict[str, tuple[Any, str, FileDefaults]]] = {
     "camt": (camt, CAMT, FileDefaults(TODAY)),
 }
 """The module of each format, a statement, and what a person says about it."""
+
+
+BY_NAME_ONLY: Final = {"hsbc", "first-direct"}
+FIELDS: Final = (
+    "booking date", "amount", "balance", "account", "type", "category", "merchant",
+    "foreign currency", "text",
+)  # fmt: skip
+
+
+def proposed(path: Path, bank: str = "", **answers: str) -> Proposal:
+    about = Circumstances(Schema(), NOBODY, TODAY, lambda _: False, bank, answers)
+    return propose(path, about)
+
+
+def reading_of(path: Path, proposal: Proposal) -> ParsedTable:
+    return read_table(path, proposal.mapping, Schema(), NOBODY, TODAY, TOKENS)

@@ -94,8 +94,8 @@ def main() -> None:
         shown = place >= 0
         clicked = shown & (random.random(len(rule)) < truth * looks[np.maximum(place, 0)])
         clicks += clicked.sum() / DRAWS
-        rows = (number[view], rule, place, found, clicked)
-        card = fit(Shown(*(column[shown] for column in rows)), world.insights, len(counts))
+        rows = (view, number[view], rule, place, found, clicked)
+        card = fit(Shown(*(column[shown] for column in rows)), world.insights)
         logits = contributions(card, world.insights, rule, found).sum(axis=1)[:, None]
         model = 1 / (1 + np.exp(-(logits + card.place_points(places)) / 100))
         views = Views(

@@ -67,8 +67,8 @@ def main() -> None:
         found[:, 4:] = random.integers(-80, 80, (many, 4))
         columns = (random.integers(0, 60, many), random.integers(0, RULES, many))
         place = random.integers(0, 5, many)
-        shown = Shown(*columns, place, found, random.random(many) < 0.13)
-        measured(f"fit to {many:,} cards", partial(fit, shown, insights, many))
+        shown = Shown(np.arange(many) // 5, *columns, place, found, random.random(many) < 0.13)
+        measured(f"fit to {many:,} cards", partial(fit, shown, insights))
 
 
 if __name__ == "__main__":

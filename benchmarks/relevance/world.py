@@ -82,7 +82,7 @@ class Night(NamedTuple):
         customers: Customer of each feed.
         starts: First card of each feed, and the number of cards.
         cards: The cards; the person of each is the number of its feed.
-        seen: How often each was seen lately.
+        seen: Number of times that each was seen lately.
         tier: Tier of each card.
         group: Topic of each card.
         logit: Log odds of a click on each card, if it is looked at.
@@ -99,7 +99,7 @@ class Night(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What people did in a night, a row for each card that was shown.
+    """Actions of people in a night, a row for each card that was shown.
 
     Attributes:
         card: Number of the card in the night.

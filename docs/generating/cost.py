@@ -56,8 +56,8 @@ def cost_page() -> Iterator[str]:
     yield f"- Not counted: {' '.join(excluded.split())}"
     yield "\n## Quotas of the account\n"
     yield (
-        "Service Quotas in AWS's console shows what an account has. A new one has less: ask for "
-        "more days before the first night.\n"
+        "Service Quotas in AWS's console shows what an account has. A new account has less: "
+        "request an increase a few days before the first night.\n"
     )
     yield "| environment | service | quota | at least | because |\n|---|---|---|---:|---|"
     for name in ("dev", "staging", "prod"):

@@ -5,7 +5,7 @@ from typing import Final
 
 from docs.generating.structure import choices, structure
 
-from tuppence.feed.policy import Policy, PolicyCap
+from tuppence.feed.policy import Policy, PolicyCap, PolicyValue
 from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Action, Approval, Cap, Example, FeedSettings, Message, Wording
@@ -84,6 +84,8 @@ def files_page() -> Iterator[str]:
     yield from structure(Policy)
     yield "### One of its caps\n"
     yield from structure(PolicyCap)
+    yield "### One of its values\n"
+    yield from structure(PolicyValue)
     yield "## A mapping\n"
     yield "The meaning of the columns of a table, for `tuppence import csv`: "
     yield "[its keys](mapping.md).\n"

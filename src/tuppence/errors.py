@@ -5,6 +5,10 @@ often a hint. Any other exception that is not caught is a bug and is shown as a 
 """
 
 from collections.abc import Iterable
+from typing import Final
+
+RETRYABLE: Final = frozenset({429, 502, 503, 504})
+"""HTTP statuses after which the same request may be sent again."""
 
 
 class TuppenceError(Exception):

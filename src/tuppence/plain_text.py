@@ -89,8 +89,8 @@ def from_spreadsheet_safe(cell: str) -> str:
 def editable_cell(text: str) -> str:
     r"""Return a text as a cell of a CSV file that people read, correct and import again.
 
-    It is no formula, and control and format characters are escapes such as `\x1b`. A backslash is
-    one too, `\x5c`, where it would else begin such an escape.
+    It is not a formula, and control and format characters are escapes such as `\x1b`. A backslash
+    is one too, `\x5c`, where it would else begin such an escape.
 
     Args:
         text: Any text that UTF-8 can hold.

@@ -267,7 +267,7 @@ def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Lo
 
 
 def _expected(message: str, kind: Any) -> str:
-    """Return what a place takes that msgspec refuses: its words, its fields, or a description."""
+    """Return the values that a place accepts: its words, its fields, or a description."""
     found = _PATH.fullmatch(message)
     path = (found[2] if found else "") or "$"
     types = list(_types_at(msgspec.inspect.type_info(kind), list(_steps(path))))

@@ -38,7 +38,7 @@ def span(
     Args:
         name: Name of the span, such as `POST /v1/facts`; one of few.
         kind: Its kind.
-        carried: What another process has carried here, see `carrier`, of whose span it is a child.
+        carried: Fields from `carrier` of another process, of whose span it is a child.
         attributes: Its attributes.
         root: Whether it begins a trace, which links to the span around it.
 
@@ -77,7 +77,7 @@ def span(
 
 
 def carrier() -> dict[str, str]:
-    """Return what carries the current span to another process; nothing if there is none."""
+    """Return the fields that carry the current span to another process; empty without a span."""
     found: dict[str, str] = {}
     if is_on():
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415

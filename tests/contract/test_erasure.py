@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.building import ROOT, bank, day
-from tests.contract.test_stores import LAYOUT, new_table, night, row
+from tests.results import LAYOUT, new_table, night, row
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.results import DynamoResults

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from local.servers import PATIENCE
-from tests.unit.engine.test_columnar import rule
+from tests.building import rule
 
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
 from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds, PostgresPeople

@@ -1,7 +1,6 @@
 """Contract of result stores and ledgers, checked for every implementation."""
 
 import contextlib
-import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.fleet import MemoryLedger
+from tests.results import LAYOUT, LAYOUTS, new_table, night, row
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.ledger import DynamoLedger
@@ -28,9 +28,6 @@ from tuppence.usecases.fleet.messages import (
 )
 from tuppence.usecases.fleet.ports import FleetLedger
 from tuppence.usecases.ledger import RunRecord, Tally
-
-LAYOUT = Layout("digest", (("a", ("x",)), ("b", ())))
-LAYOUTS = {"digest": LAYOUT}
 
 
 @pytest.fixture
@@ -58,25 +55,6 @@ def book(request: pytest.FixtureRequest) -> FleetLedger:
         return MemoryLedger()
     request.getfixturevalue("aws")
     return DynamoLedger(client("dynamodb"), new_table("run_id", "entry"))
-
-
-def new_table(*keys: str) -> str:
-    """Create a table in the emulator, and return its name."""
-    name = f"table-{uuid.uuid4().hex}"
-    kinds = zip(keys, ("HASH", "RANGE"), strict=True)
-    client("dynamodb").create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in kinds],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return name
-
-
-def row(customer: str, as_of: int = 1, score: str = "1.0000") -> CustomerResults:
-    result = Result("a", State.QUALIFIED, Decimal(score), {"x": "é"}, as_of)
-    other = Result("b", State.UNKNOWN, None, {}, 1, suspended=True)
-    return CustomerResults(customer, as_of, LAYOUT, pack([packed(result), packed(other)]))
 
 
 def test_an_erased_customer_has_no_results(kept: ResultStore) -> None:
@@ -188,17 +166,6 @@ def test_a_restarted_run_has_no_finished_items(database: Database) -> None:
     database.start(RUN)
     assert database.done("r1") == {}
     assert database.latest() == RUN
-
-
-def night(
-    database: Database, name: str, *rows: CustomerResults, as_of: int = 5, finished: bool = True
-) -> None:
-    """Run over the customers of some rows, whose results those are."""
-    database.start(RunRecord(name, as_of, "digest", ("i1",)))
-    with database.completing(name, "i1", Tally()):
-        database.replace(rows, database.get([one.customer_id for one in rows]))
-    if finished:
-        database.finish(name)
 
 
 def test_the_results_of_the_run_before_are_kept_beside_the_last_ones(database: Database) -> None:

@@ -100,6 +100,7 @@ def test_a_persons_feed_is_explained_as_sums_of_points(store: Path) -> None:
         assert sum(one["parts"].values()) == one["points"]
         assert 0 <= one["chance"] <= 1
     assert "sum of" in command("relevance", "show", *options[:4])
+    assert found["customer_id"] in command("feed", found["customer_id"], "--store", store)
     held = next(one for one in names if is_held_out(one))
     told = command("relevance", "show", "--store", store, "--customer", held)
     assert "in rule order (hold out)" in told

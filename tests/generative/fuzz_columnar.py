@@ -7,8 +7,8 @@ import argparse
 import random
 import time
 
+from tests.generative.comparing import assert_same, planned
 from tests.generative.making import facts
-from tests.generative.test_columnar import assert_same, planned
 
 RULES, CUSTOMERS, ROWS = 25, 12, 60
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.building import NOBODY, TOKENS
-from tests.generative.test_mutated_files import end_of, mutated
+from tests.generative.mutating import end_of, mutated
 from tests.statements import FORMATS, TODAY
 
 from tuppence.bankdata.exports import read_exports

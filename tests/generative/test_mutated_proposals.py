@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.building import NOBODY
-from tests.generative.test_mutated_files import mutated
+from tests.generative.mutating import mutated
 from tests.statements import SAMPLES, TODAY
 
 from tuppence.bankdata.banks import shipped_banks

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 from tests.examples import examples
+from tests.generative.comparing import reasons
 from tests.generative.making import AS_OF, SCHEMA, facts
-from tests.generative.test_columnar import reasons
 
 from tuppence.engine import reference
 from tuppence.engine.columnar import Engine

@@ -1,4 +1,4 @@
-"""What stands out is the same in columns and in the reference, near every threshold."""
+"""Payments and spending stand out alike in columns and in the reference, near every threshold."""
 
 from collections import Counter
 from typing import Any

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given
 from local.servers import installations, postgresql
 from tests.building import bank, day, frame
 from tests.consents import consents, uses
+from tests.database import put
 from tests.examples import examples
-from tests.integration.test_postgres_facts import put
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.postgres.connection import connect_columns, load_query

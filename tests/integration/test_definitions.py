@@ -11,7 +11,7 @@ import pytest
 from local.servers import PATIENCE
 from tests.building import ROOT, RULES
 from tests.conftest import Run
-from tests.integration.test_relay import DATE, client, pool_of, reader
+from tests.database import DATE, client, pool_of, reader
 
 from tuppence.adapters.postgres.connection import load_query
 from tuppence.adapters.postgres.definitions import Definitions

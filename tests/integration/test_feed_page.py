@@ -161,7 +161,8 @@ def test_everything_works_with_forms_alone(browser: Browser, address: str, scrip
         page.get_by_label("Format of money and dates").fill("de_DE")
         page.get_by_role("button", name="Save").click()
         assert "insight" not in page.locator("article .kind").all_inner_texts()
-        assert page.locator("html").get_attribute("lang") == "de"
+        assert "30. Juni 2026" in page.locator("main").inner_text()
+        assert page.locator("html").get_attribute("lang") == "en", "its texts stay English"
         page.get_by_role("link", name="Choices").click()
         assert not page.get_by_label("insight", exact=True).is_checked()
 

@@ -19,24 +19,23 @@ from hypothesis import given
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from tests.building import copy_rules
+from tests.building import copy_rules, rule
 from tests.commands import command
 from tests.documents import operations
 from tests.examples import examples
 from tests.feeds import KEYS, desk
 from tests.serving import served
-from tests.unit.engine.test_columnar import rule
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.feed_file import FeedRecords
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.postgres.migrating import make_login, migrate
 from tuppence.bootstrap.local import fact_database
+from tuppence.errors import RETRYABLE
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.services.feed.tokens import customer_token
-from tuppence.services.problems import RETRYABLE
 
 RULES: Final = ("eating_out_up", "subscriptions_total", "week_in_review", "overdrawn")
 PERSON: Final = "C0000002"

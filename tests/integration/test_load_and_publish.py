@@ -19,7 +19,7 @@ from local.servers import PATIENCE
 from local.stack import TUPPENCE
 from tests.building import ROOT, bank, day
 from tests.conftest import Run
-from tests.integration.test_postgres_facts import AGREED, put, three_customers
+from tests.database import AGREED, put, three_customers
 from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
@@ -84,6 +84,23 @@ def test_a_load_that_ends_at_any_statement_leaves_nothing(
         statement += 1
     assert statement > 10
     assert rows_of(COUNTS) == [(1, 1, 3, 1, 2)]
+
+
+def test_a_load_begins_again_where_its_store_was_changed_meanwhile(
+    database: str, rows_of: Ask
+) -> None:
+    """The facts are read again in the same session, see `consistent`."""
+    connection = connect_columns(database)
+
+    def changed() -> Iterator[Rows]:
+        yield from three_customers()[:1]
+        raise UserError("store.changed", "the store was changed")
+
+    with pytest.raises(UserError, match="the store was changed"):
+        facts.load(connection, Schema(), changed(), AGREED)
+    facts.load(connection, Schema(), iter(three_customers()), AGREED)
+    connection.close()
+    assert rows_of(COUNTS) == [(3, 3, 9, 3, 2)]
 
 
 def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> None:

@@ -10,10 +10,12 @@ import pytest
 from local.servers import installations, postgresql
 from tests.building import ROOT, bank, day, frame
 from tests.conftest import Run
+from tests.database import AGREED, put, three_customers
 
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import consents, everything, load, page
 from tuppence.adapters.postgres.migrating import migrate
@@ -23,33 +25,15 @@ from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date
-from tuppence.usecases.copy_facts import Agreement
+from tuppence.relevance.scorecard import PRIOR
 
 Ask = Callable[..., list[tuple[object, ...]]]
-AGREED = Agreement(Date(day("2026-01-01")), Date(day("2099-01-01")), "GB")
 SUMMER = Date(day("2026-06-30"))
 BANK_FEES = ROOT / "catalogue" / "bank_fees.yaml"
 
 
 def use(as_of: Date, today: Date = SUMMER) -> Use:
     return Use(PURPOSES, today.day, as_of.day)
-
-
-def put(url: str, *parts: Rows, schema: Schema | None = None) -> None:
-    connection = connect_columns(url)
-    try:
-        load(connection, schema or Schema(), iter(parts), AGREED)
-    finally:
-        connection.close()
-
-
-def three_customers() -> list[Rows]:
-    rows = [
-        {"booking date": day("2026-06-01"), "amount": -100, "balance": 500},
-        {"booking date": day("2026-06-02"), "amount": -200, "balance": 300},
-        {"booking date": day("2026-06-02"), "amount": -50},
-    ]
-    return [bank(rows, f"c{n}") for n in range(3)]
 
 
 NIGHTS = 20
@@ -277,7 +261,12 @@ def test_the_services_give_all_that_is_held_and_forget_it(
     assert not any(of_services.pop("feed").values())
     assert of_services == of_store
     assert [one["purpose"] for one in of_services["consents"]] == ["insights"]
-    done = tuppence("forget", "c1", *where, "--settle", 0, "--yes")
+    models = ModelDirectory(tmp_path / "models")
+    models.put(PRIOR)
+    models.publish(PRIOR.digest)
+    done = tuppence("forget", "c1", *where, "--models", tmp_path / "models", "--settle", 0, "--yes")
+    assert "destroyed: 1 models" in done.stdout
+    assert (models.digests(), models.published()) == ([], None), "nobody has used a feed yet"
     assert "1 customers, 1 accounts, 3 transactions, 1 connections, 1 consents" in done.stdout
     assert "the results" in done.stdout
     for table in ("accounts", "transactions", "connections", "consents"):

@@ -9,49 +9,23 @@ import httpx2
 import psycopg
 import pytest
 from local.servers import PATIENCE, Server, installations, postgresql, standby
-from starlette.testclient import TestClient
 from tests.building import bank, day
-from tests.integration.test_postgres_facts import put
+from tests.database import DATE, TOKEN, client, pool_of, put, reader
 from tests.serving import connect, post, served, status
 from tests.waiting import wait_until
 
 from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
 from tuppence.errors import UserError
-from tuppence.facts.consent import PURPOSES
-from tuppence.feel.values import Date
 from tuppence.services.access import digest
 from tuppence.services.sql_relay import RelayLimits, relay_app
 
-DATE = Date(day("2026-06-30"))
 FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
-TOKEN = {"Authorization": "Bearer secret"}
-LIMITS = RelayLimits(queue_limit=8, timeout=1.0)
-
-
-def reader(url: str) -> str:
-    """Return the address of a login that may only read."""
-    with psycopg.connect(url) as connection:
-        connection.execute("DROP ROLE IF EXISTS reader")
-        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'pass' IN ROLE tuppence_reader")
-    return f"postgresql://reader:pass@{url.partition('@')[2]}?connect_timeout={PATIENCE:.0f}"
-
-
-def pool_of(url: str, size: int, query_seconds: float) -> Pool:
-    """Return a pool whose clock always shows the day of the requested facts."""
-    return Pool(url, size, query_seconds, PURPOSES, lambda: DATE)
 
 
 def filled(url: str) -> None:
     migrate(url)
     put(url, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-
-
-@contextlib.contextmanager
-def client(pool: Pool, limits: RelayLimits = LIMITS) -> Iterator[TestClient]:
-    app = relay_app(pool, {digest("secret"): "tester"}, limits)
-    with TestClient(app, headers=TOKEN, raise_server_exceptions=False) as running:
-        yield running
 
 
 def through(pool: Pool, query: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from local.servers import AWS_REGION
 from tests.building import day
@@ -136,6 +137,22 @@ def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
     with pytest.raises(UserError, match="there is no such file") as missing:
         inbox.fetch(Arrived("bank", "c.csv"), tmp_path)
     assert missing.value.code == "file.missing"
+
+
+def test_a_migration_makes_the_login_with_which_files_are_loaded(
+    database: str, login: Callable[..., str], tmp_path: Path
+) -> None:
+    login("takes_in")  # it is removed after the test
+    secret = tmp_path / "password"
+    secret.write_text("another\n")
+    asked = ("database", "migrate", "--database", database, "--loader", "takes_in")
+    assert "takes_in may load" in command(*asked, "--loader-password", secret)
+    assert "go together" in command(*asked, status=2)
+    address = f"postgresql://takes_in:another@{database.partition('@')[2]}"
+    may = "SELECT has_table_privilege('tuppence.{}', 'INSERT')"
+    with psycopg.connect(address) as connection:
+        for table, allowed in (("transactions", True), ("definitions", False)):
+            assert connection.execute(may.format(table).encode()).fetchall() == [(allowed,)]
 
 
 @pytest.mark.parametrize("address", ["bucket", "s3://", "s3://bucket/folder", "gs://bucket"])

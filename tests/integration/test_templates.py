@@ -284,7 +284,7 @@ def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_pa
         "app.build(whole, traced)\n"
         "whole.synth()\n"
     )
-    python = ROOT / ".tools/infra/bin/python"
+    python = str(ROOT / ".tools/infra/bin/python")
     command = [python, "-c", script, str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
     found = resources_of("dev", tmp_path)
@@ -437,6 +437,10 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     for label in ("NoEngine", "NoRelay") + (("NightLate",) if templates[0] == "prod" else ()):
         silent = one(resources, "AWS::CloudWatch::Alarm", label)
         assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
+    for label, service in (("EngineErrors", "rules-engine"), ("RelayErrors", "sql-relay")):
+        errors = one(resources, "AWS::CloudWatch::Alarm", label)
+        assert (errors["Namespace"], errors["MetricName"]) == ("tuppence", "errors_total")
+        assert errors["Dimensions"] == [{"Name": "service", "Value": service}], "no 503 when busy"
 
 
 def test_the_cost_counts_every_resource_that_is_charged_by_the_month(

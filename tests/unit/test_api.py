@@ -1,5 +1,8 @@
 """The public Python interface: what it refuses, and that importing it costs nothing."""
 
+import ast
+import inspect
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,6 +61,23 @@ def test_every_public_name_exists_and_is_documented() -> None:
         assert name in page, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         tuppence.nothing  # type: ignore[attr-defined] # noqa: B018 - the look-up is the test
+
+
+def test_functions_have_the_parameters_that_are_promised() -> None:
+    page = (ROOT / "docs/reference/python.md").read_text("utf-8")
+    promised = dict(re.findall(r"^\| `(\w+)(\(.*?\)) -> ", page, re.MULTILINE))
+    found = {name: inspect.signature(getattr(tuppence, name)) for name in promised}
+    assert {name: without_types(one) for name, one in found.items()} == {
+        name: ast.unparse(ast.parse(f"def f{text}: ...")) for name, text in promised.items()
+    }
+    functions = {name for name in tuppence.__all__ if inspect.isfunction(getattr(tuppence, name))}
+    assert promised.keys() == functions
+
+
+def without_types(signature: inspect.Signature) -> str:
+    """Return a function with the parameters of a signature and their defaults."""
+    plain = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+    return ast.unparse(ast.parse(f"def f{inspect.Signature(plain)}: ..."))
 
 
 def test_customers_keep_their_names_and_order(rules: tuppence.Rules) -> None:

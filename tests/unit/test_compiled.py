@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from tests.unit.engine.test_columnar import TODAY, batch, rule
+from tests.building import TODAY, batch, rule
 
 from tuppence import compiled
 from tuppence.engine.explanation import explain

@@ -4,17 +4,14 @@ import re
 import ssl
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 import msgspec
 import stamina
 
 from tuppence import logs, tracing
-from tuppence.errors import UserError
-
-RETRYABLE: Final = frozenset({429, 502, 503, 504})
-"""Statuses after which the same request may be sent again."""
+from tuppence.errors import RETRYABLE, UserError
 
 
 class ServiceClient:

@@ -47,7 +47,7 @@ def chain(rows: pl.DataFrame, *, backward: bool, turned: bool) -> Chain:
     """Return how many balances follow, over all accounts.
 
     Args:
-        rows: As for `newest_first`.
+        rows: Rows as for `newest_first`.
         backward: Whether later rows of a day stand first.
         turned: Whether the amounts have the other sign.
     """

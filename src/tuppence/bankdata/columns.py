@@ -155,7 +155,7 @@ class Column(NamedTuple):
 
 
 def columns_of(table: Table) -> list[Column]:
-    """Return what is known of each column of a table."""
+    """Return the columns of a table, with their known properties."""
     good = table.cells.filter(table.reasons.is_null())
     named = Counter(table.titles)
     found = []
@@ -243,8 +243,8 @@ def date_readings(
 ) -> dict[str, pl.Series]:
     """Return the formats that read the most dates of a column, with the days; no two are equal.
 
-    All dates of a column have one format, so one that fails where another does not is none. The
-    same holds for one whose days lie more than a month ahead.
+    All dates of a column have one format, so a format that fails where another does not is refused,
+    and so is one whose days lie more than a month ahead.
 
     Args:
         texts: The dates.

@@ -12,7 +12,7 @@ _WORDS_TOLD = 5
 
 
 def balance_doubts(rows: pl.DataFrame, *, backward: bool, set_aside: int) -> Iterator[str]:
-    """Yield what share of the balances do not follow from the amounts, and the likely cause.
+    """Yield the share of balances that do not follow from the amounts, and the likely cause.
 
     Args:
         rows: `account`, `day`, `amount` and `balance`, as they stand in the file.

@@ -78,7 +78,7 @@ def guess_doubt(text: str, encoding: str) -> str:
 
     Args:
         text: Its text in the encoding that was guessed.
-        encoding: That encoding.
+        encoding: The encoding.
     """
     words = itertools.islice(dict.fromkeys(_WORD.findall(text)), _EXAMPLES)
     shown = ", ".join(masked(word[:_MAX_WORD]) for word in words)

@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
     """The content of a file.
 
     Attributes:
-        content: That of a document.
+        content: Content of a document.
         doubts: A sentence for each thing about the file that is not certain.
     """
 
@@ -90,7 +90,7 @@ def text_of(
         named: The encoding that the file itself names, which it has if it is not UTF-8.
 
     Raises:
-        UserError: It is in another encoding, or no text.
+        UserError: It is in another encoding, or is not text.
     """
     doubts: tuple[str, ...] = ()
     if given.encoding:
@@ -110,7 +110,7 @@ def _known_encoding(name: str) -> str:
     """Return the name of an encoding that there is.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: Nothing has this name.
     """
     try:
         "".encode(name)

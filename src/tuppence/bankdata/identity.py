@@ -144,7 +144,7 @@ def _part_of_day(
 
 
 def _plain(transactions: pl.DataFrame, place: str) -> pl.DataFrame:
-    """Return what rows are compared by, with their positions."""
+    """Return the keys by which rows are compared, with their positions."""
     texts = pl.col("account", "id", "text").cast(pl.String)
     rows = transactions.select(texts, "booking date", "amount", "balance")
     return rows.with_row_index(place).with_columns(
@@ -168,7 +168,7 @@ def _of_equal_identifiers(
 def _paired(rows: pl.DataFrame, others: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Return pairs of rows that are equal in some columns; balances are equal or unknown.
 
-    Two rows that both have an identifier of the bank are no pair.
+    Two rows that both have an identifier of the bank are not a pair.
     """
     if "balance" in key:
         known = pl.col("balance").is_not_null()

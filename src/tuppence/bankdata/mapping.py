@@ -308,7 +308,7 @@ def _check_words(document: Document[TableMapping]) -> None:
 
 
 def why_not_pattern(pattern: str) -> str:
-    """Return what is wrong with a regular expression that should have one group, or nothing."""
+    """Return the fault of a regular expression that should have one group; empty if it has none."""
     try:
         groups = pl.Series([""]).str.extract_groups(pattern).struct.fields
     except pl.exceptions.PolarsError as error:
@@ -330,7 +330,7 @@ def _own_words(mapping: TableMapping) -> Iterator[tuple[tuple[str, ...], str, st
 
 
 def _problems(mapping: TableMapping, fields: dict[str, Field]) -> Iterator[str]:
-    """Yield what is wrong with the mapping's options."""
+    """Yield the faults of the mapping's options."""
     letters = _LETTER.findall(mapping.date_format)
     grouping = mapping.separators.grouping
     if len(mapping.delimiter.encode()) != 1:

@@ -50,7 +50,7 @@ class Tokens:
         """Return the name that facts have for an identifier: itself, or its token as of `of`.
 
         Args:
-            identifier: As a person writes it.
+            identifier: Identifier as a person writes it.
             is_name: Returns whether facts of an older version have the identifier itself; called
                 only where it holds what may be a card number.
         """

@@ -92,7 +92,7 @@ class _Draft:
             self._doubts.append(guess_doubt(start, encoding))
 
     def proposal(self) -> Proposal:
-        """Return what was decided."""
+        """Return the mapping, the questions and the doubts."""
         return Proposal(self._mapping, self._origin, tuple(self._questions), tuple(self._doubts))
 
     def _set(self, **keys: Any) -> None:
@@ -204,7 +204,8 @@ class _Draft:
         self._set(without=words_of_balances(texts))
         self._currency = currency_of(used)
         self._decide_separators(used)
-        self._decide_dates(next(c for c in found if c.name == columns["booking date"]), FORMATS)
+        dates = next(one for one in found if one.name == columns["booking date"])
+        self._decide_dates(dates, FORMATS, MIN_SHARE)
         if not self._mapping.has_sides:
             self._decide_sign(found)
         kept = {*self._mapping.sources()}
@@ -278,9 +279,7 @@ class _Draft:
             found = Separators(self._ask(Question("decimal_point", text, POINTS)))
         self._set(decimal_point=found.point, grouping=found.grouping)
 
-    def _decide_dates(
-        self, column: Column, formats: Iterable[str], share: float = MIN_SHARE
-    ) -> None:
+    def _decide_dates(self, column: Column, formats: Iterable[str], share: float) -> None:
         readings = date_readings(column.texts, formats, self._about.today, share)
         if not readings:
             message = f"{self._path}: the dates of {column.name} have no known form"
@@ -342,7 +341,7 @@ class _Draft:
             self._set(sign=Sign(column=UNDECIDED))
 
     def _evidence(self, form: str) -> Evidence:
-        """Return what the rows show if their dates have a form."""
+        """Return the evidence of the rows if their dates have a form."""
         currency = self._about.answers.get("currency") or self._currency
         return Evidence(self._path, self._mapping, self._about, form, currency)
 

@@ -168,7 +168,7 @@ def check_item(item: Item) -> None:
     """Check that an element of a list is an object whose texts are texts.
 
     Raises:
-        InvalidItem: It is no object, or a text or key holds half of a surrogate pair.
+        InvalidItem: It is not an object, or a text or key holds half of a surrogate pair.
     """
     content = item.content
     if item.place.endswith("]") and not isinstance(content, dict):

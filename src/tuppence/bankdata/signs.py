@@ -26,8 +26,8 @@ def total(added: Sequence[Amounts], subtracted: Sequence[Amounts]) -> Amounts:
 def by_sign(amounts: Amounts, sign: Sign) -> Signed:
     """Return amounts that have their sign with them: a minus, brackets, CR or DR.
 
-    `CR` and `DR` hold whether or not the others are inverted. Where some are marked as money in
-    and none as money out, the others may be either.
+    `CR` and `DR` hold whether or not the others are inverted. If some amounts are marked as money
+    in and none as money out, the direction of unmarked amounts is ambiguous.
     """
     sizes, marks, reasons = amounts
     factor = -1 if sign.inverted else 1

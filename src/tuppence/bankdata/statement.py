@@ -75,7 +75,7 @@ def read_statement(
     may overlap and the bank may change its description.
 
     Args:
-        documents: In the order in which they were fetched.
+        documents: Documents in the order in which they were fetched.
         items: Finds the items of a document of their standard.
         customer: Identifier of the customer.
         schema: Schema of the store.

@@ -100,7 +100,7 @@ def read_start(path: Path, delimiters: Sequence[str]) -> tuple[str, dict[str, li
 
 
 def position(titles: Sequence[str], column: str) -> int | None:
-    """Return where a column stands that a mapping names; None if there is none.
+    """Return the position of a column that a mapping names, or None if the file lacks it.
 
     Args:
         titles: Titles of the columns of the file.

@@ -203,7 +203,7 @@ def _rejects(
 
 
 def _doubts(good: pl.DataFrame, mapping: TableMapping, set_aside: int) -> Iterator[str]:
-    """Yield what may be wrong with rows that can be read."""
+    """Yield the doubts about rows that can be read."""
     known: dict[str, Collection[str]] = {**words_of(mapping)}
     if mapping.table == "transactions":
         known["category"] = CATEGORIES

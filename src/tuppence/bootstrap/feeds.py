@@ -17,6 +17,7 @@ from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.usecases.explain_result import explain_kept_result
+from tuppence.usecases.feed_ports import read_each
 from tuppence.usecases.order_feed import no_model
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def feed_service(
     """Return the feed as a service.
 
     Args:
-        deps: What it works with.
+        deps: Its dependencies.
         keys: File of the keys of customers' tokens.
         operators: File of operators; None for none.
         caller_requests: Maximum concurrent requests of one caller.
@@ -52,7 +53,7 @@ def feed_service(
 def store_feeds(
     path: Path, policy_file: Path | None, purposes: frozenset[str], clock: Callable[[], int]
 ) -> "FeedDependencies":
-    """Return what the feeds of a store work with.
+    """Return the dependencies of the feeds of a store.
 
     Args:
         path: The folder of the store.
@@ -86,7 +87,8 @@ def _feeds_of(
         people.close()
 
     explain, model = _explainer(store, purposes), store.models.published
-    deps = FeedDependencies(people, file, explain, policy, clock, people.check, close, model)
+    read = read_each(people, file)
+    deps = FeedDependencies(people, file, read, explain, policy, clock, people.check, close, model)
     return deps, people
 
 
@@ -100,7 +102,7 @@ def database_feeds(
     clock: Callable[[], int],
     models: Path | None = None,
 ) -> "FeedDependencies":
-    """Return what the feeds of the services work with.
+    """Return the dependencies of the feeds of the services.
 
     Args:
         url: Address of the database; the login has the role feed.
@@ -142,7 +144,7 @@ def database_feeds(
 
     published = no_model if models is None else ModelDirectory(models).published
     return FeedDependencies(
-        people, feeds, explain, policy, clock, people.check, pool.close, published
+        *(people, feeds, people.read, explain, policy, clock, people.check, pool.close, published)
     )
 
 

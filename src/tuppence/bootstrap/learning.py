@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import StoreFolder, fact_database
-from tuppence.usecases.learn_order import LogColumns, read_log
+from tuppence.usecases.learn_order import LogColumns, read_log, renew_models
 
 if TYPE_CHECKING:
     from tuppence.facts.schema import Schema
@@ -55,3 +55,8 @@ def learning_of_services(url: str, models: Path) -> Learning:
             return facts.schema()
 
     return Learning(log, ModelDirectory(models), schema)
+
+
+def renew_models_of(learning: Learning) -> int:
+    """Destroy all models, and fit the published one again; return how many were destroyed."""
+    return renew_models(learning.models, learning.read_log)[0]

@@ -27,7 +27,7 @@ class Quota(NamedTuple):
         service: The AWS service.
         name: Name of the quota.
         needed: The least value with which the environment works as it is configured.
-        why: How that value comes about.
+        why: The calculation of that value.
     """
 
     service: str
@@ -44,7 +44,7 @@ def quotas(environment: Environment) -> Iterator[Quota]:
         "Fargate",
         "Fargate On-Demand vCPU resource count",
         math.ceil(2 * running + TAKE_IN_TASK.cpu / 1_024),
-        f"{engines} engines and {relays} relays, twice while they are replaced, and one other task",
+        f"engines {engines}, relays {relays}, twice while they are replaced; one other task",
     )
     yield Quota(
         "Lambda",

@@ -237,7 +237,7 @@ def _read(file: Path) -> list[Correction]:
     """Return the corrections of a file.
 
     Raises:
-        UserError: It is none that `enrich corrections` printed.
+        UserError: `enrich corrections` has not printed it.
     """
     try:
         found = msgspec.json.decode(read_bytes(file, MAX_BYTES), type=list[Correction])

@@ -139,7 +139,7 @@ def register(program: typer.Typer) -> None:
 
 
 def _print_tables(found: Sequence[ImportedTable], deps: ImportDependencies) -> None:
-    """Print what files gave, if any was imported."""
+    """Print the outcome of files, if any was imported."""
     if not found:
         return
     columns = ("file", "rows", "new", "changed", "unchanged", "rejected")

@@ -215,7 +215,7 @@ def _import_export(
 
 
 def _print_statement(found: ImportedStatement, deps: ImportDependencies) -> None:
-    """Print what the documents of a customer gave."""
+    """Print the outcome of the documents of a customer."""
     rows = [(what, *(f"{n:,}" for n in astuple(count))) for what, count in found.counts.items()]
     columns = ("what", "new", "changed", "unchanged")
     console().print(table(columns, rows, columns[1:]))

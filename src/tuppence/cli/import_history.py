@@ -63,5 +63,6 @@ def register_history(app: typer.Typer) -> None:
         if found.rejects:
             echo(f"removed: {found.rejects:,} rows that were set aside")
         if found.gone:
-            echo(f"removed: {found.gone:,} customers of whom nothing else is known")
+            customers = "customer" if found.gone == 1 else "customers"
+            echo(f"removed: {found.gone:,} {customers} without any other data")
         echo("results follow with the next run; to record consents, see tuppence consent")

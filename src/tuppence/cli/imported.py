@@ -49,7 +49,7 @@ def latest(text: str | None) -> datetime.date:
 
 
 def check_currency(code: str) -> None:
-    """Check the code of a currency; an empty one is none.
+    """Check the code of a currency, which may be empty.
 
     Raises:
         UserError: There is no such currency.

@@ -74,7 +74,7 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
 
 
 def _live(live: LiveResults) -> Iterator[str]:
-    """Yield what to know about the results of live rules."""
+    """Yield notes on the results of live rules."""
     of = f"The results of live rules are of {live.as_of}"
     if Difference.DAY in live.differences:
         yield f"{of}, another day: --as-of {live.as_of} previews the rule on that day."
@@ -88,7 +88,7 @@ def _live(live: LiveResults) -> Iterator[str]:
 
 
 def _effect(effect: FeedEffect, qualified: int) -> Iterator[str]:
-    """Yield what happens to the first insights of feeds."""
+    """Yield the changes of the first insights of feeds."""
     shown = sum(effect.places)
     first = f", {effect.places[0]:,} of them in first place" if shown else ""
     yield (

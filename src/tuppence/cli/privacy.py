@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from tuppence.bootstrap.learning import learning_of_services, renew_models_of
 from tuppence.bootstrap.local import (
     fact_database,
     open_store,
@@ -108,6 +109,13 @@ def register(app: typer.Typer) -> None:
         results: Results = "",
         rulesets: Rulesets = "",
         key: Key = None,
+        models: Annotated[
+            Path | None,
+            typer.Option(
+                help="With a database: models of the order of feeds, a folder; all are destroyed, "
+                "and the published one is fitted again without the customer."
+            ),
+        ] = None,
         settle: Annotated[
             float,
             typer.Option(
@@ -141,6 +149,8 @@ def register(app: typer.Typer) -> None:
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
+            if models is not None and any(rows.values()):
+                _tell_models(renew_models_of(learning_of_services(where.database, models)))
             return
         found = erase_from_store(personal_folder(hold(ctx, where)), customer)
         results_found = "the results" if found.results else "no results"
@@ -150,15 +160,17 @@ def register(app: typer.Typer) -> None:
             f"{found.rejects:,} rows that were set aside, {found.feed:,} rows of feeds"
         )
         echo(f"looked through {found.files:,} files: none names the customer or an account")
-        if found.models:
-            echo(
-                f"destroyed: {found.models:,} models of the order of feeds; a published one is new"
-            )
+        _tell_models(found.models)
         if found.mentions:
             echo(
                 f"the same words stand in {found.mentions:,} rows of other people or files about "
                 "nobody, such as rules: these stay"
             )
+
+
+def _tell_models(destroyed: int) -> None:
+    if destroyed:
+        echo(f"destroyed: {destroyed:,} models of the order of feeds; a published one is new")
 
 
 def _where(

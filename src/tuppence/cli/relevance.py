@@ -31,6 +31,8 @@ from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order
 
+HELD_BACK: Final = 14
+"""Number of the last nights by which a model is judged."""
 MOST_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
 OneStore = Annotated[
@@ -179,15 +181,18 @@ def _add_evaluate(group: typer.Typer) -> None:
 
         It is told from the views that a published model has ordered, whose chance made them differ
         in a known way. The model alone and rule order are estimated beside it, so the difference
-        to the model alone is what the policy's values cost.
+        to the model alone is what the policy's values cost. Tiers and caps stay as they were.
+
+        A model is judged by views that it has not learned from. So without --model one is fitted to
+        all but the last 14 nights, and judged by these.
         """
         where = _where(store, database, models)
         log = where.read_log()
-        own = fit_order(log)
-        published = where.models.published()
-        card = own if published is None else published.card
+        card = own = fit_order(log, until=int(log.night.max(initial=-1)) - HELD_BACK)
         if model:
             card = read_scorecard(where.models.get(model))
+            until = None if card.fitted is None else card.fitted.last
+            own = own if until is None else fit_order(log, until=until)
         heat = card.temperature if temperature is None else temperature
         wanted = feed_policy(policy, where.schema())
         alone = msgspec.structs.replace(wanted, values=[])
@@ -291,8 +296,9 @@ def _print_card(card: Scorecard) -> None:
 
 def _feed_document(feed: Feed) -> dict[str, Any]:
     listed = []
-    for one, parts in zip(feed.candidates, feed.points, strict=True):
-        if one.draw is not None:
+    for one in feed.candidates:
+        if one.draw is not None and feed.order is not None:
+            (parts,) = feed.order.parts([one])
             named = {name: points for name, points in zip(*parts, strict=True) if points}
             about = {"rule": one.rule.id, "tier": one.tier, "place": one.place}
             listed.append({**about, "points": one.draw.points, "parts": named,
@@ -303,7 +309,7 @@ def _feed_document(feed: Feed) -> dict[str, Any]:
 
 def _print_feed(feed: Feed) -> None:
     order = feed.view.order
-    if not feed.points:
+    if feed.order is None:
         by = "rules" if order is None else order.by.value.replace("_", " ")
         echo(f"the feed of {feed.customer} is in rule order ({by})")
         return

@@ -175,7 +175,7 @@ def _schema(attributes: Path | None, store: Path | None) -> Schema:
 
 
 def _examine(store: Path | None) -> Examine:
-    """Return what finds more about rules: on the day of the last run, or of the last booking."""
+    """Return a check of rules as of the day of the last run, or of the last booking."""
     today = current_date()
     if store is None:
         return examiner(today)

@@ -115,7 +115,7 @@ def _closing_balances(
         account_offsets: First account of each customer.
         last_day: Day after which transactions are ignored.
         seen: Earliest day that was looked at of each account; after `last_day` at first.
-        room: Room for the transactions of a day.
+        room: Array for the transactions of a day.
         out: Balances by row of the accounts.
     """
     for customer in range(len(offsets) - 1):

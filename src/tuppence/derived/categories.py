@@ -48,13 +48,13 @@ class _Rows(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """Room for the sums of one customer.
+    """Arrays that receive the sums of one customer.
 
     Attributes:
-        places: Of each category, by its code: the customer, and the place of its sums.
+        places: Customer and place of the sums of each category, by its code.
         codes: Code of the category at each place.
         sums: Sum of each period at each place, the last period first.
-        earlier: Room for sorting.
+        earlier: Array for sorting.
     """
 
     places: Any
@@ -134,7 +134,7 @@ def _find(rows: _Rows, as_of: int, room: _Room, codes: Any, amounts: Any) -> Non
 
 @part_of_loops
 def _add_up(rows: _Rows, customer: int, as_of: int, room: _Room) -> int:
-    """Write what a customer spent on each category in each period; return how many categories."""
+    """Write the spending on each category in each period; return the number of categories."""
     count = 0
     for row in range(rows.offsets[customer], rows.offsets[customer + 1]):
         age = as_of - rows.days[row]

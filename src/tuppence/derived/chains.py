@@ -64,7 +64,7 @@ FITS: Final[Any] = _gaps_of_cadences()
 
 
 class Chains(NamedTuple):
-    """Room for the chains of some customers, those of a group in the order of their first payments.
+    """Arrays that receive the chains of some customers, by group, in order of first payments.
 
     Attributes:
         starts: First chain of each group, and the number of all.
@@ -78,9 +78,9 @@ class Chains(NamedTuple):
         after: Payment of the same chain after each payment; -1 for none.
         follower: Chain that continues each chain; -1 for none.
         leader: Chain that each chain continues; -1 for none, -2 for several.
-        link: Room for the next chain in the list of each chain.
-        lists: Room for the first chain of each list of chains that begin with one size.
-        places: Room for the open chains of a group: chain, last day, last size and cadence.
+        link: Array for the next chain in the list of each chain.
+        lists: Array for the first chain of each list of chains that begin with one size.
+        places: Array for the open chains of a group: chain, last day, last size and cadence.
     """
 
     starts: Any

@@ -60,7 +60,7 @@ class Chain:
     """A series of payments in which each seems to follow the one before it.
 
     Attributes:
-        payments: At least one, by day.
+        payments: Payments by day, at least one.
         cadence: The cadence that its second payment, or its dues, fixed.
         is_due: Whether it is one of several yearly dues, of which three were paid again.
     """

@@ -66,7 +66,7 @@ class _Streams(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """Room for the sums of some accounts.
+    """Arrays that receive the sums of some accounts.
 
     Attributes:
         sums: Sum of all amounts before each day, by account.
@@ -164,7 +164,7 @@ def _forecast(
         starts: Days on which comparable periods start.
         base: The first of them.
         as_of: The date.
-        room: Room for sums.
+        room: Array for sums.
         pay_days: Pay day of each account.
         out: Forecasts by account.
     """

@@ -67,7 +67,7 @@ class RowArrays(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Room for the payments of some customers, group by group; each in order of day and size.
+    """Arrays that receive the payments of some customers by group, in order of day and size.
 
     Attributes:
         rows: Row of each payment.
@@ -80,7 +80,7 @@ class Groups(NamedTuple):
         is_income: Direction of each group.
         of_customer: First group of each customer, and the number of all.
         group_of: Group of each row, from the first row of the chunk; -1 for no payment.
-        table: Room for a hash table of groups; a power of two long.
+        table: Array for a hash table of groups; its length is a power of two.
         stamps: Customer to which an entry of the table belongs.
     """
 

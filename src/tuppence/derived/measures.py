@@ -37,7 +37,7 @@ COLUMNS: Final = (
 
 
 class Measures(NamedTuple):
-    """Room for what is measured of chains.
+    """Arrays that receive the measures of chains.
 
     Attributes:
         streams: The columns of `COLUMNS`, a row each stream.
@@ -70,6 +70,9 @@ def measure(
     of_row: Any,
 ) -> None:
     """Write the chains that are streams, and the number of the stream of each of their payments.
+
+    One function because each check of a chain needs what those before it have measured, and a
+    compiled function cannot return so many values cheaply.
 
     Args:
         groups: The payments of some customers.

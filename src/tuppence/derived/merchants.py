@@ -48,10 +48,10 @@ class _Rows(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """Room for what is known of merchants.
+    """Arrays that receive what is known of merchants.
 
     Attributes:
-        seen: Of each merchant, by its code: the customer, and their number of payments there, the
+        seen: The customer of each merchant, by its code, with their number of payments there, the
             largest size, and the last row.
         links: The row before each one at its merchant.
         sizes: The sizes of a customer's payments at one merchant.

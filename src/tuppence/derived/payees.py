@@ -25,7 +25,7 @@ class Payees(NamedTuple):
     """The payees of a batch.
 
     Attributes:
-        names: Names by number; the first is no payee, then come merchants by their code.
+        names: Names by number; the first stands for no payee, then come merchants by their code.
         of_merchant: Number of the payee by the code of a merchant, 0 for none.
         of_text: Number of the payee by the code of a text, 0 for none.
     """

@@ -73,8 +73,8 @@ def _find_repeated(
         merchants: Code of each transaction's merchant; 0 for none.
         amounts: Amount of each transaction.
         within: Greatest number of days between the two.
-        buckets: Room for the last row of each bucket, filled with -1; a power of two long.
-        links: Room for the row before each transaction in its bucket.
+        buckets: Array for the last row of each bucket, filled with -1; a power of two long.
+        links: Array for the row before each transaction in its bucket.
         out: Flags by transaction.
     """
     mask = len(buckets) - 1

@@ -140,7 +140,7 @@ def find_unusual_category(
 
 
 def sums_of_periods(transactions: Sequence[Spent], as_of: int) -> dict[str, list[int]]:
-    """Return what was spent on each category in 13 periods of 30 days, the last one first."""
+    """Return the spending on each category in 13 periods of 30 days, the last one first."""
     sums: dict[str, list[int]] = {}
     for row in transactions:
         age = as_of - row.day

@@ -53,7 +53,7 @@ class DerivedTables:
         return replace(self._batch, customers=columns)
 
     def of(self, customer: int, *, streams: bool) -> Derived:
-        """Return what is derived for a customer, by index; streams and forecasts only if wanted."""
+        """Return the derived facts of a customer by index, with streams and forecasts if wanted."""
         first, last = self._batch.accounts.offsets[customer : customer + 2].tolist()
         forecasts = self._forecasts if streams else {}
         return Derived(

@@ -216,7 +216,7 @@ class BoundPlan:
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
     def derived(self, customer: int, *, streams: bool) -> Derived:
-        """Return what is derived for a customer; streams and forecasts only if they are wanted."""
+        """Return the derived facts of a customer; streams and forecasts only if they are wanted."""
         group = next(one for one in self._groups if one.start <= customer < one.stop)
         return group.derived.of(customer - group.start, streams=streams)
 

@@ -35,7 +35,7 @@ _PROBLEMS: Final = tuple((re.compile(pattern), reason) for pattern, reason in PR
 
 
 def why_not_identifier(text: str) -> str | None:
-    """Return a predicate such as `is empty` that says why a text is no identifier, or None."""
+    """Return a predicate such as `is empty` that says why a text is not an identifier, or None."""
     if not text:
         return "is empty"
     if SURROGATE.search(text):

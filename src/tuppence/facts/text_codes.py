@@ -40,7 +40,7 @@ def _code(
         data: The bytes of all texts.
         offsets: First byte of each text, and the end of the last.
         is_null: Whether each text is null.
-        table: Room for a hash table of codes, filled with zeros; a power of two long.
+        table: Array for a hash table of codes, filled with zeros; its length is a power of two.
         firsts: First text of each code.
         codes: Codes by text, 0 for null.
         found: Number of codes.

@@ -1,15 +1,15 @@
 """Chooses the items of a feed: a pure function of results, states, preferences, policy and clock.
 
-Every insight that qualifies becomes a candidate with an outcome, so that the reason is known of
-each that is not shown. What is held back gives way to the next.
+Every insight that qualifies becomes a candidate with an outcome, so that the reason why one is not
+shown is always known. The next candidate takes the place of one that is held back.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from tuppence.feed.caps import Caps
 from tuppence.feed.items import (
     DAY,
     Answer,
@@ -20,13 +20,13 @@ from tuppence.feed.items import (
     has_changed,
     value_of,
 )
-from tuppence.feed.policy import URGENT, Policy, PolicyCap
+from tuppence.feed.policy import URGENT, Policy
 from tuppence.feed.preferences import Preferences
 from tuppence.feed.turns import is_due, turn_of
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
-from tuppence.rules.rule import Cap, Rule
+from tuppence.rules.rule import Rule
 
 
 class Outcome(StrEnum):
@@ -83,7 +83,7 @@ class Draw(NamedTuple):
 
     Attributes:
         priority: Number by which candidates of a tier are ordered, the highest first.
-        points: What the model gives it, with what the policy adds.
+        points: Points from the model, with those that the policy adds.
         chance: Chance of being shown.
         looks: Expected number of looks at it, against one for whatever is in the first place.
     """
@@ -100,10 +100,10 @@ class Candidate(NamedTuple):
     Attributes:
         item: Its identity.
         rule: Its rule.
-        result: What it says.
+        result: The result that it shows.
         as_of: The day of the facts that it was computed from; None for the newest ones.
         tier: Its tier.
-        outcome: What became of it.
+        outcome: Its outcome in the feed.
         place: Its place in the feed, from 0; None if it is not shown.
         draw: Its part in the draw of a learned order; None in rule order, or if it had none.
     """
@@ -121,9 +121,12 @@ class Candidate(NamedTuple):
     def key(self) -> tuple[int, Decimal, str]:
         """The order of candidates: by tier, then by falling priority, then by the rule's name.
 
-        The priority is the score, unless a model has ordered the feed.
+        The priority is the score, unless a model has ordered the feed; of what is urgent it is
+        always the score.
         """
-        priority = (self.result.score or Decimal(0)) if self.draw is None else self.draw.priority
+        priority = self.result.score or Decimal(0)
+        if self.draw is not None and self.tier != URGENT:
+            priority = self.draw.priority
         return self.tier, -priority, self.rule.id
 
 
@@ -131,7 +134,7 @@ class Ordering(Protocol):
     """The order of a feed within its tiers, where it is not that of the rules' scores."""
 
     def draw(self, eligible: Sequence[Candidate]) -> Sequence[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         ...
 
 
@@ -150,9 +153,9 @@ def choose(
     Args:
         results: Results of the person.
         rules: Rules by identifier; results of other rules are left out.
-        reader: What is known about the person.
+        reader: Facts about the person that a policy needs.
         policy: The policy of the feed.
-        moment: When the feed is built.
+        moment: Time at which the feed is built.
         withdrawn: Rules that were withdrawn.
         unwritable: Rules whose message cannot be written for this person.
         ordering: Orders the insights of a tier; by their scores if omitted.
@@ -176,11 +179,11 @@ def choose(
             outcome = Outcome.NO_PROMOTION
         judged.append(one._replace(outcome=outcome))
     if ordering is not None:
-        judged = _drawn(judged, ordering, _Caps(policy, reader.states, rules, moment.today))
-    return _placed(judged, policy, _Caps(policy, reader.states, rules, moment.today))
+        judged = _drawn(judged, ordering, Caps(policy, reader.states, rules, moment.today))
+    return _placed(judged, policy, Caps(policy, reader.states, rules, moment.today))
 
 
-def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple[Candidate, ...]:
+def _placed(judged: Sequence[Candidate], policy: Policy, caps: Caps) -> tuple[Candidate, ...]:
     """Give places to candidates in order, as far as others that are shown leave them any."""
     topics = set[str]()
     chosen, places, promoted = [], 0, False
@@ -205,7 +208,7 @@ def _placed(judged: Sequence[Candidate], policy: Policy, caps: "_Caps") -> tuple
     return tuple(chosen)
 
 
-def _drawn(judged: Sequence[Candidate], ordering: Ordering, caps: "_Caps") -> list[Candidate]:
+def _drawn(judged: Sequence[Candidate], ordering: Ordering, caps: Caps) -> list[Candidate]:
     """Return candidates in a learned order.
 
     A draw must not decide whom a cap holds back, or the chance of each card would depend on all
@@ -285,7 +288,7 @@ def snoozed_until(candidate: Candidate, states: Mapping[ItemId, ItemState]) -> i
 
 
 def told_by(candidate: Candidate, day: int) -> Told:
-    """Return what a candidate says.
+    """Return the content of a candidate.
 
     Args:
         candidate: The candidate.
@@ -319,7 +322,7 @@ def _candidate(
 def _last_told(
     rule: Rule, since: int, states: Mapping[ItemId, ItemState], moment: Moment
 ) -> tuple[Result, int] | None:
-    """Return what a person was last told in a turn that has not ended; None if nothing.
+    """Return the content last shown to a person in a turn that has not ended; None if nothing was.
 
     A rule that cannot tell tonight, because it failed or because data is missing, takes nothing
     back: the item stays until it expires, and says of which day its numbers are. An unknown result
@@ -341,7 +344,7 @@ def _own_outcome(
     away: Collection[ItemId],
     muted: Collection[str],
 ) -> Outcome:
-    """Return what becomes of a candidate, as far as other candidates do not matter."""
+    """Return the outcome of a candidate as far as it does not depend on other candidates."""
     rule, state = one.rule, reader.states.get(one.item, ItemState())
     if not is_due(rule, moment.day - one.result.since):
         return Outcome.RESTING if rule.cooldown_days else Outcome.EXPIRED
@@ -363,69 +366,3 @@ def _own_outcome(
             if not has_changed(answer.told, now, policy.changes(rule, now.values)):
                 return Outcome(kind.value)
     return Outcome.SHOWN
-
-
-class _Caps:
-    """Counts what a person has seen, and what this feed adds to it.
-
-    An item that was seen today is counted already, so it is not held back: otherwise it would
-    vanish as soon as it is seen.
-    """
-
-    def __init__(
-        self,
-        policy: Policy,
-        states: Mapping[ItemId, ItemState],
-        rules: Mapping[str, Rule],
-        today: int,
-    ) -> None:
-        self._policy = policy
-        self._states = states
-        self._today = today
-        self._seen = Counter[tuple[int, str]]()
-        self._own = Counter[str]()
-        for item, state in states.items():
-            for day in state.seen:
-                self._count(rules.get(item.rule_id), day)
-
-    def hold_back(self, one: Candidate) -> bool:
-        """Return whether a cap would be exceeded if a candidate were seen today."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
-            return False
-        cap = one.rule.feed_settings.cap
-        if cap is not None and self._own[one.rule.id] >= cap.at_most:
-            return True
-        return one.tier != URGENT and any(
-            self._seen[number, group] >= cap.at_most
-            for number, cap, group in self._groups(one.rule)
-        )
-
-    def add(self, one: Candidate) -> None:
-        """Count a candidate as seen today."""
-        if self._today not in self._states.get(one.item, ItemState()).seen:
-            self._count(one.rule, self._today)
-
-    def expect(self, one: Candidate) -> None:
-        """Count a candidate as seen today wherever several of its group may be shown."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
-            return
-        for number, cap, group in self._groups(one.rule):
-            if cap.of in {"kind", "everything"}:
-                self._seen[number, group] += 1
-
-    def _count(self, rule: Rule | None, day: int) -> None:
-        own = None if rule is None else rule.feed_settings.cap
-        if rule is not None and own is not None and self._is_in(own, day):
-            self._own[rule.id] += 1
-        for number, cap, group in self._groups(rule):
-            if self._is_in(cap, day):
-                self._seen[number, group] += 1
-
-    def _groups(self, rule: Rule | None) -> Iterator[tuple[int, PolicyCap, str]]:
-        for number, cap in enumerate(self._policy.caps):
-            group = cap.group(rule)
-            if group is not None:
-                yield number, cap, group
-
-    def _is_in(self, cap: Cap, day: int) -> bool:
-        return self._today - cap.days < day <= self._today

@@ -82,7 +82,7 @@ class _Slot(NamedTuple):
 
 
 def _forms(builtin: Builtin, names: Sequence[str] | None, count: int) -> list[list[_Slot]]:
-    """Return the forms of parameters that take so many arguments with these names."""
+    """Return the signatures that accept this number of arguments under these names."""
     found: list[list[_Slot]] = []
     for form in builtin.forms:
         parameters = [name for name, _ in form]

@@ -18,7 +18,7 @@ class Narrowing:
 
 
 def narrow_true(condition: syntax.Node) -> list[Narrowing]:
-    """Return what follows from a true condition such as `x != null` or `count(list) > 0`."""
+    """Return the narrowings by a true condition such as `x != null` or `count(list) > 0`."""
     match condition:
         case syntax.Logic(operator="and"):
             return narrow_true(condition.left) + narrow_true(condition.right)
@@ -34,7 +34,7 @@ def narrow_true(condition: syntax.Node) -> list[Narrowing]:
 
 
 def narrow_false(condition: syntax.Node) -> list[Narrowing]:
-    """Return what follows from a condition that is false or null."""
+    """Return the narrowings that follow from a condition that is false or null."""
     match condition:
         case syntax.Comparison(operator="="):
             return _differs(condition)
@@ -51,7 +51,7 @@ def _differs(comparison: syntax.Comparison) -> list[Narrowing]:
 
 
 def _at_least_one(comparison: syntax.Comparison) -> list[Narrowing]:
-    """Return what follows from `x > 0`, `x >= 1` and stronger conditions."""
+    """Return the narrowings that follow from `x > 0`, `x >= 1` and stronger conditions."""
     match comparison:
         case syntax.Comparison(
             operator=(">" | ">=") as operator, right=syntax.Literal(value=Decimal() as least)

@@ -37,16 +37,11 @@ class Date(NamedTuple):
     day: int
 
     def __str__(self) -> str:
-        return _written_day(self.day)
+        year, month, day = civil(self.day)
+        return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"
 
     def __repr__(self) -> str:
         return str(self)
-
-
-@functools.lru_cache(maxsize=10_000)  # thousands of texts name the same few days
-def _written_day(number: int) -> str:
-    year, month, day = civil(number)
-    return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"
 
 
 class Time(NamedTuple):
@@ -262,6 +257,7 @@ def _known_zone(zone: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=10_000)  # thousands of texts name the same few days
 def civil(day: int) -> tuple[int, int, int]:
     """Convert days since 1970-01-01 to year, month and day.
 

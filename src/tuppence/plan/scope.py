@@ -47,7 +47,7 @@ class Scope:
     around: "Scope | None" = None
 
     def find(self, name: str) -> Binding | RowOf | None:
-        """Return what a name is bound to in this or an enclosing scope; None if it is unbound."""
+        """Return the binding of a name in this or an enclosing scope; None if it is unbound."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.names:

@@ -17,6 +17,8 @@ from tuppence.relevance.ranking import Deck
 Array = npt.NDArray[Any]
 
 _STEP: Final = 0.5
+_FARTHEST: Final = -600.0
+"""Distance in temperatures from the best card at which all others are alike: e^709 is too large."""
 _BELOW, _ABOVE = 4.0, 18.0
 """Distance at which the density of the least, and of the greatest, key no longer counts."""
 
@@ -100,7 +102,7 @@ def _gather(
             marks[1][at] = tier[i]
             weight[at] = 0.0
         if tier[i] == marks[1][at]:
-            weight[at] += np.exp((points[i] - best) / scale)
+            weight[at] += np.exp(max((points[i] - best) / scale, _FARTHEST))
     return groups
 
 
@@ -154,8 +156,8 @@ def _chances(
         groups = _gather(first, last, count, deck, best, scale, marks, weight)
         for i in range(first, last):
             own[i - first], above[i - first] = _above(i, count, groups, deck, marks)
-            own_weight[i - first] = np.exp((points[i] - best) / scale)
-        low = (least - best) / scale - _BELOW
+            own_weight[i - first] = np.exp(max((points[i] - best) / scale, _FARTHEST))
+        low = max((least - best) / scale, _FARTHEST) - _BELOW
         for step in range(int((_ABOVE - low) / _STEP) + 1):
             shrink = np.exp(-(low + step * _STEP))
             for j in range(count, groups):

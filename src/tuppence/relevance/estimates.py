@@ -36,7 +36,7 @@ class Views(NamedTuple):
         clicked: Whether each card was opened.
         drawn: Chance of each card at each place, as it was drawn.
         clicks: Chance of a click on each card at each place, as the model has it.
-        looks: How often each place is looked at, against the first.
+        looks: Share of looks at each place, against the first.
     """
 
     view: Array
@@ -61,7 +61,7 @@ class Estimate(NamedTuple):
         change_high: Its upper bound.
         at_cap: Share of the target's looks at cards whose weight is larger than the cap.
         mean_weight: Mean weight, which is one if the log says the truth about its draws.
-        unknown: Why nothing is known; empty if it is.
+        unknown: The reason why nothing is known; empty if it is.
     """
 
     logged: float

@@ -20,7 +20,7 @@ SEEN_BOUNDS: Final = (0.3, 1.2, 2.2, 3.5, 5.5)
 AGE_BOUNDS: Final = (1, 3, 7, 14)
 """Bounds of the levels of the number of days since a turn began."""
 _ONE: Final = 1 << 16
-_PRIORS: Final = (3.0, 2.0, 1.5, 1.5)
+_PRIORS: Final = np.array([3.0, 2.0, 1.5, 1.5])
 """Clicks, and expected clicks, that every person begins with: of all, a kind, a topic, a rule."""
 _LONGEST: Final = 1_000
 """Days after which nothing counts any more."""
@@ -99,45 +99,46 @@ def features(history: History, cards: Cards, insights: Insights, rates: Array) -
     they see. A sensitive insight counts for none, and has no features but its score.
 
     Args:
-        history: What the persons of the cards saw before.
+        history: Earlier cards that the persons saw.
         cards: The cards.
         insights: The rules.
         rates: Clicks of everybody on each rule's insight for each 10,000 days on which it is seen.
     """
-    found = np.zeros((len(cards.rule), FEATURES), np.int64)
-    found[:, SCORE] = cards.score
-    learned = ~insights.sensitive[cards.rule]
     kept = ~insights.sensitive[history.rule] & (history.days <= _LONGEST)
     past = History(*(column[kept] for column in history))
-    persons = 1 + max(cards.person.max(initial=0), past.person.max(initial=0))
-    rules = len(insights.ids)
-
-    def summed(groups: Array, many: int, weights: Array, wanted: Array) -> Array:
-        keys = past.person.astype(np.int64) * many + groups[past.rule]
-        sums = np.bincount(keys, weights, persons * many)  # of integers: exact
-        return sums[cards.person.astype(np.int64) * many + wanted]
-
-    each = np.arange(rules)
-    seen = summed(each, rules, _SEEN[past.days], cards.rule) / _ONE
-    found[:, SEEN] = np.digitize(seen, SEEN_BOUNDS)
-    found[:, AGE] = np.digitize(cards.age, AGE_BOUNDS)
-    found[:, CLICKED] = cards.clicked
+    groups, many = _groups(insights)
+    size = many * (1 + max(cards.person.max(initial=0), past.person.max(initial=0)))
+    keys = past.person.astype(np.int64) * many + groups[:, past.rule]
+    wanted = cards.person.astype(np.int64) * many + groups[:, cards.rule]
     liked = _LIKED[past.days]
-    clicks, expected = liked * past.clicked, liked * rates[past.rule]
-    kinds, topics = insights.codes()
-    for column, groups in (
-        (OF_ALL, each * 0),
-        (OF_KIND, kinds),
-        (OF_TOPIC, topics),
-        (OF_RULE, each),
-    ):
-        many, prior = 1 + groups.max(initial=0), _PRIORS[column - OF_ALL]
-        wanted = groups[cards.rule]
-        did = summed(groups, many, clicks, wanted) / _ONE
-        would = summed(groups, many, expected, wanted) / (_ONE * 10_000)
-        found[:, column] = np.rint(100 * np.log((did + prior) / (would + prior)))
-    found[:, SEEN:] *= learned[:, None]
+
+    def summed(weights: Array) -> Array:  # of integers, so exactly
+        every = np.bincount(keys.ravel(), np.tile(weights, len(groups)), size)
+        return every[wanted].T
+
+    seen = np.bincount(keys[-1], _SEEN[past.days], size)[wanted[-1]] / _ONE
+    did = summed(liked * past.clicked) / _ONE + _PRIORS
+    would = summed(liked * rates[past.rule]) / (_ONE * 10_000) + _PRIORS
+    found = np.empty((len(cards.rule), FEATURES), np.int64)
+    found[:, SCORE] = cards.score
+    found[:, SEEN] = np.searchsorted(SEEN_BOUNDS, seen, side="right")
+    found[:, AGE] = np.searchsorted(AGE_BOUNDS, cards.age, side="right")
+    found[:, CLICKED] = cards.clicked
+    found[:, OF_ALL:] = np.rint(100 * np.log(did / would))
+    found[insights.sensitive[cards.rule], SEEN:] = 0
     return found
+
+
+def _groups(insights: Insights) -> tuple[Array, int]:
+    """Return the groups of each rule that affinities are of, and the number of all groups.
+
+    The groups are everything, its kind, its topic, and itself.
+    """
+    kinds, topics = insights.codes()
+    rows = np.stack([np.zeros_like(kinds), kinds, topics, np.arange(len(kinds))])
+    sizes = 1 + rows.max(axis=1, initial=0)
+    first = np.cumsum(sizes) - sizes
+    return rows + first[:, None], int(sizes.sum())
 
 
 def _numbers(texts: Sequence[str]) -> Array:

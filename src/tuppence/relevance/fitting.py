@@ -54,6 +54,7 @@ class Shown(NamedTuple):
     """The cards that people were shown: a row for each of each view.
 
     Attributes:
+        view: Number of the view.
         night: Night of the view, in days since 1970-01-01.
         rule: Number of the rule.
         place: Place in the feed, from 0.
@@ -61,6 +62,7 @@ class Shown(NamedTuple):
         clicked: Whether it was opened.
     """
 
+    view: Array
     night: Array
     rule: Array
     place: Array
@@ -79,7 +81,6 @@ class _Layout(NamedTuple):
 def fit(
     shown: Shown,
     insights: Insights,
-    views: int,
     temperature: int = PRIOR.temperature,
     seed: int = PRIOR.seed,
 ) -> Scorecard:
@@ -88,7 +89,6 @@ def fit(
     Args:
         shown: The cards that were shown; those of sensitive insights are left out.
         insights: The rules.
-        views: Number of views that they were shown in.
         temperature: Points by which noise will be multiplied.
         seed: The seed of the noise.
 
@@ -118,6 +118,7 @@ def fit(
     numbers[:, 2:] = shown.features[:, OF_ALL:FEATURES] / 100
     weight = 0.5 ** ((last - shown.night) / HALF_LIFE)
     found = _newton(columns, numbers, shown.clicked.astype(np.float64), weight, layout)
+    views = len(np.unique(shown.view))
     fitted = Fitted(int(shown.night.min()), last, views, len(shown.night), int(shown.clicked.sum()))
     rates = _rates(shown, len(insights.ids))
     card = _scorecard(found, layout, insights, (kinds, topics), rates)

@@ -71,7 +71,7 @@ class Scorecard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rate: The same for other rules.
         temperature: Points by which noise is multiplied: the more, the more is tried out.
         seed: Number that the noise depends on.
-        fitted: What it was fitted to; None for the one that has learned nothing.
+        fitted: The record of its fit; None for the scorecard that has learned nothing.
     """
 
     base: int

@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
         lift: Relative difference.
         low: Lower bound of its interval, which holds at all times.
         high: Upper bound of its interval.
-        unknown: Why nothing is known; empty if it is.
+        unknown: The reason why nothing is known; empty if it is.
     """
 
     learned: float

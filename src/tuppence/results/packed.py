@@ -88,14 +88,19 @@ def check_day(day: int) -> None:
         raise UserError("results.date", message, hint)
 
 
-def unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
-    """Unpack the results of one customer.
+def unpack(layout: Layout, data: bytes, least: int) -> Iterator[tuple[int, Packed]]:
+    """Unpack those results of one customer whose state is not below one, with their places.
+
+    Args:
+        layout: The meaning of the bytes.
+        data: The bytes.
+        least: The least state.
 
     Raises:
         UserError: The bytes are damaged.
     """
     try:
-        yield from _unpack(layout, data)
+        yield from _unpack(layout, data, least)
     except (struct.error, IndexError, ValueError) as error:
         raise damaged("") from error
 
@@ -107,23 +112,26 @@ def damaged(customer_id: str) -> UserError:
     return UserError("store.corrupt", f"the stored results{whose} are damaged", hint)
 
 
-def _unpack(layout: Layout, data: bytes) -> Iterator[Packed]:
+def _unpack(layout: Layout, data: bytes, least: int) -> Iterator[tuple[int, Packed]]:
     count = len(layout.rules)
     days = struct.unpack_from(f"<{count}H", data, count)
     place = 3 * count
-    for rule, (_, names) in enumerate(layout.rules):
-        if data[rule] > SUSPENDED:
-            raise ValueError
-        if data[rule] != QUALIFIED:
-            yield _without_values(data[rule], days[rule])
+    for rule, state in enumerate(data[:count]):
+        if state < least:
             continue
+        if state > SUSPENDED:
+            raise ValueError
+        if state != QUALIFIED:
+            yield rule, _without_values(state, days[rule])
+            continue
+        names = layout.rules[rule][1]
         (score,) = struct.unpack_from("<i", data, place)
         place += 4
         values: list[Any] = []
         for _ in names:
             value, place = _unpack_value(data, place)
             values.append(value)
-        yield Packed(QUALIFIED, days[rule], None if score < 0 else score, tuple(values))
+        yield rule, Packed(QUALIFIED, days[rule], None if score < 0 else score, tuple(values))
     if place != len(data):
         raise ValueError
 

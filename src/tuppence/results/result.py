@@ -10,7 +10,14 @@ from typing import Any, Protocol
 import msgspec
 
 from tuppence.feel.numbers import CONTEXT
-from tuppence.results.packed import QUALIFIED, SUSPENDED, Layout, Packed, unpack
+from tuppence.results.packed import (
+    NOT_QUALIFIED,
+    QUALIFIED,
+    SUSPENDED,
+    Layout,
+    Packed,
+    unpack,
+)
 
 
 class State(StrEnum):
@@ -75,20 +82,27 @@ class CustomerResults(msgspec.Struct, frozen=True, gc=False):
     @property
     def results(self) -> tuple[Result, ...]:
         """The result of each rule, unpacked at each access."""
+        return self._from(NOT_QUALIFIED)
+
+    @property
+    def that_apply(self) -> tuple[Result, ...]:
+        """The results that qualify or are unknown, unpacked at each access: a few of many."""
+        return self._from(QUALIFIED)
+
+    def _from(self, least: int) -> tuple[Result, ...]:
+        rules = self.layout.rules
         return tuple(
-            Result(
-                rule_id,
-                State.QUALIFIED,
-                None if found.score is None else Decimal(found.score).scaleb(-4),
-                dict(zip(names, found.values, strict=True)),
-                found.since,
-            )
-            if found.state == QUALIFIED
-            else _unqualified(rule_id, found.state, found.since)
-            for (rule_id, names), found in zip(
-                self.layout.rules, unpack(self.layout, self.packed), strict=True
-            )
+            _result(*rules[place], found)
+            for place, found in unpack(self.layout, self.packed, least)
         )
+
+
+def _result(rule_id: str, names: tuple[str, ...], found: Packed) -> Result:
+    if found.state != QUALIFIED:
+        return _unqualified(rule_id, found.state, found.since)
+    score = None if found.score is None else Decimal(found.score).scaleb(-4)
+    values = dict(zip(names, found.values, strict=True))
+    return Result(rule_id, State.QUALIFIED, score, values, found.since)
 
 
 @functools.lru_cache(maxsize=10_000)  # most results do not qualify, since one of a few days

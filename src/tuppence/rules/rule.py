@@ -1,6 +1,6 @@
 """Rules, whose expressions are all in FEEL."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -32,7 +32,7 @@ def check_period(first: str | None, last: str | None, *names: str) -> None:
     """Check that two texts are days of the calendar, the first not after the last.
 
     Raises:
-        ValueError: One is no day, or they are in the wrong order.
+        ValueError: One is not a day, or they are in the wrong order.
     """
     for text, name in zip((first, last), names, strict=True):
         if text is not None and parse_date(text) is None:
@@ -187,6 +187,9 @@ class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
     values: dict[str, str] = {}
 
 
+_USUAL_SETTINGS: Final = FeedSettings()
+
+
 class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One insight: its condition, its relevance and its message.
 
@@ -235,7 +238,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     @property
     def feed_settings(self) -> FeedSettings:
         """The place of the insight in feeds, as far as its author has said."""
-        return FeedSettings() if self.feed is msgspec.UNSET else self.feed
+        return _USUAL_SETTINGS if self.feed is msgspec.UNSET else self.feed
 
     @property
     def promotes(self) -> bool:
@@ -245,10 +248,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def in_force(self, as_of: Date) -> bool:
         """Return whether the rule and its approval are valid on a day."""
         day, approval = str(as_of), self.approval
-        periods = [(self.valid_from, self.valid_until)]
-        if approval is not None:
-            periods.append((approval.date, approval.until))
-        return all((a is None or a <= day) and (b is None or day <= b) for a, b in periods)
+        return _is_within(day, self.valid_from, self.valid_until) and (
+            approval is None or _is_within(day, approval.date, approval.until)
+        )
 
     def expressions(self) -> dict[tuple[str, ...], str]:
         """Return the FEEL texts by their place in the rule."""
@@ -256,3 +258,7 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             ("values", name): text for name, text in self.values.items()
         }
         return {("when",): self.when, ("score",): self.score} | values
+
+
+def _is_within(day: str, first: str | None, last: str | None) -> bool:
+    return (first is None or first <= day) and (last is None or day <= last)

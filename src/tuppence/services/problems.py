@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from tuppence import logs
 from tuppence.cards import masked
-from tuppence.errors import UserError
+from tuppence.errors import RETRYABLE, UserError
 
 RETRY_AFTER: Final = "1"
 """Seconds that a client should wait before it sends a request with a retryable error again."""
@@ -63,8 +63,6 @@ BUSY: Final = frozenset({"caller.busy", "service.busy", "service.draining", "ser
 """Codes of answers that only put a request off: there is no error, but too much to do."""
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 """Header of requests and answers, by which log lines of several processes are joined."""
-RETRYABLE: Final = frozenset({429, 502, 503, 504})
-"""Statuses after which the same request may be sent again."""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,7 +18,7 @@ from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
-from tuppence.relevance.scorecard import PRIOR, Parts
+from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, View, ViewedItem, ViewOrder
@@ -53,8 +53,8 @@ class Feed(NamedTuple):
         candidates: All insights that qualify, shown or not.
         left_out: A sentence, by the identifier of its rule, for each insight that is missing
             because its message cannot be written.
-        view: What is logged when the person has seen it.
-        points: The points of each candidate, as sums; none in rule order.
+        view: The record that is logged when the person has seen it.
+        order: The model that has ordered it; None in rule order.
     """
 
     customer: str
@@ -65,7 +65,7 @@ class Feed(NamedTuple):
     candidates: tuple[Candidate, ...]
     left_out: Mapping[str, str]
     view: View
-    points: tuple[Parts, ...] = ()
+    order: FeedOrder | None = None
 
     @property
     def hidden(self) -> tuple[Candidate, ...]:
@@ -86,12 +86,12 @@ def served_feed(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates; that of the customer if None.
         model: The model that orders feeds; they are in rule order if omitted.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
 
     Raises:
         UserError: There is no such locale.
@@ -115,12 +115,12 @@ def feed_version(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates; that of the customer if None.
         model: The model that orders feeds, if there is one.
-        channel: Where the feed is shown.
+        channel: Place where the feed is shown.
     """
     known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
     today = local_day(now, kept.preferences.time_zone or policy.time_zone)
@@ -152,12 +152,12 @@ def build_feed(
 
     Args:
         person: The customer, with their results.
-        kept: What the customer did with earlier feeds, and their choices.
+        kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates, such as en_GB.
         model: The model that orders feeds; they are in rule order if omitted.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
 
     Raises:
         UserError: There is no such locale.
@@ -201,7 +201,7 @@ def build_feed(
         candidates,
         left_out,
         _view(person, candidates, policy, order, by, channel),
-        tuple(order.parts(candidates)) if ordering is not None else (),
+        ordering,
     )
 
 

@@ -57,12 +57,12 @@ class FactsOfAll(Protocol):
     """The facts of all customers of a store."""
 
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
-        """Return what a function reads of the permitted facts, all of it as of one moment."""
+        """Return the answer of a function that reads the permitted facts, all as of one moment."""
         ...
 
 
 def examiner(today: Date, store: FactsOfAll | None = None, use: Use | None = None) -> Examine:
-    """Return what finds more about rules: words that nobody can have, and days that have passed.
+    """Return a check that finds words that nobody can have, and days that have passed.
 
     Args:
         today: The clock's day.
@@ -110,7 +110,7 @@ def words_of(facts: PermittedFacts) -> Mapping[tuple[str, str], frozenset[str]]:
 
 
 def reach(store: FactsOfAll, use: Use, examine: Examine) -> Examine:
-    """Return what also finds conditions that nobody of a store fulfils.
+    """Return a check that also finds conditions that nobody in a store fulfils.
 
     Args:
         store: The store.
@@ -191,7 +191,7 @@ def _known(
 
 
 def _day_findings(rule: Rule, definition: Definition, today: Date) -> Iterator[Finding]:
-    """Yield what does not fit the day: approvals to come or past, and rules that have ended."""
+    """Yield findings about the day: approvals to come or past, and rules that have ended."""
     day, approval = str(today), rule.approval
 
     def found(place: Location, text: str, message: str, *, warning: bool) -> Finding:

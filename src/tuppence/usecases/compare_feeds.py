@@ -106,9 +106,9 @@ def changes_of(
 
     Args:
         feed: The feed.
-        person: What it was built from.
+        person: The person whose feed it is.
         earlier: The run before.
-        kept: What is kept of the person.
+        kept: Stored events and preferences of the person.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
         locale: Locale of money and dates.
@@ -133,7 +133,7 @@ def compare_feeds(
 
     Args:
         feed: The feed.
-        person: What it was built from.
+        person: The person whose feed it is.
         before: The insights after the run before.
         locale: Locale of money and dates.
     """
@@ -166,12 +166,13 @@ def _message(one: Candidate, earlier: FeedItem, day: int, style: tuple[str, str]
 
 
 def _reason(rule_id: str, feed: Feed, person: Person) -> Absence:
-    found = next((result for result in person.results if result.rule_id == rule_id), None)
-    if found is None or rule_id not in person.rules:
+    if rule_id not in person.rules:
         return Absence.NO_RULE
-    if found.state is not State.QUALIFIED:
-        is_unknown = found.state is State.UNKNOWN
-        return Absence.UNKNOWN if is_unknown else Absence.NOT_QUALIFIED
+    found = next((result for result in person.results if result.rule_id == rule_id), None)
+    if found is None or found.state is State.NOT_QUALIFIED:
+        return Absence.NOT_QUALIFIED
+    if found.state is State.UNKNOWN:
+        return Absence.UNKNOWN
     if not is_due(person.rules[rule_id], feed.as_of.day - found.since):
         return Absence.EXPIRED
     return Absence.UNWRITABLE if rule_id in feed.left_out else Absence.OUTRANKED

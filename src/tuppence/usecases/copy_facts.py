@@ -107,7 +107,7 @@ class CopiedStore(Protocol):
         ...
 
     def read_facts(self, read: Callable[[StoredFacts], T]) -> T:
-        """Return what a function reads of the facts, all of it as of one moment."""
+        """Return the answer of a function that reads the facts, all as of one moment."""
         ...
 
 

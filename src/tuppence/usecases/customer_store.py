@@ -94,7 +94,7 @@ class LastEvaluation(NamedTuple):
 
 
 def last_evaluation(store: EvaluatedStore, customer: str) -> LastEvaluation:
-    """Return what is kept of a customer, and the day of the last run that looked at it.
+    """Return the stored results of a customer, and the day of the last run that looked at them.
 
     Raises:
         UserError: Nothing is kept.
@@ -119,6 +119,6 @@ def day_of(results: CustomerResults, latest: RunRecord | None) -> Date:
 
 
 def no_results(store: str, customer: str) -> UserError:
-    """Return the error for a customer of whom nothing is kept."""
+    """Return the error for a customer without stored results."""
     message = f"{store}: there are no results of customer {customer}"
     return UserError("results.none", message, "tuppence run makes them")

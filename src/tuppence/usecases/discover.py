@@ -71,7 +71,7 @@ class FactsOfAll(Protocol):
 
 
 class Discovered(NamedTuple):
-    """What was discovered.
+    """The drafts that were discovered, and whom they are about.
 
     Attributes:
         drafts: The drafts, those that few people exceed by far first.

@@ -60,7 +60,7 @@ class PersonalStore(Protocol):
         ...
 
     def personal_data(self, customer: str) -> PersonalData:
-        """Return what is held of a customer, who may be unknown."""
+        """Return the data held about a customer, who may be unknown."""
         ...
 
     def ruleset(self, digest: str) -> Ruleset:
@@ -89,10 +89,10 @@ class PersonalDatabase(ServiceCustomers, Protocol):
 
 
 def export_from_store(store: PersonalStore, customer: str) -> dict[str, Any]:
-    """Return all that a store holds of a customer, for JSON, with the reason of every result.
+    """Return all data of a customer in a store, for JSON, with the reasons for every result.
 
     Raises:
-        UserError: Nothing is held of such a customer.
+        UserError: There are no data of such a customer.
     """
     customer = store.name_of(customer)
     data = store.personal_data(customer)

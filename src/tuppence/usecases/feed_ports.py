@@ -1,7 +1,7 @@
 """The ports of feeds: what is known about a person, and what is kept of their feeds."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome, Reader
 from tuppence.feed.items import Event, ItemId, ItemState, Told
 from tuppence.feed.preferences import Preferences
@@ -22,7 +23,7 @@ class Person(NamedTuple):
 
     Attributes:
         customer: The name by which the customer is known.
-        results: Results of the last evaluation.
+        results: Results of the last evaluation; those that do not qualify may be left out.
         version: A text that differs where the results differ.
         rules: The rules that they were made with.
         ruleset: Digest of the ruleset.
@@ -50,7 +51,7 @@ class People(Protocol):
     """The customers whose feeds are built."""
 
     def find(self, customer: str, today: Date) -> Person:
-        """Return what is known about a customer.
+        """Return the known facts about a customer and their results.
 
         Raises:
             UserError: There is no such customer, or nothing is kept of them.
@@ -69,14 +70,14 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
         item: Its identity.
         tier: Its tier.
         score: Its score; None if unknown.
-        outcome: What became of it.
+        outcome: Its outcome.
         topic: The topic of its rule.
         place: Its place in the feed, from 0; None if it was not shown.
-        told: What it said, if it was shown.
+        told: The numbers and the text of it, if it was shown.
         kind: The kind of its rule.
         sensitive: Whether nothing may be learned from it.
         features: Its features for the model, see `relevance.features`.
-        points: What the model gave it; None in rule order, or if it could not be shown.
+        points: Points from the model; None in rule order, or if it could not be shown.
         chance: Chance with which it was shown.
         looks: Expected number of looks at it.
     """
@@ -97,7 +98,7 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrderedBy(StrEnum):
-    """Who orders a feed where there is a model: the model, or the rules for one of two reasons."""
+    """The order of a feed where there is a model: the model's, or the rules' for two reasons."""
 
     MODEL = "model"
     HOLD_OUT = "hold_out"
@@ -108,7 +109,7 @@ class ViewOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     """The order of a view.
 
     Attributes:
-        by: Who ordered it.
+        by: The model or the rules that ordered it.
         model: Digest of the model that ordered it.
         temperature: Points by which noise was multiplied.
         seed: The seed of the noise.
@@ -129,8 +130,8 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
         policy: Name and digest of the policy.
         places: Maximum number of items.
         candidates: The candidates, in order.
-        order: Who ordered it; None if there was no model.
-        channel: Where it was shown, as the app calls it.
+        order: The order of a model; None if there was no model.
+        channel: Place where it was shown, as the app calls it.
     """
 
     night: int
@@ -142,7 +143,7 @@ class View(msgspec.Struct, frozen=True, omit_defaults=True):
     channel: str | None = None
 
     def told(self, item: ItemId) -> Told | None:
-        """Return what an item said in the view; None if the view did not show it."""
+        """Return the content of an item in the view; None if the view did not show it."""
         return next((one.told for one in self.candidates if one.item == item), None)
 
 
@@ -178,9 +179,9 @@ class Withdrawal(msgspec.Struct, frozen=True):
     Attributes:
         rule_id: The rule.
         withdrawn: False for a rule that is restored.
-        by: Who decided.
-        reason: Why.
-        at: When, in milliseconds since 1970-01-01.
+        by: The operator who decided.
+        reason: Reason of the decision.
+        at: Time of the decision, in milliseconds since 1970-01-01.
     """
 
     rule_id: str
@@ -229,7 +230,7 @@ class FeedChange(Protocol):
     """A change of what is kept of one person; nobody else changes it meanwhile.
 
     Attributes:
-        kept: What is kept.
+        kept: Stored events and preferences.
     """
 
     kept: Kept
@@ -260,7 +261,7 @@ class FeedStore(Protocol):
     """Keeps views, events, states and preferences of every person, and withdrawals."""
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person; nothing need be."""
+        """Return the stored events and preferences of a person, which may be empty."""
         ...
 
     def change(self, customer: str) -> AbstractContextManager[FeedChange]:
@@ -278,6 +279,29 @@ class FeedStore(Protocol):
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Keep a withdrawal, which holds at once."""
         ...
+
+
+Known = tuple[Person, Kept]
+"""The input of a feed."""
+FeedReader = Callable[[Sequence[str], Date], Sequence[Known | UserError]]
+"""Returns the input of the feed of each of some customers on a day, or why there is none."""
+
+
+def read_each(people: People, store: FeedStore) -> FeedReader:
+    """Return a function that reads the input of feeds of one customer after another.
+
+    Args:
+        people: The customers.
+        store: What is kept of them.
+    """
+
+    def read(customer: str, today: Date) -> Known | UserError:
+        try:
+            return people.find(customer, today), store.kept(customer)
+        except UserError as error:
+            return error
+
+    return lambda customers, today: [read(customer, today) for customer in customers]
 
 
 class LoggedView(NamedTuple):

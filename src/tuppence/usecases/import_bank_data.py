@@ -237,7 +237,7 @@ def import_statement(
     """Import the documents of one customer; later ones replace what earlier ones say.
 
     Args:
-        documents: In the order in which they were fetched.
+        documents: Documents in the order in which they were fetched.
         standard: The standard of their interface.
         customer: The customer's identifier, which may hold a card number.
         deps: The store.

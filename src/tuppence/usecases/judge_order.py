@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.errors import UserError
-from tuppence.feed.policy import Policy
+from tuppence.feed.policy import STANDARD, Policy
+from tuppence.feel.values import Date
 from tuppence.relevance.chances import chances
 from tuppence.relevance.estimates import Estimate, Views, estimate, tilt
 from tuppence.relevance.ranking import Deck, codes_of, keys, noise, ranked
@@ -55,19 +56,27 @@ class Judged(NamedTuple):
 def judge(log: LogColumns, model: Scorecard, targets: Sequence[Target]) -> list[Judged]:
     """Estimate what orders of feeds would bring, from the views that a model has ordered.
 
+    A model seems better than it is on the clicks that it has learned from, so only views of later
+    nights count.
+
     Args:
         log: The log.
-        model: The model of clicks that estimates are corrected from, fitted to the log.
+        model: The model of clicks that estimates are corrected from.
         targets: The orders.
 
     Raises:
-        UserError: `relevance.no-draws`: no model has ordered a view. `relevance.log`: views were
-            not drawn as the log says.
+        UserError: `relevance.no-draws`: no model has ordered a view, or none that is later than the
+            targets. `relevance.log`: views were not drawn as the log says.
     """
-    pieces = [_Piece(log, model, own, *kind) for kind, own in _kinds(log)]
+    fitted = [one.card.fitted for one in (*targets, Target("", model, STANDARD, 0)) if one.card]
+    since = max((one.last for one in fitted if one is not None), default=-1)
+    pieces = [_Piece(log, model, own, *kind) for kind, own in _kinds(log, since)]
     if not pieces:
         message = "not known: no model has ordered a view of this log"
         hint = "publish a model: its feeds try things out, and then others can be told from them"
+        if any(map(is_learned, log.order)):
+            message = f"not known: no view is later than {Date(since)}, until which models learned"
+            hint = "judge a model that was fitted earlier, or wait some nights"
         raise UserError("relevance.no-draws", message, hint)
     check_draws(log, pieces)
     return [
@@ -77,28 +86,33 @@ def judge(log: LogColumns, model: Scorecard, targets: Sequence[Target]) -> list[
 
 
 def live_against_hold_out(log: LogColumns) -> Comparison:
-    """Compare the views of customers with a learned order with those of hold-outs.
+    """Compare the feeds of customers with a learned order with those of hold-outs.
 
     Who chose rule order counts as one of the former: otherwise the groups would differ by more
-    than the draw.
+    than the draw. The views of a customer in a night count as one, since a newly published model
+    makes another view of the same feed, but only where a model orders it.
     """
     held = np.array([one is not None and one.by is OrderedBy.HOLD_OUT for one in log.order], bool)
     live = np.array([one is not None for one in log.order], bool) & ~held
-    clicks = np.bincount(log.view, log.clicked & (log.place >= 0), len(log.customer))
     many = len(log.customers)
 
     def arm(views: Array) -> Arm:
-        customer = log.customer[views]
+        own = views[log.view]
+        pairs = np.stack([log.customer, log.night], axis=1)[views]
+        customer = np.unique(pairs, axis=0)[:, 0]
+        clicked = own & log.clicked & (log.place >= 0)
+        rows = [log.customer[log.view], log.night[log.view], log.rule]
+        clicks = np.unique(np.stack(rows, axis=1)[clicked], axis=0)[:, 0]
         counted = np.bincount(customer, minlength=many)
         present = counted > 0
-        return Arm(counted[present], np.bincount(customer, clicks[views], many)[present])
+        return Arm(counted[present], np.bincount(clicks, minlength=many)[present])
 
     return compare(arm(live), arm(held))
 
 
-def _kinds(log: LogColumns) -> Iterator[tuple[tuple[int, int], Array]]:
-    """Yield the views that models have ordered, by temperature and number of places."""
-    learned = np.array([is_learned(one) for one in log.order], bool)
+def _kinds(log: LogColumns, since: int) -> Iterator[tuple[tuple[int, int], Array]]:
+    """Yield the views after a night that models have ordered, by temperature and places."""
+    learned = np.array([is_learned(one) for one in log.order], bool) & (log.night > since)
     heat = np.array([0 if one is None else one.temperature for one in log.order], np.int64)
     pairs = np.stack([heat, log.places], axis=1)
     for temperature, places in np.unique(pairs[learned], axis=0).tolist():
@@ -180,7 +194,7 @@ class _Piece:
     def _deck(self, starts: Array, points: Array) -> Deck:
         """Return the candidates that were drawn as the cards of feeds."""
         log = self._log
-        topics = [log.insights.topics[rule] for rule in self.rule.tolist()]
+        topics = log.topic[self.rows].tolist()
         tiers, scores = log.tier[self.rows].tolist(), self.score.tolist()
         decks = [
             deck_of(tiers[a:b], topics[a:b], points[a:b].tolist(), scores[a:b], self.rule[a:b])

@@ -288,7 +288,7 @@ def _known(rows: Rows) -> Known:
 
 
 def _stored(rows_of: Callable[..., Rows], incoming: Rows, owners: Owners) -> Rows:
-    """Return what is stored of the customers whose transactions come in."""
+    """Return the stored facts of the customers whose transactions come in."""
     if incoming.transactions is None:
         return Rows()
     named = incoming.transactions.select(id="account").unique()

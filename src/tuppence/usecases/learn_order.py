@@ -1,6 +1,6 @@
 """Learns the order of feeds from their log: reads it into columns, and fits a model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from tuppence.relevance.features import FEATURES, Insights
 from tuppence.relevance.fitting import Shown, fit
 from tuppence.relevance.scorecard import PRIOR, Scorecard
 from tuppence.usecases.feed_ports import LoggedView, OrderedBy, ViewedItem, ViewOrder
-from tuppence.usecases.order_feed import Model
+from tuppence.usecases.order_feed import SCORES, Model
 
 Array = npt.NDArray[Any]
 
@@ -60,12 +60,13 @@ class LogColumns(NamedTuple):
         customers: Customers, in order.
         customer: Number of the customer of each view.
         night: Night of each view.
-        order: Who ordered each view; None if there was no model.
+        order: The model that ordered each view; None if there was none.
         places: Maximum number of items of each view.
         starts: Number of the first candidate of each view, and after them their number.
         rule: Number of the rule of each candidate.
         tier: Tier of each.
-        score: Score of each in hundredths.
+        topic: Topic of each as it was then; empty for none.
+        score: Score of each, times `SCORES`.
         place: Place of each; -1 if it was not shown.
         features: Features of each.
         clicked: Whether each was opened.
@@ -82,6 +83,7 @@ class LogColumns(NamedTuple):
     starts: Array
     rule: Array
     tier: Array
+    topic: Array
     score: Array
     place: Array
     features: Array
@@ -130,7 +132,8 @@ def read_log(log: Iterable[LoggedView]) -> LogColumns:
         np.cumsum([0, *map(len, kept)]),
         column(numbers[item.item.rule_id] for item, _ in items),
         column(item.tier for item, _ in items),
-        column(0 if item.score is None else int(item.score * 100) for item, _ in items),
+        np.array([item.topic or "" for item, _ in items], np.str_),
+        column(0 if item.score is None else int(item.score * SCORES) for item, _ in items),
         column(-1 if item.place is None else item.place for item, _ in items),
         found,
         np.array([clicked for _, clicked in items], bool),
@@ -140,7 +143,10 @@ def read_log(log: Iterable[LoggedView]) -> LogColumns:
 
 
 def fit_order(
-    log: LogColumns, temperature: int = PRIOR.temperature, seed: int = PRIOR.seed
+    log: LogColumns,
+    temperature: int = PRIOR.temperature,
+    seed: int = PRIOR.seed,
+    until: int | None = None,
 ) -> Scorecard:
     """Fit a model to a log.
 
@@ -150,38 +156,44 @@ def fit_order(
         log: The log.
         temperature: Points by which noise will be multiplied.
         seed: The seed of the noise.
+        until: The last night that counts; the last of the log if None.
 
     Raises:
         UserError: The log has nothing that something can be learned from.
     """
     kept = (log.place >= 0) & (log.tier != URGENT)
     view = log.view
+    if until is not None:
+        kept &= log.night[view] <= until
     shown = Shown(
+        view[kept],
         log.night[view][kept],
         log.rule[kept],
         log.place[kept],
         log.features[kept],
         log.clicked[kept],
     )
-    return fit(shown, log.insights, len(np.unique(view[kept])), temperature, seed)
+    return fit(shown, log.insights, temperature, seed)
 
 
-def renew_models(models: ModelStore, log: Iterable[LoggedView]) -> tuple[int, str | None]:
+def renew_models(models: ModelStore, read: Callable[[], LogColumns]) -> tuple[int, str | None]:
     """Destroy all models, and fit and publish a new one if one was published.
 
     Models made before an erasure have learned from the person who is erased.
 
     Args:
         models: The models.
-        log: The log without that person.
+        read: Reads the log, of which the person is no part any more.
 
     Returns:
         The number of models that were destroyed, and the digest of the new one if there is one.
     """
     before = models.published()
     destroyed = models.destroy()
-    columns = read_log(log)
-    if before is None or not len(columns.rule):
+    if before is None:
+        return destroyed, None
+    columns = read()
+    if not len(columns.rule):
         return destroyed, None
     card = fit_order(columns, before.card.temperature, before.card.seed)
     models.put(card)

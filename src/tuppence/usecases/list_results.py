@@ -12,11 +12,11 @@ class KeptResults(Protocol):
     """The results of everybody, as of one moment."""
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
-        """Return what is kept of some customers."""
+        """Return the stored results of some customers."""
         ...
 
     def scan(self) -> Iterable[CustomerResults]:
-        """Return what is kept of all customers, in the order of their identifiers."""
+        """Return the stored results of all customers, in the order of their identifiers."""
         ...
 
 

@@ -3,7 +3,7 @@
 In rule order the candidates are described all the same: what is logged is what a model learns from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -15,15 +15,18 @@ from tuppence.feed.items import CLICKS, ItemId
 from tuppence.feed.policy import PROMOTIONS, URGENT, Policy
 from tuppence.feed.preferences import local_day
 from tuppence.relevance.chances import chances
-from tuppence.relevance.features import Cards, History, Insights, features
+from tuppence.relevance.features import FEATURES, Cards, History, Insights, features
 from tuppence.relevance.ranking import Deck, code_of, codes_of, is_held_out, keys, noise
 from tuppence.relevance.scorecard import PARTS, PRIOR, Parts, Scorecard, contributions
+from tuppence.results.result import State
 from tuppence.rules.rule import Rule
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
 
 Array = npt.NDArray[Any]
 
 _MICRO: Final = Decimal("0.000001")
+SCORES: Final = 10_000
+"""Number by which scores are multiplied where they are compared: results keep four decimals."""
 VALUE: Final = "value"
 """Name of the points that the policy's values add."""
 
@@ -49,7 +52,7 @@ def view_order(customer: str, kept: Kept, model: Model | None) -> ViewOrder | No
 
     Args:
         customer: The customer.
-        kept: What is kept of them.
+        kept: Stored events and preferences of the person.
         model: The published model, if there is one.
     """
     if model is None:
@@ -69,7 +72,7 @@ class FeedOrder:
 
     Args:
         person: The person.
-        kept: What the person did with earlier feeds.
+        kept: The person's actions in earlier feeds.
         policy: The policy of the feed.
         today: The day of the clock in the person's time zone.
         card: The scorecard; that which has learned nothing, if there is no model.
@@ -80,18 +83,25 @@ class FeedOrder:
     ) -> None:
         self._person, self._kept, self._policy = person, kept, policy
         self._today, self._card = today, card
-        self._insights = insights_of(person.rules)
+        applies = {one.rule_id for one in person.results if one.state is not State.NOT_QUALIFIED}
+        known = applies | {item.rule_id for item in kept.states}
+        self._insights = insights_of([person.rules[name] for name in known if name in person.rules])
         self._numbers = {one: number for number, one in enumerate(self._insights.ids)}
-        self._history = self._history_of()
+        self._found: dict[ItemId, tuple[int, ...]] = {}
 
     def features(self, candidates: Sequence[Candidate]) -> list[tuple[int, ...]]:
-        """Return the features of candidates, as they are logged."""
-        return [tuple(row) for row in self._features(candidates).tolist()]
+        """Return the features of candidates, as they are logged; each is computed once."""
+        new = [one for one in candidates if one.item not in self._found]
+        if new:
+            rows = map(tuple, self._features(new).tolist())
+            self._found.update(zip((one.item for one in new), rows, strict=True))
+        return [self._found[one.item] for one in candidates]
 
     def parts(self, candidates: Sequence[Candidate]) -> list[Parts]:
         """Return the points of candidates, each as a sum."""
         numbers = self._rules(candidates)
-        rows = contributions(self._card, self._insights, numbers, self._features(candidates))
+        found = np.array(self.features(candidates), np.int64).reshape(-1, FEATURES)
+        rows = contributions(self._card, self._insights, numbers, found)
         values = [self._policy.value_points(one.rule.id, one.rule.kind) for one in candidates]
         names = (*PARTS, VALUE)
         return [
@@ -99,14 +109,14 @@ class FeedOrder:
         ]
 
     def draw(self, eligible: Sequence[Candidate]) -> list[Draw]:
-        """Return what each candidate that may be shown draws."""
+        """Return the draws of the candidates that may be shown."""
         points = [sum(one.points) for one in self.parts(eligible)]
         rules = self._rules(eligible)
         deck = deck_of(
             [one.tier for one in eligible],
             [one.rule.topic for one in eligible],
             points,
-            [_hundredths(one.result.score) for one in eligible],
+            [int((one.result.score or 0) * SCORES) for one in eligible],
             rules,
         )
         many = np.full(len(eligible), code_of(self._person.customer), np.uint64)
@@ -134,7 +144,7 @@ class FeedOrder:
             np.array(opened, np.int64),
         )
         rates = self._card.rates_of(self._insights)
-        return features(self._history, cards, self._insights, rates)
+        return features(self._history_of(), cards, self._insights, rates)
 
     def _rules(self, candidates: Sequence[Candidate]) -> Array:
         return np.array([self._numbers[one.rule.id] for one in candidates], np.int64)
@@ -155,24 +165,28 @@ class FeedOrder:
         return day is not None and day < self._today
 
     def _history_of(self) -> History:
-        """Return the days before today on which the person saw insights.
+        """Return the days before today on which the person saw insights that are not urgent.
 
         Today does not count, so that an order stays while somebody looks at it.
         """
-        rows = [
-            (0, self._numbers[item.rule_id], self._today - day, day == self._clicked_on(item))
-            for item, state in sorted(self._kept.states.items())
-            if item.rule_id in self._numbers
-            for day in state.seen
-            if day < self._today
-        ]
-        columns = np.array(rows, np.int64).reshape(-1, 4)
-        return History(columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3] > 0)
+        rules, days, clicked = list[int](), list[int](), list[bool]()
+        for item, state in self._kept.states.items():
+            number = self._numbers.get(item.rule_id)
+            if number is None or self._policy.tier(self._person.rules[item.rule_id]) == URGENT:
+                continue
+            opened = self._clicked_on(item)
+            for day in state.seen:
+                if day < self._today:
+                    rules.append(number)
+                    days.append(self._today - day)
+                    clicked.append(day == opened)
+        columns = (np.array(rules, np.int64), np.array(days, np.int64), np.array(clicked, bool))
+        return History(np.zeros(len(rules), np.int64), *columns)
 
 
-def insights_of(rules: Mapping[str, Rule]) -> Insights:
+def insights_of(rules: Iterable[Rule]) -> Insights:
     """Return rules as a model knows them, in the order of their identifiers."""
-    known = [rules[name] for name in sorted(rules)]
+    known = sorted(rules, key=lambda rule: rule.id)
     return Insights(
         tuple(rule.id for rule in known),
         tuple(rule.kind for rule in known),

@@ -24,7 +24,7 @@ class PreviewStore(RunStore, Protocol):
         ...
 
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
-        """Return what a function reads of the permitted facts, all of it as of one moment."""
+        """Return the answer of a function that reads the permitted facts, all as of one moment."""
         ...
 
 

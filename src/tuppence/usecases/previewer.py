@@ -90,7 +90,7 @@ class LiveResults:
         as_of: The day as of which they are, such as 2026-06-30.
         ruleset: Digest of the live rules.
         differences: Differences between them and results that were evaluated just now.
-        without: Number of customers of whom nothing by these rules is stored, who are not compared.
+        without: Number of customers without stored results of these rules, who are not compared.
     """
 
     as_of: str

@@ -201,7 +201,7 @@ def checked_ruleset(
 
 
 def _warner(as_of: Date) -> Examine:
-    """Return what warns of words and days; a rule that is not in its time waits in the ruleset."""
+    """Return a check that warns of words and days; rules outside their periods are kept."""
     find = examiner(as_of)
 
     def examine(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:

@@ -39,10 +39,10 @@ class Happened(NamedTuple):
 
     Attributes:
         id: Identifier that the device gave it.
-        kind: What happened.
+        kind: Kind of the event.
         item: The item.
         view: Identifier of the view that the person saw.
-        at: When it happened by the clock of the device, in milliseconds since 1970-01-01.
+        at: Time of the event by the clock of the device, in milliseconds since 1970-01-01.
         until: The end of a snooze.
     """
 
@@ -101,8 +101,8 @@ def record_events(
         views: Views that the service has shown this person, by identifier.
         happened: The events.
         policy: The policy of the feed.
-        now: When they were received, in milliseconds since 1970-01-01.
-        sent_at: When they were sent by the clock of the device; it corrects the times of events.
+        now: Time of their receipt, in milliseconds since 1970-01-01.
+        sent_at: Time of sending by the clock of the device; it corrects the times of events.
 
     Raises:
         UserError: There is no such customer.
@@ -255,7 +255,7 @@ def refusal(name: str, problem: UserError) -> Refused:
 
     Args:
         name: Identifier that the device gave it.
-        problem: Why it cannot be recorded.
+        problem: The reason why it cannot be recorded.
     """
     return Refused(name, problem.code, problem.message, problem.hint)
 

@@ -34,7 +34,7 @@ class Inbox(Protocol):
     """Keeps the files that arrive, until they are imported or refused."""
 
     def waiting(self) -> Sequence[Arrived]:
-        """Return the files that wait, the oldest first; mappings are none of them."""
+        """Return the files that wait, without mappings, the oldest first."""
         ...
 
     def fetch(self, file: Arrived, folder: Path) -> Path:

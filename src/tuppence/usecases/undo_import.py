@@ -90,7 +90,7 @@ class TakenBack(NamedTuple):
         changes: The differences to the transactions before.
         kept: Number of its transactions that stay, because other imports have them too.
         rejects: Number of rows that it had set aside, and that are removed.
-        gone: Number of customers of whom nothing is left.
+        gone: Number of customers without any data left.
     """
 
     made: Import

@@ -5,7 +5,7 @@ import io
 import nanoarrow
 import polars as pl
 import pytest
-from tests.unit.facts.test_assembled import SCHEMA, in_columns, tables
+from tests.assembled import SCHEMA, in_columns, tables
 
 from tuppence.adapters.arrow import arrow_columns, joined
 from tuppence.facts.assembled import column_of

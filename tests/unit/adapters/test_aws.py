@@ -13,7 +13,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 from local.servers import AWS_REGION
 from tests.building import some_rules
-from tests.contract.test_stores import LAYOUTS, new_table, row
+from tests.results import LAYOUTS, new_table, row
 
 from tuppence.adapters.aws import tasks
 from tuppence.adapters.aws.clients import client

@@ -4,8 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from tests.building import bank
-from tests.unit.engine.test_columnar import TODAY, rule
+from tests.building import TODAY, bank, rule
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.people import StorePeople

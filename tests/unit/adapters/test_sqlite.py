@@ -13,7 +13,7 @@ import apsw
 import apsw.sqlite_extra
 import msgspec
 import pytest
-from tests.contract.test_stores import night, row
+from tests.results import night, row
 
 from tuppence.adapters.embedded import sqlite
 from tuppence.adapters.embedded.consents import CONSENTS, Consents

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
-from tests.statements import SAMPLES
-from tests.unit.bankdata.test_banks import BY_NAME_ONLY, FIELDS, proposed, reading_of
+from tests.statements import BY_NAME_ONLY, FIELDS, SAMPLES, proposed, reading_of
 
 from tuppence.bankdata.banks import Bank, shipped_banks
 from tuppence.errors import UserError

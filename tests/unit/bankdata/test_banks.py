@@ -2,37 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Final
 
 import pytest
-from tests.building import NOBODY, TOKENS
-from tests.statements import SAMPLES, TODAY
+from tests.statements import BY_NAME_ONLY, FIELDS, SAMPLES, proposed, reading_of
 
 from tuppence.bankdata.banks import Bank, bank_named, shipped_banks
 from tuppence.bankdata.categories import CATEGORIES
-from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.proposal import propose
-from tuppence.bankdata.proposed import Proposal, mapping_text
-from tuppence.bankdata.tabular import ParsedTable, read_table
+from tuppence.bankdata.proposed import mapping_text
+from tuppence.bankdata.tabular import ParsedTable
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-
-BY_NAME_ONLY: Final = {"hsbc", "first-direct"}
-FIELDS: Final = (
-    "booking date", "amount", "balance", "account", "type", "category", "merchant",
-    "foreign currency", "text",
-)  # fmt: skip
-
-
-def proposed(path: Path, bank: str = "", **answers: str) -> Proposal:
-    about = Circumstances(Schema(), NOBODY, TODAY, lambda _: False, bank, answers)
-    return propose(path, about)
-
-
-def reading_of(path: Path, proposal: Proposal) -> ParsedTable:
-    return read_table(path, proposal.mapping, Schema(), NOBODY, TODAY, TOKENS)
 
 
 def told(reading: ParsedTable) -> str:

@@ -2,51 +2,20 @@
 
 import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from tests.building import TOKENS, day
 from tests.statements import TODAY
+from tests.tables import MAPPING, read, read_mapping_text, reasons, transactions
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bankdata.tabular import Owners, ParsedTable, read_table
+from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
-MAPPING = """
-table: transactions
-columns:
-  id: Id
-  booking date: Date
-  amount: Amount
-  category: FieldType
-  text: Text
-constants: {account: main, customer: me, currency: GBP}
-"""
 GOOD = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
-
-
-def read(
-    tmp_path: Path, text: str | bytes, mapping: str = MAPPING, name: str = "bank.csv"
-) -> ParsedTable:
-    path = tmp_path / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    (tmp_path / "mapping.yaml").write_text(mapping)
-    store = FactStore.create(tmp_path / "store", Schema())
-    owners = Owners(store.customers(), store.owners())
-    meaning = read_mapping(tmp_path / "mapping.yaml", Schema())
-    return read_table(path, meaning, Schema(), owners, TODAY, TOKENS)
-
-
-def transactions(reading: ParsedTable, *names: str) -> list[tuple[Any, ...]]:
-    assert reading.rows.transactions is not None
-    return reading.rows.transactions.select(names).rows()
-
-
-def reasons(reading: ParsedTable) -> list[tuple[int, str]]:
-    return reading.rejects.select("row", "reason").rows()
 
 
 def test_columns_are_imported_as_fields(tmp_path: Path) -> None:
@@ -280,11 +249,6 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_named_parquet_must_be_a_parquet_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a Parquet file"):
         read(tmp_path, "Id\n1\n", name="bank.parquet")
-
-
-def read_mapping_text(tmp_path: Path, text: str) -> Any:
-    (tmp_path / "mapping.yaml").write_text(text)
-    return read_mapping(tmp_path / "mapping.yaml", Schema())
 
 
 BAD_MAPPINGS = [

@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.building import NOBODY
-from tests.statements import TODAY
-from tests.unit.bankdata.test_banks import proposed, reading_of
+from tests.statements import TODAY, proposed, reading_of
 
 from tuppence.bankdata.evidence import Circumstances
 from tuppence.bankdata.mapping import Sign, read_mapping

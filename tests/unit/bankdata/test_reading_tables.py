@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.unit.bankdata.test_import import read, read_mapping_text, reasons, transactions
+from tests.tables import read, read_mapping_text, reasons, transactions
 
 from tuppence.bankdata.tabular import ParsedTable
 from tuppence.errors import UserError

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tests.building import day
 from tests.conftest import Report
-from tests.unit.derived.test_recurring import AS_OF, batch_of, date, find, share, table
+from tests.payments import AS_OF, batch_of, date, find, share, table
 
 from tuppence.feel.values import Date, add_months
 

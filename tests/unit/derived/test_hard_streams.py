@@ -7,18 +7,7 @@ from typing import Any
 
 import pytest
 from tests.halves import assert_same
-from tests.unit.derived.test_recurring import (
-    AS_OF,
-    date,
-    each_month,
-    every,
-    find,
-    found,
-    frame,
-    rows,
-    shown,
-    table,
-)
+from tests.payments import AS_OF, date, each_month, every, find, found, frame, rows, shown, table
 
 from tuppence.derived.payees import payee_of_text
 from tuppence.facts.coded import batch_from, coded, ordered

@@ -7,8 +7,8 @@ import pytest
 from tests.building import day
 from tests.conftest import Report
 from tests.halves import assert_same
+from tests.payments import batch_of, table
 from tests.planted import Planted, planted
-from tests.unit.derived.test_recurring import batch_of, table
 
 from tuppence.derived.categories import unusual_categories
 from tuppence.derived.merchants import at_merchants

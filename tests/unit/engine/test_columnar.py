@@ -1,7 +1,6 @@
 """The columnar engine at ties, at extremes, in parts; previews; what it gathers, in words."""
 
 import random
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.building import bank, day, frame
+from tests.building import TODAY, bank, batch, frame, rule
+from tests.generative.comparing import assert_same, planned
 from tests.generative.making import Maker, facts
-from tests.generative.test_columnar import assert_same, planned
 
 from tuppence import compiled
 from tuppence.adapters.embedded.fact_store import FactStore
@@ -20,44 +19,18 @@ from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
 from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.errors import UserError
-from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan import predicates
 from tuppence.plan.plan import Plan, make_plan
 from tuppence.results.result import State
-from tuppence.rules.checking import CheckedRule, check_rule
-from tuppence.rules.domain import load_definitions
-from tuppence.rules.rule import Message, Rule
+from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import make_ruleset
-
-TODAY = day("2026-06-30")
-
-
-def rule(when: str, score: str = "1", name: str = "r", **values: str) -> CheckedRule:
-    written = Rule(name, "tip", name, when, score, Message("x", "x"), values)
-    return check_rule(written, Schema(), load_definitions())[0]
 
 
 def plan_of(*rules: CheckedRule) -> Plan:
     return make_plan(make_ruleset(rules), Date(TODAY), Schema())
-
-
-def batch(*amounts: Sequence[int], currency: str = "GBP") -> FactBatch:
-    """A customer for each list of signed amounts, a day apart, the last one today."""
-    frames: dict[str, list[Any]] = {"customers": [], "accounts": [], "transactions": []}
-    for number, of_one in enumerate(amounts):
-        name = f"c{number:03d}"
-        frames["customers"].append({"id": name, "currency": currency})
-        frames["accounts"].append({"id": name, "customer": name, "type": "current"})
-        frames["transactions"] += [
-            {"id": f"{name}-{i}", "sequence": i, "account": name, "own transfer": False,
-             "booking date": TODAY - len(of_one) + 1 + i, "amount": amount, "merchant": "M"}
-            for i, amount in enumerate(of_one)
-        ]  # fmt: skip
-    tables = {name: frame(name, rows) for name, rows in frames.items()}
-    return batch_from(ordered(coded(tables, Schema())), Schema())
 
 
 TIES = {

@@ -3,12 +3,24 @@
 import random
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.insights import (
+    MOMENT,
+    NOW,
+    TODAY,
+    by_id,
+    drawn_results,
+    drawn_rules,
+    names,
+    policies,
+    result,
+    rule,
+    shown,
+)
 
 from tuppence.feed.choice import (
     Candidate,
@@ -23,38 +35,13 @@ from tuppence.feed.items import DAY, Event, EventKind, ItemId, ItemState, Order,
 from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT, Policy, PolicyCap
 from tuppence.feed.preferences import Preferences
 from tuppence.results.result import Result, State
-from tuppence.rules.rule import Approval, Cap, FeedSettings, Message, Rule
+from tuppence.rules.rule import Approval, Cap, FeedSettings, Rule
 
-TODAY = 20_000
-NOW = TODAY * DAY
-MOMENT = Moment(TODAY, TODAY, NOW)
 OPEN = Policy(places=5)
-APPROVAL = Approval("Firm", "2020-01-01", "1")
-
-
-def rule(name: str, **fields: Any) -> Rule:
-    kind = fields.pop("kind", "insight")
-    if fields.pop("promotes", False):
-        fields |= {"communication": "financial promotion", "approval": APPROVAL}
-    return Rule(name, kind, name, "true", "1", Message("x", "x"), **fields)
-
-
-def result(name: str, score: str = "50", since: int = TODAY, **values: Any) -> Result:
-    return Result(name, State.QUALIFIED, Decimal(score), values, since)
-
-
-def by_id(*rules: Rule) -> dict[str, Rule]:
-    return {one.id: one for one in rules}
 
 
 def outcomes(found: Iterable[Candidate]) -> dict[str, Outcome]:
     return {one.rule.id: one.outcome for one in found}
-
-
-def shown(found: Iterable[Candidate]) -> list[str]:
-    placed = sorted((one.place, one.rule.id) for one in found if one.place is not None)
-    assert [place for place, _ in placed] == list(range(len(placed)))
-    return [name for _, name in placed]
 
 
 def after(
@@ -67,62 +54,6 @@ def after(
     """Return the state after an event about a candidate, at a time of the clock."""
     event = Event(Order(at, at, f"{kind} {at}"), kind, candidate.item, "view", until)
     return with_event(state or ItemState(), event, told_by(candidate, TODAY), at // DAY)
-
-
-names = ("a", "b", "c", "d", "e", "f")
-drawn_rules = st.fixed_dictionaries(
-    {
-        name: st.builds(
-            lambda kind, topic, tier, cap, promotes, expires, cooldown, name=name: rule(
-                name,
-                kind=kind,
-                topic=topic,
-                promotes=promotes,
-                expires_after_days=expires,
-                cooldown_days=cooldown,
-                feed=FeedSettings(tier=None if promotes else tier, cap=cap),
-            ),
-            st.sampled_from(("insight", "saving", "offer", "tip")),
-            st.sampled_from((None, "t", "u")),
-            st.sampled_from((None, None, 1, 2, 3)),
-            st.sampled_from((None, None, Cap(at_most=2, days=5))),
-            st.sampled_from((False, False, True)),
-            st.integers(1, 30),
-            st.sampled_from((0, 0, 5)),
-        )
-        for name in names
-    }
-)
-drawn_results = st.fixed_dictionaries(
-    {
-        name: st.builds(
-            lambda state, score, since, name=name: Result(
-                name,
-                state,
-                Decimal(score) if state is State.QUALIFIED else None,
-                {"x": Decimal(score)} if state is State.QUALIFIED else {},
-                TODAY - since,
-            ),
-            st.sampled_from((*State, State.QUALIFIED)),
-            st.integers(0, 3),
-            st.integers(0, 40),
-        )
-        for name in names
-    }
-)
-policies = st.builds(
-    lambda places, caps: Policy(places=places, caps=caps, brings_back={"insight": "20"}),
-    st.integers(1, 4),
-    st.lists(
-        st.builds(
-            PolicyCap,
-            at_most=st.integers(1, 4),
-            days=st.integers(1, 5),
-            of=st.sampled_from(("insight", "topic", "kind", "promotions", "everything")),
-        ),
-        max_size=3,
-    ),
-)
 
 
 @given(drawn_rules, drawn_results, policies, st.randoms(use_true_random=False))

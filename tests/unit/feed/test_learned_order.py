@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.feed.test_choice import (
+from tests.insights import (
     MOMENT,
     TODAY,
     by_id,
@@ -53,6 +53,18 @@ def states_of(days: Mapping[str, set[int]]) -> dict[ItemId, ItemState]:
 
 
 @given(drawn_rules, drawn_results, policies, points)
+def test_no_points_change_the_order_of_what_is_urgent(
+    rules: Mapping[str, Rule], results: Mapping[str, Result], policy: Policy, given_: dict[str, int]
+) -> None:
+    ordering = Points(given_)
+    found = choose(results.values(), rules, Reader(), policy, MOMENT, ordering=ordering)
+    placed = [one for one in found if one.place is not None and one.tier == URGENT]
+    placed.sort(key=lambda one: one.place or 0)
+    in_rule_order = sorted(placed, key=lambda one: (-(one.result.score or 0), one.rule.id))
+    assert placed == in_rule_order
+
+
+@given(drawn_rules, drawn_results, policies, points)
 def test_no_points_change_a_tier(
     rules: Mapping[str, Rule], results: Mapping[str, Result], policy: Policy, given_: dict[str, int]
 ) -> None:
@@ -69,6 +81,7 @@ def test_no_points_change_a_tier(
         if one.outcome is Outcome.NO_PLACE:
             assert all(
                 (other.tier, -given_[other.rule.id]) <= (one.tier, -given_[one.rule.id])
+                or other.tier == one.tier == URGENT
                 for other in placed
             )
 

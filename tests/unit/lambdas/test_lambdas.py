@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from local.servers import MissingError
 from tests.building import ROOT
-from tests.fleet import MemoryLedger, MemoryQueue, People
+from tests.fleet import Context, MemoryLedger, MemoryQueue, People
 
 from tuppence import logs
 from tuppence.bootstrap.aws import (
@@ -32,21 +32,6 @@ from tuppence.usecases.fleet.progress import progress
 
 NIGHT = FleetRun("night", "2026-06-30", "0123456789abcdef")
 SETTINGS = Settings(tries=3)
-
-
-class Context:
-    """The context that AWS gives a function with its call."""
-
-    function_name = "f"
-    memory_limit_in_mb = 128
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:000000000000:function:f"
-    aws_request_id = "1"
-
-    def __init__(self, *milliseconds: int) -> None:
-        self.left = list(milliseconds)
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
 
 
 def event(messages: Sequence[Page | FleetItem], received: int = 1) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Plans: filters as predicates, what is shared, what does not fit, and all of it in words."""
 
+import doctest
+import importlib
+import pkgutil
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import given
 from tests.building import day
 
+import tuppence.plan
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.plan.columns import ColumnPlan
@@ -58,6 +62,14 @@ def test_literals_are_sets_of_values(left: IntervalSet, right: IntervalSet) -> N
         assert lets(rest, value) != lets(left, value)
         assert lets(rest.complement(), value) == lets(left, value)
         assert lets(left.negated(), None if value is None else -value) == lets(left, value)
+
+
+def test_the_examples_of_docstrings_hold() -> None:
+    names = [one.name for one in pkgutil.walk_packages(tuppence.plan.__path__, "tuppence.plan.")]
+    tested = {name: doctest.testmod(importlib.import_module(name)) for name in names}
+    assert [name for name, found in tested.items() if found.failed] == []
+    passes = {name for name, found in tested.items() if found.attempted and "passes" in name}
+    assert {name.rpartition(".")[2] for name in passes} == {"emit", "lay_out", "lower", "share"}
 
 
 texts = st.sampled_from(["a", "b", "c", None])

@@ -15,11 +15,11 @@ def test_the_same_bytes_for_any_order_of_rows() -> None:
     rows = shown(random, 4_000)
     order = random.permutation(4_000)
     mixed = Shown(*(column[order] for column in rows))
-    assert fit(rows, RULES, 900).content == fit(mixed, RULES, 900).content
+    assert fit(rows, RULES).content == fit(mixed, RULES).content
 
 
 def test_it_learns_what_is_opened_and_that_lower_places_are_looked_at_less() -> None:
-    card = fit(shown(np.random.default_rng(2), 20_000), RULES, 5_000)
+    card = fit(shown(np.random.default_rng(2), 20_000), RULES)
     assert max(card.rule, key=lambda name: card.rule[name]) == "rule_03"
     assert min(card.rule, key=lambda name: card.rule[name]) == "rule_05"
     assert card.rates["rule_03"] > 2 * card.rate > 4 * card.rates["rule_05"]
@@ -34,7 +34,7 @@ def test_it_finds_the_maximum_whatever_the_share_of_clicks(share: float) -> None
     """Steps of Newton's method go too far where many more click than the prior expects."""
     random = np.random.default_rng(8)
     rows = shown(random, 3_000)._replace(clicked=random.random(3_000) < share)
-    card = fit(rows._replace(features=rows.features * 0), RULES, 900)
+    card = fit(rows._replace(features=rows.features * 0), RULES)
     parts = contributions(card, RULES, rows.rule, rows.features * 0).sum(axis=1)
     points = parts + card.place_points(5)[rows.place]
     assert (1 / (1 + np.exp(-points / 100))).mean() == pytest.approx(share, abs=0.01)
@@ -44,10 +44,8 @@ def test_what_is_sensitive_is_not_learned() -> None:
     """Clicks on a sensitive insight change no byte of the model but its counts."""
     rules = insights(sensitive=frozenset({3}))
     rows = shown(np.random.default_rng(3), 5_000)
-    card = fit(rows, rules, 900)
-    other = fit(
-        rows._replace(clicked=np.where(rows.rule == 3, ~rows.clicked, rows.clicked)), rules, 900
-    )
+    card = fit(rows, rules)
+    other = fit(rows._replace(clicked=np.where(rows.rule == 3, ~rows.clicked, rows.clicked)), rules)
     assert card.content == other.content
     assert "rule_03" not in {**card.rule, **card.rates}
     found = np.full((1, FEATURES), 1, np.int64)
@@ -61,12 +59,12 @@ def test_only_the_last_nights_count() -> None:
     recent = rows.night > rows.night.max() - WINDOW
     assert 0 < recent.sum() < 5_000
     only = Shown(*(column[recent] for column in rows))
-    assert fit(rows, RULES, 900).content == fit(only, RULES, 900).content
+    assert fit(rows, RULES).content == fit(only, RULES).content
 
 
 def test_nothing_can_be_learned_from_nothing() -> None:
     with pytest.raises(UserError) as caught:
-        fit(shown(np.random.default_rng(5), 0), RULES, 0)
+        fit(shown(np.random.default_rng(5), 0), RULES)
     assert caught.value.code == "relevance.empty"
 
 
@@ -80,7 +78,7 @@ def test_what_has_learned_nothing_orders_by_score() -> None:
 
 
 def test_a_scorecard_is_read_back_and_a_damaged_one_refused() -> None:
-    card = fit(shown(np.random.default_rng(6), 500), RULES, 100)
+    card = fit(shown(np.random.default_rng(6), 500), RULES)
     assert read_scorecard(card.content) == card
     assert read_scorecard(card.content).digest == card.digest
     with pytest.raises(UserError) as caught:

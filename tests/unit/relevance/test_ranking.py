@@ -77,6 +77,14 @@ def test_chances_are_those_of_many_draws(seed: int) -> None:
     assert np.abs(counted - expected).max() < 4.5 * np.sqrt(0.25 / draws)
 
 
+def test_cards_far_behind_have_chances_as_well() -> None:
+    zeros = np.zeros(3, np.int64)
+    points = np.array([0, -300, -900_000])
+    cards = Deck(np.array([0, 3]), zeros + 2, np.arange(3), zeros > 0, points, np.arange(3))
+    for places in (1, 2, 3):
+        assert chances(cards, 5, places) == pytest.approx(np.eye(3)[:, :places], abs=1e-5)
+
+
 @given(SEEDS)
 def test_a_ranking_is_the_same_for_any_order_of_rows(seed: int) -> None:
     random = np.random.default_rng(seed)

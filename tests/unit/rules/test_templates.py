@@ -1,17 +1,29 @@
 """Templates of messages: allowed and refused constructs, and limits on the output."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.examples import examples
 
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.message import message_environment
-from tuppence.rules.templates import MAX_OUTPUT, TemplateError, fill, read_template
+from tuppence.rules.templates import (
+    MAX_OUTPUT,
+    TemplateError,
+    _generated,
+    _joined,
+    _simple_parts,
+    fill,
+    read_template,
+)
 
 ENVIRONMENT = message_environment("GBP", "en_GB")
 VALUES: dict[str, Any] = {
@@ -41,6 +53,40 @@ VALUES: dict[str, Any] = {
 )  # fmt: skip
 def test_a_message_can_show_values_choose_words_and_list_elements(template: str, text: str) -> None:
     assert fill(template, ENVIRONMENT, VALUES) == text
+
+
+pieces = st.one_of(
+    st.sampled_from(("You paid ", " – ", "\n", "{# unseen #}", "100 %", "{% raw %}{{{% endraw %}")),
+    st.builds(
+        "{{{{ {}{} }}}}".format,
+        st.sampled_from((*VALUES, "missing", "long", "nothing", "5")),
+        st.sampled_from(("", *(f" | {name}" for name in sorted(ENVIRONMENT.filters)))),
+    ),
+)
+
+
+@examples(300, 20_000)
+@given(st.lists(pieces, max_size=6).map("".join))
+def test_a_template_that_only_shows_values_is_filled_as_jinja_does(template: str) -> None:
+    values = {**VALUES, "long": "x" * (MAX_OUTPUT + 1), "nothing": None}
+
+    def outcome(how: Callable[[], str]) -> tuple[type, str]:
+        try:
+            return str, how()
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            return type(error), str(error)
+
+    by_jinja = outcome(lambda: _joined(_generated(template, ENVIRONMENT, values)))
+    assert outcome(lambda: fill(template, ENVIRONMENT, values)) == by_jinja
+
+
+@pytest.mark.parametrize(
+    ("template", "simple"),
+    [("plain", True), ("{{ text }} {{ amount | money }}", True), ("{{ 5 }}", False),
+     ("{{ text | default('x') }}", False), ("{% if text %}x{% endif %}", False)],
+)  # fmt: skip
+def test_most_templates_only_show_values(template: str, simple: bool) -> None:
+    assert (_simple_parts(template, ENVIRONMENT) is not None) is simple
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.serving import log_lines
 
 from tuppence import logs
 from tuppence.errors import UserError
-from tuppence.services.rules_engine.batching import Batcher
+from tuppence.services.batching import Batcher
 
 
 class Desk:

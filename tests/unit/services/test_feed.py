@@ -17,20 +17,21 @@ import pytest
 from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
 from tests.serving import log_lines
 
-from tuppence.errors import UserError
+from tuppence.errors import RETRYABLE, UserError
 from tuppence.feed.items import DAY
 from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
 from tuppence.services.feed.tokens import (
     AUDIENCE,
     Keys,
+    Verified,
     add_key,
     customer_of,
     customer_token,
     read_keys,
     signed_view,
 )
-from tuppence.services.problems import RETRYABLE, problem_of, problem_response
+from tuppence.services.problems import problem_of, problem_response
 from tuppence.usecases.feed_ports import View, Withdrawal
 from tuppence.usecases.order_feed import Model
 
@@ -495,11 +496,20 @@ def forged(**change: Any) -> str:
     ],
 )  # fmt: skip
 def test_a_token_that_is_not_valid_is_refused(running: Desk, change: dict[str, Any]) -> None:
-    assert customer_of(KEYS, forged(), NOW) == "ann"
-    assert customer_of(KEYS, forged(**change), NOW) is None
+    assert customer_of(Verified(KEYS), forged(), NOW) == "ann"
+    assert customer_of(Verified(KEYS), forged(**change), NOW) is None
     headers = {"Authorization": f"Bearer {forged(**change)}"}
     answer = running.client.get("/v1/feed", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "access.denied")
+
+
+def test_a_token_that_was_verified_before_still_expires() -> None:
+    verified = Verified(KEYS)
+    token = customer_token(KEYS, "ann", NOW, 900)
+    assert customer_of(verified, token, NOW) == "ann"
+    assert customer_of(verified, token, NOW + 899_999) == "ann"
+    assert customer_of(verified, token, NOW + 900_000) is None
+    assert customer_of(verified, f"{token[:-9]}{'A' * 9}", NOW) is None
 
 
 def test_a_token_without_a_signature_and_a_receipt_are_no_tokens(running: Desk) -> None:
@@ -525,16 +535,20 @@ def test_keys_are_replaced_without_refusing_anybody(tmp_path: Path) -> None:
     before = customer_token(read_keys(str(path)), "ann", NOW, 60)
     add_key("new", path)
     both = read_keys(str(path))
-    assert customer_of(both, before, NOW) == "ann"
+    assert customer_of(Verified(both), before, NOW) == "ann"
     assert both.signing[0] == "old"
     old, new = path.read_text().splitlines()
     path.write_text(f"{new}\n{old}\n")
     turned = read_keys(str(path))
     after = customer_token(turned, "ann", NOW, 60)
-    assert customer_of(both, after, NOW) == customer_of(turned, before, NOW) == "ann"
+    assert (
+        customer_of(Verified(both), after, NOW)
+        == customer_of(Verified(turned), before, NOW)
+        == "ann"
+    )
     path.write_text(f"{new}\n")
-    assert customer_of(read_keys(str(path)), before, NOW) is None
-    assert customer_of(read_keys(str(path)), after, NOW) == "ann"
+    assert customer_of(Verified(read_keys(str(path))), before, NOW) is None
+    assert customer_of(Verified(read_keys(str(path))), after, NOW) == "ann"
 
 
 @pytest.mark.parametrize("text", ["", "# none", "a short", "a b c", f"a {'k' * 43}\na {'l' * 43}"])

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from local.servers import AWS_REGION, PATIENCE
 from tests.building import ROOT
-from tests.unit.lambdas.test_lambdas import Context
+from tests.fleet import Context
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets

@@ -131,7 +131,8 @@ def test_chances_of_a_view_add_up_to_its_places_and_points_to_their_parts() -> N
     assert sum(one.chance or 0 for one in drawn) == pytest.approx(2, abs=1e-4)
     (urgent,) = (one for one in drawn if one.tier == 1)
     assert (urgent.place, urgent.chance) == (0, 1)
-    for candidate, parts in zip(found.candidates, found.points, strict=True):
+    assert found.order is not None
+    for candidate, parts in zip(found.candidates, found.order.parts(found.candidates), strict=True):
         assert candidate.draw is not None
         assert candidate.draw.points == sum(parts.points)
         assert len(parts.names) == len(parts.points)
@@ -192,7 +193,7 @@ def test_urgent_and_sensitive_insights_are_not_learned() -> None:
 
 def test_what_another_order_brings_is_told_from_the_draws(logged: list[LoggedView]) -> None:
     log = read_log(logged)
-    card = fit_order(log)
+    card = fit_order(log, until=TODAY + 2)
     targets = [
         Target("learned", card, POLICY, 30),
         Target("as it was", PRIOR, POLICY, 60),
@@ -211,14 +212,57 @@ def test_what_was_never_shown_is_not_known(logged: list[LoggedView]) -> None:
     log = read_log(everybody(3, card=msgspec.structs.replace(PRIOR, temperature=5)))
     values = [PolicyValue("insight", "rule_6", 100.0)]
     target = Target("rule 6", PRIOR, msgspec.structs.replace(POLICY, places=1, values=values), 5)
-    (found,) = judge(log, fit_order(log), [target])
+    (found,) = judge(log, fit_order(log, until=TODAY), [target])
     assert "hardly ever shown" in found.estimate.unknown
     few = read_log(logged[:40])
-    (found,) = judge(few, fit_order(few), [target._replace(policy=POLICY)])
+    (found,) = judge(few, PRIOR, [target._replace(policy=POLICY)])
     assert "are needed" in found.estimate.unknown
     with pytest.raises(UserError) as caught:
         judge(read_log([]), PRIOR, [target])
     assert caught.value.code == "relevance.no-draws"
+
+
+def test_a_model_is_not_judged_by_what_it_has_learned_from(logged: list[LoggedView]) -> None:
+    log = read_log(logged)
+    card = fit_order(log)
+    with pytest.raises(UserError, match="no view is later than") as caught:
+        judge(log, PRIOR, [Target("learned", card, POLICY, 30)])
+    assert caught.value.code == "relevance.no-draws"
+
+
+def test_nothing_is_gained_where_everybody_likes_everything_the_same() -> None:
+    random = np.random.default_rng(8)
+    same = [
+        one._replace(
+            clicked=frozenset(
+                item.item
+                for item in one.view.candidates
+                if item.place is not None and random.random() < 0.3
+            )
+        )
+        for one in everybody(10, 300)
+    ]
+    log = read_log(same)
+    card = fit_order(log, until=TODAY + 4)
+    (found,) = judge(log, card, [Target("learned", card, POLICY, 30)])
+    assert found.estimate.change_low < 0 < found.estimate.change_high
+
+
+def test_a_rule_whose_topic_has_changed_falsifies_no_log(logged: list[LoggedView]) -> None:
+    last = logged[-1]
+    candidates = [msgspec.structs.replace(one, topic="another") for one in last.view.candidates]
+    moved = last.view.night + 1
+    view = msgspec.structs.replace(last.view, candidates=candidates, night=moved, order=None)
+    log = read_log([*logged, last._replace(id="later", view=view)])
+    (found,) = judge(log, PRIOR, [Target("as it was", PRIOR, POLICY, 60)])
+    assert found.estimate.change == pytest.approx(0, abs=0.03)
+
+
+def test_views_before_the_window_change_no_model(logged: list[LoggedView]) -> None:
+    first = logged[0]
+    view = msgspec.structs.replace(first.view, night=first.view.night - 400)
+    old = first._replace(id="old", view=view)
+    assert fit_order(read_log([old, *logged])).digest == fit_order(read_log(logged)).digest
 
 
 def changed(logged: Sequence[LoggedView], **fields: int) -> Iterator[LoggedView]:
@@ -249,6 +293,8 @@ def test_learned_feeds_are_compared_with_hold_outs_whoever_chose_rule_order() ->
         views.append(LoggedView(customer, "1", found.view, items))
     compared = live_against_hold_out(read_log(views))
     assert 0 < compared.low < 1 < compared.high
+    again = [one._replace(id="2") for one in views if not is_held_out(one.customer)]
+    assert live_against_hold_out(read_log([*views, *again])) == compared, "a night counts once"
     assert "30" in live_against_hold_out(read_log(views[:100])).unknown
 
 
@@ -261,14 +307,14 @@ def test_an_erasure_destroys_models_and_publishes_one_that_never_saw_the_person(
         models.put(one)
     models.publish(card.digest)
     without = [one for one in logged if one.customer != "C0001"]
-    destroyed, digest = renew_models(models, without)
+    destroyed, digest = renew_models(models, lambda: read_log(without))
     assert destroyed == 2
     assert digest == fit_order(read_log(without), 15, 4).digest != card.digest
     assert list(models.digests()) == [digest]
     published = models.published()
     assert published is not None
     assert (published.digest, published.card.temperature) == (digest, 15)
-    assert renew_models(models, []) == (1, None)
+    assert renew_models(models, lambda: read_log([])) == (1, None)
     assert models.published() is None
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.building import bank, ranked
-from tests.unit.engine.test_columnar import TODAY, batch, rule
+from tests.building import TODAY, bank, batch, ranked, rule
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder

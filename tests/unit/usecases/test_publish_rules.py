@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from tests.building import ROOT
+from tests.fleet import Context
 from tests.serving import log_lines
-from tests.unit.lambdas.test_lambdas import Context
 
 from tuppence import logs
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory

@@ -146,7 +146,7 @@ class Database:
 
         Args:
             rows: The results.
-            before: What is stored of the same customers.
+            before: Stored results of the same customers.
         """
         rows, latest = list(rows), self.latest()
         replaced = [before.get(row.customer_id) for row in rows]

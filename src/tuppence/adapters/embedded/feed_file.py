@@ -94,7 +94,7 @@ class FeedFile:
             self._file.close()
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._lock, self._file.moment():
             return _kept(self._file, customer)
 
@@ -129,7 +129,7 @@ class FeedRecords:
         self._path = store / layout.FEED
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._reading() as file:
             return _NOTHING if file is None else _kept(file, customer)
 

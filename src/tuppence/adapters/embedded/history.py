@@ -174,7 +174,7 @@ def _with_owners(rows: Rows, manifest: Manifest, segments: Segments) -> Rows:
 def _uncovered(
     manifest: Manifest, customers: Collection[str], segments: Segments
 ) -> Iterator[Rows]:
-    """Yield the facts of those customers of whom the history has nothing, by partition."""
+    """Yield the facts of customers who are not in the history, partition by partition."""
     covered: set[str] = set()
     for segment in history_segments(manifest):
         covered.update(segments.read(segment, "customers").customers["id"])
@@ -186,7 +186,7 @@ def _uncovered(
 
 
 def _snapshots(old: Manifest, customers: Collection[str], segments: Segments) -> Iterator[Segment]:
-    """Write the rows of those customers of whom the history has nothing yet."""
+    """Write the rows of customers who are not in the history yet."""
     for rows in _uncovered(old, customers, segments):
         yield segments.write("before", coded(rows.tables(), Schema(old.attributes)))
 

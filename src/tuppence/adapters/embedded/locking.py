@@ -36,7 +36,7 @@ class StoreChangedError(UserError):
         self._store = store
 
     def __reduce__(self) -> tuple[type["StoreChangedError"], tuple[Path]]:
-        """Return what is needed to copy the error to another process."""
+        """Support pickling, so that other processes can return the error."""
         return StoreChangedError, (self._store,)
 
 
@@ -141,7 +141,7 @@ def _inode(path: Path) -> int | None:
 
 
 def consistent(read: Callable[[], T]) -> T:
-    """Return what a reader makes of a store, beginning again where the store was changed meanwhile.
+    """Return the answer of a reader of a store; read again if the store was changed meanwhile.
 
     Args:
         read: Opens the store and reads all that it needs.

@@ -75,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True):
         format: Version of the file's format, as it was read.
         attributes: Customer fields beyond those that every store has.
         next_sequence: Number of the next new transaction.
-        partitions: In the order in which they were added.
+        partitions: Partitions in the order in which they were added.
         imports: The history, oldest first.
         before: Rows that customers had before their first import of the history.
         next_import: Number of the next import.

@@ -75,13 +75,13 @@ class StorePeople:
         return has_rule(self._store.rulesets, rule_id)
 
     def find(self, customer: str, today: Date) -> Person:
-        """Return what is known about a customer."""
+        """Return the known facts about a customer and their results."""
         with self._lock:
             owner = self._owner(customer)
             return self._person(customer, owner, *self._database().evaluation(customer), today)
 
     def find_with_earlier(self, customer: str, today: Date) -> tuple[Person, Earlier | None]:
-        """Return what is known about a customer, and what was after the run before if any."""
+        """Return the customer, and the same after the run before, if there was one."""
         with self._lock:
             owner = self._owner(customer)
             row, before, latest = self._database().of(customer)
@@ -169,7 +169,7 @@ class StorePeople:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Return what differs between files of the same name; zeros if there is no file."""
+    """Return numbers that differ between files of one name; zeros if there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.erase_customer import ErasedRows, Traces, accounts_in
 from tuppence.usecases.export_personal_data import PersonalData
-from tuppence.usecases.learn_order import renew_models
+from tuppence.usecases.learn_order import read_log, renew_models
 
 
 class PersonalFolder:
@@ -77,9 +77,8 @@ class PersonalFolder:
 
     def renew_models(self) -> int:
         """Destroy all models of the order of feeds, and fit the published one again."""
-        if not self._store.models.digests():
-            return 0
-        return renew_models(self._store.models, self._store.feed.log())[0]
+        log = self._store.feed.log
+        return renew_models(self._store.models, lambda: read_log(log()))[0]
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
         """Read every file of the store for traces of a customer."""

@@ -113,7 +113,7 @@ class StoreFolder:
         return FactStore(self.path)
 
     def read_facts(self, read: Callable[[FactStore], T]) -> T:
-        """Return what a function reads from the facts, as of one moment.
+        """Return the answer of a function that reads the facts, all as of one moment.
 
         Args:
             read: Reads the facts; called again if the store was changed meanwhile.
@@ -133,7 +133,7 @@ class StoreFolder:
         return PermittedFacts(self.facts(), self.consents.limited(use, customer))
 
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
-        """Return what a function reads from the permitted facts, as of one moment."""
+        """Return the answer of a function that reads the permitted facts, all as of one moment."""
         return consistent(lambda: read(self.permitted_facts(use)))
 
     # -- one customer ----------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class Stored(NamedTuple):
         return Reviewed(self.rule_id, self.version, digest)
 
     def status(self, day: datetime.date) -> str:
-        """Return what the newest version means for publications on a day.
+        """Return the effect of the newest version on publications on a day.
 
         Returns:
             active, scheduled, expired, or an empty text for a definition that was never approved.
@@ -237,7 +237,7 @@ class Definitions:
     def changes(self) -> Iterator[str]:
         """Wait for rules that are approved or retired, and yield the identifier of each.
 
-        Every login may send notices; those that are no identifier are left out.
+        Every login may send notices; those that are not identifiers are left out.
         """
         with connect(self._url) as connection, database_errors():
             connection.autocommit = True

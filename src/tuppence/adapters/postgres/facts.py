@@ -1,9 +1,11 @@
 """Facts in PostgreSQL, read and loaded in columns."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import adbc_driver_manager
 import msgspec
 import polars as pl
 import pyarrow as pa
@@ -170,7 +172,8 @@ def load(
 ) -> None:
     """Load facts in one transaction; rows with the same keys are replaced.
 
-    Loads and erasures wait for each other.
+    Loads and erasures wait for each other. After an error the connection can load again: a store
+    may have to be read anew, because it was changed meanwhile.
 
     Args:
         connection: Connection to the database.
@@ -182,7 +185,7 @@ def load(
     Raises:
         UserError: The database has other attributes of customers, or a row violates a constraint.
     """
-    with database_errors():
+    with database_errors(), _all_or_nothing(connection):
         run(connection, "facts_lock")
         _declare(connection, schema)
         begin = execute(connection, "load_begin")
@@ -198,6 +201,17 @@ def load(
         if bulk_load:
             run(connection, "load_add_constraints")
         connection.commit()
+
+
+@contextlib.contextmanager
+def _all_or_nothing(connection: dbapi.Connection) -> Iterator[None]:
+    """End the transaction of a connection at an error."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(adbc_driver_manager.Error):  # the connection is broken
+            connection.rollback()
+        raise
 
 
 def _prefetch(parts: Iterable[Rows]) -> Iterator[Rows]:

@@ -15,11 +15,19 @@ from tuppence.errors import UserError
 from tuppence.feed.items import DAY, Event, ItemId, ItemState
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
-from tuppence.results.result import ResultStore
+from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, has_rule, read_rules
 from tuppence.usecases.customer_store import no_results
-from tuppence.usecases.feed_ports import Kept, LoggedView, Person, Received, View, Withdrawal
+from tuppence.usecases.feed_ports import (
+    Kept,
+    Known,
+    LoggedView,
+    Person,
+    Received,
+    View,
+    Withdrawal,
+)
 
 WAIT_SECONDS: Final = 2.0
 """Seconds that a request waits for a connection before it is refused."""
@@ -79,7 +87,7 @@ class PostgresFeeds:
         self._days: set[int] = set()  # on which events were received: their partitions are there
 
     def kept(self, customer: str) -> Kept:
-        """Return what is kept of a person."""
+        """Return the stored events and preferences of a person."""
         with self._connections.reading() as connection:
             return _kept(connection, customer)
 
@@ -220,19 +228,37 @@ class PostgresPeople:
         self._rules: dict[str, Mapping[str, Rule]] = {}
 
     def find(self, customer: str, today: Date) -> Person:
-        """Return what is known about a customer."""
-        given = [customer, str(today), self._purposes, self._vulnerable]
+        """Return the known facts about a customer and their results."""
+        (found,) = self.read([customer], today)
+        if isinstance(found, UserError):
+            raise found
+        return found[0]
+
+    def read(self, customers: Sequence[str], today: Date) -> Sequence[Known | UserError]:
+        """Return the input of the feed of each customer, or why there is none, in one query."""
+        given = [[*customers], str(today), self._purposes, self._vulnerable]
         with self._connections.reading() as connection:
-            found = connection.execute(load_query("feed_person"), given).fetchone()
-        if found is None:
-            raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-        currency, flag, readable = found
-        row = self.results().get([customer]).get(customer)
-        if row is None:
-            raise no_results("the services", customer)
+            rows = connection.execute(load_query("feed_read"), given).fetchall()
+        found = {row[0]: row[1:] for row in rows}
+        results = self.results().get([*found])
+
+        def known(customer: str) -> Known | UserError:
+            if customer not in found:
+                return UserError("facts.unknown-customer", f"there is no customer {customer}")
+            if customer not in results:
+                return no_results("the services", customer)
+            currency, flag, readable, *kept = found[customer]
+            return self._person(results[customer], currency, flag, readable, today), _as_kept(*kept)
+
+        return [known(customer) for customer in customers]
+
+    def _person(
+        self, row: CustomerResults, currency: str, flag: str | None, readable: bool, today: Date
+    ) -> Person:
+        known = {"true": True, "false": False}
         return Person(
-            customer,
-            row.results,
+            row.customer_id,
+            row.that_apply,
             row.version,
             self._rules_of(row.ruleset),
             row.ruleset,
@@ -240,7 +266,7 @@ class PostgresPeople:
             Date(row.as_of),
             "" if readable else "no consent of this customer allows insights",
             currency,
-            False if self._vulnerable is None else {"true": True, "false": False}.get(flag),
+            False if self._vulnerable is None else known.get(flag or ""),
         )
 
     def has_rule(self, rule_id: str) -> bool:
@@ -273,7 +299,10 @@ class PostgresPeople:
 def _kept(connection: psycopg.Connection, customer: str) -> Kept:
     row = connection.execute(load_query("feed_kept"), [customer]).fetchone()
     assert row is not None  # noqa: S101 - the query always has a row
-    states, chosen, withdrawn = row
+    return _as_kept(*row)
+
+
+def _as_kept(states: str, chosen: str | None, withdrawn: Sequence[str]) -> Kept:
     preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
     return Kept(dict(_STATES.decode(states)), preferences, frozenset(withdrawn))
 

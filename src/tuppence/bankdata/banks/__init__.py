@@ -68,7 +68,7 @@ def bank_named(name: str) -> tuple[str, Bank]:
         name: Its name, or that of a bank whose exports have the same form.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: Nothing has this name.
     """
     banks = shipped_banks()
     plain = name.strip().casefold()

@@ -27,7 +27,25 @@ Instruction = tuple[int, int, int, int, int]
 def emit(
     lowered: Sequence[LoweredRule], inputs: SharedInputs, tables: Sequence[TablePlan]
 ) -> Program:
-    """Write the instructions of all rules."""
+    """Write the instructions of all rules.
+
+    >>> from pathlib import Path
+    >>> from tuppence.facts.schema import Schema
+    >>> from tuppence.feel.values import Date
+    >>> from tuppence.plan.model import model_of
+    >>> from tuppence.plan.passes.lay_out import lay_out
+    >>> from tuppence.plan.passes.lower import lower
+    >>> from tuppence.plan.passes.share import share
+    >>> from tuppence.rules.files import read_rules
+    >>> fees = read_rules(Path("catalogue/bank_fees.yaml"), Schema()).usable()
+    >>> today = Date(20_634)
+    >>> model = model_of(Schema(), today)
+    >>> lowered = lower(fees, model, today)
+    >>> inputs = share(lowered)
+    >>> program = emit(lowered, inputs, lay_out(inputs.features, model))
+    >>> [Opcode(instruction[0]).name for instruction in program.code][-6:]
+    ['PUT_STATE', 'PUT_SCORE', 'PUT_NUMBER', 'PUT_NUMBER', 'PUT_CONDITION', 'END_RULE']
+    """
     features = [feature for table in tables for feature in table.features]
     places = _Places(inputs, {feature: i for i, feature in enumerate(features)})
     code: list[Instruction] = []

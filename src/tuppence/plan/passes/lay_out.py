@@ -20,7 +20,18 @@ from tuppence.plan.predicates import (
 
 
 def lay_out(features: Sequence[Feature], model: Model) -> tuple[TablePlan, ...]:
-    """Plan each table that features read, in the order of the tables' names."""
+    """Plan each table that features read, in the order of the tables' names.
+
+    >>> from tuppence.facts.schema import Schema
+    >>> from tuppence.feel.values import Date
+    >>> from tuppence.plan.model import model_of
+    >>> from tuppence.plan.predicates import OneOf
+    >>> food = frozenset({frozenset({("category", OneOf(frozenset({"food"})))})})
+    >>> counted = Accumulator("transactions", food, Aggregation.COUNT_AND_SUM)
+    >>> (table,) = lay_out([Feature(counted, Readout.COUNT)], model_of(Schema(), Date(20_634)))
+    >>> [dimension.field for dimension in table.dimensions]  # a sum may not overflow
+    ['amount', 'category']
+    """
     by_table: dict[str, list[Feature]] = {}
     for feature in features:
         by_table.setdefault(feature.accumulator.table, []).append(feature)

@@ -18,7 +18,20 @@ from tuppence.rules.checking import CheckedRule, Place
 def lower(
     rules: Sequence[CheckedRule], model: Model, as_of: Date, previous: ColumnPlan | None = None
 ) -> tuple[LoweredRule, ...]:
-    """Lower each rule, or take it from a previous plan for the same facts and date."""
+    """Lower each rule, or take it from a previous plan for the same facts and date.
+
+    >>> from pathlib import Path
+    >>> from tuppence.facts.schema import Schema
+    >>> from tuppence.plan.model import model_of
+    >>> from tuppence.rules.files import read_rules
+    >>> fees = read_rules(Path("catalogue/bank_fees.yaml"), Schema()).usable()
+    >>> today = Date(20_634)
+    >>> (rule,) = lower(fees, model_of(Schema(), today), today)
+    >>> rule.code.steps[rule.when.step].operation.name  # 5 <= total(…)
+    'LESS_OR_EQUAL'
+    >>> rule.refusals
+    ()
+    """
     known: dict[int, LoweredRule] = {}
     same_facts = previous is not None and previous.model.attributes == model.attributes
     if previous is not None and same_facts and previous.as_of == as_of:

@@ -7,7 +7,22 @@ from tuppence.plan.columns import Constant, LoweredRule, SharedInputs
 
 
 def share(lowered: Sequence[LoweredRule]) -> SharedInputs:
-    """Collect features, attributes and constants of all rules."""
+    """Collect features, attributes and constants of all rules.
+
+    >>> from tuppence.plan.code import Accumulator, Code
+    >>> from tuppence.plan.instructions import Aggregation, Opcode, Readout
+    >>> every = Accumulator("transactions", frozenset({frozenset()}), Aggregation.COUNT_AND_SUM)
+    >>> def twice(readout: Readout) -> LoweredRule:
+    ...     code = Code()
+    ...     read = code.add(Source.FEATURE, detail=Feature(every, readout))
+    ...     when = code.add(Opcode.LESS, code.constant(2), read, kind=RegisterType.CONDITION)
+    ...     return LoweredRule(None, code, when, None, None, (), (), 0, 0)
+    >>> inputs = share([twice(Readout.COUNT), twice(Readout.SUM), twice(Readout.COUNT)])
+    >>> [feature.readout.name for feature in inputs.features], inputs.uses
+    (['COUNT', 'SUM'], 3)
+    >>> len(inputs.constants)
+    1
+    """
     features: dict[Feature, None] = {}
     numbers: dict[AttributeReading, None] = {}
     conditions: dict[AttributeReading, None] = {}

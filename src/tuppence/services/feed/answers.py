@@ -101,7 +101,7 @@ def read_cursor(text: str | None) -> Key | None:
     """Return the place that a cursor names; None without a cursor.
 
     Raises:
-        UserError: `request.query`: it is no cursor.
+        UserError: `request.query`: it is not a cursor.
     """
     if text is None:
         return None
@@ -115,7 +115,7 @@ def parse_channel(text: str | None) -> str | None:
     """Return the name of a channel; None if none is given.
 
     Raises:
-        UserError: `request.query`: it is no name.
+        UserError: `request.query`: it is not a name.
     """
     if text is not None and not _CHANNEL.fullmatch(text):
         raise UserError(
@@ -128,9 +128,9 @@ def order_answer(feed: Feed, found: Candidate) -> OrderAnswer:
     """Return why a candidate is where it is in a feed: its points as a sum, if it has any."""
     order = feed.view.order
     by = "rules" if order is None else order.by.value
-    if found.draw is None or not feed.points:
+    if found.draw is None or feed.order is None:
         return OrderAnswer(by)
-    parts = feed.points[feed.candidates.index(found)]
+    (parts,) = feed.order.parts([found])
     listed = {name: points for name, points in zip(*parts, strict=True) if points}
     draw = found.draw
     return OrderAnswer(by, draw.points, listed, draw.chance, order.model if order else None)

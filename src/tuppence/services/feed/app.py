@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -13,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tuppence import __version__
 from tuppence.errors import UserError
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, ItemId, ItemState, item_id
@@ -21,9 +22,11 @@ from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
 from tuppence.services.application import application
+from tuppence.services.batching import Batcher
 from tuppence.services.bodies import json_response, parse_count, read_body
 from tuppence.services.feed.answers import (
     MAX_LIMIT,
+    Key,
     feed_answer,
     hidden_answer,
     matches,
@@ -46,7 +49,15 @@ from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, feed_version, served_feed
-from tuppence.usecases.feed_ports import FeedStore, Kept, People, Person, View, Withdrawal
+from tuppence.usecases.feed_ports import (
+    FeedReader,
+    FeedStore,
+    Kept,
+    Known,
+    People,
+    View,
+    Withdrawal,
+)
 from tuppence.usecases.order_feed import Model, no_model
 from tuppence.usecases.record_events import (
     Happened,
@@ -62,6 +73,12 @@ from tuppence.usecases.withdraw_rule import withdraw_rule
 _logger: Final = logging.getLogger(__name__)
 BODY_BYTES: Final = 1_000_000
 """Maximum size of a request's body."""
+WORKERS: Final = 3
+"""Number of threads that answer requests for feeds; two of them can be at work, see `Shares`."""
+MAX_BATCH: Final = 32
+"""Maximum number of requests for feeds that are answered together."""
+MAX_WAITING: Final = 8_000
+"""Maximum number of requests for feeds that wait."""
 
 
 class FeedDependencies(NamedTuple):
@@ -70,6 +87,7 @@ class FeedDependencies(NamedTuple):
     Attributes:
         people: The customers.
         store: Keeps what they do.
+        read: Reads the input of feeds.
         explain: Explains the result of a rule for a customer on a day.
         policy: The policy of the feed.
         clock: Returns the time, in milliseconds since 1970-01-01.
@@ -80,6 +98,7 @@ class FeedDependencies(NamedTuple):
 
     people: People
     store: FeedStore
+    read: FeedReader
     explain: Callable[[str, str, Date], Mapping[str, Any]]
     policy: Policy
     clock: Callable[[], int]
@@ -94,7 +113,7 @@ def feed_app(
     """Return the feed as an application.
 
     Args:
-        deps: What it works with; closed when the application ends.
+        deps: Its dependencies; closed when the application ends.
         keys: Keys of customers' tokens.
         operators: Names of operators by the digest of their token.
         caller_requests: Maximum number of concurrent requests of one caller.
@@ -105,6 +124,7 @@ def feed_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        service.executor.shutdown()
         await run_in_threadpool(deps.close)
 
     async def check() -> None:
@@ -129,11 +149,35 @@ def feed_app(
     return application(routes, check, metrics, access, caller_requests, lifespan)
 
 
+class _Asked(NamedTuple):
+    """A request for a feed.
+
+    Attributes:
+        customer: The customer.
+        locale: Locale of money and dates; that of the customer if None.
+        after: The place of the last item of the page before; None for the first page.
+        limit: Maximum number of items.
+        channel: Where the feed is shown, as the app calls it.
+        known: The tags of what the app has, as the header If-None-Match names them.
+    """
+
+    customer: str
+    locale: str | None
+    after: Key | None
+    limit: int
+    channel: str | None
+    known: str
+
+
 class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
         self._keys = keys
-        self._answers = [__version__, keys.signing[0]]  # what answers depend on beside feeds
+        self.executor = ThreadPoolExecutor(WORKERS, "feed")
+        self._batcher: Batcher[None, _Asked, Response] = Batcher(
+            self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
+        )
+        self._answers = [version("tuppence"), keys.signing[0]]  # part of what tags stand for
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
@@ -143,27 +187,36 @@ class _FeedService:
     async def feed(self, request: Request) -> Response:
         """Return a page of the customer's feed."""
         query = request.query_params
-        customer, locale = customer_in(request), query.get("locale")
+        customer = customer_in(request)
         limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
         after = read_cursor(query.get("cursor"))
         channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
-        deps, page = self._deps, msgspec.json.encode([self._answers, after, limit])
+        asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
+        return await self._batcher.answer("feeds", None, asked, 1)
 
-        def answer() -> Response:
-            kept, person = self._read(customer)
-            given = (person, kept, deps.policy, deps.clock(), locale, deps.model(), channel)
-            tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
-            response = Response(status_code=304)
-            if not matches(known, tag):
-                feed = served_feed(*given)
-                response = json_response(feed_answer(feed, self._keys, after, limit))
-            response.headers.update(
-                {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-            )
-            return response
+    def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
+        """Answer requests for feeds: what they need is read together."""
+        known = self._deps.read([one.customer for one in asked], self._today())
+        return [self._answer(*pair) for pair in zip(asked, known, strict=True)]
 
-        return await run_in_threadpool(answer)
+    def _answer(self, asked: _Asked, known: Known | UserError) -> Response | UserError:
+        if isinstance(known, UserError):
+            return known
+        deps, after, limit = self._deps, asked.after, asked.limit
+        given = (*known, deps.policy, deps.clock(), asked.locale, deps.model(), asked.channel)
+        page = msgspec.json.encode([self._answers, after, limit])
+        tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+        if matches(asked.known, tag):
+            return Response(status_code=304, headers=headers)
+        try:
+            feed = served_feed(*given)
+        except UserError as error:
+            return error
+        response = json_response(feed_answer(feed, self._keys, after, limit))
+        response.headers.update(headers)
+        return response
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""
@@ -293,11 +346,12 @@ class _FeedService:
         return json_response(openapi_document())
 
     def _build(self, customer: str) -> tuple[Feed, Kept]:
-        deps, (kept, person) = self._deps, self._read(customer)
+        (found,) = self._deps.read([customer], self._today())
+        if isinstance(found, UserError):
+            raise found
+        person, kept = found
+        deps = self._deps
         return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
-
-    def _read(self, customer: str) -> tuple[Kept, Person]:
-        return self._deps.store.kept(customer), self._deps.people.find(customer, self._today())
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

@@ -202,7 +202,7 @@ class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
             (`rules`), the customer chose so (`choice`), or the customer's feed is one that learned
             feeds are compared with (`hold_out`).
         points: The points that order it, before chance adds to them.
-        parts: What they are the sum of; what adds nothing is left out.
+        parts: The summands of the points, without zeros.
         chance: Chance of being shown.
         model: Digest of the model.
     """
@@ -219,7 +219,7 @@ class WithdrawalIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rule: The rule.
-        reason: Why.
+        reason: Reason of the decision.
         withdrawn: False to restore it.
     """
 
@@ -237,8 +237,8 @@ class WithdrawalOut(msgspec.Struct, frozen=True):
         rule: The rule.
         withdrawn: False for a restoration.
         by: Name of the operator.
-        reason: Why.
-        at: When.
+        reason: Reason of the decision.
+        at: Time of the decision.
     """
 
     rule: Identifier

@@ -32,8 +32,10 @@ from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
 """The audience of customers' tokens."""
-LONGEST_SECONDS: Final = 3_600
+MAX_TOKEN_SECONDS: Final = 3_600
 """Longest life of a customer's token."""
+MAX_VERIFIED: Final = 10_000
+"""Number of tokens whose signatures need not be verified again."""
 AHEAD_SECONDS: Final = 60
 """Seconds by which the clock of whoever makes tokens may be ahead."""
 _ALGORITHM: Final = "HS256"
@@ -55,7 +57,7 @@ _JWS: Final = jwt.PyJWS([])
 _JWS.register_algorithm(_ALGORITHM, _Hmac(_Hmac.SHA256))
 
 
-class _Claims(msgspec.Struct, frozen=True):
+class Claims(msgspec.Struct, frozen=True):
     """The claims of a customer's token; others are ignored, as the standard says."""
 
     sub: str
@@ -65,7 +67,7 @@ class _Claims(msgspec.Struct, frozen=True):
     nbf: int = 0
 
 
-_CLAIMS: Final = msgspec.json.Decoder(_Claims)
+_CLAIMS: Final = msgspec.json.Decoder(Claims)
 
 
 class Keys(NamedTuple):
@@ -131,23 +133,45 @@ def customer_token(keys: Keys, customer: str, now: int, seconds: int) -> str:
     return jwt.encode(claims, secret, _ALGORITHM, {"kid": name})
 
 
-def customer_of(keys: Keys, token: str, now: int) -> str | None:
-    """Return the customer that a token names; None if it is not valid.
+class _TokenError(ValueError):
+    """Raised for a token that was not signed by a known key, or says nothing of a customer."""
+
+
+class Verified:
+    """The claims of tokens whose signatures were verified: an app sends a token many times.
 
     Args:
         keys: The keys.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self.claims = functools.lru_cache(MAX_VERIFIED)(self._verified)  # keeps no error
+
+    def _verified(self, token: str) -> Claims:
+        try:
+            secret = self._keys.secrets[_JWS.get_unverified_header(token)["kid"]]
+            return _CLAIMS.decode(_JWS.decode(token, secret, [_ALGORITHM]))
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
+            raise _TokenError from None
+
+
+def customer_of(verified: Verified, token: str, now: int) -> str | None:
+    """Return the customer that a token names; None if it is not valid.
+
+    Args:
+        verified: The tokens that are known already.
         token: The token.
         now: The clock, in milliseconds since 1970-01-01.
     """
     try:
-        secret = keys.secrets[_JWS.get_unverified_header(token)["kid"]]
-        claims = _CLAIMS.decode(_JWS.decode(token, secret, [_ALGORITHM]))
-    except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
+        claims = verified.claims(token)
+    except _TokenError:
         return None
     # The clock is an argument here, so claims are checked here and not by the library.
     seconds, issued, expires = now // 1_000, claims.iat, claims.exp
     begun = max(issued, claims.nbf) <= seconds + AHEAD_SECONDS
-    in_time = begun and seconds < expires <= issued + LONGEST_SECONDS
+    in_time = begun and seconds < expires <= issued + MAX_TOKEN_SECONDS
     audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     is_valid = in_time and AUDIENCE in audience and why_not_identifier(claims.sub) is None
     return claims.sub if is_valid else None
@@ -194,7 +218,7 @@ class Customer(BaseUser):
 
     Attributes:
         customer: Name of the customer.
-        log_name: What logs call every customer.
+        log_name: The name of every customer in logs.
     """
 
     log_name: Final = "a customer"
@@ -223,7 +247,7 @@ class FeedAccess(AuthenticationBackend):
     """
 
     def __init__(self, keys: Keys, operators: Mapping[str, str], clock: Callable[[], int]) -> None:
-        self._keys = keys
+        self._verified = Verified(keys)
         self._operators = BearerTokens(operators)
         self._clock = clock
 
@@ -240,7 +264,7 @@ class FeedAccess(AuthenticationBackend):
         if token.count(".") != 2:
             found = await self._operators.authenticate(conn)
             return found and (AuthCredentials([_OPERATOR]), found[1])
-        customer = customer_of(self._keys, token.strip(), self._clock())
+        customer = customer_of(self._verified, token.strip(), self._clock())
         if scheme.lower() != "bearer" or customer is None:
             raise AuthenticationError
         return AuthCredentials([_CUSTOMER]), Customer(customer)

@@ -65,7 +65,7 @@ def page_app(deps: FeedDependencies, customers: Customers, find: Find, key: str)
     """Return the page as an application.
 
     Args:
-        deps: What feeds work with; closed when the application ends.
+        deps: The dependencies of feeds; closed when the application ends.
         customers: Lists customers.
         find: Finds a customer as of the last run and the one before.
         key: The secret in the address that the command prints; whoever has it sees every feed.

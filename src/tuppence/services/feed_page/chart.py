@@ -8,7 +8,7 @@ MONTHS: Final = 12
 """Maximum number of bars."""
 WIDTH: Final = 320
 HEIGHT: Final = 96
-WIDEST: Final = 40
+MAX_BAR_WIDTH: Final = 40
 """Maximum width of a bar with the gap beside it."""
 _GAP: Final = 4
 
@@ -52,7 +52,7 @@ def bars(rows: Iterable[Mapping[str, str | None]]) -> tuple[Bar, ...]:
     first, last = min(sums), max(sums)
     months = list(_months(first, last))[-MONTHS:]
     most = max(abs(sums.get(month, Decimal(0))) for month in months)
-    step = min(WIDTH // len(months), WIDEST)
+    step = min(WIDTH // len(months), MAX_BAR_WIDTH)
     found = []
     for number, month in enumerate(months):
         total = sums.get(month, Decimal(0))

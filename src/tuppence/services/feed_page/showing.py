@@ -49,11 +49,11 @@ class Card(NamedTuple):
         urgent: Whether it comes before everything else.
         title: Its title.
         body: Its text.
-        notes: What must stand beside it: terms, approval, the day of old numbers.
+        notes: Sentences that must stand beside it: terms, approval, the day of old numbers.
         action: Label and link of the step that it proposes; None if it proposes none.
         address: Address of its details.
-        mark: What became of it since the run before: `New`, `Changed`, or empty.
-        before: What it said before, if it has changed.
+        mark: Its change since the run before: `New`, `Changed`, or empty.
+        before: Its text before the change, if it has changed.
     """
 
     item: str
@@ -126,7 +126,7 @@ class Detail(NamedTuple):
     Attributes:
         card: The item.
         why: Sentences that say why it is shown, and why in its place.
-        gathered: What was counted, with its value.
+        gathered: The counts, with their values.
         selections: Transactions that counted.
     """
 
@@ -143,7 +143,7 @@ def feed_of(
 
     Args:
         feed: The feed.
-        changes: How it differs from the one after the run before; None if there was none.
+        changes: Differences from the feed after the run before; None if there was none.
         locale: Locale of money and dates.
         address: Returns the address of an item's details.
     """
@@ -175,7 +175,7 @@ def hidden_of(
     Args:
         feed: The feed.
         person: The person.
-        kept: What is kept of them.
+        kept: Stored events and preferences of the person.
         locale: Locale of money and dates.
         time_zone: Time zone of those who have chosen none.
     """

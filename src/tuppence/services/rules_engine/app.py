@@ -25,6 +25,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import ResultStore, State
 from tuppence.services.access import BearerTokens
 from tuppence.services.application import application
+from tuppence.services.batching import Batcher
 from tuppence.services.bodies import (
     json_response,
     parse_as_of,
@@ -33,7 +34,6 @@ from tuppence.services.bodies import (
     read_timeout,
 )
 from tuppence.services.metrics import Metrics
-from tuppence.services.rules_engine.batching import Batcher
 from tuppence.services.rules_engine.messages import (
     EvaluationsAnswer,
     OneAnswer,

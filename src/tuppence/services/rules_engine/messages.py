@@ -66,7 +66,7 @@ class OneAnswer(msgspec.Struct):
         rule_id: Identifier of the rule.
         qualified: Whether the rule's condition holds; null if that is unknown.
         state: The same as a word.
-        score: From 0 to 100 if the rule qualified.
+        score: Number from 0 to 100 if the rule qualified.
         values: Values for the rule's message, by name.
         since: First day of the current state; from qualified to unknown and back, the first day on
             which it qualified.

@@ -48,7 +48,7 @@ def resolve_run(
     Args:
         start: The request.
         current: Returns the digest of the ruleset that was published last.
-        now: In the time zone in which days begin at midnight.
+        now: Time in the time zone in which days begin at midnight.
         customers_per_item: Number of customers in a work item.
         rules_per_item: Number of rules in a work item; 0 for all.
 

@@ -25,7 +25,7 @@ def run_of(ledger: FleetLedger, now: datetime.datetime) -> FleetRun | None:
 
     Args:
         ledger: The ledger.
-        now: In the time zone in which days begin at midnight.
+        now: Time in the time zone in which days begin at midnight.
     """
     name = ledger.night(now.date().isoformat())
     return None if name is None else ledger.read(name)[0]
@@ -39,7 +39,7 @@ def watch_night(
     Args:
         ledger: The ledger.
         run: The run of today, see `run_of`.
-        now: In the time zone in which days begin at midnight.
+        now: Time in the time zone in which days begin at midnight.
         whole_by: Time of the day from which a run that has not ended is late.
     """
     late = now.time() >= whole_by

@@ -72,7 +72,8 @@ def evaluate_kept(
         results: Stores the results.
 
     Raises:
-        UserError: Facts cannot be had, results cannot be kept, or what is kept is of a later date.
+        UserError: The facts cannot be read, the results cannot be stored, or newer results are
+            already stored.
     """
     wanted = sorted({customer for request in requests for customer in request.customers})
     batch = facts.of(wanted, engine.plan.as_of, engine.plan.transaction_fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.building import catalogue
 from tests.conftest import Run
-from tests.contract.test_stores import new_table
+from tests.results import new_table
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.results import DynamoResults

@@ -1,8 +1,8 @@
-"""Batching: requests that arrive while the engine is busy are evaluated together next.
+"""Batching: requests that arrive while a service is busy are handled together next.
 
 A request that arrives alone starts at once. Under load many small requests form one batch, so that
-the fixed cost of a batch (a request to the relay, binding the plan, a transaction of the store) is
-paid once for all of them.
+the fixed cost of a batch is paid once for all of them: in an engine a request to the relay, binding
+the plan, and a transaction of the store; in the feed a thread, and a query of the database.
 
 Batches that wait for other services run in threads. Batches that only compute run on the event
 loop, where a thread would only contend for the interpreter's lock.
@@ -26,8 +26,8 @@ from concurrent.futures import Executor
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from tuppence import logs
-from tuppence.errors import UserError
-from tuppence.services.problems import RETRYABLE, STATUSES
+from tuppence.errors import RETRYABLE, UserError
+from tuppence.services.problems import STATUSES
 from tuppence.services.queue_limit import QueueLimit
 from tuppence.services.shares import Shares
 

@@ -1,3 +1,0 @@
--- $1 the customer, $2 today, $3 purposes, $4 the attribute that says who is vulnerable, or null
-SELECT currency, attributes ->> $4::text, tuppence.readable(id, $2::date, $2::date, $3::text[]) IS NOT NULL
-FROM tuppence.customers WHERE id = $1
