@@ -23,6 +23,9 @@ cat <<EOF
 See $customer's feed as an app would show it, at the address that this prints:
   .venv/bin/tuppence serve app --store $store
 
+Write rules and see at once what they do to everybody, at the address that this prints:
+  .venv/bin/tuppence serve console --store $store --rules build/rules
+
 Try next, after running . .venv/bin/activate:
   tuppence results --store $store --rule charged_twice
   tuppence rules check catalogue

@@ -163,7 +163,48 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
         UserError: The file cannot be read, is not YAML, or does not fit the type. The message has
             `file:line:column`.
     """
-    text = read_text(path)
+    return parse_yaml(read_text(path), path, kind)
+
+
+def parse_yaml(text: str, path: Path, kind: type[T]) -> Document[T]:
+    """Read the text of a YAML file as a struct of the given type.
+
+    Args:
+        text: The text.
+        path: The file, for errors.
+        kind: The type.
+
+    Raises:
+        UserError: The text is not YAML, or does not fit the type. The message has
+            `file:line:column`.
+    """
+    plain, marks = parse_plain(text, path)
+    try:
+        value = msgspec.convert(plain, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message, location = _located(str(error), marks)
+        mark = marks[location].start_mark
+        lines = text.split("\n")[mark.line : mark.line + 1]
+        carets = [*lines, " " * mark.column + "^"] if location else []
+        raise UserError(
+            "file.shape",
+            f"{path}:{mark.line + 1}:{mark.column + 1}: {message}",
+            _expected(str(error), kind),
+            carets,
+        ) from None
+    return Document(path, text, value, marks)
+
+
+def parse_plain(text: str, path: Path) -> tuple[Any, Mapping[Location, yaml.Node]]:
+    """Read the text of a YAML file as plain values, with the places of its parts.
+
+    Args:
+        text: The text.
+        path: The file, for errors.
+
+    Raises:
+        UserError: The text is not YAML.
+    """
     try:
         root = _compose(text)
     except yaml.MarkedYAMLError as error:
@@ -181,21 +222,23 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
     if root is None:
         raise UserError("file.empty", f"{path}: the file is empty")
     marks: dict[Location, yaml.Node] = {}
-    plain = _plain(root, (), marks, path, set())
+    return _plain(root, (), marks, path, set()), marks
+
+
+def convert_plain(plain: Any, kind: type[T]) -> T:
+    """Return plain values as a struct of the given type.
+
+    Raises:
+        UserError: They do not fit the type; the message begins with the place.
+    """
     try:
-        value = msgspec.convert(plain, kind, strict=False)
+        return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
-        message, location = _located(str(error), marks)
-        mark = marks[location].start_mark
-        lines = text.split("\n")[mark.line : mark.line + 1]
-        carets = [*lines, " " * mark.column + "^"] if location else []
-        raise UserError(
-            "file.shape",
-            f"{path}:{mark.line + 1}:{mark.column + 1}: {message}",
-            _expected(str(error), kind),
-            carets,
-        ) from None
-    return Document(path, text, value, marks)
+        found = _PATH.fullmatch(str(error))
+        text, path = (found[1], found[2] or "$") if found else (str(error), "$")
+        where = ".".join(map(str, _steps(path)))
+        message = f"{where}: {text}" if where else text
+        raise UserError("file.shape", message, _expected(str(error), kind)) from None
 
 
 def _compose(text: str) -> yaml.Node | None:

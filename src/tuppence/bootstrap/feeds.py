@@ -170,12 +170,19 @@ def store_page(
     with extra("feed"):
         from tuppence.services.feed_page.app import page_app  # noqa: PLC0415
 
+    store = open_store(path)
+    deps, people = _feeds_of(store, policy_file, purposes, clock)
+    return page_app(deps, customers_of(store), people.find_with_earlier, key)
+
+
+def customers_of(store: StoreFolder) -> Callable[[str], list[str]]:
+    """Return a function that lists the customers of a store whose names begin with a text."""
+
     def customers(beginning: str) -> list[str]:
-        names = open_store(path).facts().customers()["id"].to_list()
+        names = store.facts().customers()["id"].to_list()
         return sorted(name for name in names if name.startswith(beginning))
 
-    deps, people = _feeds_of(open_store(path), policy_file, purposes, clock)
-    return page_app(deps, customers, people.find_with_earlier, key)
+    return customers
 
 
 def _explainer(

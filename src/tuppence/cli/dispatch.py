@@ -101,7 +101,11 @@ def register(app: typer.Typer) -> None:
 
 def _print(outcome: RunOutcome, ruleset: str, as_of: str, seconds: float, format_: Format) -> None:
     name = outcome.run_id
-    counts = {n: getattr(outcome.tally, n) for n in Tally.__struct_fields__ if n != "problems"}
+    counts = {
+        n: getattr(outcome.tally, n)
+        for n in Tally.__struct_fields__
+        if n not in {"problems", "by_rule"}
+    }
     if format_ is Format.JSON:
         state = {"already_finished": outcome.already_finished, "resumed_items": outcome.resumed}
         print_json({"run_id": name, "ruleset": ruleset, "as_of": as_of, **state, **counts})

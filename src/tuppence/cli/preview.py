@@ -1,19 +1,17 @@
 """The output of `tuppence rules preview`."""
 
-from collections.abc import Iterator, Sequence
-
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from tuppence.cli.output import console, table
+from tuppence.engine.reference import HISTORY
 from tuppence.feel.values import Date
 from tuppence.rules.rule import Rule
-from tuppence.usecases.feed_effect import FeedEffect
-from tuppence.usecases.previewer import Difference, LiveResults, Preview
+from tuppence.usecases.preview_words import MAX_NAMED, effect_sentences, live_sentences
+from tuppence.usecases.previewer import Preview
 
 WIDTH = 50
-MAX_OVERLAPS = 8
 
 
 def draw(found: Preview, rule: Rule, as_of: Date) -> None:
@@ -37,6 +35,10 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
             f"{found.short_history:,} customers who have less.",
             highlight=False,
         )
+    for reason in found.reasons[:MAX_NAMED]:
+        if reason.code != HISTORY:
+            where = f"{reason.place} of {reason.count:,} customers"
+            out.print(f"Unknown in {where}: {reason.message} ({reason.code})", markup=False)
     if found.qualified:
         out.print("Scores of those who qualify:")
         scores = [
@@ -48,7 +50,7 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
             scores.append(("none", *missing))
         out.print(_bars(scores))
     if found.live is not None:
-        for line in _live(found.live):
+        for line in live_sentences(found.live):
             out.print(line, highlight=False)
     if found.compared is not None:
         versions = found.compared
@@ -58,9 +60,9 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
             highlight=False,
         )
     if found.effect is not None:
-        for line in _effect(found.effect, found.qualified):
+        for line in effect_sentences(found.effect, found.qualified):
             out.print(line, highlight=False)
-    shared = [o for o in found.overlaps if o.both][:MAX_OVERLAPS]
+    shared = [o for o in found.overlaps if o.both][:MAX_NAMED]
     if shared:
         out.print("Who qualifies for it qualifies also for:")
         lines = [
@@ -71,42 +73,6 @@ def draw(found: Preview, rule: Rule, as_of: Date) -> None:
         out.print(table(columns, lines, columns[1:]))
     if found.examples:
         out.print(f"Among them: {', '.join(found.examples)}", highlight=False, markup=False)
-
-
-def _live(live: LiveResults) -> Iterator[str]:
-    """Yield notes on the results of live rules."""
-    of = f"The results of live rules are of {live.as_of}"
-    if Difference.DAY in live.differences:
-        yield f"{of}, another day: --as-of {live.as_of} previews the rule on that day."
-    if Difference.FACTS in live.differences:
-        yield f"{of}, over other facts or consents than those of now: tuppence run makes new ones."
-    if Difference.UNFINISHED in live.differences:
-        yield f"{of}, by a run that has not finished: some are older. tuppence run continues it."
-    if live.without:
-        who = "1 customer has" if live.without == 1 else f"{live.without:,} customers have"
-        yield f"{who} no such results, and {'is' if live.without == 1 else 'are'} not compared."
-
-
-def _effect(effect: FeedEffect, qualified: int) -> Iterator[str]:
-    """Yield the changes of the first insights of feeds."""
-    shown = sum(effect.places)
-    first = f", {effect.places[0]:,} of them in first place" if shown else ""
-    yield (
-        f"Of the {qualified:,} who qualify, {shown:,} would see it among the first "
-        f"{effect.length} insights of their feed{first}."
-    )
-    if effect.before:
-        yield f"The live version is there now for {effect.before:,}."
-    if effect.displaced:
-        yield f"It takes the place of {_named(effect.displaced)}."
-    if effect.promoted:
-        yield f"Its live version makes room for {_named(effect.promoted)}."
-
-
-def _named(counts: Sequence[tuple[str, int]]) -> str:
-    shown = [f"{name} ({count:,})" for name, count in counts[:MAX_OVERLAPS]]
-    more = len(counts) - MAX_OVERLAPS
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _share(part: int, whole: int) -> str:

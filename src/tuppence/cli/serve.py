@@ -22,6 +22,7 @@ from tuppence.cli.output import (
     current_date,
     echo,
 )
+from tuppence.cli.serve_console import add_command
 from tuppence.cli.serve_feed import add_commands
 from tuppence.cli.serving import (
     LOOPBACK,
@@ -186,4 +187,5 @@ def register(program: typer.Typer) -> None:
         echo(add_caller(name, callers))
 
     add_commands(app)
+    add_command(app)
     program.add_typer(app)

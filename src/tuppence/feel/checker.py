@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, assert_never
 
 from tuppence.feel import syntax
-from tuppence.feel.diagnostics import Diagnostic, Span
+from tuppence.feel.diagnostics import Diagnostic, Fix, Span
 from tuppence.feel.library import BUILTINS
 from tuppence.feel.library.builtin import Parameters
 from tuppence.feel.narrowing import Narrowing, is_known, narrow_false, narrow_true
@@ -94,6 +94,16 @@ class _Checker:
 
     def error(self, code: str, span: Span, message: str, hint: str = "") -> Type:
         self.found.append(Diagnostic(code, span, message, hint))
+        return ANY
+
+    def unknown(self, code: str, span: Span, message: str, name: str, known: Iterable[str]) -> Type:
+        """Add the error for an unknown name, which proposes the closest known one."""
+        known = list(known)
+        close = difflib.get_close_matches(name, known, 1, 0.6)
+        few = f"there is {', '.join(sorted(known)[:12])}" if 0 < len(known) <= 24 else ""
+        hint = f"did you mean {close[0]}?" if close else few
+        fix = Fix(span, close[0]) if close else None
+        self.found.append(Diagnostic(code, span, message, hint, fix=fix))
         return ANY
 
     def warn(self, code: str, span: Span, message: str, hint: str = "") -> None:
@@ -195,7 +205,7 @@ class _Checker:
             return ANY
         known = [name for names in scope for name in names]
         message = f"there is no {node.name} here"
-        return self.error("feel.unknown-name", node.span, message, _suggest(node.name, known))
+        return self.unknown("feel.unknown-name", node.span, message, node.name, known)
 
     def path(self, node: syntax.Path, scope: Scope) -> Type:
         base = self.infer(node.base, scope)
@@ -222,7 +232,7 @@ class _Checker:
         span = Span(node.span.end - len(node.name), node.span.end)
         what = "this context" if isinstance(base, ContextOf) else f"a {base}"
         message = f"{what} has no field {node.name}"
-        return self.error("feel.unknown-field", span, message, _suggest(node.name, fields))
+        return self.unknown("feel.unknown-field", span, message, node.name, fields)
 
     def filter(self, node: syntax.Filter, scope: Scope) -> Type:
         base = strip(self.infer(node.base, scope))
@@ -420,8 +430,8 @@ class _Checker:
         builtin = BUILTINS.get(function.name)
         if builtin is None:
             message = f"there is no function {function.name}"
-            hint = _suggest(function.name, BUILTINS)
-            return self.error("feel.unknown-function", function.span, message, hint)
+            name, span = function.name, function.span
+            return self.unknown("feel.unknown-function", span, message, name, BUILTINS)
         arguments = list(node.arguments)
         if builtin.variadic and node.names is None and len(kinds) > 1:
             element = kinds[0]
@@ -474,10 +484,3 @@ def _refined(element: Type, predicate: syntax.Node) -> Type:
         return element
     known = {k.tree.name for k in narrow_true(predicate) if isinstance(k.tree, syntax.Name)}
     return ContextOf({n: strip(t) if n in known else t for n, t in element.fields.items()})
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known := list(known), 1, 0.6)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there is {', '.join(sorted(known)[:12])}" if 0 < len(known) <= 24 else ""

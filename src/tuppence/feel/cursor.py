@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Span
+from tuppence.feel.diagnostics import Diagnostic, FeelSyntaxError, Fix, Span
 from tuppence.feel.tokens import Token, TokenKind, tokenize
 
 MAX_DEPTH: Final = 90
@@ -142,16 +142,19 @@ class Cursor:
         message = f"{found} where {wanted} was expected"
         if token.text == "=" and self.tokens[self.position - 1].text == "=":
             return self.error(token.span, message, "write one = to compare")
-        return self.error(token.span, message, self.name_hint())
+        fix = self.name_fix()
+        hint = "" if fix is None else f"did you mean {fix.text}?"
+        found_here = Diagnostic("feel.syntax", token.span, message, hint, fix=fix)
+        return FeelSyntaxError(self.text, found_here)
 
-    def name_hint(self) -> str:
-        """Return a hint if two adjacent words are probably a misspelled name."""
+    def name_fix(self) -> Fix | None:
+        """Return the correction if two adjacent words are probably a misspelled name."""
         before = self.tokens[self.position - 1] if self.position else self.token
         if self.token.kind is not TokenKind.WORD or before.kind is not TokenKind.WORD:
-            return ""
+            return None
         known = [" ".join(parts) for rows in self.names.values() for parts in rows]
         close = difflib.get_close_matches(f"{before.text} {self.token.text}", known, 1, 0.6)
-        return f"did you mean {close[0]}?" if close else ""
+        return Fix(Span(before.span.start, self.token.span.end), close[0]) if close else None
 
     def error(self, span: Span, message: str, hint: str = "") -> FeelSyntaxError:
         """Return a syntax error at a span."""

@@ -2,7 +2,7 @@
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from tuppence.errors import UserError
@@ -112,6 +112,13 @@ class Span(NamedTuple):
     end: int
 
 
+class Fix(NamedTuple):
+    """A replacement for a part of the text that probably corrects it."""
+
+    span: Span
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One error or warning.
@@ -122,6 +129,7 @@ class Diagnostic:
         message: One sentence in the words of a rule's author.
         hint: Advice on this very case, or empty; `advice` then has the usual correction.
         warning: Whether the text is valid but probably not what its author meant.
+        fix: The correction that the hint proposes, if it can be made by itself.
     """
 
     code: str
@@ -129,6 +137,7 @@ class Diagnostic:
     message: str
     hint: str = ""
     warning: bool = False
+    fix: Fix | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         assert self.code in EXPLANATIONS, self.code  # noqa: S101 - a new code needs its explanation

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
-from tuppence.results.packed import Layout, damaged, merge, pack
+from tuppence.results.packed import QUALIFIED, UNKNOWN, Layout, damaged, merge, pack
 from tuppence.results.result import CustomerResults, packed
 
 Array = npt.NDArray[Any]
@@ -46,6 +46,14 @@ class ResultBatch:
         ids, as_of, layout = self.customer_ids, self.as_of, self.layout
         for i in customers:
             yield CustomerResults(ids[i], as_of, layout, whole[offsets[i] : offsets[i + 1]])
+
+    def counts(self) -> Iterator[tuple[str, int, int]]:
+        """Yield each rule with the numbers of its qualified and its unknown results."""
+        places = self.offsets[:-1, np.newaxis] + np.arange(len(self.layout.rules))
+        states = self.data[places]
+        qualified, unknown = ((states == state).sum(axis=0) for state in (QUALIFIED, UNKNOWN))
+        for (rule, _), found, missing in zip(self.layout.rules, qualified, unknown, strict=True):
+            yield rule, int(found), int(missing)
 
 
 class ResultDiff(NamedTuple):

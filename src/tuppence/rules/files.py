@@ -11,7 +11,7 @@ from tuppence.feel.diagnostics import Span
 from tuppence.rules.checking import CheckedRule, Finding
 from tuppence.rules.definition import Definition
 from tuppence.rules.definition_checking import Examine, check_definition
-from tuppence.rules.domain import load_definitions
+from tuppence.rules.domain import Definitions, load_definitions
 from tuppence.rules.rule import Rule
 from tuppence.structured import Document, Location, is_folder, read_yaml
 
@@ -107,16 +107,37 @@ def read_rules(path: Path, schema: Schema, examine: Examine = _nothing) -> RuleF
     for file in rule_paths(path):
         try:
             document = read_yaml(file, Definition)
-            checked, findings = check_definition(document.value, schema, definitions, examine)
+            checked, found = check_document(document, schema, definitions, examine)
         except UserError as error:
-            problems.append(_unreadable(file, error))
+            problems.append(unreadable(file, error))
             continue
         documents.append(document)
-        problems.extend(_located(document, checked.rule, finding) for finding in findings)
+        problems.extend(found)
         rules.append(checked)
     problems.extend(_duplicates(documents))
     ordered = sorted(problems, key=lambda p: (p.path, p.line, p.column))
     return RuleFiles(tuple(rules), tuple(ordered))
+
+
+def check_document(
+    document: Document[Definition], schema: Schema, definitions: Definitions, examine: Examine
+) -> tuple[CheckedRule, list[RuleProblem]]:
+    """Check a rule as its file has it.
+
+    Args:
+        document: The file.
+        schema: Schema of the facts.
+        definitions: The domain functions.
+        examine: Finds more about a rule without errors.
+
+    Returns:
+        The checked rule, which must not be used if a problem is an error, and the problems.
+
+    Raises:
+        UserError: The definition cannot be translated.
+    """
+    checked, findings = check_definition(document.value, schema, definitions, examine)
+    return checked, [_located(document, checked.rule, finding) for finding in findings]
 
 
 def show(problem: RuleProblem) -> str:
@@ -130,7 +151,8 @@ def show(problem: RuleProblem) -> str:
     return "\n".join(lines)
 
 
-def _unreadable(path: Path, error: UserError) -> RuleProblem:
+def unreadable(path: Path, error: UserError) -> RuleProblem:
+    """Return the problem of a file that cannot be read as a rule."""
     excerpt = "\n".join(error.details)
     return RuleProblem(
         path, 0, 0, (0, 0), error.code, error.message, error.hint, excerpt, warning=False

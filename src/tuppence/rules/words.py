@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from tuppence.facts.schema import COLLECTIONS
-from tuppence.feel import syntax
-from tuppence.feel.diagnostics import Diagnostic
+from tuppence.feel import feel_literal, syntax
+from tuppence.feel.diagnostics import Diagnostic, Fix
 
 Known = Callable[[str, str], Collection[str]]
 """Returns the words that a field of a table, or of `customer`, can have; none if it has any."""
@@ -25,16 +25,23 @@ def unknown_words(tree: syntax.Node, known: Known) -> Iterator[Diagnostic]:
         if not words or text.value in words:
             continue
         message = f'no {field} is "{text.value}", so the comparison is the same for everybody'
-        yield Diagnostic("rule.word", text.span, message, _nearest(str(text.value), words), True)
+        close = _nearest(str(text.value), words)
+        hint, fix = _few(words), None
+        if close:
+            hint, fix = f'did you mean "{close}"?', Fix(text.span, feel_literal(close))
+        yield Diagnostic("rule.word", text.span, message, hint, warning=True, fix=fix)
 
 
 def _nearest(word: str, words: Collection[str]) -> str:
+    """Return the known word that is probably meant; empty if none is."""
     by_plain = {one.casefold(): one for one in sorted(words)}
     plain = word.casefold()
     close = difflib.get_close_matches(plain, by_plain, 1, 0.6)
     close = close or [one for one in by_plain if plain in one.split() or one in plain.split()]
-    if close:
-        return f'did you mean "{by_plain[close[0]]}"?'
+    return by_plain[close[0]] if close else ""
+
+
+def _few(words: Collection[str]) -> str:
     return f"there is {', '.join(sorted(words))}" if len(words) <= 40 else "look for its usual name"
 
 

@@ -69,17 +69,27 @@ def examiner(today: Date, store: FactsOfAll | None = None, use: Use | None = Non
         store: The store whose words are known as well.
         use: The use of its facts that consents must allow.
     """
-    usual = functools.partial(_known, {})
 
     @functools.cache
     def known() -> Known:
         """Return the words that the store has, too; it is read for the first unusual one."""
         if store is None or use is None:
-            return usual
-        return functools.partial(_known, store.read_permitted(use, words_of))
+            return _USUAL
+        return functools.partial(known_words, store.read_permitted(use, words_of))
+
+    return examiner_of(today, known)
+
+
+def examiner_of(today: Date, known: Callable[[], Known]) -> Examine:
+    """Return what finds more about rules, as `examiner` does.
+
+    Args:
+        today: The clock's day.
+        known: Returns the words of fields; called only for a rule with an unusual one.
+    """
 
     def examine(definition: Definition, checked: CheckedRule) -> Iterator[Finding]:
-        if any(word_findings(checked, usual)):
+        if any(word_findings(checked, _USUAL)):
             yield from word_findings(checked, known())
         yield from _day_findings(checked.rule, definition, today)
 
@@ -180,9 +190,16 @@ def _alone(checked: CheckedRule, condition: syntax.Node, number: int) -> Checked
     return dataclasses.replace(checked, rule=rule, trees={("when",): condition, ("score",): one})
 
 
-def _known(
+def known_words(
     of_store: Mapping[tuple[str, str], frozenset[str]], table: str, field: str
 ) -> Collection[str]:
+    """Return the words that a field can have; none if it can have any.
+
+    Args:
+        of_store: Words of the open fields of a store.
+        table: Table of the field, or `customer`.
+        field: Name of the field.
+    """
     key = (table, field)
     if key not in OPEN:
         return CLOSED.get(key, ())
@@ -216,3 +233,6 @@ def _day_findings(rule: Rule, definition: Definition, today: Date) -> Iterator[F
                 hint = "add offer: {partner: …, terms: …} and valid_until, so that customers see it"
                 diagnostic = Diagnostic("rule.offer", span, message, hint, warning=True)
                 yield Finding(("kind",), diagnostic)
+
+
+_USUAL: Final[Known] = functools.partial(known_words, {})

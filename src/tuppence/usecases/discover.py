@@ -91,8 +91,8 @@ class _People(NamedTuple):
 
     Attributes:
         values: Values of the measures, shape (measures, customers); NaN where not known.
-        live: Who qualifies for each live rule, shape (rules, customers).
-        segments: Who is in each segment.
+        live: True where a customer qualifies for a live rule, shape (rules, customers).
+        segments: For each segment, true where a customer is in it.
     """
 
     values: Array

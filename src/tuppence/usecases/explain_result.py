@@ -60,6 +60,32 @@ def explain_result(
         return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
 
 
+def explain_draft(
+    store: EvaluatedStore,
+    customer: str,
+    checked: CheckedRule,
+    as_of: Date,
+    purposes: frozenset[str],
+    today: Date,
+) -> ExplainedResult:
+    """Evaluate a rule that need not have run for a customer, with every value written down.
+
+    Args:
+        store: The store of the customer.
+        customer: Identifier of the customer.
+        checked: The rule.
+        as_of: The date that the rule takes for today.
+        purposes: Consents for these count, and for no others.
+        today: The clock's day, on which consents must hold as well.
+
+    Raises:
+        UserError: There is no such customer, or no consent of theirs lets their facts be read.
+    """
+    customer = store.name_of(customer)
+    facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
+    return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, store.schema))
+
+
 class PermittedDatabase(Protocol):
     """The facts of the services, as far as consents let them be read."""
 

@@ -31,6 +31,17 @@ class ProblemCount(msgspec.Struct, frozen=True):
     count: int
 
 
+class RuleCount(msgspec.Struct, frozen=True, array_like=True):
+    """The numbers of customers who qualify for a rule, and for whom it is unknown.
+
+    Stored as an array: a run has one for each rule and item.
+    """
+
+    rule_id: str
+    qualified: int
+    unknown: int
+
+
 class Tally(msgspec.Struct, frozen=True):
     """Counts of the outcomes of one item or of several.
 
@@ -41,6 +52,7 @@ class Tally(msgspec.Struct, frozen=True):
         unknown: Number of unknown results.
         changed: Number of results that differ from the stored ones.
         problems: Reasons why results or parts of them are null.
+        by_rule: Counts of each rule; none in runs of earlier versions.
     """
 
     customers: int = 0
@@ -49,6 +61,7 @@ class Tally(msgspec.Struct, frozen=True):
     unknown: int = 0
     changed: int = 0
     problems: tuple[ProblemCount, ...] = ()
+    by_rule: tuple[RuleCount, ...] = ()
 
 
 class RunRecord(msgspec.Struct, frozen=True):
@@ -106,6 +119,11 @@ def add(tallies: Sequence[Tally]) -> Tally:
         for p in tally.problems:
             key = (p.rule_id, p.place, p.code, p.position, p.message)
             counts[key] = counts.get(key, 0) + p.count
+    by_rule: dict[str, tuple[int, int]] = {}
+    for tally in tallies:
+        for one in tally.by_rule:
+            qualified, unknown = by_rule.get(one.rule_id, (0, 0))
+            by_rule[one.rule_id] = qualified + one.qualified, unknown + one.unknown
     problems = [ProblemCount(*key, count) for key, count in counts.items()]
     return Tally(
         sum(tally.customers for tally in tallies),
@@ -114,4 +132,5 @@ def add(tallies: Sequence[Tally]) -> Tally:
         sum(tally.unknown for tally in tallies),
         sum(tally.changed for tally in tallies),
         tuple(sorted(problems, key=lambda p: (-p.count, p.rule_id, p.place, p.position))),
+        tuple(RuleCount(name, *counts) for name, counts in sorted(by_rule.items())),
     )

@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +31,7 @@ from tuppence.usecases.run import name_run
 
 BINS: Final = 10
 EXAMPLES: Final = 10
+NEWCOMERS: Final = 5
 HIGHEST_SCORE: Final = 1_000_000
 """The highest score, in ten-thousandths of a point."""
 CUSTOMERS_AT_A_TIME: Final = 5_000
@@ -68,6 +69,38 @@ class Comparison:
     stay: int
     come: int
     go: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason why the condition, the score or a value of a rule is unknown.
+
+    Attributes:
+        place: The part of the rule: `when`, `score`, or the name of a value.
+        code: Code of the problem.
+        message: One sentence.
+        count: Number of customers.
+    """
+
+    place: str
+    code: str
+    message: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The customers that a rule finds.
+
+    Attributes:
+        qualified: Number of customers who qualify.
+        unknown: Number of customers for whom the condition is unknown.
+        newcomers: Some customers who qualify, but do not for the first of the rules.
+    """
+
+    qualified: int
+    unknown: int
+    newcomers: tuple[str, ...]
 
 
 class Difference(StrEnum):
@@ -108,6 +141,7 @@ class Preview:
         qualified: Number of customers who qualify.
         unknown: Number of customers for whom the condition is unknown.
         short_history: Number of those whose history is shorter than the rule requires.
+        reasons: Why the condition, the score or a value is unknown, the most frequent reason first.
         scores: Numbers of customers who qualify, by score: below 10, below 20, and so on up to 100.
         without_score: Number of customers who qualify and whose score is null.
         overlaps: The overlap with each live rule.
@@ -122,6 +156,7 @@ class Preview:
     qualified: int
     unknown: int
     short_history: int
+    reasons: tuple[Reason, ...]
     scores: tuple[int, ...]
     without_score: int
     overlaps: tuple[Overlap, ...]
@@ -135,13 +170,13 @@ class Preview:
 class _RuleResults(NamedTuple):
     states: Array
     scores: Array
-    short_history: int
+    problems: Counter[Problem]
 
 
 class _Evaluated(NamedTuple):
     states: Array
     scores: Array
-    short_history: int
+    problems: Counter[Problem]
     in_columns: bool
 
 
@@ -217,7 +252,8 @@ class Previewer:
             len(states),
             len(scored),
             int((states == UNKNOWN).sum()),
-            found.short_history,
+            sum(count for problem, count in found.problems.items() if problem.code == HISTORY),
+            _reasons(found.problems),
             tuple(np.bincount(bins, minlength=BINS).tolist()),
             int((scored < 0).sum()),
             tuple(sorted(overlaps, key=lambda o: (-o.both, o.rule_id))),
@@ -227,6 +263,29 @@ class Previewer:
             effect,
             used,
         )
+
+    def reach(
+        self,
+        rules: Sequence[CheckedRule],
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> tuple[Reach, ...]:
+        """Return the customers that each of some rules finds; they are evaluated together.
+
+        Args:
+            rules: The rules, in the order of their identifiers; there is at least one.
+            is_cancelled: Asked again and again whether to give up.
+
+        Raises:
+            UserError: It was cancelled (`preview.cancelled`).
+        """
+        states = self._evaluate(make_ruleset(rules), lambda _: None, is_cancelled).states
+        found = []
+        for row in states:
+            new = np.flatnonzero((row == QUALIFIED) & (states[0] != QUALIFIED))
+            names = tuple(self._customers[place] for place in _spread(new, NEWCOMERS))
+            qualified, unknown = (int((row == state).sum()) for state in (QUALIFIED, UNKNOWN))
+            found.append(Reach(qualified, unknown, names))
+        return tuple(found)
 
     def _live(
         self,
@@ -283,11 +342,11 @@ class Previewer:
                 raise UserError("preview.cancelled", "the preview was cancelled")
             problems = Counter[Problem]()
             grid = engine.grid(batch, problems)
-            short = sum(n for problem, n in problems.items() if problem.code == HISTORY)
-            return _RuleResults(grid.states, grid.scores, short)
+            return _RuleResults(grid.states, grid.scores, problems)
 
         rules = len(ruleset.rules)
-        parts = [_RuleResults(np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32), 0)]
+        empty = np.zeros((rules, 0), np.uint8), np.zeros((rules, 0), np.int32)
+        parts = [_RuleResults(*empty, Counter())]
         customers: list[str] = []
         with (
             ThreadPoolExecutor(1) as reader,
@@ -310,7 +369,7 @@ class Previewer:
         return _Evaluated(
             np.concatenate([part.states for part in parts], axis=1),
             np.concatenate([part.scores for part in parts], axis=1),
-            sum(part.short_history for part in parts),
+            sum((part.problems for part in parts), Counter()),
             fields is not None,
         )
 
@@ -328,6 +387,11 @@ def _by_partition(facts: PermittedFacts) -> dict[str, list[tuple[int, int]]]:
 def _comparison(qualified: Array, own: Array) -> Comparison:
     both = int((qualified & own).sum())
     return Comparison(both, int(qualified.sum()) - both, int(own.sum()) - both)
+
+
+def _reasons(problems: Counter[Problem]) -> tuple[Reason, ...]:
+    ordered = sorted(problems.items(), key=lambda one: (-one[1], one[0]))
+    return tuple(Reason(one.place, one.code, one.message, count) for one, count in ordered)
 
 
 def _spread(items: Any, count: int) -> list[Any]:

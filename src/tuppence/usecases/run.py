@@ -16,7 +16,15 @@ from tuppence.feel import Date
 from tuppence.results.batch import ResultDiff, merge_results
 from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.ledger import Ledger, ProblemCount, RunRecord, Tally, WorkItem, add
+from tuppence.usecases.ledger import (
+    Ledger,
+    ProblemCount,
+    RuleCount,
+    RunRecord,
+    Tally,
+    WorkItem,
+    add,
+)
 
 CUSTOMERS_PER_ITEM = 500
 
@@ -214,4 +222,5 @@ def _tally(evaluation: Evaluation, found: ResultDiff) -> Tally:
         int(found.unknown.sum()),
         int(found.changed.sum()),
         tuple(ProblemCount(*problem, count) for problem, count in evaluation.problems.items()),
+        tuple(RuleCount(*counts) for counts in batch.counts()),
     )

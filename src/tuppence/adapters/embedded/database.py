@@ -240,6 +240,16 @@ class Database:
         """Return the run that was started last, or None."""
         return self._one("SELECT record FROM runs ORDER BY number DESC LIMIT 1", [], RunRecord)
 
+    def newest(self, count: int) -> Sequence[tuple[RunRecord, Mapping[str, Tally]]]:
+        """Return the runs that were started last, newest first, each with its items done."""
+        query = "SELECT record FROM runs ORDER BY number DESC LIMIT ?"
+        with self._file.errors():
+            found = [
+                msgspec.json.decode(record, type=RunRecord)
+                for (record,) in self._file.rows(query, [count])
+            ]
+        return [(run, self.done(run.run_id)) for run in found]
+
     def start(self, run: RunRecord) -> None:
         """Record the start of a run, replacing an earlier run of the same name.
 

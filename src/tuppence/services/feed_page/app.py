@@ -1,13 +1,11 @@
 """The page as a web application: forms and links, which work without JavaScript."""
 
-import hmac
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -15,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
@@ -30,6 +27,7 @@ from tuppence.services.feed_page.showing import (
     feed_of,
     hidden_of,
 )
+from tuppence.services.pages import PageGuard, field_of, read_form, templates_in
 from tuppence.services.problems import STATUSES
 from tuppence.usecases.build_feed import Feed, locale_of, served_feed
 from tuppence.usecases.compare_feeds import Earlier, FeedChanges, changes_of
@@ -38,23 +36,12 @@ from tuppence.usecases.record_events import answer_item, see_item, undo_answer
 from tuppence.usecases.replace_preferences import replace_preferences
 
 COOKIE: Final = "tuppence-page"
-BODY_BYTES: Final = 100_000
-"""Maximum size of a form."""
 MAX_LISTED: Final = 40
 """Maximum number of customers that the first page lists."""
 SNOOZE_DAYS: Final = 7
 """Number of days that an insight is put away for, if the policy allows that many."""
 _ANSWERS: Final = ANSWERS - {EventKind.UNDONE}
 _FOLDER: Final = Path(__file__).parent
-_HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
-}
 Customers = Callable[[str], Sequence[str]]
 """Returns some customers whose names begin with a text."""
 Find = Callable[[str, Date], tuple[Person, Earlier | None]]
@@ -90,61 +77,10 @@ def page_app(deps: FeedDependencies, customers: Customers, find: Find, key: str)
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(_Guard, key=key)],
+        middleware=[Middleware(PageGuard, key=key, cookie=COOKIE, command="app")],
         exception_handlers={UserError: page.on_error},
         lifespan=lifespan,
     )
-
-
-class _Guard:
-    """Middleware that lets in whoever has the key, refuses forms of other sites, adds headers.
-
-    Args:
-        app: The rest of the application.
-        key: The key.
-    """
-
-    def __init__(self, app: ASGIApp, key: str) -> None:
-        self._app = app
-        self._key = key
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *added]}
-            await send(message)
-
-        refusal = self._refusal(Request(scope))
-        await (refusal or self._app)(scope, receive, send_with_headers)
-
-    def _refusal(self, request: Request) -> Response | None:
-        given = request.query_params.get("key")
-        if given is not None and hmac.compare_digest(given.encode(), self._key.encode()):
-            response = RedirectResponse(request.url.path, 303)
-            response.set_cookie(COOKIE, self._key, httponly=True, samesite="strict")
-            return response
-        known = request.cookies.get(COOKIE, "")
-        if not hmac.compare_digest(known.encode(), self._key.encode()):
-            text = "Open the address that the command tuppence serve app has printed.\n"
-            return Response(text, 403, media_type="text/plain")
-        if request.method not in {"GET", "HEAD"} and not _is_own(request):
-            return Response("This form was sent by another site.\n", 403, media_type="text/plain")
-        return None
-
-
-def _is_own(request: Request) -> bool:
-    """Return whether a form was sent by this page itself."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
 
 
 class _Page:
@@ -153,13 +89,7 @@ class _Page:
         self._customers = customers
         self._find = find
         self._keys = Keys({"page": key})
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = templates_in(_FOLDER)
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -244,7 +174,7 @@ class _Page:
 
     async def choose(self, request: Request) -> Response:
         """Replace a person's choices."""
-        customer, form = _customer(request), await _form(request)
+        customer, form = _customer(request), await read_form(request)
         kinds, topics = form.get("kind", []), form.get("topic", [])
         known = await run_in_threadpool(self._deps.people.find, customer, self._today())
         all_topics = {rule.topic for rule in known.rules.values() if rule.topic}
@@ -260,15 +190,15 @@ class _Page:
 
     async def answer(self, request: Request) -> Response:
         """Record an answer to an item, or undo it."""
-        customer, form = _customer(request), await _form(request)
-        item, state = item_id(_field(form, "item")), _field(form, "state")
+        customer, form = _customer(request), await read_form(request)
+        item, state = item_id(field_of(form, "item")), field_of(form, "state")
         deps, now = self._deps, self._deps.clock()
         if state == "undone":
             await run_in_threadpool(undo_answer, deps.store, customer, item, deps.policy, now)
             return RedirectResponse(_address("/feed", customer), 303)
         if state not in _ANSWERS:
             raise UserError("request.body", f"state: {state[:40]!a} is not an answer")
-        view = read_receipt(self._keys, customer, _field(form, "receipt"))
+        view = read_receipt(self._keys, customer, field_of(form, "receipt"))
         kind, until = EventKind(state), None
         if kind is EventKind.SNOOZED:
             until = now + min(SNOOZE_DAYS, deps.policy.longest_snooze_days) * DAY
@@ -280,9 +210,9 @@ class _Page:
 
     async def seen(self, request: Request) -> Response:
         """Record that an item was seen; the script of the page says so."""
-        customer, form = _customer(request), await _form(request)
-        view = read_receipt(self._keys, customer, _field(form, "receipt"))
-        item, deps = item_id(_field(form, "item")), self._deps
+        customer, form = _customer(request), await read_form(request)
+        view = read_receipt(self._keys, customer, field_of(form, "receipt"))
+        item, deps = item_id(field_of(form, "item")), self._deps
         await run_in_threadpool(
             see_item, deps.store, customer, view, item, deps.policy, deps.clock()
         )
@@ -342,30 +272,3 @@ def _address(path: str, customer: str, **more: str) -> str:
 
 def _customer(request: Request) -> str:
     return check_identifier(request.query_params.get("customer", ""), "customer")
-
-
-async def _form(request: Request) -> dict[str, list[str]]:
-    """Return the fields of a form.
-
-    Raises:
-        UserError: The form is too large or malformed.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            raise UserError("request.large", f"the form has more than {BODY_BYTES:,} bytes")
-    fields: dict[str, list[str]] = {}
-    try:
-        for name, value in parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=500):
-            fields.setdefault(name, []).append(value)
-    except ValueError:
-        raise UserError("request.body", "the form is malformed") from None
-    return fields
-
-
-def _field(form: Mapping[str, Sequence[str]], name: str) -> str:
-    values = form.get(name, ())
-    if len(values) != 1:
-        raise UserError("request.body", f"the form needs the field {name} once")
-    return values[0]

@@ -1,0 +1,1 @@
+"""The console: people write rules and see at once what these do to everybody."""

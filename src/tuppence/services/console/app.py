@@ -1,0 +1,71 @@
+"""The console as a web application: forms and links, which a script makes quicker to use."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tuppence.errors import UserError
+from tuppence.services.console.customers_pages import CustomersPages
+from tuppence.services.console.nights_pages import NightsPages
+from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
+from tuppence.services.console.rules_pages import RulesPages
+from tuppence.services.console.trying import Trying
+from tuppence.services.pages import PageGuard
+from tuppence.usecases.edit_rules import RuleBook
+from tuppence.usecases.preview_session import PreviewSession
+
+COOKIE: Final = "tuppence-console"
+
+
+def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
+    """Return the console as an application.
+
+    Args:
+        deps: The ports of the console.
+        key: The secret in the address that the command prints; whoever has it may do everything.
+    """
+    pages = Pages()
+    session = PreviewSession(deps.store, deps.purposes, deps.today, deps.threads, deps.budget)
+    book = RuleBook(deps.files, deps.store.schema)
+    rules = RulesPages(deps, pages, book, Trying(deps, pages, session))
+    customers = CustomersPages(deps, pages)
+    nights = NightsPages(deps, pages)
+    post = ["POST"]
+    routes = [
+        Route("/", rules.home),
+        Route("/rule", rules.edit, methods=["GET"]),
+        Route("/rule", rules.submit, methods=post),
+        Route("/new", rules.new, methods=["GET"]),
+        Route("/new", rules.begin, methods=post),
+        Route("/check", rules.check, methods=post),
+        Route("/complete", rules.complete, methods=post),
+        Route("/preview", rules.preview, methods=post),
+        Route("/more", rules.more, methods=post),
+        Route("/example", rules.example, methods=post),
+        Route("/customers", customers.home),
+        Route("/customer", customers.customer),
+        Route("/reason", customers.reason),
+        Route("/nights", nights.home),
+        Mount("/static", StaticFiles(directory=FOLDER / "static")),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # The first preview compiles the engine and reads the facts: it begins before anybody asks.
+        threading.Thread(target=session.warm, args=(rules.usable,), daemon=True).start()
+        yield
+        await run_in_threadpool(deps.feeds.close)
+
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(PageGuard, key=key, cookie=COOKIE, command="console")],
+        exception_handlers={UserError: pages.on_error},
+        lifespan=lifespan,
+    )

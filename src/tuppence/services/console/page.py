@@ -1,0 +1,118 @@
+"""The parts that all pages of the console share."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tuppence.errors import UserError
+from tuppence.feed.items import DAY
+from tuppence.feel.values import Date
+from tuppence.services.feed.app import FeedDependencies
+from tuppence.services.pages import templates_in
+from tuppence.services.problems import STATUSES
+from tuppence.usecases.customer_store import EvaluatedStore
+from tuppence.usecases.edit_rules import RuleFiles
+from tuppence.usecases.last_night import StoredRun
+from tuppence.usecases.nights import HistoryStore, RunHistory
+from tuppence.usecases.preview_rule import PreviewStore
+
+FOLDER: Final = Path(__file__).parent
+PAGES: Final = (("Rules", "/"), ("Customers", "/customers"), ("Nights", "/nights"))
+
+
+class ConsoleResults(StoredRun, RunHistory, Protocol):
+    """The results of everybody, and the runs that made them."""
+
+
+class ConsoleStore(EvaluatedStore, PreviewStore, HistoryStore, Protocol):
+    """A store whose rules people write, and whose nights they watch."""
+
+    def read_results(self) -> AbstractContextManager[ConsoleResults]:
+        """Open the results."""
+        ...
+
+
+class ConsoleDependencies(NamedTuple):
+    """The ports of the console.
+
+    Attributes:
+        store: The store.
+        files: The rule files.
+        feeds: What feeds work with; closed when the console ends.
+        customers: Returns some customers whose names begin with a text.
+        purposes: Consents for these count, and for no others.
+        threads: Number of threads that evaluate a preview.
+        budget: Maximum number of bytes of facts that are kept in memory for previews.
+    """
+
+    store: ConsoleStore
+    files: RuleFiles
+    feeds: FeedDependencies
+    customers: Callable[[str], Sequence[str]]
+    purposes: frozenset[str]
+    threads: int
+    budget: int
+
+    def today(self) -> Date:
+        """Return the clock's day."""
+        return Date(self.feeds.clock() // DAY)
+
+
+class Pages:
+    """Renders the templates of the console."""
+
+    def __init__(self) -> None:
+        self._templates = templates_in(FOLDER)
+        self._templates.filters["count"] = lambda number: f"{number:,}"
+        self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
+        self._templates.filters["share"] = _share
+        self._templates.filters["pair"] = lambda one: (one, one)
+        self._templates.globals["address"] = address
+        self._templates.globals["pages"] = PAGES
+
+    def page(
+        self, template: str, title: str, section: str, status: int = 200, **values: Any
+    ) -> Response:
+        """Return a page.
+
+        Args:
+            template: Name of the template.
+            title: Title of the page.
+            section: Title of the section that the page belongs to.
+            status: Status of the answer.
+            values: Values of the template.
+        """
+        text = self.text(template, title=title, section=section, **values)
+        return Response(text, status, media_type="text/html")
+
+    def text(self, template: str, **values: Any) -> str:
+        """Return a filled template."""
+        return self._templates.get_template(template).render(**values)
+
+    async def on_error(self, request: Request, error: Exception) -> Response:
+        """Show an error in a sentence: on a page, or for scripts as a part of one."""
+        assert isinstance(error, UserError)  # noqa: S101 - it is registered for those
+        status = STATUSES.get(error.code, 400)
+        if wants_part(request):
+            text = self.text("error_part.html", error=error)
+            return Response(text, status, media_type="text/html")
+        return self.page("error.html", "Not possible", "", status, error=error)
+
+
+def address(path: str, **parameters: str) -> str:
+    """Return an address with parameters."""
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def wants_part(request: Request) -> bool:
+    """Return whether the page's script asks, which shows the answer inside the page."""
+    return request.headers.get("x-part") == "1"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"

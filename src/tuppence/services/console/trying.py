@@ -1,0 +1,204 @@
+"""Tries drafts: what they would do to everybody, and why for one customer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from tuppence.engine.explanation import document
+from tuppence.engine.rule_tests import Verdict, try_examples
+from tuppence.errors import UserError
+from tuppence.results.result import State
+from tuppence.rules.checking import CheckedRule
+from tuppence.rules.message import MessageError, Rendered, render
+from tuppence.rules.thresholds import thresholds
+from tuppence.services.console.drafts import Draft
+from tuppence.services.console.page import ConsoleDependencies, Pages
+from tuppence.usecases.explain_result import ExplainedResult, explain_draft
+from tuppence.usecases.preview_session import PreviewSession
+from tuppence.usecases.preview_words import MAX_NAMED, effect_sentences, live_sentences
+from tuppence.usecases.previewer import BINS, Preview
+
+MESSAGES: Final = 3
+"""Number of customers for whom the message is written."""
+MAX_CURVES: Final = 3
+"""Maximum number of thresholds of a rule that are varied."""
+MAX_ROWS: Final = 30
+"""Maximum number of transactions that are shown of each selection."""
+COLUMNS: Final = ("booking date", "amount", "category", "merchant", "text")
+LOCALE: Final = "en_GB"
+
+
+class Written(NamedTuple):
+    """A message as a customer reads it.
+
+    Attributes:
+        customer: The customer; empty for a test customer.
+        message: The message; None if it cannot be written.
+        problem: The reason why not, or empty.
+    """
+
+    customer: str
+    message: Rendered | None
+    problem: str
+
+
+class Curve(NamedTuple):
+    """The reach of a rule by the number that stands in place of a threshold.
+
+    Attributes:
+        clause: The comparison, as it is written.
+        now: The threshold.
+        points: Each number with the customers who qualify.
+        nearest: The number that reaches the fewest more customers; empty if none does.
+        misses: Some customers whom it reaches and the threshold does not.
+    """
+
+    clause: str
+    now: str
+    points: tuple[tuple[str, int], ...]
+    nearest: str
+    misses: tuple[str, ...]
+
+
+class More(NamedTuple):
+    """Parts of a page that follow a preview.
+
+    Attributes:
+        written: What some customers read.
+        curves: The reach with other thresholds.
+    """
+
+    written: str
+    curves: str
+
+
+class Trying:
+    """Tries drafts over a store.
+
+    Args:
+        deps: The ports of the console.
+        pages: Renders the templates.
+        session: Previews rules.
+    """
+
+    def __init__(self, deps: ConsoleDependencies, pages: Pages, session: PreviewSession) -> None:
+        self._deps = deps
+        self._pages = pages
+        self._session = session
+
+    def text(self, draft: Draft, editor: str) -> str:
+        """Return what a draft would do, as a part of a page.
+
+        Args:
+            draft: The draft.
+            editor: Name of the editor, whose newest preview wins, and which asks for more
+                afterwards; empty for a page without a script.
+
+        Raises:
+            UserError: `preview.cancelled`: a newer preview of the editor has begun.
+        """
+        checked = draft.checked
+        if checked is None:
+            return self._pages.text("preview.html", found=None, errors=draft.errors)
+        is_cancelled = self._session.ticket(editor) if editor else lambda: False
+        found, as_of = self._session.preview(checked, is_cancelled)
+        return self._pages.text(
+            "preview.html",
+            found=found,
+            as_of=str(as_of),
+            rule=checked.rule,
+            name=draft.name,
+            bars=_bars(found),
+            bins=BINS,
+            live=list(live_sentences(found.live)) if found.live else [],
+            effect=list(effect_sentences(found.effect, found.qualified)) if found.effect else [],
+            overlaps=[one for one in found.overlaps if one.both][:MAX_NAMED],
+            more=self.more(draft, found.examples) if not editor else More("", ""),
+            verdicts=self._verdicts(checked),
+        )
+
+    def more(self, draft: Draft, customers: Sequence[str]) -> More:
+        """Return what takes longer than a preview, as parts of a page.
+
+        Args:
+            draft: The draft.
+            customers: Some customers who qualify.
+        """
+        checked = draft.checked
+        if checked is None:
+            return More("", "")
+        explained = [self._explained(checked, one) for one in customers[:MESSAGES]]
+        written = list(self._written(checked, explained))
+        return More(
+            self._pages.text("written.html", written=written, kind=checked.rule.kind),
+            self._pages.text("curves.html", curves=self._curves(checked), name=draft.name),
+        )
+
+    def reasons(self, draft: Draft, customer: str) -> Mapping[str, Any]:
+        """Return the explanation of a draft for a customer, as a document.
+
+        Raises:
+            UserError: The draft has an error, or there is no such customer.
+        """
+        if draft.checked is None:
+            raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
+        return shown_reasons(self._explained(draft.checked, customer))
+
+    def _explained(self, checked: CheckedRule, customer: str) -> ExplainedResult:
+        deps = self._deps
+        day = self._session.as_of()
+        return explain_draft(deps.store, customer, checked, day, deps.purposes, deps.today())
+
+    def _written(
+        self, checked: CheckedRule, explained: Iterable[ExplainedResult]
+    ) -> Iterable[Written]:
+        for one in explained:
+            result = one.explanation.result
+            if result.state is not State.QUALIFIED:
+                continue
+            currency = self._deps.store.currency_of(one.customer)
+            try:
+                message = render(checked.rule, result.values, currency, LOCALE)
+            except MessageError as error:
+                yield Written(one.customer, None, error.message)
+            else:
+                yield Written(one.customer, message, "")
+
+    def _verdicts(self, checked: CheckedRule) -> list[Verdict]:
+        try:
+            return try_examples(checked, self._deps.store.schema)
+        except UserError as error:
+            return [Verdict(checked.rule.id, "the test customers", (error.message,))]
+
+    def _curves(self, checked: CheckedRule) -> list[Curve]:
+        text = checked.rule.when
+        wanted = thresholds(checked)[:MAX_CURVES]
+        found = []
+        for threshold, reach in zip(wanted, self._session.reach(checked, wanted), strict=True):
+            points = tuple((f"{number:f}", one.qualified) for number, one in reach.items())
+            clause = " ".join(text[slice(*threshold.clause)].split())
+            more = [(one.qualified, number) for number, one in reach.items() if one.newcomers]
+            nearest = min(more)[1] if more else None
+            misses = () if nearest is None else reach[nearest].newcomers
+            written = "" if nearest is None else f"{nearest:f}"
+            found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
+        return found
+
+
+def _bars(found: Preview) -> list[tuple[str, int]]:
+    others = found.customers - found.qualified - found.unknown
+    return [("qualify", found.qualified), ("do not", others), ("unknown", found.unknown)]
+
+
+def shown_reasons(explained: ExplainedResult) -> Mapping[str, Any]:
+    """Return an explanation for a page, with the last rows of each selection."""
+    whole = document(explained.customer, explained.as_of, explained.explanation)
+    selections = [
+        {
+            "text": one["text"],
+            "count": len(one["rows"]),
+            "rows": [[row.get(name) or "" for name in COLUMNS] for row in one["rows"]][-MAX_ROWS:],
+        }
+        for one in whole["selections"]
+    ]
+    rule = explained.checked.rule
+    return {**whole, "selections": selections, "title": rule.title, "when": rule.when.rstrip()}
