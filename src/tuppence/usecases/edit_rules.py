@@ -73,7 +73,7 @@ class EditedRule(NamedTuple):
 
     Attributes:
         stored: The file.
-        document: What it says; None if it cannot be read as a rule.
+        document: Its content; None if it cannot be read as a rule.
         checked: The checked rule; None as before, or if it has an error.
         problems: Errors and warnings.
     """

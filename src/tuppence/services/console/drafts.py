@@ -25,9 +25,9 @@ class Draft(NamedTuple):
         name: Name of its file.
         base: The version that it was made from; empty for a new rule.
         view: `form` or `file`.
-        form: What the form says; empty in the view `file`.
+        form: The content of the form; empty in the view `file`.
         text: The text of the file; empty in the view `form`.
-        marks: What was found.
+        marks: The findings.
         checked: The checked rule; None if it has an error.
         title: Its title.
         feel: The FEEL that rows of the form become, by their field.

@@ -43,7 +43,7 @@ class ConsoleDependencies(NamedTuple):
     Attributes:
         store: The store.
         files: The rule files.
-        feeds: What feeds work with; closed when the console ends.
+        feeds: The dependencies of feeds; closed when the console ends.
         customers: Returns some customers whose names begin with a text.
         purposes: Consents for these count, and for no others.
         threads: Number of threads that evaluate a preview.
