@@ -39,7 +39,8 @@ def gain_by_night(axes: Any, runs: dict[tuple[str, int, str], dict[str, Any]]) -
     axes.axhline(0, color="#dee2e6", linewidth=0.8)
     axes.set_xlabel("night")
     axes.set_title("clicks over rule order, mean of a week, %", loc="left", fontsize=9)
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    axes.set_ylim(bottom=-22)
+    axes.legend(frameon=False, fontsize=7, loc="lower left", ncols=4)
 
 
 def gaps(axes: Any, runs: dict[tuple[str, int, str], dict[str, Any]]) -> None:

@@ -202,7 +202,7 @@ def _add_evaluate(group: typer.Typer) -> None:
         targets.append(Target(RULE_ORDER, None, alone, 0))
         judged = judge(log, own, targets)
         if format_ is Format.JSON:
-            print_json([{"order": one.target.name, **one.estimate._asdict()} for one in judged])
+            print_json([one.document() for one in judged])
             return
         echo(f"logged: {judged[0].estimate.logged:.4f} clicks a view")
         rows = []

@@ -18,6 +18,8 @@ Array = npt.NDArray[Any]
 HELD_OUT: Final = 5
 """Percentage of customers whose feeds stay in rule order for good: the proof of what is gained."""
 _MICRO: Final = 1_000_000
+_BLOCK: Final = 1 << 14
+"""Number of cards that are hashed at once: their columns stay in the processor's cache."""
 
 
 class Deck(NamedTuple):
@@ -64,9 +66,13 @@ def noise(seed: int, night: Array | int, customer: Array, rule: Array) -> Array:
         customer: Number that stands for the customer of each card.
         rule: Number that stands for the rule of each card.
     """
-    uniform = uniforms(seed, np.atleast_1d(night), customer, rule)
-    noises: Array = np.rint(-np.log(-np.log(uniform)) * _MICRO).astype(np.int64)
-    return noises
+    nights = np.broadcast_to(night, len(rule))
+    found = np.empty(len(rule), np.int64)
+    for first in range(0, len(rule), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        uniform = uniforms(seed, nights[part], customer[part], rule[part])
+        found[part] = np.rint(-np.log(-np.log(uniform)) * _MICRO)
+    return found
 
 
 def uniforms(seed: int, *columns: Array) -> Array:
@@ -95,7 +101,8 @@ def ranked(deck: Deck, sort_keys: Array, places: int) -> Array:
         places: Maximum number of cards of a feed.
     """
     found = np.full(len(deck.tier), -1, np.int64)
-    _rank(deck.starts, deck.tier, deck.group, deck.rule, sort_keys, places, found)
+    shown = np.zeros(places, np.int64)
+    _rank(deck.starts, deck.tier, deck.group, deck.rule, sort_keys, shown, found)
     return found
 
 
@@ -110,11 +117,11 @@ def _mixed(values: Array) -> Array:
 
 @loop
 def _rank(
-    starts: Any, tier: Any, group: Any, rule: Any, sort_keys: Any, places: int, found: Any
+    starts: Any, tier: Any, group: Any, rule: Any, sort_keys: Any, shown: Any, found: Any
 ) -> None:
     for feed in range(len(starts) - 1):
         first, last = starts[feed], starts[feed + 1]
-        for place in range(places):
+        for place in range(len(shown)):
             best = -1
             for i in range(first, last):
                 if found[i] >= 0:
@@ -128,12 +135,11 @@ def _rank(
                         if sort_keys[i] == sort_keys[best] and rule[i] > rule[best]:
                             continue
                 taken = False
-                for j in range(first, last):
-                    if found[j] >= 0 and group[j] == group[i]:
-                        taken = True
-                        break
+                for k in range(place):
+                    taken = taken or group[shown[k]] == group[i]
                 if not taken:
                     best = i
             if best < 0:
                 break
             found[best] = place
+            shown[place] = best

@@ -23,6 +23,8 @@ Array = npt.NDArray[Any]
 MOST_TILTED: Final = 5.0
 """Standard errors by which first cards may differ from what their chances say."""
 RULE_ORDER: Final = "rule order"
+_TOLD: Final = ("value", "low", "high", "change", "change_low", "change_high")
+"""Fields of an estimate that are not known together."""
 
 
 class Target(NamedTuple):
@@ -42,7 +44,7 @@ class Target(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The estimate of a target, and the part of a log that it is from.
+    """The estimate of a target.
 
     Attributes:
         target: The target.
@@ -51,6 +53,11 @@ class Judged(NamedTuple):
 
     target: Target
     estimate: Estimate
+
+    def document(self) -> dict[str, Any]:
+        """Return the estimate for JSON, without numbers that are not known."""
+        found = {"order": self.target.name, **self.estimate._asdict()}
+        return found | dict.fromkeys(_TOLD if self.estimate.unknown else ())
 
 
 def judge(log: LogColumns, model: Scorecard, targets: Sequence[Target]) -> list[Judged]:

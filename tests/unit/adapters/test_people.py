@@ -38,6 +38,16 @@ def test_a_service_knows_a_customer_by_one_name_and_the_command_by_the_original_
         assert people.find(name, Date(TODAY)).customer == name
         with pytest.raises(UserError, match="there is no customer"):
             people.find(CARD, Date(TODAY))
+        assert (people.has_rule("always"), people.has_rule("never")) == (True, False)
+        person, earlier = people.find_with_earlier(name, Date(TODAY))
+        assert (person, earlier) == (people.find(name, Date(TODAY)), None)
+        run_night(night_dependencies(store, use), ruleset, Date(TODAY + 1), 1, lambda _: None)
+        later, earlier = people.find_with_earlier(name, Date(TODAY + 1))
+        assert later.as_of == Date(TODAY + 1)
+        assert earlier is not None
+        assert earlier.day == Date(TODAY)
+        assert earlier.person is not None
+        assert earlier.person.results == person.results
     feed, _ = read_feed(store, CARD, PURPOSES, None, None, NOW, "en_GB", compare=False)
     assert feed.customer == name
     assert [one.candidate.rule.id for one in feed.items] == ["always"]

@@ -214,6 +214,7 @@ def test_what_was_never_shown_is_not_known(logged: list[LoggedView]) -> None:
     target = Target("rule 6", PRIOR, msgspec.structs.replace(POLICY, places=1, values=values), 5)
     (found,) = judge(log, fit_order(log, until=TODAY), [target])
     assert "hardly ever shown" in found.estimate.unknown
+    assert found.document()["change"] is found.document()["high"] is None
     few = read_log(logged[:40])
     (found,) = judge(few, PRIOR, [target._replace(policy=POLICY)])
     assert "are needed" in found.estimate.unknown
